@@ -1,0 +1,1 @@
+"""VMware Cloud Director, behind model types: the only package that knows pyvcloud and lxml."""

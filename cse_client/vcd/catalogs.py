@@ -1,0 +1,154 @@
+"""VM templates that nodes can be made from, as a tenant can see them.
+
+CSE keeps its templates' facts in metadata that only system administrators read, so they are taken
+from the names, `{os}_k8-{x.y}_{cni}-{version}_rev{n}` (container-service-extension, "template
+names"), or from `cse.client.template`, GENERAL metadata of the vApp template, which `template
+register` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+
+from lxml import etree
+
+from cse_client.errors import NotFound
+from cse_client.model import Template, TemplateFacts
+from cse_client.vcd import queries
+from cse_client.vcd.faults import Action
+from cse_client.vcd.transport import Transport
+
+__all__ = ["REGISTRATION_KEY", "facts_text", "find_item", "parse_name", "templates"]
+
+REGISTRATION_KEY = "cse.client.template"
+
+_NAME = re.compile(
+    r"^(?P<os>[^_]+)_(?:k8|tkgp?)-v?(?P<kubernetes>\d+\.\d+[^_]*)_"
+    r"(?P<cni>[A-Za-z]+)-v?(?P<cni_version>[^_]+?)$"
+)
+_REVISION = re.compile(r"^(?P<name>.+)_rev(?P<revision>\d+)$")
+_FIELDS = (
+    "name",
+    "catalogName",
+    "description",
+    "status",
+    "isExpired",
+    f"metadata:{REGISTRATION_KEY}",
+)
+
+
+def parse_name(item: str) -> tuple[str, int, TemplateFacts | None]:
+    """Split an item's name into template name, revision (0: none) and what its name tells.
+
+    The facts are None for a name that does not follow CSE's convention.
+    """
+    found = _REVISION.match(item)
+    name, revision = (found["name"], int(found["revision"])) if found else (item, 0)
+    parts = _NAME.match(name)
+    if parts is None:
+        return name, revision, None
+    return (
+        name,
+        revision,
+        TemplateFacts(
+            os=parts["os"],
+            kubernetes=parts["kubernetes"],
+            cni=parts["cni"],
+            cni_version=parts["cni_version"],
+        ),
+    )
+
+
+def facts_text(facts: TemplateFacts) -> str:
+    """Render facts for the metadata entry: JSON, unknown ones left out."""
+    known = {key: value for key, value in asdict(facts).items() if value}
+    return json.dumps({"schema": 1, **known}, sort_keys=True)
+
+
+def read_facts(text: str) -> TemplateFacts:
+    """Read a metadata entry; what cannot be read is unknown, never an error."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return TemplateFacts()
+    if not isinstance(document, dict):
+        return TemplateFacts()
+    names = {field.name for field in fields(TemplateFacts)}
+    known = {k: v for k, v in document.items() if k in names and isinstance(v, str)}
+    return TemplateFacts(**known)
+
+
+def templates(transport: Transport) -> Iterator[Template]:
+    """Yield the usable templates in all catalogs that this user can see; one query."""
+    action = Action("list the templates", right="vApp Template / Media: View")
+    for record in queries.records(transport, "vAppTemplate", action, fields=_FIELDS):
+        template = from_record(record)
+        if template is not None:
+            yield template
+
+
+def find_item(transport: Transport, catalog: str, item: str) -> Template:
+    """Return the vApp template behind a catalog item, whether registered or not.
+
+    Raises:
+        NotFound: no such catalog item, or it is no vApp template.
+    """
+    action = Action(f"find '{item}' in catalog '{catalog}'")
+    conditions = [("catalogName", catalog), ("name", item)]
+    for record in queries.records(
+        transport, "vAppTemplate", action, conditions=conditions, fields=_FIELDS
+    ):
+        if record.get("name") == item:
+            return _template(record, item, catalog)
+    # An item may have another name than its template.
+    for record in queries.records(transport, "catalogItem", action, conditions=conditions):
+        if (
+            record.get("name") == item
+            and "vapptemplate" in (record.get("entityType") or record.get("entity") or "").lower()
+        ):
+            name, revision, facts = parse_name(item)
+            href = record.get("entity") or ""
+            return Template(name, revision, catalog, item, href, facts=facts or TemplateFacts())
+    raise NotFound(
+        f"catalog '{catalog}' has no template '{item}' that you can see",
+        hint=f"`vcd catalog list {catalog}` shows its items",
+    )
+
+
+def from_record(record: etree._Element) -> Template | None:
+    """Read a VAppTemplateRecord; None unless it is registered or named as CSE's are."""
+    item = record.get("name") or ""
+    if record.get("isExpired") == "true":
+        return None
+    registered = REGISTRATION_KEY in queries.record_metadata(record)
+    if not registered and parse_name(item)[2] is None:
+        return None
+    return _template(record, item, record.get("catalogName") or "")
+
+
+def _template(record: etree._Element, item: str, catalog: str) -> Template:
+    metadata: Mapping[str, str] = queries.record_metadata(record)
+    name, revision, named = parse_name(item)
+    registered = REGISTRATION_KEY in metadata
+    facts = named or TemplateFacts()
+    if registered:
+        facts = _merged(read_facts(metadata[REGISTRATION_KEY]), facts)
+    return Template(
+        name=name,
+        revision=revision,
+        catalog=catalog,
+        item=item,
+        href=record.get("href") or "",
+        description=record.get("description") or "",
+        facts=facts,
+        registered=registered,
+    )
+
+
+def _merged(first: TemplateFacts, second: TemplateFacts) -> TemplateFacts:
+    """Fill what the first does not know from the second."""
+    ours, theirs = asdict(first), asdict(second)
+    return TemplateFacts(**{key: ours[key] or theirs[key] for key in ours})

@@ -1,0 +1,328 @@
+"""Everything the engines ask of VCD, in model types; one method, one meaning, few requests.
+
+A change returns its `Task` at once; `tasks.wait` waits for it. No method prints, asks, sleeps
+(other than between tries of a read) or decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from lxml import etree
+
+from cse_client.errors import NotFound, Refused, SessionInvalid, VcdFault
+from cse_client.model import (
+    Network,
+    NewVm,
+    TemplateFacts,
+    VApp,
+    VAppRecord,
+    Vdc,
+    Vm,
+    VmChange,
+)
+from cse_client.vcd import bodies, catalogs, documents, queries, tasks
+from cse_client.vcd.bodies import ChangedVm
+from cse_client.vcd.faults import Action
+from cse_client.vcd.queries import CLUSTER_FIELDS
+from cse_client.vcd.tasks import Task
+from cse_client.vcd.tenancy import Tenancy
+
+__all__ = ["CLUSTER_FIELDS", "Gateway"]
+
+_CREATE = "vApp: Create / Reconfigure"
+_POWER = "vApp: Power Operations"
+_DELETE = "vApp: Delete"
+_EDIT = "vApp: Edit Properties"
+_SMALL_CHANGE_SECONDS = 300.0
+
+
+class Gateway(Tenancy):
+    """One user's session with one VCD: its surroundings (`Tenancy`), vApps and tasks."""
+
+    # ---- reading vApps ------------------------------------------------------------------------
+
+    def find_vapp(self, vdc: Vdc, name: str) -> VAppRecord | None:
+        """Return the vApp of this name, cluster or not, with the cluster fields; one request."""
+        conditions = [queries.equals("name", name), queries.equals("vdc", vdc.href)]
+        for record in self._vapp_records(Action(f"find vApp '{name}'"), conditions, ()):
+            if record.name == name:
+                return record
+        return None
+
+    def cluster_records(self, vdc: Vdc | None = None, org: str = "") -> Iterator[VAppRecord]:
+        """Yield the vApps that are clusters, in one VDC or in all; one request per 128.
+
+        Raises:
+            Refused: another organization was named by a tenant.
+        """
+        conditions = [queries.equals("vdc", vdc.href)] if vdc else []
+        vdcs: set[str] | None = None
+        if vdc is None and self._foreign_org(org):
+            vdcs = {one.href for one in self.vdcs(org)}
+        terms = ("metadata:cse.cluster.id==STRING:*",)
+        for record in self._vapp_records(Action("list the clusters"), conditions, terms):
+            if vdcs is None or record.vdc_href in vdcs:
+                yield record
+
+    def vapp(self, href: str) -> VApp:
+        """Read a vApp with its VMs; one request.
+
+        Raises:
+            NotFound: it is gone, or hidden.
+        """
+        action = Action("read the vApp", missing="the vApp")
+        return documents.vapp(self._transport.get(href, action))
+
+    def vapp_in_motion(self, href: str) -> VApp:
+        """Read a vApp and where the customization of its VMs stands; two requests.
+
+        The vApp's own document does not tell the customization state (`Vm.customization`), the
+        query service does not tell guestinfo: a waiter needs both.
+        """
+        vapp = self.vapp(href)
+        states = {vm.href: vm.customization for vm in self.vm_records(href)}
+        vms = tuple(
+            replace(vm, customization=vm.customization or states.get(vm.href, ""))
+            for vm in vapp.vms
+        )
+        return replace(vapp, vms=vms)
+
+    def vapp_metadata(self, href: str) -> dict[str, str]:
+        """Read the GENERAL metadata of a vApp (or of anything); one request."""
+        action = Action("read the metadata", missing="the vApp")
+        return documents.metadata(self._transport.get(f"{href}/metadata", action))
+
+    def gone(self, href: str) -> bool:
+        """Say whether an entity that was there is no more (403 or 404 on a known address)."""
+        try:
+            self._transport.get(href, Action("look for it", missing="it"))
+        except NotFound:
+            return True
+        return False
+
+    def vm_records(self, vapp_href: str) -> list[Vm]:
+        """Read the VMs of a vApp from the query service, for cheap polling; one request per 128.
+
+        Status, addresses and `customization` (gcStatus) only: never ExtraConfig.
+        """
+        return [
+            queries.vm_record(record)
+            for record in queries.records(
+                self._transport,
+                "vm",
+                Action("list the VMs"),
+                conditions=[queries.equals("container", vapp_href)],
+                raw=("isVAppTemplate==false",),
+            )
+        ]
+
+    def vm(self, href: str) -> Vm:
+        """Read one VM with its ExtraConfig, where this user may see it; one request."""
+        return documents.vm(self._transport.get(href, Action("read the VM", missing="the VM")))
+
+    def task(self, href: str) -> Task:
+        """Read a task once; a failing way to VCD is the caller's to bear."""
+        action = Action("read the task", missing=f"the task {href.rsplit('/', 1)[-1]}")
+        return documents.task(self._transport.get(href, action, patient=False))
+
+    def task_href(self, task_id: str) -> str:
+        """Return the address of a task by its id."""
+        return f"{self._transport.api}/task/{task_id}"
+
+    # ---- changing vApps -----------------------------------------------------------------------
+
+    def compose(self, vdc: Vdc, name: str, description: str, network: Network) -> tuple[str, Task]:
+        """Make an empty vApp connected to one network; return its href and the task at work.
+
+        Raises:
+            Conflict: the name is taken.
+            Refused: this user may not make vApps in this VDC.
+        """
+        url = self.vdc_document(vdc).compose_href
+        if not url:
+            raise no_compose_right(vdc)
+        action = Action(f"create vApp '{name}'", right=_CREATE, changes=True)
+        body = bodies.compose(name, description, network)
+        reply = self._transport.post(url, body, bodies.COMPOSE, action)
+        if reply.root is None:
+            raise VcdFault(
+                f"cannot {action.doing}: got an empty answer",
+                status=reply.status,
+                outcome_unknown=True,
+            )
+        href = reply.root.get("href") or reply.location
+        task = documents.first_task(reply.root)
+        return href, task or _done(href)
+
+    def write_metadata(self, href: str, values: Mapping[str, str]) -> Task:
+        """Merge entries into the GENERAL metadata of an entity, in one request."""
+        action = Action("write the metadata", right=_EDIT, changes=True)
+        return self._post(f"{href}/metadata", bodies.metadata(values), bodies.METADATA, action)
+
+    def recompose(
+        self,
+        vapp_href: str,
+        *,
+        add: Sequence[NewVm] = (),
+        delete: Sequence[str] = (),
+        change: Sequence[VmChange] = (),
+        power_on: bool = False,
+        accept_eulas: bool = False,
+    ) -> Task:
+        """Add, delete and change VMs of a vApp in one task.
+
+        New VMs get an address of the network's pool, which is theirs when the task has ended.
+        VMs to delete must be undeployed, VMs to change powered off; a change reads the sections
+        that it replaces first, one request each.
+        """
+        changed = [self._changed(one) for one in change]
+        body = bodies.recompose(
+            add=add,
+            delete=delete,
+            change=changed,
+            power_on=power_on,
+            accept_eulas=accept_eulas,
+        )
+        action = Action("change the vApp's VMs", right=_CREATE, changes=True)
+        return self._post(f"{vapp_href}/action/recomposeVApp", body, bodies.RECOMPOSE, action)
+
+    def power_on_vapp(self, href: str) -> Task:
+        """Power on a vApp (or a VM) with everything in it."""
+        action = Action("power it on", right=_POWER, changes=True)
+        return self._post(f"{href}/power/action/powerOn", None, "", action)
+
+    def deploy(self, href: str, force_customization: bool = False) -> Task:
+        """Deploy and power on a vApp or VM; forced customization runs the script again."""
+        body = bodies.deploy(power_on=True, force_customization=force_customization)
+        action = Action("deploy it", right=_POWER, changes=True)
+        return self._post(f"{href}/action/deploy", body, bodies.DEPLOY, action)
+
+    def power_off(self, href: str) -> Task:
+        """Power off a vApp or VM; it stays deployed, and so cannot be deleted without force."""
+        action = Action("power it off", right=_POWER, changes=True)
+        return self._post(f"{href}/power/action/powerOff", None, "", action)
+
+    def undeploy(self, href: str, power_action: str = "powerOff") -> Task:
+        """Stop a vApp or VM and release it, so that it can be deleted.
+
+        `power_action` is VCD's: powerOff, shutdown, force, default.
+        """
+        body = bodies.undeploy(power_action)
+        action = Action("stop it", right=_POWER, changes=True)
+        return self._post(f"{href}/action/undeploy", body, bodies.UNDEPLOY, action)
+
+    def delete_vapp(self, href: str, force: bool = True) -> Task:
+        """Delete a vApp and its VMs; with force even a running one.
+
+        Raises:
+            NotFound: it is gone already.
+        """
+        url = f"{href}?force={force}&recursive=False"
+        action = Action("delete the vApp", right=_DELETE, missing="the vApp", changes=True)
+        return _task_of(self._transport.delete(url, action).root, action)
+
+    def customization_script(self, vm_href: str) -> str:
+        """Read a VM's customization script. It holds secrets: keep it out of logs and messages."""
+        return self._section(vm_href, "guestCustomizationSection").findtext(
+            "{*}CustomizationScript", ""
+        )
+
+    def write_customization_script(self, vm_href: str, script: str) -> Task:
+        """Replace a VM's customization script; the rest of the section stays as it is."""
+        section = self._section(vm_href, "guestCustomizationSection")
+        action = Action("write the customization script", right=_EDIT, changes=True)
+        reply = self._transport.put(
+            f"{vm_href}/guestCustomizationSection/",
+            bodies.with_script(section, script),
+            bodies.CUSTOMIZATION,
+            action,
+        )
+        return _task_of(reply.root, action)
+
+    def keep_for_ever(self, vapp_href: str) -> Task | None:
+        """Ask VCD never to stop or delete the vApp by lease; None where that is not allowed.
+
+        The organization's policy may cap the lease: what came of it is in `VApp.lease_ends`.
+        """
+        action = Action("set the lease", right=_EDIT, changes=True)
+        try:
+            reply = self._transport.put(
+                f"{vapp_href}/leaseSettingsSection/", bodies.lease(0, 0), bodies.LEASE, action
+            )
+        except SessionInvalid:
+            raise
+        except Refused:
+            return None
+        except VcdFault as fault:
+            if fault.status == 400:  # noqa: PLR2004 - a lease that the policy does not allow
+                return None
+            raise
+        return _task_of(reply.root, action)
+
+    def register_template(self, template_href: str, facts: TemplateFacts) -> None:
+        """Mark a vApp template as usable, in metadata that every tenant user can read; waits.
+
+        Raises:
+            Refused: this user may not change the template.
+        """
+        values = {catalogs.REGISTRATION_KEY: catalogs.facts_text(facts)}
+        deadline = self.clock.monotonic() + _SMALL_CHANGE_SECONDS
+        task = tasks.change(self, lambda: self.write_metadata(template_href, values), deadline)
+        tasks.wait(self, task, deadline=deadline)
+
+    # ---- inner --------------------------------------------------------------------------------
+
+    def _vapp_records(
+        self, action: Action, conditions: Sequence[tuple[str, str]], raw: Sequence[str]
+    ) -> Iterator[VAppRecord]:
+        fields = ["name", "status", "vdc", "vdcName", "ownerName", "isBusy"]
+        fields += [f"metadata:{key}" for key in CLUSTER_FIELDS]
+        for record in queries.records(
+            self._transport, "vApp", action, conditions=conditions, raw=raw, fields=fields
+        ):
+            yield queries.vapp_record(record)
+
+    def _changed(self, change: VmChange) -> ChangedVm:
+        hardware = customization = None
+        if change.cpus is not None or change.memory_mb is not None:
+            hardware = bodies.with_hardware(
+                self._section(change.href, "virtualHardwareSection"),
+                cpus=change.cpus,
+                memory_mb=change.memory_mb,
+            )
+        if change.script is not None:
+            customization = bodies.with_script(
+                self._section(change.href, "guestCustomizationSection"), change.script
+            )
+        return ChangedVm(change, hardware, customization)
+
+    def _section(self, vm_href: str, name: str) -> etree._Element:
+        return self._transport.get(f"{vm_href}/{name}/", Action(f"read the VM's {name}"))
+
+    def _post(self, url: str, body: etree._Element | None, media_type: str, action: Action) -> Task:
+        return _task_of(self._transport.post(url, body, media_type, action).root, action)
+
+
+def no_compose_right(vdc: Vdc) -> Refused:
+    """Make the error for a VDC in which this user may not make vApps."""
+    return Refused(
+        f"you may not create vApps in VDC '{vdc.name}'",
+        hint=f'the right "{_CREATE}" is needed (role vApp Author or above); '
+        "an organization administrator can grant it",
+    )
+
+
+def _task_of(root: etree._Element | None, action: Action) -> Task:
+    if root is None or etree.QName(root).localname != "Task":
+        raise VcdFault(
+            f"cannot tell whether VCD did it ({action.doing}): it answered without a task",
+            outcome_unknown=True,
+        )
+    return documents.task(root)
+
+
+def _done(href: str) -> Task:
+    """Stand for a change that VCD finished before it answered."""
+    return Task(href=href, status="success", owner_href=href)

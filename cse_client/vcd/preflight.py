@@ -1,0 +1,309 @@
+"""Everything that can be known to stop a cluster's creation, looked at before the first write.
+
+Problems are collected, not raised: a user who has two of them should hear of both at once. What
+cannot be seen (rights are often missing) is no problem; what looks bad without being certain is a
+warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    NotFound,
+    Refused,
+    SessionInvalid,
+    VcdFault,
+)
+from cse_client.model import (
+    ClusterSpec,
+    Fence,
+    Network,
+    StorageProfile,
+    Template,
+    TemplateVm,
+    VAppRecord,
+    Vdc,
+)
+from cse_client.vcd.gateway import CLUSTER_FIELDS, Gateway, no_compose_right
+
+__all__ = ["Findings", "check_create"]
+
+_Value = TypeVar("_Value")
+
+_CLUSTER_ID = CLUSTER_FIELDS[0]
+
+#: What a guide for CSE tells its readers to look for, and what a missing way out looks like.
+_EGRESS_HINT = "without a way to the Internet nodes can only use what their template holds"
+
+
+@dataclass
+class Findings:
+    """What the checks found: problems, warnings, and the things that the names stand for.
+
+    `network`, `template_vm` and `storage_profile` are None where they are in `problems` (or, for
+    the storage profile, where none was asked for: VCD then takes the VDC's default).
+    `existing` is the vApp that has the cluster's name already.
+    """
+
+    problems: list[CseError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    network: Network | None = None
+    template_vm: TemplateVm | None = None
+    storage_profile: StorageProfile | None = None
+    existing: VAppRecord | None = None
+
+    def collect(self, look: Callable[[], _Value]) -> _Value | None:
+        """Return what `look` returns; keep its error as a problem instead of raising it.
+
+        An invalid session and an unreachable VCD are raised: nothing else can be checked then.
+        """
+        try:
+            return look()
+        except (SessionInvalid, VcdFault):
+            raise
+        except CseError as problem:
+            self.problems.append(problem)
+            return None
+
+
+def check_create(
+    gateway: Gateway,
+    spec: ClusterSpec,
+    vdc: Vdc,
+    template: Template | None,
+    *,
+    resume: bool = False,
+    vms_present: int = 0,
+) -> Findings:
+    """Check all that a creation needs; reads only.
+
+    Args:
+        gateway: the open session.
+        spec: what the user asked for.
+        vdc: the org VDC that it resolved to.
+        template: the template that it resolved to; None where that is a problem already, so that
+            the other problems are still found.
+        resume: the name's vApp is our own unfinished cluster, so its existence is no problem.
+        vms_present: nodes that exist already and need no address, quota or storage any more.
+
+    Raises:
+        SessionInvalid, VcdFault: nothing could be checked. All else is in the findings.
+    """
+    findings = Findings()
+    nodes = max(0, 1 + spec.workers - vms_present)
+    _check_rights(gateway, vdc, findings)
+    _check_name(gateway, spec, vdc, findings, resume=resume)
+    if template is not None:
+        _check_template(gateway, spec, template, findings)
+    _check_network(gateway, spec, vdc, nodes, findings)
+    _check_storage(gateway, spec, vdc, nodes, findings)
+    _check_capacity(gateway, spec, vdc, nodes, findings)
+    return findings
+
+
+def _check_rights(gateway: Gateway, vdc: Vdc, findings: Findings) -> None:
+    document = findings.collect(lambda: gateway.vdc_document(vdc))
+    if document is None:
+        return
+    if not document.compose_href:
+        findings.problems.append(no_compose_right(vdc))
+    if not document.enabled:
+        findings.problems.append(Refused(f"VDC '{vdc.name}' is disabled"))
+
+
+def _check_name(
+    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, findings: Findings, *, resume: bool
+) -> None:
+    existing = findings.collect(lambda: gateway.find_vapp(vdc, spec.name))
+    findings.existing = existing
+    if existing is None or resume:
+        return
+    if _CLUSTER_ID in existing.metadata:
+        findings.problems.append(
+            Conflict(
+                f"a cluster '{spec.name}' exists already in VDC '{vdc.name}'",
+                hint=f"`vcd cse cluster info {spec.name}` shows it",
+            )
+        )
+    else:
+        findings.problems.append(
+            Conflict(
+                f"VDC '{vdc.name}' has a vApp '{spec.name}' that is no cluster",
+                hint="choose another name",
+            )
+        )
+
+
+def _check_template(
+    gateway: Gateway, spec: ClusterSpec, template: Template, findings: Findings
+) -> None:
+    source = findings.collect(lambda: gateway.template_vm(template))
+    if source is None:
+        return
+    findings.template_vm = source
+    if not source.has_nic:
+        findings.problems.append(
+            Refused(
+                f"the VM of the template '{template.item}' has no network adapter",
+                hint="add one to the template, or choose another template",
+            )
+        )
+    if source.eulas and not spec.accept_eulas:
+        first = source.eulas[0].splitlines()[0][:80]
+        findings.problems.append(
+            Refused(
+                f"the template '{template.item}' has {len(source.eulas)} licence agreement(s) "
+                f'that nobody accepted: "{first}"',
+                hint="read it in VCD, then accept it with --accept-eulas",
+            )
+        )
+
+
+def _check_network(
+    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
+) -> None:
+    known = findings.collect(lambda: gateway.networks(vdc))
+    if known is None:
+        return
+    network = next((one for one in known if one.name == spec.network), None)
+    if network is None:
+        usable = ", ".join(one.name for one in known if one.fence is not Fence.ISOLATED) or "none"
+        findings.problems.append(
+            NotFound(
+                f"VDC '{vdc.name}' has no network '{spec.network}'; usable ones: {usable}",
+                hint="name one of them with --network",
+            )
+        )
+        return
+    network = gateway.network_details(network)
+    findings.network = network
+    if network.fence is Fence.ISOLATED:
+        findings.problems.append(
+            Refused(
+                f"the network '{network.name}' is isolated: nothing on it reaches the outside",
+                hint="choose a routed or direct network with --network",
+            )
+        )
+        return
+    free = network.free_addresses
+    if free is not None and free < nodes:
+        findings.problems.append(
+            Refused(
+                f"the network '{network.name}' has {free} free addresses in its static pool, "
+                f"and {nodes} nodes need one each",
+                hint="widen the pool, release addresses, or ask for fewer --nodes",
+            )
+        )
+    if not network.dns:
+        findings.warnings.append(
+            f"the network '{network.name}' has no DNS server: nodes will not resolve names"
+        )
+    _check_egress(gateway, spec, network, findings)
+
+
+def _check_egress(
+    gateway: Gateway, spec: ClusterSpec, network: Network, findings: Findings
+) -> None:
+    network = gateway.egress(network)
+    findings.network = network
+    if network.egress is True:
+        return
+    if network.egress is None:
+        findings.warnings.append(
+            f"cannot tell whether the network '{network.name}' has a way to the Internet: "
+            f"{network.egress_reason}"
+        )
+        return
+    text = f"the network '{network.name}' shows no way to the Internet: {network.egress_reason}"
+    if spec.strict:
+        findings.problems.append(
+            Refused(text, hint="add a SNAT rule for it, or leave --strict out")
+        )
+    else:
+        findings.warnings.append(f"{text}; {_EGRESS_HINT}")
+
+
+def _check_storage(
+    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
+) -> None:
+    profiles = findings.collect(lambda: gateway.storage_profiles(vdc))
+    if profiles is None:
+        return
+    if spec.storage_profile:
+        found = next((one for one in profiles if one.name == spec.storage_profile), None)
+        if found is None:
+            listed = ", ".join(one.name for one in profiles) or "none"
+            findings.problems.append(
+                NotFound(
+                    f"VDC '{vdc.name}' has no storage profile '{spec.storage_profile}'; "
+                    f"there are: {listed}",
+                    hint="name one of them with --storage-profile",
+                )
+            )
+            return
+        findings.storage_profile = found
+    else:
+        found = next((one for one in profiles if one.is_default), None)
+        if found is None:
+            return
+    if not found.enabled:
+        findings.problems.append(Refused(f"the storage profile '{found.name}' is disabled"))
+    _check_room(found, nodes, findings)
+
+
+def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None:
+    source = findings.template_vm
+    if source is None or not source.disk_mb or not profile.limit_mb:
+        return
+    left = max(0, profile.limit_mb - profile.used_mb)
+    needed = source.disk_mb * nodes
+    if needed > left:
+        findings.problems.append(
+            Refused(
+                f"the storage profile '{profile.name}' has {left} MB left, "
+                f"and {nodes} nodes need {needed} MB",
+                hint="ask for fewer --nodes, another --storage-profile, or a larger limit",
+            )
+        )
+
+
+def _check_capacity(
+    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
+) -> None:
+    capacity = findings.collect(lambda: gateway.capacity(vdc))
+    document = findings.collect(lambda: gateway.vdc_document(vdc))
+    if capacity is None or document is None:
+        return
+    if capacity.vms_left is not None and capacity.vms_left < nodes:
+        findings.problems.append(
+            Refused(
+                f"VDC '{vdc.name}' may hold {capacity.vms_left} more VMs, and {nodes} are needed",
+                hint="ask for fewer --nodes, delete VMs, or have the VM quota raised",
+            )
+        )
+    source = findings.template_vm
+    memory = spec.memory_mb or (source.memory_mb if source else 0)
+    cpus = spec.cpus or (source.cpus if source else 0)
+    mhz = cpus * nodes * (document.vcpu_mhz or 0)
+    short = [
+        _short("memory", "MB", capacity.memory_mb_left, memory * nodes, vdc),
+        _short("CPU", "MHz", capacity.cpu_mhz_left, mhz, vdc),
+    ]
+    for text in filter(None, short):
+        if document.overcommits:
+            findings.warnings.append(text)
+        else:
+            hint = "ask for fewer or smaller nodes, or have the limit raised"
+            findings.problems.append(Refused(text, hint=hint))
+
+
+def _short(what: str, unit: str, left: int | None, needed: int, vdc: Vdc) -> str:
+    """Say what does not fit into the VDC's limit; empty when it fits or nothing is known."""
+    if left is None or needed <= left:
+        return ""
+    return f"VDC '{vdc.name}' has {left} {unit} of {what} left, and the nodes need {needed} {unit}"

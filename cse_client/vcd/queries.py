@@ -1,0 +1,190 @@
+"""VCD's query service: addresses, pages and records.
+
+The address is built here and not looked up in the query list, which saves a request. Escaping
+follows pyvcloud:pyvcloud/vcd/client.py `_AbstractQuery`: up to API 34 values are encoded twice with
+`filterEncoded`; from 35 on once, with a backslash before ( ) , ; inside values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from lxml import etree
+
+from cse_client.errors import VcdFault
+from cse_client.model import StorageProfile, VAppRecord, Vm
+from cse_client.vcd.documents import children, number, truth
+from cse_client.vcd.faults import Action, version_key
+from cse_client.vcd.transport import Transport
+
+__all__ = [
+    "CLUSTER_FIELDS",
+    "PAGE_SIZE",
+    "equals",
+    "records",
+    "storage_profile",
+    "total",
+    "vapp_record",
+    "vm_record",
+]
+
+#: VCD gives at most this many records a page, and 25 unless asked.
+PAGE_SIZE = 128
+
+#: What is read of each cluster; a query returns at most 8 metadata fields.
+CLUSTER_FIELDS = (
+    "cse.cluster.id",
+    "cse.version",
+    "cse.template.name",
+    "cse.template.revision",
+    "cse.kubernetes",
+    "cse.kubernetes.version",
+    "cse.master.ip",
+    "cse.client.phase",
+)
+
+#: A system administrator's own queries show all organizations; the tenants' show nothing there.
+_ADMINISTRATORS: Mapping[str, str] = {
+    "catalogItem": "adminCatalogItem",
+    "orgVdc": "adminOrgVdc",
+    "orgVdcStorageProfile": "adminOrgVdcStorageProfile",
+    "vApp": "adminVApp",
+    "vAppTemplate": "adminVAppTemplate",
+    "vm": "adminVM",
+}
+
+_ESCAPED_SINCE = (35, 0)
+_SPECIAL = {"%28": "%5C%28", "%29": "%5C%29", "%2C": "%5C%2C", "%3B": "%5C%3B"}
+
+
+def equals(name: str, value: str) -> tuple[str, str]:
+    """Return a condition: the attribute `name` has exactly this value."""
+    return name, value
+
+
+def address(
+    transport: Transport,
+    kind: str,
+    *,
+    conditions: Sequence[tuple[str, str]] = (),
+    raw: Sequence[str] = (),
+    fields: Sequence[str] = (),
+    page_size: int = PAGE_SIZE,
+) -> str:
+    """Build the address of a query's first page.
+
+    `kind` is the tenant's name of the query. `conditions` are joined by and, their values escaped;
+    `raw` are whole terms taken as they are.
+    """
+    escaped = version_key(transport.session.api_version) >= _ESCAPED_SINCE
+    terms = [f"{name}=={_value(value, escaped=escaped)}" for name, value in conditions]
+    terms.extend(raw)
+    if transport.as_administrator:
+        kind = _ADMINISTRATORS.get(kind, kind)
+    url = f"{transport.api}/query?type={kind}&format=records&page=1&pageSize={page_size}"
+    if terms:
+        joined = ";".join(terms)
+        url += f"&filter={joined}" if escaped else f"&filterEncoded=true&filter={quote(joined)}"
+    if fields:
+        url += "&fields=" + ",".join(quote(field, safe=":@.") for field in fields)
+    return url
+
+
+def records(
+    transport: Transport,
+    kind: str,
+    action: Action,
+    *,
+    conditions: Sequence[tuple[str, str]] = (),
+    raw: Sequence[str] = (),
+    fields: Sequence[str] = (),
+) -> Iterator[etree._Element]:
+    """Yield the records of a query, page by page; one request for every 128."""
+    url = address(transport, kind, conditions=conditions, raw=raw, fields=fields)
+    while url:
+        page = transport.get(url, action)
+        url = ""
+        for one in page.iterchildren("{*}*"):
+            if etree.QName(one).localname != "Link":
+                yield one
+            elif one.get("rel") == "nextPage":
+                url = one.get("href") or ""
+
+
+def total(
+    transport: Transport,
+    kind: str,
+    action: Action,
+    *,
+    conditions: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Count the records of a query with one small request."""
+    page = transport.get(address(transport, kind, conditions=conditions, page_size=1), action)
+    count = number(page.get("total"))
+    if count is None:
+        raise VcdFault(f"cannot {action.doing}: the answer has no total")
+    return count
+
+
+def record_metadata(record: etree._Element) -> Mapping[str, str]:
+    """Read the metadata fields that a record carries."""
+    values: dict[str, str] = {}
+    for entry in children(record, "Metadata/MetadataEntry"):
+        key = (entry.findtext("{*}Key") or "").strip()
+        value = entry.findtext("{*}TypedValue/{*}Value")
+        if key and value is not None:
+            values[key] = value
+    return values
+
+
+def vapp_record(record: etree._Element) -> VAppRecord:
+    """Read a VAppRecord or AdminVAppRecord."""
+    return VAppRecord(
+        name=record.get("name") or "",
+        href=record.get("href") or "",
+        status=record.get("status") or "",
+        vdc=record.get("vdcName") or "",
+        vdc_href=record.get("vdc") or "",
+        owner=record.get("ownerName") or "",
+        vm_count=number(record.get("numberOfVMs")),
+        busy=truth(record.get("isBusy")),
+        metadata=record_metadata(record),
+    )
+
+
+def vm_record(record: etree._Element) -> Vm:
+    """Read a VMRecord."""
+    return Vm(
+        name=record.get("name") or "",
+        href=record.get("href") or "",
+        status=record.get("status") or "",
+        deployed=truth(record.get("isDeployed")),
+        ip=record.get("ipAddress") or "",
+        network=record.get("networkName") or "",
+        cpus=number(record.get("numberOfCpus")),
+        memory_mb=number(record.get("memoryMB")),
+        customization=record.get("gcStatus") or "",
+        busy=truth(record.get("isBusy")),
+    )
+
+
+def storage_profile(record: etree._Element) -> StorageProfile:
+    """Read an OrgVdcStorageProfileRecord."""
+    return StorageProfile(
+        name=record.get("name") or "",
+        href=record.get("href") or "",
+        enabled=record.get("isEnabled") != "false",
+        is_default=truth(record.get("isDefaultStorageProfile")),
+        limit_mb=number(record.get("storageLimitMB")) or 0,
+        used_mb=number(record.get("storageUsedMB")) or 0,
+    )
+
+
+def _value(value: str, *, escaped: bool) -> str:
+    encoded = quote(value)
+    if escaped:
+        encoded = encoded.replace("%5C", "%5C%5C")
+        for plain, special in _SPECIAL.items():
+            encoded = encoded.replace(plain, special)
+    return encoded

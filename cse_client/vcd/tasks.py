@@ -1,0 +1,251 @@
+"""VCD tasks: waiting for them with a deadline, and repeating what may be repeated.
+
+pyvcloud's own monitor is not used: it never times out, loops for ever on a canceled task and polls
+every five seconds (pyvcloud:pyvcloud/vcd/client.py `_TaskMonitor`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from cse_client.errors import CseError, NotFound, Refused, TaskFailed, TimedOut, VcdFault
+from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
+from cse_client.vcd.faults import EntityBusy
+
+__all__ = ["SYSTEM_CLOCK", "Clock", "Task", "change", "wait", "wait_all"]
+
+_Result = TypeVar("_Result")
+
+#: Seconds between two polls of one task: quick at first, for tasks that end at once.
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+_GROWTH = 1.5
+
+#: Seconds that VCD may be unreachable in the middle of a wait before the wait is given up.
+_PATIENCE = 180.0
+
+#: Seconds between two attempts of a change that found its entity busy.
+_BUSY_PAUSE = 1.0
+_BUSY_LONGEST = 15.0
+_REPEATS = 5
+
+_ENDED = ("success", "error", "canceled", "aborted")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A VCD task.
+
+    `status` is one of queued, preRunning, running, success, error, canceled, aborted; `operation`
+    is VCD's sentence (its tense changes at the end), `operation_name` the stable word for it;
+    `progress` is per cent, None where VCD does not say.
+    """
+
+    href: str
+    status: str
+    operation: str = ""
+    operation_name: str = ""
+    owner_href: str = ""
+    error: str = ""
+    code: str = ""
+    request_id: str = ""
+    progress: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Return what `vcd task wait` takes."""
+        return self.href.rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def ended(self) -> bool:
+        """Say whether nothing more will happen."""
+        return self.status in _ENDED
+
+    @property
+    def name(self) -> str:
+        """Return what to call it in a message."""
+        return self.operation or self.operation_name or f"task {self.id}"
+
+
+class TaskSource(Protocol):
+    """What a waiter needs: one look at a task, and a clock."""
+
+    clock: Clock
+
+    def task(self, href: str) -> Task:
+        """Read the task once."""
+
+    def task_href(self, task_id: str) -> str:
+        """Return the address of a task of which only the id is known."""
+
+
+OnProgress = Callable[[Task], None]
+
+
+def wait(
+    gateway: TaskSource,
+    task: Task,
+    *,
+    deadline: float,
+    on_progress: OnProgress | None = None,
+) -> Task:
+    """Wait until the task has succeeded and return its last state.
+
+    `deadline` is a moment of the gateway's monotonic clock.
+
+    Raises:
+        TaskFailed: it ended in error, canceled or aborted; with VCD's own words.
+        TimedOut: the deadline passed; the task goes on in VCD.
+        SessionInvalid: the session ended meanwhile; the task goes on in VCD.
+    """
+    return wait_all(gateway, [task], deadline=deadline, on_progress=on_progress)[0]
+
+
+def wait_all(
+    gateway: TaskSource,
+    tasks: Sequence[Task],
+    *,
+    deadline: float,
+    on_progress: OnProgress | None = None,
+) -> list[Task]:
+    """Wait for several tasks that run at the same time; return their last states in order.
+
+    All are waited for even when one fails, so that nothing is still at work when the first
+    failure is raised; the other failures are its notes.
+
+    Raises:
+        TaskFailed, TimedOut, SessionInvalid: see `wait`.
+    """
+    states = [_Watched(task) for task in tasks]
+    pause = _FIRST_PAUSE
+    while True:
+        for state in states:
+            if on_progress:
+                on_progress(state.task)
+        pending = [state for state in states if not state.task.ended]
+        if not pending:
+            break
+        remaining = deadline - gateway.clock.monotonic()
+        if remaining <= 0:
+            raise _too_late([state.task for state in pending])
+        gateway.clock.sleep(min(pause, remaining))
+        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+        for state in pending:
+            state.look(gateway)
+    failures = [_failure(state.task) for state in states if state.task.status != "success"]
+    if failures:
+        failures[0].notes.extend(failure.message for failure in failures[1:])
+        raise failures[0]
+    return [state.task for state in states]
+
+
+def change(
+    gateway: TaskSource,
+    call: Callable[[], _Result],
+    deadline: float,
+) -> _Result:
+    """Make a change, again if its entity was busy or the request never reached VCD.
+
+    A change whose outcome is unknown is not repeated: its `VcdFault` (with `outcome_unknown`)
+    goes to the caller, who has to look.
+
+    Raises:
+        TimedOut: the entity was busy until the deadline.
+        CseError: whatever else `call` raises.
+    """
+    pause = _BUSY_PAUSE
+    repeats = 0
+    while True:
+        try:
+            return call()
+        except EntityBusy as busy:
+            if gateway.clock.monotonic() >= deadline:
+                raise TimedOut(busy.message, hint=busy.hint) from busy
+            _let_the_other_finish(gateway, busy, pause, deadline)
+        except VcdFault as fault:
+            repeats += 1
+            late = gateway.clock.monotonic() + pause >= deadline
+            if not fault.repeatable or late or repeats > _REPEATS:
+                raise
+            gateway.clock.sleep(_jittered(pause))
+        pause = min(pause * 2, _BUSY_LONGEST)
+
+
+class _Watched:
+    """One task under watch, and since when VCD has not answered about it."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._silent_since: float | None = None
+
+    def look(self, gateway: TaskSource) -> None:
+        """Read the task's state; bear a VCD that cannot be reached for a while."""
+        try:
+            self.task = gateway.task(self.task.href)
+        except VcdFault as fault:
+            now = gateway.clock.monotonic()
+            if self._silent_since is None:
+                self._silent_since = now
+            passing = fault.status == 0 or fault.status >= 500 or fault.repeatable  # noqa: PLR2004
+            if not passing or now - self._silent_since > _PATIENCE:
+                fault.notes.append(_goes_on(self.task))
+                raise
+        except CseError as error:
+            error.notes.append(_goes_on(self.task))
+            raise
+        else:
+            self._silent_since = None
+
+
+def _let_the_other_finish(
+    gateway: TaskSource, busy: EntityBusy, pause: float, deadline: float
+) -> None:
+    """Wait for the task that holds the entity, or a while where it is not known."""
+    remaining = max(0.0, deadline - gateway.clock.monotonic())
+    if busy.task_id:
+        try:
+            other = gateway.task(gateway.task_href(busy.task_id))
+            wait(gateway, other, deadline=deadline)
+        except (TaskFailed, TimedOut):
+            # How the other's task ended is not our affair; it no longer holds the entity, or the
+            # deadline has passed, which the caller notices.
+            pass
+        except (VcdFault, NotFound, Refused):
+            gateway.clock.sleep(min(_jittered(pause), remaining))
+        else:
+            # The lock may be let go of a moment after the task has ended.
+            gateway.clock.sleep(min(_FIRST_PAUSE, remaining))
+        return
+    gateway.clock.sleep(min(_jittered(pause), remaining))
+
+
+def _jittered(pause: float) -> float:
+    """Spread attempts, so that two clients do not meet again and again."""
+    return pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
+
+
+def _failure(task: Task) -> TaskFailed:
+    reason = task.error or f"VCD gives no reason; the task is {task.status}"
+    request = f" (request {task.request_id})" if task.request_id else ""
+    return TaskFailed(
+        f"{task.name} failed: {reason}{request}",
+        hint=f"`vcd task list` shows the tasks; this one is {task.id}",
+        code=task.code,
+        request_id=task.request_id,
+    )
+
+
+def _too_late(pending: Sequence[Task]) -> TimedOut:
+    first = pending[0]
+    more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
+    return TimedOut(
+        f"{first.name}{more}: still {first.status} when the time was up",
+        hint=f"it goes on in VCD; `vcd task wait {first.id}` waits for its end",
+    )
+
+
+def _goes_on(task: Task) -> str:
+    return f'"{task.name}" goes on in VCD; `vcd task wait {task.id}` waits for its end'

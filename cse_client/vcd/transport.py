@@ -1,0 +1,296 @@
+"""HTTP to one VCD: the only place that touches pyvcloud's client and `requests`.
+
+pyvcloud's client brings the headers and the API version. Three of its habits are kept away here:
+it has no time-outs, it logs bodies and tokens (vcd-cli asks for that), and it parses every error
+body as XML, so that a proxy's HTML page ends in a parser error
+(pyvcloud:pyvcloud/vcd/client.py `_do_request_prim`, `_response_code_to_exception`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, cast
+
+import requests
+import urllib3
+from lxml import etree
+from pyvcloud.vcd.client import Client
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from cse_client.errors import CseError, VcdFault
+from cse_client.model import Session
+from cse_client.vcd import faults
+from cse_client.vcd.clock import Clock
+from cse_client.vcd.faults import Action
+
+__all__ = ["Reply", "Transport"]
+
+#: Seconds to connect, and between two pieces of an answer. VCD checks a recompose of a hundred
+#: VMs before it answers, so a change may be silent for longer than a read.
+_CONNECT = 10.0
+_READ = 60.0
+_READ_AFTER_CHANGE = 180.0
+
+#: A read is tried this often when the way to VCD fails, with growing pauses in between.
+_TRIES = 4
+_FIRST_PAUSE = 0.3
+_LONGEST_PAUSE = 5.0
+_TRY_AGAIN = (429, 502, 503, 504)
+
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A successful answer. `root` is None where the body is empty or was not asked for as XML."""
+
+    status: int
+    root: etree._Element | None
+    text: str = ""
+    location: str = ""
+
+
+class _BoundedAdapter(HTTPAdapter):
+    """Gives every request a time-out, whoever sends it."""
+
+    def send(  # type: ignore[no-untyped-def]  # the signature is the base class's affair
+        self, request: requests.PreparedRequest, *args: Any, **options: Any
+    ):
+        if options.get("timeout") is None:
+            read = _READ if request.method in ("GET", "HEAD") else _READ_AFTER_CHANGE
+            options["timeout"] = (_CONNECT, read)
+        return super().send(request, *args, **options)
+
+
+class _Token(AuthBase):
+    """Puts the token on each request.
+
+    As `auth` and not as a header, because `requests` would otherwise replace it by what a
+    ~/.netrc holds for the host.
+    """
+
+    def __init__(self, token: str, *, is_jwt: bool) -> None:
+        self._token = token
+        self._is_jwt = is_jwt
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._is_jwt:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        else:
+            request.headers["x-vcloud-authorization"] = self._token
+        return request
+
+
+class Transport:
+    """Requests to one VCD with one session's token and API version.
+
+    Every method raises `cse_client.errors` types only. `requests_sent` counts what went out, for
+    the tests that hold this package to its budget; `as_administrator` is set for a session of the
+    provider's organization, whose queries have other names.
+    """
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self.session = session
+        self.clock = clock
+        self.requests_sent = 0
+        self.as_administrator = False
+        self._http = requests.Session()
+        self._http.auth = _Token(session.token, is_jwt=session.is_jwt)
+        for scheme in ("https://", "http://"):
+            self._http.mount(scheme, _BoundedAdapter())
+        if not session.verify:
+            # The command that starts us warns once; once per request would drown the output.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._client = Client(
+            session.host,
+            api_version=session.api_version,
+            verify_ssl_certs=session.verify,
+            log_file=os.devnull,
+            log_requests=False,
+            log_headers=False,
+            log_bodies=False,
+        )
+
+    @property
+    def api(self) -> str:
+        """Return `https://HOST/api`."""
+        return cast(str, self._client.get_api_uri())
+
+    @property
+    def cloudapi(self) -> str:
+        """Return `https://HOST/cloudapi`."""
+        return cast(str, self._client.get_cloudapi_uri())
+
+    @property
+    def origin(self) -> str:
+        """Return `https://HOST`."""
+        return self.api[: -len("/api")]
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def get(self, url: str, action: Action, *, patient: bool = True) -> etree._Element:
+        """Read an XML document. Not `patient`: one try only, for callers with a loop of their own.
+
+        Raises:
+            CseError: NotFound, Refused, SessionInvalid or VcdFault, see `faults`.
+        """
+        reply = self._read(url, action, "", patient=patient)
+        if reply.root is None:
+            raise VcdFault(f"cannot {action.doing}: got an empty answer", status=reply.status)
+        return reply.root
+
+    def get_json(self, url: str, action: Action) -> Any:
+        """Read a JSON document."""
+        reply = self._read(url, action, "application/json", patient=True)
+        try:
+            return json.loads(reply.text)
+        except ValueError as error:
+            raise VcdFault(
+                f"cannot {action.doing}: got something that is no JSON", status=reply.status
+            ) from error
+
+    def post(
+        self,
+        url: str,
+        body: etree._Element | None,
+        media_type: str,
+        action: Action,
+    ) -> Reply:
+        """Send a change with POST, once."""
+        return self._send("POST", url, action, body=body, media_type=media_type)
+
+    def put(self, url: str, body: etree._Element, media_type: str, action: Action) -> Reply:
+        """Send a change with PUT, once."""
+        return self._send("PUT", url, action, body=body, media_type=media_type)
+
+    def delete(self, url: str, action: Action) -> Reply:
+        """Send a DELETE, once."""
+        return self._send("DELETE", url, action)
+
+    def probe(self, url: str, accept: str) -> tuple[int, str, str]:
+        """Read `url` once and return status, content type and text, whatever they are.
+
+        Raises:
+            CseError: only where there was no answer at all.
+        """
+        action = Action(f"read {url}")
+        response = self._exchange("GET", url, action, accept=accept)
+        return response.status_code, response.headers.get("Content-Type", ""), response.text
+
+    def _read(self, url: str, action: Action, accept: str, *, patient: bool) -> Reply:
+        pause = _FIRST_PAUSE
+        for attempt in range(1, _TRIES + 1):
+            last = attempt == _TRIES or not patient
+            try:
+                return self._send("GET", url, action, accept=accept)
+            except VcdFault as fault:
+                no_answer = fault.status == 0 and fault.code != faults.UNTRUSTED
+                if last or not (no_answer or fault.status in _TRY_AGAIN):
+                    raise
+            self.clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise AssertionError("the last try returns or raises")
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        action: Action,
+        *,
+        body: etree._Element | None = None,
+        media_type: str = "",
+        accept: str = "",
+    ) -> Reply:
+        response = self._exchange(
+            method, url, action, body=body, media_type=media_type, accept=accept
+        )
+        status = response.status_code
+        content_type = response.headers.get("Content-Type", "")
+        if status not in (200, 201, 202, 204):
+            raise self._refused(response, action)
+        if accept or not response.content.strip():
+            text = response.text if accept else ""
+            return Reply(status, None, text, response.headers.get("Location", ""))
+        try:
+            root = etree.fromstring(response.content, _PARSER)
+        except etree.XMLSyntaxError as error:
+            fault = faults.from_reply(
+                status, response.content, content_type or "unknown", "", action, self.session
+            )
+            raise fault from error
+        return Reply(status, root, "", response.headers.get("Location", ""))
+
+    def _refused(self, response: requests.Response, action: Action) -> CseError:
+        error = faults.from_reply(
+            response.status_code,
+            response.content,
+            response.headers.get("Content-Type", ""),
+            response.headers.get("X-VMWARE-VCLOUD-REQUEST-ID", ""),
+            action,
+            self.session,
+        )
+        if response.status_code == requests.codes.not_acceptable:
+            return self._name_versions(error)
+        return error
+
+    def _name_versions(self, error: CseError) -> CseError:
+        """Ask VCD which versions it serves where its 406 did not say."""
+        if "offers" in error.message:
+            return error
+        try:
+            return faults.version_refused(self.session, self.served_versions())
+        except CseError:
+            return error
+
+    def served_versions(self) -> list[str]:
+        """Return the API versions that VCD serves, newest first, deprecated ones last."""
+        root = self._versions_document()
+        rows: list[tuple[bool, str]] = []
+        for info in root.iter("{*}VersionInfo"):
+            version = info.findtext("{*}Version") or ""
+            if version and "alpha" not in version:
+                rows.append((info.get("deprecated") == "true", version.strip()))
+        rows.sort(key=lambda row: faults.version_key(row[1]), reverse=True)
+        rows.sort(key=lambda row: row[0])
+        return [version for _deprecated, version in rows]
+
+    def _versions_document(self) -> etree._Element:
+        action = Action("read the API versions")
+        response = self._exchange("GET", f"{self.api}/versions", action, accept="*/*")
+        try:
+            return etree.fromstring(response.content, _PARSER)
+        except etree.XMLSyntaxError as error:
+            message = f"{self.session.host} does not answer like VMware Cloud Director"
+            raise VcdFault(message, status=response.status_code) from error
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        action: Action,
+        *,
+        body: etree._Element | None = None,
+        media_type: str = "",
+        accept: str = "",
+    ) -> requests.Response:
+        """Send one request and return whatever answer came."""
+        self.requests_sent += 1
+        try:
+            return cast(
+                requests.Response,
+                self._client._do_request_prim(
+                    method,
+                    url,
+                    self._http,
+                    contents=body,
+                    media_type=media_type or None,
+                    accept_type=accept or None,
+                ),
+            )
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise faults.from_exception(error, action, self.session) from error

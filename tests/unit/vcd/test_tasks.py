@@ -1,0 +1,200 @@
+"""Waiting with a deadline, and repeating only what may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    SessionInvalid,
+    TaskFailed,
+    TimedOut,
+    VcdFault,
+)
+from cse_client.vcd import tasks
+from cse_client.vcd.faults import EntityBusy
+from cse_client.vcd.tasks import Task
+from tests.unit.vcd.conftest import FakeClock
+
+RUNNING = Task("https://h/api/task/t1", "running", "Creating Virtual Application demo(1)")
+DONE = replace(RUNNING, status="success")
+
+
+class Script:
+    """A task source that tells a story: states or errors, the last one for ever."""
+
+    def __init__(self, **stories: list[Task | CseError]) -> None:
+        self.clock = FakeClock()
+        self.stories = stories
+        self.polls = 0
+
+    def task(self, href: str) -> Task:
+        self.polls += 1
+        story = self.stories[href.rsplit("/", 1)[-1]]
+        state = story.pop(0) if len(story) > 1 else story[0]
+        if isinstance(state, CseError):
+            raise state
+        return state
+
+    def task_href(self, task_id: str) -> str:
+        return f"https://h/api/task/{task_id}"
+
+
+def test_a_task_that_has_ended_is_not_polled() -> None:
+    source = Script()
+    assert tasks.wait(source, DONE, deadline=0) is DONE
+    assert (source.polls, source.clock.slept) == (0, [])
+
+
+def test_pauses_grow_from_a_fifth_of_a_second_to_five() -> None:
+    source = Script(t1=[RUNNING] * 20 + [DONE])
+    seen: list[str] = []
+    tasks.wait(source, RUNNING, deadline=9999, on_progress=lambda task: seen.append(task.status))
+    pauses = source.clock.slept
+    assert pauses[0] == 0.2
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 5.0
+    assert seen == ["running"] * 21 + ["success"]
+
+
+def test_the_deadline_names_the_task_and_how_to_look_at_it() -> None:
+    source = Script(t1=[RUNNING])
+    with pytest.raises(TimedOut, match=r"Creating Virtual Application demo\(1\)") as caught:
+        tasks.wait(source, RUNNING, deadline=source.clock.monotonic() + 30)
+    assert "vcd task wait t1" in caught.value.hint
+    assert source.clock.monotonic() == pytest.approx(1030)
+
+
+@pytest.mark.parametrize("status", ["error", "canceled", "aborted"])
+def test_a_task_that_did_not_succeed_failed(status: str) -> None:
+    failed = replace(RUNNING, status=status, error="no room", code="BAD_REQUEST", request_id="r9")
+    with pytest.raises(TaskFailed) as caught:
+        tasks.wait(Script(t1=[failed]), RUNNING, deadline=9999)
+    assert caught.value.message == (
+        "Creating Virtual Application demo(1) failed: no room (request r9)"
+    )
+    assert (caught.value.code, caught.value.request_id) == ("BAD_REQUEST", "r9")
+
+
+def test_a_failed_task_without_a_reason_says_so() -> None:
+    with pytest.raises(TaskFailed, match="VCD gives no reason; the task is canceled"):
+        tasks.wait(Script(), replace(RUNNING, status="canceled"), deadline=9999)
+
+
+def test_a_flickering_vcd_is_borne() -> None:
+    source = Script(
+        t1=[VcdFault("down"), VcdFault("bad", status=502), RUNNING, VcdFault("down"), DONE]
+    )
+    assert tasks.wait(source, RUNNING, deadline=9999).status == "success"
+
+
+def test_a_vcd_that_stays_away_is_given_up_with_a_note() -> None:
+    source = Script(t1=[VcdFault("cannot be reached")])
+    with pytest.raises(VcdFault, match="cannot be reached") as caught:
+        tasks.wait(source, RUNNING, deadline=99999)
+    assert "vcd task wait t1" in caught.value.notes[0]
+    assert 180 <= sum(source.clock.slept) < 200
+
+
+def test_a_session_that_ends_while_waiting_says_that_the_task_goes_on() -> None:
+    with pytest.raises(SessionInvalid) as caught:
+        tasks.wait(Script(t1=[SessionInvalid("expired")]), RUNNING, deadline=9999)
+    assert "goes on in VCD" in caught.value.notes[0]
+
+
+def test_several_tasks_wait_together_and_the_first_failure_wins() -> None:
+    second = replace(RUNNING, href="https://h/api/task/t2")
+    third = replace(RUNNING, href="https://h/api/task/t3")
+    source = Script(
+        t1=[RUNNING, RUNNING, replace(RUNNING, status="error", error="one")],
+        t2=[replace(second, status="error", error="two")],
+        t3=[replace(third, status="running"), replace(third, status="success")],
+    )
+    with pytest.raises(TaskFailed, match="one") as caught:
+        tasks.wait_all(source, [RUNNING, second, third], deadline=9999)
+    assert len(caught.value.notes) == 1
+    assert "two" in caught.value.notes[0]
+    assert source.polls == 3 + 1 + 2
+
+
+def test_states_come_back_in_order() -> None:
+    second = replace(DONE, href="https://h/api/task/t2")
+    result = tasks.wait_all(Script(t1=[RUNNING, DONE]), [RUNNING, second], deadline=9999)
+    assert [task.id for task in result] == ["t1", "t2"]
+    assert all(task.status == "success" for task in result)
+
+
+def fails(*errors: CseError) -> Callable[[], str]:
+    """Return a call that raises these errors in turn and then succeeds."""
+    left = list(errors)
+
+    def call() -> str:
+        if left:
+            raise left.pop(0)
+        return "done"
+
+    return call
+
+
+def test_a_busy_entity_waits_for_the_task_that_holds_it() -> None:
+    source = Script(t1=[RUNNING, RUNNING, replace(RUNNING, status="error", error="theirs")])
+    assert tasks.change(source, fails(EntityBusy("busy", task_id="t1")), 9999) == "done"
+    assert source.polls == 3
+
+
+def test_a_busy_entity_with_an_unknown_holder_backs_off() -> None:
+    source = Script()
+    busy = [EntityBusy("busy") for _ in range(6)]
+    assert tasks.change(source, fails(*busy), 9999) == "done"
+    assert len(source.clock.slept) == 6
+    assert all(0 < pause <= 15 for pause in source.clock.slept)
+    assert source.clock.slept[-1] > source.clock.slept[0]
+
+
+def test_a_holder_that_cannot_be_read_is_waited_for_blindly() -> None:
+    source = Script(t1=[VcdFault("hidden")])
+    assert tasks.change(source, fails(EntityBusy("busy", task_id="t1")), 9999) == "done"
+    assert len(source.clock.slept) == 1
+
+
+def test_an_entity_busy_until_the_deadline_times_out() -> None:
+    source = Script(t1=[RUNNING])
+
+    def call() -> str:
+        raise EntityBusy("the vApp is busy", task_id="t1")
+
+    with pytest.raises(TimedOut, match="the vApp is busy"):
+        tasks.change(source, call, source.clock.monotonic() + 60)
+    assert source.clock.monotonic() <= 1061
+
+
+def test_a_request_that_never_arrived_is_sent_again() -> None:
+    source = Script()
+    assert tasks.change(source, fails(VcdFault("refused", repeatable=True)), 9999) == "done"
+
+
+def test_a_request_with_an_unknown_outcome_is_not() -> None:
+    fault = VcdFault("broke off", outcome_unknown=True)
+    with pytest.raises(VcdFault) as caught:
+        tasks.change(Script(), fails(fault), 9999)
+    assert caught.value is fault
+
+
+def test_repeats_end() -> None:
+    source = Script()
+
+    def call() -> str:
+        raise VcdFault("refused", repeatable=True)
+
+    with pytest.raises(VcdFault, match="refused"):
+        tasks.change(source, call, 9999)
+    assert len(source.clock.slept) == 5
+
+
+def test_any_other_error_passes_through() -> None:
+    with pytest.raises(Conflict, match="taken"):
+        tasks.change(Script(), fails(Conflict("taken")), 9999)
