@@ -1,0 +1,1 @@
+"""What runs inside the VMs, and what is read back from them."""

@@ -1,0 +1,315 @@
+"""The customization scripts: what VCD stores with a VM and runs inside it at its first boot.
+
+A script is a short installer in plain bash with the real work as its payload (gzip, base64): a
+block of shell assignments and files for this node, then scripts/common.sh and the part for the kind
+of node. `recover_pki` reads a control plane's payload back, so any machine that may read the VM in
+VCD can carry on with the cluster.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import ipaddress
+import re
+import shlex
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cache
+
+from cse_client.errors import CseError, WrongUsage
+from cse_client.guest.pki import (
+    JOIN_LIFETIME,
+    PKI_FILES,
+    ClusterPKI,
+    issue_client,
+    pki_from_files,
+    pki_to_files,
+)
+from cse_client.model import TemplateFacts
+
+FORMAT = 1
+#: Nobody documents a limit for VCD's CustomizationScript; this is what we dare.
+MAX_SCRIPT_BYTES = 16 * 1024
+API_PORT = 6443
+
+_MAX_PORT = 65535
+_MAX_HOST = 253
+
+_CONTROL_PLANE = "control-plane"
+_WORKER = "worker"
+_SEALED = "sealed"
+_HEADER = re.compile(r"^# cse-client (control-plane|worker|sealed) script, format (\d+)$", re.M)
+_PAYLOAD = re.compile(r"<<'CSE_PAYLOAD'\n(.*?)\nCSE_PAYLOAD$", re.M | re.S)
+_FILE = re.compile(
+    r"^put /etc/kubernetes/pki/(\S+) [0-7]+ <<'CSE_FILE'\n(.*?)^CSE_FILE$", re.M | re.S
+)
+#: Pod networks for CNIs that want one from kubeadm; weave brings its own.
+_POD_CIDRS = {"antrea": "10.244.0.0/16", "flannel": "10.244.0.0/16", "cilium": "10.244.0.0/16"}
+_POD_CIDRS["calico"] = "192.168.0.0/16"
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """What one node's script is made of; times in seconds, counted inside the guest.
+
+    `endpoint_host` is the name or address that the cluster's API is known by; empty takes the
+    control plane's own address. `extra_sans` are more names and addresses that kubeconfigs may
+    use. `ssh_key` is one public key line for root.
+    """
+
+    cluster_id: str
+    cluster_name: str
+    node: str
+    endpoint_host: str = ""
+    ssh_key: str = ""
+    facts: TemplateFacts = field(default_factory=TemplateFacts)
+    extra_sans: tuple[str, ...] = ()
+    address_deadline: int = 600
+    runtime_deadline: int = 300
+    images_deadline: int = 900
+    join_deadline: int = 1800
+
+
+def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None = None) -> str:
+    """Return the script of a control plane; it holds the CA keys in a form anyone can decode.
+
+    Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
+    """
+    for name in b.extra_sans:
+        _check_host(name)
+    if b.endpoint_host:
+        _check_host(b.endpoint_host)
+    pod_cidr = b.facts.pod_cidr or _POD_CIDRS.get(b.facts.cni.lower(), "")
+    if pod_cidr:
+        _check_cidr(pod_cidr)
+    data = {
+        **_common_data(b, now),
+        "ENDPOINT": b.endpoint_host,
+        "SANS": ",".join(b.extra_sans),
+        "POD_CIDR": pod_cidr,
+        "CNI": b.facts.cni.lower(),
+        "CNI_VERSION": b.facts.cni_version,
+        "CNI_MANIFEST": b.facts.cni_manifest,
+    }
+    files = [
+        _file(f"/etc/kubernetes/pki/{path}", "600" if path.endswith("key") else "644", content)
+        for path, content in pki_to_files(pki).items()
+    ]
+    return _assemble(_CONTROL_PLANE, b, data, ["put_pki() {", *files, "}"])
+
+
+def worker_script(
+    b: Bootstrap, pki: ClusterPKI, *, endpoint: str, now: datetime | None = None
+) -> str:
+    """Return the script of a worker that joins the API at `endpoint` (host or host:port).
+
+    Of `pki` it holds the CA's certificate only, and a client certificate for exactly this node's
+    name that ends after two hours.
+
+    Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
+    """
+    host, port = split_endpoint(endpoint)
+    certificate = issue_client(
+        pki,
+        common_name=f"system:node:{b.node}",
+        organizations=["system:nodes"],
+        lifetime=JOIN_LIFETIME,
+        now=now,
+        allow_system=True,
+    )
+    data = {
+        **_common_data(b, now),
+        "API_HOST": host,
+        "API_PORT": str(port),
+        "T_WAIT": str(b.join_deadline),
+        "T_CERT": str(int(JOIN_LIFETIME.total_seconds())),
+    }
+    server = f"https://{host}:{port}"
+    discovery = _discovery(server, pki.ca_cert, certificate.cert, certificate.key)
+    return _assemble(_WORKER, b, data, discovery)
+
+
+def sealed_script() -> str:
+    """Return what takes a control plane's script's place in VCD once the CA has been taken out."""
+    return (
+        f"#!/bin/bash\n{_header(_SEALED)}\n"
+        "# The cluster is sealed: its CA is in its own Secret kube-system/cse-cluster-ca and with\n"
+        "# the administrator who sealed it, not here. There is nothing to do.\nexit 0\n"
+    )
+
+
+def is_sealed(script: str) -> bool:
+    """Tell whether `script`, as found in VCD, is `sealed_script`'s."""
+    return _kind(script) == _SEALED
+
+
+def recover_pki(script: str) -> ClusterPKI | None:
+    """Read the PKI back from a control plane's script as found in VCD.
+
+    Returns None for a script that holds none: sealed, a worker's, or not ours. Raises CseError when
+    the script is ours but damaged, or newer than this version knows.
+    """
+    if _kind(script) != _CONTROL_PLANE:
+        return None
+    text = _normal(script)
+    header = _HEADER.search(text)
+    if header is not None and int(header.group(2)) > FORMAT:
+        raise CseError(
+            "the control plane's script in VCD was written by a newer version of cse-client",
+            hint="upgrade cse-client",
+        )
+    payload = _PAYLOAD.search(text)
+    if payload is None:
+        raise _damaged("its payload is missing")
+    try:
+        raw = base64.b64decode("".join(payload.group(1).split()), validate=True)
+        body = gzip.decompress(raw).decode()
+    except (binascii.Error, ValueError, OSError, EOFError, zlib.error):
+        raise _damaged("its payload cannot be decoded") from None
+    files = {path: content.encode() for path, content in _FILE.findall(body)}
+    try:
+        return pki_from_files({path: files[path] for path in PKI_FILES.values() if path in files})
+    except CseError as error:
+        raise _damaged(error.message) from None
+
+
+def split_endpoint(endpoint: str) -> tuple[str, int]:
+    """Return host and port of `host`, `host:port` or `https://host:port`; WrongUsage otherwise."""
+    text = endpoint[len("https://") :] if endpoint.startswith("https://") else endpoint
+    host, colon, port = text.rstrip("/").partition(":")
+    _check_host(host)
+    if not colon:
+        return host, API_PORT
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
+        raise WrongUsage(f"{endpoint!r} is no endpoint: host or host:port is wanted")
+    return host, int(port)
+
+
+def _common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", b.node):
+        raise WrongUsage(f"{b.node!r} is no node name")
+    if not re.fullmatch(r"[\x21-\x7e]{1,200}", b.cluster_id):
+        raise WrongUsage(f"{b.cluster_id!r} is no cluster id")
+    moment = now or datetime.now(timezone.utc)
+    return {
+        "NODE": b.node,
+        "CLUSTER": b.cluster_name,
+        "MINTED": str(int(moment.timestamp())),
+        "SSH_KEY": _ssh_key(b.ssh_key),
+        "T_HOST": str(b.address_deadline),
+        "T_RUNTIME": str(b.runtime_deadline),
+        "T_IMAGES": str(b.images_deadline),
+    }
+
+
+def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -> str:
+    identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
+    assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
+    sources = [_source("install"), *assignments, *block, _source("common"), _source(kind)]
+    body = "\n".join([identity, *sources]) + "\n"
+    packed = base64.b64encode(gzip.compress(body.encode(), 9, mtime=0)).decode()
+    lines = [packed[i : i + 400] for i in range(0, len(packed), 400)]
+    payload = ["payload() { cat <<'CSE_PAYLOAD'", *lines, "CSE_PAYLOAD", "}"]
+    parts = ["#!/bin/bash", _header(kind), identity, *payload, _source("customize")]
+    script = "\n".join(parts) + "\n"
+    if len(script.encode()) > MAX_SCRIPT_BYTES:
+        raise CseError(
+            f"the bootstrap script of {b.node} would be {len(script.encode())} bytes, more than "
+            f"the {MAX_SCRIPT_BYTES} that are safe in VCD",
+            hint="use a shorter ssh key or fewer extra names",
+        )
+    return script
+
+
+def _header(kind: str) -> str:
+    return f"# cse-client {kind} script, format {FORMAT}"
+
+
+def _file(path: str, mode: str, content: bytes) -> str:
+    return f"put {path} {mode} <<'CSE_FILE'\n{content.decode().rstrip()}\nCSE_FILE"
+
+
+def _discovery(server: str, ca: bytes, cert: bytes, key: bytes) -> list[str]:
+    """Return a function that writes the kubeconfig for `kubeadm join --discovery-file`.
+
+    The guest encodes the PEM: base64 twice would cost room in VCD. current-context is required.
+    """
+    parts = {"ca": ca, "cert": cert, "key": key}
+    lines = ["put_discovery() {", "local ca cert key"]
+    for name, pem in parts.items():
+        lines += [f"{name}=$(base64 -w0 <<'CSE_FILE'", pem.decode().rstrip(), "CSE_FILE", ")"]
+    return [
+        *lines,
+        f"""put /run/cse/discovery.conf 600 <<CSE_FILE
+apiVersion: v1
+kind: Config
+clusters:
+- name: c
+  cluster: {{server: "{server}", certificate-authority-data: $ca}}
+users:
+- name: u
+  user: {{client-certificate-data: $cert, client-key-data: $key}}
+contexts:
+- name: x
+  context: {{cluster: c, user: u}}
+current-context: x
+CSE_FILE
+}}""",
+    ]
+
+
+@cache
+def _source(name: str) -> str:
+    """Return a shell source without its comment lines, which only cost room in VCD."""
+    from importlib.resources import files
+
+    text = files("cse_client.guest").joinpath("scripts").joinpath(f"{name}.sh").read_text("utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+
+
+def _kind(script: str) -> str:
+    header = _HEADER.search(_normal(script))
+    return header.group(1) if header else ""
+
+
+def _normal(script: str) -> str:
+    """Undo what a web form or an XML round trip may do to line ends."""
+    return "\n".join(line.rstrip() for line in script.splitlines())
+
+
+def _damaged(why: str) -> CseError:
+    return CseError(
+        f"the control plane's script in VCD is damaged: {why}",
+        hint="the CA can still be taken from /etc/kubernetes/pki on the control plane",
+    )
+
+
+def _quote(name: str, value: str) -> str:
+    if not value.isprintable():
+        raise WrongUsage(f"{value!r} cannot stand in a bootstrap script ({name})")
+    return shlex.quote(value)
+
+
+def _ssh_key(text: str) -> str:
+    key = text.strip()
+    if "PRIVATE KEY" in key:
+        raise WrongUsage("this is a private ssh key; the public one (.pub) is wanted")
+    if "\n" in key or "\r" in key:
+        raise WrongUsage("one ssh public key is wanted, on one line")
+    return key
+
+
+def _check_host(host: str) -> None:
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    if len(host) > _MAX_HOST or not re.fullmatch(rf"{label}(\.{label})*", host):
+        raise WrongUsage(f"{host!r} is no host name or IPv4 address")
+
+
+def _check_cidr(text: str) -> None:
+    try:
+        ipaddress.ip_network(text, strict=True)
+    except ValueError:
+        raise WrongUsage(f"{text!r} is no pod network: an address range is wanted") from None

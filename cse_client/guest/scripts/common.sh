@@ -1,0 +1,278 @@
+# shellcheck shell=bash disable=SC2154
+# What both kinds of node do: report, walk steps once each, prepare the host and its runtime.
+# Set before this text: NODE CSE_ID MINTED SSH_KEY T_HOST T_RUNTIME T_IMAGES T_WAIT and the like.
+set -Eeuo pipefail
+export HOME=/root LC_ALL=C
+D=/var/lib/cse-bootstrap
+LOG=/var/log/cse-bootstrap.log
+PHASE=start
+WHY=
+IP=
+LAST=
+umask 077
+mkdir -p "$D" /run/cse
+touch "$LOG"
+chmod 600 "$LOG"
+exec >>"$LOG" 2>&1 </dev/null
+umask 022
+
+say() { TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$*"; }
+# A value may not be empty: the command wants two words.
+gi() { vmtoolsd --cmd "info-set guestinfo.cse.$1 ${2:--}" >/dev/null 2>&1 || true; }
+mark() { : >"$D/$1.part"; sync "$D/$1.part"; mv "$D/$1.part" "$D/$1"; sync "$D"; }
+marked() { [ -e "$D/$1" ]; }
+# The reason is the last line of the log, so that every way out ends with it.
+die() { WHY=$*; exit 1; }
+last_line() { local line=${1##*$'\n'}; printf %s "${line:0:250}"; }
+# put FILE MODE: stdin becomes FILE, whole or not at all, and never readable by others meanwhile.
+put() {
+  mkdir -p "${1%/*}"
+  rm -f "$1.part"
+  install -m 600 /dev/null "$1.part"
+  cat >"$1.part"
+  chmod "$2" "$1.part"
+  sync "$1.part"
+  mv "$1.part" "$1"
+}
+# Tokens and anything long enough to be a key stay in this file, which only root may read.
+tail_of_log() {
+  tail -n 20 "$LOG" | cut -c1-300 |
+    sed -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/(token)/g; s#[A-Za-z0-9+/=_-]{64,}#(data)#g' |
+    tail -c 3000 | base64 -w0
+}
+# report STATUS RC ERROR: through guestinfo, and through the API when it is there.
+report() {
+  gi phase "$PHASE"
+  gi rc "$2"
+  gi error "$3"
+  gi status "$1"
+  tell_api "$1" "$2" "$3" >/dev/null 2>&1 || say "no report to the API"
+}
+config_map() {
+  cat <<E
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: cse-bootstrap-$NODE
+  namespace: cse-system
+  labels: {app.kubernetes.io/managed-by: cse-client, app.kubernetes.io/component: bootstrap}
+data: {node: "$NODE", phase: "$PHASE", status: "$1", rc: "$2", error: "$3"}
+E
+}
+left() {
+  local rc=$1
+  trap - ERR EXIT
+  set +eu
+  [ "$rc" = 0 ] && exit 0
+  # A shutdown in the middle is no failure: the next boot carries on.
+  [ "$rc" = 143 ] && { say "stopped in phase $PHASE"; exit 143; }
+  say "FAILED in phase $PHASE (rc $rc)${WHY:+: $WHY}"
+  { echo "cse-bootstrap: $NODE: FAILED in phase $PHASE: $WHY" >/dev/tty1; } 2>/dev/null
+  report failed "$rc" "$(tail_of_log)"
+  local n
+  n=$(cat /run/cse/tries 2>/dev/null)
+  n=$((${n:-0} + 1))
+  echo "$n" >/run/cse/tries
+  [ "$n" -ge 5 ] && { say "giving up until the next boot"; exit 3; }
+  exit 1
+}
+trap 'exit 143' TERM INT HUP
+trap 'r=$?; [ "$BASH_SUBSHELL" = 0 ] && say "line $LINENO: $BASH_COMMAND: rc $r"' ERR
+trap 'left $?' EXIT
+
+# step NAME: runs step_NAME unless it was finished before. Never call it under if, && or ||:
+# errexit would be off inside.
+step() {
+  PHASE=$1
+  marked "ok.$1" && return 0
+  say "phase $1"
+  { echo "cse-bootstrap: $NODE: $1" >/dev/tty1; } 2>/dev/null || true
+  gi phase "$1"
+  gi status running
+  "step_$1"
+  mark "ok.$1"
+}
+# until_ok SECONDS EVERY COMMAND...: counts its own sleeps, because the clock may be set meanwhile.
+until_ok() {
+  local left=$1 every=$2
+  shift 2
+  until "$@"; do
+    left=$((left - every))
+    [ "$left" -gt 0 ] || return 1
+    sleep "$every"
+  done
+}
+# bounded SECONDS COMMAND...: rc of the command, or 124 when it had to be killed; SPENT says how
+# long it took.
+bounded() {
+  local most=$1 pid rc=0
+  shift
+  SPENT=0
+  "$@" &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    if [ "$SPENT" -ge "$most" ]; then
+      kill "$pid" 2>/dev/null || true
+      wait "$pid" 2>/dev/null || true
+      return 124
+    fi
+    sleep 1
+    SPENT=$((SPENT + 1))
+  done
+  wait "$pid" || rc=$?
+  return "$rc"
+}
+port_open() { timeout 5 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; }
+
+# The addresses of the network card that holds the default route; of every card of the machine
+# itself where there is none.
+addresses() {
+  local dev='' line rest
+  line=$(ip -4 -o route show default 2>/dev/null | head -n 1) || true
+  rest=${line##* dev }
+  [ -n "$line" ] && [ "$rest" != "$line" ] && dev=${rest%% *}
+  # shellcheck disable=SC2086
+  ip -4 -o addr show ${dev:+dev $dev} scope global 2>/dev/null |
+    grep -Ev '^[0-9]+: (docker|weave|cni|flannel|cali|antrea|kube|veth|lxc|vxlan)' |
+    grep -v ' secondary ' | sed -nE 's/.* inet ([0-9.]+).*/\1/p'
+}
+find_ip() {
+  local all env
+  all=$(addresses) || true
+  [ -n "$all" ] || return 1
+  IP=${all%%$'\n'*}
+  [ "$IP" = "$all" ] && return 0
+  # Several: VCD says which one it gave to the first network card.
+  env=$(vmtoolsd --cmd 'info-get guestinfo.ovfEnv' 2>/dev/null |
+    sed -nE 's/.*vCloud_ip_0"[^>]*value="([0-9.]+)".*/\1/p' | head -n 1) || true
+  [ -n "$env" ] && grep -qxF "$env" <<<"$all" && IP=$env
+  return 0
+}
+step_host() {
+  until_ok "$T_HOST" 5 find_ip || die "no address on a network card after $T_HOST s"
+  say "address $IP"
+  put "$D/ip" 600 <<<"$IP"
+  if [ "$(date -u +%s)" -lt "$MINTED" ]; then
+    say "the clock is behind, setting it"
+    date -u -s "@$MINTED" >/dev/null || say "cannot set the clock"
+  fi
+  if [ "$(hostname)" != "$NODE" ]; then
+    hostname "$NODE" || say "cannot set the host name"
+    echo "$NODE" >/etc/hostname
+  fi
+  if ! grep -qE "^${IP}[[:space:]]+${NODE}\$" /etc/hosts; then
+    { sed -E "/[[:space:]]$NODE\$/d" /etc/hosts; echo "$IP $NODE"; } >"$D/hosts"
+    cat "$D/hosts" >/etc/hosts
+  fi
+  if [ -n "$SSH_KEY" ] && ! grep -qxF "$SSH_KEY" /root/.ssh/authorized_keys 2>/dev/null; then
+    mkdir -p /root/.ssh
+    chmod 700 /root/.ssh
+    (umask 077; printf '%s\n' "$SSH_KEY" >>/root/.ssh/authorized_keys)
+  fi
+}
+
+# Sets MINOR, KVER, CRI and DOCKER; cheap, so it runs at every start.
+look_around() {
+  KVER=$(kubeadm version -o short) || die "kubeadm does not run: is this a Kubernetes template?"
+  MINOR=${KVER#v1.}
+  MINOR=${MINOR%%.*}
+  DOCKER=
+  CRI=
+  local s
+  if [ "$MINOR" -lt 24 ] && command -v docker >/dev/null; then
+    DOCKER=1
+    CRI=/var/run/dockershim.sock
+    return 0
+  fi
+  for s in /run/containerd/containerd.sock /run/crio/crio.sock /run/cri-dockerd.sock; do
+    [ -e "$s" ] && { CRI=$s; break; }
+  done
+  CRI=${CRI:-/run/containerd/containerd.sock}
+  [ "$MINOR" -lt 24 ] || CRI=unix://$CRI
+}
+cri() { crictl -r "unix://${CRI#unix://}" "$@"; }
+runtime_up() {
+  look_around
+  if [ -n "$DOCKER" ]; then
+    LAST=$(docker info 2>&1 >/dev/null)
+  elif command -v crictl >/dev/null; then
+    LAST=$(cri info 2>&1 >/dev/null)
+  else
+    LAST="no socket ${CRI#unix://}"
+    [ -e "${CRI#unix://}" ]
+  fi
+}
+step_runtime() {
+  swapoff -a || say "swapoff failed"
+  sed -i -E '/^[^#].*[[:space:]]swap[[:space:]]/s/^/#/' /etc/fstab 2>/dev/null || true
+  mkdir -p /etc/modules-load.d /etc/sysctl.d
+  printf 'overlay\nbr_netfilter\n' >/etc/modules-load.d/cse.conf
+  printf 'net.bridge.bridge-nf-call-iptables = 1\nnet.ipv4.ip_forward = 1\n' \
+    >/etc/sysctl.d/99-cse.conf
+  modprobe -a overlay br_netfilter || say "modprobe failed"
+  # kubeadm's own checks are the judge of these.
+  sysctl -q -p /etc/sysctl.d/99-cse.conf || say "sysctl failed"
+  systemctl enable kubelet.service || die "there is no kubelet service in this template"
+  LAST=
+  until_ok "$T_RUNTIME" 5 runtime_up ||
+    die "the container runtime does not answer after $T_RUNTIME s: $(last_line "$LAST")"
+}
+
+have_image() {
+  if [ -n "$DOCKER" ]; then docker image inspect "$1"; else cri inspecti "$1"; fi >/dev/null 2>&1
+}
+pull_image() { if [ -n "$DOCKER" ]; then docker pull "$1"; else cri pull "$1"; fi; }
+# Names what cannot be reached, once a pull has failed.
+no_way_out() {
+  local host=${1%%/*} port=443
+  [ "$host" != "${host%:*}" ] && { port=${host##*:}; host=${host%:*}; }
+  if [[ $host == *[a-z]* ]] && ! getent hosts "$host" >/dev/null 2>&1; then
+    die "cannot reach $host: its name does not resolve (image $1)"
+  fi
+  port_open "$host" "$port" ||
+    die "cannot reach $host port $port (image $1): the network has no way out to it"
+  die "cannot pull $1 although $host port $port answers"
+}
+# pull_images [PATTERN]: what the registry must give before kubeadm starts; present ones are kept.
+pull_images() {
+  local image n rc list budget=$T_IMAGES part
+  list=$(kubeadm config images list --kubernetes-version "$KVER" | grep -E "${1:-.}")
+  for image in $list; do
+    have_image "$image" && continue
+    say "pulling $image"
+    for n in 1 2 3; do
+      rc=0
+      part=$((T_IMAGES / 3))
+      [ "$part" -le "$budget" ] || part=$budget
+      bounded "$part" pull_image "$image" || rc=$?
+      budget=$((budget - SPENT))
+      [ "$rc" = 0 ] && break
+      say "pulling $image: rc $rc"
+      [ "$n" = 3 ] || [ "$budget" -le 0 ] || sleep 5
+    done
+    [ "$rc" = 0 ] || no_way_out "$image"
+  done
+}
+clean_up() {
+  systemctl disable cse-bootstrap.service || true
+  # The tools are long done with their files by now.
+  systemctl start --no-block cse-scrub.service || true
+  rm -rf /run/cse/discovery.conf /root/.customization
+  vmtoolsd --cmd "info-set guestinfo.ovfEnv ' '" >/dev/null 2>&1 || true
+}
+all_done() {
+  PHASE="done"
+  put "$D/done" 600 <<<"$CSE_ID"
+  clean_up
+  say "done"
+  { echo "cse-bootstrap: $NODE: done" >/dev/tty1; } 2>/dev/null || true
+  report ready 0 ""
+  # Last, for as long as this file is here the unit runs at every boot.
+  rm -f "$D/run.sh" "$D/hosts"
+  sync "$D"
+}
+start() {
+  say "bootstrap of $NODE in cluster $CLUSTER"
+  look_around
+  [ ! -e "$D/ip" ] || IP=$(cat "$D/ip")
+}

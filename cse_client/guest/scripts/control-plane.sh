@@ -1,0 +1,128 @@
+# shellcheck shell=bash disable=SC2154
+# The control plane: kubeadm init with the cluster's own CAs. `put_pki` comes from the data block.
+K() { kubectl --kubeconfig /etc/kubernetes/admin.conf --server "https://$IP:6443" --request-timeout=10s "$@"; }
+apply() { K apply --server-side --force-conflicts --validate=false -f -; }
+tell_api() {
+  [ -n "$IP" ] && [ -s /etc/kubernetes/admin.conf ] || return 0
+  port_open "$IP" 6443 || return 0
+  { printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: cse-system}\n---\n'; config_map "$@"; } | apply
+}
+step_images() { pull_images; }
+step_pki() { put_pki; }
+init() {
+  local sans="$IP,127.0.0.1${SANS:+,$SANS}"
+  [ -n "$ENDPOINT" ] && sans="$sans,$ENDPOINT"
+  # shellcheck disable=SC2086
+  kubeadm init --kubernetes-version "$KVER" --apiserver-advertise-address "$IP" \
+    --apiserver-cert-extra-sans "$sans" --control-plane-endpoint "${ENDPOINT:-$IP}:6443" \
+    ${POD_CIDR:+--pod-network-cidr "$POD_CIDR"} --node-name "$NODE" --cri-socket "$CRI" \
+    --skip-token-print "$@"
+}
+start_over() {
+  say "kubeadm reset, then once more"
+  kubeadm reset -f --cri-socket "$CRI" || say "kubeadm reset failed"
+  rm -rf /var/lib/etcd /etc/kubernetes/pki /etc/kubernetes/manifests
+  put_pki
+}
+step_init() {
+  local rc=0 own=() m p
+  if marked init.failed; then
+    start_over
+    rm -f "$D/init.failed"
+  elif marked init.started; then
+    # Power was lost: these traces are ours, and kubeadm takes what is whole of them.
+    for m in kube-apiserver kube-controller-manager kube-scheduler etcd; do
+      own+=("FileAvailable--etc-kubernetes-manifests-$m.yaml")
+    done
+    for p in 6443 10250 10251 10252 10257 10259 2379 2380; do own+=("Port-$p"); done
+    p=$(IFS=,; echo "${own[*]}")
+    own=("--ignore-preflight-errors=DirAvailable--var-lib-etcd,$p")
+  fi
+  mark init.started
+  init ${own[@]+"${own[@]}"} || rc=$?
+  if [ "$rc" != 0 ]; then
+    mark init.failed
+    start_over
+    rc=0
+    init || rc=$?
+    [ "$rc" = 0 ] || die "kubeadm init failed (rc $rc)"
+    rm -f "$D/init.failed"
+  fi
+}
+drop_tokens() {
+  local s list
+  list=$(K -n kube-system get secrets -o name) || return 1
+  for s in $list; do
+    case $s in secret/bootstrap-token-*) K -n kube-system delete "$s" --ignore-not-found || return 1 ;; esac
+  done
+}
+grant() {
+  apply <<'E'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: "cse:cluster-admins"}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "cse:cluster-admins"}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: cse-system}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: "cse:bootstrap-reports", namespace: cse-system}
+rules:
+- {apiGroups: [""], resources: [configmaps], verbs: [get, create, update, patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: "cse:bootstrap-reports", namespace: cse-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: "cse:bootstrap-reports"}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:nodes"}
+E
+}
+step_rbac() {
+  until_ok 120 5 grant || die "cannot write the cluster's roles"
+  until_ok 60 5 drop_tokens || die "cannot delete kubeadm's token"
+  put /root/.kube/config 600 </etc/kubernetes/admin.conf
+  report running 0 ""
+}
+# The template's own manifest: where we were told, or the names that templates use under /root.
+find_manifest() {
+  local f c=
+  if [ -n "$CNI_MANIFEST" ]; then
+    [ -s "$CNI_MANIFEST" ] || die "the CNI manifest $CNI_MANIFEST is not in this template"
+    MANIFEST=$CNI_MANIFEST
+    return 0
+  fi
+  shopt -s nullglob nocaseglob
+  for c in ${CNI:-weave antrea calico flannel cilium} cni; do
+    for f in "/root/$c"*.y*ml; do
+      [ -s "$f" ] || continue
+      # The version as it stands in file names: 2.6.5 or 2-6-5.
+      case $f in *"$CNI_VERSION"* | *"${CNI_VERSION//./-}"*) MANIFEST=$f; break 2 ;; esac
+      MANIFEST=${MANIFEST:-$f}
+    done
+    [ -z "$MANIFEST" ] || break
+  done
+  shopt -u nullglob nocaseglob
+  [ -n "$MANIFEST" ] || die "no CNI manifest for ${CNI:-any known network} under /root in this template"
+}
+apply_cni() { K apply --validate=false -f "$MANIFEST"; }
+step_network() {
+  MANIFEST=
+  find_manifest
+  say "CNI manifest $MANIFEST"
+  until_ok 120 5 apply_cni || die "cannot apply the CNI manifest $MANIFEST"
+}
+start
+step host
+step runtime
+step images
+step pki
+step init
+step rbac
+step network
+all_done

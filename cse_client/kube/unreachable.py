@@ -1,0 +1,115 @@
+"""From what a Kubernetes client library raised to one sentence and a reason a program can test."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+
+from cse_client.errors import ClusterUnreachable
+
+_ERRNO = {
+    errno.ECONNREFUSED: ("refused", "nothing listens there yet, or no longer"),
+    errno.EHOSTUNREACH: ("no route", "there is no route to it from this machine"),
+    errno.ENETUNREACH: ("no route", "there is no route to it from this machine"),
+    errno.EHOSTDOWN: ("no route", "there is no route to it from this machine"),
+    errno.ETIMEDOUT: ("timed out", "it does not answer"),
+    errno.ECONNRESET: ("closed", "it closed the connection"),
+    errno.EPIPE: ("closed", "it closed the connection"),
+}
+_STATUS = {
+    401: ("unauthorised", "it does not accept our certificate"),
+    403: ("forbidden", "our certificate has no rights to this"),
+    429: ("not ready", "it is too busy"),
+}
+_SERVER_FAULT = 500
+_HINTS = {
+    "no route": "run this from a machine that reaches the cluster's network, or give the cluster "
+    "an endpoint that can be reached from here",
+    "timed out": "run this from a machine that reaches the cluster's network, or give the cluster "
+    "an endpoint that can be reached from here",
+    "unauthorised": "get a new kubeconfig with `vcd cse cluster config`",
+    "not ours": "another machine answers at that address, or something reads the traffic between",
+    "proxy": "put the address, or its network such as 10.0.0.0/8, into NO_PROXY",
+}
+
+
+def explain(error: BaseException, server: str, proxy: str | None) -> ClusterUnreachable:
+    """Return the error to raise for `error`, which a request to `server` ended in."""
+    reason, text = _reason(error)
+    via = ""
+    if proxy:
+        via = f" through the proxy {_without_password(proxy)}"
+        if reason in ("no route", "refused", "timed out", "closed"):
+            reason = "proxy"
+    message = f"the Kubernetes API at {server} cannot be used{via}: {text}"
+    return ClusterUnreachable(message, hint=_HINTS.get(reason, ""), reason=reason)
+
+
+def _reason(error: BaseException) -> tuple[str, str]:
+    status = _status(error)
+    if status:
+        return _from_status(status)
+    for cause in _causes(error):
+        found = _from_cause(cause)
+        if found:
+            return found
+    # Two generations of the HTTP library under lightkube share these class names.
+    name = type(error).__name__
+    if "Timeout" in name:
+        return "timed out", "it does not answer"
+    if "Proxy" in name:
+        return "proxy", "the proxy refuses to connect"
+    if name in ("RemoteProtocolError", "ReadError", "WriteError"):
+        return "closed", "it closed the connection"
+    return "failed", f"it gives no answer that makes sense ({name})"
+
+
+def _from_status(status: int) -> tuple[str, str]:
+    unknown = "not ready" if status >= _SERVER_FAULT else "failed"
+    return _STATUS.get(status, (unknown, f"it answers {status}"))
+
+
+def _from_tls(error: ssl.SSLError) -> tuple[str, str]:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "not ours", f"its certificate is not this cluster's ({error.verify_message})"
+    # A TLS 1.3 server refuses a client's certificate after the handshake, with an alert.
+    text = str(error).lower()
+    if "alert" in text and ("certificate" in text or "unknown ca" in text):
+        return "unauthorised", "it does not accept our certificate"
+    return "failed", f"TLS failed ({error.reason or 'no reason given'})"
+
+
+def _from_cause(cause: BaseException) -> tuple[str, str] | None:
+    if isinstance(cause, ssl.SSLError):
+        return _from_tls(cause)
+    if isinstance(cause, (TimeoutError, socket.timeout)):
+        return "timed out", "it does not answer"
+    if isinstance(cause, socket.gaierror):
+        return "unknown host", "its name does not resolve"
+    if isinstance(cause, OSError) and cause.errno in _ERRNO:
+        return _ERRNO[cause.errno]
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _status(error: BaseException) -> int:
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    if isinstance(status, int):
+        return status
+    code = getattr(getattr(error, "status", None), "code", None)
+    return code if isinstance(code, int) else 0
+
+
+def _without_password(proxy: str) -> str:
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

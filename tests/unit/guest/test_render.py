@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+import subprocess
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cse_client.errors import CseError, WrongUsage
+from cse_client.guest import render
+from cse_client.guest.pki import ClusterPKI, mint_pki
+from cse_client.guest.render import (
+    Bootstrap,
+    control_plane_script,
+    is_sealed,
+    recover_pki,
+    sealed_script,
+    split_endpoint,
+    worker_script,
+)
+from cse_client.model import TemplateFacts
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+RSA_4096_KEY = "ssh-rsa " + "A" * 716 + " somebody@a-rather-long-host-name.example.com"
+CONTROL_PLANE = Bootstrap(
+    cluster_id="9a0f3cda-7aa8-4eb8-9c6e-1c1c27f64a34",
+    cluster_name="demo",
+    node="mstr-ab12",
+    ssh_key=RSA_4096_KEY,
+    facts=TemplateFacts(cni="weave", cni_version="2.6.5"),
+)
+WORKER = replace(CONTROL_PLANE, node="node-cd34")
+
+
+@pytest.fixture(scope="module")
+def pki() -> ClusterPKI:
+    return mint_pki("demo", now=NOW)
+
+
+def payload(script: str) -> str:
+    """What bash in the guest makes of a script's payload."""
+    text = script.partition("<<'CSE_PAYLOAD'\n")[2].partition("\nCSE_PAYLOAD\n")[0]
+    return gzip.decompress(base64.b64decode(text)).decode()
+
+
+def assignments(script: str) -> dict[str, str]:
+    """The data block, as bash reads it."""
+    head = payload(script).partition("set -Eeuo pipefail")[0]
+    names = re.findall(r"^([A-Z_]+)=", head, re.M)
+    lines = "".join(f'printf "%s\\0" "${name}"; ' for name in names)
+    run = subprocess.run(
+        ["bash", "-euc", f"{head}\n{lines}"], capture_output=True, text=True, check=True
+    )
+    return dict(zip(names, run.stdout.split("\0")))
+
+
+def test_scripts_are_whole_bash_and_small(pki: ClusterPKI) -> None:
+    first = control_plane_script(CONTROL_PLANE, pki, now=NOW)
+    second = worker_script(WORKER, pki, endpoint="10.0.0.2", now=NOW)
+    for script in (first, second):
+        assert script.startswith("#!/bin/bash\n")
+        for text in (script, payload(script)):
+            subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    assert len(first) < 13 * 1024
+    assert len(second) < 9 * 1024
+
+
+def test_the_precustomization_call_does_nothing_at_all(pki: ClusterPKI) -> None:
+    script = control_plane_script(CONTROL_PLANE, pki, now=NOW)
+    run = subprocess.run(
+        ["bash", "-c", script, "x", "precustomization"],
+        env={"PATH": "/nonexistent"},
+        capture_output=True,
+        check=False,
+        executable="/bin/bash",
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def test_any_machine_reads_the_pki_back(pki: ClusterPKI) -> None:
+    script = control_plane_script(CONTROL_PLANE, pki, now=NOW)
+    assert recover_pki(script) == pki
+    # What XML, a web form or another platform may do to it.
+    assert recover_pki(script.replace("\n", "\r\n")) == pki
+    assert recover_pki(script.rstrip("\n")) == pki
+
+
+@pytest.mark.parametrize("script", ["", "#!/bin/bash\necho hello\n", "\0\ud800", sealed_script()])
+def test_a_script_that_is_not_a_control_planes_holds_none(script: str) -> None:
+    assert recover_pki(script) is None
+
+
+def test_a_worker_never_holds_a_ca_key(pki: ClusterPKI) -> None:
+    script = worker_script(WORKER, pki, endpoint="10.0.0.2", now=NOW)
+    assert recover_pki(script) is None
+    keys = re.findall(r"-----BEGIN EC PRIVATE KEY-----.*?-----END", payload(script), re.S)
+    assert len(keys) == 1
+    for secret in (pki.ca_key, pki.etcd_key, pki.front_proxy_key, pki.sa_key):
+        assert secret.decode().splitlines()[1] not in payload(script)
+
+
+def test_a_workers_certificate_is_for_its_own_name_and_two_hours(pki: ClusterPKI) -> None:
+    script = worker_script(WORKER, pki, endpoint="10.0.0.2", now=NOW)
+    found = re.findall(
+        r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", payload(script), re.S
+    )
+    cert = x509.load_pem_x509_certificate(found[1].encode())
+    assert cert.subject.rfc4514_string() == "CN=system:node:node-cd34,O=system:nodes"
+    assert cert.not_valid_after_utc == NOW + timedelta(hours=2)
+    assert found[0] == pki.ca_cert.decode().strip()
+
+
+def test_a_sealed_script_says_so_and_does_nothing() -> None:
+    script = sealed_script()
+    assert is_sealed(script)
+    assert is_sealed(script.replace("\n", "\r\n"))
+    run = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def test_only_our_own_seal_counts(pki: ClusterPKI) -> None:
+    assert not is_sealed("")
+    assert not is_sealed("# this cluster is sealed")
+    assert not is_sealed(control_plane_script(CONTROL_PLANE, pki, now=NOW))
+
+
+def test_a_damaged_script_is_an_error_and_not_a_cluster_without_a_ca(pki: ClusterPKI) -> None:
+    script = control_plane_script(CONTROL_PLANE, pki, now=NOW)
+    lines = script.splitlines()
+    start = lines.index("payload() { cat <<'CSE_PAYLOAD'") + 1
+    flipped = "B" if lines[start + 3][7] == "A" else "A"
+    bent = lines[start + 3][:7] + flipped + lines[start + 3][8:]
+    damages = {
+        "cut": "\n".join(lines[: start + 4]),
+        "short": "\n".join(lines[: start + 4] + lines[-20:]),
+        "bent": "\n".join([*lines[: start + 3], bent, *lines[start + 4 :]]),
+        "empty": "\n".join([*lines[:start], "", "CSE_PAYLOAD"]),
+    }
+    for name, text in damages.items():
+        with pytest.raises(CseError, match="damaged") as caught:
+            recover_pki(text)
+        assert "PRIVATE" not in str(caught.value), name
+
+
+def test_a_key_of_another_cluster_is_damage(pki: ClusterPKI) -> None:
+    mixed = replace(pki, ca_key=mint_pki("other").ca_key)
+    with pytest.raises(CseError, match=r"ca\.crt.*does not belong"):
+        recover_pki(control_plane_script(CONTROL_PLANE, mixed, now=NOW))
+
+
+def test_a_newer_format_asks_for_a_newer_client(pki: ClusterPKI) -> None:
+    script = control_plane_script(CONTROL_PLANE, pki, now=NOW).replace("format 1", "format 2", 1)
+    with pytest.raises(CseError, match="newer version") as caught:
+        recover_pki(script)
+    assert caught.value.hint == "upgrade cse-client"
+
+
+def test_facts_reach_the_script(pki: ClusterPKI) -> None:
+    facts = TemplateFacts(cni="Antrea", cni_version="0.11.3", cni_manifest="/root/x y.yaml")
+    spec = replace(
+        CONTROL_PLANE,
+        facts=facts,
+        endpoint_host="k8s.example.com",
+        extra_sans=("203.0.113.7", "other.example.com"),
+        images_deadline=77,
+        ssh_key="ssh-ed25519 AAAA it's me",
+    )
+    values = assignments(control_plane_script(spec, pki, now=NOW))
+    assert values["CSE_ID"] == "9a0f3cda-7aa8-4eb8-9c6e-1c1c27f64a34 mstr-ab12"
+    assert values["NODE"] == "mstr-ab12"
+    assert values["MINTED"] == "1772366400"
+    assert values["ENDPOINT"] == "k8s.example.com"
+    assert values["SANS"] == "203.0.113.7,other.example.com"
+    assert (values["CNI"], values["CNI_VERSION"]) == ("antrea", "0.11.3")
+    assert values["CNI_MANIFEST"] == "/root/x y.yaml"
+    assert values["POD_CIDR"] == "10.244.0.0/16"
+    assert values["SSH_KEY"] == "ssh-ed25519 AAAA it's me"
+    assert values["T_IMAGES"] == "77"
+
+
+def test_weave_brings_its_own_pod_network(pki: ClusterPKI) -> None:
+    assert assignments(control_plane_script(CONTROL_PLANE, pki, now=NOW))["POD_CIDR"] == ""
+    told = replace(CONTROL_PLANE, facts=TemplateFacts(cni="weave", pod_cidr="10.32.0.0/12"))
+    assert assignments(control_plane_script(told, pki, now=NOW))["POD_CIDR"] == "10.32.0.0/12"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=80))
+def test_no_text_escapes_from_its_quotes(text: str) -> None:
+    spec = replace(WORKER, cluster_name=f"x{text}", ssh_key=f"ssh-ed25519 A {text}".strip())
+    if "PRIVATE KEY" in text:
+        return
+    values = assignments(worker_script(spec, _PKI, endpoint="10.0.0.2", now=NOW))
+    assert values["CLUSTER"] == f"x{text}"
+    assert values["SSH_KEY"] == f"ssh-ed25519 A {text}".strip()
+
+
+_PKI = mint_pki("demo", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"node": "Node-1"},
+        {"node": "node_1"},
+        {"node": ""},
+        {"node": "a\nb"},
+        {"cluster_id": ""},
+        {"cluster_id": "a b"},
+        {"cluster_name": "a\nb"},
+        {"ssh_key": "ssh-rsa A\nssh-rsa B"},
+        {"ssh_key": "-----BEGIN OPENSSH PRIVATE KEY-----"},
+        {"endpoint_host": "a b"},
+        {"endpoint_host": "-a"},
+        {"extra_sans": ("ok", "$(id)")},
+        {"facts": TemplateFacts(pod_cidr="10.0.0.0/33")},
+        {"facts": TemplateFacts(pod_cidr="10.0.0.1/8")},
+        {"facts": TemplateFacts(cni_manifest="/root/a\nb")},
+    ],
+)
+def test_what_cannot_stand_in_a_script_is_wrong_usage(change: dict[str, object]) -> None:
+    with pytest.raises(WrongUsage):
+        control_plane_script(replace(CONTROL_PLANE, **change), _PKI)  # type: ignore[arg-type]
+
+
+def test_a_script_that_vcd_might_not_take_is_refused() -> None:
+    noise = "".join(f"{i * 7919 % 104729:05d}" for i in range(4000))
+    spec = replace(WORKER, ssh_key=f"ssh-rsa {noise}")
+    with pytest.raises(CseError, match="more than the 16384 that are safe in VCD"):
+        worker_script(spec, _PKI, endpoint="10.0.0.2")
+
+
+def test_endpoints() -> None:
+    assert split_endpoint("10.0.0.2") == ("10.0.0.2", 6443)
+    assert split_endpoint("k8s.example.com:443") == ("k8s.example.com", 443)
+    assert split_endpoint("https://10.0.0.2:6443/") == ("10.0.0.2", 6443)
+    for wrong in ("", "a:b", "a:0", "a:65536", "http://a", "a b", "::1", "https://"):
+        with pytest.raises(WrongUsage):
+            split_endpoint(wrong)
+
+
+def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
+    code = (
+        "import sys, cse_client.guest.render, cse_client.guest.pki, cse_client.guest.report\n"
+        "print([m for m in ('cryptography', 'yaml', 'lightkube', 'httpx2') if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [__import__("sys").executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"
+
+
+def test_the_limit_is_what_the_module_says() -> None:
+    assert render.MAX_SCRIPT_BYTES == 16 * 1024

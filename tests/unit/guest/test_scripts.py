@@ -1,0 +1,391 @@
+"""Single functions of the shell scripts, run by real bash over a private file system.
+
+Whole bootstraps are in tests/bootstrap; here are the corners that are hard to reach from outside.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = files("cse_client.guest").joinpath("scripts")
+DATA = """
+CSE_ID='cluster-1 mstr-ab12' NODE=mstr-ab12 CLUSTER=demo MINTED=0 SSH_KEY= T_HOST=20 T_RUNTIME=20
+T_IMAGES=30 T_WAIT=20 ENDPOINT= SANS= POD_CIDR= CNI=weave CNI_VERSION=2.6.5 CNI_MANIFEST=
+API_HOST=127.0.0.1 API_PORT=1 T_CERT=7200
+"""
+MOUNTS = ("var/lib", "var/log", "run", "root", "etc")
+
+
+def _can_unshare() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    run = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
+    return run.returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not _can_unshare(), reason="this machine forbids namespaces")
+
+
+@dataclass
+class Guest:
+    """A folder that stands in for a guest's disk, and commands that do next to nothing."""
+
+    folder: Path
+
+    def command(self, name: str, text: str) -> None:
+        path = self.folder / "bin" / name
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+
+    def run(self, code: str, *, kind: str = "control-plane", end: int = 0) -> str:
+        """Source the functions, then run `code`; returns the log that this run added."""
+        sources = [DATA, SCRIPTS.joinpath("common.sh").read_text()]
+        steps = SCRIPTS.joinpath(f"{kind}.sh").read_text()
+        sources += [steps[: steps.rindex("\nstart\n")], code]
+        script = self.folder / "script.sh"
+        script.write_text("\n".join(sources))
+        binds = [f"mount --bind {self.folder / name} /{name}" for name in MOUNTS]
+        # The log's length first, so that a second run's lines can be told from the first's.
+        before = len(self.log())
+        run = subprocess.run(
+            [
+                *("unshare", "-Urm", "--propagation", "private", "bash", "-ec"),
+                "\n".join([*binds, f"exec bash {script}"]),
+            ],
+            env={"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
+        )
+        assert (run.returncode, run.stdout) == (end, ""), run.stderr + self.log()
+        return self.log()[before:]
+
+    def log(self) -> str:
+        path = self.folder / "var/log/cse-bootstrap.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def guestinfo(self) -> dict[str, str]:
+        path = self.folder / "run/guestinfo"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return dict(line.split(" ", 1) for line in lines)
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Guest:
+    for name in (*MOUNTS, "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    made = Guest(tmp_path)
+    made.command("sleep", 'echo "$1" >>/run/slept')
+    made.command("vmtoolsd", 'echo "${2#info-set guestinfo.cse.} " >>/run/guestinfo')
+    made.command("kubectl", 'echo "kubectl $*" >>/run/called; cat >/run/stdin')
+    return made
+
+
+def ip_commands(guest: Guest, route: str, addresses: str) -> None:
+    (guest.folder / "bin/route").write_text(route)
+    (guest.folder / "bin/addresses").write_text(addresses)
+    guest.command(
+        "ip",
+        f"""cd {guest.folder}/bin
+case "$*" in
+*route*) cat route ;;
+*" dev "*) grep " $6 " addresses ;;
+*addr*) cat addresses ;;
+esac""",
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "addresses", "expected"),
+    [
+        (
+            "default via 10.0.0.1 dev ens192 proto static \n",
+            "2: ens192    inet 10.0.0.5/24 brd 10.0.0.255 scope global ens192\n",
+            "10.0.0.5",
+        ),
+        (
+            "default via 10.0.0.1 dev ens192\n",
+            "2: ens160    inet 192.168.7.7/24 scope global ens160\n"
+            "3: ens192    inet 10.0.0.5/24 scope global ens192\n",
+            "10.0.0.5",
+        ),
+        (
+            "default via 10.0.0.1 dev eth0\n",
+            "2: eth0    inet 10.0.0.9/24 scope global secondary eth0\n"
+            "2: eth0    inet 10.0.0.5/24 scope global eth0\n",
+            "10.0.0.5",
+        ),
+        (
+            "",
+            "2: docker0    inet 172.17.0.1/16 scope global docker0\n"
+            "3: eth0    inet 10.0.0.5/24 scope global eth0\n",
+            "10.0.0.5",
+        ),
+    ],
+    ids=["one", "two cards", "a second address", "no default route"],
+)
+def test_the_address_is_the_default_routes(
+    guest: Guest, route: str, addresses: str, expected: str
+) -> None:
+    ip_commands(guest, route, addresses)
+    assert f"found {expected}\n" in guest.run('find_ip; say "found $IP"')
+
+
+def test_of_several_addresses_vcds_own_is_taken(guest: Guest) -> None:
+    ip_commands(
+        guest,
+        "default via 10.0.0.1 dev eth0\n",
+        "2: eth0    inet 10.0.0.5/24 scope global eth0\n"
+        "2: eth0    inet 10.0.0.6/24 scope global eth0\n",
+    )
+    guest.command(
+        "vmtoolsd",
+        """cat <<'E'
+<PropertySection><Property oe:key="vCloud_ip_0" oe:value="10.0.0.6"/></PropertySection>
+E""",
+    )
+    assert "found 10.0.0.6\n" in guest.run('find_ip; say "found $IP"')
+    guest.command("vmtoolsd", 'echo \'oe:key="vCloud_ip_0" oe:value="10.9.9.9"\'')
+    assert "found 10.0.0.5\n" in guest.run('find_ip; say "found $IP"')
+
+
+def test_a_guest_without_an_address_says_so_after_its_deadline(guest: Guest) -> None:
+    ip_commands(guest, "", "")
+    log = guest.run("step host", end=1)
+    assert "FAILED in phase host (rc 1): no address on a network card after 20 s" in log
+    assert (guest.folder / "run/slept").read_text().split() == ["5", "5", "5"]
+
+
+def test_waiting_counts_sleeps_and_not_the_clock(guest: Guest) -> None:
+    log = guest.run("until_ok 12 5 false || say gave up")
+    assert "gave up" in log
+    assert (guest.folder / "run/slept").read_text().split() == ["5", "5"]
+
+
+def test_a_command_that_hangs_is_killed_and_one_that_fails_keeps_its_code(guest: Guest) -> None:
+    guest.command("hang", "exec /bin/sleep 60")
+    log = guest.run(
+        "rc=0; bounded 3 hang || rc=$?; say rc=$rc spent=$SPENT\n"
+        "rc=0; bounded 3 bash -c 'exit 7' || rc=$?; say rc=$rc\n"
+        "rc=0; bounded 3 true || rc=$?; say rc=$rc"
+    )
+    assert "rc=124 spent=3" in log
+    assert "rc=7" in log
+    assert "rc=0" in log
+
+
+def test_a_failure_names_phase_code_and_reason_everywhere(guest: Guest) -> None:
+    log = guest.run("step_host() { echo about to fail; bash -c 'exit 42'; }; step host", end=1)
+    assert "FAILED in phase host (rc 42)" in log
+    assert "bash -c 'exit 42': rc 42" in log
+    said = guest.guestinfo()
+    assert (said["status"].strip(), said["phase"].strip(), said["rc"].strip()) == (
+        *("failed", "host"),
+        "42",
+    )
+    tail = base64.b64decode(said["error"]).decode()
+    assert "about to fail" in tail
+    assert tail.splitlines()[-1].endswith("FAILED in phase host (rc 42)")
+    mode = (guest.folder / "var/log/cse-bootstrap.log").stat().st_mode & 0o777
+    assert mode == 0o600
+
+
+def test_the_status_is_set_after_what_explains_it(guest: Guest) -> None:
+    guest.run("step_host() { die because; }; step host", end=1)
+    keys = [line.split(" ")[0] for line in (guest.folder / "run/guestinfo").read_text().split("\n")]
+    assert [key for key in keys if key][-4:] == ["phase", "rc", "error", "status"]
+
+
+def test_a_shutdown_in_the_middle_is_no_failure(guest: Guest) -> None:
+    log = guest.run("step_host() { kill -TERM $$; /bin/sleep 0.2; }; step host", end=143)
+    assert "stopped in phase host" in log
+    assert guest.guestinfo()["status"].strip() == "running"
+
+
+def test_five_failures_and_the_unit_rests_until_the_next_boot(guest: Guest) -> None:
+    code = "step_host() { die because; }; step host"
+    for _ in range(4):
+        guest.run(code, end=1)
+    assert "giving up until the next boot" in guest.run(code, end=3)
+    shutil.rmtree(guest.folder / "run/cse")  # /run is empty after a boot
+    guest.run(code, end=1)
+
+
+def test_a_step_runs_once_and_errexit_holds_inside(guest: Guest) -> None:
+    code = "step_one() { say working; }; step one; step_two() { false; say unreached; }; step two"
+    first = guest.run(code, end=1)
+    assert "working" in first
+    assert "unreached" not in first
+    second = guest.run(code, end=1)
+    assert "working" not in second
+    assert "FAILED in phase two" in second
+
+
+def test_no_secret_leaves_with_the_last_lines(guest: Guest) -> None:
+    guest.run(
+        "step_x() { echo 'kubeadm join --token abcdef.0123456789abcdef';"
+        f" echo 'key: {'QUJD' * 30}'; echo '-----BEGIN x-----'; false; }}; step x",
+        end=1,
+    )
+    tail = base64.b64decode(guest.guestinfo()["error"]).decode()
+    assert "abcdef.0123456789abcdef" not in tail
+    assert "QUJDQUJD" not in tail
+    assert "join --token (token)" in tail
+    assert len(guest.guestinfo()["error"]) <= 4001
+
+
+def test_a_file_is_put_whole_with_its_mode(guest: Guest) -> None:
+    guest.run("put /etc/a/b 600 <<<one; put /etc/a/c 644 <<<two; put /etc/a/b 600 <<<three")
+    assert (guest.folder / "etc/a/b").read_text() == "three\n"
+    assert (guest.folder / "etc/a/b").stat().st_mode & 0o777 == 0o600
+    assert (guest.folder / "etc/a/c").stat().st_mode & 0o777 == 0o644
+    assert sorted(path.name for path in (guest.folder / "etc/a").iterdir()) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("present", "settings", "expected"),
+    [
+        (["weave_v2-6-5.yml"], "", "weave_v2-6-5.yml"),
+        (["weave.yml"], "", "weave.yml"),
+        (["weave.yml", "weave_v2-6-5.yml"], "", "weave_v2-6-5.yml"),
+        (["weave_v2-5-2.yml", "weave_v2-6-5.yml"], "", "weave_v2-6-5.yml"),
+        (["antrea_0.11.3.yml"], "CNI=antrea CNI_VERSION=0.11.3", "antrea_0.11.3.yml"),
+        (["calico.yaml"], "CNI= CNI_VERSION=", "calico.yaml"),
+        (["kube-flannel.yml", "flannel.yml"], "CNI=flannel CNI_VERSION=", "flannel.yml"),
+        (["cni.yaml"], "CNI=other CNI_VERSION=", "cni.yaml"),
+        (["weave.yml", "my net.yaml"], "CNI_MANIFEST='/root/my net.yaml'", "my net.yaml"),
+    ],
+)
+def test_the_cni_manifest_is_found(
+    guest: Guest, present: list[str], settings: str, expected: str
+) -> None:
+    for name in present:
+        (guest.folder / "root" / name).write_text("kind: List\n")
+    log = guest.run(f'{settings}\nMANIFEST=; find_manifest; say "found $MANIFEST."')
+    assert f"found /root/{expected}." in log
+
+
+@pytest.mark.parametrize(
+    ("present", "settings", "message"),
+    [
+        ([], "", "no CNI manifest for weave under /root in this template"),
+        ([], "CNI=", "no CNI manifest for any known network under /root in this template"),
+        (["calico.yaml"], "", "no CNI manifest for weave under /root in this template"),
+        (["weave.yml"], "CNI_MANIFEST=/root/x.yml", "the CNI manifest /root/x.yml is not in this"),
+    ],
+)
+def test_a_missing_cni_manifest_is_named(
+    guest: Guest, present: list[str], settings: str, message: str
+) -> None:
+    for name in present:
+        (guest.folder / "root" / name).write_text("kind: List\n")
+    log = guest.run(f"{settings}\nIP=127.0.0.1\nstep network", end=1)
+    assert f"FAILED in phase network (rc 1): {message}" in log
+
+
+def test_an_empty_cni_manifest_is_none(guest: Guest) -> None:
+    (guest.folder / "root/weave.yml").touch()
+    assert "no CNI manifest for weave" in guest.run("IP=127.0.0.1\nstep network", end=1)
+
+
+@pytest.mark.parametrize(
+    ("version", "docker", "expected"),
+    [
+        ("v1.18.6", True, "18 1 /var/run/dockershim.sock"),
+        ("v1.23.1", False, "23  /run/containerd/containerd.sock"),
+        ("v1.24.0", True, "24  unix:///run/containerd/containerd.sock"),
+        ("v1.33.1", False, "33  unix:///run/containerd/containerd.sock"),
+    ],
+)
+def test_the_runtimes_socket(guest: Guest, version: str, docker: bool, expected: str) -> None:
+    guest.command("kubeadm", f"echo {version}")
+    guest.command("command_not_found", "")
+    hide = "" if docker else 'command() { [ "$2" != docker ]; }\n'
+    guest.command("docker", "true")
+    log = guest.run(f'{hide}look_around; say "$MINOR $DOCKER $CRI."')
+    assert f"{expected}." in log
+
+
+def test_a_template_without_kubeadm(guest: Guest) -> None:
+    log = guest.run("start", end=1)
+    assert "kubeadm does not run: is this a Kubernetes template?" in log
+
+
+def test_an_image_that_cannot_be_had_names_the_registry(guest: Guest) -> None:
+    guest.command("kubeadm", "echo registry.invalid/pause:3.2")
+    guest.command("docker", 'echo "$*" >>/run/called; exit 1')
+    code = "KVER=v1.18.6 DOCKER=1\nstep_images() { pull_images; }; step images"
+    log = guest.run(code, end=1)
+    assert "cannot reach registry.invalid: its name does not resolve" in log
+    assert (guest.folder / "run/called").read_text().count("pull registry.invalid/pause:3.2") == 3
+
+
+def test_a_registry_that_hangs_uses_up_one_budget_for_all_images(guest: Guest) -> None:
+    guest.command("kubeadm", "printf '%s\\n' 127.0.0.1:1/a 127.0.0.1:1/b")
+    guest.command("docker", '[ "$1" = pull ] && exec /bin/sleep 60; exit 1')
+    code = "KVER=v1.18.6 DOCKER=1\nstep_images() { pull_images; }; step images"
+    log = guest.run(code, end=1)
+    assert "cannot reach 127.0.0.1 port 1 (image 127.0.0.1:1/a)" in log
+    slept = [int(word) for word in (guest.folder / "run/slept").read_text().split()]
+    assert slept.count(1) == 30
+
+
+def test_images_that_are_there_are_not_pulled(guest: Guest) -> None:
+    guest.command("kubeadm", "printf '%s\\n' r/kube-apiserver:v1 r/kube-proxy:v1 r/pause:3.2")
+    guest.command("crictl", 'echo "$*" >>/run/called')
+    guest.run("KVER=v1.33.1 DOCKER= CRI=unix:///run/c.sock\nstep images", kind="worker")
+    assert (guest.folder / "run/called").read_text().splitlines() == [
+        "-r unix:///run/c.sock inspecti r/kube-proxy:v1",
+        "-r unix:///run/c.sock inspecti r/pause:3.2",
+    ]
+
+
+def test_the_host_is_prepared_once_and_for_all(guest: Guest) -> None:
+    ip_commands(guest, "", "2: eth0    inet 10.0.0.5/24 scope global eth0\n")
+    guest.command("hostname", '[ -z "$1" ] && echo old; echo "$*" >>/run/called')
+    (guest.folder / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 mstr-ab12\n")
+    (guest.folder / "root/.ssh").mkdir()
+    (guest.folder / "root/.ssh/authorized_keys").write_text("ssh-rsa other\n")
+    code = "SSH_KEY='ssh-ed25519 AAAA it'\\''s me'\nstep_host; step_host"
+    guest.run(code)
+    assert (guest.folder / "etc/hosts").read_text() == ("127.0.0.1 localhost\n10.0.0.5 mstr-ab12\n")
+    keys = (guest.folder / "root/.ssh/authorized_keys").read_text()
+    assert keys == "ssh-rsa other\nssh-ed25519 AAAA it's me\n"
+    assert (guest.folder / "etc/hostname").read_text() == "mstr-ab12\n"
+    assert (guest.folder / "root/.ssh").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_clock_behind_is_set_and_one_ahead_is_left(guest: Guest) -> None:
+    ip_commands(guest, "", "2: eth0    inet 10.0.0.5/24 scope global eth0\n")
+    guest.command("date", '[ "$2" = +%s ] && echo 1000; echo "$*" >>/run/called')
+    (guest.folder / "etc/hosts").touch()
+    guest.run("MINTED=2000\nstep_host\nMINTED=500\nstep_host")
+    said = (guest.folder / "run/called").read_text().splitlines()
+    assert [line for line in said if "-s" in line] == ["-u -s @2000"]
+
+
+def test_a_worker_waits_for_the_control_plane_and_names_it(guest: Guest) -> None:
+    log = guest.run("MINTED=$(date +%s)\nstep wait", kind="worker", end=1)
+    assert "the control plane at 127.0.0.1:1 is not ready after 20 s: no connection" in log
+    assert (guest.folder / "run/slept").read_text().split() == ["5", "5", "5"]
+
+
+def test_a_worker_whose_certificate_has_ended_says_so(guest: Guest) -> None:
+    guest.command("kubectl", "echo 'error: You must be logged in to the server'; exit 1")
+    code = "MINTED=$(($(date +%s) - 7300))\nport_open() { true; }\nstep wait"
+    log = guest.run(code, kind="worker", end=1)
+    assert "this node's join certificate has expired, replace the node: error: You must" in log
+
+
+def test_nothing_is_sent_to_the_tools_without_a_value(guest: Guest) -> None:
+    guest.run('gi error ""')
+    assert guest.guestinfo()["error"].strip() == "-"
