@@ -1,0 +1,198 @@
+"""Everything that must be known before the first write: what was asked for, resolved against VCD.
+
+All problems are reported at once. A vApp of the wanted name is either somebody else's (refused),
+a finished cluster (refused), or this very creation, interrupted earlier (resumed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.names import id_in_description
+from cse_client.engines.direct.templates import choose
+from cse_client.errors import Conflict, CseError, PreflightFailed
+from cse_client.model import (
+    ClusterSpec,
+    Event,
+    EventKind,
+    Network,
+    Progress,
+    StorageProfile,
+    Template,
+    TemplateVm,
+    VApp,
+    Vdc,
+    silent,
+)
+from cse_client.vcd import preflight
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `create` works with. `vapp` is set when an interrupted creation is carried on."""
+
+    spec: ClusterSpec
+    vdc: Vdc
+    template: Template
+    template_vm: TemplateVm
+    network: Network
+    storage_profile: StorageProfile | None = None
+    warnings: tuple[str, ...] = ()
+    vapp: VApp | None = None
+    cluster_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def warnings_as_sentences(self) -> list[str]:
+        """Return the warnings for a dry run."""
+        return [f"Warning: {text}" for text in self.warnings]
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    vapp: VApp
+    cluster_id: str
+    metadata: Mapping[str, str]
+
+
+def check(
+    gateway: Gateway,
+    spec: ClusterSpec,
+    templates: Callable[[], Sequence[Template]],
+    progress: Progress = silent,
+) -> Found:
+    """Resolve `spec` and check it against the cloud without writing anything.
+
+    Raises the one problem found, or PreflightFailed with all of them.
+    """
+    text = "Check the request"
+    progress(Event(EventKind.STARTED, text))
+    try:
+        found = _check(gateway, spec, templates)
+    except BaseException:
+        progress(Event(EventKind.FAILED, text))
+        raise
+    progress(Event(EventKind.DONE, text))
+    for warning in found.warnings:
+        progress(Event(EventKind.WARNING, warning))
+    if found.vapp is not None:
+        progress(Event(EventKind.NOTE, f"Carrying on with the unfinished cluster '{spec.name}'."))
+    return found
+
+
+def _check(
+    gateway: Gateway, spec: ClusterSpec, templates: Callable[[], Sequence[Template]]
+) -> Found:
+    vdc = gateway.vdc(spec.vdc, spec.org)
+    problems: list[CseError] = []
+    earlier: _Earlier | None = None
+    try:
+        earlier = _look_for_earlier(gateway, vdc, spec.name)
+    except Conflict as taken:
+        problems.append(taken)
+    if earlier is not None:
+        spec = _resumed_spec(spec, earlier)
+    template: Template | None = None
+    try:
+        template = choose(templates(), spec.template, spec.template_revision)
+    except CseError as problem:
+        problems.append(problem)
+    checked = preflight.check_create(
+        gateway,
+        spec,
+        vdc,
+        template,
+        resume=True,
+        vms_present=len(earlier.vapp.vms) if earlier is not None else 0,
+    )
+    problems.extend(checked.problems)
+    if problems:
+        raise _all_of(problems, spec.name)
+    assert template is not None  # noqa: S101  (a missing template is a problem above)
+    assert checked.network is not None and checked.template_vm is not None  # noqa: S101
+    return Found(
+        spec=spec,
+        vdc=vdc,
+        template=template,
+        template_vm=checked.template_vm,
+        network=checked.network,
+        storage_profile=checked.storage_profile,
+        warnings=tuple(checked.warnings),
+        vapp=earlier.vapp if earlier is not None else None,
+        cluster_id=earlier.cluster_id if earlier is not None else "",
+        metadata=earlier.metadata if earlier is not None else {},
+    )
+
+
+def _all_of(problems: Sequence[CseError], name: str) -> CseError:
+    if len(problems) == 1:
+        return problems[0]
+    return PreflightFailed(
+        f"Cluster '{name}' cannot be created for {len(problems)} reasons; nothing was changed.",
+        problems,
+    )
+
+
+def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:
+    """Return the unfinished creation of this name, None when the name is free.
+
+    Raises Conflict when the name belongs to anything else.
+    """
+    record = gateway.find_vapp(vdc, name)
+    if record is None:
+        return None
+    phase = record.metadata.get(keys.PHASE, "")
+    if record.metadata.get(keys.CLUSTER_ID) and phase != keys.PHASE_CREATING:
+        maker = "" if phase else ", made by CSE"
+        raise Conflict(
+            f"Cluster '{name}' exists already in VDC '{vdc.name}'{maker}.",
+            hint=f"Look at it: vcd cse cluster info {name}",
+        )
+    vapp = gateway.vapp(record.href)
+    cluster_id = record.metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
+    if not cluster_id:
+        raise Conflict(
+            f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is no cluster.",
+            hint="Choose another name.",
+        )
+    metadata = gateway.vapp_metadata(record.href) if record.metadata else {}
+    return _Earlier(vapp, cluster_id, metadata)
+
+
+def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
+    """Return what the interrupted run was asked for; a different wish now is a conflict."""
+    recorded = keys.recorded_spec(earlier.metadata)
+    if recorded.workers is None:
+        return spec
+    differences = [
+        f"{words} {was} (now {now})"
+        for words, was, now in (
+            ("--nodes", recorded.workers, spec.workers),
+            ("--network", recorded.network, spec.network),
+            ("--template", recorded.template, spec.template.partition("_rev")[0]),
+            ("--cpu", recorded.cpus, spec.cpus),
+            ("--memory", recorded.memory_mb, spec.memory_mb),
+        )
+        if now not in ("", None) and was != now
+    ]
+    if differences:
+        raise Conflict(
+            f"An unfinished cluster '{spec.name}' exists that was asked for differently:"
+            f" {', '.join(differences)}.",
+            hint=f"Repeat the first command to finish it, or: vcd cse cluster delete {spec.name}",
+        )
+    return replace(
+        spec,
+        template=recorded.template,
+        template_revision=recorded.revision,
+        storage_profile=recorded.storage_profile or spec.storage_profile,
+        endpoint=recorded.endpoint or spec.endpoint,
+        ssh_key=recorded.ssh_key or spec.ssh_key,
+        cpus=recorded.cpus,
+        memory_mb=recorded.memory_mb,
+    )

@@ -1,0 +1,331 @@
+"""Creating a cluster in a constant number of VCD tasks, whatever the number of nodes.
+
+On the critical path: compose the vApp, tag it, one recompose with the control plane VM, one with
+all workers, and the final record. VCD assigns a pool address as part of a recompose, so the
+control plane's address goes into the workers' scripts, and the workers are cloned while the
+control plane initialises. When CPU or memory differ from the template's, VMs are made powered
+off in one recompose, changed in a second and started together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.check import Found
+from cse_client.engines.direct.delete import delete_vapp
+from cse_client.engines.direct.inspect import describe_cluster
+from cse_client.engines.direct.machines import Machines
+from cse_client.engines.direct.names import describe
+from cse_client.engines.direct.plan import Step, carry_out
+from cse_client.engines.direct.readiness import await_ready
+from cse_client.engines.direct.seal import seal_cluster
+from cse_client.engines.direct.watch import Verdict
+from cse_client.errors import CseError, NotFinished, Refused, SessionInvalid, TaskFailed, VcdFault
+from cse_client.model import (
+    Cluster,
+    Event,
+    EventKind,
+    Progress,
+    RunOptions,
+    Session,
+    VApp,
+    silent,
+)
+from cse_client.vcd import tasks
+from cse_client.vcd.tasks import Clock, Task
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+# A rollback gets its own time: the operation's may be used up.
+_ROLLBACK_SECONDS = 300.0
+
+
+class Creation:
+    """One run of `cluster create`, new or resumed."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        found: Found,
+        options: RunOptions,
+        session: Session,
+        *,
+        clock: Clock,
+        progress: Progress = silent,
+    ) -> None:
+        self._gateway = gateway
+        self._found = found
+        self._options = options
+        self._session = session
+        self._clock = clock
+        self._progress = progress
+        self._deadline = clock.monotonic() + options.timeout
+        self._metadata: dict[str, str] = dict(found.metadata)
+        self._machines = Machines(
+            gateway,
+            found,
+            cluster_id=found.cluster_id or str(uuid4()),
+            clock=clock,
+            deadline=self._deadline,
+            vapp=found.vapp,
+        )
+        self._lease_task: Task | None = None
+        self._verdict: Verdict | None = None
+        self._recorded = False
+        self.wrote_something = found.vapp is not None
+
+    def steps(self) -> list[Step]:
+        """Return the steps in order; a dry run prints their sentences."""
+        spec = self._found.spec
+        steps = [
+            Step(
+                "Create the vApp",
+                f"Create vApp '{spec.name}' in VDC '{self._found.vdc.name}' on network"
+                f" '{spec.network}'.",
+                lambda: self._machines.vapp is not None,
+                self._compose,
+            ),
+            Step(
+                "Record the cluster",
+                "Write the cluster's metadata to the vApp.",
+                lambda: keys.CLUSTER_ID in self._metadata,
+                self._tag,
+            ),
+            *(self._sized_steps() if spec.cpus or spec.memory_mb else self._plain_steps()),
+        ]
+        if self._options.wait:
+            steps += self._final_steps()
+        return steps
+
+    def _plain_steps(self) -> list[Step]:
+        machines, item = self._machines, self._found.template.item
+        workers = _count(self._found.spec.workers)
+        head = Step(
+            "Create the control plane VM",
+            f"Create and start 1 control plane VM from '{item}'.",
+            machines.head_is_on,
+            machines.make_control_plane,
+        )
+        if not self._found.spec.workers:
+            return [head]
+        return [
+            head,
+            Step(
+                f"Create {workers}",
+                f"Create and start {workers} from '{item}'.",
+                machines.all_on,
+                lambda: machines.make_workers(wait=self._options.wait),
+            ),
+        ]
+
+    def _sized_steps(self) -> list[Step]:
+        machines, spec = self._machines, self._found.spec
+        return [
+            Step(
+                "Create the VMs",
+                f"Create 1 control plane VM and {_count(spec.workers)} from"
+                f" '{self._found.template.item}', powered off.",
+                machines.all_made,
+                machines.make_all_powered_off,
+            ),
+            Step(
+                "Size and start the VMs",
+                f"Set {_sizes(spec.cpus, spec.memory_mb)} on every VM and start them.",
+                machines.all_on,
+                machines.size_and_start,
+            ),
+        ]
+
+    def _final_steps(self) -> list[Step]:
+        return [
+            Step(
+                "Wait until all nodes are Ready",
+                f"Wait until {self._found.spec.workers + 1} nodes are Ready in the cluster's own"
+                " Kubernetes API.",
+                lambda: self._verdict is not None,
+                self._await_ready,
+            ),
+            Step(
+                "Record that the cluster is ready",
+                "Write the control plane's address and the phase to the metadata.",
+                lambda: self._recorded,
+                self._record_ready,
+            ),
+        ]
+
+    def run(self) -> None:
+        """Carry the plan out; on failure collect the evidence, then roll back unless told not to.
+
+        Raises what failed first; what the rollback could not remove is in its notes.
+        """
+        try:
+            carry_out(self.steps(), self._progress, self._observe)
+            if self._found.spec.seal and self._options.wait:
+                self._seal()
+        except (NotFinished, SessionInvalid, KeyboardInterrupt):
+            raise
+        except CseError as error:
+            self._after_failure(error)
+            raise
+
+    def _observe(self) -> None:
+        """Look at VCD again, once nothing is changing the vApp any more."""
+        machines = self._machines
+        if machines.vapp is not None:
+            href = machines.vapp.href
+        else:
+            record = self._gateway.find_vapp(self._found.vdc, self._found.spec.name)
+            if record is None:
+                return
+            href = record.href
+        vapp = self._gateway.vapp(href)
+        while vapp.running_tasks and self._clock.monotonic() < self._deadline:
+            self._clock.sleep(1.0)
+            vapp = self._gateway.vapp(href)
+        if machines.cluster_id in vapp.description:
+            machines.vapp = vapp
+            self._metadata = self._gateway.vapp_metadata(href)
+
+    def _compose(self) -> None:
+        spec = self._found.spec
+        description = describe(spec.name, self._machines.cluster_id)
+        self.wrote_something = True
+        href, task = self._gateway.compose(
+            self._found.vdc, spec.name, description, self._found.network
+        )
+        # What was just made is known; reading it back would be a request for nothing.
+        self._machines.vapp = VApp(
+            name=spec.name,
+            href=href,
+            id="",
+            status="UNRESOLVED",
+            deployed=False,
+            description=description,
+        )
+        tasks.wait(self._gateway, task, deadline=self._deadline)
+
+    def _tag(self) -> None:
+        values = keys.initial(self._found.spec, self._found.template, self._machines.cluster_id)
+        self._write(values)
+
+    def _write(self, values: dict[str, str]) -> None:
+        self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
+        self._metadata.update(values)
+
+    def _await_ready(self) -> None:
+        self._lengthen_lease()
+        self._verdict = await_ready(
+            self._gateway,
+            self._machines,
+            session=self._session,
+            progress=self._progress,
+        )
+
+    def _lengthen_lease(self) -> None:
+        """Ask for a lease without end; the guests boot meanwhile, so nobody waits for it."""
+        try:
+            self._lease_task = tasks.change(
+                self._gateway,
+                lambda: self._gateway.keep_for_ever(self._machines.href),
+                deadline=self._deadline,
+            )
+        except (Refused, VcdFault) as fault:
+            self._lease_stays(fault)
+
+    def _lease_stays(self, fault: CseError) -> None:
+        if isinstance(fault, SessionInvalid):
+            raise fault
+        text = f"The vApp's lease could not be set to never: {fault.message}"
+        self._progress(Event(EventKind.WARNING, text))
+
+    def _record_ready(self) -> None:
+        if self._lease_task is not None:
+            try:
+                tasks.wait(self._gateway, self._lease_task, deadline=self._deadline)
+            except VcdFault as fault:
+                self._lease_stays(fault)
+            self._lease_task = None
+        values = {keys.PHASE: keys.PHASE_READY}
+        head = self._machines.head
+        if head is not None and head.ip:
+            values[keys.CONTROL_PLANE_IP] = head.ip
+        seen = {node.name: node for node in self._verdict.nodes} if self._verdict else {}
+        if head is not None and head.name in seen and seen[head.name].kubelet_version:
+            values[keys.KUBERNETES_VERSION] = seen[head.name].kubelet_version.lstrip("v")
+        self._write(values)
+        self._recorded = True
+
+    def _seal(self) -> None:
+        if self._machines.vapp is not None:
+            seal_cluster(
+                self._gateway,
+                self._found.vdc,
+                self._machines.vapp,
+                self._metadata,
+                session=self._session,
+                deadline=self._deadline,
+                progress=self._progress,
+            )
+
+    # ---- failure --------------------------------------------------------------------------
+
+    def _after_failure(self, error: CseError) -> None:
+        remove = f"vcd cse cluster delete {self._found.spec.name}"
+        lost = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
+        if not self.wrote_something:
+            return
+        if self._verdict is not None or (lost and not getattr(error, "status", 0)):
+            # All nodes run, or without a connection nothing can be removed: carry on later.
+            error.notes.append(
+                f"Run the same command again to finish it, or remove it with: {remove}"
+            )
+        elif not self._options.rollback:
+            error.notes.append(f"Kept for inspection as asked; remove it with: {remove}")
+        else:
+            self._roll_back(error, remove)
+
+    def _roll_back(self, error: CseError, remove: str) -> None:
+        text = "Removing what was made"
+        self._progress(Event(EventKind.STARTED, text))
+        try:
+            if self._machines.vapp is None:
+                self._observe()
+            if self._machines.vapp is not None:
+                deadline = self._clock.monotonic() + _ROLLBACK_SECONDS
+                delete_vapp(self._gateway, self._machines.href, deadline=deadline)
+        except CseError as second:
+            self._progress(Event(EventKind.FAILED, text))
+            error.notes.append(f"Removing it failed too ({second.message}); try: {remove}")
+            return
+        self._progress(Event(EventKind.DONE, text))
+        error.notes.append("Everything this command had made was removed again.")
+
+    def outcome(self) -> Cluster:
+        """Return the cluster as it is known at the end of `run`."""
+        verdict = self._verdict
+        if verdict is not None:
+            self._machines.look()
+        if self._machines.vapp is None:
+            raise CseError(f"Cluster '{self._found.spec.name}' has disappeared.")
+        return describe_cluster(
+            self._found.vdc,
+            self._machines.vapp,
+            self._metadata,
+            org=self._session.org,
+            kube={n.name: n for n in verdict.nodes} if verdict and verdict.by_api else None,
+            evidence=verdict.evidence if verdict else (),
+        )
+
+
+def _count(workers: int) -> str:
+    return f"{workers} worker VM{'' if workers == 1 else 's'}"
+
+
+def _sizes(cpus: int | None, memory_mb: int | None) -> str:
+    parts = [f"{cpus} CPUs"] if cpus else []
+    if memory_mb:
+        parts.append(f"{memory_mb} MB memory")
+    return " and ".join(parts)

@@ -1,0 +1,99 @@
+"""Deleting a cluster from whatever state it is in, and proving that it is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.access import ca_file
+from cse_client.engines.direct.names import id_in_description
+from cse_client.errors import Conflict, CseError, NotFound, TaskFailed, VcdFault
+from cse_client.model import Deletion, Event, EventKind, Progress, VApp, Vdc
+from cse_client.vcd import tasks
+
+_BAD_REQUEST = 400
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+
+def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:
+    """Return a cluster's vApp and metadata.
+
+    A vApp is a cluster when it carries CSE's id, or when its description does (made by us, the
+    client died before it could be tagged). Raises NotFound, or Conflict for any other vApp.
+    """
+    record = gateway.find_vapp(vdc, name)
+    if record is None:
+        raise NotFound(
+            f"Cluster '{name}' was not found in VDC '{vdc.name}'.",
+            hint="See which there are: vcd cse cluster list",
+        )
+    vapp = gateway.vapp(record.href)
+    metadata = gateway.vapp_metadata(record.href)
+    if keys.CLUSTER_ID not in metadata and not id_in_description(vapp.description):
+        raise Conflict(
+            f"vApp '{name}' exists but is not a Kubernetes cluster.",
+            hint=f"To look at it: vcd vapp info {name}",
+        )
+    return vapp, metadata
+
+
+def delete_vapp(gateway: Gateway, vapp_href: str, *, deadline: float) -> None:
+    """Delete a vApp by force; undeploy it first where VCD insists. Absence is success."""
+    try:
+        _delete(gateway, vapp_href, deadline)
+    except VcdFault as fault:
+        if gateway.gone(vapp_href):
+            return
+        if not isinstance(fault, TaskFailed) and fault.status != _BAD_REQUEST:
+            raise
+        try:
+            task = tasks.change(gateway, lambda: gateway.undeploy(vapp_href), deadline=deadline)
+            tasks.wait(gateway, task, deadline=deadline)
+            _delete(gateway, vapp_href, deadline)
+        except VcdFault as second:
+            if gateway.gone(vapp_href):
+                return
+            # The first refusal tells why; the second attempt is a note under it.
+            fault.notes.append(f"Stopping it first did not help: {second.message}")
+            raise fault from second
+
+
+def _delete(gateway: Gateway, vapp_href: str, deadline: float) -> None:
+    task = tasks.change(gateway, lambda: gateway.delete_vapp(vapp_href), deadline=deadline)
+    tasks.wait(gateway, task, deadline=deadline)
+
+
+def delete_cluster(
+    gateway: Gateway, vdc: Vdc, name: str, *, deadline: float, progress: Progress
+) -> Deletion:
+    """Delete cluster `name` and return the proof of absence."""
+    vapp, metadata = find_cluster(gateway, vdc, name)
+    vms = tuple(vm.name for vm in vapp.vms)
+    text = f"Deleting vApp '{name}' and its {len(vms)} VMs"
+    progress(Event(EventKind.STARTED, text, 1, 2))
+    try:
+        delete_vapp(gateway, vapp.href, deadline=deadline)
+    except BaseException:
+        progress(Event(EventKind.FAILED, text, 1, 2))
+        raise
+    progress(Event(EventKind.DONE, text, 1, 2))
+    proof = "Checking that nothing is left"
+    progress(Event(EventKind.STARTED, proof, 2, 2))
+    left = [] if gateway.gone(vapp.href) else [f"vApp {name}"]
+    left.extend(vm.name for vm in gateway.vm_records(vapp.href))
+    if left:
+        progress(Event(EventKind.FAILED, proof, 2, 2))
+        raise CseError(
+            f"VCD reported cluster '{name}' as deleted, but still shows: {', '.join(left)}.",
+            hint=f"Run it again: vcd cse cluster delete {name}",
+        )
+    _forget_ca(metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description))
+    progress(Event(EventKind.DONE, proof, 2, 2))
+    return Deletion(cluster=name, vapp=vapp.id, vms=vms, verified_gone=True)
+
+
+def _forget_ca(cluster_id: str) -> None:
+    if cluster_id:
+        ca_file(cluster_id).unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""The direct engine: Kubernetes clusters with nothing but a tenant's VCD credentials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from cse_client import __version__
+from cse_client.engines.direct.access import (
+    ADMIN_LIFETIME,
+    admin_kubeconfig,
+    endpoint_host,
+    find_pki,
+)
+from cse_client.engines.direct.check import check
+from cse_client.engines.direct.create import Creation
+from cse_client.engines.direct.delete import delete_cluster, find_cluster
+from cse_client.engines.direct.inspect import look_at_cluster, summarize
+from cse_client.engines.direct.seal import seal_cluster
+from cse_client.engines.direct.templates import with_default
+from cse_client.errors import Interrupted, NotFinished, NotFound
+from cse_client.model import (
+    Cluster,
+    ClusterSpec,
+    ClusterSummary,
+    Deletion,
+    Progress,
+    RunOptions,
+    Session,
+    SystemInfo,
+    Template,
+    TemplateFacts,
+)
+from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
+
+PRODUCT = "CSE"
+DESCRIPTION = "Kubernetes clusters on VMware Cloud Director, client only (cse-client)"
+#: Names the default template where the guide's is not wanted.
+DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
+
+
+class DirectEngine:
+    """Implements `cse_client.engines.base.Engine` over one VCD session."""
+
+    name = "direct"
+
+    def __init__(self, gateway: Gateway, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._gateway = gateway
+        self._session = session
+        self._clock = clock
+
+    @classmethod
+    def open(cls, session: Session) -> DirectEngine:
+        """Connect with what `vcd login` stored. Raises SessionInvalid or VcdFault."""
+        return cls(Gateway.open(session), session)
+
+    def system_info(self) -> SystemInfo:
+        """Say which product, engine and cloud are in use; asks whether a CSE server is there."""
+        state, detail = self._gateway.probe_cse_server()
+        reason = {
+            "absent": "no CSE server is registered in this cloud",
+            "down": f"a CSE server is registered but does not answer ({detail})",
+            "present": f"the only engine of this version; a CSE server is there too ({detail})",
+        }[state]
+        return SystemInfo(
+            product=PRODUCT,
+            version=__version__,
+            description=DESCRIPTION,
+            engine=self.name,
+            engine_reason=reason,
+            host=self._session.host,
+            vcd_version=self._gateway.vcd_version(),
+            api_version=self._gateway.api_version,
+            org=self._session.org,
+            vdc=self._session.vdc,
+            user=self._session.user,
+        )
+
+    def templates(self) -> Sequence[Template]:
+        """List the templates in every catalog this user can see, the default one marked."""
+        return with_default(
+            list(self._gateway.templates()), os.environ.get(DEFAULT_TEMPLATE_VARIABLE, "")
+        )
+
+    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
+        """Mark a prepared vApp template as usable, in metadata that tenants can read."""
+        template = self._gateway.find_item(catalog, item)
+        self._gateway.register_template(template.href, facts)
+        return replace(template, facts=facts, registered=True)
+
+    def plan_create(self, spec: ClusterSpec) -> Sequence[str]:
+        """Check everything that `create` checks and return its steps as sentences."""
+        found = check(self._gateway, spec, self.templates)
+        creation = Creation(self._gateway, found, RunOptions(), self._session, clock=self._clock)
+        return [*found.warnings_as_sentences(), *(s.sentence for s in creation.steps())]
+
+    def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Make the cluster, or finish one whose creation was interrupted."""
+        creation: Creation | None = None
+        try:
+            found = check(self._gateway, spec, self.templates, progress)
+            creation = Creation(
+                self._gateway, found, options, self._session, clock=self._clock, progress=progress
+            )
+            creation.run()
+            return creation.outcome()
+        except (KeyboardInterrupt, NotFinished) as stop:
+            started = creation is not None and creation.wrote_something
+            advice = (
+                f"Run the same command again to finish it, or remove it with:"
+                f" vcd cse cluster delete {spec.name}"
+                if started
+                else "Nothing was created."
+            )
+            if isinstance(stop, NotFinished):
+                stop.notes.append(advice)
+                raise
+            raise Interrupted(
+                f"Interrupted; cluster '{spec.name}' is not finished.", hint=advice
+            ) from None
+
+    def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
+        """List clusters lazily, so that a thousand of them need little memory."""
+        place = self._gateway.vdc(vdc, org) if vdc else None
+        for record in self._gateway.cluster_records(place, org):
+            yield summarize(record, org or self._session.org)
+
+    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
+        """Return everything known of one cluster. Raises NotFound or Conflict."""
+        place = self._gateway.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._gateway, place, name)
+        return look_at_cluster(
+            self._gateway,
+            place,
+            vapp,
+            metadata,
+            org=org or self._session.org,
+            user=self._session.user,
+        )
+
+    def kubeconfig(self, name: str, *, vdc: str = "", org: str = "") -> str:
+        """Mint and return an administrator's kubeconfig. Raises NotFound, Refused."""
+        place = self._gateway.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._gateway, place, name)
+        pki = find_pki(self._gateway, vapp, metadata)
+        host = endpoint_host(vapp, metadata)
+        if not host:
+            raise NotFound(
+                f"Cluster '{name}' has no known API address yet.",
+                hint=f"See how far it is: vcd cse cluster info {name}",
+            )
+        return admin_kubeconfig(
+            pki,
+            cluster=name,
+            host=host,
+            user=self._session.user,
+            org=org or self._session.org,
+            vdc=place.name,
+            lifetime=ADMIN_LIFETIME,
+        )
+
+    def delete(
+        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
+    ) -> Deletion:
+        """Delete the cluster from whatever state it is in, and prove that it is gone."""
+        deadline = self._clock.monotonic() + options.timeout
+        place = self._gateway.vdc(vdc, org)
+        try:
+            return delete_cluster(self._gateway, place, name, deadline=deadline, progress=progress)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Interrupted; VCD may still be deleting cluster '{name}'.",
+                hint=f"Run it again to make sure: vcd cse cluster delete {name}",
+            ) from None
+
+    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
+        """Move the CA key out of VCD. Returns the path of the file that keeps it."""
+        place = self._gateway.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._gateway, place, name)
+        deadline = self._clock.monotonic() + RunOptions().timeout
+        return seal_cluster(
+            self._gateway,
+            place,
+            vapp,
+            metadata,
+            session=self._session,
+            deadline=deadline,
+            progress=progress,
+        )
+
+
+__all__ = ["DirectEngine"]

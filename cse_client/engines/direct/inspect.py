@@ -1,0 +1,208 @@
+"""Looking at clusters: lists and details, each part as good as can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.access import (
+    PROBE_LIFETIME,
+    admin_kubeconfig,
+    control_plane_vm,
+    endpoint_host,
+    find_pki,
+    server_url,
+)
+from cse_client.errors import ClusterUnreachable, CseError
+from cse_client.guest.report import parse_guestinfo
+from cse_client.kube.nodes import ClusterAPI
+from cse_client.model import (
+    WORKER,
+    Cluster,
+    ClusterSummary,
+    KubeNode,
+    Node,
+    VApp,
+    VAppRecord,
+    Vdc,
+    Vm,
+    node_kind,
+)
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+_PROBE_TIMEOUT = 3.0
+
+
+def summarize(record: VAppRecord, org: str) -> ClusterSummary:
+    """Turn one row of the vApp query into one row of `cluster list`."""
+    data = record.metadata
+    return ClusterSummary(
+        name=record.name,
+        vdc=record.vdc,
+        org=org,
+        owner=record.owner,
+        kubernetes=data.get(keys.KUBERNETES, ""),
+        kubernetes_version=data.get(keys.KUBERNETES_VERSION, ""),
+        status=record.status,
+        phase=data.get(keys.PHASE, ""),
+        cluster_id=data.get(keys.CLUSTER_ID, ""),
+        template=data.get(keys.TEMPLATE_NAME, ""),
+        template_revision=data.get(keys.TEMPLATE_REVISION, ""),
+        damage=tuple(f"metadata {key} is missing" for key in keys.missing_keys(data)),
+    )
+
+
+def look_at_cluster(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
+) -> Cluster:
+    """Describe a cluster after asking its own Kubernetes API, where that can be reached."""
+    kube, evidence = _ask_kubernetes(gateway, vdc, vapp, metadata, org=org, user=user)
+    return describe_cluster(vdc, vapp, metadata, org=org, kube=kube, evidence=evidence)
+
+
+def describe_cluster(
+    vdc: Vdc,
+    vapp: VApp,
+    metadata: Mapping[str, str],
+    *,
+    org: str,
+    kube: Mapping[str, KubeNode] | None,
+    evidence: Sequence[str],
+) -> Cluster:
+    """Put together everything known of one cluster; what cannot be seen is named, not raised.
+
+    `kube` holds the Node objects by name, or None where the cluster's API could not be asked.
+    """
+    record = VAppRecord(
+        name=vapp.name,
+        href=vapp.href,
+        status=vapp.status,
+        vdc=vdc.name,
+        owner=vapp.owner,
+        metadata=metadata,
+    )
+    summary = summarize(record, org)
+    spec = keys.recorded_spec(metadata)
+    host = endpoint_host(vapp, metadata)
+    nodes = tuple(_node(vm, kube) for vm in sorted(vapp.vms, key=_order))
+    return Cluster(
+        summary=summary,
+        network=spec.network or ", ".join(vapp.networks),
+        endpoint=server_url(host) if host else "",
+        os=metadata.get(keys.OS, ""),
+        cni=metadata.get(keys.CNI, ""),
+        cni_version=metadata.get(keys.CNI_VERSION, ""),
+        docker_version=metadata.get(keys.DOCKER_VERSION, ""),
+        made_by=_maker(metadata),
+        created=vapp.created,
+        lease=_lease(vapp),
+        sealed=bool(metadata.get(keys.SEALED)),
+        nodes=nodes,
+        evidence=tuple(evidence),
+        damage=summary.damage + _damage(vapp, spec, nodes, kube),
+    )
+
+
+def _order(vm: Vm) -> tuple[bool, str]:
+    return (node_kind(vm.name) == WORKER, vm.name)
+
+
+def _maker(metadata: Mapping[str, str]) -> str:
+    ours = metadata.get(keys.CLIENT_VERSION, "")
+    if ours:
+        return f"cse-client {ours}"
+    cse = metadata.get(keys.VERSION, "")
+    return f"CSE {cse}" if cse else ""
+
+
+def _lease(vapp: VApp) -> str:
+    if vapp.lease_ends is not None:
+        return f"stops at {vapp.lease_ends.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+    if vapp.deployment_lease_seconds == 0:
+        return "never ends"
+    if vapp.deployment_lease_seconds:
+        days = vapp.deployment_lease_seconds / 86400
+        return f"{days:g} days from each start"
+    return ""
+
+
+def _node(vm: Vm, kube: Mapping[str, KubeNode] | None) -> Node:
+    report = parse_guestinfo(vm.name, vm.guestinfo) if vm.guestinfo else None
+    seen = kube.get(vm.name) if kube is not None else None
+    return Node(
+        name=vm.name,
+        kind=node_kind(vm.name) or "foreign VM",
+        ip=vm.ip,
+        cpus=vm.cpus,
+        memory_mb=vm.memory_mb,
+        vm_status=vm.status,
+        kubernetes_status=_kubernetes_status(seen, kube is not None),
+        kubelet_version=seen.kubelet_version if seen is not None else "",
+        bootstrap_phase="" if report is None else f"{report.status}: {report.phase}".strip(": "),
+    )
+
+
+def _kubernetes_status(seen: KubeNode | None, asked: bool) -> str:
+    if seen is None:
+        return "not in the cluster" if asked else ""
+    words = {True: "Ready", False: "NotReady", None: "Unknown"}[seen.ready]
+    return f"{words},SchedulingDisabled" if seen.unschedulable else words
+
+
+def _damage(
+    vapp: VApp,
+    spec: keys.RecordedSpec,
+    nodes: tuple[Node, ...],
+    kube: Mapping[str, KubeNode] | None,
+) -> tuple[str, ...]:
+    found: list[str] = []
+    if spec.damaged:
+        found.append(f"metadata {keys.SPEC} cannot be read")
+    if control_plane_vm(vapp) is None:
+        found.append("there is no control plane VM")
+    workers = sum(1 for node in nodes if node.kind == WORKER)
+    if spec.workers is not None and workers != spec.workers:
+        found.append(f"{workers} worker VMs where {spec.workers} were asked for")
+    found.extend(f"VM {node.name} is no part of the cluster" for node in nodes if not _ours(node))
+    if kube is not None:
+        vms = {vm.name for vm in vapp.vms}
+        found.extend(f"Kubernetes node {name} has no VM" for name in sorted(set(kube) - vms))
+    return tuple(found)
+
+
+def _ours(node: Node) -> bool:
+    return node.kind != "foreign VM"
+
+
+def _ask_kubernetes(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
+) -> tuple[dict[str, KubeNode] | None, tuple[str, ...]]:
+    host = endpoint_host(vapp, metadata)
+    if not host:
+        return None, ("Kubernetes API: no address is known",)
+    try:
+        kubeconfig = admin_kubeconfig(
+            find_pki(gateway, vapp, metadata),
+            cluster=vapp.name,
+            host=host,
+            user=user,
+            org=org,
+            vdc=vdc.name,
+            lifetime=PROBE_LIFETIME,
+        )
+        api = ClusterAPI(kubeconfig, timeout=_PROBE_TIMEOUT)
+        try:
+            nodes = {node.name: node for node in api.nodes()}
+        finally:
+            api.close()
+    except ClusterUnreachable as silence:
+        reason = getattr(silence, "reason", "") or silence.message
+        return None, (f"Kubernetes API: did not answer ({reason})",)
+    except CseError as error:
+        return None, (f"Kubernetes API: not asked ({error.message})",)
+    seen = datetime.now(timezone.utc)
+    return nodes, (f"Kubernetes API: answered at {seen:%Y-%m-%d %H:%M:%S} UTC",)

@@ -1,0 +1,217 @@
+"""The VMs of one cluster: what is there, and making, sizing and starting them.
+
+Every change is one VCD task for any number of VMs. A failed recompose may leave some of its VMs
+behind (VCD does not document which), so nothing is assumed: the vApp is read again after each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct.access import control_plane_vm, endpoint_host, server_url
+from cse_client.engines.direct.check import Found
+from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
+from cse_client.errors import CseError
+from cse_client.guest import render
+from cse_client.guest.pki import ClusterPKI, mint_pki
+from cse_client.model import WORKER, NewVm, VApp, Vm, VmChange, node_kind
+from cse_client.vcd import tasks
+from cse_client.vcd.tasks import Clock, Task
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+_ON = "POWERED_ON"
+_BROKEN = ("FAILED_CREATION", "UNRESOLVED")
+
+
+@dataclass
+class Machines:
+    """The VMs that `found` asks for, in the vApp as it was last seen (`vapp`, None = no vApp)."""
+
+    gateway: Gateway
+    found: Found
+    cluster_id: str
+    clock: Clock
+    deadline: float
+    vapp: VApp | None = None
+    _pki: ClusterPKI | None = None
+
+    # ---- what is there --------------------------------------------------------------------
+
+    @property
+    def head(self) -> Vm | None:
+        """The control plane VM, or None."""
+        vm = control_plane_vm(self.vapp) if self.vapp is not None else None
+        return vm if vm is not None and vm.status not in _BROKEN else None
+
+    @property
+    def href(self) -> str:
+        """The vApp's href. Raises CseError when there is no vApp."""
+        if self.vapp is None:
+            raise CseError(f"The vApp of cluster '{self.found.spec.name}' has disappeared.")
+        return self.vapp.href
+
+    def names(self) -> list[str]:
+        """Return the names of all VMs."""
+        return [vm.name for vm in self._vms()]
+
+    def missing_workers(self) -> int:
+        """Return how many workers are still to be made."""
+        return max(0, self.found.spec.workers - len(self._workers()))
+
+    def head_is_on(self) -> bool:
+        """Say whether the control plane VM exists and runs."""
+        return self.head is not None and self.head.status == _ON
+
+    def all_made(self) -> bool:
+        """Say whether every VM that was asked for exists."""
+        return self.head is not None and self.missing_workers() == 0
+
+    def all_on(self) -> bool:
+        """Say whether every VM that was asked for exists and runs."""
+        return self.all_made() and all(vm.status == _ON for vm in self._vms())
+
+    def _vms(self) -> Sequence[Vm]:
+        return self.vapp.vms if self.vapp is not None else ()
+
+    def _workers(self) -> list[Vm]:
+        return [
+            vm for vm in self._vms() if node_kind(vm.name) == WORKER and vm.status not in _BROKEN
+        ]
+
+    def look(self) -> None:
+        """Read the vApp again."""
+        self.vapp = self.gateway.vapp(self.href)
+
+    def change(self, call: Callable[[], Task]) -> Task:
+        """Make one change and wait for its task; waits for a busy entity first."""
+        task = tasks.change(self.gateway, call, deadline=self.deadline)
+        return tasks.wait(self.gateway, task, deadline=self.deadline)
+
+    # ---- keys and scripts -----------------------------------------------------------------
+
+    def pki(self) -> ClusterPKI:
+        """Return the cluster's PKI: from this run, from the control plane VM, or a new one.
+
+        Raises CseError when a control plane VM exists that does not hold it.
+        """
+        head = self.head
+        if self._pki is None and head is not None:
+            self._pki = render.recover_pki(self.gateway.customization_script(head.href))
+            if self._pki is None:
+                raise CseError(
+                    f"The CA key of the unfinished cluster '{self.found.spec.name}' is not in its"
+                    f" control plane VM {head.name}.",
+                    hint="Remove it and start again: vcd cse cluster delete"
+                    f" {self.found.spec.name}",
+                )
+        if self._pki is None:
+            self._pki = mint_pki(self.found.spec.name)
+        return self._pki
+
+    def _bootstrap(self, node: str) -> render.Bootstrap:
+        spec = self.found.spec
+        return render.Bootstrap(
+            cluster_id=self.cluster_id,
+            cluster_name=spec.name,
+            node=node,
+            endpoint_host=spec.endpoint,
+            ssh_key=spec.ssh_key,
+            facts=self.found.template.facts,
+        )
+
+    def _worker_script(self, name: str) -> str:
+        host = endpoint_host(self.vapp, {}) if self.vapp is not None else ""
+        host = self.found.spec.endpoint or host
+        if not host:
+            raise CseError(
+                "VCD gave the control plane VM no address from the network's pool.",
+                hint="Look at the network's static IP pool, then create the cluster again.",
+            )
+        endpoint = server_url(host).removeprefix("https://")
+        return render.worker_script(self._bootstrap(name), self.pki(), endpoint=endpoint)
+
+    # ---- making VMs -----------------------------------------------------------------------
+
+    def make_control_plane(self) -> None:
+        """Make and start the control plane VM."""
+        if self.head is None:
+            self._add([self._new_head()], power_on=True)
+        self._ensure_on()
+
+    def make_workers(self, *, wait: bool) -> None:
+        """Make and start the missing workers; without `wait` only until VCD has accepted it."""
+        names = fresh_names(WORKER_PREFIX, self.missing_workers(), self.names())
+        vms = [self._new_vm(name, self._worker_script(name)) for name in names]
+        if vms and not wait:
+            tasks.change(
+                self.gateway, lambda: self._recompose(vms, power_on=True), deadline=self.deadline
+            )
+            return
+        if vms:
+            self._add(vms, power_on=True)
+        self._ensure_on()
+
+    def make_all_powered_off(self) -> None:
+        """Make every missing VM without starting it; workers get their scripts later."""
+        names = fresh_names(WORKER_PREFIX, self.missing_workers(), self.names())
+        vms = [self._new_vm(name, "") for name in names]
+        if self.head is None:
+            vms.insert(0, self._new_head())
+        self._add(vms, power_on=False)
+
+    def size_and_start(self) -> None:
+        """Set CPU, memory and the workers' scripts on all stopped VMs, then start the vApp."""
+        spec = self.found.spec
+        changes = [
+            VmChange(
+                href=vm.href,
+                name=vm.name,
+                cpus=spec.cpus,
+                memory_mb=spec.memory_mb,
+                script=self._worker_script(vm.name) if node_kind(vm.name) == WORKER else None,
+            )
+            for vm in self._vms()
+            if vm.status != _ON
+        ]
+        if changes:
+            self.change(lambda: self.gateway.recompose(self.href, change=changes))
+        self.change(lambda: self.gateway.deploy(self.href))
+        self.look()
+
+    def _new_head(self) -> NewVm:
+        (name,) = fresh_names(CONTROL_PLANE_PREFIX, 1, self.names())
+        return self._new_vm(name, render.control_plane_script(self._bootstrap(name), self.pki()))
+
+    def _new_vm(self, name: str, script: str) -> NewVm:
+        return NewVm(
+            name=name,
+            source=self.found.template_vm,
+            network=self.found.network.name,
+            script=script,
+            storage_profile=self.found.storage_profile,
+        )
+
+    def _add(self, vms: Sequence[NewVm], *, power_on: bool) -> None:
+        broken = [vm.href for vm in self._vms() if vm.status in _BROKEN]
+        if broken:
+            self.change(lambda: self.gateway.recompose(self.href, delete=broken))
+        self.change(lambda: self._recompose(vms, power_on=power_on))
+        self.look()
+
+    def _recompose(self, vms: Sequence[NewVm], *, power_on: bool) -> Task:
+        return self.gateway.recompose(
+            self.href,
+            add=vms,
+            power_on=power_on,
+            accept_eulas=self.found.spec.accept_eulas,
+        )
+
+    def _ensure_on(self) -> None:
+        """Start what VCD made but did not start; normally there is nothing to do."""
+        if any(vm.status != _ON for vm in self._vms()):
+            self.change(lambda: self.gateway.deploy(self.href))
+            self.look()

@@ -1,0 +1,41 @@
+"""Names of what a cluster is made of, in CSE's fashion.
+
+VM names are `mstr-xxxx` and `node-xxxx` with four random characters of a-z and 0-9: the prefix is
+all that CSE has to tell what a node is (container-service-extension, native cluster VM names).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from collections.abc import Collection
+
+CONTROL_PLANE_PREFIX = "mstr-"
+WORKER_PREFIX = "node-"
+
+_ALPHABET = string.ascii_lowercase + string.digits
+_ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
+
+
+def fresh_names(prefix: str, count: int, taken: Collection[str]) -> list[str]:
+    """Return `count` distinct VM names with `prefix`, none of which is in `taken`."""
+    used = set(taken)
+    names: list[str] = []
+    while len(names) < count:
+        name = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(4))
+        if name not in used:
+            used.add(name)
+            names.append(name)
+    return names
+
+
+def describe(cluster: str, cluster_id: str) -> str:
+    """Return the vApp's description: CSE's words, and the id for a vApp not yet tagged."""
+    return f"cluster '{cluster}' [cluster id {cluster_id}]"
+
+
+def id_in_description(description: str) -> str:
+    """Return the cluster id that `describe` wrote, or an empty string."""
+    found = _ID_IN_DESCRIPTION.search(description)
+    return found.group(1) if found else ""

@@ -1,0 +1,88 @@
+"""Sealing: taking the CA key out of VCD, where everyone who may read the VM can see it.
+
+Order matters: the key is first kept (a file of this user, a Secret in the cluster), then removed
+from the control plane VM's customization section. Killed in between, the key is still in VCD and
+sealing again finishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.access import (
+    PROBE_LIFETIME,
+    admin_kubeconfig,
+    control_plane_vm,
+    endpoint_host,
+    find_pki,
+    save_ca_file,
+)
+from cse_client.errors import ClusterUnreachable, NotFound
+from cse_client.guest import render
+from cse_client.guest.pki import pki_to_files
+from cse_client.kube.custody import store_ca_secret
+from cse_client.kube.nodes import ClusterAPI
+from cse_client.model import Event, EventKind, Progress, Session, VApp, Vdc
+from cse_client.vcd import tasks
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+_TIMEOUT = 10.0
+
+
+def seal_cluster(
+    gateway: Gateway,
+    vdc: Vdc,
+    vapp: VApp,
+    metadata: Mapping[str, str],
+    *,
+    session: Session,
+    deadline: float,
+    progress: Progress,
+) -> str:
+    """Seal one cluster and return the path of the file that keeps its CA from now on.
+
+    Raises ClusterUnreachable when the cluster's API cannot be reached from here: the key must be
+    in the cluster before it leaves VCD.
+    """
+    head = control_plane_vm(vapp)
+    if head is None:
+        raise NotFound(f"Cluster '{vapp.name}' has no control plane VM.")
+    text = "Seal the cluster: move its CA key out of VCD"
+    progress(Event(EventKind.STARTED, text))
+    pki = find_pki(gateway, vapp, metadata)
+    kubeconfig = admin_kubeconfig(
+        pki,
+        cluster=vapp.name,
+        host=endpoint_host(vapp, metadata),
+        user=session.user,
+        org=session.org,
+        vdc=vdc.name,
+        lifetime=PROBE_LIFETIME,
+    )
+    api = ClusterAPI(kubeconfig, timeout=_TIMEOUT)
+    try:
+        store_ca_secret(api, pki_to_files(pki))
+    except ClusterUnreachable as silence:
+        progress(Event(EventKind.FAILED, text))
+        silence.hint = "A cluster can only be sealed from where its API can be reached."
+        raise
+    finally:
+        api.close()
+    path = save_ca_file(metadata[keys.CLUSTER_ID], pki)
+    sealed = render.sealed_script()
+    task = tasks.change(
+        gateway,
+        lambda: gateway.write_customization_script(head.href, sealed),
+        deadline=deadline,
+    )
+    tasks.wait(gateway, task, deadline=deadline)
+    task = tasks.change(
+        gateway, lambda: gateway.write_metadata(vapp.href, {keys.SEALED: "true"}), deadline=deadline
+    )
+    tasks.wait(gateway, task, deadline=deadline)
+    progress(Event(EventKind.DONE, text))
+    return str(path)
