@@ -1,0 +1,140 @@
+"""`vcd cse cluster list|info|config|delete|seal`; `create` has a module of its own."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.session import Run, command
+
+__all__ = ["config_command", "delete_command", "info_command", "list_command", "seal_command"]
+
+
+@click.command("list")
+@vdc_option
+@org_option
+@command
+def list_command(run: Run, vdc: str, org: str) -> None:
+    """List the clusters that you can see.
+
+    Without --vdc: in all VDCs of the organisation.
+    """
+    from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
+
+    rows = [cluster_row(summary) for summary in run.engine().clusters(vdc=vdc, org=org)]
+    run.console.table(rows, CLUSTER_COLUMNS)
+
+
+@click.command("info")
+@click.argument("name")
+@vdc_option
+@org_option
+@command
+def info_command(run: Run, name: str, vdc: str, org: str) -> None:
+    """Show a cluster and its nodes.
+
+    What is known comes from VCD and, where it can be reached from here, from the cluster's own
+    Kubernetes API; `Evidence` says which of them answered.
+    """
+    from cse_client.cli.tables import (
+        NODE_COLUMNS,
+        cluster_object,
+        cluster_properties,
+        node_row,
+    )
+    from cse_client.cli.words import check_existing_name
+
+    check_existing_name(name)
+    cluster = run.engine().cluster(name, vdc=vdc, org=org)
+    run.console.properties(cluster_properties(cluster), cluster_object(cluster))
+    if not run.console.as_json:
+        run.console.text("\n")
+        run.console.table([node_row(node) for node in cluster.nodes], NODE_COLUMNS)
+
+
+@click.command("config")
+@click.argument("name")
+@vdc_option
+@org_option
+@command
+def config_command(run: Run, name: str, vdc: str, org: str) -> None:
+    """Print a cluster's kubeconfig.
+
+    It is an administrator's: keep it private. `vcd -j` prints the same as JSON, which kubectl
+    reads as well.
+
+    \b
+    Example
+        (umask 077; vcd cse cluster config demo > config)
+        kubectl --kubeconfig config get nodes
+    """
+    from cse_client.cli.words import check_existing_name
+
+    check_existing_name(name)
+    kubeconfig = run.engine().kubeconfig(name, vdc=vdc, org=org)
+    if run.console.as_json:
+        import yaml
+
+        run.console.document(yaml.safe_load(kubeconfig))
+    else:
+        run.console.text(kubeconfig)
+
+
+@click.command("delete")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@vdc_option
+@org_option
+@timeout_option
+@command
+def delete_command(run: Run, name: str, yes: bool, vdc: str, org: str, timeout: float) -> None:
+    """Delete a cluster and prove that it is gone.
+
+    Works from every state, also on what a failed or stopped creation left.
+    """
+    from cse_client.cli.words import check_existing_name
+    from cse_client.errors import CseError, WrongUsage
+    from cse_client.model import RunOptions
+
+    check_existing_name(name)
+    if not yes:
+        if not run.console.can_ask():
+            raise WrongUsage(
+                f"Deleting {name} needs a yes, and there is no terminal to ask on.",
+                hint=f"vcd cse cluster delete {name} --yes",
+            )
+        if not run.console.confirm(f"Delete the cluster {name} and all its virtual machines?"):
+            raise CseError("Nothing was deleted.")
+    run.when_interrupted = "The same command again carries on."
+    engine = run.engine()
+    options = RunOptions(timeout=timeout, wait=run.wait)
+    with run.console.progress() as progress:
+        deletion = engine.delete(name, options, progress, vdc=vdc, org=org)
+
+    from cse_client.cli.tables import deletion_sentence, plain
+
+    run.console.sentence(deletion_sentence(deletion), plain(deletion))
+
+
+@click.command("seal")
+@click.argument("name")
+@vdc_option
+@org_option
+@command
+def seal_command(run: Run, name: str, vdc: str, org: str) -> None:
+    """Take a cluster's CA key out of VCD.
+
+    From then on whoever may read the control plane's VM in VCD can no longer become the cluster's
+    administrator. `config` works where the key is kept: keep a copy.
+    """
+    from cse_client.cli.words import check_existing_name
+
+    check_existing_name(name)
+    run.when_interrupted = "The same command again carries on."
+    engine = run.engine()
+    with run.console.progress() as progress:
+        place = engine.seal(name, progress, vdc=vdc, org=org)
+    run.console.sentence(
+        f"Cluster {name} is sealed; its CA key is kept in {place}.",
+        {"cluster": name, "kept_in": place},
+    )

@@ -1,0 +1,270 @@
+"""The one place that prints: results on stdout, everything else on stderr.
+
+Nothing goes through vcd-cli's `stdout()` (it puts `ESC[2K CR` before every output and reads
+"1.20" as the number 1.2) nor through the text layer of sys.stdout: vcd-cli wraps that with
+colorama, which appends `ESC[0m` to each write on a terminal, and a kubeconfig with control
+characters is no YAML (vcd_cli/vcd.py, `init(autoreset=True)`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+import click
+
+from cse_client.cli.progress import ProgressLines
+from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
+
+__all__ = ["Console", "OutputClosed", "sentence"]
+
+#: These keep their small letter at the start of a sentence.
+_PROGRAMS = frozenset(
+    ("bash", "containerd", "docker", "kubeadm", "kubectl", "kubelet", "pip", "systemd", "vcd")
+)
+_RED, _YELLOW, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[0m"
+
+
+class OutputClosed(Exception):
+    """Whoever read our stdout has gone away, as `| head -1` does."""
+
+
+class Console:
+    """Prints for one command, in the form that vcd's own options ask for.
+
+    `as_json` is `vcd -j`; `colorized` is vcd's `--colorized/--no-colorized` (colours are used on a
+    terminal only, and on stderr only).
+    """
+
+    def __init__(self, *, as_json: bool = False, colorized: bool = True) -> None:
+        self.as_json = as_json
+        self._colorized = colorized and not os.environ.get("NO_COLOR")
+        _no_reset_at_exit()
+
+    @classmethod
+    def of(cls, ctx: click.Context) -> Console:
+        """Make the console that the options of the `vcd` command ask for."""
+        params = ctx.find_root().params
+        return cls(
+            as_json=bool(params.get("json_output")),
+            colorized=bool(params.get("is_colorized", True)),
+        )
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def text(self, text: str) -> None:
+        """Print text to stdout exactly as it is, whatever the mode."""
+        _write(sys.stdout, text)
+
+    def document(self, value: Any) -> None:
+        """Print one JSON document, formatted like vcd-cli's (keys sorted, indent 4)."""
+        self.text(json.dumps(value, sort_keys=True, indent=4, ensure_ascii=False) + "\n")
+
+    def sentence(self, text: str, value: Mapping[str, Any]) -> None:
+        """Print one line, or with -j the object behind it."""
+        if self.as_json:
+            self.document(value)
+        else:
+            self.text(f"{printable(text)}\n")
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Print rows as a table of these columns, or with -j all their keys as a list.
+
+        No rows: nothing but an empty line, as vcd-cli does, or `[]`.
+        """
+        if self.as_json:
+            self.document(list(rows))
+        else:
+            self.text(_table([[row.get(key, "") for key in columns] for row in rows], columns))
+
+    def properties(self, pairs: Sequence[tuple[str, Any]], value: Mapping[str, Any]) -> None:
+        """Print a property/value table in the given order, or with -j `value`.
+
+        A value that is a list or tuple takes one line for each element.
+        """
+        if self.as_json:
+            self.document(value)
+        else:
+            self.text(_table([list(pair) for pair in pairs], ("property", "value")))
+
+    # -- everything else -------------------------------------------------------------------------
+
+    def progress(self) -> ProgressLines:
+        """Return a context manager that is called with progress events and shows them."""
+        return ProgressLines(sys.stderr, _write_quietly, colorized=self._colorized)
+
+    def warning(self, text: str) -> None:
+        """Print a warning line to stderr."""
+        self._line("Warning: ", text, _YELLOW)
+
+    def hint(self, text: str) -> None:
+        """Print what to do next to stderr."""
+        self._line("", text, "")
+
+    def can_ask(self) -> bool:
+        """Tell whether somebody could answer a question."""
+        return sys.stdin is not None and sys.stdin.isatty()
+
+    def confirm(self, question: str) -> bool:
+        """Ask a yes/no question on the terminal; no is the default."""
+        return click.confirm(question, err=True)
+
+    def error(self, error: CseError) -> None:
+        """Print an error: words on stderr and, with -j, also an object on stdout."""
+        for line in _error_lines(error):
+            head, separator, rest = line.partition(" ")
+            if head == "Error:":
+                self._line(head + separator, rest, _RED)
+            else:
+                self._line("", line, "")
+        if self.as_json:
+            with contextlib.suppress(OSError, OutputClosed):
+                self.document(_error_object(error))
+
+    def _line(self, head: str, text: str, colour: str) -> None:
+        if head and colour and self._colorized and sys.stderr is not None and sys.stderr.isatty():
+            head = f"{colour}{head.rstrip()}{_RESET} "
+        _write_quietly(sys.stderr, f"{head}{printable(text, keep_newlines=True)}\n")
+
+
+def sentence(text: str) -> str:
+    """Return a message as a sentence: a capital letter at its start and a stop at its end.
+
+    A first word that is not of small letters only is a name, and stays. A hint gets no stop: many
+    are a command to type.
+    """
+    text = _capital(text)
+    return text if not text or text[-1] in ".!?:" else f"{text}."
+
+
+def _capital(text: str) -> str:
+    head, separator, rest = text.partition(" ")
+    word = head.isascii() and head.isalpha() and head.islower() and head not in _PROGRAMS
+    if separator and word:
+        return f"{head.capitalize()} {rest}"
+    return text
+
+
+def printable(value: Any, *, keep_newlines: bool = False) -> str:
+    """Return a value as text that cannot steer a terminal: names in VCD may hold anything."""
+    kept = "\n" if keep_newlines else ""
+    text = "" if value is None else str(value)
+    return "".join(c if c.isprintable() or c in kept else " " for c in text)
+
+
+def _table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> str:
+    from tabulate import tabulate
+
+    if not rows:
+        return "\n"
+    cells = [[_cell(value) for value in row] for row in rows]
+    # disable_numparse: '1.20' is a version, and would be printed as 1.2
+    lines = tabulate(cells, columns, tablefmt="simple", disable_numparse=True).splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "\n".join(printable(element) for element in value)
+    return printable(value)
+
+
+def _error_lines(error: CseError) -> list[str]:
+    problems = error.problems if isinstance(error, PreflightFailed) else ()
+    lines = []
+    if len(problems) == 1:
+        lines += _one_error(problems[0], "Error: ", "Hint: ")
+    else:
+        lines += [f"Error: {sentence(error.message)}"]
+        for problem in problems:
+            lines += _one_error(problem, "  - ", "    Hint: ")
+    lines += _evidence(error)
+    if error.hint:
+        lines.append(f"Hint: {_capital(error.hint)}")
+    return lines + [f"Note: {sentence(note)}" for note in error.notes]
+
+
+def _one_error(error: CseError, mark: str, hint_mark: str) -> list[str]:
+    hints = [f"{hint_mark}{_capital(error.hint)}"] if error.hint else []
+    return [f"{mark}{sentence(error.message)}", *hints]
+
+
+def _evidence(error: CseError) -> list[str]:
+    if isinstance(error, GuestFailed):
+        return [f"  {error.node}: {line}" for line in error.log]
+    if isinstance(error, VcdFault):
+        parts = [
+            f"HTTP status {error.status}" if error.status else "",
+            error.code,
+            f"request {error.request_id}" if error.request_id else "",
+        ]
+        said = ", ".join(part for part in parts if part)
+        return [f"VCD: {said}"] if said else []
+    return []
+
+
+def _error_object(error: CseError) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "error": sentence(error.message),
+        "hint": _capital(error.hint),
+        "exit_code": error.exit_code,
+    }
+    if error.notes:
+        found["notes"] = [sentence(note) for note in error.notes]
+    if isinstance(error, PreflightFailed):
+        found["problems"] = [
+            {"error": sentence(p.message), "hint": _capital(p.hint)} for p in error.problems
+        ]
+    if isinstance(error, GuestFailed):
+        found.update(node=error.node, phase=error.phase, log=list(error.log))
+    if isinstance(error, VcdFault):
+        found.update(status=error.status, code=error.code, request_id=error.request_id)
+    return found
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write below the text layer and flush, so that a full disk or closed pipe shows here."""
+    if stream is None:  # closed by whoever started us: `vcd ... >&-`
+        raise OutputClosed
+    data = memoryview(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+    try:
+        stream.flush()
+        while data:  # with PYTHONUNBUFFERED this is a file descriptor, which may take a part only
+            data = data[stream.buffer.write(data) :]
+        stream.buffer.flush()
+    except BrokenPipeError as error:
+        _discard(stream)
+        raise OutputClosed from error
+    except OSError as error:
+        _discard(stream)
+        raise CseError(
+            f"The output could not be written: {error.strerror or error}.",
+            hint="Nothing is wrong with the cluster; run the command again with room for its "
+            "output.",
+        ) from error
+
+
+def _write_quietly(stream: TextIO | None, text: str) -> None:
+    """Write, unless nobody can read it: losing a terminal must not stop the work."""
+    with contextlib.suppress(CseError, OutputClosed, ValueError):
+        _write(stream, text)
+
+
+def _no_reset_at_exit() -> None:
+    """Keep colorama from writing `ESC[0m` to a terminal when the program ends."""
+    initialise = sys.modules.get("colorama.initialise")
+    if initialise is not None:
+        atexit.unregister(initialise.reset_all)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is still buffered go nowhere, or Python complains about it at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

@@ -1,0 +1,198 @@
+"""`vcd cse cluster create`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.session import Run, command
+
+if TYPE_CHECKING:
+    from cse_client.errors import CseError
+    from cse_client.model import Cluster, ClusterSpec
+
+__all__ = ["create_command"]
+
+_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
+
+
+class NamedCommand(click.Command):
+    """A command whose first word is a name: `-demo` is explained, not only refused."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say of an unknown option that it cannot be a name either."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                f"{error.format_message()} (A cluster's name begins with a letter, not with a "
+                "dash.)",
+                ctx,
+            ) from None
+
+
+@click.command("create", cls=NamedCommand)
+@click.argument("name")
+@click.option(
+    "-n", "--network", default="", metavar="NAME", help="Org VDC network for the nodes. [required]"
+)
+@click.option(
+    "-N", "--nodes", type=int, default=2, metavar="COUNT", help="Number of workers; default: 2."
+)
+@click.option(
+    "-t",
+    "--template",
+    "--template-name",
+    "template",
+    default="",
+    metavar="NAME",
+    help="Template, with or without _revN; default: see `vcd cse template list`.",
+)
+@click.option(
+    "-r",
+    "--template-revision",
+    type=int,
+    metavar="N",
+    help="The template's revision; default: the newest.",
+)
+@click.option("-k", "--ssh-key", metavar="FILE", help="Public key for root's login to the nodes.")
+@click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs of each node.")
+@click.option("-m", "--memory", type=int, metavar="MB", help="Memory of each node.")
+@click.option("-s", "--storage-profile", default="", metavar="NAME", help="Storage for the nodes.")
+@vdc_option
+@org_option
+@click.option("--enable-nfs", is_flag=True, hidden=True)
+@click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails.")
+@timeout_option
+@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, change nothing.")
+@click.option("--strict", is_flag=True, help="Refuse what is otherwise only warned of.")
+@click.option("--seal", is_flag=True, help="Take the CA key out of VCD at the end.")
+@click.option("--accept-eulas", is_flag=True, help="Accept the template's licence agreements.")
+@command
+def create_command(run: Run, **words: Any) -> None:
+    """Create a cluster, or finish creating it.
+
+    NAME and --network are all that must be said. The network must be routed or direct and have a
+    way to the Internet. The same command carries on with a creation that was stopped.
+
+    \b
+    Example
+        vcd cse cluster create demo --network net1 --nodes 2 --ssh-key ~/.ssh/id_rsa.pub
+    """
+    spec = _spec(words)
+    if words["dry_run"]:
+        _dry_run(run, spec)
+        return
+
+    from time import monotonic
+
+    from cse_client.model import RunOptions
+
+    run.when_interrupted = (
+        "The same command again carries on; "
+        f"`vcd cse cluster delete {spec.name}` removes what was made."
+    )
+    options = RunOptions(
+        timeout=words["timeout"], rollback=not words["disable_rollback"], wait=run.wait
+    )
+    engine = run.engine()
+    began = monotonic()
+    with run.console.progress() as progress:
+        cluster = engine.create(spec, options, progress)
+    _report(run, cluster, monotonic() - began)
+
+
+def _spec(words: dict[str, Any]) -> ClusterSpec:
+    """Return what was asked for; raise every problem with the words at once."""
+    from cse_client.cli.words import (
+        check_name,
+        check_sizes,
+        check_workers,
+        raise_all,
+        read_ssh_key,
+        split_template,
+    )
+    from cse_client.errors import WrongUsage
+    from cse_client.model import ClusterSpec
+
+    problems: list[CseError] = check_name(words["name"])
+    if not words["network"]:
+        problems.append(
+            WrongUsage(
+                "Missing option '-n' / '--network'.",
+                hint="`vcd network list` and `vcd vdc info` show the networks of the VDC.",
+            )
+        )
+    problems += check_workers(words["nodes"])
+    problems += check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
+    if words["enable_nfs"]:
+        problems.append(
+            WrongUsage(
+                "--enable-nfs is not supported: this client makes no NFS nodes.",
+                hint="Leave it out and use an NFS server of your own, or a CSI driver.",
+            )
+        )
+    template, revision, ssh_key = "", None, ""
+    try:
+        template, revision = split_template(words["template"], words["template_revision"])
+    except WrongUsage as error:
+        problems.append(error)
+    try:
+        ssh_key = read_ssh_key(words["ssh_key"]) if words["ssh_key"] is not None else ""
+    except WrongUsage as error:
+        problems.append(error)
+    raise_all(problems)
+    return ClusterSpec(
+        name=words["name"],
+        network=words["network"],
+        workers=words["nodes"],
+        template=template,
+        template_revision=revision,
+        ssh_key=ssh_key,
+        cpus=words["cpu"],
+        memory_mb=words["memory"],
+        storage_profile=words["storage_profile"],
+        vdc=words["vdc"],
+        org=words["org"],
+        seal=words["seal"],
+        strict=words["strict"],
+        accept_eulas=words["accept_eulas"],
+    )
+
+
+def _dry_run(run: Run, spec: ClusterSpec) -> None:
+    steps = list(run.engine().plan_create(spec))
+    if run.console.as_json:
+        run.console.document({"cluster": spec.name, "plan": steps})
+        return
+    if not steps:
+        run.console.sentence(f"Nothing is left to do for {spec.name}.", {})
+    for number, step in enumerate(steps, 1):
+        run.console.sentence(f"{number}. {step}", {})
+
+
+def _report(run: Run, cluster: Cluster, seconds: float) -> None:
+    from cse_client.cli.tables import cluster_object, size_sentence
+
+    name = cluster.summary.name
+    if run.wait:
+        said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
+        following = f"Next: vcd cse cluster config {name} > config"
+    else:
+        said = f"Cluster {name} is being made; VCD and its nodes finish alone."
+        following = f"Next: vcd cse cluster info {name}"
+    run.console.sentence(said, cluster_object(cluster))
+    if not run.console.as_json:
+        run.console.sentence(following, {})
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    text = ""
+    for size, unit in _UNITS:
+        count, whole = divmod(whole, size)
+        if count or text or unit == "s":
+            text += f"{count}{unit}"
+    return text

@@ -1,0 +1,62 @@
+"""Options that several commands share, spelled as CSE spells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from cse_client.cli.words import parse_duration
+from cse_client.errors import WrongUsage
+
+__all__ = ["DURATION", "org_option", "timeout_option", "vdc_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+# click made ParamType generic in one of its 8.x versions
+class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Seconds, typed as `90`, `90s`, `20m` or `1h30m`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds; complain as click's own types do."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        try:
+            return parse_duration(str(value))
+        except WrongUsage as error:
+            self.fail(f"{error.message} {error.hint}", param, ctx)
+
+
+DURATION = Duration()
+
+
+def vdc_option(function: F) -> F:
+    """Add -v/--vdc."""
+    return click.option(
+        "-v", "--vdc", default="", metavar="NAME", help="Org VDC; default: the one in use."
+    )(function)
+
+
+def org_option(function: F) -> F:
+    """Add -o/--org."""
+    return click.option(
+        "-o", "--org", default="", metavar="NAME", help="Organisation; default: the one in use."
+    )(function)
+
+
+def timeout_option(function: F) -> F:
+    """Add --timeout."""
+    return click.option(
+        "--timeout",
+        type=DURATION,
+        default=3600.0,
+        metavar="TIME",
+        show_default=False,
+        help="Longest time for the whole operation, such as 90s, 20m or 1h; default: 1h.",
+    )(function)

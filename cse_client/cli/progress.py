@@ -1,0 +1,131 @@
+"""Progress lines on stderr: one for each phase, with a spinner where there is a terminal.
+
+The look is kind's (kind:pkg/internal/cli/status.go): a spinner while a phase runs and a tick or a
+cross when it ends; plain lines where stderr is a file or a pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TextIO
+
+from cse_client.model import Event, EventKind
+
+__all__ = ["ProgressLines"]
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_MARKS = {
+    EventKind.STARTED: "•",
+    EventKind.RUNNING: "•",
+    EventKind.DONE: "✓",
+    EventKind.FAILED: "✗",
+    EventKind.WARNING: "!",
+    EventKind.NOTE: " ",
+}
+_ASCII = str.maketrans("•✓✗", "-+x")
+_COLOURS = {EventKind.DONE: "32", EventKind.FAILED: "31", EventKind.WARNING: "33"}
+_ENDS = (EventKind.DONE, EventKind.FAILED)
+
+
+class ProgressLines:
+    """Shows events as they come; callable from any thread, a context manager.
+
+    `write` gets the stream and the text; `colorized` allows colours on a terminal.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None,
+        write: Callable[[TextIO | None, str], None],
+        *,
+        colorized: bool,
+    ) -> None:
+        self._stream = stream
+        self._write = write
+        self._terminal = _is_terminal(stream) and os.environ.get("TERM", "dumb") != "dumb"
+        self._colorized = colorized and self._terminal
+        self._unicode = _can_show(stream, "•✓✗" + _SPINNER)
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._current = ""
+        self._last_line = ""
+        self._spinner: threading.Thread | None = None
+
+    def __enter__(self) -> ProgressLines:
+        """Start the spinner where there is a terminal to show it on."""
+        if self._terminal:
+            self._spinner = threading.Thread(target=self._spin, daemon=True)
+            self._spinner.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the spinner; a phase that never ended keeps its line."""
+        self._stopped.set()
+        if self._spinner is not None:
+            self._spinner.join()
+        with self._lock:
+            if self._terminal and self._current:
+                self._write(self._stream, self._erased(f" {self._mark('•')} {self._current}\n"))
+                self._current = ""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        text = _one_line(event)
+        with self._lock:
+            if self._terminal and event.kind in (EventKind.STARTED, EventKind.RUNNING):
+                self._current = text
+                return
+            if event.kind in _ENDS:
+                self._current = ""
+            self._line(event.kind, text)
+
+    def _line(self, kind: EventKind, text: str) -> None:
+        line = f" {self._mark(_MARKS[kind])} {text}"
+        if line == self._last_line:
+            return
+        self._last_line = line
+        if self._colorized and kind in _COLOURS:
+            line = f" \x1b[{_COLOURS[kind]}m{self._mark(_MARKS[kind])}\x1b[0m {text}"
+        self._write(self._stream, self._erased(f"{line}\n"))
+
+    def _spin(self) -> None:
+        frame = 0
+        while not self._stopped.wait(0.1):
+            frame += 1
+            with self._lock:
+                if self._current:
+                    sign = _SPINNER[frame % len(_SPINNER)] if self._unicode else "|/-\\"[frame % 4]
+                    width = max(shutil.get_terminal_size().columns - 4, 20)
+                    self._write(self._stream, self._erased(f" {sign} {self._current[:width]}"))
+
+    def _erased(self, text: str) -> str:
+        return f"\r\x1b[K{text}" if self._terminal else text
+
+    def _mark(self, mark: str) -> str:
+        return mark if self._unicode else mark.translate(_ASCII)
+
+
+def _one_line(event: Event) -> str:
+    text = "".join(c if c.isprintable() else " " for c in event.text)
+    return f"[{event.step}/{event.total}] {text}" if event.step and event.total else text
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _can_show(stream: TextIO | None, signs: str) -> bool:
+    try:
+        signs.encode((stream and stream.encoding) or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,189 @@
+"""From the stored profile to an engine, and from any error to words and an exit code.
+
+The one place that catches broadly. Exit codes are described in docs/exit-codes.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cse_client.cli.console import Console, OutputClosed
+from cse_client.errors import CseError, Interrupted, SessionInvalid
+from cse_client.model import Session
+
+if TYPE_CHECKING:
+    from cse_client.engines.base import Engine
+
+__all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
+
+#: What a shell shows for a program that SIGPIPE ended; not an error of ours.
+PIPE_CLOSED = 141
+
+_LOGIN = "vcd login HOST ORGANISATION USER"
+
+
+class Run:
+    """One run of one command: its console, its options of `vcd`, and its engine when asked for."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        self.console = Console.of(ctx)
+        self.wait = not ctx.find_root().params.get("no_wait")
+        #: What to say about an operation that Ctrl-C or a signal stopped.
+        self.when_interrupted = ""
+
+    def engine(self) -> Engine:
+        """Open the engine for the stored session.
+
+        Raises:
+            SessionInvalid: nobody is logged in.
+        """
+        session, warn = read_session()
+        if not session.verify:
+            self._allow_unverified(warn)
+
+        from cse_client.engines.direct.engine import DirectEngine
+
+        return DirectEngine.open(session)
+
+    def _allow_unverified(self, warn: bool) -> None:
+        """Say once a run, not once a request, that the server is not verified."""
+        import urllib3
+
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        if warn:
+            self.console.warning(
+                "VCD's certificate is not verified: log in without -i, or with -w to hide this."
+            )
+
+
+def read_session() -> tuple[Session, bool]:
+    """Return the session that `vcd login` stored, and whether to warn of unverified TLS.
+
+    Raises:
+        SessionInvalid: there is none, or the profiles file is damaged.
+    """
+    from vcd_cli.profiles import Profiles
+
+    profile = _profile(Profiles.load().data)
+    token = profile.get("token")
+    if not token:
+        raise SessionInvalid("You are not logged in.", hint=f"Log in: {_LOGIN}")
+    missing = [key for key in ("host", "org", "user", "api_version") if not profile.get(key)]
+    if missing:
+        raise SessionInvalid(
+            f"The stored session is damaged: no {', '.join(missing)} in ~/.vcd-cli/profiles.yaml.",
+            hint=f"Log in again: {_LOGIN}",
+        )
+
+    def text(key: str) -> str:
+        return str(profile.get(key) or "")
+
+    session = Session(
+        host=text("host"),
+        org=text("org_in_use") or text("org"),
+        user=text("user"),
+        api_version=text("api_version"),
+        token=str(token),
+        is_jwt=bool(profile.get("is_jwt_token")),
+        verify=profile.get("verify") is not False,
+        org_href=text("org_href"),
+        vdc=text("vdc_in_use"),
+        vdc_href=text("vdc_href"),
+    )
+    return session, not profile.get("disable_warnings")
+
+
+def _profile(data: Any) -> dict[str, Any]:
+    """Return the one profile that vcd-cli ever uses, which is called `default`."""
+    if data is None or (isinstance(data, dict) and data.get("profiles") is None):
+        return {}
+    profiles = data.get("profiles") if isinstance(data, dict) else None
+    if not isinstance(profiles, list) or not all(isinstance(p, dict) for p in profiles):
+        raise SessionInvalid(
+            "The file ~/.vcd-cli/profiles.yaml is damaged.",
+            hint=f"Correct or remove it (profiles.example.yaml shows its form), then: {_LOGIN}",
+        )
+    return next((p for p in profiles if p.get("name") == "default"), {})
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function of a `Run` a command's body: it gets the run, and its errors an exit code."""
+
+    @click.pass_context
+    @functools.wraps(function)
+    def guarded(ctx: click.Context, *args: Any, **options: Any) -> None:
+        run = Run(ctx)
+        code = _carry_out(run, functools.partial(function, run, *args, **options))
+        if code:
+            sys.exit(code)
+
+    return guarded
+
+
+def _carry_out(run: Run, work: Callable[[], None]) -> int:
+    """Do the work; return the exit code."""
+    try:
+        with _signals_interrupt():
+            work()
+    except CseError as error:
+        run.console.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        stopped = Interrupted("Stopped before the end.", hint=run.when_interrupted)
+        run.console.error(stopped)
+        return stopped.exit_code
+    except OutputClosed:
+        return PIPE_CLOSED
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except Exception as error:  # noqa: BLE001 - the one broad catch: a bug must not be a traceback
+        bug = _bug(error)
+        run.console.error(bug)
+        return bug.exit_code
+    return 0
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP like Ctrl-C, so that they too can be resumed or cleaned up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # what is ignored stays so: nohup does that
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _bug(error: Exception) -> CseError:
+    """Write an unexpected exception to our log and return one line about it."""
+    from cse_client.cli.runlog import log_path, open_log, redact
+
+    open_log().error("unexpected", exc_info=error)
+    kind = type(error).__name__
+    path = log_path()
+    if path.exists():
+        return CseError(
+            f"This is a bug in cse-client ({kind}); details are in {path}.",
+            hint="Please report it with that file: keys, tokens and passwords are removed from it.",
+        )
+    detail = redact(" ".join(str(error).split()))
+    return CseError(f"This is a bug in cse-client ({kind}: {detail}); its log cannot be written.")

@@ -1,0 +1,41 @@
+"""`vcd cse version` and `vcd cse system info`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.session import Run, command
+
+__all__ = ["info_command", "version_command"]
+
+PRODUCT = "CSE"
+DESCRIPTION = "Kubernetes clusters on VMware Cloud Director (cse-client)"
+
+
+@click.command("version")
+@command
+def version_command(run: Run) -> None:
+    """Show this client's version."""
+    import platform
+
+    from cse_client import __version__
+
+    run.console.sentence(
+        f"{PRODUCT}, {DESCRIPTION}, version {__version__}",
+        {
+            "product": PRODUCT,
+            "description": DESCRIPTION,
+            "version": __version__,
+            "python": platform.python_version(),
+        },
+    )
+
+
+@click.command("info")
+@command
+def info_command(run: Run) -> None:
+    """Show product, engine, VCD and session."""
+    from cse_client.cli.tables import plain
+
+    value = plain(run.engine().system_info())
+    run.console.properties(list(value.items()), value)

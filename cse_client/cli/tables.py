@@ -1,0 +1,209 @@
+"""How model types look: as rows and columns for people, as plain values for JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from cse_client.model import (
+    CONTROL_PLANE,
+    WORKER,
+    Cluster,
+    ClusterSummary,
+    Deletion,
+    Node,
+    Template,
+)
+
+__all__ = [
+    "CLUSTER_COLUMNS",
+    "NODE_COLUMNS",
+    "TEMPLATE_COLUMNS",
+    "cluster_object",
+    "cluster_properties",
+    "cluster_row",
+    "deletion_sentence",
+    "node_row",
+    "plain",
+    "size_sentence",
+    "template_row",
+]
+
+#: CSE 3.0.1's columns for a 2.6 server; absent is `N/A`.
+CLUSTER_COLUMNS = (
+    "Name",
+    "Owner",
+    "VDC",
+    "Org",
+    "K8s Runtime",
+    "K8s Version",
+    "Status",
+    "Provider",
+)
+#: CSE 3.0.1's columns, and what we know besides.
+TEMPLATE_COLUMNS = (
+    "Name",
+    "Revision",
+    "Default",
+    "Catalog",
+    "Catalog Item",
+    "Description",
+    "OS",
+    "Kubernetes",
+    "CNI",
+)
+NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
+
+_ABSENT = "N/A"
+_NATIVE = "native"
+
+
+def template_row(template: Template) -> dict[str, Any]:
+    """Return one row of `template list`."""
+    facts = template.facts
+    return {
+        "Name": template.name,
+        "Revision": template.revision,
+        "Default": "Yes" if template.is_default else "No",
+        "Catalog": template.catalog,
+        "Catalog Item": template.item,
+        "Description": template.description,
+        "OS": facts.os,
+        "Kubernetes": facts.kubernetes,
+        "CNI": " ".join(part for part in (facts.cni, facts.cni_version) if part),
+    }
+
+
+def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
+    """Return one row of `cluster list`; JSON shows the keys that have no column, too."""
+    row = {
+        "Name": summary.name,
+        "Owner": summary.owner,
+        "VDC": summary.vdc,
+        "Org": summary.org,
+        "K8s Runtime": _NATIVE,
+        "K8s Version": summary.kubernetes_version,
+        "Status": _status(summary),
+        "Provider": _NATIVE,
+    }
+    shown = {key: value or _ABSENT for key, value in row.items()}
+    return {
+        **shown,
+        "Cluster Id": summary.cluster_id,
+        "Phase": summary.phase,
+        "Template": summary.template,
+        "Template Revision": summary.template_revision,
+        "Damage": list(summary.damage),
+    }
+
+
+def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
+    """Return the property table of `cluster info`; what is empty is left out."""
+    summary = cluster.summary
+    template = summary.template
+    if template and summary.template_revision:
+        template = f"{template} (revision {summary.template_revision})"
+    pairs: list[tuple[str, Any]] = [
+        ("Name", summary.name),
+        ("Status", _status(summary)),
+        ("Kubernetes", _joined(summary.kubernetes, summary.kubernetes_version)),
+        ("Endpoint", cluster.endpoint),
+        ("Template", template),
+        ("OS", cluster.os),
+        ("CNI", _joined(cluster.cni, cluster.cni_version)),
+        ("Docker", cluster.docker_version),
+        ("Org", summary.org),
+        ("VDC", summary.vdc),
+        ("Network", cluster.network),
+        ("Owner", summary.owner),
+        ("Made by", cluster.made_by),
+        ("Created", _time(cluster.created)),
+        ("Lease", cluster.lease),
+        ("CA key", "sealed: not in VCD" if cluster.sealed else ""),
+        ("Cluster id", summary.cluster_id),
+        ("Evidence", cluster.evidence),
+        ("Damage", tuple(dict.fromkeys((*summary.damage, *cluster.damage)))),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def node_row(node: Node) -> dict[str, Any]:
+    """Return one row of the nodes of `cluster info`."""
+    kubernetes = node.kubernetes_status
+    if node.bootstrap_phase and kubernetes != "Ready":
+        kubernetes = f"{kubernetes} (bootstrap: {node.bootstrap_phase})".strip()
+    return {
+        "Name": node.name,
+        "Kind": node.kind,
+        "IP": node.ip,
+        "CPU": node.cpus,
+        "Memory MB": node.memory_mb,
+        "VM": node.vm_status,
+        "Kubernetes": kubernetes,
+        "Version": node.kubelet_version,
+    }
+
+
+def cluster_object(cluster: Cluster) -> dict[str, Any]:
+    """Return a cluster as one flat JSON object with its nodes."""
+    value: dict[str, Any] = plain(cluster)
+    summary = value.pop("summary")
+    damage = list(dict.fromkeys([*summary.pop("damage"), *value.pop("damage")]))
+    return {**summary, **value, "damage": damage}
+
+
+def plain(value: Any) -> Any:
+    """Return a model value as what JSON can hold; times as ISO 8601."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(element) for key, element in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(element) for element in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    return value
+
+
+def size_sentence(nodes: Sequence[Node]) -> str:
+    """Return what a cluster consists of, for example `1 control plane and 2 workers`."""
+    control_planes = sum(node.kind == CONTROL_PLANE for node in nodes)
+    workers = sum(node.kind == WORKER for node in nodes)
+    return f"{_count(control_planes, CONTROL_PLANE)} and {_count(workers, WORKER)}"
+
+
+def deletion_sentence(deletion: Deletion) -> str:
+    """Return what was deleted, and how sure that is."""
+    machines = f" and {_count(len(deletion.vms), 'virtual machine')}" if deletion.vms else ""
+    name = deletion.cluster
+    if deletion.left:
+        return f"Cluster {name} is deleted, but this is left: {', '.join(deletion.left)}."
+    if not deletion.verified_gone:
+        return f"Cluster {name} is being deleted: its vApp{machines}."
+    verb = "are" if machines else "is"
+    return f"Cluster {name} is deleted: its vApp{machines} {verb} gone."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _status(summary: ClusterSummary) -> str:
+    """Return the vApp's status, and in brackets what else there is to know."""
+    remarks = [summary.phase if summary.phase not in ("", "ready") else ""]
+    remarks.append("damaged" if summary.damage else "")
+    said = ", ".join(remark for remark in remarks if remark)
+    return f"{summary.status or _ABSENT} ({said})" if said else summary.status
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _time(when: datetime | None) -> str:
+    return when.strftime("%Y-%m-%d %H:%M:%S %Z").strip() if when else ""

@@ -1,0 +1,83 @@
+"""`vcd cse template ...`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.session import Run, command
+
+__all__ = ["list_command", "register_command"]
+
+
+@click.command("list")
+@command
+def list_command(run: Run) -> None:
+    """List the templates that nodes can be made from.
+
+    OS, Kubernetes and CNI are read from the name of a CSE template, or from what
+    `vcd cse template register` stored.
+    """
+    from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
+
+    rows = [template_row(template) for template in run.engine().templates()]
+    run.console.table(rows, TEMPLATE_COLUMNS)
+    if not rows and not run.console.as_json:
+        run.console.hint(
+            "No template was found. A provider shares CSE's templates in a catalog; "
+            "`vcd cse template register` marks any other prepared one."
+        )
+
+
+@click.command("register")
+@click.argument("catalog")
+@click.argument("item")
+@click.option("--kubernetes-version", required=True, metavar="X.Y.Z", help="Its kubeadm's version.")
+@click.option("--os", "os_name", default="", metavar="NAME", help="For example ubuntu-24.04.")
+@click.option("--cni", default="", metavar="NAME", help="For example weave, antrea or calico.")
+@click.option("--cni-version", default="", metavar="VERSION", help="The CNI's version.")
+@click.option(
+    "--cni-manifest", default="", metavar="PATH", help="The CNI's manifest inside the template."
+)
+@click.option("--pod-cidr", default="", metavar="CIDR", help="Addresses for pods.")
+@command
+def register_command(
+    run: Run,
+    catalog: str,
+    item: str,
+    kubernetes_version: str,
+    os_name: str,
+    cni: str,
+    cni_version: str,
+    cni_manifest: str,
+    pod_cidr: str,
+) -> None:
+    """Mark a prepared VM template as usable.
+
+    CATALOG and ITEM name it as `vcd catalog list CATALOG` does. It must hold kubeadm, kubelet and
+    a container runtime. What is said here is stored in metadata that every user of the catalog
+    may read.
+
+    \b
+    Example
+        vcd cse template register images ubuntu-24.04-k8s --kubernetes-version 1.33.1
+    """
+    from cse_client.cli.tables import template_row
+    from cse_client.cli.words import check_register, raise_all
+    from cse_client.model import TemplateFacts
+
+    version = kubernetes_version[1:] if kubernetes_version.startswith("v") else kubernetes_version
+    raise_all(check_register(version=version, cni_manifest=cni_manifest, pod_cidr=pod_cidr))
+    facts = TemplateFacts(
+        os=os_name,
+        kubernetes=version,
+        cni=cni,
+        cni_version=cni_version,
+        cni_manifest=cni_manifest,
+        pod_cidr=pod_cidr,
+    )
+    template = run.engine().register_template(catalog, item, facts)
+    run.console.sentence(
+        f"{template.catalog}/{template.item} is registered; use it with "
+        f"`--template {template.item}`.",
+        template_row(template),
+    )

@@ -1,0 +1,121 @@
+"""The `vcd cse` commands: what `extensions: [cse_client.cse]` in ~/.vcd-cli/profiles.yaml names.
+
+vcd-cli imports this module at every start, so it knows the commands only by name and loads each
+one's module when it is called. click's public interface of 7.1 to 8.5 is enough for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+from vcd_cli.vcd import vcd
+
+__all__ = ["cse"]
+
+#: Group -> its help, and its commands: name -> (module, one line of help). The command is the
+#: module's attribute of the same name; `-` and Python keywords become `_`.
+GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
+    "cluster": (
+        "Create, show and delete Kubernetes clusters.",
+        {
+            "config": ("cse_client.cli.cluster", "Print a cluster's kubeconfig."),
+            "create": ("cse_client.cli.create", "Create a cluster, or finish creating it."),
+            "delete": ("cse_client.cli.cluster", "Delete a cluster and prove that it is gone."),
+            "info": ("cse_client.cli.cluster", "Show a cluster and its nodes."),
+            "list": ("cse_client.cli.cluster", "List the clusters that you can see."),
+            "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
+        },
+    ),
+    "system": (
+        "Show what this client works with.",
+        {"info": ("cse_client.cli.system", "Show product, engine, VCD and session.")},
+    ),
+    "template": (
+        "Show and register VM templates for nodes.",
+        {
+            "list": ("cse_client.cli.template", "List the templates that nodes can be made from."),
+            "register": ("cse_client.cli.template", "Mark a prepared VM template as usable."),
+        },
+    ),
+}
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "version": ("cse_client.cli.system", "Show this client's version."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that lists its commands from a table and imports a command when it is called.
+
+    Without a command it prints its help and ends with 0 under every click, as `vcd` itself does.
+    """
+
+    def __init__(self, *, table: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.table = table
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read a bare group as a request for its help."""
+        if not args and not ctx.resilient_parsing:
+            args = list(ctx.help_option_names[:1])
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all commands' names, sorted."""
+        return sorted({*self.table, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, importing its module; None when there is no such command."""
+        if cmd_name not in self.table:
+            return super().get_command(ctx, cmd_name)
+        command = getattr(import_module(self.table[cmd_name][0]), _attribute(cmd_name))
+        assert isinstance(command, click.Command)  # noqa: S101 - a wrong table, not wrong input
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands without importing any of them."""
+        rows = []
+        for name in self.list_commands(ctx):
+            if name in self.table:
+                rows.append((name, self.table[name][1]))
+            else:
+                command = super().get_command(ctx, name)
+                rows.append((name, command.get_short_help_str() if command else ""))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _attribute(command: str) -> str:
+    """Return the module attribute that holds a command; `list` would hide the builtin."""
+    return f"{command.replace('-', '_')}_command"
+
+
+_HELP = """\
+Kubernetes clusters on VMware Cloud Director.
+
+\b
+Examples
+    vcd cse template list
+        List the templates that nodes can be made from.
+
+\b
+    vcd cse cluster create demo --network net1 --nodes 2
+        Create the cluster 'demo' with two workers on the network 'net1'.
+
+\b
+    vcd cse cluster config demo > config
+    kubectl --kubeconfig config get nodes
+        Use it.
+
+\b
+    vcd cse cluster delete demo
+        Delete it.
+"""
+
+cse = LazyGroup(name="cse", table=COMMANDS, help=_HELP, short_help="Kubernetes clusters")
+for _name, (_help, _table) in GROUPS.items():
+    cse.add_command(LazyGroup(name=_name, help=_help, short_help=_help, table=_table))
+vcd.add_command(cse)
