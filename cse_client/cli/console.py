@@ -19,14 +19,11 @@ from typing import Any, TextIO
 import click
 
 from cse_client.cli.progress import ProgressLines
+from cse_client.cli.wording import capital, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
 
-__all__ = ["Console", "OutputClosed", "sentence"]
+__all__ = ["Console", "OutputClosed"]
 
-#: These keep their small letter at the start of a sentence.
-_PROGRAMS = frozenset(
-    ("bash", "containerd", "docker", "kubeadm", "kubectl", "kubelet", "pip", "systemd", "vcd")
-)
 _RED, _YELLOW, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -132,31 +129,6 @@ class Console:
         _write_quietly(sys.stderr, f"{head}{printable(text, keep_newlines=True)}\n")
 
 
-def sentence(text: str) -> str:
-    """Return a message as a sentence: a capital letter at its start and a stop at its end.
-
-    A first word that is not of small letters only is a name, and stays. A hint gets no stop: many
-    are a command to type.
-    """
-    text = _capital(text)
-    return text if not text or text[-1] in ".!?:" else f"{text}."
-
-
-def _capital(text: str) -> str:
-    head, separator, rest = text.partition(" ")
-    word = head.isascii() and head.isalpha() and head.islower() and head not in _PROGRAMS
-    if separator and word:
-        return f"{head.capitalize()} {rest}"
-    return text
-
-
-def printable(value: Any, *, keep_newlines: bool = False) -> str:
-    """Return a value as text that cannot steer a terminal: names in VCD may hold anything."""
-    kept = "\n" if keep_newlines else ""
-    text = "" if value is None else str(value)
-    return "".join(c if c.isprintable() or c in kept else " " for c in text)
-
-
 def _table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> str:
     from tabulate import tabulate
 
@@ -185,12 +157,12 @@ def _error_lines(error: CseError) -> list[str]:
             lines += _one_error(problem, "  - ", "    Hint: ")
     lines += _evidence(error)
     if error.hint:
-        lines.append(f"Hint: {_capital(error.hint)}")
+        lines.append(f"Hint: {capital(error.hint)}")
     return lines + [f"Note: {sentence(note)}" for note in error.notes]
 
 
 def _one_error(error: CseError, mark: str, hint_mark: str) -> list[str]:
-    hints = [f"{hint_mark}{_capital(error.hint)}"] if error.hint else []
+    hints = [f"{hint_mark}{capital(error.hint)}"] if error.hint else []
     return [f"{mark}{sentence(error.message)}", *hints]
 
 
@@ -211,14 +183,14 @@ def _evidence(error: CseError) -> list[str]:
 def _error_object(error: CseError) -> dict[str, Any]:
     found: dict[str, Any] = {
         "error": sentence(error.message),
-        "hint": _capital(error.hint),
+        "hint": capital(error.hint),
         "exit_code": error.exit_code,
     }
     if error.notes:
         found["notes"] = [sentence(note) for note in error.notes]
     if isinstance(error, PreflightFailed):
         found["problems"] = [
-            {"error": sentence(p.message), "hint": _capital(p.hint)} for p in error.problems
+            {"error": sentence(p.message), "hint": capital(p.hint)} for p in error.problems
         ]
     if isinstance(error, GuestFailed):
         found.update(node=error.node, phase=error.phase, log=list(error.log))

@@ -163,7 +163,9 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
 
 
 def _dry_run(run: Run, spec: ClusterSpec) -> None:
-    steps = list(run.engine().plan_create(spec))
+    engine = run.engine()
+    with run.console.progress() as progress:
+        steps = list(engine.plan_create(spec, progress))
     if run.console.as_json:
         run.console.document({"cluster": spec.name, "plan": steps})
         return

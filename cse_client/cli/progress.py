@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
+from cse_client.cli.wording import printable, sentence
 from cse_client.model import Event, EventKind
 
 __all__ = ["ProgressLines"]
@@ -115,7 +116,9 @@ class ProgressLines:
 
 
 def _one_line(event: Event) -> str:
-    text = "".join(c if c.isprintable() else " " for c in event.text)
+    text = printable(event.text)
+    if event.kind is EventKind.WARNING:
+        text = sentence(text)
     return f"[{event.step}/{event.total}] {text}" if event.step and event.total else text
 
 

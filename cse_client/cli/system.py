@@ -38,4 +38,5 @@ def info_command(run: Run) -> None:
     from cse_client.cli.tables import plain
 
     value = plain(run.engine().system_info())
-    run.console.properties(list(value.items()), value)
+    pairs = [(key.replace("_", " "), text) for key, text in value.items()]
+    run.console.properties(pairs, value)

@@ -36,7 +36,7 @@ class Engine(Protocol):
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
         """Mark a prepared vApp template as usable and return it."""
 
-    def plan_create(self, spec: ClusterSpec) -> Sequence[str]:
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Return what `create` would do, one sentence a step, after the same checks."""
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:

@@ -55,6 +55,9 @@ _POD_CIDRS["calico"] = "192.168.0.0/16"
 class Bootstrap:
     """What one node's script is made of; times in seconds, counted inside the guest.
 
+    The deadlines lie below those of whoever waits outside, so that a node in trouble speaks first;
+    the one for images holds for each image.
+
     `endpoint_host` is the name or address that the cluster's API is known by; empty takes the
     control plane's own address. `extra_sans` are more names and addresses that kubeconfigs may
     use. `ssh_key` is one public key line for root.
@@ -67,9 +70,9 @@ class Bootstrap:
     ssh_key: str = ""
     facts: TemplateFacts = field(default_factory=TemplateFacts)
     extra_sans: tuple[str, ...] = ()
-    address_deadline: int = 600
-    runtime_deadline: int = 300
-    images_deadline: int = 900
+    address_deadline: int = 240
+    runtime_deadline: int = 240
+    images_deadline: int = 480
     join_deadline: int = 1800
 
 

@@ -78,6 +78,7 @@ _BEFORE_SCRIPT = frozenset(
 #: A carriage return is legal, but parsers turn it into a newline.
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_SCRIPT = "the customization script"
 _CPU = "3"
 _MEMORY = "4"
 
@@ -106,7 +107,7 @@ def compose(name: str, description: str, network: Network) -> etree._Element:
     The vApp network has the org network's name; anything else is no direct connection.
     """
     root = etree.Element(f"{{{_VCLOUD}}}ComposeVAppParams", nsmap=_NSMAP)
-    root.set("name", name)
+    root.set("name", checked(name, "the name"))
     root.set("deploy", "false")
     root.set("powerOn", "false")
     _add(root, "Description", description)
@@ -193,7 +194,7 @@ def with_script(section: etree._Element, script: str) -> etree._Element:
         if isinstance(one.tag, str) and etree.QName(one).localname in _BEFORE_SCRIPT:
             position = index + 1
     element = etree.Element(f"{{{_VCLOUD}}}CustomizationScript")
-    element.text = checked_script(script)
+    element.text = checked(script, _SCRIPT)
     result.insert(position, element)
     return result
 
@@ -220,19 +221,18 @@ def with_hardware(
     return result
 
 
-def checked_script(script: str) -> str:
-    """Return the script if XML can carry it unharmed.
+def checked(text: str, what: str) -> str:
+    """Return the text if XML can carry it unharmed.
 
     Raises:
         WrongUsage: it holds a carriage return or another character that XML would lose or refuse.
     """
-    found = _NOT_IN_XML.search(script)
+    found = _NOT_IN_XML.search(text)
     if found:
         raise WrongUsage(
-            f"the customization script holds the character U+{ord(found.group()):04X}, "
-            "which VCD's XML cannot carry"
+            f"{what} holds the character U+{ord(found.group()):04X}, which VCD's XML cannot carry"
         )
-    return script
+    return text
 
 
 def _sourced_item(root: etree._Element, new: NewVm) -> None:
@@ -272,7 +272,7 @@ def _sections_of(parameters: etree._Element, new: NewVm) -> None:
     _add(guest, "AdminPasswordAuto", "true")
     _add(guest, "ResetPasswordRequired", "false")
     if new.script:
-        _add(guest, "CustomizationScript", checked_script(new.script))
+        _add(guest, "CustomizationScript", new.script)
     _add(guest, "ComputerName", new.name)
 
 
@@ -289,7 +289,7 @@ def _reconfigure_item(root: etree._Element, changed: ChangedVm) -> None:
 def _add(parent: etree._Element, name: str, content: str | None = None) -> etree._Element:
     element = etree.SubElement(parent, f"{{{_VCLOUD}}}{name}")
     if content is not None:
-        element.text = content
+        element.text = checked(content, _SCRIPT if name == "CustomizationScript" else name)
     return element
 
 

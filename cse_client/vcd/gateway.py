@@ -174,10 +174,10 @@ class Gateway(Tenancy):
         """Add, delete and change VMs of a vApp in one task.
 
         New VMs get an address of the network's pool, which is theirs when the task has ended.
-        VMs to delete must be undeployed, VMs to change powered off; a change reads the sections
-        that it replaces first, one request each.
+        VMs to delete must be undeployed, VMs to change powered off. The sections that changes
+        replace are read first, all with one request.
         """
-        changed = [self._changed(one) for one in change]
+        changed = self._changed(vapp_href, change) if change else []
         body = bodies.recompose(
             add=add,
             delete=delete,
@@ -284,19 +284,40 @@ class Gateway(Tenancy):
         ):
             yield queries.vapp_record(record)
 
-    def _changed(self, change: VmChange) -> ChangedVm:
-        hardware = customization = None
-        if change.cpus is not None or change.memory_mb is not None:
-            hardware = bodies.with_hardware(
-                self._section(change.href, "virtualHardwareSection"),
-                cpus=change.cpus,
-                memory_mb=change.memory_mb,
-            )
-        if change.script is not None:
-            customization = bodies.with_script(
-                self._section(change.href, "guestCustomizationSection"), change.script
-            )
-        return ChangedVm(change, hardware, customization)
+    def _changed(self, vapp_href: str, changes: Sequence[VmChange]) -> list[ChangedVm]:
+        """Return the changes with the VMs' present sections, altered as wanted.
+
+        Raises:
+            NotFound: the vApp holds no such VM.
+        """
+        action = Action("read the vApp", missing="the vApp")
+        root = self._transport.get(vapp_href, action)
+        present = {vm.get("href"): vm for vm in documents.children(root, "Children/Vm")}
+        result = []
+        for change in changes:
+            vm = present.get(change.href)
+            if vm is None:
+                raise NotFound(f"the vApp holds no VM '{change.name}'")
+            hardware = customization = None
+            if change.cpus is not None or change.memory_mb is not None:
+                hardware = bodies.with_hardware(
+                    self._section_of(vm, "VirtualHardwareSection"),
+                    cpus=change.cpus,
+                    memory_mb=change.memory_mb,
+                )
+            if change.script is not None:
+                customization = bodies.with_script(
+                    self._section_of(vm, "GuestCustomizationSection"), change.script
+                )
+            result.append(ChangedVm(change, hardware, customization))
+        return result
+
+    def _section_of(self, vm: etree._Element, name: str) -> etree._Element:
+        """Return a section of a VM, read by itself where the vApp's document leaves it out."""
+        section = vm.find(f"{{*}}{name}")
+        if section is not None:
+            return section
+        return self._section(vm.get("href") or "", name[0].lower() + name[1:])
 
     def _section(self, vm_href: str, name: str) -> etree._Element:
         return self._transport.get(f"{vm_href}/{name}/", Action(f"read the VM's {name}"))

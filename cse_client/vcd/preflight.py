@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from cse_client.errors import (
-    Conflict,
     CseError,
     NotFound,
     Refused,
@@ -26,16 +25,13 @@ from cse_client.model import (
     StorageProfile,
     Template,
     TemplateVm,
-    VAppRecord,
     Vdc,
 )
-from cse_client.vcd.gateway import CLUSTER_FIELDS, Gateway, no_compose_right
+from cse_client.vcd.gateway import Gateway, no_compose_right
 
 __all__ = ["Findings", "check_create"]
 
 _Value = TypeVar("_Value")
-
-_CLUSTER_ID = CLUSTER_FIELDS[0]
 
 #: What a guide for CSE tells its readers to look for, and what a missing way out looks like.
 _EGRESS_HINT = "without a way to the Internet nodes can only use what their template holds"
@@ -47,7 +43,6 @@ class Findings:
 
     `network`, `template_vm` and `storage_profile` are None where they are in `problems` (or, for
     the storage profile, where none was asked for: VCD then takes the VDC's default).
-    `existing` is the vApp that has the cluster's name already.
     """
 
     problems: list[CseError] = field(default_factory=list)
@@ -55,7 +50,6 @@ class Findings:
     network: Network | None = None
     template_vm: TemplateVm | None = None
     storage_profile: StorageProfile | None = None
-    existing: VAppRecord | None = None
 
     def collect(self, look: Callable[[], _Value]) -> _Value | None:
         """Return what `look` returns; keep its error as a problem instead of raising it.
@@ -77,10 +71,9 @@ def check_create(
     vdc: Vdc,
     template: Template | None,
     *,
-    resume: bool = False,
     vms_present: int = 0,
 ) -> Findings:
-    """Check all that a creation needs; reads only.
+    """Check all that a creation needs but the name, which the caller has looked up; reads only.
 
     Args:
         gateway: the open session.
@@ -88,7 +81,6 @@ def check_create(
         vdc: the org VDC that it resolved to.
         template: the template that it resolved to; None where that is a problem already, so that
             the other problems are still found.
-        resume: the name's vApp is our own unfinished cluster, so its existence is no problem.
         vms_present: nodes that exist already and need no address, quota or storage any more.
 
     Raises:
@@ -97,7 +89,6 @@ def check_create(
     findings = Findings()
     nodes = max(0, 1 + spec.workers - vms_present)
     _check_rights(gateway, vdc, findings)
-    _check_name(gateway, spec, vdc, findings, resume=resume)
     if template is not None:
         _check_template(gateway, spec, template, findings)
     _check_network(gateway, spec, vdc, nodes, findings)
@@ -114,29 +105,6 @@ def _check_rights(gateway: Gateway, vdc: Vdc, findings: Findings) -> None:
         findings.problems.append(no_compose_right(vdc))
     if not document.enabled:
         findings.problems.append(Refused(f"VDC '{vdc.name}' is disabled"))
-
-
-def _check_name(
-    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, findings: Findings, *, resume: bool
-) -> None:
-    existing = findings.collect(lambda: gateway.find_vapp(vdc, spec.name))
-    findings.existing = existing
-    if existing is None or resume:
-        return
-    if _CLUSTER_ID in existing.metadata:
-        findings.problems.append(
-            Conflict(
-                f"a cluster '{spec.name}' exists already in VDC '{vdc.name}'",
-                hint=f"`vcd cse cluster info {spec.name}` shows it",
-            )
-        )
-    else:
-        findings.problems.append(
-            Conflict(
-                f"VDC '{vdc.name}' has a vApp '{spec.name}' that is no cluster",
-                hint="choose another name",
-            )
-        )
 
 
 def _check_template(

@@ -34,10 +34,13 @@ _CONNECT = 10.0
 _READ = 60.0
 _READ_AFTER_CHANGE = 180.0
 
-#: A read is tried this often when the way to VCD fails, with growing pauses in between.
-_TRIES = 4
+#: A read is tried this often when the way to VCD fails, with growing pauses in between; less often
+#: when nothing listens there at all, which is a wrong host name more often than a passing fault.
+_TRIES = 6
+_TRIES_UNREACHABLE = 3
 _FIRST_PAUSE = 0.3
 _LONGEST_PAUSE = 5.0
+_LONGEST_WISH = 30.0
 _TRY_AGAIN = (429, 502, 503, 504)
 
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
@@ -97,6 +100,7 @@ class Transport:
         self.clock = clock
         self.requests_sent = 0
         self.as_administrator = False
+        self._wished_pause = 0.0
         self._http = requests.Session()
         self._http.auth = _Token(session.token, is_jwt=session.is_jwt)
         for scheme in ("https://", "http://"):
@@ -184,17 +188,16 @@ class Transport:
 
     def _read(self, url: str, action: Action, accept: str, *, patient: bool) -> Reply:
         pause = _FIRST_PAUSE
-        for attempt in range(1, _TRIES + 1):
-            last = attempt == _TRIES or not patient
+        tries = 0
+        while True:
+            tries += 1
             try:
                 return self._send("GET", url, action, accept=accept)
             except VcdFault as fault:
-                no_answer = fault.status == 0 and fault.code != faults.UNTRUSTED
-                if last or not (no_answer or fault.status in _TRY_AGAIN):
+                if not patient or tries >= _tries_for(fault):
                     raise
-            self.clock.sleep(pause)
+            self.clock.sleep(max(pause, self._wished_pause))
             pause = min(pause * 2, _LONGEST_PAUSE)
-        raise AssertionError("the last try returns or raises")
 
     def _send(
         self,
@@ -280,8 +283,9 @@ class Transport:
     ) -> requests.Response:
         """Send one request and return whatever answer came."""
         self.requests_sent += 1
+        self._wished_pause = 0.0
         try:
-            return cast(
+            response = cast(
                 requests.Response,
                 self._client._do_request_prim(
                     method,
@@ -294,3 +298,16 @@ class Transport:
             )
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise faults.from_exception(error, action, self.session) from error
+        wish = response.headers.get("Retry-After", "")
+        if wish.isdigit():
+            self._wished_pause = min(float(wish), _LONGEST_WISH)
+        return response
+
+
+def _tries_for(fault: VcdFault) -> int:
+    """Return how often a read that met this fault is tried in all."""
+    if fault.code == faults.UNTRUSTED:
+        return 1
+    if fault.status == 0:
+        return _TRIES_UNREACHABLE if fault.repeatable else _TRIES
+    return _TRIES if fault.status in _TRY_AGAIN else 1

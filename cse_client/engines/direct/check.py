@@ -48,10 +48,6 @@ class Found:
     cluster_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
-    def warnings_as_sentences(self) -> list[str]:
-        """Return the warnings for a dry run."""
-        return [f"Warning: {text}" for text in self.warnings]
-
 
 @dataclass(frozen=True)
 class _Earlier:
@@ -107,7 +103,6 @@ def _check(
         spec,
         vdc,
         template,
-        resume=True,
         vms_present=len(earlier.vapp.vms) if earlier is not None else 0,
     )
     problems.extend(checked.problems)

@@ -90,11 +90,11 @@ class DirectEngine:
         self._gateway.register_template(template.href, facts)
         return replace(template, facts=facts, registered=True)
 
-    def plan_create(self, spec: ClusterSpec) -> Sequence[str]:
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
-        found = check(self._gateway, spec, self.templates)
+        found = check(self._gateway, spec, self.templates, progress)
         creation = Creation(self._gateway, found, RunOptions(), self._session, clock=self._clock)
-        return [*found.warnings_as_sentences(), *(s.sentence for s in creation.steps())]
+        return [step.sentence for step in creation.steps() if not step.done()]
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""

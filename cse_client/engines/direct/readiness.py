@@ -39,7 +39,7 @@ def await_ready(
             witnesses=Witnesses(
                 kube_nodes=api.nodes,
                 kube_reports=api.bootstrap_reports,
-                vapp=lambda: gateway.vapp(machines.href),
+                vapp=lambda: gateway.vapp_in_motion(machines.href),
                 guest_report=parse_guestinfo,
             ),
             limits=Limits.within(now, max(1.0, machines.deadline - now)),

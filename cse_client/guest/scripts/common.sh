@@ -234,12 +234,16 @@ no_way_out() {
   die "cannot pull $1 although $host port $port answers"
 }
 # pull_images [PATTERN]: what the registry must give before kubeadm starts; present ones are kept.
+# T_IMAGES seconds are for each, because a slow line is no failure; so the count is reported too.
 pull_images() {
-  local image n rc list budget=$T_IMAGES part
+  local image n rc list i=0 budget part
   list=$(kubeadm config images list --kubernetes-version "$KVER" | grep -E "${1:-.}")
   for image in $list; do
+    i=$((i + 1))
     have_image "$image" && continue
     say "pulling $image"
+    gi phase "$PHASE ($i of $(wc -w <<<"$list"))"
+    budget=$T_IMAGES
     for n in 1 2 3; do
       rc=0
       part=$((T_IMAGES / 3))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cse_client.cli.console import Console, sentence
+from cse_client.cli.console import Console
+from cse_client.cli.wording import sentence
 from cse_client.errors import (
     CseError,
     GuestFailed,

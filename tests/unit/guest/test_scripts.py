@@ -329,7 +329,7 @@ def test_an_image_that_cannot_be_had_names_the_registry(guest: Guest) -> None:
     assert (guest.folder / "run/called").read_text().count("pull registry.invalid/pause:3.2") == 3
 
 
-def test_a_registry_that_hangs_uses_up_one_budget_for_all_images(guest: Guest) -> None:
+def test_a_registry_that_hangs_is_given_up_after_one_images_deadline(guest: Guest) -> None:
     guest.command("kubeadm", "printf '%s\\n' 127.0.0.1:1/a 127.0.0.1:1/b")
     guest.command("docker", '[ "$1" = pull ] && exec /bin/sleep 60; exit 1')
     code = "KVER=v1.18.6 DOCKER=1\nstep_images() { pull_images; }; step images"

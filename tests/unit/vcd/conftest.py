@@ -37,12 +37,13 @@ class FakeClock:
 
 @dataclass
 class Answer:
-    """One HTTP answer; `drop` closes the connection without any."""
+    """One HTTP answer; `drop` closes the connection without any, after `silence` seconds."""
 
     body: str = ""
     status: int = 200
     type: str = XML
     drop: bool = False
+    silence: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,6 +63,7 @@ class ScriptedVcd:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self._answers: dict[str, list[Answer]] = {}
+        self._stopped = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.base = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -99,6 +101,7 @@ class ScriptedVcd:
         return Session(**values)
 
     def close(self) -> None:
+        self._stopped.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -126,7 +129,8 @@ class ScriptedVcd:
                     Request(self.command, self.path, dict(self.headers.items()), body)
                 )
                 answer = vcd._next(f"{self.command} {self.path}")
-                if answer.drop:
+                if answer.drop or answer.silence:
+                    vcd._stopped.wait(answer.silence)
                     self.close_connection = True
                     self.connection.close()
                     return

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from cse_client.errors import WrongUsage
@@ -137,6 +141,29 @@ def test_a_script_finds_its_place_in_an_empty_section() -> None:
 def test_a_script_that_xml_would_damage_is_refused(character: str) -> None:
     with pytest.raises(WrongUsage, match=f"U\\+{ord(character):04X}"):
         bodies.with_script(CUSTOMIZATION, f"#!/bin/sh{character}\n")
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n\t<&>\"']]>")))
+def test_any_other_text_arrives_as_it_was_sent(text: str) -> None:
+    assume("\ufffe" not in text)
+    assume("\uffff" not in text)
+    body = etree.fromstring(etree.tostring(bodies.recompose(add=[a_vm(script=f"#{text}")])))
+    assert body.find(".//{*}CustomizationScript").text == f"#{text}"
+    body = etree.fromstring(etree.tostring(bodies.metadata({"k": text})))
+    assert (body.find(".//{*}Value").text or "") == text
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: bodies.metadata({"k": "a\x07"}), lambda: a_compose("\x07")]
+)
+def test_control_characters_elsewhere_are_refused_as_well(make: Callable[[], object]) -> None:
+    with pytest.raises(WrongUsage, match=r"U\+0007"):
+        make()
+
+
+def a_compose(name: str) -> object:
+    return bodies.compose(name, "", NETWORK)
 
 
 def test_other_cpus_and_memory_keep_the_disks() -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from cse_client.errors import Conflict, NotFound, Refused, SessionInvalid
+from cse_client.errors import NotFound, Refused, SessionInvalid
 from cse_client.model import ClusterSpec, Template
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.preflight import Findings, check_create
 from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
 from tests.unit.vcd.test_networks import DOCUMENT, NSXT, rules
-from tests.unit.vcd.test_queries import NS, page, vapp
+from tests.unit.vcd.test_queries import NS, page
 
 SPEC = ClusterSpec("demo", "net1", workers=2)
 OVF = 'xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"'
@@ -96,30 +96,15 @@ def test_all_is_well_costs_few_reads_and_no_write(gateway: Gateway, scripted: Sc
 def test_many_problems_are_told_at_once(gateway: Gateway, scripted: ScriptedVcd) -> None:
     no_link = VDC.replace('rel="add"', 'rel="none"').replace(">10</VmQuota>", ">2</VmQuota>")
     scripted.answer("GET /api/vdc/1", no_link)
-    scripted.answer("GET /api/query?type=vApp&*", page(vapp("demo")))
     spec = replace(SPEC, network="nowhere", storage_profile="platinum", cpus=8, memory_mb=9000)
     assert messages(check(gateway, spec)) == [
         "you may not create vApps in VDC 'vdc1'",
-        "VDC 'vdc1' has a vApp 'demo' that is no cluster",
         "VDC 'vdc1' has no network 'nowhere'; usable ones: net1",
         "VDC 'vdc1' has no storage profile 'platinum'; there are: gold, tin",
         "VDC 'vdc1' may hold 1 more VMs, and 3 are needed",
         "VDC 'vdc1' has 10000 MB of memory left, and the nodes need 27000 MB",
         "VDC 'vdc1' has 10000 MHz of CPU left, and the nodes need 24000 MHz",
     ]
-
-
-def test_a_clusters_name_is_taken_unless_it_is_being_resumed(
-    gateway: Gateway, scripted: ScriptedVcd
-) -> None:
-    scripted.answer("GET /api/query?type=vApp&*", page(vapp("demo", cse_cluster_id="1")))
-    findings = check(gateway)
-    assert messages(findings) == ["a cluster 'demo' exists already in VDC 'vdc1'"]
-    assert isinstance(findings.problems[0], Conflict)
-    assert findings.existing is not None
-    resumed = check(gateway, resume=True, vms_present=3)
-    assert messages(resumed) == []
-    assert resumed.existing is not None
 
 
 def test_an_isolated_network_is_refused(gateway: Gateway) -> None:
@@ -200,6 +185,6 @@ def test_a_storage_profile_disabled_and_too_full(gateway: Gateway) -> None:
 
 
 def test_an_expired_session_ends_the_checks(gateway: Gateway, scripted: ScriptedVcd) -> None:
-    scripted.answer("GET /api/query?type=vApp&*", Answer("", 401, ""))
+    scripted.answer("GET /api/query?type=orgVdcNetwork*", Answer("", 401, ""))
     with pytest.raises(SessionInvalid):
         check(gateway)

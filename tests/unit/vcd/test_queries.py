@@ -5,10 +5,15 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cse_client.errors import NotFound, Refused
-from cse_client.model import Vdc
+from cse_client.model import Session, Vdc
+from cse_client.simulator.vcd import query
+from cse_client.vcd import queries
 from cse_client.vcd.gateway import CLUSTER_FIELDS, Gateway
+from cse_client.vcd.transport import Transport
 from tests.unit.vcd.conftest import SESSION, FakeClock, ScriptedVcd
 
 NS = 'xmlns="http://www.vmware.com/vcloud/v1.5"'
@@ -184,3 +189,19 @@ def test_storage_profiles(gateway: Gateway, scripted: ScriptedVcd) -> None:
     (gold,) = gateway.storage_profiles(gateway.vdc())
     assert (gold.name, gold.enabled, gold.is_default) == ("gold", False, True)
     assert (gold.limit_mb, gold.used_mb) == (100, 40)
+
+
+@settings(deadline=None)
+@given(
+    st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="*"), min_size=1),
+    st.sampled_from(["34.0", "35.0", "36.0", "39.1"]),
+)
+def test_a_filter_finds_exactly_the_value_whatever_its_characters(
+    value: str, api_version: str
+) -> None:
+    transport = Transport(Session("127.0.0.1", "acme", "bob", api_version, "t"), FakeClock())
+    url = queries.address(transport, "vApp", conditions=[("name", value), ("status", "ON")])
+    transport.close()
+    wishes = query.Query(query.parameters(urlsplit(url).query))
+    this = query.Row({"name": value, "status": "ON"})
+    assert wishes.select([query.Row({"name": f"{value}x", "status": "ON"}), this]) == [this]

@@ -9,6 +9,7 @@ import pytest
 
 from cse_client.errors import SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Vdc
+from cse_client.vcd import transport
 from cse_client.vcd.gateway import Gateway
 from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
 
@@ -93,14 +94,40 @@ def test_a_read_is_tried_again_after_a_hiccup(
     assert clock.slept == [0.3, 0.6]
 
 
-def test_a_read_is_given_up_after_four_tries(
+def test_a_pause_that_the_server_asks_for_is_kept(
+    gateway: Gateway, scripted: ScriptedVcd, clock: FakeClock
+) -> None:
+    busy = Answer("", 429, "", headers={"Retry-After": "7"})
+    scripted.answer("GET /api/vApp/1", busy, VAPP.replace("{base}", scripted.base))
+    gateway.vapp(f"{scripted.base}/api/vApp/1")
+    assert clock.slept == [7.0]
+
+
+def test_a_read_is_given_up_after_six_tries(
     gateway: Gateway, scripted: ScriptedVcd, clock: FakeClock
 ) -> None:
     scripted.answer("GET /api/vApp/1", Answer(drop=True))
     with pytest.raises(VcdFault, match="broke off") as caught:
         gateway.vapp(f"{scripted.base}/api/vApp/1")
-    assert len(scripted.asked("/api/vApp/1")) == 4
+    assert len(scripted.asked("/api/vApp/1")) == 6
     assert not caught.value.outcome_unknown
+
+
+def test_a_silent_server_is_not_waited_for_for_ever(
+    scripted: ScriptedVcd, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_READ", 0.1)
+    monkeypatch.setattr(transport, "_READ_AFTER_CHANGE", 0.1)
+    gateway = Gateway.open(scripted.session(), clock=clock)
+    scripted.answer("GET /api/vApp/1", Answer(silence=2.0))
+    scripted.answer("POST /api/vApp/1/metadata", Answer(silence=2.0))
+    with pytest.raises(VcdFault, match="did not answer in time") as caught:
+        gateway.vapp(f"{scripted.base}/api/vApp/1")
+    assert not caught.value.outcome_unknown
+    with pytest.raises(VcdFault, match="did not answer in time") as caught:
+        gateway.write_metadata(f"{scripted.base}/api/vApp/1", {"a": "b"})
+    assert caught.value.outcome_unknown
+    assert len(scripted.asked("POST")) == 1
 
 
 def test_vcds_own_500_is_not_tried_again(gateway: Gateway, scripted: ScriptedVcd) -> None:
