@@ -1,0 +1,108 @@
+"""`python -m cse_client.simulator`: run a simulated VCD until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from cse_client.simulator import Simulator
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cse_client.simulator",
+        description="A VMware Cloud Director on 127.0.0.1, to try and test against.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (any free one)")
+    parser.add_argument(
+        "--ready-file", type=Path, help="file that gets host, user and password, once it listens"
+    )
+    parser.add_argument("--cse", default="none", metavar="VERSION|none", help="CSE server to add")
+    parser.add_argument(
+        "--time",
+        default="instant",
+        metavar="instant|polls:N|seconds:SCALE",
+        help="how tasks pass: at once, at the Nth look, or in realistic seconds times SCALE",
+    )
+    parser.add_argument("--vcd", default="10.3", help="VCD release to be: 10.1 to 10.6 (10.3)")
+    parser.add_argument(
+        "--no-guests", action="store_true", help="powered-on VMs run nothing inside"
+    )
+    parser.add_argument(
+        "--guest-speed", type=float, default=1.0, help="divides the sleeps inside guests"
+    )
+    parser.add_argument(
+        "--addresses",
+        metavar="127.N",
+        help="first two numbers of the guests' addresses (the first free ones from 127.20 on)",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.cse != "none":
+        parser.error(
+            f"--cse {options.cse}: this simulator has no CSE server yet; leave the option out or"
+            " say --cse none"
+        )
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    try:
+        simulator = Simulator(
+            port=options.port,
+            time=options.time,
+            release=options.vcd,
+            guests=not options.no_guests,
+            guest_speed=options.guest_speed,
+            addresses=options.addresses,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    except OSError as error:
+        what = f"port {options.port}" + (f" or {options.addresses}" if options.addresses else "")
+        print(f"cannot listen on {what}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    with simulator:
+        _introduce(simulator)
+        if options.ready_file is not None:
+            simulator.write_ready_file(options.ready_file)
+        ended.wait()
+    return 0
+
+
+def _introduce(simulator: Simulator) -> None:
+    host, org = simulator.host, simulator.org
+    release = simulator.cloud.release.name
+    lines = [
+        f"A simulated VMware Cloud Director {release} listens on https://{host}",
+        f"Organisation: {org}",
+        "Users:",
+    ]
+    for user in simulator.cloud.users.values():
+        lines.append(f"  {user.name:<8} {user.password:<18} {user.role}")
+    password = simulator.password()
+    nets = [f"{one.name} {one.cidr} ({one.fence})" for one in simulator.cloud.networks.values()]
+    lines += [
+        "Networks: " + ", ".join(nets),
+        "",
+        "Log in with its certificate authority verified (for this and every later command):",
+        f"  export REQUESTS_CA_BUNDLE={simulator.ca}",
+        f"  vcd login {host} {org} admin --password {password}",
+        "or without verification:",
+        f"  vcd login {host} {org} admin --password {password} -i -w",
+        "",
+        "Ctrl-C ends it.",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The whole state as plain values, for tests that compare before and after.
+
+Passwords and scripts are left out; of a script only its length is told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.entities import Metadata
+from cse_client.simulator.vcd.vapps import STATUS_NAMES, VApp, Vm
+
+__all__ = ["state"]
+
+
+def state(cloud: Cloud) -> dict[str, Any]:
+    """Return everything that a client can have changed. Call with the lock held."""
+    return {
+        "vapps": {vapp.name: _vapp(vapp) for vapp in cloud.vapps.values()},
+        "networks": {
+            network.name: {
+                "fence": network.fence,
+                "pool": list(network.pool),
+                "free": network.free,
+                "allocated": {
+                    address: _owner(cloud, holder)
+                    for address, holder in sorted(network.allocated.items())
+                },
+                "metadata": _metadata(network.metadata),
+            }
+            for network in cloud.networks.values()
+        },
+        "catalogs": {
+            catalog.name: {
+                "metadata": _metadata(catalog.metadata),
+                "items": {
+                    item.name: {
+                        "item": _metadata(item.metadata),
+                        "template": _metadata(item.template.metadata) if item.template else {},
+                    }
+                    for item in catalog.items
+                },
+            }
+            for catalog in cloud.catalogs.values()
+        },
+        "tasks": {
+            "running": [task.operation_name for task in cloud.tasks.running],
+            "all": [
+                {
+                    "name": task.operation_name,
+                    "status": task.status,
+                    "operation": task.operation,
+                    "error": task.error.message if task.error else None,
+                }
+                for task in cloud.tasks.all.values()
+            ],
+        },
+    }
+
+
+def _owner(cloud: Cloud, holder: str) -> str:
+    found = cloud.vms.get(holder)
+    return found[1].name if found is not None else holder
+
+
+def _metadata(values: Metadata) -> dict[str, str]:
+    return {f"{domain}:{key}": value for (domain, key), (_kind, value) in values.items()}
+
+
+def _vapp(vapp: VApp) -> dict[str, Any]:
+    return {
+        "id": vapp.id,
+        "vdc": vapp.vdc.name,
+        "owner": vapp.owner.name,
+        "description": vapp.description,
+        "status": STATUS_NAMES[vapp.status],
+        "deployed": vapp.deployed,
+        "expired": vapp.expired,
+        "networks": [network.name for network in vapp.networks],
+        "deployment_lease": vapp.deployment_lease,
+        "storage_lease": vapp.storage_lease,
+        "metadata": _metadata(vapp.metadata),
+        "vms": {vm.name: _vm(vm) for vm in vapp.vms},
+    }
+
+
+def _vm(vm: Vm) -> dict[str, Any]:
+    nic = vm.primary
+    return {
+        "id": vm.id,
+        "status": STATUS_NAMES[vm.status],
+        "deployed": vm.deployed,
+        "cpus": vm.cpus,
+        "memory_mb": vm.memory_mb,
+        "network": nic.network if nic else None,
+        "address": nic.address if nic else None,
+        "customization": vm.gc_status,
+        "needs_customization": vm.needs_customization,
+        "computer_name": vm.customization.computer_name,
+        "script_bytes": len((vm.customization.script or "").encode()),
+        "guestinfo": dict(vm.extra_config),
+        "tools_running": vm.tools_running,
+        "storage_profile": vm.storage_profile_id,
+    }

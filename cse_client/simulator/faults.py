@@ -1,0 +1,236 @@
+"""What goes wrong on the way to VCD, and inside it: rules that tests set, and the journal.
+
+Kinds of rules (JSON objects, `kind` and what belongs to it):
+
+- `reset_before`, `reset_after`: the connection is cut without, or after, carrying the request out
+- `hang`: nothing for `seconds`, then the connection is cut
+- `slow`: the request is answered `seconds` late
+- `status`: the answer is `status` (500, 502, 503, 429 ...), with `retry_after` seconds if given;
+  `html` makes it a proxy's page instead of VCD's XML, `act` carries the request out first
+- `busy`: a change is refused with BUSY_ENTITY
+- `expire_session`: every session ends just before the request
+- `task`: tasks whose `operation` (and `owner` name) match end as `status` (error, canceled or
+  aborted) with `message`; `keep` is how many VMs a recompose leaves behind
+
+All but `task` fire for requests whose `method` and `path` (with query string) match these
+regular expressions; `at` is the first matching request that is hit (1, 2 ...), `times` how many are
+(0: all from then on).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cse_client.simulator.http import DropConnection, Request, Response
+from cse_client.simulator.vcd.errors import VcdError, busy
+from cse_client.simulator.vcd.tasks import Doom
+
+if TYPE_CHECKING:
+    from cse_client.simulator.vcd.application import VcdApplication
+    from cse_client.simulator.vcd.cloud import Cloud
+
+__all__ = ["Faults", "Journal", "Rule"]
+
+_KINDS = (
+    "reset_before",
+    "reset_after",
+    "hang",
+    "slow",
+    "status",
+    "busy",
+    "expire_session",
+    "task",
+)
+_LONGEST_JOURNAL = 100_000
+_PAGE = b"<html><head><title>%d</title></head><body><h1>%d %s</h1><hr>nginx</body></html>"
+
+
+@dataclass
+class Rule:
+    """One rule; the fields are those of the module's description."""
+
+    kind: str
+    method: str = ".*"
+    path: str = ".*"
+    at: int = 1
+    times: int = 1
+    seconds: float = 0.0
+    status: int | str = 500
+    retry_after: int | None = None
+    html: bool = False
+    act: bool = False
+    operation: str = ".*"
+    owner: str = ".*"
+    message: str = "Unable to perform this action. Contact your cloud administrator."
+    keep: int | None = None
+    seen: int = 0
+    hit: int = 0
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Rule:
+        """Make a rule of a JSON object; ValueError or TypeError for what it cannot mean."""
+        if values.get("kind") not in _KINDS:
+            raise ValueError(f"unknown kind of fault: {values.get('kind')!r}")
+        rule = cls(**values)
+        for pattern in (rule.method, rule.path, rule.operation, rule.owner):
+            re.compile(pattern)
+        return rule
+
+    def fires(self) -> bool:
+        """Count one more match and say whether it is hit."""
+        self.seen += 1
+        if self.seen < self.at or (self.times and self.hit >= self.times):
+            return False
+        self.hit += 1
+        return True
+
+
+class Journal:
+    """The requests that came, in order."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: list[dict[str, Any]] = []
+        self._counts: Counter[str] = Counter()
+
+    def note(self, request: Request, status: int, seconds: float) -> None:
+        """Write down one request; status 0 for a connection that was cut."""
+        entry = {
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "status": status,
+            "seconds": round(seconds, 4),
+        }
+        with self._lock:
+            self._counts[request.method] += 1
+            if len(self._entries) < _LONGEST_JOURNAL:
+                self._entries.append(entry)
+
+    def read(self) -> dict[str, Any]:
+        """Return the requests and their number by method."""
+        with self._lock:
+            return {
+                "total": sum(self._counts.values()),
+                "counts": dict(self._counts),
+                "requests": list(self._entries),
+            }
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self._counts.clear()
+
+
+class Faults:
+    """The rules in force, and the journal."""
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+        self.rules: list[Rule] = []
+        self._lock = threading.Lock()
+
+    def attach(self, cloud: Cloud) -> None:
+        """Let the `task` rules judge the cloud's tasks."""
+        cloud.tasks.judge = self._judge
+
+    def around(self, request: Request, vcd: VcdApplication, cloud: Cloud) -> Response:
+        """Answer a request as the rules want it; most of the time that is what VCD answers."""
+        began = time.monotonic()
+        status = 0
+        try:
+            rule = self._rule_for(request) if self.rules else None
+            response = vcd(request) if rule is None else self._spoil(rule, request, vcd, cloud)
+            status = response.status
+            return response
+        finally:
+            self.journal.note(request, status, time.monotonic() - began)
+
+    def _rule_for(self, request: Request) -> Rule | None:
+        place = f"{request.path}?{request.query}" if request.query else request.path
+        with self._lock:
+            for rule in self.rules:
+                if rule.kind == "task":
+                    continue
+                if not re.fullmatch(rule.method, request.method):
+                    continue
+                if re.search(rule.path, place) and rule.fires():
+                    return rule
+        return None
+
+    def _spoil(self, rule: Rule, request: Request, vcd: VcdApplication, cloud: Cloud) -> Response:
+        actions: dict[str, Callable[[], Response]] = {
+            "reset_before": _cut,
+            "reset_after": lambda: _cut_after(vcd, request),
+            "hang": lambda: _hang(rule),
+            "slow": lambda: _slow(rule, vcd, request),
+            "status": lambda: _status(rule, vcd, request),
+            "busy": lambda: vcd.refusal(request, _busy(request)),
+            "expire_session": lambda: _expire(cloud, vcd, request),
+        }
+        return actions[rule.kind]()
+
+    def _judge(self, operation: str, owner: str) -> Doom | None:
+        with self._lock:
+            for rule in self.rules:
+                if rule.kind != "task" or not re.fullmatch(rule.operation, operation):
+                    continue
+                if re.fullmatch(rule.owner, owner) and rule.fires():
+                    status = rule.status if isinstance(rule.status, str) else "error"
+                    error = VcdError(500, "INTERNAL_SERVER_ERROR", rule.message)
+                    return Doom(status, error, rule.keep)
+        return None
+
+
+def _cut() -> Response:
+    raise DropConnection
+
+
+def _cut_after(vcd: VcdApplication, request: Request) -> Response:
+    vcd(request)
+    raise DropConnection
+
+
+def _hang(rule: Rule) -> Response:
+    time.sleep(rule.seconds or 3600.0)
+    raise DropConnection
+
+
+def _slow(rule: Rule, vcd: VcdApplication, request: Request) -> Response:
+    time.sleep(rule.seconds)
+    return vcd(request)
+
+
+def _status(rule: Rule, vcd: VcdApplication, request: Request) -> Response:
+    if rule.act:
+        vcd(request)
+    status = int(rule.status)
+    if rule.html:
+        text = {502: b"Bad Gateway", 503: b"Service Unavailable"}.get(status, b"Error")
+        response = Response(status, _PAGE % (status, status, text), "text/html")
+    else:
+        error = VcdError(status, "INTERNAL_SERVER_ERROR", rule.message)
+        response = vcd.refusal(request, error)
+    if rule.retry_after is not None:
+        response.headers["Retry-After"] = str(rule.retry_after)
+    return response
+
+
+def _busy(request: Request) -> VcdError:
+    entity = request.path.split("/")[3].partition("-")[2] if request.path.count("/") > 2 else ""  # noqa: PLR2004
+    kind = "vm" if "/vm-" in request.path else "vapp"
+    return busy(kind, entity or str(uuid.uuid4()), "VAPP_UPDATE_VM", str(uuid.uuid4()))
+
+
+def _expire(cloud: Cloud, vcd: VcdApplication, request: Request) -> Response:
+    cloud.sessions.expire_all()
+    return vcd(request)

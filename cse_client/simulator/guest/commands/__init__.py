@@ -1,0 +1,1 @@
+"""Stand-ins for the commands of a Kubernetes node."""

@@ -1,0 +1,77 @@
+"""Which stand-in answers which command.
+
+Each takes the running system and the call, and returns the exit code, or None when it answered in
+its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cse_client.simulator.guest.commands.clock import date, hostnamectl, timedatectl
+from cse_client.simulator.guest.commands.containers import crictl, ctr, daemon, docker
+from cse_client.simulator.guest.commands.kernel import lsmod, modprobe, swapoff, swapon, sysctl
+from cse_client.simulator.guest.commands.network import curl, getent, ip, lookup, ping, wget
+from cse_client.simulator.guest.commands.packages import apt_get, apt_mark
+from cse_client.simulator.guest.commands.power import poweroff, reboot, shutdown
+from cse_client.simulator.guest.commands.services import detect_virt, journalctl, logger, systemctl
+from cse_client.simulator.guest.commands.vmtools import rpctool, toolbox_cmd, vmtoolsd
+from cse_client.simulator.guest.kubeadm import kubeadm, kubelet
+from cse_client.simulator.guest.kubectl import kubectl
+
+if TYPE_CHECKING:
+    from cse_client.simulator.guest.exchange import Call
+    from cse_client.simulator.guest.system import System
+
+__all__ = ["COMMANDS"]
+
+
+def _nothing(system: System, call: Call) -> int:
+    """Succeed without effect, as resolvconf -u and update-grub do here."""
+    return 0
+
+
+COMMANDS: dict[str, Callable[[System, Call], int | None]] = {
+    "apt": apt_get,
+    "apt-get": apt_get,
+    "apt-mark": apt_mark,
+    "cloud-init": _nothing,
+    "containerd": daemon,
+    "crictl": crictl,
+    "ctr": ctr,
+    "curl": curl,
+    "date": date,
+    "dig": lookup,
+    "docker": docker,
+    "dockerd": daemon,
+    "getent": getent,
+    "halt": poweroff,
+    "host": lookup,
+    "hostnamectl": hostnamectl,
+    "ip": ip,
+    "journalctl": journalctl,
+    "kubeadm": kubeadm,
+    "kubectl": kubectl,
+    "kubelet": kubelet,
+    "logger": logger,
+    "lsmod": lsmod,
+    "modprobe": modprobe,
+    "nslookup": lookup,
+    "ping": ping,
+    "poweroff": poweroff,
+    "reboot": reboot,
+    "resolvconf": _nothing,
+    "shutdown": shutdown,
+    "swapoff": swapoff,
+    "swapon": swapon,
+    "sysctl": sysctl,
+    "systemctl": systemctl,
+    "systemd-detect-virt": detect_virt,
+    "timedatectl": timedatectl,
+    "update-grub": _nothing,
+    "vmtoolsd": vmtoolsd,
+    "vmware-rpctool": rpctool,
+    "vmware-toolbox-cmd": toolbox_cmd,
+    "wget": wget,
+}

@@ -1,0 +1,173 @@
+"""The node's container runtime: whether it runs, its sockets, and its store of images."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from cse_client.simulator.guest.cni import manifest_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cse_client.simulator.guest.model import Image
+    from cse_client.simulator.guest.system import System
+
+__all__ = ["Daemon", "ImageStore", "PullFailed", "kubernetes_images", "make_socket"]
+
+_STORE = "/var/lib/container-images"
+_PULL_SECONDS = 4
+_NO_ANSWER_SECONDS = 30
+
+# kubeadm's own tables (cmd/kubeadm/app/constants): (pause, etcd, coredns) by minor version.
+_COMPANIONS = {
+    18: ("3.2", "3.4.3-0", "1.6.7"),
+    19: ("3.2", "3.4.13-0", "1.7.0"),
+    20: ("3.2", "3.4.13-0", "1.7.0"),
+    21: ("3.4.1", "3.4.13-0", "v1.8.0"),
+    22: ("3.5", "3.5.0-0", "v1.8.4"),
+    23: ("3.6", "3.5.1-0", "v1.8.6"),
+    24: ("3.7", "3.5.3-0", "v1.8.6"),
+    25: ("3.8", "3.5.4-0", "v1.9.3"),
+    26: ("3.9", "3.5.6-0", "v1.9.3"),
+    27: ("3.9", "3.5.7-0", "v1.10.1"),
+    28: ("3.9", "3.5.9-0", "v1.10.1"),
+    29: ("3.9", "3.5.10-0", "v1.11.1"),
+    30: ("3.9", "3.5.12-0", "v1.11.1"),
+    31: ("3.10", "3.5.15-0", "v1.11.1"),
+    32: ("3.10", "3.5.16-0", "v1.11.3"),
+    33: ("3.10", "3.5.21-0", "v1.12.0"),
+}
+_REGISTRY_MOVED = 25
+_COREDNS_FOLDER = 21
+
+
+class PullFailed(Exception):  # noqa: N818
+    """An image could not be had."""
+
+
+def kubernetes_images(version: str, repository: str = "") -> list[str]:
+    """Return the images of a control plane, as `kubeadm config images list` does."""
+    minor = int(version.split(".")[1])
+    pause, etcd, coredns = _COMPANIONS.get(minor, _COMPANIONS[max(_COMPANIONS)])
+    where = repository or ("registry.k8s.io" if minor >= _REGISTRY_MOVED else "k8s.gcr.io")
+    dns = "coredns/coredns" if minor >= _COREDNS_FOLDER and not repository else "coredns"
+    names = [
+        f"{where}/{name}:v{version}"
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+    ]
+    last = [f"{where}/pause:{pause}", f"{where}/etcd:{etcd}", f"{where}/{dns}:{coredns}"]
+    if minor >= 26:  # noqa: PLR2004  # the order of the listing changed
+        last = [last[2], last[0], last[1]]
+    return names + last
+
+
+def preloaded_images(image: Image) -> list[str]:
+    """Return what is in a new guest's store."""
+    if not image.images_preloaded:
+        return []
+    return kubernetes_images(image.kubernetes) + manifest_images(image.cni, image.cni_version)
+
+
+def make_socket(system: System, path: str) -> None:
+    """Put a socket file into the guest, at a path of any length."""
+    host = system.disk.path(path)
+    host.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        host.unlink()
+    folder = os.open(host.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(f"/proc/self/fd/{folder}/{host.name}")
+    finally:
+        os.close(folder)
+
+
+class Daemon:
+    """docker or containerd as a service: it takes a moment and makes its socket."""
+
+    def __init__(self, system: System, sockets: list[str], seconds: float) -> None:
+        self._system = system
+        self._sockets = sockets
+        self._seconds = seconds
+        self.running = False
+
+    def begin(self) -> None:
+        """Start and make the sockets."""
+        self._system.life.sleep(self._seconds)
+        with self._system.life.guard():
+            for path in self._sockets:
+                make_socket(self._system, path)
+        self.running = True
+
+    def end(self) -> None:
+        """Stop and remove the sockets."""
+        self.running = False
+        with self._system.life.guard():
+            for path in self._sockets:
+                self._system.disk.remove(path)
+
+
+class ImageStore:
+    """The container images on a guest's disk."""
+
+    _lock = threading.Lock()
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def names(self) -> list[str]:
+        """Return the images present."""
+        path = self._system.disk.path(_STORE)
+        if not path.exists():
+            return preloaded_images(self._system.image)
+        return path.read_text(encoding="utf-8").split()
+
+    def has(self, name: str) -> bool:
+        """Tell whether an image is present."""
+        return _full(name) in {_full(known) for known in self.names()}
+
+    def pull(self, name: str, pause: Callable[[float], None] | None = None) -> None:
+        """Fetch an image unless it is there.
+
+        Args:
+            name: the image.
+            pause: waits seconds of the guest's time; the guest's own sleep by default.
+
+        Raises:
+            PullFailed: there is no way to the registry.
+        """
+        system = self._system
+        wait = pause or system.life.sleep
+        if self.has(name):
+            return
+        registry = _full(name).split("/")[0]
+        nameservers = "nameserver" in system.disk.text("/etc/resolv.conf")
+        if not nameservers and system.egress:
+            raise PullFailed(f"dial tcp: lookup {registry}: Temporary failure in name resolution")
+        if not system.egress or system.faults.unreachable_registries:
+            wait(_NO_ANSWER_SECONDS)
+            raise PullFailed(
+                f'Get "https://{registry}/v2/": net/http: request canceled while waiting for'
+                " connection (Client.Timeout exceeded while awaiting headers)"
+            )
+        wait(_PULL_SECONDS)
+        with self._lock, system.life.guard():
+            system.disk.write(_STORE, "\n".join([*self.names(), name]) + "\n")
+
+    def remove_all(self) -> None:
+        """Empty the store."""
+        with self._system.life.guard():
+            self._system.disk.write(_STORE, "")
+
+
+def _full(name: str) -> str:
+    """Return an image's full name, as docker completes it."""
+    tagged = name if ":" in name.rsplit("/", 1)[-1] else name + ":latest"
+    first = tagged.split("/")[0]
+    if "." in first or ":" in first and "/" in tagged:
+        return tagged
+    return f"docker.io/{tagged}" if "/" in tagged else f"docker.io/library/{tagged}"

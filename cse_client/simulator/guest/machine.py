@@ -1,0 +1,246 @@
+"""The virtual machine: power, disk and console."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cse_client.simulator.clock import Clock
+from cse_client.simulator.guest.boot import boot
+from cse_client.simulator.guest.disk import Disk
+from cse_client.simulator.guest.faults import Faults
+from cse_client.simulator.guest.life import PowerLoss
+from cse_client.simulator.guest.model import Customization, GuestHooks, GuestSettings, Image, Nic
+from cse_client.simulator.guest.sandbox import SandboxUnavailable
+from cse_client.simulator.guest.skeleton import install_disk
+from cse_client.simulator.guest.system import System
+
+if TYPE_CHECKING:
+    from cse_client.simulator.guest.etcd import Etcd
+
+__all__ = ["Guest"]
+
+_LONGEST_CONSOLE = 1 << 20
+
+
+class _Order:
+    """One power-on that was asked for, and whether it still holds."""
+
+    def __init__(self, customization: Customization, nics: Sequence[Nic], environment: str) -> None:
+        self.customization = customization
+        self.nics = tuple(nics)
+        self.environment = environment
+        self.cancelled = threading.Event()
+
+
+class Guest:
+    """A virtual machine.
+
+    Args:
+        directory: where its disk is kept; made if absent, removed by `destroy`.
+        image: what a new disk holds.
+        hooks: who is told of what happens inside.
+        clock: the time outside; the guest's own may be off.
+        settings: how time passes.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        image: Image,
+        hooks: GuestHooks,
+        clock: Clock,
+        settings: GuestSettings,
+    ) -> None:
+        self.directory = directory
+        self.image = image
+        self.hooks = hooks
+        self.clock = clock
+        self.settings = settings
+        self.faults = Faults()
+        self.disk = Disk((directory / "root").resolve())
+        self.clock_shift = 0.0
+        self.hostname = "ubuntu"
+        self.etcd: Etcd | None = None
+        self._order: _Order | None = None
+        self._system: System | None = None
+        self._suspended = False
+        self._lock = threading.RLock()
+        self._console = bytearray()
+        self._console_lock = threading.Lock()
+
+    # Power
+
+    @property
+    def running(self) -> bool:
+        """The power is on."""
+        return self._order is not None
+
+    @property
+    def system(self) -> System | None:
+        """The running operating system; None while off or not yet booted."""
+        return self._system
+
+    def power_on(
+        self,
+        *,
+        customization: Customization,
+        nics: Sequence[Nic],
+        ovf_environment: str = "",
+    ) -> None:
+        """Switch on and return at once; the guest boots in the background.
+
+        Raises:
+            RuntimeError: it is on already.
+        """
+        with self._lock:
+            if self._order is not None:
+                raise RuntimeError("the guest is on already")
+            self._order = _Order(customization, nics, ovf_environment)
+            self._start(self._order, customize=customization.needed)
+
+    def _start(self, order: _Order, *, customize: bool) -> None:
+        threading.Thread(
+            target=self._boot, args=(order, customize), name="guest-boot", daemon=True
+        ).start()
+
+    def _boot(self, order: _Order, customize: bool) -> None:
+        if order.cancelled.wait(self.settings.boot_delay) or self.faults.never_boot:
+            return
+        with self._lock:
+            if order.cancelled.is_set():
+                return
+            if not self.disk.root.exists():
+                install_disk(self.disk, self.image)
+            self.hostname = self.disk.text("/etc/hostname").strip() or "ubuntu"
+            try:
+                self._system = system = System(self, order.nics, order.environment)
+            except SandboxUnavailable as error:
+                self._refuse(customize, error)
+                return
+        try:
+            boot(system, order.customization if customize else None)
+        except PowerLoss:
+            return
+
+    def _refuse(self, customize: bool, error: SandboxUnavailable) -> None:
+        """Say that this machine cannot run guests; nothing is pretended."""
+        self.remember_console(
+            f"simulator: guests cannot run on this machine, no namespaces: {error}\n".encode()
+        )
+        if customize:
+            self.hooks.customization_status("GC_FAILED")
+
+    def power_off(self) -> None:
+        """Cut the power: on return every process of the guest is gone. The disk stays."""
+        order = self._order
+        if order is not None:
+            order.cancelled.set()
+        with self._lock:
+            system, self._system = self._system, None
+            self._order = None
+            self._suspended = False
+            if system is not None:
+                system.cut()
+        if order is not None:
+            self.hooks.tools_running(False)
+
+    def lose_power(self, system: System) -> None:
+        """Let the power fail from inside, as a fault of a test wants it."""
+        if system.life.over:
+            return
+        self.remember_console(b"simulator: power failure\n")
+        system.life.end()
+        threading.Thread(target=self._gone, args=(system,), name="guest-power", daemon=True).start()
+
+    def _gone(self, system: System) -> None:
+        with self._lock:
+            if self._system is not system and self._system is not None:
+                return
+            self.power_off()
+        self.hooks.powered_off()
+
+    def shutdown(self) -> None:
+        """Ask the guest to shut down; it goes off a moment later, without tools it ignores this."""
+        system = self._system
+        if system is None or not self.image.tools:
+            return
+        threading.Thread(
+            target=self._gone, args=(system,), name="guest-shutdown", daemon=True
+        ).start()
+
+    def halt(self, system: System, *, again: bool) -> None:
+        """Go off (`poweroff`) or boot again (`reboot`), asked for inside the guest."""
+
+        def act() -> None:
+            if not again:
+                self._gone(system)
+                return
+            with self._lock:
+                order = self._order
+                if self._system is not system or order is None:
+                    return
+                self._system = None
+                system.cut()
+                self.hooks.tools_running(False)
+                self._start(order, customize=False)
+
+        threading.Thread(target=act, name="guest-halt", daemon=True).start()
+
+    def suspend(self) -> None:
+        """Freeze the guest; its services answer no more."""
+        with self._lock:
+            system = self._system
+            if system is None or self._suspended:
+                return
+            self._suspended = True
+            system.life.freeze()
+            system.sandbox.freeze()
+            if self.etcd is not None:
+                self.etcd.suspend()
+
+    def resume(self) -> None:
+        """Let a suspended guest go on."""
+        with self._lock:
+            system = self._system
+            if system is None or not self._suspended:
+                return
+            self._suspended = False
+            if self.etcd is not None:
+                self.etcd.resume()
+            system.sandbox.thaw()
+            system.life.thaw()
+
+    def destroy(self) -> None:
+        """Switch off and remove the disk."""
+        self.power_off()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Looking in
+
+    def processes(self) -> list[int]:
+        """Return the pids, on this machine, of the guest's processes."""
+        system = self._system
+        return system.sandbox.processes() if system is not None else []
+
+    def console(self) -> str:
+        """Return what was shown on the console since the guest was made."""
+        system = self._system
+        if system is not None:
+            system.drain_console()
+        with self._console_lock:
+            return self._console.decode("utf-8", "replace")
+
+    def remember_console(self, data: bytes) -> None:
+        """Keep what was shown on the console."""
+        with self._console_lock:
+            self._console += data
+            del self._console[:-_LONGEST_CONSOLE]
+
+    def read_file(self, path: str) -> bytes:
+        """Return a file of the guest; raises OSError as open() does."""
+        return self.disk.read(path)

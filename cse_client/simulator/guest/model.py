@@ -1,0 +1,105 @@
+"""What a simulated VM is made of: its image, network cards, customization and settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Customization", "GuestHooks", "GuestSettings", "Image", "Nic"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What lies on the disk of a VM template.
+
+    Attributes:
+        name: for people only.
+        os: "ubuntu-16.04" or "ubuntu-24.04".
+        os_version_id: the VERSION_ID of /etc/os-release.
+        kubernetes: version of kubeadm, kubelet and kubectl, no leading v.
+        runtime: "docker" or "containerd".
+        cni: name of the pod network, such as "weave".
+        cni_version: its version.
+        cni_manifest: path of its manifest in the guest; None = the image has none.
+        tools: VMware Tools run.
+        custom_scripts: tools.conf `[deployPkg] enable-custom-scripts`.
+        customization_engine: "classic" (perl of deployPkg) or "cloud-init".
+        images_preloaded: the container images are in the runtime's store already.
+        missing_commands: commands that the image lacks.
+        swap: /etc/fstab names a swap partition, in use from boot.
+        cpus: number of virtual CPUs that kubeadm sees.
+    """
+
+    name: str
+    os: str = "ubuntu-16.04"
+    os_version_id: str = "16.04"
+    kubernetes: str = "1.18.6"
+    runtime: str = "docker"
+    cni: str = "weave"
+    cni_version: str = "2.6.5"
+    cni_manifest: str | None = "/root/weave_v2-6-5.yml"
+    tools: bool = True
+    custom_scripts: bool = True
+    customization_engine: str = "classic"
+    images_preloaded: bool = False
+    missing_commands: tuple[str, ...] = ()
+    swap: bool = False
+    cpus: int = 2
+
+    @property
+    def minor(self) -> int:
+        """The minor number of Kubernetes, 18 for "1.18.6"."""
+        return int(self.kubernetes.split(".")[1])
+
+
+@dataclass(frozen=True)
+class Nic:
+    """One network card; `address` is a loopback address of this machine."""
+
+    address: str
+    prefix_length: int
+    gateway: str
+    dns: tuple[str, ...] = ()
+    egress: bool = True
+    mac: str = "00:50:56:00:00:01"
+
+
+@dataclass(frozen=True)
+class Customization:
+    """What VCD hands to the guest at power-on; nothing is applied unless `needed`."""
+
+    computer_name: str
+    script: str = ""
+    admin_password: str | None = None
+    needed: bool = True
+
+
+class GuestHooks(Protocol):
+    """What a guest reports to the cloud that runs it; called from the guest's threads."""
+
+    def tools_running(self, running: bool) -> None:
+        """VMware Tools began or ceased to answer."""
+
+    def customization_status(self, status: str) -> None:
+        """The state of the customization: GC_PENDING ... GC_COMPLETE or GC_FAILED."""
+
+    def guestinfo_changed(self, key: str, value: str) -> None:
+        """The guest set a guestinfo value with vmtoolsd."""
+
+    def powered_off(self) -> None:
+        """The guest went off by itself."""
+
+
+@dataclass
+class GuestSettings:
+    """How time passes in guests.
+
+    Attributes:
+        speed: sleeps and timeouts inside the guest are divided by it.
+        customization_timeout: real seconds until the classic tools kill a customization.
+        boot_delay: real seconds between power-on and the start of the operating system.
+    """
+
+    speed: float = 1.0
+    customization_timeout: float = 100.0
+    boot_delay: float = 0.0

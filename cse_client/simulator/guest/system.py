@@ -1,0 +1,271 @@
+"""A guest's running operating system: all that exists only while the power is on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from cse_client.simulator.guest.exchange import Call, CallAborted, Channel, exchange
+from cse_client.simulator.guest.jobs import Job, Jobs
+from cse_client.simulator.guest.life import Life, PowerLoss
+from cse_client.simulator.guest.model import Nic
+from cse_client.simulator.guest.sandbox import Sandbox
+from cse_client.simulator.guest.skeleton import interface_of, prepare_boot
+from cse_client.simulator.guest.systemd import Native, Systemd
+from cse_client.simulator.guest.toolbox import host_links, toolbox_for
+from cse_client.simulator.guest.units import builtin_unit_files
+
+if TYPE_CHECKING:
+    from cse_client.simulator.guest.machine import Guest
+
+__all__ = ["System"]
+
+_SYSTEMD_VERSIONS = {"ubuntu-16.04": 229, "ubuntu-18.04": 237, "ubuntu-20.04": 245}
+_NEWEST_SYSTEMD = 255
+
+
+class System:
+    """One boot of a guest.
+
+    Attributes:
+        guest: the VM with its disk, image, clock and faults.
+        life: ends with the power.
+        nics: the network cards; their addresses count once `network_up`.
+        guestinfo: values that vmtoolsd can read.
+        modules: kernel modules loaded so far.
+    """
+
+    def __init__(self, guest: Guest, nics: Sequence[Nic], ovf_environment: str) -> None:
+        self.guest = guest
+        self.disk = guest.disk
+        self.image = guest.image
+        self.faults = guest.faults
+        self.nics = tuple(nics)
+        self.life = Life(guest.settings.speed)
+        self.jobs = Jobs(self.disk, self.life)
+        self.network_up = False
+        self.guestinfo: dict[str, str] = {"guestinfo.ovfEnv": ovf_environment}
+        self.modules: set[str] = set()
+        self.natives: dict[str, Native] = {}
+        self._channels: set[Channel] = set()
+        self._lock = threading.Lock()
+        self.toolbox = toolbox_for(self.image)
+        self._token = exchange().register(self._serve)
+        self.interface = interface_of(self.image)
+        prepare_boot(self.disk, self.image, conf=self._conf())
+        self._console = os.open(
+            self.disk.root / "dev" / "console", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+        self.systemd = Systemd(
+            disk=self.disk,
+            life=self.life,
+            jobs=self.jobs,
+            builtin=builtin_unit_files(self.image),
+            natives=self.natives,
+            version=_SYSTEMD_VERSIONS.get(self.image.os, _NEWEST_SYSTEMD),
+            hostname=self.hostname,
+            commands=self.toolbox.all_commands,
+        )
+        binds = [("/usr", "/.host/usr")]
+        binds += [(f"/{name}", f"/.host/{name}") for name, target in host_links() if not target]
+        for _, target in binds:
+            (self.disk.root / target[1:]).mkdir(parents=True, exist_ok=True)
+        self.sandbox = Sandbox(self.disk.root, self.toolbox.folder, binds)
+
+    def _conf(self) -> str:
+        speed = max(int(self.life.speed * 1000), 1)
+        return f"P={exchange().port}\nT={self._token}\nS={speed}\n"
+
+    # The clock
+
+    def now(self) -> datetime:
+        """Return the guest's idea of the time."""
+        return self.guest.clock.now() + timedelta(seconds=self.shift)
+
+    @property
+    def shift(self) -> float:
+        """Seconds by which the guest's clock is ahead of the simulator's."""
+        return self.guest.clock_shift + self.faults.clock_offset
+
+    def offset_to_host(self) -> float:
+        """Seconds by which the guest's clock is ahead of this machine's."""
+        return (self.now() - datetime.now(timezone.utc)).total_seconds()
+
+    # The host name
+
+    def hostname(self) -> str:
+        """Return the host name in force."""
+        return self.guest.hostname
+
+    def set_hostname(self, name: str) -> None:
+        """Set the host name, for good."""
+        with self.life.guard():
+            self.disk.write("/etc/hostname", name + "\n")
+            self.disk.path("/.guest/sysctl/kernel/hostname").write_text(name + "\n")
+        self.guest.hostname = name
+        self.jobs.set_hostname(name)
+
+    # The network
+
+    @property
+    def address(self) -> str:
+        """The first card's address, "" while there is none."""
+        return self.nics[0].address if self.network_up and self.nics else ""
+
+    @property
+    def egress(self) -> bool:
+        """There is a way out to the Internet."""
+        return self.network_up and any(nic.egress for nic in self.nics)
+
+    # The console
+
+    def drain_console(self) -> None:
+        """Take what was written to the console."""
+        with self._lock:
+            if self._console < 0:
+                return
+            while True:
+                try:
+                    data = os.read(self._console, 65536)
+                except (BlockingIOError, OSError):
+                    return
+                if not data:
+                    return
+                self.guest.remember_console(data)
+
+    def say(self, text: str) -> None:
+        """Show a line on the console."""
+        self.drain_console()
+        self.guest.remember_console((text + "\n").encode())
+
+    # Jobs
+
+    def run(self, words: Sequence[str], *, output: str = "/dev/null") -> int:
+        """Run a command in the guest and wait; returns its exit code."""
+        line = " ".join(shlex.quote(word) for word in words)
+        job = self.jobs.start(f"exec </dev/null >>{shlex.quote(output)} 2>&1\nexec {line}\n")
+        code = self.jobs.wait(job)
+        return 255 if code is None else code
+
+    def spawn(self, script: str) -> Job:
+        """Start a bash script in the guest."""
+        return self.jobs.start(script)
+
+    # Stand-ins
+
+    def _serve(self, channel: Channel, fields: list[str]) -> None:
+        """Answer one connection from the guest."""
+        _, command, folder, kubeconfig, home, data, _, *words = fields
+        if command == ".init":
+            self.jobs.serve(channel)
+            return
+        call = Call(channel, command, folder, kubeconfig, home, words, data)
+        with self._lock:
+            self._channels.add(channel)
+        try:
+            code = self._answer(call)
+            if code is not None:
+                channel.send(f"x{code}\n")
+        except (PowerLoss, CallAborted):
+            return
+        finally:
+            with self._lock:
+                self._channels.discard(channel)
+
+    def _answer(self, call: Call) -> int | None:
+        from cse_client.simulator.guest.commands.table import COMMANDS
+
+        self.life.check()
+        if call.command != "logger" and self.faults.count(call.text):
+            self.guest.lose_power(self)
+            raise PowerLoss
+        delay = self.faults.delay(call.text)
+        if delay:
+            self.pause_call(call, delay)
+        failure = self.faults.failure(call.text)
+        if failure is not None:
+            call.err(f"{call.command}: injected failure")
+            return failure
+        handler = COMMANDS.get(call.command)
+        if handler is None:
+            self.say(f"simulator: no stand-in for {call.command!r}")
+            call.err(f"{call.command}: not simulated")
+            return 127
+        try:
+            return handler(self, call)
+        except OSError as error:
+            call.err(f"{call.command}: {error.strerror or error}")
+            return 1
+
+    def pause_call(self, call: Call, seconds: float) -> None:
+        """Wait real seconds for a stand-in, unless its caller or the power goes."""
+        left = seconds
+        while left > 0:
+            self.life.check()
+            if call.channel.gone(min(left, 0.1)):
+                raise CallAborted
+            left -= 0.1
+
+    def sleep_call(self, call: Call, seconds: float) -> None:
+        """Wait seconds of the guest's time for a stand-in."""
+        self.pause_call(call, seconds / self.life.speed)
+
+    def step(self, name: str) -> None:
+        """Mark a step inside a stand-in, where power may fail."""
+        self.life.check()
+        if self.faults.step(name):
+            self.guest.lose_power(self)
+            raise PowerLoss
+
+    # The end
+
+    def cut(self) -> None:
+        """Power off: end everything, exactly now. Safe to call twice, from any thread."""
+        self.life.end()
+        self.sandbox.kill()
+        exchange().forget(self._token)
+        self.drain_console()
+        with self._lock:
+            channels = list(self._channels)
+            handle, self._console = self._console, -1
+        for channel in channels:
+            with contextlib.suppress(OSError):
+                channel.close()
+        if handle >= 0:
+            os.close(handle)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Take from the disk what a power failure takes: unsynced content, by fault."""
+        rules = self.faults.lose_unsynced
+        if not rules:
+            return
+        for folder, _, names in os.walk(self.disk.root / "etc"):
+            for name in names:
+                inside = "/" + os.path.relpath(os.path.join(folder, name), self.disk.root)  # noqa: PTH118
+                if self.faults.loses(inside):
+                    with open(os.path.join(folder, name), "wb"):  # noqa: PTH118, PTH123
+                        pass
+        rules.clear()
+
+
+def hashed_password(password: str) -> str:
+    """Return the SHA-512 crypt of a password for /etc/shadow, "!" where openssl is missing."""
+    try:
+        done = subprocess.run(
+            ["openssl", "passwd", "-6", "-stdin"],
+            input=password + "\n",
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "!"
+    return done.stdout.strip()

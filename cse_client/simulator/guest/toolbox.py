@@ -1,0 +1,234 @@
+"""The commands and libraries that all guests of one image share, made once, read-only.
+
+A guest's /usr/bin holds links to this machine's own programs (bash, coreutils, grep ...) and, for
+what belongs to a Kubernetes node, one small stand-in that hands its words to the simulator.
+Programs that an Ubuntu server image does not have stay out.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+from cse_client.simulator.guest.model import Image
+from cse_client.simulator.guest.units import builtin_unit_files
+
+__all__ = ["Toolbox", "host_links", "toolbox_for"]
+
+# Not on an Ubuntu server, or the stand-in's own.
+_ABSENT = frozenset(
+    "ansible bwrap cc c++ clang clang++ cargo crictl ctr containerd docker dockerd g++ gcc go gofmt"
+    " helm java jq kubeadm kubectl kubelet nerdctl nmap node nodejs npm npx pip pip3 podman proot"
+    " python python2 runc rustc socat ssh-agent tcpdump tmux tree yq zip zsh".split()
+)
+
+# Answered by the simulator.
+_COMMON = (
+    "systemctl journalctl vmtoolsd vmware-rpctool vmware-toolbox-cmd kubeadm kubectl kubelet"
+    " crictl swapoff swapon modprobe sysctl hostnamectl ip timedatectl reboot poweroff shutdown"
+    " halt curl wget apt-get apt apt-mark logger ping nslookup host dig update-grub cloud-init"
+    " systemd-detect-virt lsmod resolvconf"
+).split()
+_RUNTIME = {"docker": ["docker", "dockerd", "containerd", "ctr"], "containerd": ["containerd", "ctr"]}
+
+_STUB = """#!/usr/bin/bash
+. /.guest/conf
+d=
+for a; do case $a in -|-f-|--filename=-|-f=-|*/dev/stdin) d=$(/usr/bin/base64 -w0); break;; esac; done
+exec 9<>"/dev/tcp/127.0.0.1/$P" || exit 255
+printf '%s\\0' "$T" "${0##*/}" "$PWD" "${KUBECONFIG-}" "${HOME-}" "$d" "$#" "$@" >&9
+while IFS= read -r -u 9 l; do
+  case $l in
+    o*) printf '%s\\n' "${l:1}" ;;
+    O*) printf '%s' "${l:1}" ;;
+    e*) printf '%s\\n' "${l:1}" >&2 ;;
+    E*) printf '%s' "${l:1}" >&2 ;;
+    h*) /.host/usr/bin/hostname "${l:1}" ;;
+    x*) exit "${l:1}" ;;
+  esac
+done
+exit 255
+"""
+
+# Waits pass quicker in the guest than outside; no word to the simulator is needed.
+_SLEEP = """#!/usr/bin/bash
+. /.guest/conf
+t=0
+for a; do
+  case $a in --) continue;; -*) exec /.host/usr/bin/sleep "$@";; esac
+  u=1; n=$a
+  case $a in *s) n=${a%s};; *m) n=${a%m} u=60;; *h) n=${a%h} u=3600;; *d) n=${a%d} u=86400;; esac
+  [[ $n =~ [0-9] && $n =~ ^([0-9]*)(\\.([0-9]*))?$ ]] || {
+    [ "$a" = infinity ] && exec /.host/usr/bin/sleep infinity
+    echo "sleep: invalid time interval '$a'" >&2; exit 1; }
+  f=${BASH_REMATCH[3]}000
+  t=$((t + (10#${BASH_REMATCH[1]:-0} * 1000 + 10#${f:0:3}) * u))
+done
+[ $# -gt 0 ] || exec /.host/usr/bin/sleep
+t=$((t * 1000 / S))
+printf -v t '%d.%03d' $((t / 1000)) $((t % 1000))
+exec /.host/usr/bin/sleep "$t"
+"""
+
+# The guest's clock may be off; the offset is the simulator's to know.
+_DATE = """#!/usr/bin/bash
+. /.guest/conf
+exec 9<>"/dev/tcp/127.0.0.1/$P" || exit 255
+printf '%s\\0' "$T" date "$PWD" "" "" "" "$#" "$@" >&9
+IFS= read -r -u 9 l || exit 255
+exec 9>&-
+case $l in
+  x*) exit "${l:1}" ;;
+  =0) exec /.host/usr/bin/date "$@" ;;
+esac
+o=${l:1} k=() g= w=
+while [ $# -gt 0 ]; do
+  case $1 in
+    -d|--date) g=$2; w=1; shift ;;
+    -d?*) g=${1#-d}; w=1 ;;
+    --date=*) g=${1#*=}; w=1 ;;
+    -r|--reference|-f|--file) k+=("$1" "$2"); w=2; shift ;;
+    -r?*|--reference=*|-f?*|--file=*) k+=("$1"); w=2 ;;
+    -s|--set) shift ;;
+    -s?*|--set=*) ;;
+    *) k+=("$1") ;;
+  esac
+  shift
+done
+case $w in
+  2) ;;
+  1) case $g in @*|[0-9][0-9][0-9][0-9]*) k+=(-d "$g") ;; *) k+=(-d "$g $o seconds") ;; esac ;;
+  *) k+=(-d "now $o seconds") ;;
+esac
+exec /.host/usr/bin/date "${k[@]}"
+"""
+
+_SUDO = """#!/usr/bin/bash
+while [ $# -gt 0 ]; do
+  case $1 in
+    -u|-g|-p|-C) shift 2 ;;
+    -i|-s) shift; [ $# -gt 0 ] || exec /usr/bin/bash ;;
+    --) shift; break ;;
+    -*) shift ;;
+    *=*) export "$1"; shift ;;
+    *) break ;;
+  esac
+done
+exec "$@"
+"""
+
+# Names of hosts depend on the simulated network; all else is this machine's own program.
+_GETENT = _STUB.replace(
+    ". /.guest/conf\n",
+    'case $1 in hosts|ahosts|ahostsv4) ;; *) exec /.host/usr/bin/getent "$@";; esac\n'
+    ". /.guest/conf\n",
+)
+
+# The guest's first process: starts and signals jobs on the simulator's word, each in a process
+# group of its own. It ends, and the whole guest with it, when the simulator is gone.
+_INIT = """
+. /.guest/conf
+exec 8<>"/dev/tcp/127.0.0.1/$P" || exit 1
+printf '%s\\0' "$T" .init / "" "" "" 0 >&8
+set -m
+job() {
+  set -m
+  /usr/bin/bash "/.guest/jobs/$1" 8>&- &
+  printf 'pid %s %s\\n' "$1" $! >&8
+  wait $!
+  printf 'exit %s %s\\n' "$1" $? >&8
+}
+while read -r -u 8 v a b; do
+  case $v in
+    start) job "$a" & ;;
+    signal) kill -s "$a" -- "-$b" ;;
+    hostname) /.host/usr/bin/hostname "$a" ;;
+  esac
+done 2>/dev/null
+"""
+
+
+def host_links() -> list[tuple[str, str]]:
+    """Return the host's top folders of programs and libraries: (folder, link target or "")."""
+    found = []
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        path = Path("/", name)
+        if path.is_symlink():
+            found.append((name, os.readlink(path)))  # noqa: PTH115
+        elif path.is_dir():
+            found.append((name, ""))
+    return found
+
+
+class Toolbox:
+    """The shared folders of one image's guests: `bin`, `lib` and the first process's script."""
+
+    def __init__(self, folder: Path, image: Image) -> None:
+        self.folder = folder
+        missing = frozenset(image.missing_commands)
+        stand_ins = [*_COMMON, *_RUNTIME.get(image.runtime, [])]
+        own = {name: _STUB for name in stand_ins}
+        own.update({"sleep": _SLEEP, "date": _DATE, "sudo": _SUDO, "getent": _GETENT})
+        if image.runtime == "docker" and image.minor < 18:  # noqa: PLR2004
+            own.pop("crictl", None)
+        if image.os == "ubuntu-16.04":
+            own.pop("cloud-init", None)
+        if not image.tools:
+            for name in ("vmtoolsd", "vmware-rpctool", "vmware-toolbox-cmd"):
+                own.pop(name)
+        self.commands = frozenset(own) - missing
+        self._fill_bin(own, missing)
+        self._fill_lib(image)
+        (folder / "init").write_text(_INIT, encoding="utf-8")
+        if Path("/etc/ld.so.cache").exists():
+            shutil.copyfile("/etc/ld.so.cache", folder / "ld.so.cache")
+        self.all_commands = frozenset(entry.name for entry in os.scandir(folder / "bin"))
+
+    def _fill_bin(self, own: dict[str, str], missing: frozenset[str]) -> None:
+        target = self.folder / "bin"
+        target.mkdir(parents=True)
+        for name, script in own.items():
+            if name in missing:
+                continue
+            path = target / name
+            path.write_text(script, encoding="utf-8")
+            path.chmod(0o755)
+        taken = set(own) | missing | _ABSENT
+        for folder in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
+            if not Path(folder).is_dir():
+                continue
+            for entry in os.scandir(folder):
+                if entry.name in taken:
+                    continue
+                real = os.path.realpath(entry.path)
+                if real.startswith(("/usr/", "/bin/", "/sbin/", "/lib")):
+                    taken.add(entry.name)
+                    (target / entry.name).symlink_to("/.host" + real)
+
+    def _fill_lib(self, image: Image) -> None:
+        target = self.folder / "lib"
+        (target / "systemd" / "system").mkdir(parents=True)
+        for entry in os.scandir("/usr/lib"):
+            if entry.name != "systemd":
+                (target / entry.name).symlink_to("/.host/usr/lib/" + entry.name)
+        for name, text in builtin_unit_files(image).items():
+            (target / "systemd" / "system" / name).write_text(text, encoding="utf-8")
+
+
+_made: dict[Image, Toolbox] = {}
+_lock = threading.Lock()
+
+
+def toolbox_for(image: Image) -> Toolbox:
+    """Return the toolbox of guests with this image, made at its first use."""
+    with _lock:
+        if image not in _made:
+            folder = Path(tempfile.mkdtemp(prefix="vm-toolbox-"))
+            folder.chmod(0o755)
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            _made[image] = Toolbox(folder, image)
+        return _made[image]

@@ -1,0 +1,116 @@
+"""The Kubernetes API of one simulated cluster, real enough for kubectl 1.20 to 1.37.
+
+`KubeAPI` is the API server with its controllers and the state behind them. It is not the nodes:
+those register and report by themselves, as kubelets do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..clock import Clock
+from .api import Api
+from .bootstrap import fill_cluster, publish_address
+from .rbac import User
+from .requests import Call
+from .server import Server, tls_context
+from .state import Cluster
+
+__all__ = ["KubeAPI"]
+
+_EVERYBODY = "system:authenticated"
+
+
+class KubeAPI:
+    """A cluster's API: its state lives in the object and survives `stop` and `start`.
+
+    `version` is Kubernetes' (`1.18.6`, no leading v) and decides which API versions are served.
+    `anonymous_auth` is the API server's flag of that name, which kubeadm leaves on: a request
+    without credentials is then `system:anonymous`, who may read /version and /healthz, what
+    bindings give it, and is refused with 403 else; without it, with 401.
+    """
+
+    def __init__(self, *, version: str, clock: Clock, anonymous_auth: bool = True) -> None:
+        self._cluster = Cluster(version, clock)
+        self._cluster.anonymous = anonymous_auth
+        self._api = Api(self._cluster)
+        self._server: Server | None = None
+        self._filled = False
+
+    @property
+    def running(self) -> bool:
+        """Whether the API is served over the network."""
+        return self._server is not None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it is served, or was served last: host and port."""
+        return self._cluster.address
+
+    def start(
+        self,
+        *,
+        host: str,
+        port: int,
+        server_cert: bytes,
+        server_key: bytes,
+        client_ca: bytes,
+        signing_key: bytes | None,
+    ) -> None:
+        """Serve on an address until `stop`; port 0 takes a free one.
+
+        All bytes are PEM. Clients are known by certificates of `client_ca`; with its key, the
+        cluster signs certificate signing requests. Raises OSError when the address is taken,
+        ValueError when certificate, key and CA cannot be used, RuntimeError when it runs already.
+        """
+        if self._server is not None:
+            raise RuntimeError("the API server runs already")
+        context = tls_context(server_cert, server_key, client_ca)
+        server = Server(self._api, host, port, context)
+        with self._cluster.store.lock:
+            self._cluster.ca, self._cluster.ca_key = client_ca, signing_key
+            self._cluster.address = server.address
+            self._fill()
+            publish_address(self._cluster)
+            self._api.controllers.wake()
+        self._server = server
+
+    def stop(self) -> None:
+        """Close the socket and all connections at once; harmless when it does not run."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        user: str = "system:apiserver",
+        groups: Sequence[str] = ("system:masters",),
+        content_type: str = "application/json",
+    ) -> tuple[int, dict[str, Any]]:
+        """Make a request in this process, with RBAC but without TLS; returns (status, object).
+
+        `path` may hold a query; `body` is a JSON value, and `content_type` says which kind of
+        patch it is. A watch is not possible this way.
+        """
+        with self._cluster.store.lock:
+            self._fill()
+        everybody = () if _EVERYBODY in groups else (_EVERYBODY,)
+        who = User(user, (*groups, *everybody))
+        call = Call.of(method, path, who, body=body, content_type=content_type)
+        answer = self._api.answer(call)
+        if answer.stream is not None:
+            raise ValueError("a watch needs a connection")
+        if answer.raw is not None:
+            return answer.code, {"raw": answer.raw.decode()}
+        return answer.code, answer.value
+
+    def _fill(self) -> None:
+        if not self._filled:
+            self._filled = True
+            fill_cluster(self._cluster)
+            self._api.controllers.settle()

@@ -1,0 +1,242 @@
+"""The way of a request through the API server: authentication, authorization, handling, answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .authn import ANONYMOUS, authenticate, impersonated
+from .controllers import Controllers
+from .crud import Crud
+from .deletion import Deletion
+from .discovery import discover
+from .errors import (
+    ApiError,
+    bad_request,
+    forbidden,
+    method_not_allowed,
+    not_found,
+    unauthorized,
+)
+from .objects import Obj
+from .rbac import User
+from .requests import Answer, Call, Target, parse_target
+from .resources import Resource
+from .reviews import review
+from .state import Cluster
+from .subresources import Subresources
+from .tables import table
+from .watch import watch
+
+__all__ = ["Api"]
+
+_AS = re.compile(r"as=(Table|PartialObjectMetadataList|PartialObjectMetadata)\b")
+_VERSION = re.compile(r"v=(v1beta1|v1)\b")
+_REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
+
+
+class Api:
+    """Answers requests on one cluster's state, whoever brings them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._deletion = Deletion(cluster)
+        self._crud = Crud(cluster, self._deletion)
+        self._subresources = Subresources(cluster, self._crud, self._deletion)
+        self.controllers = Controllers(cluster, self._deletion)
+        cluster.tick = self.controllers.tick
+
+    def identify(self, certificate: Mapping[str, Any] | None, headers: Mapping[str, str]) -> User:
+        """Return who brings a request over the network; raises ApiError 401 or 403."""
+        user = authenticate(self._cluster, certificate, headers)
+        return impersonated(self._cluster, user, headers)
+
+    def answer(self, call: Call) -> Answer:
+        """Answer one request; errors become answers too."""
+        try:
+            self.controllers.tick()
+            target = parse_target(call)
+            self._authorize(call, target)
+            if target.group is None:
+                return discover(self._cluster, call)
+            return self._resource(call, target)
+        except ApiError as error:
+            return Answer.refusal(error)
+
+    def _authorize(self, call: Call, target: Target) -> None:
+        if self._cluster.allows(call.user, target.attributes()):
+            return
+        if target.group is None:
+            raise ApiError(
+                403,
+                "Forbidden",
+                f'forbidden: User "{call.user.name}" cannot {target.verb} path "{target.path}"',
+            )
+        resource = target.plural + (f"/{target.subresource}" if target.subresource else "")
+        where = (
+            f'in the namespace "{target.namespace}"'
+            if (target.namespace and target.plural != "namespaces")
+            else "at the cluster scope"
+        )
+        if call.user == ANONYMOUS and not self._cluster.anonymous:
+            raise unauthorized()
+        raise forbidden(
+            target.group,
+            target.plural,
+            target.name,
+            f'User "{call.user.name}" cannot {target.verb} resource "{resource}" in API group '
+            f'"{target.group}" {where}',
+        )
+
+    def _resource(self, call: Call, target: Target) -> Answer:
+        cluster = self._cluster
+        resource = cluster.table.serving(target.group or "", target.version, target.plural)
+        if resource is None:
+            raise not_found(target.group or "", target.plural, "")
+        if resource.group in _REVIEWS and resource.verbs == ("create",):
+            if target.verb != "create":
+                raise method_not_allowed()
+            return review(cluster, call, target)
+        if target.verb == "watch":
+            return self._watch(call, target, resource)
+        with cluster.store.lock:
+            answer = self._handle(call, target, resource)
+            if target.verb not in ("get", "list"):
+                self.controllers.settle()
+        return answer
+
+    def _handle(self, call: Call, target: Target, resource: Resource) -> Answer:
+        if target.subresource:
+            answer = self._subresources.handle(call, target, resource)
+            answer.value = self._versioned(resource, target, answer.value)
+            return answer
+        verb = target.verb
+        if verb == "list":
+            items, metadata = self._crud.listing(call, target)
+            return Answer(value=self._list(call, target, resource, items, metadata))
+        if verb == "deletecollection":
+            items = self._crud.delete_collection(call, target, resource)
+            return Answer(value=self._list(call, target, resource, items, {}))
+        if verb == "get":
+            answer = Answer(200, self._crud.existing(target))
+        else:
+            named = verb in ("update", "patch", "delete")
+            if named != bool(target.name):
+                raise method_not_allowed()
+            handler = {
+                "create": self._crud.create,
+                "update": self._crud.update,
+                "patch": self._crud.patch,
+                "delete": self._crud.delete,
+            }[verb]
+            answer = handler(call, target, resource)
+        answer.value = self._versioned(resource, target, answer.value)
+        form, version = _wanted(call)
+        if form == "Table" and answer.value.get("kind") == resource.kind:
+            answer.value = self._table(call, target, resource, [answer.value], {}, version)
+        elif form == "PartialObjectMetadata" and answer.value.get("kind") == resource.kind:
+            answer.value = _partial(answer.value, version)
+        return answer
+
+    def _list(
+        self, call: Call, target: Target, resource: Resource, items: list[Obj], metadata: Obj
+    ) -> Obj:
+        form, version = _wanted(call)
+        shown = [self._versioned(resource, target, item) for item in items]
+        if form == "Table":
+            return self._table(call, target, resource, shown, metadata, version)
+        if form == "PartialObjectMetadataList":
+            return {
+                "kind": form,
+                "apiVersion": f"meta.k8s.io/{version}",
+                "metadata": metadata,
+                "items": [_partial(item, version) for item in shown],
+            }
+        return {
+            "kind": f"{resource.kind}List",
+            "apiVersion": resource.api_version(target.version),
+            "metadata": metadata,
+            "items": shown,
+        }
+
+    def _table(
+        self,
+        call: Call,
+        target: Target,
+        resource: Resource,
+        items: list[Obj],
+        metadata: Obj,
+        version: str,
+    ) -> Obj:
+        include = call.option("includeObject", "Metadata")
+        if include not in ("Metadata", "Object", "None"):
+            raise bad_request(f'unrecognized includeObject value: "{include}"')
+        return table(
+            resource,
+            target.version,
+            items,
+            self._cluster.clock.now(),
+            metadata=metadata,
+            include=include,
+            group_version=version,
+        )
+
+    @staticmethod
+    def _versioned(resource: Resource, target: Target, obj: Obj) -> Obj:
+        """Return an object under the API version that it was asked for in."""
+        wanted = resource.api_version(target.version)
+        if obj.get("kind") != resource.kind or obj.get("apiVersion") == wanted:
+            return obj
+        return {**obj, "apiVersion": wanted}
+
+    def _watch(self, call: Call, target: Target, resource: Resource) -> Answer:
+        if target.subresource:
+            raise method_not_allowed()
+        form, version = _wanted(call)
+        match = self._crud.selection(call, target)
+        if target.name and not call.option("fieldSelector"):
+            match = _named(target.name)
+
+        def show(obj: Obj) -> Obj:
+            obj = self._versioned(resource, target, obj)
+            if form == "Table":
+                return self._table(call, target, resource, [obj], {}, version)
+            return _partial(obj, version) if form == "PartialObjectMetadata" else obj
+
+        def mark(obj: Obj) -> Obj:
+            if form == "Table":
+                return self._table(call, target, resource, [], obj["metadata"], version)
+            return {
+                "kind": resource.kind,
+                "apiVersion": resource.api_version(target.version),
+                **obj,
+            }
+
+        return Answer(stream=watch(self._cluster, call, target, match, show, mark))
+
+
+def _named(name: str) -> Any:
+    return lambda obj: obj["metadata"]["name"] == name
+
+
+def _wanted(call: Call) -> tuple[str, str]:
+    """Return in which form, and meta.k8s.io version, the client wants to see objects."""
+    accept = call.headers.get("accept", "")
+    for part in accept.split(","):
+        kind = part.split(";", 1)[0].strip()
+        if kind in ("application/json", "*/*", "application/*"):
+            found, version = _AS.search(part), _VERSION.search(part)
+            if found:
+                return found[1], version[1] if version else "v1"
+            if "as=" not in part:
+                return "", "v1"
+    return "", "v1"
+
+
+def _partial(obj: Obj, version: str) -> Obj:
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": obj["metadata"],
+    }

@@ -1,0 +1,96 @@
+"""CustomResourceDefinitions: what they define is served as soon as they are written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..deletion import Deletion
+from ..objects import Obj, condition, dig
+from ..resources import Resource, Served
+from ..state import Cluster
+from ..store import Change
+
+__all__ = ["CustomResources"]
+
+_CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
+
+
+class CustomResources:
+    """Keeps the resource table in line with the CRDs, and the CRDs' status."""
+
+    def __init__(self, cluster: Cluster, deletion: Deletion) -> None:
+        self._cluster = cluster
+        self._deletion = deletion
+
+    def changed(self, change: Change) -> None:
+        """Serve what a CRD defines, or stop and remove its objects."""
+        if change.key != _CRDS:
+            return
+        if change.new is None and change.old is not None:
+            self._forget(change.old)
+        self._cluster.table.set_custom([_resource(crd) for crd in self._cluster.store.each(_CRDS)])
+        if change.new is not None and condition(change.new, "Established") is None:
+            current = self._cluster.store.get(_CRDS, "", change.new["metadata"]["name"])
+            if current is not None:
+                self._cluster.put(_CRDS, current, status=self._status(current))
+
+    def tick(self, now: datetime) -> datetime | None:
+        """Nothing here depends on time."""
+
+    def _forget(self, crd: Obj) -> None:
+        resource = _resource(crd)
+        for obj in list(self._cluster.store.each(resource.key)):
+            self._deletion.remove(resource, obj)
+
+    def _status(self, crd: Obj) -> Obj:
+        now = self._cluster.now()
+        conditions = [
+            {
+                "type": kind,
+                "status": "True",
+                "reason": reason,
+                "message": message,
+                "lastTransitionTime": now,
+            }
+            for kind, reason, message in (
+                ("NamesAccepted", "NoConflicts", "no conflicts found"),
+                ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+            )
+        ]
+        stored = [item["name"] for item in crd["spec"]["versions"] if item.get("storage")]
+        return {
+            "conditions": conditions,
+            "acceptedNames": dict(crd["spec"]["names"]),
+            "storedVersions": stored,
+        }
+
+
+def _resource(crd: Obj) -> Resource:
+    spec = crd["spec"]
+    names = spec["names"]
+    versions = sorted(spec["versions"], key=lambda item: not item.get("storage"))
+    served = tuple(Served(item["name"]) for item in versions if item.get("served", True))
+    storage = versions[0]
+    subresources = dig(storage, "subresources", default={})
+    columns = tuple(
+        (
+            column["name"],
+            column.get("type", "string"),
+            column.get("jsonPath", ""),
+            int(column.get("priority", 0)),
+        )
+        for column in storage.get("additionalPrinterColumns") or ()
+    )
+    return Resource(
+        spec["group"],
+        names["plural"],
+        names["kind"],
+        spec["scope"] == "Namespaced",
+        served,
+        tuple(names.get("shortNames") or ()),
+        tuple(names.get("categories") or ()),
+        tuple(name for name in ("status", "scale") if name in subresources),
+        custom=True,
+        singular=names.get("singular", ""),
+        columns=columns or (("Age", "date", ".metadata.creationTimestamp", 0),),
+    )

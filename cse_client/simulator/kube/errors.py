@@ -1,0 +1,159 @@
+"""Refusals of the Kubernetes API, each one a `Status` object of the kind meta/v1.
+
+Reasons, codes and the shape of the messages are what clients test for
+(kubernetes:staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = [
+    "ApiError",
+    "already_exists",
+    "bad_request",
+    "conflict",
+    "expired",
+    "forbidden",
+    "internal",
+    "invalid",
+    "method_not_allowed",
+    "not_found",
+    "not_implemented",
+    "qualified",
+    "too_many_requests",
+    "unauthorized",
+    "unsupported_media_type",
+]
+
+
+class ApiError(Exception):
+    """An answer other than success: HTTP code, machine-readable reason, message, details."""
+
+    def __init__(
+        self, code: int, reason: str, message: str, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details or {}
+
+    def status(self) -> dict[str, Any]:
+        """Return the `Status` object that a client is shown."""
+        status: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if self.details:
+            status["details"] = self.details
+        return status
+
+
+def qualified(group: str, plural: str) -> str:
+    """Return a resource's name as messages spell it: `nodes`, `deployments.apps`."""
+    return f"{plural}.{group}" if group else plural
+
+
+def _details(group: str, plural: str, name: str) -> dict[str, Any]:
+    details = {"name": name, "group": group, "kind": plural}
+    return {key: value for key, value in details.items() if value}
+
+
+def bad_request(message: str) -> ApiError:
+    """400: the request cannot be read."""
+    return ApiError(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiError:
+    """401: nobody we know."""
+    return ApiError(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(group: str, plural: str, name: str, why: str) -> ApiError:
+    """403: somebody we know who may not."""
+    what = f'{qualified(group, plural)} "{name}"' if name else qualified(group, plural)
+    return ApiError(403, "Forbidden", f"{what} is forbidden: {why}", _details(group, plural, name))
+
+
+def not_found(group: str, plural: str, name: str) -> ApiError:
+    """404: no such object; without a name, no such resource."""
+    if not name:
+        return ApiError(404, "NotFound", "the server could not find the requested resource")
+    message = f'{qualified(group, plural)} "{name}" not found'
+    return ApiError(404, "NotFound", message, _details(group, plural, name))
+
+
+def already_exists(group: str, plural: str, name: str) -> ApiError:
+    """409: the name is taken."""
+    message = f'{qualified(group, plural)} "{name}" already exists'
+    return ApiError(409, "AlreadyExists", message, _details(group, plural, name))
+
+
+def conflict(group: str, plural: str, name: str, why: str = "") -> ApiError:
+    """409: somebody else was quicker, or a precondition does not hold."""
+    why = why or (
+        "the object has been modified; please apply your changes to the latest version "
+        "and try again"
+    )
+    message = f'Operation cannot be fulfilled on {qualified(group, plural)} "{name}": {why}'
+    return ApiError(409, "Conflict", message, _details(group, plural, name))
+
+
+def invalid(
+    group: str, kind: str, name: str, causes: Sequence[tuple[str, str]], code: int = 422
+) -> ApiError:
+    """422: the object breaks rules; each cause is a field and what is wrong with it."""
+    texts = [f"{field}: {text}" for field, text in causes]
+    listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    details = _details(group, kind, name)
+    details["causes"] = [
+        {"reason": "FieldValueInvalid", "message": text, "field": field} for field, text in causes
+    ]
+    message = f'{qualified(group, kind)} "{name}" is invalid: {listed}'
+    return ApiError(code, "Invalid", message, details)
+
+
+def expired(message: str) -> ApiError:
+    """410: a resource version or continue token that is no longer kept."""
+    return ApiError(410, "Expired", message)
+
+
+def unsupported_media_type(content_type: str) -> ApiError:
+    """415: a body in a format that is not read here."""
+    return ApiError(
+        415,
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format: {content_type or '(none)'}",
+    )
+
+
+def method_not_allowed() -> ApiError:
+    """405: the resource has no such verb."""
+    return ApiError(
+        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+    )
+
+
+def too_many_requests(message: str, retry_after: int, causes: Sequence[str] = ()) -> ApiError:
+    """429: try later; `retry_after` in seconds."""
+    details: dict[str, Any] = {"retryAfterSeconds": retry_after} if retry_after else {}
+    if causes:
+        details["causes"] = [{"reason": "DisruptionBudget", "message": text} for text in causes]
+    return ApiError(429, "TooManyRequests", message, details)
+
+
+def not_implemented(what: str) -> ApiError:
+    """501: a real cluster does this, this one says that it does not."""
+    return ApiError(501, "NotImplemented", f"not implemented by this simulated cluster: {what}")
+
+
+def internal(message: str) -> ApiError:
+    """500."""
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}")

@@ -1,0 +1,74 @@
+"""What one simulated cluster is made of; every part is handed this and takes what it needs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from ..clock import Clock
+from .errors import not_found
+from .node_authorizer import NodeAuthorizer
+from .objects import Obj, timestamp
+from .rbac import Attributes, Rbac, User
+from .resources import Resource, ResourceTable
+from .store import Store
+
+__all__ = ["Cluster"]
+
+
+class Cluster:
+    """State that outlives power cycles: the objects, and what is derived from them.
+
+    `ca` and `ca_key` (PEM) are there once the API server was started with them; `address` is
+    where it serves.
+    """
+
+    def __init__(self, version: str, clock: Clock) -> None:
+        self.version = version
+        self.minor = int(version.split(".")[1])
+        self.clock = clock
+        self.store = Store()
+        self.table = ResourceTable(self.minor)
+        self.rbac = Rbac(self.store)
+        self.nodes = NodeAuthorizer(self.store, self.minor)
+        self.ca: bytes = b""
+        self.ca_key: bytes | None = None
+        self.address: tuple[str, int] = ("127.0.0.1", 6443)
+        # kube-apiserver --anonymous-auth, which kubeadm leaves on.
+        self.anonymous = True
+        self.tick: Callable[[], None] = lambda: None
+
+    def now(self) -> str:
+        """Return the current time as metadata carries it."""
+        return timestamp(self.clock.now())
+
+    def allows(self, user: User, asked: Attributes) -> bool:
+        """Whether any authorizer lets the user do this (kubeadm's mode: Node,RBAC)."""
+        return self.nodes.allows(user, asked) or self.rbac.allows(user, asked)
+
+    def resource(self, group: str, plural: str) -> Resource:
+        """Return a resource that this cluster has; raises ApiError 404 else."""
+        found = self.table.find(group, plural)
+        if found is None:
+            raise not_found(group, plural, "")
+        return found
+
+    def add(self, key: tuple[str, str], obj: Obj) -> Obj:
+        """Store a new object made here, as controllers do; metadata is completed."""
+        resource = self.resource(*key)
+        version = self.table.preferred(resource)
+        obj = {
+            "kind": resource.kind,
+            "apiVersion": resource.api_version(version),
+            **{name: value for name, value in obj.items() if name not in ("kind", "apiVersion")},
+        }
+        metadata = dict(obj["metadata"])
+        metadata.setdefault("uid", str(uuid.uuid4()))
+        metadata.setdefault("creationTimestamp", self.now())
+        obj["metadata"] = metadata
+        return self.store.put(key, obj)
+
+    def put(self, key: tuple[str, str], obj: Obj, **changes: Any) -> Obj:
+        """Store a changed copy of an object: `changes` replace its top-level fields."""
+        return self.store.put(key, {**obj, "metadata": dict(obj["metadata"]), **changes})

@@ -1,0 +1,262 @@
+"""What lies below an object's own path: scale, approval, eviction, binding, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .budgets import disruptions_allowed
+from .crud import Crud
+from .deletion import DeleteOptions, Deletion
+from .errors import (
+    bad_request,
+    conflict,
+    forbidden,
+    internal,
+    invalid,
+    method_not_allowed,
+    not_found,
+    not_implemented,
+    too_many_requests,
+)
+from .node_authorizer import restrict_node
+from .objects import Obj, clone, dig
+from .patch import json_patch, merge_patch
+from .rbac import Attributes
+from .requests import Answer, Call, Target
+from .resources import Resource
+from .selectors import selector_text
+from .state import Cluster
+
+__all__ = ["Subresources"]
+
+_NO_KUBELET = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_EVICTION_V1 = 22
+_RETRY_SECONDS = 10
+
+
+class Subresources:
+    """The handlers of subresources; they run under the store's lock."""
+
+    def __init__(self, cluster: Cluster, crud: Crud, deletion: Deletion) -> None:
+        self._cluster = cluster
+        self._crud = crud
+        self._deletion = deletion
+
+    def handle(self, call: Call, target: Target, resource: Resource) -> Answer:
+        """Answer a request for a subresource; raises ApiError."""
+        name = target.subresource
+        if name not in resource.subresources:
+            raise not_found(resource.group, resource.plural, "")
+        if name in _NO_KUBELET:
+            old = self._crud.existing(target)
+            self._no_containers(name, old)
+        handlers: dict[str, Callable[[Call, Target, Resource], Answer]] = {
+            "status": self._status,
+            "scale": self._scale,
+            "approval": self._approval,
+            "eviction": self._eviction,
+            "binding": self._binding,
+            "finalize": self._finalize,
+        }
+        if name not in handlers:
+            raise not_implemented(f"the subresource {resource.plural}/{name}")
+        return handlers[name](call, target, resource)
+
+    @staticmethod
+    def _no_containers(name: str, obj: Obj) -> None:
+        node = dig(obj, "spec", "nodeName", default="")
+        where = f" (pod {obj['metadata']['name']} on node {node!r})" if node else ""
+        raise not_implemented(f"{name}: no containers run here{where}")
+
+    def _status(self, call: Call, target: Target, resource: Resource) -> Answer:
+        if target.verb == "get":
+            return Answer(200, self._crud.existing(target))
+        if target.verb == "update":
+            return self._crud.update(call, target, resource)
+        if target.verb == "patch":
+            return self._crud.patch(call, target, resource)
+        raise method_not_allowed()
+
+    def _scale(self, call: Call, target: Target, resource: Resource) -> Answer:
+        old = self._crud.existing(target)
+        scale = self._scale_of(old)
+        if target.verb == "get":
+            return Answer(200, scale)
+        body: Any = call.value()
+        if target.verb == "patch":
+            apply = json_patch if "json-patch" in call.content_type else merge_patch
+            body = apply(scale, body)
+        replicas = dig(body, "spec", "replicas", default=0)
+        wanted = dig(body, "metadata", "resourceVersion")
+        if wanted and wanted != old["metadata"]["resourceVersion"]:
+            raise conflict(resource.group, resource.plural, target.name)
+        if not isinstance(replicas, int) or replicas < 0:
+            raise invalid(
+                "autoscaling",
+                "Scale",
+                target.name,
+                [
+                    (
+                        "spec.replicas",
+                        f"Invalid value: {replicas}: must be greater than or equal to 0",
+                    )
+                ],
+            )
+        new = clone(old)
+        new["spec"]["replicas"] = replicas
+        plain = Target(**{**target.__dict__, "subresource": ""})
+        return Answer(200, self._scale_of(self._crud.replace(call, plain, resource, old, new)))
+
+    @staticmethod
+    def _scale_of(obj: Obj) -> Obj:
+        metadata = {
+            name: obj["metadata"][name]
+            for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+            if name in obj["metadata"]
+        }
+        return {
+            "kind": "Scale",
+            "apiVersion": "autoscaling/v1",
+            "metadata": metadata,
+            "spec": {"replicas": dig(obj, "spec", "replicas", default=0)},
+            "status": {
+                "replicas": dig(obj, "status", "replicas", default=0),
+                "selector": selector_text(dig(obj, "spec", "selector")),
+            },
+        }
+
+    def _approval(self, call: Call, target: Target, resource: Resource) -> Answer:
+        old = self._crud.existing(target)
+        if target.verb == "get":
+            return Answer(200, old)
+        body = call.value()
+        signer = dig(old, "spec", "signerName", default="")
+        domain = signer.split("/")[0]
+        asked = [
+            Attributes("approve", resource.group, "signers", "", "", name)
+            for name in (signer, f"{domain}/*")
+        ]
+        if not any(self._cluster.allows(call.user, one) for one in asked):
+            raise forbidden(
+                resource.group,
+                resource.plural,
+                target.name,
+                f'user not permitted to approve requests with signerName "{signer}"',
+            )
+        if target.verb == "patch":
+            body = merge_patch(old, body)
+        wanted = dig(body, "metadata", "resourceVersion")
+        if wanted and wanted != old["metadata"]["resourceVersion"]:
+            raise conflict(resource.group, resource.plural, target.name)
+        status = {
+            **dig(old, "status", default={}),
+            "conditions": self._stamped(dig(body, "status", "conditions", default=[])),
+        }
+        return Answer(200, self._cluster.put(resource.key, old, status=status))
+
+    def _stamped(self, conditions: list[Obj]) -> list[Obj]:
+        now = self._cluster.now()
+        for condition in conditions:
+            if condition.get("type") in ("Approved", "Denied"):
+                condition.setdefault("status", "True")
+            condition["lastUpdateTime"] = condition.get("lastUpdateTime") or now
+            condition["lastTransitionTime"] = condition.get("lastTransitionTime") or now
+        return conditions
+
+    def _eviction(self, call: Call, target: Target, resource: Resource) -> Answer:
+        if target.verb != "create":
+            raise method_not_allowed()
+        pod = self._crud.existing(target)
+        body = call.value() or {}
+        restrict_node(call.user, target.attributes(), None, pod)
+        wanted = body.get("apiVersion", "policy/v1")
+        if wanted == "policy/v1" and self._cluster.minor < _EVICTION_V1:
+            raise bad_request("no kind Eviction is registered for version policy/v1")
+        finished = dig(pod, "status", "phase") in ("Succeeded", "Failed")
+        budgets = [] if finished else self._budgets(pod)
+        if len(budgets) > 1:
+            raise internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction "
+                "subresource does not support."
+            )
+        for budget in budgets:
+            self._spend(budget)
+        options = body.get("deleteOptions") or {}
+        self._deletion.delete(
+            resource,
+            pod,
+            DeleteOptions(
+                grace=options.get("gracePeriodSeconds"),
+                uid=dig(options, "preconditions", "uid", default=""),
+                dry_run=call.dry_run or bool(options.get("dryRun")),
+            ),
+        )
+        return Answer(
+            201,
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Success",
+                "code": 201,
+            },
+        )
+
+    def _budgets(self, pod: Obj) -> list[Obj]:
+        from .selectors import matches_selector
+
+        return [
+            budget
+            for budget in self._cluster.store.each(
+                ("policy", "poddisruptionbudgets"), pod["metadata"]["namespace"]
+            )
+            if matches_selector(dig(budget, "spec", "selector"), pod["metadata"].get("labels"))
+        ]
+
+    def _spend(self, budget: Obj) -> None:
+        allowed, healthy, needed = disruptions_allowed(self._cluster.store, budget)
+        if allowed <= 0:
+            raise too_many_requests(
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                _RETRY_SECONDS,
+                [
+                    f"The disruption budget {budget['metadata']['name']} needs {needed} healthy "
+                    f"pods and has {healthy} currently"
+                ],
+            )
+
+    def _binding(self, call: Call, target: Target, resource: Resource) -> Answer:
+        if target.verb != "create":
+            raise method_not_allowed()
+        pod = self._crud.existing(target)
+        node = dig(call.value(), "target", "name", default="")
+        if dig(pod, "spec", "nodeName"):
+            raise conflict(
+                "",
+                "pods/binding",
+                target.name,
+                f'pod {target.name} is already assigned to node "{pod["spec"]["nodeName"]}"',
+            )
+        self._cluster.put(resource.key, pod, spec={**pod["spec"], "nodeName": node})
+        return Answer(
+            201,
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Success",
+                "code": 201,
+            },
+        )
+
+    def _finalize(self, call: Call, target: Target, resource: Resource) -> Answer:
+        if target.verb != "update":
+            raise method_not_allowed()
+        old = self._crud.existing(target)
+        body = call.value()
+        spec = {"finalizers": dig(body, "spec", "finalizers", default=[])}
+        if not spec["finalizers"] and dig(old, "status", "phase") == "Terminating":
+            self._deletion.remove(resource, old)
+            return Answer(200, {**old, "spec": spec})
+        return Answer(200, self._cluster.put(resource.key, old, spec=spec))

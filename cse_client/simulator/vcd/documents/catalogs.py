@@ -1,0 +1,123 @@
+"""Catalog, catalog item, vApp template."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from cse_client.simulator.vcd.documents import common, machines
+from cse_client.simulator.vcd.documents.view import View, media
+from cse_client.simulator.vcd.entities import Catalog, CatalogItem, Template
+from cse_client.simulator.vcd.markup import add, boolean, document, moment
+from cse_client.simulator.vcd.people import Right
+
+__all__ = ["catalog", "catalog_item", "template"]
+
+
+def catalog(view: View, one: Catalog) -> etree._Element:
+    """Render a catalog with references to its items."""
+    href = view.href(one)
+    root = document("Catalog", view.identity(one))
+    view.link(root, "up", view.href(view.cloud.org), "org")
+    view.link(root, "down", f"{href}/metadata", "metadata")
+    view.link(
+        root,
+        "down",
+        f"{view.api}/org/{view.cloud.org.id}/catalog/{one.id}/controlAccess/",
+        "controlAccess",
+    )
+    add(root, "Description", one.description)
+    common.tasks_of(view, root, one)
+    items = add(root, "CatalogItems")
+    for item in one.items:
+        view.reference(items, "CatalogItem", item)
+    add(root, "IsPublished", boolean(one.published))
+    if one.created is not None:
+        add(root, "DateCreated", moment(one.created))
+    add(root, "VersionNumber", "1")
+    return root
+
+
+def catalog_item(view: View, shelf: Catalog, one: CatalogItem) -> etree._Element:
+    """Render a catalog item."""
+    href = view.href(one)
+    size = (one.template.disk_mb if one.template is not None else 0) * 1024 * 1024
+    root = document("CatalogItem", {**view.identity(one), "size": str(size)})
+    view.link(root, "up", view.href(shelf), "catalog")
+    view.link(root, "down", f"{href}/metadata", "metadata")
+    if view.user.may(Right.CATALOG_EDIT):
+        view.link(root, "edit", href, "catalogItem")
+        view.link(root, "remove", href)
+    add(root, "Description", one.description)
+    common.tasks_of(view, root, one)
+    if one.template is not None:
+        view.reference(root, "Entity", one.template)
+    if one.created is not None:
+        add(root, "DateCreated", moment(one.created))
+    add(root, "VersionNumber", "1")
+    return root
+
+
+def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
+    """Render a vApp template with its VM."""
+    href = view.href(one)
+    root = document(
+        "VAppTemplate",
+        {
+            "goldMaster": "false",
+            "ovfDescriptorUploaded": "true",
+            "status": str(one.status),
+            **view.identity(one),
+        },
+    )
+    view.link(root, "up", f"{view.api}/vdc/{one.vdc_id}", "vdc")
+    view.link(root, "catalogItem", view.href(item), "catalogItem")
+    view.link(root, "down", f"{href}/owner", "owner")
+    view.link(root, "down", f"{href}/metadata", "metadata")
+    view.link(root, "down", f"{href}/productSections/", "productSections")
+    view.link(root, "ovf", f"{href}/ovf", "text/xml")
+    add(root, "Description", one.description)
+    common.tasks_of(view, root, one)
+    owner = add(root, "Owner", None, {"type": media("owner")})
+    view.user_reference(owner, view.cloud.users["admin"])
+    machines.template_vm(view, add(root, "Children"), one)
+    _sections(view, root, one, href)
+    add(root, "DefaultStorageProfile", "")
+    if one.created is not None:
+        add(root, "DateCreated", moment(one.created))
+    return root
+
+
+def _sections(view: View, root: etree._Element, one: Template, href: str) -> None:
+    section = add(root, "ovf:NetworkSection")
+    add(section, "ovf:Info", "The list of logical networks")
+    network = add(section, "ovf:Network", None, {"ovf:name": "VM Network"})
+    add(network, "ovf:Description", "")
+    lease = add(
+        root,
+        "LeaseSettingsSection",
+        None,
+        {
+            "ovf:required": "false",
+            "href": f"{href}/leaseSettingsSection/",
+            "type": media("leaseSettingsSection"),
+        },
+    )
+    add(lease, "ovf:Info", "Lease settings section")
+    add(lease, "StorageLeaseInSeconds", "0")
+    custom = add(
+        root,
+        "CustomizationSection",
+        None,
+        {
+            "goldMaster": "false",
+            "ovf:required": "false",
+            "href": f"{href}/customizationSection/",
+            "type": media("customizationSection"),
+        },
+    )
+    add(custom, "ovf:Info", "VApp template customization section")
+    add(custom, "CustomizeOnInstantiate", "true")
+    if one.eula:
+        eula = add(root, "ovf:EulaSection")
+        add(eula, "ovf:Info", "Read the licence agreement")
+        add(eula, "ovf:License", one.eula)

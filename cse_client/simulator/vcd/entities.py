@@ -1,0 +1,140 @@
+"""What an organisation has: VDCs, storage profiles, catalogs, templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from cse_client.simulator.vcd.tasks import Task
+
+__all__ = [
+    "Catalog",
+    "CatalogItem",
+    "Metadata",
+    "Org",
+    "SizingPolicy",
+    "StorageProfile",
+    "Template",
+    "Vdc",
+    "fresh_id",
+]
+
+#: (domain, key) to (type, value), the type as in `MetadataStringValue`.
+Metadata = dict[tuple[str, str], tuple[str, str]]
+
+
+def fresh_id() -> str:
+    """Return a new identifier."""
+    return str(uuid4())
+
+
+@dataclass
+class Entity:
+    """What every entity has."""
+
+    name: str
+    id: str = field(default_factory=fresh_id)
+    description: str = ""
+    tasks: list[Task] = field(default_factory=list)
+    metadata: Metadata = field(default_factory=dict)
+    kind: str = "entity"
+
+
+@dataclass
+class Org(Entity):
+    """The organisation. Leases in seconds, 0 for never; the lease limits cap what vApps ask for."""
+
+    full_name: str = ""
+    kind: str = "org"
+    deployment_lease: int = 604800
+    storage_lease: int = 2592000
+    longest_deployment_lease: int = 0
+    longest_storage_lease: int = 0
+    expired_vapps_are_deleted: bool = False
+
+
+@dataclass
+class StorageProfile(Entity):
+    """A storage profile of a VDC; sizes in MB, limit 0 for none."""
+
+    vdc_id: str = ""
+    limit_mb: int = 0
+    is_default: bool = False
+    enabled: bool = True
+    kind: str = "vdcstorageProfile"
+
+
+@dataclass
+class SizingPolicy(Entity):
+    """A VM sizing policy."""
+
+    cpus: int = 0
+    memory_mb: int = 0
+    kind: str = "vdcComputePolicy"
+
+
+@dataclass
+class Vdc(Entity):
+    """An org VDC. Limits: MHz, MB, VMs; 0 for none."""
+
+    cpu_limit_mhz: int = 0
+    memory_limit_mb: int = 0
+    vm_quota: int = 0
+    vcpu_mhz: int = 1000
+    enabled: bool = True
+    storage: list[StorageProfile] = field(default_factory=list)
+    policies: list[SizingPolicy] = field(default_factory=list)
+    kind: str = "vdc"
+
+    @property
+    def default_profile(self) -> StorageProfile:
+        """The profile that VMs get unless they name one."""
+        return next((one for one in self.storage if one.is_default), self.storage[0])
+
+
+@dataclass
+class Template(Entity):
+    """A vApp template with one VM.
+
+    `image` describes the guest's disk (fields of `guest.Image`). `eula` is a licence text;
+    `has_nic` and `customization_enabled` are switches for tests.
+    """
+
+    vdc_id: str = ""
+    vm_name: str = ""
+    vm_id: str = field(default_factory=fresh_id)
+    cpus: int = 2
+    memory_mb: int = 2048
+    disk_mb: int = 16384
+    os_name: str = "Ubuntu Linux (64-bit)"
+    os_type: str = "ubuntu64Guest"
+    image: dict[str, Any] = field(default_factory=dict)
+    eula: str = ""
+    has_nic: bool = True
+    customization_enabled: bool = True
+    status: int = 8
+    created: datetime | None = None
+    kind: str = "vapptemplate"
+
+
+@dataclass
+class CatalogItem(Entity):
+    """An entry of a catalog that points to a template."""
+
+    template: Template | None = None
+    created: datetime | None = None
+    kind: str = "catalogitem"
+
+
+@dataclass
+class Catalog(Entity):
+    """A catalog. `shared` makes it visible to every user of the organisation."""
+
+    items: list[CatalogItem] = field(default_factory=list)
+    created: datetime | None = None
+    shared: bool = True
+    published: bool = False
+    owner: str = "admin"
+    kind: str = "catalog"

@@ -1,0 +1,1 @@
+"""Answering requests: each module registers its routes with `routes.route`."""

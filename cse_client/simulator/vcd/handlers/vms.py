@@ -1,0 +1,273 @@
+"""VMs: reading, power, sections, reconfiguration, deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lxml import etree
+
+from cse_client.simulator.http import Response
+from cse_client.simulator.vcd import power
+from cse_client.simulator.vcd.documents import hardware, machines, sections
+from cse_client.simulator.vcd.documents.view import media
+from cse_client.simulator.vcd.errors import bad_request
+from cse_client.simulator.vcd.handlers.vapps import begin_deploy, begin_undeploy
+from cse_client.simulator.vcd.markup import document, local
+from cse_client.simulator.vcd.people import Right
+from cse_client.simulator.vcd.routes import Call, route
+from cse_client.simulator.vcd.sections import (
+    SECTIONS,
+    allocate_addresses,
+    apply_section,
+    child,
+    children,
+    set_cpu_or_memory,
+    text,
+)
+from cse_client.simulator.vcd.tasks import Task
+from cse_client.simulator.vcd.vapps import Status, VApp, Vm
+
+_VM = "/api/vApp/vm-{vm}"
+_POWER = ("powerOn", "powerOff", "reset", "reboot", "suspend", "shutdown")
+
+
+def _find(call: Call) -> tuple[VApp, Vm]:
+    return call.cloud.vm(call.ids["vm"], call.user)
+
+
+def _editable(call: Call, right: str = Right.EDIT) -> tuple[VApp, Vm]:
+    """Return a VM that may be changed now."""
+    vapp, vm = _find(call)
+    call.user.require(right)
+    power.Target(vapp, vm).refuse_if_busy(call.cloud)
+    return vapp, vm
+
+
+def _update(call: Call, vm: Vm, effect: Callable[[Task], None]) -> Response:
+    label = f"Virtual Machine {vm.name}({vm.id})"
+    # An update of a VM also keeps its vApp from being recomposed or deleted: those ask for both.
+    task = call.cloud.tasks.start(
+        "vappUpdateVm",
+        (f"Updating {label}", f"Updated {label}"),
+        vm,
+        call.user,
+        effect,
+        holds=[vm],
+    )
+    return call.accepted(task)
+
+
+@route("GET", _VM)
+def _read(call: Call) -> Response:
+    vapp, vm = _find(call)
+    for task in list(vm.tasks):
+        call.cloud.tasks.look(task)
+    return call.xml(machines.vm(call.view, vapp, vm), "vm")
+
+
+@route("PUT", _VM)
+def _rename(call: Call) -> Response:
+    """Change name and description only."""
+    _vapp, vm = _editable(call)
+    body = call.body("Vm")
+    name, description = body.get("name"), text(body, "Description")
+
+    def effect(_task: Task) -> None:
+        vm.name = name or vm.name
+        if description is not None:
+            vm.description = description
+
+    return _update(call, vm, effect)
+
+
+@route("POST", f"{_VM}/action/reconfigureVm")
+def _reconfigure(call: Call) -> Response:
+    """Change the sections that the body holds, and no others."""
+    vapp, vm = _editable(call, Right.COMPOSE)
+    body = call.body("Vm")
+    given = [one for one in body if local(one) in SECTIONS]
+    name, description = body.get("name"), text(body, "Description")
+
+    def effect(_task: Task) -> None:
+        for section in given:
+            apply_section(call.cloud, call.user, vapp, vm, section)
+        allocate_addresses(vapp, vm)
+        vm.name = name or vm.name
+        if description is not None:
+            vm.description = description
+
+    return _update(call, vm, effect)
+
+
+@route("DELETE", _VM)
+def _delete(call: Call) -> Response:
+    vapp, vm = _find(call)
+    task = power.delete_vm(call.cloud, call.user, vapp, vm, force=call.flag("force"))
+    return call.accepted(task)
+
+
+@route("POST", f"{_VM}/power/action/{{action*}}")
+def _power(call: Call) -> Response:
+    action = call.ids["action"].rstrip("/")
+    if action not in _POWER:
+        raise bad_request(f"The power action {action} is unknown.")
+    target = power.Target(*_find(call))
+    return call.accepted(power.power(call.cloud, call.user, target, action))
+
+
+@route("POST", f"{_VM}/action/deploy")
+def _deploy(call: Call) -> Response:
+    return call.accepted(begin_deploy(call, power.Target(*_find(call))))
+
+
+@route("POST", f"{_VM}/action/undeploy")
+def _undeploy(call: Call) -> Response:
+    return call.accepted(begin_undeploy(call, power.Target(*_find(call))))
+
+
+@route("POST", f"{_VM}/action/customizeAtNextPowerOn")
+def _customize(call: Call) -> Response:
+    _vapp, vm = _editable(call, Right.COMPOSE)
+    if vm.status == Status.ON:
+        raise bad_request(f'The VM "{vm.name}" must be powered off to be customized.')
+    vm.needs_customization = True
+    return Response(204)
+
+
+@route("GET", f"{_VM}/guestCustomizationSection")
+def _customization(call: Call) -> Response:
+    _vapp, vm = _find(call)
+    edit = call.user.may(Right.EDIT)
+    href = call.view.href(vm)
+    root = sections.customization(call.view, None, vm.customization, vm.id, href, edit=edit)
+    return call.xml(root, "guestCustomizationSection")
+
+
+@route("GET", f"{_VM}/guestcustomizationstatus")
+def _customization_status(call: Call) -> Response:
+    _vapp, vm = _find(call)
+    root = sections.customization_status(call.view.href(vm), vm.gc_status)
+    return call.xml(root, "guestcustomizationstatussection")
+
+
+@route("GET", f"{_VM}/networkConnectionSection")
+def _network_connections(call: Call) -> Response:
+    _vapp, vm = _find(call)
+    edit = call.user.may(Right.EDIT)
+    href = call.view.href(vm)
+    root = sections.network_connections(call.view, None, vm.nics, vm.primary_nic, href, edit=edit)
+    return call.xml(root, "networkConnectionSection")
+
+
+@route("GET", f"{_VM}/virtualHardwareSection")
+def _hardware(call: Call) -> Response:
+    _vapp, vm = _find(call)
+    edit = call.user.may(Right.EDIT)
+    parts = hardware.HardwareOf.vm(vm)
+    root = hardware.hardware(call.view, None, call.view.href(vm), parts, edit=edit)
+    return call.xml(root, "virtualHardwareSection")
+
+
+@route(
+    "PUT",
+    f"{_VM}/guestCustomizationSection",
+    f"{_VM}/networkConnectionSection",
+    f"{_VM}/virtualHardwareSection",
+)
+def _set_section(call: Call) -> Response:
+    """Replace a section as a whole."""
+    vapp, vm = _editable(call)
+    part = call.request.path.rstrip("/").rsplit("/", 1)[-1]
+    body = call.body(part[0].upper() + part[1:])
+
+    def effect(_task: Task) -> None:
+        apply_section(call.cloud, call.user, vapp, vm, body)
+        allocate_addresses(vapp, vm)
+
+    return _update(call, vm, effect)
+
+
+def _item(call: Call, part: str) -> Response:
+    _vapp, vm = _find(call)
+    href = f"{call.view.href(vm)}/virtualHardwareSection/{part}"
+    edit = call.user.may(Right.EDIT)
+    parts = hardware.HardwareOf.vm(vm)
+    root = hardware.cpu_or_memory(call.view, None, "Item", parts, part, href, edit=edit)
+    return call.xml(root, "rasdItem")
+
+
+@route("GET", f"{_VM}/virtualHardwareSection/cpu")
+def _cpu(call: Call) -> Response:
+    return _item(call, "cpu")
+
+
+@route("GET", f"{_VM}/virtualHardwareSection/memory")
+def _memory(call: Call) -> Response:
+    return _item(call, "memory")
+
+
+@route("PUT", f"{_VM}/virtualHardwareSection/cpu", f"{_VM}/virtualHardwareSection/memory")
+def _set_item(call: Call) -> Response:
+    _vapp, vm = _editable(call)
+    body = call.body("Item")
+    return _update(call, vm, lambda _task: set_cpu_or_memory(vm, body))
+
+
+_RESOURCE_TYPES = {
+    "disks": ("5", "6", "17"),
+    "networkCards": ("10",),
+    "media": ("5", "14", "15"),
+    "serialPorts": ("21",),
+}
+
+
+@route("GET", f"{_VM}/virtualHardwareSection/{{part*}}")
+def _items(call: Call) -> Response:
+    """Answer with the items of one kind: disks, networkCards, media, serialPorts."""
+    _vapp, vm = _find(call)
+    part = call.ids["part"].rstrip("/")
+    if part not in _RESOURCE_TYPES:
+        raise bad_request(f"There is no hardware list {part}.")
+    href = call.view.href(vm)
+    parts = hardware.HardwareOf.vm(vm)
+    section = hardware.hardware(call.view, None, href, parts, edit=False)
+    place = f"{href}/virtualHardwareSection/{part}"
+    root = document("RasdItemsList", {"href": place, "type": media("rasdItemsList")})
+    if call.user.may(Right.EDIT):
+        call.view.link(root, "edit", place, "rasdItemsList")
+    for item in list(children(section, "Item")):
+        if text(item, "ResourceType") in _RESOURCE_TYPES[part]:
+            root.append(_as_rasd(item))
+    return call.xml(root, "rasdItemsList")
+
+
+def _as_rasd(item: etree._Element) -> etree._Element:
+    """Return an `ovf:Item` as the `Item` of vCloud's namespace that lists hold."""
+    one = document("Item", {})
+    for part in list(item):
+        one.append(part)
+    return one
+
+
+@route("GET", f"{_VM}/productSections")
+def _properties(call: Call) -> Response:
+    _vapp, vm = _find(call)
+    href = call.view.href(vm)
+    edit = call.user.may(Right.EDIT)
+    root = sections.product_list(call.view, vm.properties, vm.product_info, href, edit=edit)
+    return call.xml(root, "productSections")
+
+
+@route("PUT", f"{_VM}/productSections")
+def _set_properties(call: Call) -> Response:
+    vapp, vm = _editable(call)
+    body = call.body("ProductSectionList")
+    section = child(body, "ProductSection")
+
+    def effect(_task: Task) -> None:
+        if section is None:
+            vm.properties = {}
+        else:
+            apply_section(call.cloud, call.user, vapp, vm, section)
+
+    return _update(call, vm, effect)

@@ -1,0 +1,134 @@
+"""The table of addresses: method and path pattern to handler."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from lxml import etree
+
+from cse_client.simulator.http import Request, Response
+from cse_client.simulator.vcd import bodies
+from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.documents import common
+from cse_client.simulator.vcd.documents.view import View, media
+from cse_client.simulator.vcd.errors import VcdError
+from cse_client.simulator.vcd.markup import serialise
+from cse_client.simulator.vcd.people import Session, User
+from cse_client.simulator.vcd.query import parameters
+from cse_client.simulator.vcd.tasks import Task
+
+__all__ = ["Call", "Handler", "find", "route"]
+
+_ID = r"[0-9a-fA-F-]{36}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request whose sender and version are known. `ids` are the identifiers of its path."""
+
+    cloud: Cloud
+    request: Request
+    session: Session
+    version: tuple[int, int]
+    version_text: str
+    ids: dict[str, str]
+
+    @property
+    def user(self) -> User:
+        """Who asks."""
+        return self.session.user
+
+    @cached_property
+    def view(self) -> View:
+        """How answers are rendered for this caller."""
+        return View(self.cloud, self.user, f"https://{self.request.host}", self.version)
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The query string."""
+        return parameters(self.request.query)
+
+    def flag(self, name: str) -> bool:
+        """Read a boolean of the query string; any case, as pyvcloud sends `True`."""
+        return self.parameters.get(name, "").lower() == "true"
+
+    def body(self, *kinds: str) -> etree._Element:
+        """Return the body, checked against the order of its elements.
+
+        `kinds` are the documents that are accepted; another content type is 415, another root
+        or a wrong order 400.
+        """
+        return bodies.read(self.request, kinds)
+
+    def xml(self, root: etree._Element, kind: str, status: int = 200) -> Response:
+        """Answer with a document of a vCloud media type; the header's type is in lower case."""
+        content_type = f"{media(kind).lower()};version={self.version_text}"
+        return Response(status, serialise(root), content_type)
+
+    def created(self, root: etree._Element, kind: str, href: str) -> Response:
+        """Answer 201 with the new entity, which `Location` names."""
+        response = self.xml(root, kind, 201)
+        response.headers["Location"] = href
+        return response
+
+    def accepted(self, task: Task) -> Response:
+        """Answer 202 with a task, which `Location` names."""
+        response = self.xml(common.task(self.view, task), "task", 202)
+        response.headers["Location"] = f"{self.view.api}/task/{task.id}"
+        return response
+
+
+Handler = Callable[[Call], Response]
+
+
+@dataclass(frozen=True)
+class _Route:
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+_ROUTES: list[_Route] = []
+_BY_HEAD: dict[str, list[_Route]] = {}
+
+
+def route(method: str, *paths: str) -> Callable[[Handler], Handler]:
+    """Register a handler. In a path `{name}` stands for an identifier, `{name*}` for anything."""
+
+    def register(handler: Handler) -> Handler:
+        for path in paths:
+            pattern = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", path)
+            pattern = re.sub(r"\{(\w+)\}", rf"(?P<\1>{_ID})", pattern)
+            one = _Route(method, re.compile(pattern + "/?"), handler)
+            _ROUTES.append(one)
+            _BY_HEAD.setdefault(_head(path), []).append(one)
+        return handler
+
+    return register
+
+
+def _head(path: str) -> str:
+    """Return the part of a path that is looked up first: its second segment."""
+    parts = path.split("/", 3)
+    return parts[2].split("-")[0] if len(parts) > 2 else ""  # noqa: PLR2004
+
+
+def find(method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
+    """Find the handler of a request.
+
+    Raises 405 when the path exists for other methods; returns None when nobody knows the path.
+    """
+    known = False
+    for one in _BY_HEAD.get(_head(path), ()):
+        match = one.pattern.fullmatch(path)
+        if match is None:
+            continue
+        if one.method == method:
+            return one.handler, match.groupdict()
+        known = True
+    if known:
+        raise VcdError(405, "METHOD_NOT_ALLOWED", f"The method {method} is not allowed here.")
+    return None

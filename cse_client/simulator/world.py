@@ -1,0 +1,165 @@
+"""The cloud that the simulator offers out of the box.
+
+Networks lie in the loopback range, so that a guest's address can be reached on this machine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cse_client.simulator.clock import Clock
+from cse_client.simulator.loopback import DEFAULT_RANGE
+from cse_client.simulator.states import Pace
+from cse_client.simulator.vcd.cloud import Cloud, GuestOptions
+from cse_client.simulator.vcd.entities import (
+    Catalog,
+    CatalogItem,
+    Org,
+    SizingPolicy,
+    StorageProfile,
+    Template,
+    Vdc,
+)
+from cse_client.simulator.vcd.networks import EdgeGateway, NatRule, OrgNetwork
+from cse_client.simulator.vcd.people import User
+from cse_client.simulator.vcd.power import attach_leases
+from cse_client.simulator.vcd.versions import RELEASES
+
+__all__ = ["CATALOG", "CSE_TEMPLATE", "CURRENT_TEMPLATE", "make_cloud"]
+
+CATALOG = "cse"
+#: CSE's own template of that time, and one with a current Ubuntu, containerd and kubeadm.
+CSE_TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
+CURRENT_TEMPLATE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
+
+_EXTERNAL = "203.0.113.10"
+
+
+def make_cloud(
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    pace: Pace | None = None,
+    release: str = "10.3",
+    guests: GuestOptions | None = None,
+    addresses: str = DEFAULT_RANGE,
+) -> Cloud:
+    """Make the organisation `acme` with everything that a tenant needs.
+
+    `addresses` are the first two numbers of every network's addresses.
+    """
+    cloud = Cloud(
+        folder=folder,
+        clock=clock or Clock(),
+        pace=pace or Pace(),
+        release=RELEASES[release],
+        org=Org("acme", full_name="Acme Corporation", description="The simulator's organisation"),
+        guest_options=guests or GuestOptions(),
+    )
+    for name, role in (
+        ("admin", "Organization Administrator"),
+        ("author", "vApp Author"),
+        ("viewer", "Read Only"),
+    ):
+        cloud.users[name] = User.of_role(name, role)
+    for name in ("vdc1", "vdc2"):
+        vdc = _vdc(name)
+        cloud.vdcs[vdc.id] = vdc
+    _networks(cloud, addresses)
+    _catalog(cloud)
+    attach_leases(cloud)
+    return cloud
+
+
+def _vdc(name: str) -> Vdc:
+    vdc = Vdc(name, description=f"Virtual data centre {name}")
+    vdc.storage = [
+        StorageProfile("gold", vdc_id=vdc.id, is_default=True),
+        StorageProfile("silver", vdc_id=vdc.id, limit_mb=10 * 1024 * 1024),
+    ]
+    vdc.policies = [
+        SizingPolicy("System Default"),
+        SizingPolicy("2core-4gb", cpus=2, memory_mb=4096),
+        SizingPolicy("4core-8gb", cpus=4, memory_mb=8192),
+    ]
+    return vdc
+
+
+def _networks(cloud: Cloud, addresses: str) -> None:
+    first, second = cloud.vdcs.values()
+    edge = EdgeGateway("edge1", _EXTERNAL)
+    edge.nat.append(NatRule("net1 out", "SNAT", _EXTERNAL, f"{addresses}.0.0/24"))
+    cloud.edges[edge.id] = edge
+    for number, (name, fence, vdc) in enumerate(
+        (
+            ("net1", "natRouted", first),
+            ("net2", "natRouted", first),
+            ("net3", "bridged", first),
+            ("net4", "isolated", first),
+            ("vdc2-net", "bridged", second),
+        )
+    ):
+        subnet = f"{addresses}.{number}"
+        net = OrgNetwork(
+            name,
+            f"{subnet}.0/24",
+            fence,
+            (f"{subnet}.10", f"{subnet}.250"),
+            edge=edge if fence == "natRouted" else None,
+            shared_in={vdc.id},
+        )
+        cloud.networks[net.id] = net
+
+
+def _catalog(cloud: Cloud) -> None:
+    now = cloud.clock.now()
+    vdc = next(iter(cloud.vdcs.values()))
+    catalog = Catalog(CATALOG, description="Kubernetes templates", created=now)
+    templates = [
+        Template(
+            CSE_TEMPLATE,
+            description="Ubuntu 16.04, Docker-ce 18.09.7, Kubernetes 1.18.6, weave 2.6.5",
+            vdc_id=vdc.id,
+            vm_name="ubuntu-1604-k8s1186-weave265-vm",
+            created=now,
+            image={
+                "name": CSE_TEMPLATE,
+                "os": "ubuntu-16.04",
+                "os_version_id": "16.04",
+                "kubernetes": "1.18.6",
+                "runtime": "docker",
+                "cni": "weave",
+                "cni_version": "2.6.5",
+                "cni_manifest": "/root/weave_v2-6-5.yml",
+                "customization_engine": "classic",
+            },
+        ),
+        Template(
+            CURRENT_TEMPLATE,
+            description="Ubuntu 24.04, containerd 1.7, Kubernetes 1.33.1, antrea 2.3",
+            vdc_id=vdc.id,
+            vm_name="ubuntu-2404-k8s1331-antrea23-vm",
+            created=now,
+            image={
+                "name": CURRENT_TEMPLATE,
+                "os": "ubuntu-24.04",
+                "os_version_id": "24.04",
+                "kubernetes": "1.33.1",
+                "runtime": "containerd",
+                "cni": "antrea",
+                "cni_version": "2.3",
+                "cni_manifest": "/root/antrea_v2-3.yml",
+                "customization_engine": "cloud-init",
+            },
+        ),
+    ]
+    for template in templates:
+        catalog.items.append(
+            CatalogItem(
+                template.name,
+                description=template.description,
+                template=template,
+                created=now,
+            )
+        )
+    cloud.catalogs[catalog.id] = catalog

@@ -1,0 +1,174 @@
+"""Queries: pages, filters, metadata, formats (vcd-api 7.2, point 8)."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from cse_client.simulator import Simulator
+from tests.simulator.client import NAMESPACES, Tenant, V, metadata_body
+
+
+def names(tenant, text):
+    return [one.get("name") for one in tenant.query(text)]
+
+
+def rel(root, wanted):
+    for link in root.iterfind(f"{V}Link"):
+        if link.get("rel") == wanted and not link.get("type").endswith("+json"):
+            return link.get("href")
+    return None
+
+
+@pytest.fixture
+def many(tenant):
+    tenant.control("POST", "vapps", {"count": 300, "prefix": "c"})
+    return tenant
+
+
+def test_pages_hold_25_unless_asked_and_128_at_most(many):
+    root = many.get("/api/query?type=vApp")
+    assert (root.get("total"), root.get("pageSize"), root.get("page")) == ("300", "25", "1")
+    assert len(root.findall(f"{V}VAppRecord")) == 25
+    root = many.get("/api/query?type=vApp&pageSize=500")
+    assert (root.get("pageSize"), len(root.findall(f"{V}VAppRecord"))) == ("128", 128)
+
+
+def test_next_page_links_lead_through_everything_and_keep_the_query(many):
+    place = "/api/query?type=vApp&pageSize=128&filter=name!=c-00007&fields=name&sortDesc=name"
+    seen = []
+    while place:
+        root = many.get(place)
+        for record in root.findall(f"{V}VAppRecord"):
+            assert set(record.keys()) == {"name", "href"}
+            seen.append(record.get("name"))
+        place = rel(root, "nextPage")
+    assert len(seen) == 299
+    assert seen == sorted(seen, reverse=True)
+    assert rel(root, "previousPage")
+    assert many.send("GET", "/api/query?type=vApp&page=99").status == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("name==c-00001", ["c-00001"]),
+        ("name==c-0000*;name!=c-00002", [f"c-0000{n}" for n in (1, 3, 4, 5, 6, 7, 8, 9)]),
+        ("name==c-00001,name==c-00002", ["c-00001", "c-00002"]),
+        ("(name==c-00001,name==c-00002);status==POWERED_ON", ["c-00001", "c-00002"]),
+        ("(name==c-00001,name==c-00002);status==POWERED_OFF", []),
+        ("name=ge=c-00299", ["c-00299", "c-00300"]),
+        ("name=lt=c-00002", ["c-00001"]),
+        ("name==C-00001", []),
+        ("metadata:cse.version==STRING:2.6.1;name==c-00003", ["c-00003"]),
+        ("metadata:cse.version==STRING:9*;name==c-00003", []),
+        ("metadata@SYSTEM:cse.version==STRING:2.6.1", []),
+    ],
+)
+def test_filters(many, text, hits):
+    assert names(many, f"type=vApp&filter={quote(text, safe='=!;,()*:@')}") == hits
+
+
+@pytest.mark.parametrize("text", ["name=", "name==x)", "(name==x", "metadata:a==x", "colour==red"])
+def test_broken_filters_are_refused(many, text):
+    assert many.send("GET", f"/api/query?type=vApp&filter={quote(text)}").status == 400
+
+
+def test_unknown_types_and_formats_are_refused(tenant):
+    assert tenant.send("GET", "/api/query?type=unicorn").status == 400
+    assert tenant.send("GET", "/api/query?type=vApp&format=poem").status == 400
+
+
+def test_a_name_full_of_special_characters_is_found_by_both_ways_of_escaping(simulator, tenant):
+    name = "a(b),c;d\\e f&g*"
+    vapp = tenant.vapp("demo")
+    simulator.cloud.vapps[vapp[-36:]].name = name
+    escaped = "".join(f"\\{char}" if char in "(),;\\" else char for char in name)
+    assert names(tenant, f"type=vApp&filter=name=={quote(escaped)}") == [name]
+    old = Tenant(simulator, version="34.0").login()
+    twice = quote(f"name=={quote(name)}")
+    assert names(old, f"type=vApp&filterEncoded=true&filter={twice}") == [name]
+    old.close()
+
+
+def test_pyvcloud_finds_special_names(simulator, tenant, pyvcloud):
+    from pyvcloud.vcd.client import QueryResultFormat
+
+    vapp = tenant.vapp("demo")
+    name = "a(b),c;d e"
+    simulator.cloud.vapps[vapp[-36:]].name = name
+    query = pyvcloud.get_typed_query(
+        "vApp", query_result_format=QueryResultFormat.ID_RECORDS, equality_filter=("name", name)
+    )
+    (record,) = query.execute()
+    assert record.get("id") == f"urn:vcloud:vapp:{vapp[-36:]}"
+
+
+def test_references_are_compared_by_their_id(tenant):
+    tenant.vapp("demo")
+    vdc = tenant.one("orgVdc", "vdc1")
+    other = tenant.one("orgVdc", "vdc2")
+    assert names(tenant, f"type=vApp&filter=vdc=={quote(vdc)}") == ["demo"]
+    assert names(tenant, f"type=vApp&filter=vdc=={vdc[-36:]}") == ["demo"]
+    assert names(tenant, f"type=vApp&filter=vdc=={quote(other)}") == []
+
+
+def test_metadata_fields_come_with_the_record_and_are_eight_at_most(tenant):
+    vapp = tenant.vapp("demo")
+    values = {f"k{number}": str(number) for number in range(9)}
+    tenant.done(tenant.post(f"{vapp}/metadata", metadata_body(**values), "metadata"))
+    eight = ",".join(f"metadata:k{number}" for number in range(8))
+    (record,) = tenant.query(f"type=vApp&fields=name,{eight}")
+    entries = {
+        entry.findtext(f"{V}Key"): entry.findtext(f"{V}TypedValue/{V}Value")
+        for entry in record.iterfind(f"{V}Metadata/{V}MetadataEntry")
+    }
+    assert entries == {f"k{number}": str(number) for number in range(8)}
+    assert tenant.send("GET", f"/api/query?type=vApp&fields={eight},metadata:k8").status == 400
+
+
+def test_template_vms_are_told_apart(tenant):
+    tenant.done(tenant.add_vms(tenant.vapp("demo"), "one"))
+    assert names(tenant, "type=vm&filter=isVAppTemplate==false") == ["one"]
+    assert len(names(tenant, "type=vm")) == 3
+
+
+def test_formats(tenant):
+    root = tenant.get("/api/query?type=catalogItem&format=references")
+    assert root.tag == f"{V}CatalogItemReferences"
+    first = root.find(f"{V}CatalogItemReference")
+    assert first.get("href") and first.get("name") and first.get("id").startswith("urn:vcloud:")
+    root = tenant.get("/api/query?type=catalogItem&format=idrecords")
+    assert root.find(f"{V}CatalogItemRecord").get("id").startswith("urn:vcloud:catalogitem:")
+    root = tenant.get("/api/query?type=catalogItem")
+    assert root.find(f"{V}CatalogItemRecord").get("id") is None
+
+
+def test_a_thousand_clusters_are_listed_in_eight_requests():
+    with Simulator(guests=False) as simulator:
+        tenant = Tenant(simulator).login()
+        tenant.control("POST", "vapps", {"count": 1000, "workers": 1})
+        tenant.control("DELETE", "journal")
+        place, found = "/api/query?type=vApp&pageSize=128&fields=name,metadata:cse.cluster.id", 0
+        while place:
+            root = tenant.get(place)
+            found += len(root.findall(f"{V}VAppRecord/{V}Metadata"))
+            place = rel(root, "nextPage")
+        assert found == 1000
+        assert tenant.control("GET", "journal")["counts"] == {"GET": 8}
+        tenant.close()
+
+
+def test_deleting_metadata(tenant):
+    vapp = tenant.vapp("demo")
+    tenant.done(tenant.post(f"{vapp}/metadata", metadata_body(a_b="1", c="2"), "metadata"))
+    value = (
+        f'<MetadataValue {NAMESPACES}><TypedValue xsi:type="MetadataNumberValue"><Value>7</Value>'
+        "</TypedValue></MetadataValue>"
+    )
+    tenant.done(tenant.send("PUT", f"{vapp}/metadata/c", value, "metadata.value"))
+    tenant.done(tenant.send("DELETE", f"{vapp}/metadata/a.b"))
+    assert tenant.send("DELETE", f"{vapp}/metadata/a.b").status == 403
+    (entry,) = tenant.get(f"{vapp}/metadata").iterfind(f"{V}MetadataEntry")
+    assert entry.findtext(f"{V}TypedValue/{V}Value") == "7"
