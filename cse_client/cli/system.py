@@ -8,9 +8,6 @@ from cse_client.cli.session import Run, command
 
 __all__ = ["info_command", "version_command"]
 
-PRODUCT = "CSE"
-DESCRIPTION = "Kubernetes clusters on VMware Cloud Director (cse-client)"
-
 
 @click.command("version")
 @command
@@ -18,7 +15,7 @@ def version_command(run: Run) -> None:
     """Show this client's version."""
     import platform
 
-    from cse_client import __version__
+    from cse_client import DESCRIPTION, PRODUCT, __version__
 
     run.console.sentence(
         f"{PRODUCT}, {DESCRIPTION}, version {__version__}",

@@ -165,7 +165,7 @@ def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
     if recorded.workers is None:
         return spec
     differences = [
-        f"{words} {was or 'not given'} (now {now})"
+        f"{words} {'not given' if was is None else was} (now {now})"
         for words, was, now in (
             ("--nodes", recorded.workers, spec.workers),
             ("--network", recorded.network, spec.network),

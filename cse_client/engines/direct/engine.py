@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cse_client import __version__
+from cse_client import DESCRIPTION, PRODUCT, __version__
 from cse_client.engines.direct.access import (
     ADMIN_LIFETIME,
     admin_kubeconfig,
@@ -35,8 +35,6 @@ from cse_client.model import (
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 
-PRODUCT = "CSE"
-DESCRIPTION = "Kubernetes clusters on VMware Cloud Director, client only (cse-client)"
 #: Names the default template where the guide's is not wanted.
 DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
 

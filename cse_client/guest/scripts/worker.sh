@@ -16,7 +16,9 @@ step_images() { pull_images '/(kube-proxy|pause):'; }
 api_ready() {
   port_open "$API_HOST" "$API_PORT" || { LAST="no connection"; return 1; }
   LAST=$(K auth can-i create certificatesigningrequests.certificates.k8s.io \
-    --subresource=selfnodeclient 2>&1)
+    --subresource=selfnodeclient 2>&1) && return 0
+  case $LAST in no | *$'\n'no) LAST="it accepts no nodes yet" ;; esac
+  return 1
 }
 step_wait() {
   until_ok "$T_WAIT" 5 api_ready ||

@@ -1,0 +1,37 @@
+# make demo    a cluster on a simulated VMware Cloud Director, from login to deletion
+# make test    all tests
+# make lint    all linters
+# make docs    write docs/cli.md anew
+# make clean   remove what these made
+#
+# Each sets up what it needs: a virtual environment in .venv with this project and its tools.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SCRIPTS = $(shell grep -rlE '^\#!(/usr)?/bin/(env )?(ba)?sh' .ci docs cse_client tests)
+
+.PHONY: demo test lint docs clean
+
+demo: .venv/demo.ready
+	@sh docs/demo.sh
+
+test: .venv/test.ready
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/lint.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	shellcheck $(SCRIPTS)
+
+docs: .venv/test.ready
+	$(BIN)/python docs/cli.py
+
+.venv/%.ready: setup.py pyproject.toml .ci/setup
+	@PYTHON='$(PYTHON)' sh .ci/setup $*
+	@touch $@
+
+clean:
+	rm -rf .venv build dist cse_client.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .hypothesis .import_linter_cache vcd.log vcd_cli_error.log vcd_sdk.log

@@ -1,0 +1,64 @@
+"""What all tests share: a home of their own, and `vcd` as its user starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.programs import ROOT, Result, clean_environment
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home folder in which vcd-cli knows our extension."""
+    folder = tmp_path / "home"
+    (folder / ".vcd-cli").mkdir(parents=True)
+    example = (ROOT / "profiles.example.yaml").read_text(encoding="utf-8")
+    (folder / ".vcd-cli" / "profiles.yaml").write_text(example, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    """The environment of programs that a test starts; a test may change it."""
+    return clean_environment(home)
+
+
+@pytest.fixture
+def run(home: Path, environment: dict[str, str]) -> Callable[..., Result]:
+    """Run a program in the private home; `env` adds to its environment."""
+
+    def start(
+        *words: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 100
+    ) -> Result:
+        done = subprocess.run(
+            words,
+            input=stdin.encode(),
+            capture_output=True,
+            cwd=home,
+            env={**environment, **(env or {})},
+            timeout=timeout,
+            check=False,
+        )
+        return Result(
+            done.returncode,
+            done.stdout.decode("utf-8", "replace"),
+            done.stderr.decode("utf-8", "replace"),
+            done.stdout,
+        )
+
+    return start
+
+
+@pytest.fixture
+def vcd(run: Callable[..., Result]) -> Callable[..., Result]:
+    """Run the installed `vcd` program."""
+
+    def start(*words: str, **settings: object) -> Result:
+        return run(str(Path(sys.executable).parent / "vcd"), *words, **settings)
+
+    return start

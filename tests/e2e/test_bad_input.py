@@ -1,0 +1,140 @@
+"""Words that cannot be meant: one clear sentence each, before anything is asked of VCD."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Control
+from tests.programs import Result
+
+Run = Callable[..., Result]
+
+PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n"
+RULE = (
+    "Hint: A name has 1 to 25 letters, digits and dashes, begins with a letter and does not end "
+    "with a dash.\n"
+)
+
+
+@pytest.fixture
+def nothing_asked(control: Control) -> Iterator[None]:
+    """Check that VCD heard nothing of a test."""
+    yield
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["system", "info"],
+        ["template", "list"],
+        ["cluster", "list"],
+        ["cluster", "info", "x"],
+        ["cluster", "config", "x"],
+        ["cluster", "create", "x", "-n", "net1"],
+        ["cluster", "delete", "x", "--yes"],
+        ["cluster", "seal", "x"],
+    ],
+)
+def test_not_logged_in(vcd: Run, nothing_asked: None, words: list[str]) -> None:
+    result = vcd("cse", *words)
+    assert (result.code, result.out) == (4, "")
+    assert result.err == (
+        "Error: You are not logged in.\nHint: Log in: vcd login HOST ORGANISATION USER\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a" * 26], f"The cluster name '{'a' * 26}' is not allowed: it has 26 characters."),
+        (["my_cluster"], "The cluster name 'my_cluster' is not allowed: it contains '_'."),
+        (["--", "-demo"], "The cluster name '-demo' is not allowed: it begins with '-'."),
+        (["a.b"], "The cluster name 'a.b' is not allowed: it contains '.'."),
+        (["démo"], "The cluster name 'démo' is not allowed: it contains 'é'."),
+    ],
+)
+def test_bad_names(cse: Run, nothing_asked: None, words: list[str], message: str) -> None:
+    result = cse("cluster", "create", "-n", "net1", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"Error: {message}\n{RULE}"
+
+
+def test_an_empty_name(cse: Run) -> None:
+    result = cse("cluster", "create", "", "-n", "net1")
+    assert (result.code, result.err) == (2, f"Error: The cluster's name is empty.\n{RULE}")
+
+
+def test_a_name_that_looks_like_an_option(cse: Run) -> None:
+    result = cse("cluster", "create", "-demo", "-n", "net1")
+    assert result.code == 2
+    assert "A cluster's name begins with a letter, not with a dash." in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "err"),
+    [
+        (
+            ["-N", "-1"],
+            "Error: The number of nodes cannot be -1.\n"
+            "Hint: 0 makes a cluster of a control plane alone.\n",
+        ),
+        (["-N", "501"], "Error: 501 nodes are too many: 500 is the limit.\n"),
+        (["--cpu", "0"], "Error: A node cannot have 0 CPUs.\nHint: kubeadm needs 2.\n"),
+        (
+            ["--memory", "0"],
+            "Error: A node cannot have 0 MB of memory.\n"
+            "Hint: --memory is in MB, for example --memory 4096.\n",
+        ),
+        (
+            ["--enable-nfs"],
+            "Error: --enable-nfs is not supported: this client makes no NFS nodes.\n"
+            "Hint: Leave it out and use an NFS server of your own, or a CSI driver.\n",
+        ),
+        (
+            ["-t", "x_rev1", "-r", "2"],
+            "Error: 'x_rev1' is revision 1, but revision 2 was asked for.\n",
+        ),
+        (
+            ["--ssh-key", "nothing.pub"],
+            "Error: The ssh key file 'nothing.pub' does not exist.\n"
+            "Hint: `ssh-keygen -t ed25519` makes one.\n",
+        ),
+        (
+            ["--ssh-key", "private"],
+            "Error: 'private' is a private key; it must stay on this machine.\n"
+            "Hint: Give the public key, usually private.pub.\n",
+        ),
+        (
+            ["--ssh-key", ".vcd-cli/profiles.yaml"],
+            "Error: Line 1 of '.vcd-cli/profiles.yaml' is not an OpenSSH public key.\n"
+            "Hint: A public key begins with ssh-rsa, ssh-ed25519 or alike.\n",
+        ),
+    ],
+)
+def test_bad_words(cse: Run, home: Path, nothing_asked: None, words: list[str], err: str) -> None:
+    (home / "private").write_text(PRIVATE)
+    result = cse("cluster", "create", "bad", "-n", "net1", *words)
+    assert (result.code, result.out, result.err) == (2, "", err)
+
+
+def test_no_network_and_a_bad_name_are_both_reported(cse: Run) -> None:
+    result = cse("cluster", "create", "a_b")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "Error: 2 problems were found; nothing was created.\n"
+        "  - The cluster name 'a_b' is not allowed: it contains '_'.\n"
+        f"    {RULE}"
+        "  - Missing option '-n' / '--network'.\n"
+        "    Hint: `vcd network list` and `vcd vdc info` show the networks of the VDC.\n"
+    )
+
+
+@pytest.mark.parametrize("words", [["-N", "two"], ["--timeout", "soon"], ["--bogus"], ["x", "y"]])
+def test_clicks_own_complaints(cse: Run, words: list[str]) -> None:
+    result = cse("cluster", "create", "bad", "-n", "net1", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Usage: vcd cse cluster create [OPTIONS] NAME\n")

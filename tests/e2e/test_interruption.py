@@ -1,0 +1,125 @@
+"""Stopped in the middle: said so, resumable by the same command, removable by delete."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Control, Login
+from tests.programs import Result
+
+Run = Callable[..., Result]
+
+VCD = str(Path(sys.executable).parent / "vcd")
+CREATE = ("cluster", "create", "halfway", "-n", "net1", "-N", "1")
+HINT = "vcd cse cluster delete halfway"
+
+
+@pytest.fixture(autouse=True)
+def _removed(cse: Run, control: Control, login: Login) -> Iterator[None]:
+    """Remove what a test left behind."""
+    yield
+    control.ask("DELETE", "faults")
+    if "halfway" in control.get("state")["vapps"]:
+        cse("cluster", "delete", "halfway", "--yes")
+
+
+@pytest.fixture
+def stop(home: Path, environment: dict[str, str], logged_in: Path) -> Callable[..., Result]:
+    """Start a creation, send it a signal once its stderr holds some text."""
+
+    def start(number: signal.Signals, text: str, *words: str) -> Result:
+        with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
+            process = subprocess.Popen(
+                [VCD, "cse", *words], cwd=home, env=environment, stdout=out, stderr=err
+            )
+        deadline = time.monotonic() + 60
+        while text not in (home / "err").read_text():
+            assert process.poll() is None, (home / "err").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(number)
+        code = process.wait(60)
+        return Result(code, (home / "out").read_text(), (home / "err").read_text())
+
+    return start
+
+
+def vms(control: Control) -> list[str]:
+    """Return the kinds of the VMs of the cluster, sorted."""
+    vapp = control.get("state")["vapps"]["halfway"]
+    return sorted(name.partition("-")[0] for name in vapp["vms"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("step", ["• [1/6]", "• [3/6]", "• [5/6]"])
+def test_a_signal_then_the_same_command(
+    cse: Run, stop: Run, control: Control, number: signal.Signals, step: str
+) -> None:
+    if number is not signal.SIGINT and step != "• [3/6]":
+        pytest.skip("one step is enough for the other signals")
+    control.set("faults", kind="slow", method="POST", path="vApp", seconds=1, times=0)
+    stopped = stop(number, step, *CREATE)
+    control.ask("DELETE", "faults")
+    assert (stopped.code, stopped.out) == (5, "")
+    assert HINT in stopped.err
+    assert "Traceback" not in stopped.err
+
+    resumed = cse(*CREATE)
+    assert resumed.code == 0, resumed.err
+    assert resumed.out.startswith("Cluster halfway is ready: 1 control plane and 1 worker, ")
+    assert vms(control) == ["mstr", "node"]
+
+
+def test_a_signal_then_delete(cse: Run, stop: Run, control: Control) -> None:
+    before = control.possessions()
+    control.set("faults", kind="slow", method="POST", path="recompose", seconds=1, times=0)
+    assert stop(signal.SIGINT, "• [3/6]", *CREATE).code == 5
+    control.ask("DELETE", "faults")
+    deleted = cse("cluster", "delete", "halfway", "--yes")
+    assert deleted.code == 0, deleted.err
+    assert control.possessions() == before
+
+
+def test_a_session_that_expires_in_the_middle(
+    cse: Run, control: Control, login: Login, home: Path
+) -> None:
+    login.forget()
+    control.set("faults", kind="expire_session", method="POST", path="recompose", times=1)
+    stopped = cse(*CREATE)
+    assert (stopped.code, stopped.out) == (4, "")
+    assert "has expired or is not valid" in stopped.err
+    assert "Log in again: vcd login" in stopped.err
+    login.put_into(home)
+    resumed = cse(*CREATE)
+    assert resumed.code == 0, resumed.err
+    assert vms(control) == ["mstr", "node"]
+
+
+def test_a_time_that_runs_out(cse: Run, control: Control) -> None:
+    control.set("faults", kind="slow", method="POST", path="recompose", seconds=2, times=0)
+    stopped = cse(*CREATE, "--timeout", "1s")
+    control.ask("DELETE", "faults")
+    assert (stopped.code, stopped.out) == (5, "")
+    assert HINT in stopped.err
+    resumed = cse(*CREATE)
+    assert resumed.code == 0, resumed.err
+
+
+def test_no_waiting(cse: Run, control: Control) -> None:
+    left = cse(*CREATE, options=("-n",))
+    assert left.code == 0, left.err
+    assert left.out == (
+        "Cluster halfway is being made; VCD and its nodes finish alone.\n"
+        "Next: vcd cse cluster info halfway\n"
+    )
+    assert vms(control) == ["mstr", "node"]
+    deadline = time.monotonic() + 60
+    while "Ready" not in (shown := cse("cluster", "info", "halfway").out):
+        assert time.monotonic() < deadline, shown

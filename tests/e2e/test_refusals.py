@@ -1,0 +1,246 @@
+"""What VCD's state forbids: refused before anything is written, with the right exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Cloud, Control, Login, log_in
+from tests.programs import Result
+
+Run = Callable[..., Result]
+
+pytestmark = pytest.mark.usefixtures("nothing_created")
+
+TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
+BOTH = f"Hint: There are: {TEMPLATE}, ubuntu-24.04_k8-1.33_antrea-2.3.\n"
+
+
+@contextmanager
+def changed(control: Control, path: str, now: dict[str, object], then: dict[str, object]):  # type: ignore[no-untyped-def]
+    """Change something in the simulator for a while."""
+    control.set(path, **now)
+    try:
+        yield
+    finally:
+        control.set(path, **then)
+
+
+def said(result: Result) -> str:
+    """Return stderr without the line of progress that every check has."""
+    check = " • Check the request\n ✗ Check the request\n"
+    assert result.err.startswith(check), result.err
+    return result.err[len(check) :]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "err"),
+    [
+        (
+            ["-n", "net1", "--vdc", "nope"],
+            3,
+            "Error: Organization 'acme' has no VDC 'nope'; there are: vdc1, vdc2.\n",
+        ),
+        (
+            ["-n", "nope"],
+            3,
+            "Error: VDC 'vdc1' has no network 'nope'; usable ones: net1, net2, net3.\n"
+            "Hint: Name one of them with --network\n",
+        ),
+        (
+            ["-n", "net4"],
+            4,
+            "Error: The network 'net4' is isolated: nothing on it reaches the outside.\n"
+            "Hint: Choose a routed or direct network with --network\n",
+        ),
+        (
+            ["-n", "net2", "--strict"],
+            4,
+            "Error: The network 'net2' shows no way to the Internet: no SNAT rule of gateway "
+            "'edge1' covers it.\n"
+            "Hint: Add a SNAT rule for it, or leave --strict out\n",
+        ),
+        (["-n", "net1", "-t", "nope"], 3, f"Error: Template 'nope' was not found.\n{BOTH}"),
+        (
+            ["-n", "net1", "-t", TEMPLATE, "-r", "9"],
+            3,
+            f"Error: Template '{TEMPLATE}' has no revision 9.\nHint: There are: 2.\n",
+        ),
+        (
+            ["-n", "net1", "-t", f"{TEMPLATE}_rev9"],
+            3,
+            f"Error: Template '{TEMPLATE}' has no revision 9.\nHint: There are: 2.\n",
+        ),
+        (
+            ["-n", "net1", "-s", "nope"],
+            3,
+            "Error: VDC 'vdc1' has no storage profile 'nope'; there are: gold, silver.\n"
+            "Hint: Name one of them with --storage-profile\n",
+        ),
+        (
+            ["-n", "nope", "-t", "nope", "-s", "nope"],
+            3,
+            "Error: Cluster 'bad' cannot be created for 3 reasons; nothing was changed.\n"
+            f"  - Template 'nope' was not found.\n    {BOTH}"
+            "  - VDC 'vdc1' has no network 'nope'; usable ones: net1, net2, net3.\n"
+            "    Hint: Name one of them with --network\n"
+            "  - VDC 'vdc1' has no storage profile 'nope'; there are: gold, silver.\n"
+            "    Hint: Name one of them with --storage-profile\n",
+        ),
+    ],
+)
+def test_what_is_not_there(cse: Run, words: list[str], code: int, err: str) -> None:
+    result = cse("cluster", "create", "bad", *words)
+    assert (result.code, result.out, said(result)) == (code, "", err)
+
+
+def test_a_network_without_a_way_out_is_a_warning(cse: Run) -> None:
+    result = cse("cluster", "create", "bad", "-n", "net2", "--dry-run")
+    assert result.code == 0
+    assert "no SNAT rule of gateway 'edge1' covers it" in result.out + result.err
+
+
+def test_too_few_addresses(cse: Run, control: Control) -> None:
+    pool = control.get("state")["networks"]["net1"]["pool"]
+    small = [pool[0], pool[0][: pool[0].rindex(".")] + ".11"]
+    with changed(control, "networks/net1", {"pool": small}, {"pool": pool}):
+        result = cse("cluster", "create", "bad", "-n", "net1")
+    assert (result.code, result.out) == (4, "")
+    assert said(result) == (
+        "Error: The network 'net1' has 2 free addresses in its static pool, and 3 nodes need one "
+        "each.\nHint: Widen the pool, release addresses, or ask for fewer --nodes\n"
+    )
+
+
+def test_too_small_a_quota(cse: Run, control: Control) -> None:
+    with changed(control, "vdcs/vdc1", {"vm_quota": 3}, {"vm_quota": 0}):
+        result = cse("cluster", "create", "bad", "-n", "net1")
+    assert (result.code, result.out) == (4, "")
+    assert said(result).endswith(
+        "more VMs, and 3 are needed.\n"
+        "Hint: Ask for fewer --nodes, delete VMs, or have the VM quota raised\n"
+    )
+
+
+def test_a_licence_agreement(cse: Run, control: Control) -> None:
+    path = f"templates/{TEMPLATE}_rev2"
+    with changed(control, path, {"eula": "You shall\nobey."}, {"eula": ""}):
+        refused = cse("cluster", "create", "bad", "-n", "net1")
+        accepted = cse("cluster", "create", "bad", "-n", "net1", "--accept-eulas", "--dry-run")
+    assert (refused.code, refused.out) == (4, "")
+    assert said(refused) == (
+        f"Error: The template '{TEMPLATE}_rev2' has 1 licence agreement(s) that nobody accepted: "
+        '"You shall".\nHint: Read it in VCD, then accept it with --accept-eulas\n'
+    )
+    assert accepted.code == 0
+
+
+def test_two_different_problems_at_once(cse: Run, control: Control) -> None:
+    with changed(control, "vdcs/vdc1", {"vm_quota": 3}, {"vm_quota": 0}):
+        result = cse("cluster", "create", "bad", "-n", "net4", options=("-j",))
+    assert result.code == 4
+    document = json.loads(result.out)
+    assert document["exit_code"] == 4
+    assert [problem["error"].partition(":")[0] for problem in document["problems"]][:1] == [
+        "The network 'net4' is isolated"
+    ]
+    assert len(document["problems"]) == 2
+
+
+def test_no_right_to_create(vcd: Run, cloud: Cloud, home: Path) -> None:
+    log_in(cloud, home, user="viewer", password=cloud.others["viewer"])
+    result = vcd("cse", "cluster", "create", "bad", "-n", "net1")
+    assert (result.code, result.out) == (4, "")
+    assert "vApp: Create / Reconfigure" in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["template", "list"],
+        ["cluster", "list"],
+        ["cluster", "info", "x"],
+        ["cluster", "create", "x", "-n", "net1"],
+    ],
+)
+def test_an_expired_session(
+    cse: Run, cloud: Cloud, control: Control, login: Login, words: list[str]
+) -> None:
+    login.forget()
+    control.set("faults", kind="expire_session", times=1)
+    result = cse(*words)
+    assert (result.code, result.out) == (4, "")
+    assert result.err == (
+        f"Error: The session at {cloud.host} has expired or is not valid (cannot open the "
+        f"session).\nHint: Log in again: vcd login {cloud.host} acme admin\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["info", "nope"], ["config", "nope"], ["delete", "nope", "--yes"], ["seal", "nope"]]
+)
+def test_an_unknown_cluster(cse: Run, words: list[str]) -> None:
+    result = cse("cluster", *words)
+    assert (result.code, result.out) == (3, "")
+    assert result.err == (
+        "Error: Cluster 'nope' was not found in VDC 'vdc1'.\n"
+        "Hint: See which there are: vcd cse cluster list\n"
+    )
+
+
+def test_deleting_without_a_yes(cse: Run) -> None:
+    result = cse("cluster", "delete", "demo")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "Error: Deleting demo needs a yes, and there is no terminal to ask on.\n"
+        "Hint: vcd cse cluster delete demo --yes\n"
+    )
+
+
+def test_a_vapp_that_is_no_cluster(vcd: Run, cse: Run, control: Control) -> None:
+    made = vcd("-n", "vapp", "create", "plain")
+    assert made.code == 0, made.err
+    try:
+        create = cse("cluster", "create", "plain", "-n", "net1")
+        deletion = cse("cluster", "delete", "plain", "--yes")
+    finally:
+        vcd("-n", "vapp", "delete", "plain", "--yes", "--force")
+    assert (create.code, create.out) == (1, "")
+    assert said(create) == (
+        "Error: The name 'plain' is taken by a vApp in VDC 'vdc1' that is no cluster.\n"
+        "Hint: Choose another name.\n"
+    )
+    assert (deletion.code, deletion.out) == (1, "")
+    assert deletion.err == (
+        "Error: vApp 'plain' exists but is not a Kubernetes cluster.\n"
+        "Hint: To look at it: vcd vapp info plain\n"
+    )
+
+
+def test_no_vdc_chosen(cse: Run, logged_in: Path) -> None:
+    profile = logged_in / ".vcd-cli" / "profiles.yaml"
+    lines = profile.read_text().splitlines(keepends=True)
+    emptied = (
+        f"  {key}: ''\n"
+        if (key := line.strip().partition(":")[0]) in ("vdc_href", "vdc_in_use")
+        else line
+        for line in lines
+    )
+    profile.write_text("".join(emptied))
+    result = cse("cluster", "create", "bad", "-n", "net1")
+    assert (result.code, result.out) == (3, "")
+    assert said(result) == (
+        "Error: No VDC is chosen; there are: vdc1, vdc2.\n"
+        "Hint: Choose one: vcd vdc use NAME, or --vdc NAME\n"
+    )
+
+
+def test_an_unwritable_current_folder_is_vcd_clis_own(run: Run, cloud: Cloud) -> None:
+    """vcd-cli opens its logs in the current folder before it loads any extension."""
+    result = run("sh", "-c", "cd /proc && exec vcd cse version")
+    assert result.code == 1
+    assert "vcd.log" in result.err
