@@ -8,6 +8,7 @@ result.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,8 @@ _VCD_EVERY = 3.0
 # How many waiting nodes a line of progress names.
 _NAMED = 3
 
+# How the bootstrap's last log line gives its reason (guest/scripts/common.sh, `left`).
+_REASON = re.compile(r"FAILED in phase \S+ \(rc \d+\): (.+)")
 _CUSTOMIZED = "GC_COMPLETE"
 _CUSTOMIZATION_FAILED = "GC_FAILED"
 
@@ -321,7 +324,9 @@ class ReadyWatch:
 
 def _failure_text(report: NodeReport) -> str:
     code = f" (exit code {report.exit_code})" if report.exit_code is not None else ""
-    return f"Node '{report.node}' failed in phase '{report.phase or 'unknown'}'{code}."
+    why = _REASON.search(report.log[-1]) if report.log else None
+    end = f": {why.group(1).rstrip('.')}." if why is not None else "."
+    return f"Node '{report.node}' failed in phase '{report.phase or 'unknown'}'{code}{end}"
 
 
 def _is_no_route(reason: str) -> bool:

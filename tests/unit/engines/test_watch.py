@@ -95,13 +95,15 @@ def test_the_kubernetes_api_decides() -> None:
 
 
 def test_a_failed_node_ends_the_wait_at_once_with_phase_and_log() -> None:
-    scene = Scene(
-        reports={WORKER: [(20, report(WORKER, "failed", "images", ["cannot reach registry"]))]}
-    )
-    with pytest.raises(GuestFailed, match="'node-bbbb' failed in phase 'images'") as caught:
+    last = "2026-11-23T08:12:05Z FAILED in phase images (rc 1): cannot reach registry.example"
+    scene = Scene(reports={WORKER: [(20, report(WORKER, "failed", "images", ["pulling", last]))]})
+    with pytest.raises(GuestFailed) as caught:
         scene.wait()
     assert scene.age() < 30
-    assert caught.value.log == ("cannot reach registry",)
+    assert caught.value.message == (
+        "Node 'node-bbbb' failed in phase 'images' (exit code 1): cannot reach registry.example."
+    )
+    assert caught.value.log == ("pulling", last)
 
 
 def test_unreachable_network_lets_the_guests_speak() -> None:
