@@ -10,9 +10,11 @@ Minor error codes and texts: recorded VCD answers; pyvcloud:pyvcloud/vcd/client.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -290,9 +292,27 @@ def from_exception(error: Exception, action: Action, session: Session) -> CseErr
         return VcdFault(start + f"{host} did not answer in time", outcome_unknown=action.changes)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
         return VcdFault(start + f"{host} is no valid host name", hint=login_line(session))
+    if not isinstance(error, requests.exceptions.RequestException) and isinstance(error, OSError):
+        return _no_ca_file(error, start)
     return VcdFault(
         start + f"talking to {host} failed ({type(error).__name__})",
         outcome_unknown=action.changes,
+    )
+
+
+def _no_ca_file(error: OSError, start: str) -> VcdFault:
+    """Explain what `requests` raises before it sends anything: the CA file cannot be read."""
+    named = [
+        f"{variable}={os.environ[variable]}"
+        for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        if os.environ.get(variable) and not Path(os.environ[variable]).exists()
+    ]
+    if not named:
+        return VcdFault(start + f"{error.strerror or type(error).__name__}")
+    return VcdFault(
+        start + f"the file of trusted certificates does not exist ({', '.join(named)})",
+        hint="set the variable to a file that exists, or unset it",
+        code=UNTRUSTED,
     )
 
 

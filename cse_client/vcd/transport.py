@@ -296,7 +296,8 @@ class Transport:
                     accept_type=accept or None,
                 ),
             )
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            # Also a plain OSError: requests raises one for a CA file that is not there.
             raise faults.from_exception(error, action, self.session) from error
         wish = response.headers.get("Retry-After", "")
         if wish.isdigit():

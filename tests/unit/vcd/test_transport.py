@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cse_client.errors import SessionInvalid, VcdFault
-from cse_client.model import Fence, Network, Vdc
+from cse_client.model import Fence, Network, Session, Vdc
 from cse_client.vcd import transport
 from cse_client.vcd.gateway import Gateway
 from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
@@ -214,3 +214,15 @@ def test_the_release_is_derived_from_the_api(
     rows = "".join(f"<VersionInfo><Version>{one}</Version></VersionInfo>" for one in served)
     scripted.answer("GET /api/versions", f"<SupportedVersions>{rows}</SupportedVersions>")
     assert gateway.vcd_version() == told
+
+
+def test_a_ca_file_that_is_not_there_is_named(
+    clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "gone.pem"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(missing))
+    session = Session("https://127.0.0.1:1", "acme", "bob", "36.0", "very-secret-token")
+    with pytest.raises(VcdFault, match="does not exist") as caught:
+        Gateway.open(session, clock=clock)
+    assert f"REQUESTS_CA_BUNDLE={missing}" in caught.value.message
+    assert "unset it" in caught.value.hint
