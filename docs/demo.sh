@@ -35,7 +35,7 @@ value() {
 }
 
 echo "Starting a simulated VMware Cloud Director ..."
-python -m cse_client.simulator --port 0 --ready-file "$work/ready.json" \
+python -m cse_client.simulator --port 0 --guest-speed 10 --ready-file "$work/ready.json" \
     >"$work/simulator.log" 2>&1 &
 simulator=$!
 tries=0

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
 from lxml import etree
 
 from cse_client.simulator import Simulator
@@ -219,3 +222,22 @@ def metadata_body(**values: str) -> str:
         for key, value in values.items()
     )
     return f"<Metadata {NAMESPACES}>{entries}</Metadata>"
+
+
+@contextlib.contextmanager
+def pyvcloud_client(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> Iterator[Any]:
+    """Log pyvcloud's own client in as the administrator."""
+    from pyvcloud.vcd.client import BasicLoginCredentials, Client
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(simulator.ca))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    client = Client(simulator.host, log_file=str(folder / "pyvcloud.log"))
+    try:
+        client.set_credentials(BasicLoginCredentials("admin", "acme", simulator.password()))
+        yield client
+        client._session.close()
+    finally:
+        for handler in client._logger.handlers:
+            handler.close()

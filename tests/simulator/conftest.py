@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cse_client.simulator import Simulator
-from tests.simulator.client import Tenant
+from tests.simulator.client import Tenant, pyvcloud_client
 
 
 @pytest.fixture
@@ -28,15 +28,9 @@ def tenant(simulator: Simulator) -> Iterator[Tenant]:
 
 
 @pytest.fixture
-def pyvcloud(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def pyvcloud(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Any]:
     """pyvcloud's own client, logged in as the administrator."""
-    from pyvcloud.vcd.client import BasicLoginCredentials, Client
-
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(simulator.ca))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    client = Client(simulator.host, log_file=str(tmp_path / "pyvcloud.log"))
-    client.set_credentials(BasicLoginCredentials("admin", "acme", simulator.password()))
-    yield client
-    client._session.close()
-    for handler in client._logger.handlers:
-        handler.close()
+    with pyvcloud_client(simulator, monkeypatch, tmp_path) as client:
+        yield client

@@ -32,7 +32,6 @@ __all__ = ["Subresources"]
 
 _NO_KUBELET = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 _EVICTION_V1 = 22
-_RETRY_SECONDS = 10
 
 
 class Subresources:
@@ -219,7 +218,7 @@ class Subresources:
         if allowed <= 0:
             raise too_many_requests(
                 "Cannot evict pod as it would violate the pod's disruption budget.",
-                _RETRY_SECONDS,
+                0,
                 [
                     f"The disruption budget {budget['metadata']['name']} needs {needed} healthy "
                     f"pods and has {healthy} currently"

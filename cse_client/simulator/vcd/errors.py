@@ -46,15 +46,20 @@ def duplicate_name(name: str) -> VcdError:
 
 
 def busy(kind: str, entity: str, operation: str, task: str) -> VcdError:
-    """400 BUSY_ENTITY; the text names the holder's operation and task."""
-    return VcdError(
-        400,
-        "BUSY_ENTITY",
-        _marked(
+    """400 BUSY_ENTITY; the text names the holder's operation and task.
+
+    Two texts have been seen; the one without the entity while a recompose runs (production log
+    of a fork of cluster-api-provider-cloud-director).
+    """
+    holder = f"{operation}(com.vmware.vcloud.entity.task:{task})"
+    if operation == "VDC_RECOMPOSE_VAPP":
+        text = f"Unable to perform this action. Contact your cloud administrator. {holder}"
+    else:
+        text = (
             f"The entity Ref: com.vmware.vcloud.entity.{kind}:{entity} is busy completing an"
-            f" operation {operation}. {operation}(com.vmware.vcloud.entity.task:{task})"
-        ),
-    )
+            f" operation {operation}. {holder}"
+        )
+    return VcdError(400, "BUSY_ENTITY", _marked(text))
 
 
 def no_access(kind: str, entity: str) -> VcdError:

@@ -40,9 +40,7 @@ def name(tag: str, default: str = VCLOUD) -> str:
 
 def document(tag: str, attributes: Mapping[str, str | None]) -> etree._Element:
     """Make a root element that declares every namespace; attributes that are None are left out."""
-    root = etree.Element(name(tag), nsmap=_ROOT_NSMAP)
-    _set(root, attributes)
-    return root
+    return etree.Element(name(tag), _qualified(attributes), _ROOT_NSMAP)
 
 
 def add(
@@ -52,18 +50,17 @@ def add(
     attributes: Mapping[str, str | None] | None = None,
 ) -> etree._Element:
     """Add a child element, with text and attributes; attributes that are None are left out."""
-    element = etree.SubElement(parent, name(tag))
+    if attributes:
+        element = etree.SubElement(parent, name(tag), _qualified(attributes))
+    else:
+        element = etree.SubElement(parent, name(tag))
     if text is not None:
         element.text = text
-    if attributes:
-        _set(element, attributes)
     return element
 
 
-def _set(element: etree._Element, attributes: Mapping[str, str | None]) -> None:
-    for key, value in attributes.items():
-        if value is not None:
-            element.set(name(key, ""), value)
+def _qualified(attributes: Mapping[str, str | None]) -> dict[str, str]:
+    return {name(key, ""): value for key, value in attributes.items() if value is not None}
 
 
 def serialise(root: etree._Element) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cse_client.simulator import Simulator
-from tests.simulator.client import Tenant, basic
+from tests.simulator.client import Tenant, basic, pyvcloud_client
 
 VERSIONS = "{http://www.vmware.com/vcloud/versions}"
 
@@ -145,3 +145,24 @@ def test_the_xml_api_in_json_is_not_there_and_says_so(tenant, capfd):
     answer = tenant.send("GET", "/api/session", accept="application/*+json")
     assert answer.status == 501
     assert "in JSON" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("release", "negotiated"),
+    [("10.1", "34.0"), ("10.2", "35.0"), ("10.3", "36.0"), ("10.4", "36.0"), ("10.5", "36.0")],
+)
+def test_pyvcloud_negotiates_as_with_real_releases(release, negotiated, monkeypatch, tmp_path):
+    with (
+        Simulator(guests=False, release=release) as simulator,
+        pyvcloud_client(simulator, monkeypatch, tmp_path) as client,
+    ):
+        assert client.get_api_version() == negotiated
+
+
+def test_pyvcloud_finds_no_version_on_10_6(monkeypatch, tmp_path):
+    from pyvcloud.vcd.exceptions import VcdException
+
+    with Simulator(guests=False, release="10.6") as simulator:
+        client = pyvcloud_client(simulator, monkeypatch, tmp_path)
+        with pytest.raises(VcdException, match="Unable to find a supported API version"):
+            client.__enter__()

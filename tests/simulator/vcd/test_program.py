@@ -74,7 +74,7 @@ def process(tmp_path_factory):
             time.sleep(0.02)
         process.ready = ready
         yield process
-        process.kill()
+        process.terminate()
 
 
 @pytest.fixture

@@ -129,7 +129,10 @@ def test_two_recomposes_never_run_together_and_a_vm_update_blocks_one(slow):
     first = slow.add_vms(vapp, "one")
     made = [vm.get("status") for vm in slow.get(vapp).iter(f"{V}Vm")]
     assert made == ["0"]
-    assert slow.add_vms(vapp, "two").code == "BUSY_ENTITY"
+    refused = slow.add_vms(vapp, "two")
+    assert refused.code == "BUSY_ENTITY"
+    task = first.headers["Location"].rpartition("/")[2]
+    assert f"VDC_RECOMPOSE_VAPP(com.vmware.vcloud.entity.task:{task})" in refused.message
     assert slow.send("DELETE", f"{vapp}?force=true").code == "BUSY_ENTITY"
     wait(slow, first)
     vm = slow.one("vm", "one")
