@@ -28,7 +28,8 @@ class KubeAPI:
     `version` is Kubernetes' (`1.18.6`, no leading v) and decides which API versions are served.
     `anonymous_auth` is the API server's flag of that name, which kubeadm leaves on: a request
     without credentials is then `system:anonymous`, who may read /version and /healthz, what
-    bindings give it, and is refused with 403 else; without it, with 401.
+    bindings give it, and is refused with 403 else; without it, with 401 (but /version and health
+    stay readable, other than in a real server).
     """
 
     def __init__(self, *, version: str, clock: Clock, anonymous_auth: bool = True) -> None:

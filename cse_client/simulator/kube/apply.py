@@ -241,7 +241,8 @@ def apply(
         raise _conflict(conflicts)
     merged = _merge(current, wanted)
     shared = {path for entry in kept for path in from_fields(entry["fieldsV1"])}
-    for path in sorted(before - mine - shared, key=len, reverse=True):
+    # An item of a list goes as a whole, before its fields: they are what it is found by.
+    for path in sorted(before - mine - shared, key=len):
         if not any(other[: len(path)] == path for other in (mine | shared)):
             merged = _remove(merged, path)
     merged["metadata"] = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import patch as patches
 from .apply import apply, note_update
-from .defaults import fill_in
+from .defaults import complete_node_status, fill_in
 from .deletion import DeleteOptions, Deletion
 from .errors import (
     ApiError,
@@ -320,6 +320,9 @@ class Crud(Reading):
             fill_in(self._cluster, resource.key, obj, old, call.user)
             check(resource, obj)
             check_escalation(self._cluster, call.user, resource, obj)
+        elif resource.key == ("", "nodes"):
+            obj["status"] = dict(obj.get("status") or {})
+            complete_node_status(obj["status"])
         restrict_node(call.user, target.attributes(), obj, old)
 
     def _managed(self, call: Call, obj: Obj, old: Obj | None) -> Obj:

@@ -14,10 +14,22 @@ from .objects import Obj, dig
 from .rbac import User
 from .state import Cluster
 
-__all__ = ["fill_in"]
+__all__ = ["complete_node_status", "fill_in"]
 
 _NODE_PORTS = range(30000, 32768)
 _SERVICES = "10.96.0.0/12"
+_NODE_INFO = (
+    "machineID",
+    "systemUUID",
+    "bootID",
+    "kernelVersion",
+    "osImage",
+    "containerRuntimeVersion",
+    "kubeletVersion",
+    "kubeProxyVersion",
+    "operatingSystem",
+    "architecture",
+)
 _DEFAULT_SECONDS = 300
 _STRATEGY = {"rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}, "type": "RollingUpdate"}
 
@@ -199,7 +211,7 @@ def _secret(_cluster: Cluster, obj: Obj, _old: Obj | None, _user: User) -> None:
 
 def _node(_cluster: Cluster, obj: Obj, old: Obj | None, _user: User) -> None:
     obj.setdefault("spec", {})
-    status = obj.setdefault("status", {})
+    complete_node_status(obj.setdefault("status", {}))
     if old is None:
         # The lifecycle controller takes it away when the kubelet reports Ready.
         taints = list(obj["spec"].get("taints") or ())
@@ -207,8 +219,14 @@ def _node(_cluster: Cluster, obj: Obj, old: Obj | None, _user: User) -> None:
         if not any(taint.get("key") == key for taint in taints):
             taints.append({"key": key, "effect": "NoSchedule"})
         obj["spec"]["taints"] = taints
+
+
+def complete_node_status(status: Obj) -> None:
+    """Add what a NodeStatus always carries; clients with typed models insist on it."""
     if status.get("capacity"):
         status.setdefault("allocatable", dict(status["capacity"]))
+    if status.get("nodeInfo") is not None:
+        status["nodeInfo"] = {**dict.fromkeys(_NODE_INFO, ""), **status["nodeInfo"]}
 
 
 def _csr(_cluster: Cluster, obj: Obj, old: Obj | None, user: User) -> None:

@@ -6,6 +6,7 @@ answers may share it.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 Obj = dict[str, Any]
+
+_FRACTION = re.compile(r"\.\d+")
 
 
 def clone(value: Any) -> Any:
@@ -69,8 +72,10 @@ def parse_time(text: Any) -> datetime | None:
     """Return the moment that RFC 3339 text names, or None when it names none."""
     if not isinstance(text, str):
         return None
+    # Before 3.11 Python reads six digits of a fraction, or none; Go writes what it has.
+    text = _FRACTION.sub(lambda found: f"{found[0]:0<7.7}", text.strip().replace("Z", "+00:00"))
     try:
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

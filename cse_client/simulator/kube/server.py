@@ -8,6 +8,7 @@ always read, even when it is refused: the next request on the connection would b
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import ssl
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .api import Api
-from .errors import ApiError
+from .errors import ApiError, internal
 from .requests import Answer, Call
 
 __all__ = ["Server", "tls_context"]
@@ -31,6 +32,9 @@ _HANDSHAKE_SECONDS = 10.0
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME: validity is judged by the simulated clock (authn.py).
 _NO_CHECK_TIME = 0x200000
 _BACKLOG = 256
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Gone(Exception):
@@ -104,7 +108,7 @@ class Server:
         return self._closed
 
     def _accept(self) -> None:
-        while not self._closed:
+        while True:
             try:
                 connection, _address = self._socket.accept()
             except OSError:
@@ -179,6 +183,10 @@ class _Connection:
             return self._api.answer(call)
         except ApiError as error:
             return Answer.refusal(error)
+        except Exception as error:  # noqa: BLE001
+            # A fault of ours is a 500 to the client, as in a real API server, and shows here.
+            _LOG.exception("%s %s", method, target.split("?", maxsplit=1)[0])
+            return Answer.refusal(internal(f"{type(error).__name__}: {error}"))
 
     def _more(self) -> None:
         data = self._socket.recv(65536)

@@ -81,11 +81,30 @@ def test_nobody_may_do_nothing_else(cluster: Running, tmp_path: Path) -> None:
     connection.close()
 
 
-def test_without_anonymous_auth_nobody_is_unauthorized() -> None:
-    api = KubeAPI(version="1.30.0", clock=Clock(), anonymous_auth=False)
-    answer = api.request("GET", "/api/v1/nodes", user="system:anonymous", groups=[])
-    assert answer[0] == 403  # a user of that name who is authenticated
-    assert api.request("GET", "/version", user="x", groups=[])[0] == 200
+def test_without_anonymous_auth_nobody_is_unauthorized(tmp_path: Path) -> None:
+    cluster = make("1.30.0", tmp_path)
+    cluster.api = KubeAPI(version="1.30.0", clock=Clock(), anonymous_auth=False)
+    cluster.start()
+    connection = connect(cluster, tmp_path)
+    assert ask(connection, "/api/v1/nodes")[0] == 401
+    assert ask(connection, "/version")[0] == 200
+    connection.close()
+    cluster.api.stop()
+
+
+def test_a_fault_of_the_simulator_is_a_loud_500(
+    cluster: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin = cluster.authority.issue("kubernetes-admin", "system:masters")
+    connection = connect(cluster, tmp_path, admin)
+    place = "/apis/apps/v1/namespaces/default/deployments"
+    body = {"metadata": {"name": "d"}, "spec": {"template": "nonsense"}}
+    headers = {"Content-Type": "application/json"}
+    status, answer = ask(connection, place, "POST", json.dumps(body), headers)
+    assert (status, answer["reason"]) == (500, "InternalError")
+    assert "Traceback" in caplog.text
+    assert ask(connection, place)[0] == 200
+    connection.close()
 
 
 def test_a_certificate_of_another_ca_is_refused(cluster: Running, tmp_path: Path) -> None:
@@ -98,7 +117,7 @@ def test_a_certificate_of_another_ca_is_refused(cluster: Running, tmp_path: Path
 def test_an_expired_certificate_is_unauthorized(cluster: Running, tmp_path: Path) -> None:
     old = cluster.authority.issue("kubernetes-admin", "system:masters", hours=-1)
     connection = connect(cluster, tmp_path, old)
-    assert ask(connection, "/api/v1/nodes") [0] == 401
+    assert ask(connection, "/api/v1/nodes")[0] == 401
     connection.close()
 
 
