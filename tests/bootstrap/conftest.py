@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client, mint_pki
 from cse_client.guest.render import Bootstrap, control_plane_script, worker_script
 from cse_client.guest.report import parse_guestinfo
@@ -219,8 +220,10 @@ class Cluster:
         return ClusterAPI(self.kubeconfig(), 5.0, environ={})
 
     def ready(self) -> Mapping[str, bool | None]:
-        with self.api() as api:
+        """Return which nodes are Ready; nobody's while the API is not up."""
+        with suppress(ClusterUnreachable), self.api() as api:
             return {node.name: node.ready for node in api.nodes()}
+        return {}
 
     def wait_ready(self, *names: str) -> None:
         wanted = dict.fromkeys(names, True)

@@ -258,7 +258,6 @@ pull_images() {
   done
 }
 clean_up() {
-  systemctl disable cse-bootstrap.service || true
   # The tools are long done with their files by now.
   systemctl start --no-block cse-scrub.service || true
   rm -rf /run/cse/discovery.conf /root/.customization
@@ -271,9 +270,10 @@ all_done() {
   say "done"
   { echo "cse-bootstrap: $NODE: done" >/dev/tty1; } 2>/dev/null || true
   report ready 0 ""
-  # Last, for as long as this file is here the unit runs at every boot.
+  # For as long as this file is here the unit runs at every boot, so it must stay enabled till then.
   rm -f "$D/run.sh" "$D/hosts"
   sync "$D"
+  systemctl disable cse-bootstrap.service || true
 }
 start() {
   say "bootstrap of $NODE in cluster $CLUSTER"

@@ -127,14 +127,11 @@ def _run_script(system: System, phase: str, *, cloud_init: bool, deadline: float
     if cloud_init and phase == "precustomization" and not _has_interpreter(system):
         return 126
     job = system.spawn(
-        f"cd /\nexec </dev/null >>{_LOG} 2>&1\n"
-        f"exec /bin/sh -c '{_SCRIPT} \"{phase}\"; exit $?'\n"
+        f"cd /\nexec </dev/null >>{_LOG} 2>&1\nexec /bin/sh -c '{_SCRIPT} \"{phase}\"; exit $?'\n"
     )
     code = _await(system, job, None if cloud_init else deadline)
     if code is None:
-        raise _Failed(
-            f"{phase} was killed after {system.guest.settings.customization_timeout:g} s"
-        )
+        raise _Failed(f"{phase} was killed after {system.guest.settings.customization_timeout:g} s")
     return code
 
 

@@ -32,7 +32,7 @@ _YEAR = timedelta(days=365)
 _PEM = serialization.Encoding.PEM
 
 
-class BadCertificate(Exception):  # noqa: N818
+class BadCertificate(Exception):
     """A certificate or key cannot be used; the text says why, as kubeadm does."""
 
 
@@ -85,9 +85,7 @@ def load_certificate(data: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(data)
     except ValueError as error:
-        raise BadCertificate(
-            "data does not contain any valid RSA or ECDSA certificates"
-        ) from error
+        raise BadCertificate("data does not contain any valid RSA or ECDSA certificates") from error
 
 
 def load_key(data: bytes) -> Key:
@@ -136,9 +134,7 @@ def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> boo
                 digest,
             )
         elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(
-                certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(digest)
-            )
+            key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(digest))
         else:
             return False
     except InvalidSignature:

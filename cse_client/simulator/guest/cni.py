@@ -14,7 +14,11 @@ __all__ = ["is_network_pod", "manifest_images", "manifest_text", "network_config
 
 _NAMES = {
     "weave": ("weave-net", {"name": "weave-net"}, "weaveworks/weave-kube"),
-    "antrea": ("antrea-agent", {"app": "antrea", "component": "antrea-agent"}, "antrea/antrea-ubuntu"),
+    "antrea": (
+        "antrea-agent",
+        {"app": "antrea", "component": "antrea-agent"},
+        "antrea/antrea-ubuntu",
+    ),
     "calico": ("calico-node", {"k8s-app": "calico-node"}, "calico/node"),
     "flannel": ("kube-flannel-ds", {"app": "flannel"}, "flannel/flannel"),
 }
@@ -70,9 +74,7 @@ def _documents(cni: str, version: str) -> list[dict[str, Any]]:
                                 "volumeMounts": [{"name": "cni-conf", "mountPath": "/host/etc"}],
                             }
                         ],
-                        "volumes": [
-                            {"name": "cni-conf", "hostPath": {"path": "/etc/cni/net.d"}}
-                        ],
+                        "volumes": [{"name": "cni-conf", "hostPath": {"path": "/etc/cni/net.d"}}],
                     },
                 },
             },

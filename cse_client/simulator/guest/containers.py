@@ -45,7 +45,7 @@ _REGISTRY_MOVED = 25
 _COREDNS_FOLDER = 21
 
 
-class PullFailed(Exception):  # noqa: N818
+class PullFailed(Exception):
     """An image could not be had."""
 
 
@@ -168,6 +168,6 @@ def _full(name: str) -> str:
     """Return an image's full name, as docker completes it."""
     tagged = name if ":" in name.rsplit("/", 1)[-1] else name + ":latest"
     first = tagged.split("/")[0]
-    if "." in first or ":" in first and "/" in tagged:
+    if "." in first or (":" in first and "/" in tagged):
         return tagged
     return f"docker.io/{tagged}" if "/" in tagged else f"docker.io/library/{tagged}"

@@ -46,9 +46,7 @@ class Disk:
                     raise OSError(40, "Too many levels of symbolic links", name)
                 if target.startswith("/"):
                     here = top
-                todo.extend(
-                    step for step in reversed(target.split("/")) if step not in ("", ".")
-                )
+                todo.extend(step for step in reversed(target.split("/")) if step not in ("", "."))
                 continue
             here = there
         return Path(here)

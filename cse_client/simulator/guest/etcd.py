@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from cse_client.simulator.guest.bootstrap_signer import sign_cluster_info
 from cse_client.simulator.guest.certs import (
     BadCertificate,
     load_certificate,
@@ -30,6 +32,7 @@ __all__ = ["ControlPlane", "Etcd"]
 MANIFESTS = "/etc/kubernetes/manifests"
 PKI = "/etc/kubernetes/pki"
 _MARK = "/var/lib/etcd/member/snap/db"
+_SIGNING_SECONDS = 1.0
 _NEEDED = ("etcd", "kube-apiserver")
 
 
@@ -70,6 +73,7 @@ class ControlPlane:
     def __init__(self, system: System) -> None:
         self._system = system
         self.problem = ""
+        self._next_signing = 0.0
 
     @property
     def running(self) -> bool:
@@ -88,8 +92,18 @@ class ControlPlane:
                 self.stop()
             return
         if self.running:
+            self._sign()
             return
         self.problem = self._start()
+
+    def _sign(self) -> None:
+        """Play the controller manager's bootstrap signer, now and then."""
+        etcd = self._system.guest.etcd
+        if etcd is None or time.monotonic() < self._next_signing:
+            return
+        self._next_signing = time.monotonic() + _SIGNING_SECONDS
+        with self._system.life.guard():
+            sign_cluster_info(etcd.api)
 
     def stop(self) -> None:
         """Stop the API server."""

@@ -23,7 +23,7 @@ _FIXED_FIELDS = 7
 _LARGEST = 8 << 20
 
 
-class CallAborted(BaseException):  # noqa: N818  # must pass through every `except Exception`
+class CallAborted(BaseException):  # must pass through every `except Exception`
     """Whoever called the stand-in was killed."""
 
 

@@ -32,11 +32,11 @@ _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class BadKubeconfig(Exception):  # noqa: N818
+class BadKubeconfig(Exception):
     """A kubeconfig cannot be used."""
 
 
-class Unreachable(Exception):  # noqa: N818
+class Unreachable(Exception):
     """The API server did not answer, or is not who it should be; the text is as Go's."""
 
 
@@ -75,7 +75,7 @@ class Credentials:
         chosen = _named(config, "contexts", wanted).get("context") or {}
         if not chosen:
             raise BadKubeconfig(
-                f'invalid configuration: context was not found for specified context: {wanted}'
+                f"invalid configuration: context was not found for specified context: {wanted}"
                 if wanted
                 else "invalid configuration: no configuration has been provided"
             )
@@ -237,8 +237,9 @@ class KubeClient:
         return connection
 
     def _check_server(self, connection: http.client.HTTPSConnection) -> None:
-        der = connection.sock.getpeercert(binary_form=True)  # type: ignore[union-attr]
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = x509.load_der_x509_certificate(
+            connection.sock.getpeercert(binary_form=True) or b""
+        )
         now = self._now()
         form = "%Y-%m-%dT%H:%M:%SZ"
         problem = ""
@@ -255,9 +256,7 @@ class KubeClient:
         names = alternative_names(certificate)
         if self.host not in names:
             connection.close()
-            raise Unreachable(
-                f"x509: certificate is valid for {', '.join(names)}, not {self.host}"
-            )
+            raise Unreachable(f"x509: certificate is valid for {', '.join(names)}, not {self.host}")
 
     def request(
         self,

@@ -61,7 +61,7 @@ class Kubelet:
         system = self._system
         if not system.disk.exists(CONFIG):
             raise OSError(
-                f'failed to load Kubelet config file {CONFIG}, error failed to read kubelet config'
+                f"failed to load Kubelet config file {CONFIG}, error failed to read kubelet config"
                 f' file "{CONFIG}", error: open {CONFIG}: no such file or directory'
             )
         try:
@@ -174,6 +174,8 @@ class Kubelet:
                 self._bootstrap()
             return
         if self._client is None or self._client.credentials != credentials:
+            if self._client is not None:
+                self._client.close()
             self._client = KubeClient(
                 credentials, now=self._system.now, gate=self._system.life.check
             )
@@ -379,4 +381,3 @@ class Kubelet:
 
 def _stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 __all__ = ["Life", "PowerLoss"]
 
 
-class PowerLoss(BaseException):  # noqa: N818  # must pass through every `except Exception`
+class PowerLoss(BaseException):  # must pass through every `except Exception`
     """The guest was switched off while something acted for it."""
 
 

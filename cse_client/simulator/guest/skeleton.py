@@ -17,7 +17,8 @@ _FOLDERS = (
     ".guest/jobs", ".host/usr", ".sim", "boot", "dev", "etc/apt/sources.list.d", "etc/cni",
     "etc/default", "etc/modules-load.d", "etc/kubernetes/manifests", "etc/ssh", "etc/ssl/certs",
     "etc/sysctl.d", "etc/systemd/system/multi-user.target.wants", "etc/cron.d", "etc/profile.d",
-    "etc/systemd/system/kubelet.service.d", "etc/vmware-tools", "home", "media", "mnt", "opt/cni/bin",
+    "etc/systemd/system/kubelet.service.d", "etc/vmware-tools", "home", "media", "mnt",
+    "opt/cni/bin",
     "proc", "root", "run", "srv", "sys/class/net", "sys/class/dmi/id", "sys/fs/cgroup", "tmp",
     "usr/local/bin", "usr/local/sbin", "usr/local/lib", "usr/local/share", "usr/src",
     "var/cache/apt", "var/lib/cloud/instance", "var/lib/kubelet", "var/log/journal",
@@ -134,7 +135,7 @@ def install_disk(disk: Disk, image: Image) -> None:
 def _link_programs(disk: Disk) -> None:
     merged = {name: target for name, target in host_links() if target}
     for name in ("bin", "sbin"):
-        disk.link(f"/usr/{name}", "/.sim/bin")
+        disk.link(f"/usr/{name}", f"/.sim/{name}")
         disk.link(f"/{name}", "usr/" + name)
     disk.link("/usr/lib", "/.sim/lib")
     for name, target in host_links():

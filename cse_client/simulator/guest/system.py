@@ -17,8 +17,9 @@ from cse_client.simulator.guest.life import Life, PowerLoss
 from cse_client.simulator.guest.model import Nic
 from cse_client.simulator.guest.sandbox import Sandbox
 from cse_client.simulator.guest.skeleton import interface_of, prepare_boot
-from cse_client.simulator.guest.systemd import Native, Systemd
+from cse_client.simulator.guest.systemd import Systemd
 from cse_client.simulator.guest.toolbox import host_links, toolbox_for
+from cse_client.simulator.guest.unit_state import Native
 from cse_client.simulator.guest.units import builtin_unit_files
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from cse_client.simulator.guest.disk import Disk
-from cse_client.simulator.guest.jobs import Job, Jobs, job_script
+from cse_client.simulator.guest.jobs import Jobs, job_script
 from cse_client.simulator.guest.life import Life, PowerLoss
+from cse_client.simulator.guest.unit_state import Native, Unit
 from cse_client.simulator.guest.units import Command, UnitFile, seconds_of
 
-__all__ = ["Native", "Systemd", "Unit"]
+__all__ = ["Systemd"]
 
 _FOLDERS = ("/etc/systemd/system", "/run/systemd/system")
 _BY_SIGNAL = (129, 130, 141, 143)
@@ -20,42 +20,6 @@ _DEFAULT_RESTART_SECONDS = 0.1
 _START_LIMIT = (5, 10.0)
 # A kubelet waiting for its configuration crashes again and again: not a hundred times a second.
 _LEAST_NATIVE_PAUSE = 0.5
-
-
-class Native(Protocol):
-    """A service that the simulator plays itself, such as the kubelet."""
-
-    def begin(self) -> None:
-        """Start; raises OSError with what the journal shows when it cannot."""
-
-    def end(self) -> None:
-        """Stop."""
-
-
-class Unit:
-    """One unit and its state."""
-
-    def __init__(self, name: str, file: UnitFile) -> None:
-        self.name = name
-        self.file = file
-        self.state = "inactive"
-        self.sub = "dead"
-        self.result = "success"
-        self.code = 0
-        self.since = 0.0
-        self.stopping = False
-        self.supervised = False
-        self.settled = threading.Event()
-        self.settled.set()
-        self.job: Job | None = None
-        self.starts: list[float] = []
-
-    def become(self, state: str, sub: str) -> None:
-        """Enter a state."""
-        self.state, self.sub = state, sub
-        self.since = time.time()
-        if state != "activating" or sub == "auto-restart":
-            self.settled.set()
 
 
 class Systemd:
@@ -289,7 +253,9 @@ class Systemd:
         while True:
             unmet = self._unmet_condition(unit)
             if unmet:
-                self.journal(unit.name, f"Condition check resulted in {unit.name} being skipped: {unmet}")
+                self.journal(
+                    unit.name, f"Condition check resulted in {unit.name} being skipped: {unmet}"
+                )
                 unit.become("inactive", "dead")
                 return
             unit.starts = [t for t in unit.starts if time.monotonic() - t < self._limit_span(unit)]
@@ -318,7 +284,7 @@ class Systemd:
             limit = time.monotonic() + span
             while time.monotonic() < limit:
                 self.life.wait_real(min(0.02, max(limit - time.monotonic(), 0)))
-                if unit.stopping:
+                if unit.told_to_stop():
                     unit.become("inactive", "dead")
                     return
             unit.settled.clear()
@@ -350,7 +316,7 @@ class Systemd:
                     return f"{key}={value}"
         return ""
 
-    def _run(self, unit: Unit) -> int | None:
+    def _run(self, unit: Unit) -> int | None:  # noqa: PLR0911
         """Run a unit once; returns its exit code, None when it stays active without a process."""
         native = self._natives.get(unit.name)
         if native is not None or unit.name in self._builtin:
@@ -480,4 +446,3 @@ class Systemd:
         if code == 0:
             return policy in ("always", "on-success")
         return policy in ("always", "on-failure")
-

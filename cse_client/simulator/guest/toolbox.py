@@ -21,24 +21,118 @@ __all__ = ["Toolbox", "host_links", "toolbox_for"]
 
 # Not on an Ubuntu server, or the stand-in's own.
 _ABSENT = frozenset(
-    "ansible bwrap cc c++ clang clang++ cargo crictl ctr containerd docker dockerd g++ gcc go gofmt"
-    " helm java jq kubeadm kubectl kubelet nerdctl nmap node nodejs npm npx pip pip3 podman proot"
-    " python python2 runc rustc socat ssh-agent tcpdump tmux tree yq zip zsh".split()
+    [
+        "ansible",
+        "bwrap",
+        "cc",
+        "c++",
+        "clang",
+        "clang++",
+        "cargo",
+        "crictl",
+        "ctr",
+        "containerd",
+        "docker",
+        "dockerd",
+        "g++",
+        "gcc",
+        "go",
+        "gofmt",
+        "helm",
+        "java",
+        "jq",
+        "kubeadm",
+        "kubectl",
+        "kubelet",
+        "nerdctl",
+        "nmap",
+        "node",
+        "nodejs",
+        "npm",
+        "npx",
+        "pip",
+        "pip3",
+        "podman",
+        "proot",
+        "python",
+        "python2",
+        "runc",
+        "rustc",
+        "socat",
+        "ssh-agent",
+        "tcpdump",
+        "tmux",
+        "tree",
+        "yq",
+        "zip",
+        "zsh",
+    ]
 )
 
 # Answered by the simulator.
-_COMMON = (
-    "systemctl journalctl vmtoolsd vmware-rpctool vmware-toolbox-cmd kubeadm kubectl kubelet"
-    " crictl swapoff swapon modprobe sysctl hostnamectl ip timedatectl reboot poweroff shutdown"
-    " halt curl wget apt-get apt apt-mark logger ping nslookup host dig update-grub cloud-init"
-    " systemd-detect-virt lsmod resolvconf"
-).split()
-_RUNTIME = {"docker": ["docker", "dockerd", "containerd", "ctr"], "containerd": ["containerd", "ctr"]}
+_COMMON = [
+    "systemctl",
+    "journalctl",
+    "vmtoolsd",
+    "vmware-rpctool",
+    "vmware-toolbox-cmd",
+    "kubeadm",
+    "kubectl",
+    "kubelet",
+    "crictl",
+    "swapoff",
+    "swapon",
+    "modprobe",
+    "sysctl",
+    "hostnamectl",
+    "ip",
+    "timedatectl",
+    "reboot",
+    "poweroff",
+    "shutdown",
+    "halt",
+    "curl",
+    "wget",
+    "apt-get",
+    "apt",
+    "apt-mark",
+    "logger",
+    "ping",
+    "nslookup",
+    "host",
+    "dig",
+    "update-grub",
+    "cloud-init",
+    "systemd-detect-virt",
+    "lsmod",
+    "resolvconf",
+]
+_IN_SBIN = frozenset(
+    [
+        "halt",
+        "lsmod",
+        "modprobe",
+        "poweroff",
+        "reboot",
+        "resolvconf",
+        "shutdown",
+        "swapoff",
+        "swapon",
+        "sysctl",
+        "update-grub",
+    ]
+)
+_RUNTIME = {
+    "docker": ["docker", "dockerd", "containerd", "ctr"],
+    "containerd": ["containerd", "ctr"],
+}
 
 _STUB = """#!/usr/bin/bash
 . /.guest/conf
 d=
-for a; do case $a in -|-f-|--filename=-|-f=-|*/dev/stdin) d=$(/usr/bin/base64 -w0); break;; esac; done
+for a; do
+  case $a in -|-f-|--filename=-|-f=-|*/dev/stdin) d=$(/usr/bin/base64 -w0); break;; esac
+done
 exec 9<>"/dev/tcp/127.0.0.1/$P" || exit 255
 printf '%s\\0' "$T" "${0##*/}" "$PWD" "${KUBECONFIG-}" "${HOME-}" "$d" "$#" "$@" >&9
 while IFS= read -r -u 9 l; do
@@ -152,6 +246,11 @@ done 2>/dev/null
 """
 
 
+def _folder_of(name: str) -> str:
+    """Return where Ubuntu keeps a stand-in's command."""
+    return "sbin" if name in _IN_SBIN else "bin"
+
+
 def host_links() -> list[tuple[str, str]]:
     """Return the host's top folders of programs and libraries: (folder, link target or "")."""
     found = []
@@ -186,21 +285,25 @@ class Toolbox:
         (folder / "init").write_text(_INIT, encoding="utf-8")
         if Path("/etc/ld.so.cache").exists():
             shutil.copyfile("/etc/ld.so.cache", folder / "ld.so.cache")
-        self.all_commands = frozenset(entry.name for entry in os.scandir(folder / "bin"))
+        self.all_commands = frozenset(
+            entry.name for name in ("bin", "sbin") for entry in os.scandir(folder / name)
+        )
 
     def _fill_bin(self, own: dict[str, str], missing: frozenset[str]) -> None:
-        target = self.folder / "bin"
-        target.mkdir(parents=True)
+        for name in ("bin", "sbin"):
+            (self.folder / name).mkdir(parents=True)
         for name, script in own.items():
             if name in missing:
                 continue
-            path = target / name
-            path.write_text(script, encoding="utf-8")
-            path.chmod(0o755)
+            for folder in ("sbin", "bin") if name == "ip" else (_folder_of(name),):
+                path = self.folder / folder / name
+                path.write_text(script, encoding="utf-8")
+                path.chmod(0o755)
         taken = set(own) | missing | _ABSENT
         for folder in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
             if not Path(folder).is_dir():
                 continue
+            target = self.folder / folder.rsplit("/", 1)[1]
             for entry in os.scandir(folder):
                 if entry.name in taken:
                     continue

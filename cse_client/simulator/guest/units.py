@@ -92,9 +92,7 @@ class UnitFile:
         if not self.name.endswith(".service"):
             return ""
         if not self.all("Service", "ExecStart") and self.kind != "oneshot":
-            return (
-                "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."
-            )
+            return "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."
         restart = self.get("Service", "Restart", "no")
         # Oneshot services may be restarted since systemd 244, but never after success.
         if self.kind == "oneshot" and restart != "no":
@@ -135,9 +133,7 @@ class UnitFile:
             marks = prefix.group() if prefix else ""
             words: list[str] = []
             for word in shlex.split(line[len(marks) :]):
-                filled = re.sub(
-                    r"%([A-Za-z%])", lambda hit: specifiers.get(hit[1], hit[0]), word
-                )
+                filled = re.sub(r"%([A-Za-z%])", lambda hit: specifiers.get(hit[1], hit[0]), word)
                 words.extend(_expand(filled, environment))
             if words:
                 found.append(Command(tuple(words), "-" in marks))
@@ -173,7 +169,9 @@ def builtin_unit_files(image: Image) -> dict[str, str]:
         )
     }  # fmt: skip
     files["kubelet.service"] = _service(
-        "kubelet: The Kubernetes Node Agent", "/usr/bin/kubelet", "StartLimitInterval=0\nRestartSec=10\n"
+        "kubelet: The Kubernetes Node Agent",
+        "/usr/bin/kubelet",
+        "StartLimitInterval=0\nRestartSec=10\n",
     )
     files["ssh.service"] = _service("OpenBSD Secure Shell server", "/usr/sbin/sshd -D")
     files["systemd-timesyncd.service"] = _service(

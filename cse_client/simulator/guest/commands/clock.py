@@ -29,11 +29,11 @@ def _setting(words: list[str]) -> str | None:
     return None
 
 
-def _epoch(text: str, offset: float, *, utc: bool) -> float | None:
+def _epoch(text: str, offset: float) -> float | None:
     """Return the moment that GNU date reads from a string, None where it refuses."""
     absolute = text.startswith("@") or text[:4].isdigit()
     when = text if absolute else f"{text} {offset:.0f} seconds"
-    environment = {"PATH": PATH, "TZ": "UTC"} if utc else {"PATH": PATH, "TZ": "UTC"}
+    environment = {"PATH": PATH, "TZ": "UTC"}
     done = subprocess.run(
         ["date", "-d", when, "+%s"], capture_output=True, text=True, env=environment, check=False
     )
@@ -47,7 +47,7 @@ def date(system: System, call: Call) -> int | None:
         offset = round(system.offset_to_host())
         call.channel.send(f"={offset}\n")
         return None
-    moment = _epoch(wish, system.offset_to_host(), utc="-u" in call.words)
+    moment = _epoch(wish, system.offset_to_host())
     if moment is None:
         # The date stand-in shows no messages; the exit code is date's own.
         return 1
@@ -59,7 +59,7 @@ def date(system: System, call: Call) -> int | None:
 def timedatectl(system: System, call: Call) -> int:
     """Show the clock, or switch time synchronisation (which nothing here answers)."""
     if call.words[:1] == ["set-time"]:
-        moment = _epoch(" ".join(call.words[1:]), system.offset_to_host(), utc=True)
+        moment = _epoch(" ".join(call.words[1:]), system.offset_to_host())
         if moment is None:
             call.err(f"Failed to parse time specification: {' '.join(call.words[1:])}")
             return 1

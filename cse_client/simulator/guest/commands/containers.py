@@ -33,8 +33,8 @@ def _bare(words: list[str], taking: tuple[str, ...]) -> list[str]:
     return found
 
 
-def docker(system: System, call: Call) -> int:
-    """docker info, version, images, image inspect|pull|ls, inspect, pull, ps, load, run..."""
+def docker(system: System, call: Call) -> int:  # noqa: PLR0911  # one answer per verb
+    """Docker info, version, images, image inspect|pull|ls, inspect, pull, ps, load, run..."""
     words = _bare(call.words, ("-f", "--format", "--filter", "-H", "--name", "--type", "-i"))
     verb = words[0] if words else ""
     if verb == "--version" or "--version" in call.words or "-v" in call.words[:1]:
@@ -56,7 +56,9 @@ def docker(system: System, call: Call) -> int:
         if any("CgroupDriver" in word for word in call.words):
             call.out("cgroupfs")
         else:
-            call.out(" Server Version: 19.03.12\n Storage Driver: overlay2\n Cgroup Driver: cgroupfs")
+            call.out(
+                " Server Version: 19.03.12\n Storage Driver: overlay2\n Cgroup Driver: cgroupfs"
+            )
         return 0
     if verb == "version":
         call.out("Client: Docker Engine - Community\n Version: 19.03.12")
@@ -136,8 +138,8 @@ def _disabled_plugins(system: System) -> str:
     return '"cri"' if system.image.runtime == "docker" else ""
 
 
-def crictl(system: System, call: Call) -> int:
-    """crictl info, images, inspecti, pull, ps, pods, version."""
+def crictl(system: System, call: Call) -> int:  # noqa: PLR0911  # one answer per verb
+    """Crictl info, images, inspecti, pull, ps, pods, version."""
     words = [w for w in _bare(call.words, tuple(t for t in _TAKING if t != "-q")) if w]
     verb = words[0] if words else ""
     if "--version" in call.words or "-v" in call.words[:1]:
@@ -184,10 +186,10 @@ def crictl(system: System, call: Call) -> int:
 
 
 def ctr(system: System, call: Call) -> int:
-    """ctr -n k8s.io images ls|pull, version."""
+    """Ctr -n k8s.io images ls|pull, version."""
     words = _bare(call.words, ("-n", "--namespace", "-a", "--address"))
     if not _up(system, "containerd"):
-        call.err("ctr: failed to dial \"/run/containerd/containerd.sock\": connection refused")
+        call.err('ctr: failed to dial "/run/containerd/containerd.sock": connection refused')
         return 1
     store = ImageStore(system)
     if words[:1] in (["images"], ["image"], ["i"]):
@@ -204,14 +206,18 @@ def ctr(system: System, call: Call) -> int:
 
 
 def daemon(system: System, call: Call) -> int:
-    """dockerd and containerd by hand: the service runs them."""
+    """Dockerd and containerd by hand: the service runs them."""
     if call.words[:1] in (["-v"], ["--version"]):
-        call.out("containerd containerd.io 1.7.27" if call.command == "containerd" else "Docker version 19.03.12")
+        call.out(
+            "containerd containerd.io 1.7.27"
+            if call.command == "containerd"
+            else "Docker version 19.03.12"
+        )
         return 0
     if call.command == "containerd" and call.words[:2] == ["config", "default"]:
         call.out('version = 2\ndisabled_plugins = []\n[plugins."io.containerd.grpc.v1.cri"]')
         call.out('  sandbox_image = "registry.k8s.io/pause:3.8"')
-        call.out('            SystemdCgroup = false')
+        call.out("            SystemdCgroup = false")
         return 0
     call.err(f"{call.command}: runs as a service")
     return 1

@@ -22,10 +22,42 @@ __all__ = [
 ]
 
 _MODULES = frozenset(
-    "overlay br_netfilter bridge nf_conntrack nf_conntrack_ipv4 ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh"
-    " ip_tables ip6_tables iptable_nat iptable_filter xt_conntrack xt_set ip_set openvswitch vxlan"
-    " ipip ip6_udp_tunnel udp_tunnel nf_nat rbd ceph nfs nfsd configs dm_thin_pool loop tun"
-    " vmw_pvscsi vmxnet3 vmw_vmci vsock".split()
+    [
+        "overlay",
+        "br_netfilter",
+        "bridge",
+        "nf_conntrack",
+        "nf_conntrack_ipv4",
+        "ip_vs",
+        "ip_vs_rr",
+        "ip_vs_wrr",
+        "ip_vs_sh",
+        "ip_tables",
+        "ip6_tables",
+        "iptable_nat",
+        "iptable_filter",
+        "xt_conntrack",
+        "xt_set",
+        "ip_set",
+        "openvswitch",
+        "vxlan",
+        "ipip",
+        "ip6_udp_tunnel",
+        "udp_tunnel",
+        "nf_nat",
+        "rbd",
+        "ceph",
+        "nfs",
+        "nfsd",
+        "configs",
+        "dm_thin_pool",
+        "loop",
+        "tun",
+        "vmw_pvscsi",
+        "vmxnet3",
+        "vmw_vmci",
+        "vsock",
+    ]
 )
 _BRIDGE = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables", "bridge-nf-call-arptables")
 

@@ -86,7 +86,9 @@ def _addresses(system: System, call: Call, words: list[str], *, one_line: bool) 
             broadcast = "" if name == "lo" else _broadcast(address, prefix)
             text = f"inet {address}/{prefix}{broadcast} scope {scope}"
             if one_line:
-                call.out(f"{number}: {name}    {text}\\       valid_lft forever preferred_lft forever")
+                call.out(
+                    f"{number}: {name}    {text}\\       valid_lft forever preferred_lft forever"
+                )
             else:
                 call.out(f"    {text}\n       valid_lft forever preferred_lft forever")
     return 0
@@ -197,7 +199,9 @@ def ping(system: System, call: Call) -> int:
     local = ipaddress.ip_address(address).is_loopback
     if not local and not system.egress:
         system.sleep_call(call, 10)
-        call.out(f"--- {host} ping statistics ---\n1 packets transmitted, 0 received, 100% packet loss")
+        call.out(
+            f"--- {host} ping statistics ---\n1 packets transmitted, 0 received, 100% packet loss"
+        )
         return 1
     call.out(f"64 bytes from {address}: icmp_seq=1 ttl=64 time=0.1 ms")
     return 0
@@ -222,7 +226,7 @@ def _outcome(system: System, call: Call, host: str, port: int, limit: float) -> 
 
 
 def curl(system: System, call: Call) -> int:
-    """curl to hosts of the simulated network and of the Internet, whose answers are empty."""
+    """Curl to hosts of the simulated network and of the Internet, whose answers are empty."""
     url, limit, output = _request(call.words, ("-m", "--max-time", "--connect-timeout"))
     if not url:
         call.err("curl: try 'curl --help' or 'curl --manual' for more information")

@@ -21,12 +21,16 @@ def apt_get(system: System, call: Call) -> int:
         system.sleep_call(call, _APT_SECONDS)
         host = "archive.ubuntu.com"
         if action == "update":
-            call.err(f"W: Failed to fetch http://{host}/ubuntu  Temporary failure resolving '{host}'")
+            call.err(
+                f"W: Failed to fetch http://{host}/ubuntu  Temporary failure resolving '{host}'"
+            )
             return 0
         call.err(f"E: Failed to fetch http://{host}/ubuntu  Temporary failure resolving '{host}'")
         return 100
     if action == "install":
-        missing = [word for word in words[1:] if word.split("=")[0] in system.image.missing_commands]
+        missing = [
+            word for word in words[1:] if word.split("=")[0] in system.image.missing_commands
+        ]
         if missing:
             system.say(f"simulator: apt-get cannot really install {' '.join(missing)}")
             return 100

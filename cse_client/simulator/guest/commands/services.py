@@ -316,9 +316,7 @@ def journalctl(system: System, call: Call) -> int:
     count = _option(call.words, "-n", "--lines")
     folder = "/var/log/journal"
     names = [f"{unit_name(unit)}.log"] if unit else system.disk.names(folder)
-    lines = [
-        line for name in names for line in system.disk.text(f"{folder}/{name}").splitlines()
-    ]
+    lines = [line for name in names for line in system.disk.text(f"{folder}/{name}").splitlines()]
     if count and count.isdigit():
         lines = lines[-int(count) :]
     call.out("\n".join(lines) if lines else "-- No entries --")
@@ -337,4 +335,3 @@ def detect_virt(system: System, call: Call) -> int:
     """Name the hypervisor."""
     call.out("vmware")
     return 0
-

@@ -38,7 +38,7 @@ def kubeadm(system: System, call: Call) -> int:
         return error.code
 
 
-def _run(system: System, call: Call, flags: Flags) -> int:
+def _run(system: System, call: Call, flags: Flags) -> int:  # noqa: PLR0911  # one per verb
     if flags.help:
         call.out(f"Usage:\n  kubeadm {' '.join(flags.command)} [flags]")
         return 0
@@ -48,8 +48,10 @@ def _run(system: System, call: Call, flags: Flags) -> int:
     if verb == "config":
         return _config(system, call, flags)
     if verb == "init":
-        return init_phase(system, call, flags) if "phase" in flags.command else init(
-            system, call, flags
+        return (
+            init_phase(system, call, flags)
+            if "phase" in flags.command
+            else init(system, call, flags)
         )
     if verb == "join":
         return join(system, call, flags)

@@ -51,9 +51,7 @@ def put(client: KubeClient, document: dict[str, Any], phase: str) -> None:
         )
 
 
-def _update(
-    client: KubeClient, path: str, document: dict[str, Any]
-) -> tuple[int, dict[str, Any]]:
+def _update(client: KubeClient, path: str, document: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Replace an object; what the API server keeps is carried over."""
     status, old = client.request("GET", path)
     if status != _OK:
@@ -96,9 +94,7 @@ def mark_control_plane(system: System, call: Call, client: KubeClient, node: str
     except Unreachable as error:
         raise KubeadmError(f"error execution phase mark-control-plane: {error}") from error
     if status != _OK:
-        raise KubeadmError(
-            f"error execution phase mark-control-plane: {message_of(status, found)}"
-        )
+        raise KubeadmError(f"error execution phase mark-control-plane: {message_of(status, found)}")
 
 
 def annotate_socket(client: KubeClient, node: str, cri_socket: str) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import yaml
 
+from cse_client.simulator.guest.bootstrap_signer import signature
 from cse_client.simulator.guest.certs import BadCertificate, load_certificate, spki_hash
 from cse_client.simulator.guest.kubeadm.cluster import client_for
 from cse_client.simulator.guest.kubeadm.flags import Flags
@@ -24,6 +26,7 @@ from cse_client.simulator.guest.kubeadm.tokens import TOKEN
 from cse_client.simulator.guest.kubeclient import (
     BadKubeconfig,
     Credentials,
+    KubeClient,
     Unreachable,
     message_of,
 )
@@ -95,11 +98,11 @@ def join_settings(system: System, flags: Flags, cri_socket: str) -> JoinSettings
 
 def _validate(settings: JoinSettings) -> None:
     if not settings.file and not settings.token:
-        raise KubeadmError(
-            "discovery: Invalid value: \"\": bootstrapToken or file must be set", 3
-        )
+        raise KubeadmError('discovery: Invalid value: "": bootstrapToken or file must be set', 3)
     if settings.file and settings.token and not settings.tls_token:
-        raise KubeadmError("discovery: Invalid value: \"\": bootstrapToken and file cannot both be set", 3)
+        raise KubeadmError(
+            'discovery: Invalid value: "": bootstrapToken and file cannot both be set', 3
+        )
     if settings.file:
         return
     if not TOKEN.fullmatch(settings.token):
@@ -109,10 +112,14 @@ def _validate(settings: JoinSettings) -> None:
             3,
         )
     if not settings.endpoint:
-        raise KubeadmError("discovery.bootstrapToken.apiServerEndpoint: Invalid value: \"\": APIServerEndpoint is not set", 3)
+        raise KubeadmError(
+            'discovery.bootstrapToken.apiServerEndpoint: Invalid value: "": APIServerEndpoint is'
+            " not set",
+            3,
+        )
     if not settings.pins and not settings.unsafe:
         raise KubeadmError(
-            "discovery.bootstrapToken.caCertHashes: Invalid value: \"\": using token-based discovery"
+            'discovery.bootstrapToken.caCertHashes: Invalid value: "": using token-based discovery'
             " without caCertHashes can be unsafe. Set unsafeSkipCAVerification as true in your"
             " kubeadm config file or pass --discovery-token-unsafe-skip-ca-verification flag to"
             " continue",
@@ -135,7 +142,16 @@ def _from_file(system: System, call: Call, settings: JoinSettings) -> Credential
         raise KubeadmError(
             f"{_PREFIX}couldn't validate the identity of the API Server: {text}"
         ) from error
-    client = client_for(system, given)
+    with closing(client_for(system, given)) as client:
+        _prove_server(system, call, client)
+    if not given.certificate and not given.token and settings.tls_token:
+        return replace(given, token=settings.tls_token)
+    return given
+
+
+def _prove_server(system: System, call: Call, client: KubeClient) -> None:
+    """Ask for cluster-info until the server has proved itself; raises KubeadmError."""
+    given = client.credentials
     limit = time.monotonic() + _TIMEOUT_SECONDS / system.life.speed
     last = ""
     while True:
@@ -145,32 +161,35 @@ def _from_file(system: System, call: Call, settings: JoinSettings) -> Credential
             last = f'Get "{given.server}{_CLUSTER_INFO}?timeout=10s": {error}'
         else:
             if status == _OK:
-                break
+                return
             if status == _FORBIDDEN:
                 call.err(
                     "W [discovery] Could not access the cluster-info ConfigMap for refreshing the"
                     " cluster-info information, but the TLS cert is valid so proceeding..."
                 )
                 system.sleep_call(call, _RETRY_SECONDS)
-                break
+                return
             last = message_of(status, found)
         if time.monotonic() > limit:
-            client.close()
-            raise KubeadmError(
-                f"{_PREFIX}couldn't validate the identity of the API Server: {last}"
-            )
+            raise KubeadmError(f"{_PREFIX}couldn't validate the identity of the API Server: {last}")
         call.err(f"I [discovery] Failed to request cluster-info, will try again: {last}")
         system.sleep_call(call, _RETRY_SECONDS)
-    client.close()
-    if not given.certificate and not given.token and settings.tls_token:
-        return replace(given, token=settings.tls_token)
-    return given
 
 
 def _from_token(system: System, call: Call, settings: JoinSettings) -> Credentials:
     server = f"https://{settings.endpoint}"
     anyone = Credentials(server=server, authority=b"", insecure=True)
-    client = client_for(system, anyone)
+    with closing(client_for(system, anyone)) as client:
+        authority = _pinned_authority(system, call, client, settings)
+    host = urlsplit(server).netloc
+    call.out(f'[discovery] Successfully established connection with API Server "{host}"')
+    return Credentials(server=server, authority=authority, token=settings.tls_token)
+
+
+def _pinned_authority(
+    system: System, call: Call, client: KubeClient, settings: JoinSettings
+) -> bytes:
+    """Return the cluster's CA once the token vouches for it; raises KubeadmError."""
     limit = time.monotonic() + _TIMEOUT_SECONDS / system.life.speed
     while True:
         last = ""
@@ -179,31 +198,27 @@ def _from_token(system: System, call: Call, settings: JoinSettings) -> Credentia
             if status == _OK:
                 authority = _trusted(found, settings)
                 if authority:
-                    break
+                    return authority
                 last = (
                     f'token id "{settings.token[:6]}" is invalid for this cluster or it has'
-                    " expired. Use \"kubeadm token create\" on the control-plane node to create a"
+                    ' expired. Use "kubeadm token create" on the control-plane node to create a'
                     " new valid token"
                 )
             else:
                 last = message_of(status, found)
         except Unreachable as error:
-            last = f'Get "{server}{_CLUSTER_INFO}?timeout=10s": {error}'
+            last = f'Get "{client.credentials.server}{_CLUSTER_INFO}?timeout=10s": {error}'
         if time.monotonic() > limit:
-            raise KubeadmError(
-                f"{_PREFIX}couldn't validate the identity of the API Server: {last}"
-            )
+            raise KubeadmError(f"{_PREFIX}couldn't validate the identity of the API Server: {last}")
         system.sleep_call(call, _RETRY_SECONDS)
-    client.close()
-    host = urlsplit(server).netloc
-    call.out(f"[discovery] Successfully established connection with API Server \"{host}\"")
-    return Credentials(server=server, authority=authority, token=settings.tls_token)
 
 
 def _trusted(found: dict[str, Any], settings: JoinSettings) -> bytes:
     """Return the CA in cluster-info if our token signed it; raises KubeadmError on a wrong pin."""
     data = found.get("data") or {}
-    if f"jws-kubeconfig-{settings.token.partition('.')[0]}" not in data:
+    identity, _, secret = settings.token.partition(".")
+    expected = signature(data.get("kubeconfig", ""), identity, secret)
+    if data.get(f"jws-kubeconfig-{identity}") != expected:
         return b""
     try:
         config = yaml.safe_load(data.get("kubeconfig", ""))
@@ -215,6 +230,6 @@ def _trusted(found: dict[str, Any], settings: JoinSettings) -> bytes:
     if not settings.unsafe and pin not in {word.lower() for word in settings.pins}:
         raise KubeadmError(
             f"{_PREFIX}couldn't validate the identity of the API Server: cluster CA found in"
-            f" cluster-info ConfigMap is invalid: none of the public keys \"{pin}\" are pinned"
+            f' cluster-info ConfigMap is invalid: none of the public keys "{pin}" are pinned'
         )
     return authority

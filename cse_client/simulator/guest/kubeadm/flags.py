@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 __all__ = ["Flags", "UnknownFlag", "parse"]
 
 _ALWAYS = 999
@@ -92,7 +91,7 @@ _COMMANDS = {
 _SHORT = {"f": "force", "h": "help", "k": "experimental-kustomize", "o": "output", "v": "v"}
 
 
-class UnknownFlag(Exception):  # noqa: N818
+class UnknownFlag(Exception):
     """The command line holds what this kubeadm does not know."""
 
 
@@ -150,8 +149,10 @@ def parse(words: list[str], minor: int) -> Flags:
             equals, value = ("=", rest) if rest else ("", "")
         takes, since, until = known.get(name, (False, _ALWAYS, 0))
         if not since <= minor < until:
-            shown = f"unknown flag: --{name}" if word.startswith("--") else (
-                f"unknown shorthand flag: {word[1]!r} in {word}"
+            shown = (
+                f"unknown flag: --{name}"
+                if word.startswith("--")
+                else (f"unknown shorthand flag: {word[1]!r} in {word}")
             )
             raise UnknownFlag(shown)
         if not takes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.kubeadm.cluster import (
@@ -25,11 +26,11 @@ from cse_client.simulator.guest.kubeadm.objects import (
 )
 from cse_client.simulator.guest.kubeadm.pki import (
     PKI,
+    apiserver_names,
     certs_phase,
     kubeconfig_phase,
     load_authority,
     make_leaf,
-    apiserver_names,
     refuse_external_ca,
 )
 from cse_client.simulator.guest.kubeadm.preflight import Checks, init_checks, pull_checks
@@ -40,7 +41,12 @@ from cse_client.simulator.guest.kubeadm.static_pods import (
     write_kubelet_files,
     write_manifest,
 )
-from cse_client.simulator.guest.kubeclient import BadKubeconfig, Credentials, KubeClient, Unreachable
+from cse_client.simulator.guest.kubeclient import (
+    BadKubeconfig,
+    Credentials,
+    KubeClient,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
@@ -112,7 +118,7 @@ def _admin(system: System, name: str = "admin") -> KubeClient:
     try:
         return client_for(system, Credentials.read(system.disk, path))
     except BadKubeconfig as error:
-        raise KubeadmError(f'failed to load admin kubeconfig: {error}') from error
+        raise KubeadmError(f"failed to load admin kubeconfig: {error}") from error
 
 
 def _wait(system: System, call: Call, settings: InitSettings) -> None:
@@ -122,8 +128,15 @@ def _wait(system: System, call: Call, settings: InitSettings) -> None:
         "[wait-control-plane] Waiting for the kubelet to boot up the control plane as static Pods"
         ' from directory "/etc/kubernetes/manifests". This can take up to 4m0s'
     )
-    client = _admin(system, "super-admin" if settings.minor >= _CLUSTER_ADMINS_SINCE else "admin")
+    name = "super-admin" if settings.minor >= _CLUSTER_ADMINS_SINCE else "admin"
     began = time.monotonic()
+    with closing(_admin(system, name)) as client:
+        _poll_health(system, call, client, began)
+    seconds = (time.monotonic() - began) * system.life.speed
+    call.out(f"[apiclient] All control plane components are healthy after {seconds:.6f} seconds")
+
+
+def _poll_health(system: System, call: Call, client: KubeClient, began: float) -> None:
     limit, warned = _WAIT_SECONDS / system.life.speed, False
     last = ""
     while True:
@@ -146,21 +159,23 @@ def _wait(system: System, call: Call, settings: InitSettings) -> None:
                 " cluster"
             )
         system.pause_call(call, min(0.1, max(0.5 / system.life.speed, 0.03)))
-    client.close()
-    seconds = (time.monotonic() - began) * system.life.speed
-    call.out(f"[apiclient] All control plane components are healthy after {seconds:.6f} seconds")
 
 
 def _fill(system: System, call: Call, settings: InitSettings, config: str) -> None:
     """Upload the configuration, RBAC, token and add-ons."""
-    client = _admin(system)
     if settings.minor >= _CLUSTER_ADMINS_SINCE:
         # admin.conf has no rights before this binding exists: super-admin.conf makes it.
-        strong = _admin(system, "super-admin")
-        for document in bootstrap_rbac(settings.minor):
-            if document["metadata"]["name"] == "kubeadm:cluster-admins":
-                put(strong, document, "kubeconfig/admin")
-        strong.close()
+        with closing(_admin(system, "super-admin")) as strong:
+            for document in bootstrap_rbac(settings.minor):
+                if document["metadata"]["name"] == "kubeadm:cluster-admins":
+                    put(strong, document, "kubeconfig/admin")
+    with closing(_admin(system)) as client:
+        _upload(system, call, client, settings, config)
+
+
+def _upload(
+    system: System, call: Call, client: KubeClient, settings: InitSettings, config: str
+) -> None:
     system.step("kubeadm init upload-config")
     call.out('[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the'
              ' "kube-system" Namespace')  # fmt: skip
@@ -177,13 +192,12 @@ def _fill(system: System, call: Call, settings: InitSettings, config: str) -> No
     system.step("kubeadm init addon")
     for document in addons(settings):
         put(client, document, "addon/coredns")
-    call.out("[addons] Applied essential addon: CoreDNS\n[addons] Applied essential addon: kube-proxy")
-    client.close()
+    call.out(
+        "[addons] Applied essential addon: CoreDNS\n[addons] Applied essential addon: kube-proxy"
+    )
 
 
-def _await_node(
-    system: System, call: Call, client: KubeClient, settings: InitSettings
-) -> None:
+def _await_node(system: System, call: Call, client: KubeClient, settings: InitSettings) -> None:
     """Wait until the kubelet has registered the node, and note the runtime's socket there."""
     limit = time.monotonic() + _WAIT_SECONDS / system.life.speed
     while True:
@@ -204,9 +218,7 @@ def _bootstrap_token(
     system: System, call: Call, client: KubeClient, settings: InitSettings
 ) -> None:
     span = span_of(settings.token_ttl)
-    call.out(
-        "[bootstrap-token] Configuring bootstrap tokens, cluster-info ConfigMap, RBAC Roles"
-    )
+    call.out("[bootstrap-token] Configuring bootstrap tokens, cluster-info ConfigMap, RBAC Roles")
     secret = token_secret(
         settings.token or new_token(),
         system.now() + span if span else None,
@@ -220,7 +232,7 @@ def _bootstrap_token(
     authority = base64.b64encode(system.disk.read(f"{PKI}/ca.crt")).decode()
     kubeconfig = (
         "apiVersion: v1\nclusters:\n- cluster:\n"
-        f"    certificate-authority-data: {authority}\n    server: {settings.server}\n  name: \"\"\n"
+        f'    certificate-authority-data: {authority}\n    server: {settings.server}\n  name: ""\n'
         'contexts: null\ncurrent-context: ""\nkind: Config\npreferences: {}\nusers: null\n'
     )
     for document in cluster_info(kubeconfig):
@@ -250,9 +262,11 @@ def init_phase(system: System, call: Call, flags: Flags) -> int:
         load_authority(system, "ca")
         kubeconfig_phase(system, call, settings)
     elif words[:1] == ["bootstrap-token"]:
-        _bootstrap_token(system, call, _admin(system), settings)
+        with closing(_admin(system)) as client:
+            _bootstrap_token(system, call, client, settings)
     elif words[:1] == ["mark-control-plane"]:
-        mark_control_plane(system, call, _admin(system), settings.node)
+        with closing(_admin(system)) as client:
+            mark_control_plane(system, call, client, settings.node)
     elif words[:1] == ["preflight"]:
         _preflight(system, call, settings)
     else:

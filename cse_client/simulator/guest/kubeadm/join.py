@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -156,35 +157,43 @@ def _await_bootstrap(system: System, call: Call, settings: JoinSettings) -> None
     """Wait for the kubelet's certificate and Node, then tidy up; raises KubeadmError."""
     limit = time.monotonic() + _BOOTSTRAP_SECONDS / system.life.speed
     system.step("kubeadm join tls-bootstrap")
-    node_client: KubeClient | None = None
-    pause = min(0.2, max(1 / system.life.speed, 0.05))
-    while True:
-        if node_client is None and system.disk.exists(_KUBELET_CONF):
-            try:
-                credentials = Credentials.read(system.disk, _KUBELET_CONF)
-                node_client = client_for(system, credentials)
-            except BadKubeconfig:
-                node_client = None
-            else:
-                # kubeadm deletes it once the real kubelet.conf is there (deferred).
-                system.step("kubeadm join kubelet.conf")
-        if node_client is not None:
-            try:
-                if annotate_socket(node_client, settings.node, settings.cri_socket):
-                    break
-            except Unreachable:
-                pass
-        if time.monotonic() > limit:
-            if node_client is None:
-                raise KubeadmError(
-                    "error execution phase kubelet-start: error uploading crisocket: timed out"
-                    " waiting for the condition"
-                )
-            raise KubeadmError(
-                "error execution phase kubelet-start: error uploading crisocket: Error getting"
-                " node: timed out waiting for the condition"
-            )
-        system.pause_call(call, pause)
-    node_client.close()
+    _await_node(system, call, settings, limit)
     with system.life.guard():
         system.disk.remove(_BOOTSTRAP_CONF)
+
+
+def _own_client(system: System) -> KubeClient | None:
+    """Return a client with the kubelet's own credentials, None while there are none."""
+    if not system.disk.exists(_KUBELET_CONF):
+        return None
+    try:
+        return client_for(system, Credentials.read(system.disk, _KUBELET_CONF))
+    except BadKubeconfig:
+        return None
+
+
+def _await_node(system: System, call: Call, settings: JoinSettings, limit: float) -> None:
+    """Wait until the kubelet has registered, and note the runtime's socket at its Node."""
+    pause = min(0.2, max(1 / system.life.speed, 0.05))
+    client: KubeClient | None = None
+    try:
+        while True:
+            if client is None:
+                client = _own_client(system)
+                if client is not None:
+                    # kubeadm deletes the bootstrap file once the real one is there (deferred).
+                    system.step("kubeadm join kubelet.conf")
+            if client is not None:
+                with contextlib.suppress(Unreachable):
+                    if annotate_socket(client, settings.node, settings.cri_socket):
+                        return
+            if time.monotonic() > limit:
+                what = "timed out" if client is None else "Error getting node: timed out"
+                raise KubeadmError(
+                    f"error execution phase kubelet-start: error uploading crisocket: {what}"
+                    " waiting for the condition"
+                )
+            system.pause_call(call, pause)
+    finally:
+        if client is not None:
+            client.close()

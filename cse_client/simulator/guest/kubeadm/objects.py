@@ -37,8 +37,8 @@ _CONFIG_VERSION = ((31, "v1beta4"), (22, "v1beta3"), (0, "v1beta2"))
 def new_token() -> str:
     """Return a new bootstrap token."""
     pick = secrets.choice
-    return "".join(pick(_LETTERS) for _ in range(6)) + "." + "".join(
-        pick(_LETTERS) for _ in range(16)
+    return (
+        "".join(pick(_LETTERS) for _ in range(6)) + "." + "".join(pick(_LETTERS) for _ in range(16))
     )
 
 
@@ -85,9 +85,7 @@ def _binding(
     )
 
 
-def _readable(
-    name: str, config_map: str, groups: tuple[str, ...]
-) -> list[dict[str, Any]]:
+def _readable(name: str, config_map: str, groups: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the Role and RoleBinding that let groups read one ConfigMap of kube-system."""
     return [
         _object("Role", name, _SYSTEM, rules=[_rule("configmaps", "get", config_map)]),
@@ -114,7 +112,9 @@ def config_maps(settings: InitSettings, kubelet_config: str) -> list[dict[str, A
     }
     data = {"ClusterConfiguration": yaml.safe_dump(cluster)}
     if settings.minor < _STATUS_GONE:
-        endpoints = {settings.node: {"advertiseAddress": settings.address, "bindPort": settings.port}}
+        endpoints = {
+            settings.node: {"advertiseAddress": settings.address, "bindPort": settings.port}
+        }
         data["ClusterStatus"] = yaml.safe_dump(
             {
                 "apiEndpoints": endpoints,
@@ -171,7 +171,9 @@ def span_of(text: str) -> timedelta | None:
 def bootstrap_rbac(minor: int) -> list[dict[str, Any]]:
     """Return the bindings that let nodes join."""
     found = [
-        _binding("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", [_group(NODE_TOKEN_GROUP)]),
+        _binding(
+            "kubeadm:kubelet-bootstrap", "system:node-bootstrapper", [_group(NODE_TOKEN_GROUP)]
+        ),
         _binding(
             "kubeadm:node-autoapprove-bootstrap",
             "system:certificates.k8s.io:certificatesigningrequests:nodeclient",

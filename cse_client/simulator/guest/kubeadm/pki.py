@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.kubeadm.settings import InitSettings
     from cse_client.simulator.guest.system import System
 
-__all__ = ["PKI", "certs_phase", "kubeconfig_phase", "load_authority", "make_leaf", "refuse_external_ca"]
+__all__ = [
+    "PKI",
+    "certs_phase",
+    "kubeconfig_phase",
+    "load_authority",
+    "make_leaf",
+    "refuse_external_ca",
+]
 
 PKI = "/etc/kubernetes/pki"
 _CLUSTER_ADMINS_SINCE = 29
@@ -66,9 +73,7 @@ def refuse_external_ca(system: System) -> None:
     for name in ("admin", "kubelet", "controller-manager", "scheduler"):
         path = f"/etc/kubernetes/{name}.conf"
         if not disk.exists(path):
-            raise KubeadmError(
-                f"the kubeconfig file {path} does not exist (external CA mode)"
-            )
+            raise KubeadmError(f"the kubeconfig file {path} does not exist (external CA mode)")
 
 
 def load_authority(system: System, name: str) -> Pair:
@@ -81,9 +86,7 @@ def load_authority(system: System, name: str) -> Pair:
             f"couldn't load CA certificate and key: open {path}.key: no such file or directory"
         ) from error
     except BadCertificate as error:
-        raise KubeadmError(
-            f"couldn't load the certificate authority {path}: {error}"
-        ) from error
+        raise KubeadmError(f"couldn't load the certificate authority {path}: {error}") from error
     if not is_authority(pair.certificate):
         raise KubeadmError(f"the certificate {path}.crt is not a certificate authority")
     return pair
@@ -101,7 +104,12 @@ def _authority(system: System, call: Call, name: str) -> Pair | None:
                 f" certificate: couldn't load the certificate file {path}.crt: error reading"
                 f" {path}.crt: {error}"
             ) from error
-        _warn_validity(system, call, name, certificate_span=(not_before(certificate), not_after(certificate)))
+        now = system.now()
+        if not not_before(certificate) <= now <= not_after(certificate):
+            call.err(
+                f"W WARNING: could not validate bounds for certificate {name}: the certificate is"
+                f" not valid yet or has expired (current time {now:%Y-%m-%dT%H:%M:%SZ})"
+            )
         if not disk.exists(f"{path}.key"):
             call.out(f"[certs] Using existing {name} keyless certificate authority")
             return None
@@ -111,15 +119,6 @@ def _authority(system: System, call: Call, name: str) -> Pair | None:
     pair = new_authority(AUTHORITIES[name], system.now())
     _write_pair(system, name, pair)
     return pair
-
-
-def _warn_validity(system: System, call: Call, name: str, certificate_span: tuple) -> None:  # type: ignore[type-arg]
-    now = system.now()
-    if not certificate_span[0] <= now <= certificate_span[1]:
-        call.err(
-            f"W WARNING: could not validate bounds for certificate {name}: the certificate is not"
-            f" valid yet or has expired (current time {now:%Y-%m-%dT%H:%M:%SZ})"
-        )
 
 
 def _write_pair(system: System, name: str, pair: Pair) -> None:
@@ -167,7 +166,7 @@ def make_leaf(
             pair = load_pair(disk.read(f"{path}.crt"), disk.read(f"{path}.key"))
         except (OSError, BadCertificate) as error:
             raise KubeadmError(
-                f'error execution phase certs/{phase}: failed to write or validate certificate'
+                f"error execution phase certs/{phase}: failed to write or validate certificate"
                 f' "{phase}": failure loading {phase} certificate: couldn\'t load the certificate'
                 f" file {path}.crt: error reading {path}.crt: {error}"
             ) from error
@@ -223,9 +222,7 @@ def certs_phase(system: System, call: Call, settings: InitSettings) -> None:
     _authority(system, call, "etcd/ca")
     hosts = (settings.node, "localhost", settings.address, "127.0.0.1")
     for name in ("server", "peer"):
-        make_leaf(
-            system, call, f"etcd/{name}", "etcd/ca", settings.node, server=True, names=hosts
-        )
+        make_leaf(system, call, f"etcd/{name}", "etcd/ca", settings.node, server=True, names=hosts)
     for name, common_name in (
         ("etcd/healthcheck-client", "kube-etcd-healthcheck-client"),
         ("apiserver-etcd-client", "kube-apiserver-etcd-client"),
@@ -291,9 +288,7 @@ def kubeconfig_phase(system: System, call: Call, settings: InitSettings) -> None
             system.disk.write(path, text, 0o600)
 
 
-def _check_kubeconfig(
-    system: System, name: str, path: str, server: str, authority: Pair
-) -> None:
+def _check_kubeconfig(system: System, name: str, path: str, server: str, authority: Pair) -> None:
     phase = f"error execution phase kubeconfig/{name}"
     try:
         found = Credentials.read(system.disk, path)

@@ -107,7 +107,10 @@ def socket_problem(system: System, cri_socket: str) -> str:
     path = cri_socket.replace("unix://", "").replace("/var/run/", "/run/")
     if path == "/run/dockershim.sock":
         if system.image.minor >= _DOCKERSHIM_GONE:
-            return f'validate service connection: CRI v1 runtime API is not implemented for endpoint "unix://{path}"'
+            return (
+                "validate service connection: CRI v1 runtime API is not implemented for endpoint"
+                f' "unix://{path}"'
+            )
         service = system.natives.get("docker.service")
         if isinstance(service, Daemon) and service.running:
             return ""
@@ -121,10 +124,11 @@ def socket_problem(system: System, cri_socket: str) -> str:
         if service.running and system.image.runtime == "containerd":
             return ""
         if service.running:
-            return "container runtime is not running: rpc error: code = Unimplemented desc = unknown service runtime.v1alpha2.RuntimeService"
-    return (
-        f'container runtime is not running: dial unix {path}: connect: no such file or directory'
-    )
+            return (
+                "container runtime is not running: rpc error: code = Unimplemented desc = unknown"
+                " service runtime.v1alpha2.RuntimeService"
+            )
+    return f"container runtime is not running: dial unix {path}: connect: no such file or directory"
 
 
 def _common(system: System, checks: Checks, cri_socket: str, node: str) -> None:

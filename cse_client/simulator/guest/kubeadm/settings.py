@@ -177,5 +177,5 @@ def _check_network(name: str, value: str) -> None:
             ipaddress.ip_network(part)
         except ValueError:
             raise KubeadmError(
-                f"{name}: Invalid value: \"{value}\": couldn't parse subnet"
+                f'{name}: Invalid value: "{value}": couldn\'t parse subnet'
             ) from None

@@ -98,7 +98,7 @@ def kubelet_config(settings_domain: str, service_cidr: str, minor: int) -> str:
             "x509": {"clientCAFile": f"{PKI}/ca.crt"},
         },
         "authorization": {"mode": "Webhook"},
-        "clusterDNS": [service_cidr.split("/")[0].rsplit(".", 1)[0] + ".10"],
+        "clusterDNS": [service_cidr.split("/", maxsplit=1)[0].rsplit(".", 1)[0] + ".10"],
         "clusterDomain": settings_domain,
         "rotateCertificates": True,
         "staticPodPath": "/etc/kubernetes/manifests",

@@ -63,13 +63,12 @@ def token(system: System, call: Call, flags: Flags) -> int:
     raise KubeadmError(f'unknown command "{verb}" for "kubeadm token"')
 
 
-def _create(
-    system: System, call: Call, flags: Flags, client: KubeClient, words: list[str]
-) -> int:
+def _create(system: System, call: Call, flags: Flags, client: KubeClient, words: list[str]) -> int:
     value = words[0] if words else new_token()
     if not TOKEN.fullmatch(value):
         raise KubeadmError(
-            f'the bootstrap token "{value}" was not of the form "\\\\A([a-z0-9]{{6}})\\\\.([a-z0-9]{{16}})\\\\z"'
+            f'the bootstrap token "{value}" was not of the form'
+            ' "\\\\A([a-z0-9]{6})\\\\.([a-z0-9]{16})\\\\z"'
         )
     span = span_of(flags.get("ttl", "24h0m0s"))
     secret = token_secret(

@@ -38,5 +38,8 @@ def chosen_version(system: System, call: Call, flags: Flags, wanted: str = "") -
         return system.image.kubernetes
     match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+].*)?", text)
     if match is None:
-        raise KubeadmError(f'version "{text}" doesn\'t match patterns for neither semantic version nor labels (stable, latest, ...)')
+        raise KubeadmError(
+            f'version "{text}" doesn\'t match patterns for neither semantic version nor labels'
+            " (stable, latest, ...)"
+        )
     return text.lstrip("v")

@@ -1,5 +1,4 @@
-"""kubectl inside a guest: the real one where this machine has it is not at hand there, so a small
-one, with real TLS and the credentials of the kubeconfig it is given."""
+"""A small kubectl inside guests: real TLS, with the credentials of the kubeconfig it is given."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ def kubectl(system: System, call: Call) -> int:
     except Unreachable as error:
         text = str(error)
         if "connection refused" in text:
-            host = text.split("dial tcp ")[-1].split(": connect")[0]
+            host = text.rsplit("dial tcp ", maxsplit=1)[-1].split(": connect", maxsplit=1)[0]
             call.err(
                 f"The connection to the server {host} was refused - did you specify the right host"
                 " or port?"
@@ -60,6 +59,9 @@ def _version(system: System, call: Call, words: KubectlWords) -> int:
             call.out(f'Client Version: version.Info{{Major:"1", GitVersion:"{version}"}}')
         return 0
     session = open_session(system, call, words)
-    _, found = session.client.request("GET", "/version")
+    try:
+        _, found = session.client.request("GET", "/version")
+    finally:
+        session.client.close()
     call.out(f"Client Version: {version}\nServer Version: {found.get('gitVersion')}")
     return 0

@@ -88,6 +88,8 @@ def find_by_kind(session: Session, document: dict[str, Any]) -> Kind:
 
 def path_of(kind: Kind, namespace: str, name: str = "") -> str:
     """Return the API path of a collection or of one object; "" as namespace = all of them."""
-    base = f"/api/{kind.api_version}" if "/" not in kind.api_version else f"/apis/{kind.api_version}"
+    base = (
+        f"/api/{kind.api_version}" if "/" not in kind.api_version else f"/apis/{kind.api_version}"
+    )
     where = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
     return f"{base}{where}/{kind.plural}" + (f"/{name}" if name else "")

@@ -15,17 +15,60 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "KubectlWords", "Session", "open_session"]
 
 _VALUED = frozenset(
-    "kubeconfig server s request-timeout namespace n filename f output o selector l field-selector"
-    " field-manager patch p type subresource context cluster user token as as-group for timeout"
-    " from-literal from-file certificate-authority client-certificate client-key overwrite-none v"
-    " group clusterrole clusterrole-none user-none verb resource dry-run-none serviceaccount"
-    " sort-by template grace-period cascade-none replicas".split()
+    [
+        "kubeconfig",
+        "server",
+        "s",
+        "request-timeout",
+        "namespace",
+        "n",
+        "filename",
+        "f",
+        "output",
+        "o",
+        "selector",
+        "l",
+        "field-selector",
+        "field-manager",
+        "patch",
+        "p",
+        "type",
+        "subresource",
+        "context",
+        "cluster",
+        "user",
+        "token",
+        "as",
+        "as-group",
+        "for",
+        "timeout",
+        "from-literal",
+        "from-file",
+        "certificate-authority",
+        "client-certificate",
+        "client-key",
+        "overwrite-none",
+        "v",
+        "group",
+        "clusterrole",
+        "clusterrole-none",
+        "user-none",
+        "verb",
+        "resource",
+        "dry-run-none",
+        "serviceaccount",
+        "sort-by",
+        "template",
+        "grace-period",
+        "cascade-none",
+        "replicas",
+    ]
 ) - {"overwrite-none", "clusterrole-none", "user-none", "dry-run-none", "cascade-none"}
 _SHORT = {"s": "server", "n": "namespace", "f": "filename", "o": "output", "l": "selector",
           "p": "patch", "A": "all-namespaces", "k": "kustomize", "w": "watch"}  # fmt: skip
 
 
-class Failure(Exception):  # noqa: N818
+class Failure(Exception):
     """kubectl ends with exit code 1; the text is what it prints."""
 
 
@@ -146,7 +189,5 @@ def open_session(system: System, call: Call, words: KubectlWords) -> Session:
         credentials = replace(credentials, token=words.get("token"))
     limit = words.get("request-timeout", "0").rstrip("s")
     seconds = float(limit) if limit.replace(".", "", 1).isdigit() and float(limit) else 30.0
-    client = KubeClient(
-        credentials, now=system.now, timeout=seconds, gate=system.life.check
-    )
+    client = KubeClient(credentials, now=system.now, timeout=seconds, gate=system.life.check)
     return Session(system, call, words, client)

@@ -40,9 +40,11 @@ def _documents(session: Session) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for text in session.input_text():
         try:
-            loaded = list(yaml.load_all(text, Loader=_LOADER))  # noqa: S506  # a safe loader
+            loaded = list(yaml.load_all(text, Loader=_LOADER))  # a safe loader
         except yaml.YAMLError as error:
-            raise Failure(f"error: error parsing -: error converting YAML to JSON: {error}") from error
+            raise Failure(
+                f"error: error parsing -: error converting YAML to JSON: {error}"
+            ) from error
         for document in loaded:
             if not document:
                 continue
@@ -143,7 +145,7 @@ def _composed(session: Session, words: list[str]) -> dict[str, Any]:
             },
             "subjects": subjects,
         }
-    raise Failure(f'error: kubectl create {what}: not simulated')
+    raise Failure(f"error: kubectl create {what}: not simulated")
 
 
 def _targets(session: Session, words: list[str]) -> list[tuple[Kind, str]]:
@@ -234,10 +236,9 @@ def _mark(session: Session, words: list[str], field: str, done: str) -> int:
     for kind, name in _targets(session, plain):
         path = path_of(kind, session.namespace, name)
         old = (session.ask("GET", path)["metadata"]).get(field) or {}
-        for key, value in values.items():
-            if value is not None and key in old and old[key] != value and not session.words.on(
-                "overwrite"
-            ):
+        for key, wanted in values.items():
+            clash = wanted is not None and key in old and old[key] != wanted
+            if clash and not session.words.on("overwrite"):
                 raise Failure(
                     f"error: --overwrite is false but found the following declared {field[:-1]}(s):"
                     f" '{key}' already has a value ({old[key]})"
@@ -278,7 +279,10 @@ def _taint(session: Session, words: list[str]) -> int:
 def _auth(session: Session, words: list[str]) -> int:
     """`auth can-i VERB RESOURCE [--subresource S]`."""
     if words[:1] != ["can-i"] or len(words) < 3:  # noqa: PLR2004
-        raise Failure("error: you must specify two or three arguments: verb, resource, and optional resourceName")
+        raise Failure(
+            "error: you must specify two or three arguments: verb, resource, and optional"
+            " resourceName"
+        )
     verb, resource = words[1], words[2]
     plain, _, name = resource.partition("/")
     kind, _, group = plain.partition(".")
@@ -302,9 +306,7 @@ def _auth(session: Session, words: list[str]) -> int:
         "kind": "SelfSubjectAccessReview",
         "spec": review,
     }
-    answer = session.ask(
-        "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body
-    )
+    answer = session.ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
     allowed = bool((answer.get("status") or {}).get("allowed"))
     if not session.words.on("quiet"):
         session.call.out("yes" if allowed else "no")
