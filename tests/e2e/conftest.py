@@ -65,8 +65,8 @@ class Control:
     def get(self, path: str) -> Any:
         return self.ask("GET", path)
 
-    def set(self, path: str, **values: object) -> Any:
-        return self.ask("POST", path, values)
+    def set(self, target: str, /, **values: object) -> Any:
+        return self.ask("POST", target, values)
 
     def requests(self) -> list[str]:
         """Return what was asked of VCD since the last call, as `METHOD /path?query`."""
@@ -129,7 +129,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         names = ("HOST", "ORG", "USER", "PASSWORD", "CA")
         yield Cloud(*(os.environ[f"CSE_E2E_{name}"] for name in names), others={})
         return
-    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"))
+    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--guest-speed", "10")
     yield cloud
     stop_simulator(process)
 

@@ -7,7 +7,7 @@ import re
 _REPLACED = (
     (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
     (r"\b(mstr|node)-[0-9a-z]{4}\b", r"\1-XXXX"),
-    (r"\b127\.20\.\d+\.\d+\b", "ADDRESS"),
+    (r"\b127\.[2-5]\d\.\d+\.\d+\b", "ADDRESS"),
     (r"\b127\.0\.0\.1:\d+\b", "HOST"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\+00:00)?( UTC)?", "TIME"),
     (r"(?<=, )(\d+h)?(\d+m)?\d+s(?=\.)", "DURATION"),

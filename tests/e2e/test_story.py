@@ -98,7 +98,7 @@ Cluster id  UUID
 Evidence  Kubernetes API: answered at TIME
 
 Name  Kind  IP  CPU  Memory MB  VM  Kubernetes  Version
-----  ----  ----  ---  ----  ----  ----  ----
+----  ----  ----  ----  ----  ----  ----  ----
 mstr-XXXX  control plane  ADDRESS  2  2048  POWERED_ON  Ready  v1.18.6
 node-XXXX  worker  ADDRESS  2  2048  POWERED_ON  Ready  v1.18.6
 node-XXXX  worker  ADDRESS  2  2048  POWERED_ON  Ready  v1.18.6

@@ -128,7 +128,7 @@ def test_without_a_way_out_images_cannot_be_pulled(machine: Make) -> None:
     vm.nic = replace(vm.nic, egress=False)
     vm.on(control_plane_script(vm, minted()), name="cp-1")
     assert until(lambda: "[ERROR ImagePull]" in _log(vm)), _log(vm)
-    assert vm.status.startswith("failed")
+    assert until(lambda: vm.status.startswith("failed"))
 
 
 def test_strictness_of_kubeadm(machine: Make) -> None:
@@ -183,7 +183,7 @@ def test_a_ready_namesake_is_refused(machine: Make) -> None:
     assert until(lambda: "node-1" in first.ready_nodes()), _log(second)
     third.on(script, name="node-1")
     assert until(lambda: 'status "Ready" already exists' in _log(third)), _log(third)
-    assert third.status.startswith("failed")
+    assert until(lambda: third.status.startswith("failed"))
 
 
 def test_two_control_planes_do_not_trust_each_other(machine: Make) -> None:
