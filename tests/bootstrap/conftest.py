@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -55,13 +56,17 @@ class Told:
     phases: list[str] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
     customization: list[str] = field(default_factory=list)
+    offs: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def tools_running(self, running: bool) -> None:
         """Not of interest here."""
 
     def powered_off(self) -> None:
-        """Not of interest here."""
+        """The guest went off by itself, or lost its power; all of it is gone by now."""
+        with self.changed:
+            self.offs += 1
+            self.changed.notify_all()
 
     def customization_status(self, status: str) -> None:
         with self.changed:
@@ -167,7 +172,8 @@ class Cluster:
 
     def node(self, name: str, *, egress: bool = True, image: Image | None = None) -> Node:
         number = next(_addresses)
-        address = f"127.77.{number // 250}.{number % 250 + 1}"
+        # Each process has a range of its own, so that runs beside this one cannot be met.
+        address = f"127.{100 + os.getpid() % 100}.{number // 250}.{number % 250 + 1}"
         told = Told()
         guest = Guest(
             directory=self.folder / name,
@@ -176,7 +182,8 @@ class Cluster:
             clock=self.clock,
             settings=self.settings,
         )
-        nic = Nic(address, 24, "127.77.0.1", ("127.77.0.1",), egress)
+        gateway = address.rpartition(".")[0] + ".254"
+        nic = Nic(address, 24, gateway, (gateway,), egress)
         made = Node(name, guest, nic, told)
         self.nodes.append(made)
         return made

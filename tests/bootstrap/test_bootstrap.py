@@ -282,7 +282,7 @@ def test_power_loss_inside_kubeadm_init(cluster: Cluster, moment: str, unsynced:
     if unsynced:
         first.guest.faults.lose_unsynced = (r"/etc/kubernetes/(pki/apiserver|admin\.conf).*",)
     first.start()
-    first.wait("power loss", lambda: not first.guest.running)
+    first.wait("power loss", lambda: first.told.offs == 1)
     first.guest.faults.kill_at_step = ""
     first.told.guestinfo.clear()
     first.boot()

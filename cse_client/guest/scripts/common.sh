@@ -269,6 +269,8 @@ all_done() {
   clean_up
   say "done"
   { echo "cse-bootstrap: $NODE: done" >/dev/tty1; } 2>/dev/null || true
+  # After a power loss this comes before the API is back, and it is the report that stays.
+  until_ok 120 5 api_answers || say "the API does not answer"
   report ready 0 ""
   # For as long as this file is here the unit runs at every boot, so it must stay enabled till then.
   rm -f "$D/run.sh" "$D/hosts"

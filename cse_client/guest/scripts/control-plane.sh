@@ -2,9 +2,10 @@
 # The control plane: kubeadm init with the cluster's own CAs. `put_pki` comes from the data block.
 K() { kubectl --kubeconfig /etc/kubernetes/admin.conf --server "https://$IP:6443" --request-timeout=10s "$@"; }
 apply() { K apply --server-side --force-conflicts --validate=false -f -; }
+api_answers() { port_open "$IP" 6443; }
 tell_api() {
   [ -n "$IP" ] && [ -s /etc/kubernetes/admin.conf ] || return 0
-  port_open "$IP" 6443 || return 0
+  api_answers || return 0
   { printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: cse-system}\n---\n'; config_map "$@"; } | apply
 }
 step_images() { pull_images; }

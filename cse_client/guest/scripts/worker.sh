@@ -4,17 +4,18 @@
 DISCOVERY=/run/cse/discovery.conf
 KUBELET=/etc/kubernetes/kubelet.conf
 K() { kubectl --kubeconfig "$DISCOVERY" --request-timeout=10s "$@"; }
+api_answers() { port_open "$API_HOST" "$API_PORT"; }
 tell_api() {
   # Once it has joined, the node's own lasting certificate speaks.
   marked ok.join && DISCOVERY=$KUBELET
-  [ -s "$DISCOVERY" ] && port_open "$API_HOST" "$API_PORT" || return 0
+  [ -s "$DISCOVERY" ] && api_answers || return 0
   config_map "$@" | K apply --server-side --force-conflicts --validate=false -f -
 }
 step_images() { pull_images '/(kube-proxy|pause):'; }
 # The API answers seconds before a node can join. kubeadm grants this last of all that join needs,
 # after its configuration is there (cmd/kubeadm: upload-config comes before bootstrap-token).
 api_ready() {
-  port_open "$API_HOST" "$API_PORT" || { LAST="no connection"; return 1; }
+  api_answers || { LAST="no connection"; return 1; }
   LAST=$(K auth can-i create certificatesigningrequests.certificates.k8s.io \
     --subresource=selfnodeclient 2>&1) && return 0
   case $LAST in no | *$'\n'no) LAST="it accepts no nodes yet" ;; esac

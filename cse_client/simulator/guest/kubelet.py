@@ -34,6 +34,7 @@ KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 BOOTSTRAP = "/etc/kubernetes/bootstrap-kubelet.conf"
 CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 _HEARTBEAT_SECONDS = 10.0
+_LONGEST_LOOK = 15.0
 _CREATED, _CONFLICT, _NOT_FOUND, _OK = 201, 409, 404, 200
 _MERGE = "application/strategic-merge-patch+json"
 _CSR_V1_SINCE = 19
@@ -105,6 +106,10 @@ class Kubelet:
         """Stop. Containers, static pods among them, live on in the runtime."""
         self.running = False
         self._stop.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            # A look in progress must not start static pods after this returns.
+            thread.join(_LONGEST_LOOK)
 
     def _runtime_up(self) -> bool:
         service = self._system.natives.get(f"{self._system.image.runtime}.service")
@@ -126,7 +131,8 @@ class Kubelet:
         try:
             while not stop.is_set():
                 self._round()
-                life.wait_real(self._pause())
+                stop.wait(self._pause())
+                life.check()
         except PowerLoss:
             return
         finally:
