@@ -266,8 +266,8 @@ def test_power_loss_at_a_worker(cluster: Cluster, phase: str) -> None:
 INIT_MOMENTS = (
     "kubeadm init certs",
     "kubeadm init kubeconfig",
-    "kubeadm init etcd",
-    "kubeadm init control-plane",
+    "kubeadm init control-plane etcd",
+    "kubeadm init wait-control-plane",
     "kubeadm init upload-config",
     "kubeadm init bootstrap-token",
     "kubeadm init addon",
@@ -283,7 +283,6 @@ def test_power_loss_inside_kubeadm_init(cluster: Cluster, moment: str, unsynced:
         first.guest.faults.lose_unsynced = (r"/etc/kubernetes/(pki/apiserver|admin\.conf).*",)
     first.start()
     first.wait("power loss", lambda: first.told.offs == 1)
-    first.guest.faults.kill_at_step = ""
     first.told.guestinfo.clear()
     first.boot()
     first.wait_status("ready", 60)
@@ -299,7 +298,7 @@ def test_a_template_that_was_captured_from_a_node(cluster: Cluster) -> None:
     first.wait_status("ready")
     first.guest.power_off()
     first.told.guestinfo.clear()
-    # The same disk as another cluster's node: it is not clean, and kubeadm says of what.
+    # The same disk as another cluster's node: kubeadm refuses what it finds, and is reset once.
     first.start(script=first.script.replace("cluster-1", "cluster-2"))
-    report = first.wait_status("failed", 60)
-    assert report.phase in ("start", "host", "runtime", "images", "pki", "init")
+    first.wait_status("ready", 30)
+    check_finished(cluster, first)

@@ -253,7 +253,7 @@ class System:
                 if self.faults.loses(inside):
                     with open(os.path.join(folder, name), "wb"):  # noqa: PTH118, PTH123
                         pass
-        rules.clear()
+        self.faults.lose_unsynced = []
 
 
 def hashed_password(password: str) -> str:
