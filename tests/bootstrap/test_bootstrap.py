@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from cse_client.errors import ClusterUnreachable
-from cse_client.guest.pki import pki_to_files
+from cse_client.guest.pki import mint_pki, pki_to_files
+from cse_client.guest.render import control_plane_script
 from cse_client.kube.nodes import ClusterAPI
 
-from .conftest import CSE, CURRENT, Cluster, Node
+from .conftest import CSE, IMAGES, Cluster, Node
 
 PAYLOAD = "/var/lib/cse-bootstrap/run.sh"
 CA_KEY = "/etc/kubernetes/pki/ca.key"
+
+
+def either(kind: str) -> pytest.MarkDecorator:
+    """One kind of template is enough, unless CSE_TEST_ALL is set."""
+    kinds = list(IMAGES) if os.environ.get("CSE_TEST_ALL") else [kind]
+    return pytest.mark.parametrize("image", kinds, indirect=True)
+
+
+def spread(name: str, values: Sequence[object], *, begin: int = 0) -> pytest.MarkDecorator:
+    """Every value with one kind of template, in turns; with both when CSE_TEST_ALL is set."""
+    kinds = list(IMAGES)
+    if os.environ.get("CSE_TEST_ALL"):
+        pairs = [(kind, value) for kind in kinds for value in values]
+    else:
+        pairs = [(kinds[(i + begin) % len(kinds)], value) for i, value in enumerate(values)]
+    return pytest.mark.parametrize(("image", name), pairs, indirect=["image"])
 
 
 def check_finished(cluster: Cluster, node: Node) -> None:
@@ -94,6 +113,7 @@ def test_cse_servers_find_the_kubeconfig_and_people_their_console(cluster: Clust
         assert f"cse-bootstrap: mstr-ab12: {phase}\n" in console.replace("\r", "")
 
 
+@either("cse")
 def test_rights_hang_on_the_group_of_ours(cluster: Cluster) -> None:
     first = cluster.control_plane()
     first.start()
@@ -106,6 +126,7 @@ def test_rights_hang_on_the_group_of_ours(cluster: Cluster) -> None:
     assert caught.value.reason == "forbidden"
 
 
+@either("current")
 def test_the_customization_returns_at_once(cluster: Cluster) -> None:
     first = cluster.control_plane()
     begun = time.monotonic()
@@ -143,6 +164,7 @@ def test_a_node_without_a_way_out_says_what_it_cannot_reach(cluster: Cluster) ->
     check_nothing_secret(cluster, first)
 
 
+@either("cse")
 def test_a_worker_without_a_way_out_says_so_too(cluster: Cluster) -> None:
     first = cluster.control_plane()
     first.start()
@@ -162,6 +184,7 @@ def _reports(cluster: Cluster) -> dict:
         return api.bootstrap_reports()
 
 
+@either("current")
 def test_preloaded_images_need_no_way_out(cluster: Cluster) -> None:
     image = replace(cluster.image, images_preloaded=True)
     first = cluster.control_plane(egress=False, image=image)
@@ -181,7 +204,7 @@ def test_a_template_without_its_cni_manifest_fails_in_that_phase(cluster: Cluste
     assert _reports(cluster)["mstr-ab12"].log[-1] == report.log[-1]
 
 
-@pytest.mark.parametrize("offset", [-400 * 86400.0, -3600.0, 3600.0], ids=["1970", "late", "early"])
+@spread("offset", [-400 * 86400.0, -3600.0, 3600.0])
 def test_wrong_clocks(cluster: Cluster, offset: float) -> None:
     first, second = cluster.control_plane(), cluster.worker()
     first.guest.faults.clock_offset = offset
@@ -193,6 +216,7 @@ def test_wrong_clocks(cluster: Cluster, offset: float) -> None:
     cluster.wait_ready("mstr-ab12", "node-cd34")
 
 
+@either("cse")
 def test_a_worker_that_is_first_waits(cluster: Cluster) -> None:
     first, second = cluster.control_plane(), cluster.worker()
     second.start()
@@ -202,6 +226,7 @@ def test_a_worker_that_is_first_waits(cluster: Cluster) -> None:
     cluster.wait_ready("mstr-ab12", "node-cd34")
 
 
+@either("current")
 def test_a_worker_of_another_cluster_is_refused(cluster: Cluster) -> None:
     first = cluster.control_plane()
     first.start()
@@ -217,6 +242,7 @@ def test_a_worker_of_another_cluster_is_refused(cluster: Cluster) -> None:
     assert list(cluster.ready()) == ["mstr-ab12"]
 
 
+@either("cse")
 def test_a_worker_that_comes_too_late_says_why(cluster: Cluster) -> None:
     first, second = cluster.control_plane(), cluster.worker(join_deadline=30)
     first.start()
@@ -232,7 +258,7 @@ CONTROL_PLANE_PHASES = ("host", "runtime", "images", "pki", "init", "rbac", "net
 WORKER_PHASES = ("host", "runtime", "images", "wait", "join", "done")
 
 
-@pytest.mark.parametrize("phase", CONTROL_PLANE_PHASES)
+@spread("phase", CONTROL_PLANE_PHASES)
 def test_power_loss_at_the_control_plane(cluster: Cluster, phase: str) -> None:
     first = cluster.control_plane()
     first.start()
@@ -247,7 +273,7 @@ def test_power_loss_at_the_control_plane(cluster: Cluster, phase: str) -> None:
     assert _reports(cluster)["mstr-ab12"].status == "ready"
 
 
-@pytest.mark.parametrize("phase", WORKER_PHASES)
+@spread("phase", WORKER_PHASES)
 def test_power_loss_at_a_worker(cluster: Cluster, phase: str) -> None:
     first, second = cluster.control_plane(), cluster.worker()
     first.start()
@@ -274,13 +300,21 @@ INIT_MOMENTS = (
 )
 
 
-@pytest.mark.parametrize("moment", INIT_MOMENTS)
-@pytest.mark.parametrize("unsynced", [False, True], ids=["synced", "lost"])
-def test_power_loss_inside_kubeadm_init(cluster: Cluster, moment: str, unsynced: bool) -> None:
+@spread("moment", INIT_MOMENTS)
+def test_power_loss_inside_kubeadm_init(cluster: Cluster, moment: str) -> None:
+    check_power_loss(cluster, moment, unsynced=False)
+
+
+@spread("moment", INIT_MOMENTS, begin=1)
+def test_power_loss_that_takes_what_was_never_synced(cluster: Cluster, moment: str) -> None:
+    check_power_loss(cluster, moment, unsynced=True)
+
+
+def check_power_loss(cluster: Cluster, moment: str, *, unsynced: bool) -> None:
     first = cluster.control_plane()
     first.guest.faults.kill_at_step = moment
     if unsynced:
-        first.guest.faults.lose_unsynced = (r"/etc/kubernetes/(pki/apiserver|admin\.conf).*",)
+        first.guest.faults.lose_unsynced = [r"^/etc/kubernetes/(pki/apiserver|admin\.conf)"]
     first.start()
     first.wait("power loss", lambda: first.told.offs == 1)
     first.told.guestinfo.clear()
@@ -290,15 +324,41 @@ def test_power_loss_inside_kubeadm_init(cluster: Cluster, moment: str, unsynced:
     check_finished(cluster, first)
 
 
+#: Moments inside kubeadm join; the kubelet may have finished on its own when power comes back.
+JOIN_MOMENTS = (
+    "kubeadm join bootstrap-kubelet.conf",
+    "kubeadm join ca.crt",
+    "kubeadm join tls-bootstrap",
+    "kubeadm join kubelet.conf",
+)
+
+
+@spread("moment", JOIN_MOMENTS)
+def test_power_loss_inside_kubeadm_join(cluster: Cluster, moment: str) -> None:
+    first, second = cluster.control_plane(), cluster.worker()
+    second.guest.faults.kill_at_step = moment
+    first.start()
+    second.start()
+    second.wait("power loss", lambda: second.told.offs == 1)
+    second.told.guestinfo.clear()
+    second.boot()
+    second.wait_status("ready", 60)
+    cluster.wait_ready("mstr-ab12", "node-cd34")
+    check_finished(cluster, second)
+
+
+@either("current")
 def test_a_template_that_was_captured_from_a_node(cluster: Cluster) -> None:
-    if cluster.image is not CURRENT:
-        pytest.skip("one kind of template is enough")
     first = cluster.control_plane()
     first.start()
     first.wait_status("ready")
     first.guest.power_off()
     first.told.guestinfo.clear()
     # The same disk as another cluster's node: kubeadm refuses what it finds, and is reset once.
-    first.start(script=first.script.replace("cluster-1", "cluster-2"))
-    first.wait_status("ready", 30)
+    cluster.pki = mint_pki("other")
+    spec = replace(cluster.bootstrap(first.name), cluster_id="cluster-2")
+    first.start(script=control_plane_script(spec, cluster.pki))
+    first.wait_status("ready", 60)
+    cluster.wait_ready("mstr-ab12")
     check_finished(cluster, first)
+    assert "kubeadm reset, then once more" in first.log()

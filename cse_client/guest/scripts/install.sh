@@ -5,8 +5,9 @@ if [ "${1-}" = install ]; then
   umask 077
   D=/var/lib/cse-bootstrap
   U=/etc/systemd/system
-  # A template captured from a node carries that node's marks.
+  # A template captured from a node carries that node's marks, and its unit if it was unfinished.
   if [ -e "$D/id" ] && [ "$(cat "$D/id")" != "$CSE_ID" ]; then
+    systemctl stop cse-bootstrap.service || true
     rm -f "$D/done" "$D/ip" "$D"/ok.* "$D"/init.* "$D"/join.*
   fi
   printf '%s\n' "$CSE_ID" >"$D/id"

@@ -49,6 +49,8 @@ esac""",
     "docker": "",
     "systemctl": """echo "$*" >>/calls/systemctl
 case "$*" in
+"enable cse-bootstrap"*) touch /var/enabled ;;
+"disable cse-bootstrap"*) rm -f /var/enabled ;;
 "start --no-block cse-bootstrap.service") bash /var/lib/cse-bootstrap/run.sh ;;
 esac""",
     "kubectl": """echo "$*" >>/calls/kubectl
@@ -146,7 +148,8 @@ class Machine:
         """Power comes back: /run is empty, and systemd starts what is enabled and wanted."""
         shutil.rmtree(self.folder / "run")
         (self.folder / "run").mkdir()
-        if (self.folder / "var/lib/cse-bootstrap/run.sh").exists():
+        wanted = (self.folder / "var/enabled", self.folder / "var/lib/cse-bootstrap/run.sh")
+        if all(path.exists() for path in wanted):
             self.run("/var/lib/cse-bootstrap/run.sh")
 
     def said(self, name: str) -> str:
@@ -181,7 +184,7 @@ def check_done(machine: Machine, pki: ClusterPKI = PKI) -> None:
     state = machine.folder / "var/lib/cse-bootstrap"
     evidence = machine.said("lost") + machine.log()
     assert (state / "done").read_text() == f"cluster-1 {machine.node}\n", evidence
-    assert not (state / "run.sh").exists()
+    assert not (state / "run.sh").exists(), evidence
     assert not (machine.folder / "root/.customization").exists()
     assert "info-set guestinfo.cse.status ready" in machine.said("tools").splitlines()
     kubernetes = machine.folder / "etc/kubernetes"
