@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SCRIPTS = $(shell grep -rlE --exclude='*.py' --exclude='*.md' --exclude='*.pyc' '^\#!(/usr)?/bin/(env )?(ba)?sh' .ci docs cse_client tests)
+SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
 .PHONY: demo test lint docs clean
 

@@ -52,14 +52,17 @@ class Bench:
     def vcd(self, *words: str) -> Usage:
         """Run `vcd`; fail loudly."""
         began = time.perf_counter()
-        with tempfile.TemporaryFile("w+") as out:
-            process = subprocess.Popen([VCD, *words], cwd=self._home, env=self._env, stdout=out)
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = subprocess.Popen(
+                [VCD, *words], cwd=self._home, env=self._env, stdout=out, stderr=err
+            )
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             out.seek(0)
-            text = out.read()
+            err.seek(0)
+            text, complaint = out.read(), err.read()
         if process.returncode:
-            sys.exit(f"vcd {' '.join(words)} ended with {process.returncode}")
+            sys.exit(f"vcd {' '.join(words)} ended with {process.returncode}:\n{complaint}")
         wall = time.perf_counter() - began
         return Usage(0, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, text)
 
