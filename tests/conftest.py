@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.programs import ROOT, Result, clean_environment
+
+# A shell starts a background job with SIGINT ignored, and whatever a test starts would inherit
+# that: Ctrl-C is tested here, however the tests themselves were started.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
