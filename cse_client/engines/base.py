@@ -20,6 +20,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 
 
 class Engine(Protocol):
@@ -58,3 +59,16 @@ class Engine(Protocol):
 
     def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
         """Take the CA key out of VCD; return where it is kept from now on."""
+
+
+class Scaling(Protocol):
+    """Changing the nodes of a cluster that is there."""
+
+    def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Bring the number of workers to `spec.workers`, up or down; return the cluster."""
+
+    def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Add `spec.workers` nodes and return the cluster."""
+
+    def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
+        """Take nodes out of the cluster and delete their VMs."""

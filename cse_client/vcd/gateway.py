@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lxml import etree
 
@@ -28,8 +29,9 @@ from cse_client.vcd.faults import Action
 from cse_client.vcd.queries import CLUSTER_FIELDS
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.tenancy import Tenancy
+from cse_client.vcd.transport import Answer
 
-__all__ = ["CLUSTER_FIELDS", "Gateway"]
+__all__ = ["CLUSTER_FIELDS", "Answer", "Gateway"]
 
 _CREATE = "vApp: Create / Reconfigure"
 _POWER = "vApp: Power Operations"
@@ -271,6 +273,33 @@ class Gateway(Tenancy):
         deadline = self.clock.monotonic() + _SMALL_CHANGE_SECONDS
         task = tasks.change(self, lambda: self.write_metadata(template_href, values), deadline)
         tasks.wait(self, task, deadline=deadline)
+
+    # ---- JSON ---------------------------------------------------------------------------------
+
+    def ask_json(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        api_version: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one JSON request to `path` ("/api/cse/...", "/cloudapi/..."), once.
+
+        `doing` completes "cannot ...". Returns whatever answer came; a 401 is not raised either.
+
+        Raises:
+            CseError: only where there was no answer at all (`VcdFault.outcome_unknown` after a
+                change).
+        """
+        action = Action(doing, changes=method != "GET")
+        url = self._transport.origin + path
+        return self._transport.ask_json(
+            method, url, action, query=query, body=body, api_version=api_version, headers=headers
+        )
 
     # ---- inner --------------------------------------------------------------------------------
 

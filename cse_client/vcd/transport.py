@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import requests
@@ -26,7 +27,7 @@ from cse_client.vcd import faults
 from cse_client.vcd.clock import Clock
 from cse_client.vcd.faults import Action
 
-__all__ = ["Reply", "Transport"]
+__all__ = ["Answer", "Reply", "Transport"]
 
 #: Seconds to connect, and between two pieces of an answer. VCD checks a recompose of a hundred
 #: VMs before it answers, so a change may be silent for longer than a read.
@@ -54,6 +55,20 @@ class Reply:
     root: etree._Element | None
     text: str = ""
     location: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whatever answer came to a JSON request: VCD's own, a proxy's, or an extension's.
+
+    `text` may hold a secret (a kubeconfig, for example) and is kept out of the repr. Header names
+    are in lower case.
+    """
+
+    status: int
+    content_type: str
+    text: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
 class _BoundedAdapter(HTTPAdapter):
@@ -185,6 +200,51 @@ class Transport:
         action = Action(f"read {url}")
         response = self._exchange("GET", url, action, accept=accept)
         return response.status_code, response.headers.get("Content-Type", ""), response.text
+
+    def ask_json(
+        self,
+        method: str,
+        url: str,
+        action: Action,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        api_version: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one JSON request, once, and return whatever answer came, good or bad.
+
+        `api_version` replaces the session's in the Accept header. For VCD's extension services and
+        its `cloudapi`, whose errors have shapes of their own.
+
+        Raises:
+            CseError: only where there was no answer at all.
+        """
+        self.requests_sent += 1
+        version = api_version or self.session.api_version
+        sent = {"Accept": f"application/json;version={version}", **(headers or {})}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        try:
+            response = self._http.request(
+                method,
+                url,
+                params=query,
+                data=data,
+                headers=sent,
+                verify=self.session.verify,
+                allow_redirects=False,
+            )
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise faults.from_exception(error, action, self.session) from error
+        return Answer(
+            response.status_code,
+            response.headers.get("Content-Type", ""),
+            response.text,
+            {name.lower(): value for name, value in response.headers.items()},
+        )
 
     def _read(self, url: str, action: Action, accept: str, *, patient: bool) -> Reply:
         pause = _FIRST_PAUSE

@@ -1,0 +1,56 @@
+"""What is asked of an existing cluster's nodes, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["NodesSpec", "Removal", "RemovalSpec"]
+
+
+@dataclass(frozen=True)
+class NodesSpec:
+    """Which nodes a cluster is to have or to get. Empty or None: as the cluster was made.
+
+    `workers` is the wanted number of workers for a resize, the number of new ones for a node
+    creation. `remove` names the workers that go first when the number shrinks. `max_parallel` is
+    how many nodes are drained at a time; 0 means a tenth of the workers, at least one.
+    """
+
+    cluster: str
+    workers: int
+    vdc: str = ""
+    org: str = ""
+    network: str = ""
+    template: str = ""
+    template_revision: int | None = None
+    ssh_key: str = ""
+    cpus: int | None = None
+    memory_mb: int | None = None
+    storage_profile: str = ""
+    accept_eulas: bool = False
+    remove: tuple[str, ...] = ()
+    force: bool = False
+    keep_healthy: bool = False
+    max_parallel: int = 0
+    nfs: bool = False
+
+
+@dataclass(frozen=True)
+class RemovalSpec:
+    """Which nodes are to go. `force` also evicts what no controller would start again."""
+
+    cluster: str
+    nodes: tuple[str, ...]
+    vdc: str = ""
+    org: str = ""
+    force: bool = False
+    max_parallel: int = 0
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a removal of nodes did: whose VM was deleted, and what was found gone already."""
+
+    cluster: str
+    nodes: tuple[str, ...]
+    already_gone: tuple[str, ...] = ()
