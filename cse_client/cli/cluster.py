@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
 
 __all__ = ["config_command", "delete_command", "info_command", "list_command", "seal_command"]
@@ -83,11 +83,14 @@ def config_command(run: Run, name: str, vdc: str, org: str) -> None:
 @click.command("delete")
 @click.argument("name")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@break_lock_option
 @vdc_option
 @org_option
 @timeout_option
 @command
-def delete_command(run: Run, name: str, yes: bool, vdc: str, org: str, timeout: float) -> None:
+def delete_command(
+    run: Run, name: str, yes: bool, break_lock: bool, vdc: str, org: str, timeout: float
+) -> None:
     """Delete a cluster and prove that it is gone.
 
     Works from every state, also on what a failed or stopped creation left.
@@ -107,7 +110,7 @@ def delete_command(run: Run, name: str, yes: bool, vdc: str, org: str, timeout: 
             raise CseError("Nothing was deleted.")
     run.when_interrupted = "The same command again carries on."
     engine = run.engine()
-    options = RunOptions(timeout=timeout, wait=run.wait)
+    options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock)
     with run.console.progress() as progress:
         deletion = engine.delete(name, options, progress, vdc=vdc, org=org)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class NamedCommand(click.Command):
 @click.option("--enable-nfs", is_flag=True, hidden=True)
 @click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails.")
 @timeout_option
+@break_lock_option
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, change nothing.")
 @click.option("--strict", is_flag=True, help="Refuse what is otherwise only warned of.")
 @click.option("--seal", is_flag=True, help="Take the CA key out of VCD at the end.")
@@ -95,7 +96,10 @@ def create_command(run: Run, **words: Any) -> None:
         f"`vcd cse cluster delete {spec.name}` removes what was made."
     )
     options = RunOptions(
-        timeout=words["timeout"], rollback=not words["disable_rollback"], wait=run.wait
+        timeout=words["timeout"],
+        rollback=not words["disable_rollback"],
+        wait=run.wait,
+        break_lock=words["break_lock"],
     )
     engine = run.engine()
     began = monotonic()

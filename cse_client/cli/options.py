@@ -10,7 +10,7 @@ import click
 from cse_client.cli.words import parse_duration
 from cse_client.errors import WrongUsage
 
-__all__ = ["DURATION", "org_option", "timeout_option", "vdc_option"]
+__all__ = ["DURATION", "break_lock_option", "org_option", "timeout_option", "vdc_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,4 +59,13 @@ def timeout_option(function: F) -> F:
         metavar="TIME",
         show_default=False,
         help="Longest time for the whole operation, such as 90s, 20m or 1h; default: 1h.",
+    )(function)
+
+
+def break_lock_option(function: F) -> F:
+    """Add --break-lock."""
+    return click.option(
+        "--break-lock",
+        is_flag=True,
+        help="End the claim of another administrator's command that no longer runs.",
     )(function)

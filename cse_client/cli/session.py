@@ -22,6 +22,7 @@ from cse_client.model import Session
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
+    from cse_client.engines.direct.engine import DirectEngine
 
 __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
 
@@ -46,6 +47,17 @@ class Run:
         Raises:
             SessionInvalid: nobody is logged in.
         """
+        return self._direct()
+
+    def direct_engine(self, _what: str) -> DirectEngine:
+        """Open the direct engine, for `what` no CSE server can do.
+
+        Raises:
+            SessionInvalid: nobody is logged in.
+        """
+        return self._direct()
+
+    def _direct(self) -> DirectEngine:
         session, warn = read_session()
         if not session.verify:
             self._allow_unverified(warn)

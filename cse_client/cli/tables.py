@@ -17,6 +17,7 @@ from cse_client.model import (
     Node,
     Template,
 )
+from cse_client.model.scaling import Removal
 
 __all__ = [
     "CLUSTER_COLUMNS",
@@ -28,6 +29,7 @@ __all__ = [
     "deletion_sentence",
     "node_row",
     "plain",
+    "removal_sentence",
     "size_sentence",
     "template_row",
 ]
@@ -187,6 +189,17 @@ def deletion_sentence(deletion: Deletion) -> str:
         return f"Cluster {name} is being deleted: its vApp{machines}."
     verb = "are" if machines else "is"
     return f"Cluster {name} is deleted: its vApp{machines} {verb} gone."
+
+
+def removal_sentence(removal: Removal) -> str:
+    """Return which nodes went, and which were gone before."""
+    words = []
+    if removal.nodes:
+        verb = "is" if len(removal.nodes) == 1 else "are"
+        words.append(f"{', '.join(removal.nodes)} {verb} out of cluster {removal.cluster}.")
+    if removal.already_gone:
+        words.append(f"The VM was gone already: {', '.join(removal.already_gone)}.")
+    return " ".join(words)
 
 
 def _count(number: int, noun: str) -> str:

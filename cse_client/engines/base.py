@@ -14,6 +14,7 @@ from cse_client.model import (
     ClusterSpec,
     ClusterSummary,
     Deletion,
+    Node,
     Progress,
     RunOptions,
     SystemInfo,
@@ -60,9 +61,8 @@ class Engine(Protocol):
     def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
         """Take the CA key out of VCD; return where it is kept from now on."""
 
-
-class Scaling(Protocol):
-    """Changing the nodes of a cluster that is there."""
+    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+        """Return a cluster's nodes."""
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, up or down; return the cluster."""

@@ -16,7 +16,9 @@ from cse_client.engines.direct.access import (
 from cse_client.engines.direct.check import check
 from cse_client.engines.direct.create import Creation
 from cse_client.engines.direct.delete import delete_cluster, find_cluster
-from cse_client.engines.direct.inspect import look_at_cluster, summarize
+from cse_client.engines.direct.inspect import list_nodes, look_at_cluster, summarize
+from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
 from cse_client.errors import Interrupted, NotFinished, NotFound
@@ -25,6 +27,7 @@ from cse_client.model import (
     ClusterSpec,
     ClusterSummary,
     Deletion,
+    Node,
     Progress,
     RunOptions,
     Session,
@@ -32,6 +35,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 
@@ -48,6 +52,7 @@ class DirectEngine:
         self._gateway = gateway
         self._session = session
         self._clock = clock
+        self._scaling = Scaling(gateway, session, clock, self.templates)
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
@@ -159,19 +164,78 @@ class DirectEngine:
             lifetime=ADMIN_LIFETIME,
         )
 
+    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+        """Return a cluster's nodes, in fewer requests than everything known of it takes."""
+        place = self._gateway.vdc(vdc, org)
+        return list_nodes(
+            self._gateway, place, name, org=org or self._session.org, user=self._session.user
+        )
+
+    def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Bring the number of workers to `spec.workers`, up or down."""
+        return self._scaling.resize(spec, options, progress)
+
+    def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Add `spec.workers` workers."""
+        return self._scaling.add(spec, options, progress)
+
+    def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
+        """Drain workers, take them out of the cluster and delete their VMs."""
+        return self._scaling.remove(spec, options, progress)
+
+    def repair(
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        vdc: str = "",
+        org: str = "",
+        carry_out: bool = False,
+    ) -> Sequence[str]:
+        """Return what there is to do about a drifted cluster; do it when that is asked for."""
+        return self._scaling.repair(name, options, progress, vdc=vdc, org=org, carry_out=carry_out)
+
+    def start(
+        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
+    ) -> None:
+        """Start a stopped cluster and wait until its nodes are Ready."""
+        self._scaling.power(name, options, progress, vdc=vdc, org=org, on=True)
+
+    def stop(
+        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
+    ) -> None:
+        """Shut a cluster down."""
+        self._scaling.power(name, options, progress, vdc=vdc, org=org, on=False)
+
     def delete(
         self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
     ) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
         deadline = self._clock.monotonic() + options.timeout
         place = self._gateway.vdc(vdc, org)
+        lock = ClusterLock(
+            self._gateway, self._session, name=name, vdc_href=place.href, clock=self._clock
+        )
+        if not options.break_lock:
+            lock.take_here()
         try:
-            return delete_cluster(self._gateway, place, name, deadline=deadline, progress=progress)
+            return delete_cluster(
+                self._gateway,
+                place,
+                name,
+                lock=lock,
+                break_lock=options.break_lock,
+                deadline=deadline,
+                progress=progress,
+            )
         except KeyboardInterrupt:
             raise Interrupted(
                 f"Interrupted; VCD may still be deleting cluster '{name}'.",
                 hint=f"Run it again to make sure: vcd cse cluster delete {name}",
             ) from None
+        finally:
+            lock.leave_here()
 
     def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
         """Move the CA key out of VCD. Returns the path of the file that keeps it."""
