@@ -21,11 +21,14 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "cluster": (
         "Create, show and delete Kubernetes clusters.",
         {
-            "config": ("cse_client.cli.cluster", "Print a cluster's kubeconfig."),
+            "config": ("cse_client.cli.access", "Print or save a cluster's kubeconfig."),
             "create": ("cse_client.cli.create", "Create a cluster, or finish creating it."),
             "delete": ("cse_client.cli.cluster", "Delete a cluster and prove that it is gone."),
+            "grant": ("cse_client.cli.access", "Give a user or a group rights in a cluster."),
+            "grants": ("cse_client.cli.access", "List the rights that were granted."),
             "info": ("cse_client.cli.cluster", "Show a cluster and its nodes."),
             "list": ("cse_client.cli.cluster", "List the clusters that you can see."),
+            "revoke": ("cse_client.cli.access", "Take granted rights back."),
             "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
         },
     ),
@@ -106,8 +109,8 @@ Examples
         Create the cluster 'demo' with two workers on the network 'net1'.
 
 \b
-    vcd cse cluster config demo > config
-    kubectl --kubeconfig config get nodes
+    vcd cse cluster config demo --save
+    kubectl get nodes
         Use it.
 
 \b

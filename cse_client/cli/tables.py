@@ -17,15 +17,18 @@ from cse_client.model import (
     Node,
     Template,
 )
+from cse_client.model.access import Grant
 
 __all__ = [
     "CLUSTER_COLUMNS",
+    "GRANT_COLUMNS",
     "NODE_COLUMNS",
     "TEMPLATE_COLUMNS",
     "cluster_object",
     "cluster_properties",
     "cluster_row",
     "deletion_sentence",
+    "grant_row",
     "node_row",
     "plain",
     "size_sentence",
@@ -56,6 +59,8 @@ TEMPLATE_COLUMNS = (
     "CNI",
 )
 NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
+
+GRANT_COLUMNS = ("Kind", "Name", "Role", "Namespace")
 
 _ABSENT = "N/A"
 _NATIVE = "native"
@@ -144,6 +149,18 @@ def node_row(node: Node) -> dict[str, Any]:
         "VM": node.vm_status,
         "Kubernetes": kubernetes,
         "Version": node.kubelet_version,
+    }
+
+
+def grant_row(grant: Grant) -> dict[str, Any]:
+    """Return one row of `cluster grants`; JSON shows the keys that have no column, too."""
+    return {
+        "Kind": grant.subject.kind.lower(),
+        "Name": grant.subject.name,
+        "Role": grant.role,
+        "Namespace": grant.namespace or "(all)",
+        "Binding": grant.binding,
+        "Created": plain(grant.created),
     }
 
 

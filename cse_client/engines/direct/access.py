@@ -11,17 +11,21 @@ import base64
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from cse_client.engines.access import check_subject
 from cse_client.engines.direct import metadata as keys
-from cse_client.errors import CseError, NotFound, Refused
+from cse_client.errors import CseError, NotFound, Refused, WrongUsage
 from cse_client.guest import render
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
-from cse_client.kube.kubeconfig import context_name, render_kubeconfig
+from cse_client.kube.kubeconfig import context_name, render_kubeconfig, user_name
+from cse_client.kube.kubenodes import Mark
 from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
+from cse_client.model.access import KubeconfigSpec, Subject
 
 if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
@@ -29,6 +33,10 @@ if TYPE_CHECKING:
 API_PORT = 6443
 ADMIN_LIFETIME = timedelta(days=365)
 PROBE_LIFETIME = timedelta(minutes=30)
+#: A working day; what cannot be revoked should not outlive its use.
+USER_LIFETIME = timedelta(hours=8)
+LONGEST_USER_LIFETIME = timedelta(days=30)
+SHORTEST_LIFETIME = timedelta(minutes=1)
 
 
 def state_folder() -> Path:
@@ -140,15 +148,63 @@ def admin_kubeconfig(
 
     `user` is the VCD user, so that the cluster's audit log tells administrators apart.
     """
-    certificate = issue_client(
-        pki, common_name=f"{user}@{org}", organizations=[ADMIN_GROUP], lifetime=lifetime
+    return mint_kubeconfig(
+        pki,
+        KubeconfigSpec(ttl=lifetime.total_seconds()),
+        place=Mark("", context_name(cluster, org, vdc)),
+        host=host,
+        administrator=f"{user}@{org}",
     )
+
+
+def mint_kubeconfig(
+    pki: ClusterPKI, spec: KubeconfigSpec, *, place: Mark, host: str, administrator: str
+) -> str:
+    """Mint the kubeconfig that is asked for.
+
+    `place` says which cluster it is, `host` (HOST or HOST:PORT) is the address that the API
+    server's certificate is good for, `administrator` the certificate's user when the spec names
+    none. Raises Refused for names that would be administrators', WrongUsage for a bad lifetime.
+    """
+    groups: Sequence[str] = [ADMIN_GROUP]
+    person = administrator
+    if spec.limited:
+        groups = spec.groups
+        person = spec.user
+        for subject in (Subject("User", person), *(Subject("Group", group) for group in groups)):
+            check_subject(subject)
+    certificate = issue_client(
+        pki, common_name=person, organizations=groups, lifetime=_lifetime(spec)
+    )
+    elsewhere = spec.endpoint and _host_of(spec.endpoint) != _host_of(host)
     return render_kubeconfig(
-        cluster=cluster,
-        context=context_name(cluster, org, vdc),
-        user=f"{user}@{cluster}",
-        server=server_url(host),
+        cluster=place.name,
+        context=spec.context or place.name,
+        user=user_name(person, place.name),
+        server=server_url(spec.endpoint or host),
+        server_name=_host_of(host) if elsewhere else "",
         ca=pki.ca_cert,
         cert=certificate.cert,
         key=certificate.key,
+        mark=place.document(),
     )
+
+
+def _lifetime(spec: KubeconfigSpec) -> timedelta:
+    """Return how long a certificate lives; neither for ever nor shorter than two clocks differ."""
+    longest = LONGEST_USER_LIFETIME if spec.limited else ADMIN_LIFETIME
+    if spec.ttl is None:
+        return USER_LIFETIME if spec.limited else ADMIN_LIFETIME
+    if spec.ttl > longest.total_seconds():
+        whose = "a user's" if spec.limited else "an administrator's"
+        raise WrongUsage(
+            f"The lifetime is too long: {longest.days} days is the longest for {whose} kubeconfig.",
+            hint="A certificate cannot be revoked, so let it be short and make it anew.",
+        )
+    if spec.ttl < SHORTEST_LIFETIME.total_seconds():
+        raise WrongUsage("The lifetime is too short: one minute is the shortest.")
+    return timedelta(seconds=spec.ttl)
+
+
+def _host_of(endpoint: str) -> str:
+    return urlsplit(server_url(endpoint)).hostname or ""
