@@ -9,6 +9,7 @@ import click
 
 from cse_client.cli.options import DURATION, kubeconfig_option, org_option, vdc_option
 from cse_client.cli.session import Run, command
+from cse_client.cli.wording import capital
 from cse_client.model.access import ROLES
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ __all__ = [
     "grants_command",
     "revoke_command",
 ]
-
-_NAMESPACE_OPTION = {"default": "", "metavar": "NS"}
 
 
 @click.command("config")
@@ -261,8 +260,7 @@ def grant_command(run: Run, name: str, user: str, group: str, role: str, **words
     changed = give(run.engine(), place, grant)
     verb = "has" if changed else "had already"
     run.console.sentence(
-        f"{str(grant.subject).capitalize()} {verb} the role {role} {_where(grant)}"
-        f" of cluster {name}.",
+        f"{capital(str(grant.subject))} {verb} the role {role} {_where(grant)} of cluster {name}.",
         {"cluster": name, **_grant_object(grant), "changed": changed},
     )
 
@@ -293,7 +291,7 @@ def revoke_command(
     gone, others = take(run.engine(), place, subject, role=role or "", namespace=words["namespace"])
     said = ", ".join(f"{grant.role} {_where(grant)}" for grant in gone)
     run.console.sentence(
-        f"{str(subject).capitalize()} has lost in cluster {name}: {said}.",
+        f"{capital(str(subject))} has lost in cluster {name}: {said}.",
         {"cluster": name, "revoked": [_grant_object(grant) for grant in gone]},
     )
     for grant in others:
