@@ -442,19 +442,18 @@ def test_twenty_processes_lose_no_entry(file: Path) -> None:
         import sys, time
         from pathlib import Path
         from cse_client.kube.kubefile import save
-        from tests.unit.kube.test_kubefile import ours
         Path(sys.argv[2] + "." + sys.argv[1]).touch()
         while not Path(sys.argv[2]).exists():
             time.sleep(0.01)
-        name = "c" + sys.argv[1]
-        save(ours(name, cluster_id=name), [Path({str(file)!r})])
+        save(Path(sys.argv[1]).read_text(), [Path({str(file)!r})])
         """
     )
     start = file.parent / "start"
-    workers = [
-        subprocess.Popen([sys.executable, "-c", code, str(number), str(start)])
-        for number in range(20)
-    ]
+    workers = []
+    for number in range(20):
+        (file.parent / f"{number}").write_text(ours(f"c{number}", cluster_id=f"id-{number}"))
+        words = [sys.executable, "-c", code, str(number), str(start)]
+        workers.append(subprocess.Popen(words, cwd=file.parent))
     deadline = time.monotonic() + 60
     while len(list(file.parent.glob("start.*"))) < 20 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -538,11 +537,12 @@ def test_whatever_else_is_in_there_stays(unknown: object, names: list[str]) -> N
         "future": unknown,
         "users": [{"name": name, "user": {"x": unknown}} for name in names],
     }
-    root = kubenodes.parse(yaml.safe_dump(document, allow_unicode=True))
+    text = yaml.safe_dump(document, allow_unicode=True)
+    root = kubenodes.parse(text)
     kubenodes.put(root, "users", kubenodes.only_entry(kubenodes.parse(ours()), "users"))
     again = kubenodes.parse(kubenodes.dump(root))
     assert kubenodes.remove_marked(again, MARK)
-    assert yaml.safe_load(kubenodes.dump(again)) == document
+    assert yaml.safe_load(kubenodes.dump(again)) == yaml.safe_load(text)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")))
