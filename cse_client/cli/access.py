@@ -77,8 +77,8 @@ def config_command(run: Run, name: str, **words: Any) -> None:
     from cse_client.cli.words import check_existing_name
 
     check_existing_name(name)
-    _check_config(words)
     spec = _config_spec(words)
+    _check_config(words, spec)
     files = _files(words["kubeconfig"]) if words["save"] else []
     if words["output"]:
         _check_output(words["output"])
@@ -107,9 +107,10 @@ def config_command(run: Run, name: str, **words: Any) -> None:
         run.console.hint(_limits(name, spec))
 
 
-def _check_config(words: dict[str, Any]) -> None:
+def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
     """Raise every problem with the words at once."""
     from cse_client.cli.words import check_endpoint, raise_all
+    from cse_client.engines.access import check_spec
     from cse_client.errors import CseError, WrongUsage
 
     problems: list[CseError] = []
@@ -126,7 +127,7 @@ def _check_config(words: dict[str, Any]) -> None:
             problems.append(WrongUsage(f"--{spelled} needs --save."))
     if words["endpoint"]:
         problems += check_endpoint(words["endpoint"])
-    raise_all(problems)
+    raise_all(problems + check_spec(spec))
 
 
 def _check_output(output: str) -> None:
@@ -142,14 +143,8 @@ def _check_output(output: str) -> None:
 
 
 def _config_spec(words: dict[str, Any]) -> KubeconfigSpec:
-    from cse_client.errors import WrongUsage
     from cse_client.model.access import KubeconfigSpec
 
-    if words["groups"] and not words["user"]:
-        raise WrongUsage(
-            "--group needs --user: a certificate is one person's.",
-            hint="For example --user alice --group devs",
-        )
     return KubeconfigSpec(
         user=words["user"],
         groups=tuple(dict.fromkeys(words["groups"])),
@@ -250,12 +245,13 @@ def grant_command(run: Run, name: str, user: str, group: str, role: str, **words
     Example
         vcd cse cluster grant demo --user alice --role edit --namespace shop
     """
-    from cse_client.cli.words import check_existing_name
-    from cse_client.engines.access import Place, give
+    from cse_client.cli.words import check_existing_name, raise_all
+    from cse_client.engines.access import Place, check_grant, give
     from cse_client.model.access import Grant
 
     check_existing_name(name)
     grant = Grant(_subject(user, group), role, words["namespace"])
+    raise_all(check_grant(grant))
     place = Place(name, words["vdc"], words["org"])
     changed = give(run.engine(), place, grant)
     verb = "has" if changed else "had already"

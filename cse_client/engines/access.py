@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cse_client.errors import NotFound, Refused, WrongUsage
+from cse_client.errors import CseError, NotFound, Refused, WrongUsage
 from cse_client.kube.grants import GrantBook
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
@@ -19,50 +20,111 @@ from cse_client.model.access import Grant, KubeconfigSpec, Subject
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
 
-__all__ = ["Place", "check_subject", "give", "list_grants", "take"]
+__all__ = [
+    "Place",
+    "check_grant",
+    "check_spec",
+    "foreign_sentence",
+    "give",
+    "lifetime_of",
+    "list_grants",
+    "take",
+]
 
 #: Groups that are administrators' already: ours, and kubeadm's since 1.29
 #: (kubernetes:cmd/kubeadm/app/constants/constants.go, ClusterAdminsGroupAndClusterRoleBinding).
 _RESERVED = ("system:", "cse:", "kubeadm:")
 #: Seconds that the certificate behind one command is good for.
 _PROBE_SECONDS = 1800.0
+ADMIN_LIFETIME = timedelta(days=365)
+#: A working day; what cannot be revoked should not outlive its use.
+USER_LIFETIME = timedelta(hours=8)
+LONGEST_USER_LIFETIME = timedelta(days=30)
+#: Clocks differ by more than less.
+SHORTEST_LIFETIME = timedelta(minutes=1)
 #: What X.520 allows a name to be (ub-common-name).
 _LONGEST = 64
 
 
-def check_subject(subject: Subject) -> None:
-    """Refuse a name that is not a person's or a group's of people.
+def check_spec(spec: KubeconfigSpec) -> list[CseError]:
+    """Return what is wrong with a wanted kubeconfig, whichever engine is to make it."""
+    found: list[CseError] = []
+    if spec.groups and not spec.user:
+        found.append(
+            WrongUsage(
+                "--group needs --user: a certificate is one person's.",
+                hint="For example --user alice --group devs",
+            )
+        )
+    if spec.user:
+        found += check_subject(Subject("User", spec.user))
+    for group in spec.groups:
+        found += check_subject(Subject("Group", group))
+    longest = LONGEST_USER_LIFETIME if spec.limited else ADMIN_LIFETIME
+    if spec.ttl is not None and spec.ttl > longest.total_seconds():
+        whose = "a user's" if spec.limited else "an administrator's"
+        found.append(
+            WrongUsage(
+                f"The lifetime is too long: {longest.days} days is the longest for {whose}"
+                " kubeconfig.",
+                hint="A certificate cannot be revoked, so let it be short and make it anew.",
+            )
+        )
+    if spec.ttl is not None and spec.ttl < SHORTEST_LIFETIME.total_seconds():
+        found.append(WrongUsage("The lifetime is too short: one minute is the shortest."))
+    return found
 
-    Raises:
-        Refused: it is reserved: Kubernetes' own, or one of the administrators' groups.
-        WrongUsage: it is empty, too long for a certificate, or not printable.
+
+def lifetime_of(spec: KubeconfigSpec) -> timedelta:
+    """Return how long a kubeconfig is to be good for."""
+    if spec.ttl is not None:
+        return timedelta(seconds=spec.ttl)
+    return USER_LIFETIME if spec.limited else ADMIN_LIFETIME
+
+
+def check_subject(subject: Subject) -> list[CseError]:
+    """Return what is wrong with a name that is to be a person's, or a group's of people.
+
+    Refused where it is reserved: Kubernetes' own, or one of the administrators' groups. WrongUsage
+    where it is empty, too long for a certificate, or not printable.
     """
     name = subject.name
     kind = subject.kind.lower()
-    if not name.strip() or name != name.strip():
-        raise WrongUsage(f"The name of the {kind} '{name}' is empty or has blanks around it.")
+    if not name or name != name.strip():
+        return [WrongUsage(f"The name of the {kind} '{name}' is empty or has blanks around it.")]
     if not name.isprintable():
-        raise WrongUsage(f"The name of the {kind} holds characters that cannot be printed.")
+        return [WrongUsage(f"The name of the {kind} holds characters that cannot be printed.")]
     if len(name) > _LONGEST:
-        raise WrongUsage(
-            f"The name of the {kind} is too long: a certificate allows {_LONGEST} characters."
-        )
+        return [
+            WrongUsage(
+                f"The name of the {kind} is too long: a certificate allows {_LONGEST} characters."
+            )
+        ]
     reserved = next((prefix for prefix in _RESERVED if name.startswith(prefix)), "")
-    if reserved:
-        owner = "Kubernetes" if reserved == "system:" else "administrators"
-        raise Refused(
+    if not reserved:
+        return []
+    owner = "Kubernetes" if reserved == "system:" else "administrators"
+    return [
+        Refused(
             f"The {kind} '{name}' is not given out: names in '{reserved}' belong to {owner}.",
             hint="Use a name of your own and grant it rights: vcd cse cluster grant --help",
         )
+    ]
 
 
-def check_namespace(name: str) -> None:
-    """Refuse what cannot be a namespace's name (RFC 1123 label). Raises WrongUsage."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
-        raise WrongUsage(
-            f"'{name}' cannot be the name of a namespace.",
-            hint="Small letters, digits and dashes; kubectl get namespaces shows those there are.",
+def check_grant(grant: Grant) -> list[CseError]:
+    """Return what is wrong with a grant as it is typed."""
+    found = check_subject(grant.subject)
+    # RFC 1123 label
+    if grant.namespace and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", grant.namespace):
+        found.append(
+            WrongUsage(
+                f"'{grant.namespace}' cannot be the name of a namespace.",
+                hint="Small letters, digits and dashes; kubectl get namespaces shows what there"
+                " is.",
+            )
         )
+    return found
 
 
 class Place:
@@ -80,9 +142,8 @@ def give(engine: Engine, place: Place, grant: Grant) -> bool:
     Raises:
         Refused: the name is reserved. NotFound: there is no such namespace.
     """
-    check_subject(grant.subject)
-    if grant.namespace:
-        check_namespace(grant.namespace)
+    for problem in check_grant(grant):
+        raise problem
     with _book(engine, place) as book:
         if grant.namespace and not book.has_namespace(grant.namespace):
             raise NotFound(

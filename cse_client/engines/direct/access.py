@@ -17,26 +17,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cse_client.engines.access import check_subject
+from cse_client.engines.access import check_spec, lifetime_of
 from cse_client.engines.direct import metadata as keys
-from cse_client.errors import CseError, NotFound, Refused, WrongUsage
+from cse_client.errors import CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
 from cse_client.kube.kubeconfig import context_name, render_kubeconfig, user_name
 from cse_client.kube.kubenodes import Mark
 from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
-from cse_client.model.access import KubeconfigSpec, Subject
+from cse_client.model.access import KubeconfigSpec
 
 if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
 
 API_PORT = 6443
-ADMIN_LIFETIME = timedelta(days=365)
 PROBE_LIFETIME = timedelta(minutes=30)
-#: A working day; what cannot be revoked should not outlive its use.
-USER_LIFETIME = timedelta(hours=8)
-LONGEST_USER_LIFETIME = timedelta(days=30)
-SHORTEST_LIFETIME = timedelta(minutes=1)
 
 
 def state_folder() -> Path:
@@ -166,15 +161,12 @@ def mint_kubeconfig(
     server's certificate is good for, `administrator` the certificate's user when the spec names
     none. Raises Refused for names that would be administrators', WrongUsage for a bad lifetime.
     """
-    groups: Sequence[str] = [ADMIN_GROUP]
-    person = administrator
-    if spec.limited:
-        groups = spec.groups
-        person = spec.user
-        for subject in (Subject("User", person), *(Subject("Group", group) for group in groups)):
-            check_subject(subject)
+    for problem in check_spec(spec):
+        raise problem
+    groups: Sequence[str] = spec.groups if spec.limited else [ADMIN_GROUP]
+    person = spec.user if spec.limited else administrator
     certificate = issue_client(
-        pki, common_name=person, organizations=groups, lifetime=_lifetime(spec)
+        pki, common_name=person, organizations=groups, lifetime=lifetime_of(spec)
     )
     elsewhere = spec.endpoint and _host_of(spec.endpoint) != _host_of(host)
     return render_kubeconfig(
@@ -188,22 +180,6 @@ def mint_kubeconfig(
         key=certificate.key,
         mark=place.document(),
     )
-
-
-def _lifetime(spec: KubeconfigSpec) -> timedelta:
-    """Return how long a certificate lives; neither for ever nor shorter than two clocks differ."""
-    longest = LONGEST_USER_LIFETIME if spec.limited else ADMIN_LIFETIME
-    if spec.ttl is None:
-        return USER_LIFETIME if spec.limited else ADMIN_LIFETIME
-    if spec.ttl > longest.total_seconds():
-        whose = "a user's" if spec.limited else "an administrator's"
-        raise WrongUsage(
-            f"The lifetime is too long: {longest.days} days is the longest for {whose} kubeconfig.",
-            hint="A certificate cannot be revoked, so let it be short and make it anew.",
-        )
-    if spec.ttl < SHORTEST_LIFETIME.total_seconds():
-        raise WrongUsage("The lifetime is too short: one minute is the shortest.")
-    return timedelta(seconds=spec.ttl)
 
 
 def _host_of(endpoint: str) -> str:
