@@ -184,11 +184,22 @@ def _report_saved(run: Run, name: str, saved: Saved) -> None:
 
 def _limits(name: str, spec: KubeconfigSpec) -> str:
     """Return what whoever gives out a user's kubeconfig has to know."""
-    who = f"--user {spec.user}"
+    from cse_client.engines.access import lifetime_of
+
+    groups = "".join(f", vcd cse cluster revoke {name} --group {group}" for group in spec.groups)
     return (
-        f"This certificate cannot be revoked before it ends; what it may do ends with its grants:"
-        f" vcd cse cluster revoke {name} {who}"
+        f"It is good for {_span(lifetime_of(spec).total_seconds())} and cannot be revoked before;"
+        f" its rights can: vcd cse cluster revoke {name} --user {spec.user}{groups}"
     )
+
+
+def _span(seconds: float) -> str:
+    """Return a lifetime as it is typed, such as `8h` or `1d12h`."""
+    left, text = round(seconds), ""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return text
 
 
 def forget_saved(run: Run, deletion: Deletion, *, vdc: str, org: str, explicit: str) -> None:

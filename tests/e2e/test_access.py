@@ -5,69 +5,25 @@ These tests move the cloud's clock, so they have one of their own; the last test
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import socket
 import stat
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
-from tests.programs import clean_environment
+from tests.e2e.people import VCD, Door, Person, person
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator", allow_module_level=True)
 
-VCD = str(Path(sys.executable).parent / "vcd")
 NAME = "team"
 CONTEXT = "team@acme-vdc1"
 HOUR = 3600
-
-
-@dataclass
-class Person:
-    """Somebody with a home and a session of VCD."""
-
-    home: Path
-    environment: dict[str, str]
-
-    def type(self, *words: str, **env: str) -> tuple[int, str, str]:
-        """Run a program; return its exit code, stdout and stderr."""
-        done = subprocess.run(
-            words,
-            cwd=self.home,
-            env={**self.environment, **env},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    def cluster(self, *words: str, **env: str) -> tuple[int, str, str]:
-        return self.type(VCD, "cse", "cluster", *words, **env)
-
-    def kubectl(self, *words: str, **env: str) -> tuple[int, str, str]:
-        return self.type("kubectl", *words, **env)
-
-    @property
-    def config(self) -> Path:
-        return self.home / ".kube" / "config"
-
-    def saved(self) -> dict[str, list[str]]:
-        """Return the names of the entries in this person's kubeconfig."""
-        content = yaml.safe_load(self.config.read_text())
-        return {key: [e["name"] for e in content[key]] for key in ("clusters", "contexts", "users")}
 
 
 @pytest.fixture(scope="module")
@@ -75,44 +31,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     process, cloud = start_simulator(tmp_path_factory.mktemp("cloud"), "--guest-speed", "20")
     yield cloud
     stop_simulator(process)
-
-
-def person(cloud: Cloud, home: Path, user: str = "") -> Person:
-    log_in(cloud, home, user=user, password=cloud.others[user] if user else "")
-    return Person(home, {**clean_environment(home), **cloud.environment()})
-
-
-class Door(threading.Thread):
-    """A port on 127.0.0.1 that leads to port 6443 of an address, as NAT on an edge would."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.address = ""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"127.0.0.1:{self.listener.getsockname()[1]}"
-
-    def run(self) -> None:
-        while True:
-            try:
-                outside, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(outside,), daemon=True).start()
-
-    def _serve(self, outside: socket.socket) -> None:
-        with outside, contextlib.suppress(OSError):
-            with socket.create_connection((self.address, 6443), 5) as inside:
-                back = threading.Thread(target=self._copy, args=(inside, outside), daemon=True)
-                back.start()
-                self._copy(outside, inside)
-                back.join()
-
-    @staticmethod
-    def _copy(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture(scope="module")
@@ -244,127 +162,74 @@ def refused(found: tuple[int, str, str], code: int, *lines: str) -> None:
     assert found == (code, "", "".join(f"{line}\n" for line in lines))
 
 
+_RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster grant --help"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "lines"),
     [
-        (
-            ("--ttl", "0"),
-            2,
-            ("Error: The lifetime is too short: one minute is the shortest.",),
-        ),
+        (("--ttl", "0"), 2, ["Error: The lifetime is too short: one minute is the shortest."]),
         (
             ("--ttl", "87600h"),
             2,
-            (
+            [
                 "Error: The lifetime is too long: 365 days is the longest for an administrator's"
                 " kubeconfig.",
                 "Hint: A certificate cannot be revoked, so let it be short and make it anew.",
-            ),
-        ),
-        (
-            ("--user", "alice", "--ttl", "3650d"),
-            2,
-            (
-                "Error: The lifetime is too long: 30 days is the longest for a user's kubeconfig.",
-                "Hint: A certificate cannot be revoked, so let it be short and make it anew.",
-            ),
-        ),
-        (
-            ("--user", "system:admin"),
-            4,
-            (
-                "Error: The user 'system:admin' is not given out: names in 'system:' belong to"
-                " Kubernetes.",
-                "Hint: Use a name of your own and grant it rights: vcd cse cluster grant --help",
-            ),
+            ],
         ),
         (
             ("--user", "alice", "--group", "system:masters"),
             4,
-            (
+            [
                 "Error: The group 'system:masters' is not given out: names in 'system:' belong to"
                 " Kubernetes.",
-                "Hint: Use a name of your own and grant it rights: vcd cse cluster grant --help",
-            ),
+                _RESERVED,
+            ],
         ),
         (
             ("--user", "alice", "--group", "devs", "--group", "cse:cluster-admins"),
             4,
-            (
+            [
                 "Error: The group 'cse:cluster-admins' is not given out: names in 'cse:' belong to"
                 " administrators.",
-                "Hint: Use a name of your own and grant it rights: vcd cse cluster grant --help",
-            ),
+                _RESERVED,
+            ],
         ),
         (
-            ("--user", "alice", "--group", "kubeadm:cluster-admins"),
-            4,
-            (
-                "Error: The group 'kubeadm:cluster-admins' is not given out: names in 'kubeadm:'"
-                " belong to administrators.",
-                "Hint: Use a name of your own and grant it rights: vcd cse cluster grant --help",
-            ),
-        ),
-        (
-            ("--user", "a" * 65),
+            ("--set-current", "--kubeconfig", "file", "--group", "devs", "--endpoint", "https://k"),
             2,
-            ("Error: The name of the user is too long: a certificate allows 64 characters.",),
-        ),
-        (
-            ("--group", "devs"),
-            2,
-            (
-                "Error: --group needs --user: a certificate is one person's.",
-                "Hint: For example --user alice --group devs",
-            ),
-        ),
-        (
-            ("--save", "-o", "file"),
-            2,
-            (
-                "Error: --save and -o exclude each other: the one adds to a kubeconfig, the other"
-                " writes one of its own.",
-            ),
-        ),
-        (
-            ("--set-current", "--kubeconfig", "file"),
-            2,
-            (
-                "Error: 2 problems were found; nothing was created.",
+            [
+                "Error: 4 problems were found; nothing was created.",
                 "  - --kubeconfig needs --save.",
                 "  - --set-current needs --save.",
-            ),
-        ),
-        (
-            ("--endpoint", "https://k8s"),
-            2,
-            (
-                "Error: 'https://k8s' is no endpoint: a host name or an IPv4 address is wanted, and"
-                " a port where it is not 6443.",
-                "Hint: For example --endpoint k8s.example.com or --endpoint 203.0.113.5:443",
-            ),
+                "  - 'https://k' is no endpoint: a host name or an IPv4 address is wanted, and a"
+                " port where it is not 6443.",
+                "    Hint: For example --endpoint k8s.example.com or --endpoint 203.0.113.5:443",
+                "  - --group needs --user: a certificate is one person's.",
+                "    Hint: For example --user alice --group devs",
+            ],
         ),
         (
             ("-o", "acme"),
             2,
-            (
+            [
                 "Error: -o is the file to write here, but 'acme' is your organisation.",
                 "Hint: --org acme for the organisation, -o ./acme for a file of that name.",
-            ),
+            ],
         ),
     ],
 )
 def test_refused_configs(
-    admin: Person, words: tuple[str, ...], code: int, lines: tuple[str, ...]
+    admin: Person, words: tuple[str, ...], code: int, lines: list[str]
 ) -> None:
     refused(admin.cluster("config", NAME, *words), code, *lines)
 
 
-@pytest.mark.parametrize("ttl", ["-8h", "10y", "eight"])
-def test_a_lifetime_that_is_none(admin: Person, ttl: str) -> None:
-    code, out, err = admin.cluster("config", NAME, "--ttl", ttl)
+def test_a_lifetime_that_is_none(admin: Person) -> None:
+    code, out, err = admin.cluster("config", NAME, "--ttl", "-8h")
     assert (code, out) == (2, "")
-    assert f"'{ttl}' is not a duration." in err
+    assert "'-8h' is not a duration." in err
 
 
 def test_a_damaged_kubeconfig_is_left_alone(admin: Person, tmp_path: Path) -> None:
@@ -408,8 +273,9 @@ def alice(admin: Person) -> Person:
     assert done == (
         0,
         f"The kubeconfig of {NAME} is written to alice.\n",
-        "This certificate cannot be revoked before it ends; what it may do ends with its grants:"
-        f" vcd cse cluster revoke {NAME} --user alice\n",
+        "It is good for 8h and cannot be revoked before; its rights can:"
+        f" vcd cse cluster revoke {NAME} --user alice,"
+        f" vcd cse cluster revoke {NAME} --group devs\n",
     )
     return admin
 
@@ -533,7 +399,6 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
         ),
         (("--user", "alice"), 2, r"Missing option '--role'"),
         (("--role", "view"), 2, r"Say who is meant: either --user NAME or --group NAME\."),
-        (("--user", "a", "--group", "b", "--role", "view"), 2, r"Say who is meant"),
         (("--group", "system:authenticated", "--role", "view"), 4, r"belong to Kubernetes\."),
         (
             ("--user", "alice", "--role", "view", "--namespace", "nope"),
@@ -541,23 +406,21 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
             rf"Error: Cluster '{NAME}' has no namespace 'nope'\.\n"
             r"Hint: kubectl create namespace nope\n\Z",
         ),
-        (
-            ("--user", "alice", "--role", "view", "--namespace", "../x"),
-            2,
-            r"'../x' cannot be the name of a namespace\.",
-        ),
     ],
 )
 def test_refused_grants(admin: Person, words: tuple[str, ...], code: int, said: str) -> None:
     found = admin.cluster("grant", NAME, *words)
     assert found[:2] == (code, "")
     assert re.search(said, found[2]), found[2]
+
+
+def test_the_refused_granted_nothing(admin: Person) -> None:
     assert admin.cluster("grants", NAME) == (0, "\n", "")
 
 
 def test_a_users_context_beside_the_administrators(admin: Person) -> None:
     limits = (
-        "This certificate cannot be revoked before it ends; what it may do ends with its grants:"
+        "It is good for 8h and cannot be revoked before; its rights can:"
         f" vcd cse cluster revoke {NAME} --user bob\n"
     )
     refused(
