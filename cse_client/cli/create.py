@@ -191,7 +191,7 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
     name = cluster.summary.name
     if run.wait:
         said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
-        following = f"Next: vcd cse cluster config {name} > config"
+        following = f"Next: vcd cse cluster config {name} --save"
     else:
         said = f"Cluster {name} is being made; VCD and its nodes finish alone."
         following = f"Next: vcd cse cluster info {name}"
