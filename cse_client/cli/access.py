@@ -127,6 +127,9 @@ def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
             problems.append(WrongUsage(f"--{spelled} needs --save."))
     if words["endpoint"]:
         problems += check_endpoint(words["endpoint"])
+    context = words["context"]
+    if context != context.strip() or not context.isprintable():
+        problems.append(WrongUsage(f"'{context}' cannot be the name of a context."))
     raise_all(problems + check_spec(spec))
 
 

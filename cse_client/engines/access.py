@@ -28,14 +28,15 @@ __all__ = [
     "give",
     "lifetime_of",
     "list_grants",
+    "refuse_signing",
     "take",
 ]
 
 #: Groups that are administrators' already: ours, and kubeadm's since 1.29
 #: (kubernetes:cmd/kubeadm/app/constants/constants.go, ClusterAdminsGroupAndClusterRoleBinding).
 _RESERVED = ("system:", "cse:", "kubeadm:")
-#: Seconds that the certificate behind one command is good for.
-_PROBE_SECONDS = 1800.0
+#: What one command of this client needs for its own questions: half an hour.
+_PROBE = KubeconfigSpec(ttl=1800.0)
 ADMIN_LIFETIME = timedelta(days=365)
 #: A working day; what cannot be revoked should not outlive its use.
 USER_LIFETIME = timedelta(hours=8)
@@ -80,6 +81,22 @@ def lifetime_of(spec: KubeconfigSpec) -> timedelta:
     if spec.ttl is not None:
         return timedelta(seconds=spec.ttl)
     return USER_LIFETIME if spec.limited else ADMIN_LIFETIME
+
+
+def refuse_signing(cluster: str, spec: KubeconfigSpec) -> None:
+    """Refuse what needs the cluster's CA key, for engines that do not have it.
+
+    Such an engine hands out the one kubeconfig that it is given, an administrator's.
+
+    Raises:
+        Refused: a user, or a lifetime, was asked for.
+    """
+    if spec.limited or (spec.ttl is not None and spec != _PROBE):
+        raise Refused(
+            f"The CA key of cluster '{cluster}' is with the CSE server, so no certificate can be"
+            " signed here.",
+            hint="Make a ServiceAccount and a token for it instead: kubectl create token --help",
+        )
 
 
 def check_subject(subject: Subject) -> list[CseError]:
@@ -191,8 +208,7 @@ def list_grants(engine: Engine, place: Place) -> list[Grant]:
 
 @contextmanager
 def _book(engine: Engine, place: Place) -> Iterator[GrantBook]:
-    spec = KubeconfigSpec(ttl=_PROBE_SECONDS)
-    kubeconfig = engine.kubeconfig(place.cluster, vdc=place.vdc, org=place.org, spec=spec)
+    kubeconfig = engine.kubeconfig(place.cluster, vdc=place.vdc, org=place.org, spec=_PROBE)
     with ClusterAPI(kubeconfig) as api:
         yield GrantBook(api)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
+
+from cse_client.errors import CseError
+from cse_client.kube.kubenodes import Mark
 
 
 def context_name(cluster: str, org: str, vdc: str) -> str:
@@ -36,8 +40,6 @@ def render_kubeconfig(
     1.18). `mark` goes into every entry's `extensions`. The text holds the private key: whoever
     writes it somewhere sees to mode 0600.
     """
-    import yaml
-
     extensions: dict[str, Any] = {"extensions": list(mark)} if mark else {}
     name: dict[str, Any] = {"tls-server-name": server_name} if server_name else {}
     document = {
@@ -69,9 +71,67 @@ def render_kubeconfig(
         ],
         "current-context": context,
     }
-    dumper = _plain_dumper()
+    return _dump(document)
+
+
+def adopt(kubeconfig: str, mark: Mark, *, context: str = "", server: str = "") -> str:
+    """Return a kubeconfig that somebody else wrote, under our names and with our mark.
+
+    kubeadm calls everything `kubernetes` and `kubernetes-admin`, in every cluster. Of several
+    contexts the current one counts. `context` and `server` replace what is there. Raises CseError
+    when the text is no kubeconfig with one context to take.
+    """
+    import yaml
+
+    try:
+        document = yaml.safe_load(kubeconfig)
+        listed = {entry["name"]: entry["context"] for entry in document["contexts"]}
+        current = document.get("current-context") or next(iter(listed))
+        chosen = listed[current]
+        cluster = _body(document, "clusters", "cluster", chosen["cluster"])
+        user = _body(document, "users", "user", chosen["user"])
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, StopIteration):
+        raise CseError("What was given as the cluster's kubeconfig is none.") from None
+    extensions = {"extensions": mark.document()}
+    name = user_name(str(chosen["user"]), mark.name)
+    moved = {"server": server} if server else {}
+    if server and "tls-server-name" not in cluster:
+        moved["tls-server-name"] = urlsplit(str(cluster.get("server"))).hostname or ""
+    named = context or mark.name
+    own = {key: value for key, value in chosen.items() if key not in ("cluster", "user")}
+    return _dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": mark.name, "cluster": {**cluster, **moved, **extensions}}],
+            "users": [{"name": name, "user": {**user, **extensions}}],
+            "contexts": [
+                {
+                    "name": named,
+                    "context": {"cluster": mark.name, "user": name, **own, **extensions},
+                }
+            ],
+            "current-context": named,
+        }
+    )
+
+
+def _body(document: Any, section: str, kind: str, name: str) -> dict[str, Any]:
+    found = next(entry[kind] for entry in document[section] if entry["name"] == name)
+    return dict(found)
+
+
+def _dump(document: Mapping[str, Any]) -> str:
+    import yaml
+
     return str(
-        yaml.dump(document, Dumper=dumper, sort_keys=False, default_flow_style=False, width=1 << 20)
+        yaml.dump(
+            document,
+            Dumper=_plain_dumper(),
+            sort_keys=False,
+            default_flow_style=False,
+            width=1 << 20,
+        )
     )
 
 

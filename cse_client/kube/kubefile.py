@@ -114,13 +114,13 @@ def forget(mark: nodes.Mark, files: Sequence[Path]) -> list[Path]:
     Raises:
         Conflict, CseError: as for `save`.
     """
-    present = [path for path in files if _exists(path)]
-    # Locks are for writers: the usual case, that nothing is there, needs none.
-    if not any(_mentions(path, mark) for path in present):
+    # Locks are for writers, and what does not speak of the cluster may be in any state.
+    concerned = [path for path in files if _mentions(path, mark)]
+    if not concerned:
         return []
-    with locked(present):
+    with locked(files):
         cleaned: list[Path] = []
-        for path in present:
+        for path in concerned:
             root = _read(path)
             if root is not None and nodes.remove_marked(root, mark):
                 replace_file(path, nodes.dump(root))
@@ -252,5 +252,8 @@ def _check_same_owner(
 
 
 def _mentions(path: Path, mark: nodes.Mark) -> bool:
-    root = _read(path)
-    return root is not None and nodes.remove_marked(root, mark)
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return any(word.encode() in content for word in (mark.cluster_id, mark.name) if word)
