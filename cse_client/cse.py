@@ -21,9 +21,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "cluster": (
         "Create, show, change and delete Kubernetes clusters.",
         {
-            "config": ("cse_client.cli.cluster", "Print a cluster's kubeconfig."),
+            "config": ("cse_client.cli.access", "Print or save a cluster's kubeconfig."),
             "create": ("cse_client.cli.create", "Create a cluster, or finish creating it."),
             "delete": ("cse_client.cli.cluster", "Delete a cluster and prove that it is gone."),
+            "grant": ("cse_client.cli.access", "Give a user or a group rights in a cluster."),
+            "grants": ("cse_client.cli.access", "List the rights that were granted."),
             "info": ("cse_client.cli.cluster", "Show a cluster and its nodes."),
             "list": ("cse_client.cli.cluster", "List the clusters that you can see."),
             "repair": (
@@ -34,6 +36,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.scale",
                 "Bring a cluster to a number of workers, up or down.",
             ),
+            "revoke": ("cse_client.cli.access", "Take granted rights back."),
             "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
             "start": ("cse_client.cli.repair", "Start a stopped cluster."),
             "stop": ("cse_client.cli.repair", "Shut a cluster down."),
@@ -128,8 +131,8 @@ Examples
         Create the cluster 'demo' with two workers on the network 'net1'.
 
 \b
-    vcd cse cluster config demo > config
-    kubectl --kubeconfig config get nodes
+    vcd cse cluster config demo --save
+    kubectl get nodes
         Use it.
 
 \b

@@ -61,6 +61,12 @@ class NamedCommand(click.Command):
 @click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs of each node.")
 @click.option("-m", "--memory", type=int, metavar="MB", help="Memory of each node.")
 @click.option("-s", "--storage-profile", default="", metavar="NAME", help="Storage for the nodes.")
+@click.option(
+    "--endpoint",
+    default="",
+    metavar="HOST[:PORT]",
+    help="Name or address by which the cluster's API is reached from outside.",
+)
 @vdc_option
 @org_option
 @click.option("--enable-nfs", is_flag=True, hidden=True)
@@ -111,6 +117,7 @@ def create_command(run: Run, **words: Any) -> None:
 def _spec(words: dict[str, Any]) -> ClusterSpec:
     """Return what was asked for; raise every problem with the words at once."""
     from cse_client.cli.words import (
+        check_endpoint,
         check_name,
         check_sizes,
         check_workers,
@@ -130,6 +137,8 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
             )
         )
     problems += check_workers(words["nodes"])
+    if words["endpoint"]:
+        problems += check_endpoint(words["endpoint"])
     problems += check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
     if words["enable_nfs"]:
         problems.append(
@@ -160,6 +169,7 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
         storage_profile=words["storage_profile"],
         vdc=words["vdc"],
         org=words["org"],
+        endpoint=words["endpoint"],
         seal=words["seal"],
         strict=words["strict"],
         accept_eulas=words["accept_eulas"],
@@ -185,7 +195,7 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
     name = cluster.summary.name
     if run.wait:
         said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
-        following = f"Next: vcd cse cluster config {name} > config"
+        following = f"Next: vcd cse cluster config {name} --save"
     else:
         said = f"Cluster {name} is being made; VCD and its nodes finish alone."
         following = f"Next: vcd cse cluster info {name}"

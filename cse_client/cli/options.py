@@ -10,14 +10,21 @@ import click
 from cse_client.cli.words import parse_duration
 from cse_client.errors import WrongUsage
 
-__all__ = ["DURATION", "break_lock_option", "org_option", "timeout_option", "vdc_option"]
+__all__ = [
+    "DURATION",
+    "break_lock_option",
+    "kubeconfig_option",
+    "org_option",
+    "timeout_option",
+    "vdc_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 # click made ParamType generic in one of its 8.x versions
 class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Seconds, typed as `90`, `90s`, `20m` or `1h30m`."""
+    """Seconds, typed as `90`, `90s`, `20m`, `1h30m` or `30d`."""
 
     name = "duration"
 
@@ -47,6 +54,16 @@ def org_option(function: F) -> F:
     """Add -o/--org."""
     return click.option(
         "-o", "--org", default="", metavar="NAME", help="Organisation; default: the one in use."
+    )(function)
+
+
+def kubeconfig_option(function: F) -> F:
+    """Add --kubeconfig."""
+    return click.option(
+        "--kubeconfig",
+        default="",
+        metavar="FILE",
+        help="Your kubeconfig; default: kubectl's ($KUBECONFIG, or ~/.kube/config).",
     )(function)
 
 

@@ -17,16 +17,19 @@ from cse_client.model import (
     Node,
     Template,
 )
+from cse_client.model.access import Grant
 from cse_client.model.scaling import Removal
 
 __all__ = [
     "CLUSTER_COLUMNS",
+    "GRANT_COLUMNS",
     "NODE_COLUMNS",
     "TEMPLATE_COLUMNS",
     "cluster_object",
     "cluster_properties",
     "cluster_row",
     "deletion_sentence",
+    "grant_row",
     "node_row",
     "plain",
     "removal_sentence",
@@ -58,6 +61,8 @@ TEMPLATE_COLUMNS = (
     "CNI",
 )
 NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
+
+GRANT_COLUMNS = ("Kind", "Name", "Role", "Namespace")
 
 _ABSENT = "N/A"
 _NATIVE = "native"
@@ -146,6 +151,18 @@ def node_row(node: Node) -> dict[str, Any]:
         "VM": node.vm_status,
         "Kubernetes": kubernetes,
         "Version": node.kubelet_version,
+    }
+
+
+def grant_row(grant: Grant) -> dict[str, Any]:
+    """Return one row of `cluster grants`; JSON shows the keys that have no column, too."""
+    return {
+        "Kind": grant.subject.kind.lower(),
+        "Name": grant.subject.name,
+        "Role": grant.role,
+        "Namespace": grant.namespace or "(all)",
+        "Binding": grant.binding,
+        "Created": plain(grant.created),
     }
 
 

@@ -21,6 +21,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.access import KubeconfigSpec
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 
 
@@ -50,8 +51,14 @@ class Engine(Protocol):
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
         """Return everything known of one cluster."""
 
-    def kubeconfig(self, name: str, *, vdc: str = "", org: str = "") -> str:
-        """Return an administrator's kubeconfig, as YAML text ending in one newline."""
+    def kubeconfig(
+        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
+    ) -> str:
+        """Return a kubeconfig, as YAML text ending in one newline.
+
+        An administrator's, or the limited one of `spec`: an engine that cannot sign certificates
+        for a cluster raises Refused for that.
+        """
 
     def delete(
         self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""

@@ -181,6 +181,12 @@ class ClusterAPI:
                     raise
                 self._client.replace(secret)
 
+    @contextmanager
+    def talking(self) -> Iterator[Client]:
+        """Give lightkube's client for what has no method here, with errors explained as ever."""
+        with self._explained():
+            yield self._client
+
     def _http(self) -> Any:
         # lightkube has no call for what is no resource; both lines keep their HTTP client here.
         return self._client._client._client

@@ -330,6 +330,7 @@ class Deletion:
     vms: tuple[str, ...] = ()
     verified_gone: bool = False
     left: tuple[str, ...] = ()
+    cluster_id: str = ""
 
 
 @dataclass(frozen=True)

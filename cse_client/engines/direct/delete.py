@@ -113,9 +113,10 @@ def delete_cluster(
             f"VCD reported cluster '{name}' as deleted, but still shows: {', '.join(left)}.",
             hint=f"Run it again: vcd cse cluster delete {name}",
         )
-    _forget_ca(metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description))
+    cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
+    _forget_ca(cluster_id)
     progress(Event(EventKind.DONE, proof, 2, 2))
-    return Deletion(cluster=name, vapp=vapp.id, vms=vms, verified_gone=True)
+    return Deletion(cluster=name, vapp=vapp.id, vms=vms, verified_gone=True, cluster_id=cluster_id)
 
 
 def _forget_ca(cluster_id: str) -> None:

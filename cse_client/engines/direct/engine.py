@@ -7,12 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cse_client import DESCRIPTION, PRODUCT, __version__
-from cse_client.engines.direct.access import (
-    ADMIN_LIFETIME,
-    admin_kubeconfig,
-    endpoint_host,
-    find_pki,
-)
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.access import endpoint_host, find_pki, mint_kubeconfig
 from cse_client.engines.direct.check import check
 from cse_client.engines.direct.create import Creation
 from cse_client.engines.direct.delete import delete_cluster, find_cluster
@@ -22,6 +18,8 @@ from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
 from cse_client.errors import Interrupted, NotFinished, NotFound
+from cse_client.kube.kubeconfig import context_name
+from cse_client.kube.kubenodes import Mark
 from cse_client.model import (
     Cluster,
     ClusterSpec,
@@ -35,6 +33,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.access import KubeconfigSpec
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
@@ -143,8 +142,10 @@ class DirectEngine:
             user=self._session.user,
         )
 
-    def kubeconfig(self, name: str, *, vdc: str = "", org: str = "") -> str:
-        """Mint and return an administrator's kubeconfig. Raises NotFound, Refused."""
+    def kubeconfig(
+        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
+    ) -> str:
+        """Mint and return a kubeconfig. Raises NotFound, Refused, WrongUsage."""
         place = self._gateway.vdc(vdc, org)
         vapp, metadata = find_cluster(self._gateway, place, name)
         pki = find_pki(self._gateway, vapp, metadata)
@@ -154,14 +155,13 @@ class DirectEngine:
                 f"Cluster '{name}' has no known API address yet.",
                 hint=f"See how far it is: vcd cse cluster info {name}",
             )
-        return admin_kubeconfig(
+        org = org or self._session.org
+        return mint_kubeconfig(
             pki,
-            cluster=name,
+            spec or KubeconfigSpec(),
+            place=Mark(metadata.get(keys.CLUSTER_ID, ""), context_name(name, org, place.name)),
             host=host,
-            user=self._session.user,
-            org=org or self._session.org,
-            vdc=place.name,
-            lifetime=ADMIN_LIFETIME,
+            administrator=f"{self._session.user}@{org}",
         )
 
     def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:

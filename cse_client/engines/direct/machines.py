@@ -138,14 +138,15 @@ class Machines:
             cluster_id=self.cluster_id,
             cluster_name=spec.name,
             node=node,
-            endpoint_host=spec.endpoint,
+            # A name for the outside goes into the certificate only: the nodes talk to the control
+            # plane's own address, which works whatever NAT or DNS do.
+            extra_sans=(spec.endpoint.partition(":")[0],) if spec.endpoint else (),
             ssh_key=spec.ssh_key,
             facts=self.found.template.facts,
         )
 
     def _worker_script(self, name: str) -> str:
         host = endpoint_host(self.vapp, {}) if self.vapp is not None else ""
-        host = self.found.spec.endpoint or host
         if not host:
             raise CseError(
                 "VCD gave the control plane VM no address from the network's pool.",
