@@ -77,6 +77,8 @@ def config_command(run: Run, name: str, **words: Any) -> None:
     from cse_client.cli.words import check_existing_name
 
     check_existing_name(name)
+    if words["output"] == "-":
+        words["output"] = ""
     spec = _config_spec(words)
     _check_config(words, spec)
     files = _files(words["kubeconfig"]) if words["save"] else []
