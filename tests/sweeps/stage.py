@@ -22,7 +22,7 @@ NEIGHBOUR = "neighbour"
 VCD = str(Path(sys.executable).parent / "vcd")
 #: `make sweep` sets it; without it a few places of each sweep are tried.
 FULL = os.environ.get("CSE_SWEEP") == "full"
-STEP = 1 if FULL else 8
+STEP = 1 if FULL else 12
 _PATIENCE = 60
 
 
