@@ -115,7 +115,17 @@ Examples
         Delete it.
 """
 
-cse = LazyGroup(name="cse", table=COMMANDS, help=_HELP, short_help="Kubernetes clusters")
+_ENGINE = click.Option(
+    ["--engine"],
+    type=click.Choice(["auto", "direct", "server"]),
+    envvar="CSE_ENGINE",
+    help="Who does it: a CSE server, this client alone (direct), or the server where one answers "
+    "(auto, the default). Also CSE_ENGINE, or cse_engine in ~/.vcd-cli/profiles.yaml.",
+)
+
+cse = LazyGroup(
+    name="cse", table=COMMANDS, help=_HELP, short_help="Kubernetes clusters", params=[_ENGINE]
+)
 for _name, (_help, _table) in GROUPS.items():
     cse.add_command(LazyGroup(name=_name, help=_help, short_help=_help, table=_table))
 vcd.add_command(cse)

@@ -10,7 +10,10 @@ import click
 from cse_client.cli.words import parse_duration
 from cse_client.errors import WrongUsage
 
-__all__ = ["DURATION", "org_option", "timeout_option", "vdc_option"]
+__all__ = ["DURATION", "ENGINES", "org_option", "timeout_option", "vdc_option"]
+
+#: What --engine, CSE_ENGINE and the profile's cse_engine may say.
+ENGINES = ("auto", "direct", "server")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

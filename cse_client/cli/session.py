@@ -10,14 +10,15 @@ import functools
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cse_client.cli.console import Console, OutputClosed
-from cse_client.errors import CseError, Interrupted, SessionInvalid
+from cse_client.cli.options import ENGINES
+from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
 from cse_client.model import Session
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
 
 #: What a shell shows for a program that SIGPIPE ended; not an error of ours.
 PIPE_CLOSED = 141
+
+_Wanted = TypeVar("_Wanted")
 
 _LOGIN = "vcd login HOST ORGANISATION USER"
 
@@ -39,20 +42,42 @@ class Run:
         self.wait = not ctx.find_root().params.get("no_wait")
         #: What to say about an operation that Ctrl-C or a signal stopped.
         self.when_interrupted = ""
+        self._engine_word = _engine_option(ctx)
 
     def engine(self) -> Engine:
-        """Open the engine for the stored session.
+        """Open the engine for the stored session: the CSE server's where one answers.
+
+        `--engine` of `vcd cse`, the variable CSE_ENGINE or the profile's key `cse_engine` choose
+        another way.
 
         Raises:
             SessionInvalid: nobody is logged in.
+            VcdFault: a server is registered but does not answer.
         """
-        session, warn = read_session()
+        profile = _stored_profile()
+        session, warn = read_session(profile)
         if not session.verify:
             self._allow_unverified(warn)
 
-        from cse_client.engines.direct.engine import DirectEngine
+        from cse_client.engines.choice import choose_engine
 
-        return DirectEngine.open(session)
+        return choose_engine(session, self._engine_word or _chosen_before(profile))
+
+    def needs_server(self, engine: object, protocol: type[_Wanted], what: str) -> _Wanted:
+        """Return an engine as one that can do `what` (a command's words).
+
+        Raises:
+            WrongUsage: it needs a CSE server, or another release of one.
+        """
+        if isinstance(engine, protocol):
+            return engine
+        name = getattr(engine, "name", "")
+        if name == "server":
+            raise WrongUsage(f"This release of the CSE server has no `{what}`.")
+        raise WrongUsage(
+            f"`{what}` needs a CSE server, and the direct engine works without one.",
+            hint="`vcd cse system info` shows whether there is a server and why it is not used",
+        )
 
     def _allow_unverified(self, warn: bool) -> None:
         """Say once a run, not once a request, that the server is not verified."""
@@ -65,15 +90,40 @@ class Run:
             )
 
 
-def read_session() -> tuple[Session, bool]:
+def _engine_option(ctx: click.Context) -> str:
+    """Return what `vcd cse --engine` or CSE_ENGINE said; empty where they said nothing."""
+    context: click.Context | None = ctx
+    while context is not None:
+        if "engine" in context.params:
+            return str(context.params["engine"] or "")
+        context = context.parent
+    return ""
+
+
+def _chosen_before(profile: Mapping[str, Any]) -> str:
+    """Return the profile's `cse_engine`. Raises WrongUsage for a word that means nothing."""
+    word = str(profile.get("cse_engine") or "auto")
+    if word not in ENGINES:
+        raise WrongUsage(
+            f"The engine '{word}' is not known (cse_engine in ~/.vcd-cli/profiles.yaml).",
+            hint=f"It must be one of: {', '.join(ENGINES)}",
+        )
+    return word
+
+
+def _stored_profile() -> dict[str, Any]:
+    from vcd_cli.profiles import Profiles
+
+    return _profile(Profiles.load().data)
+
+
+def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, bool]:
     """Return the session that `vcd login` stored, and whether to warn of unverified TLS.
 
     Raises:
         SessionInvalid: there is none, or the profiles file is damaged.
     """
-    from vcd_cli.profiles import Profiles
-
-    profile = _profile(Profiles.load().data)
+    profile = _stored_profile() if profile is None else profile
     token = profile.get("token")
     if not token:
         raise SessionInvalid("You are not logged in.", hint=f"Log in: {_LOGIN}")

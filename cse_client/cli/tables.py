@@ -58,7 +58,6 @@ TEMPLATE_COLUMNS = (
 NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
 
 _ABSENT = "N/A"
-_NATIVE = "native"
 
 
 def template_row(template: Template) -> dict[str, Any]:
@@ -84,10 +83,10 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
         "Owner": summary.owner,
         "VDC": summary.vdc,
         "Org": summary.org,
-        "K8s Runtime": _NATIVE,
+        "K8s Runtime": summary.runtime,
         "K8s Version": summary.kubernetes_version,
         "Status": _status(summary),
-        "Provider": _NATIVE,
+        "Provider": summary.provider,
     }
     shown = {key: value or _ABSENT for key, value in row.items()}
     return {

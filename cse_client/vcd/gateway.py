@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -132,6 +133,13 @@ class Gateway(Tenancy):
     def task_href(self, task_id: str) -> str:
         """Return the address of a task by its id."""
         return f"{self._transport.api}/task/{task_id}"
+
+    def address(self, href: str) -> str:
+        """Return an address that somebody else named, on this session's own host.
+
+        The token goes nowhere else, and a server may know VCD by another name than we do.
+        """
+        return self._transport.origin + urlsplit(href).path
 
     # ---- changing vApps -----------------------------------------------------------------------
 

@@ -44,10 +44,18 @@ class DirectEngine:
 
     name = "direct"
 
-    def __init__(self, gateway: Gateway, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        session: Session,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        server_state: tuple[str, str] | None = None,
+    ) -> None:
         self._gateway = gateway
         self._session = session
         self._clock = clock
+        self._server_state = server_state
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
@@ -55,12 +63,12 @@ class DirectEngine:
         return cls(Gateway.open(session), session)
 
     def system_info(self) -> SystemInfo:
-        """Say which product, engine and cloud are in use; asks whether a CSE server is there."""
-        state, detail = self._gateway.probe_cse_server()
+        """Say which product, engine and cloud are in use, and whether a CSE server is there."""
+        state, detail = self._server_state or self._gateway.probe_cse_server()
         reason = {
             "absent": "no CSE server is registered in this cloud",
-            "down": f"a CSE server is registered but does not answer ({detail})",
-            "present": f"the only engine of this version; a CSE server is there too ({detail})",
+            "down": f"chosen; a CSE server is registered but does not answer ({detail})",
+            "present": f"chosen, although a CSE server answers ({detail})",
         }[state]
         return SystemInfo(
             product=PRODUCT,
