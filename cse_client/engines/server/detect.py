@@ -69,7 +69,7 @@ def detect(gateway: Gateway, session: Session) -> Detection:
         CseError: the server speaks no protocol that we know.
     """
     answer = _ask(gateway)
-    wish = Wish("ask for a CSE server")
+    wish = Wish("open the session")
     if answer.status == _UNAUTHORIZED:
         error = error_of(answer, wish, session)
         raise error if isinstance(error, SessionInvalid) else SessionInvalid(error.message)
@@ -87,7 +87,7 @@ def detect(gateway: Gateway, session: Session) -> Detection:
 def _ask(gateway: Gateway) -> Answer:
     for left in reversed(range(_TRIES)):
         try:
-            return gateway.ask_json("GET", f"{BASE}/system", "ask for a CSE server")
+            return gateway.ask_json("GET", f"{BASE}/system", "open the session")
         except VcdFault as fault:
             if not left or fault.code == UNTRUSTED:
                 raise
