@@ -7,6 +7,7 @@
 # Each sets up what it needs: a virtual environment in .venv with this project and its tools.
 
 PYTHON ?= python3
+JOBS ?= auto
 BIN := .venv/bin
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
@@ -16,7 +17,7 @@ demo: .venv/demo.ready
 	@sh docs/demo.sh
 
 test: .venv/test.ready
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/lint.ready
 	$(BIN)/ruff check .

@@ -40,7 +40,7 @@ def main() -> None:
         )
     )
     print(row.format("", "", "", "", "", "vs CSE", "vs CSE", "wall", "client"))
-    with bench() as cloud:
+    with bench("--guest-speed", "20") as cloud:
         for workers in sizes:
             before = len(cloud.control("GET", "state")["tasks"]["all"])
             cloud.control("DELETE", "journal")

@@ -19,14 +19,39 @@ __all__ = ["cse"]
 #: module's attribute of the same name; `-` and Python keywords become `_`.
 GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "cluster": (
-        "Create, show and delete Kubernetes clusters.",
+        "Create, show, change and delete Kubernetes clusters.",
         {
-            "config": ("cse_client.cli.cluster", "Print a cluster's kubeconfig."),
+            "config": ("cse_client.cli.access", "Print or save a cluster's kubeconfig."),
             "create": ("cse_client.cli.create", "Create a cluster, or finish creating it."),
             "delete": ("cse_client.cli.cluster", "Delete a cluster and prove that it is gone."),
+            "grant": ("cse_client.cli.access", "Give a user or a group rights in a cluster."),
+            "grants": ("cse_client.cli.access", "List the rights that were granted."),
             "info": ("cse_client.cli.cluster", "Show a cluster and its nodes."),
             "list": ("cse_client.cli.cluster", "List the clusters that you can see."),
+            "repair": (
+                "cse_client.cli.repair",
+                "Propose how to put a cluster right; do it with --yes.",
+            ),
+            "resize": (
+                "cse_client.cli.scale",
+                "Bring a cluster to a number of workers, up or down.",
+            ),
+            "revoke": ("cse_client.cli.access", "Take granted rights back."),
             "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
+            "start": ("cse_client.cli.repair", "Start a stopped cluster."),
+            "stop": ("cse_client.cli.repair", "Shut a cluster down."),
+        },
+    ),
+    "node": (
+        "Add, show and remove the nodes of a cluster.",
+        {
+            "create": ("cse_client.cli.node", "Add workers to a cluster."),
+            "delete": (
+                "cse_client.cli.node",
+                "Drain workers, take them out of Kubernetes and delete their VMs.",
+            ),
+            "info": ("cse_client.cli.node", "Show one node of a cluster."),
+            "list": ("cse_client.cli.node", "List a cluster's nodes."),
         },
     ),
     "system": (
@@ -106,8 +131,8 @@ Examples
         Create the cluster 'demo' with two workers on the network 'net1'.
 
 \b
-    vcd cse cluster config demo > config
-    kubectl --kubeconfig config get nodes
+    vcd cse cluster config demo --save
+    kubectl get nodes
         Use it.
 
 \b

@@ -1,13 +1,19 @@
-"""`vcd cse cluster list|info|config|delete|seal`; `create` has a module of its own."""
+"""`vcd cse cluster list|info|delete|seal`; `create` and `config` have modules of their own."""
 
 from __future__ import annotations
 
 import click
 
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.options import (
+    break_lock_option,
+    kubeconfig_option,
+    org_option,
+    timeout_option,
+    vdc_option,
+)
 from cse_client.cli.session import Run, command
 
-__all__ = ["config_command", "delete_command", "info_command", "list_command", "seal_command"]
+__all__ = ["delete_command", "info_command", "list_command", "seal_command"]
 
 
 @click.command("list")
@@ -52,45 +58,29 @@ def info_command(run: Run, name: str, vdc: str, org: str) -> None:
         run.console.table([node_row(node) for node in cluster.nodes], NODE_COLUMNS)
 
 
-@click.command("config")
-@click.argument("name")
-@vdc_option
-@org_option
-@command
-def config_command(run: Run, name: str, vdc: str, org: str) -> None:
-    """Print a cluster's kubeconfig.
-
-    It is an administrator's: keep it private. `vcd -j` prints the same as JSON, which kubectl
-    reads as well.
-
-    \b
-    Example
-        (umask 077; vcd cse cluster config demo > config)
-        kubectl --kubeconfig config get nodes
-    """
-    from cse_client.cli.words import check_existing_name
-
-    check_existing_name(name)
-    kubeconfig = run.engine().kubeconfig(name, vdc=vdc, org=org)
-    if run.console.as_json:
-        import yaml
-
-        run.console.document(yaml.safe_load(kubeconfig))
-    else:
-        run.console.text(kubeconfig)
-
-
 @click.command("delete")
 @click.argument("name")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@break_lock_option
 @vdc_option
 @org_option
+@kubeconfig_option
 @timeout_option
 @command
-def delete_command(run: Run, name: str, yes: bool, vdc: str, org: str, timeout: float) -> None:
+def delete_command(
+    run: Run,
+    name: str,
+    yes: bool,
+    break_lock: bool,
+    vdc: str,
+    org: str,
+    kubeconfig: str,
+    timeout: float,
+) -> None:
     """Delete a cluster and prove that it is gone.
 
-    Works from every state, also on what a failed or stopped creation left.
+    Works from every state, also on what a failed or stopped creation left. What
+    `cluster config --save` put into your kubeconfig is taken out again.
     """
     from cse_client.cli.words import check_existing_name
     from cse_client.errors import CseError, WrongUsage
@@ -107,12 +97,14 @@ def delete_command(run: Run, name: str, yes: bool, vdc: str, org: str, timeout: 
             raise CseError("Nothing was deleted.")
     run.when_interrupted = "The same command again carries on."
     engine = run.engine()
-    options = RunOptions(timeout=timeout, wait=run.wait)
+    options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock)
     with run.console.progress() as progress:
         deletion = engine.delete(name, options, progress, vdc=vdc, org=org)
 
+    from cse_client.cli.access import forget_saved
     from cse_client.cli.tables import deletion_sentence, plain
 
+    forget_saved(run, deletion, vdc=vdc, org=org, explicit=kubeconfig)
     run.console.sentence(deletion_sentence(deletion), plain(deletion))
 
 

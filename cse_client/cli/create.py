@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
 
 if TYPE_CHECKING:
@@ -61,11 +61,18 @@ class NamedCommand(click.Command):
 @click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs of each node.")
 @click.option("-m", "--memory", type=int, metavar="MB", help="Memory of each node.")
 @click.option("-s", "--storage-profile", default="", metavar="NAME", help="Storage for the nodes.")
+@click.option(
+    "--endpoint",
+    default="",
+    metavar="HOST[:PORT]",
+    help="Name or address by which the cluster's API is reached from outside.",
+)
 @vdc_option
 @org_option
 @click.option("--enable-nfs", is_flag=True, hidden=True)
 @click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails.")
 @timeout_option
+@break_lock_option
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, change nothing.")
 @click.option("--strict", is_flag=True, help="Refuse what is otherwise only warned of.")
 @click.option("--seal", is_flag=True, help="Take the CA key out of VCD at the end.")
@@ -95,7 +102,10 @@ def create_command(run: Run, **words: Any) -> None:
         f"`vcd cse cluster delete {spec.name}` removes what was made."
     )
     options = RunOptions(
-        timeout=words["timeout"], rollback=not words["disable_rollback"], wait=run.wait
+        timeout=words["timeout"],
+        rollback=not words["disable_rollback"],
+        wait=run.wait,
+        break_lock=words["break_lock"],
     )
     engine = run.engine()
     began = monotonic()
@@ -107,6 +117,7 @@ def create_command(run: Run, **words: Any) -> None:
 def _spec(words: dict[str, Any]) -> ClusterSpec:
     """Return what was asked for; raise every problem with the words at once."""
     from cse_client.cli.words import (
+        check_endpoint,
         check_name,
         check_sizes,
         check_workers,
@@ -126,6 +137,8 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
             )
         )
     problems += check_workers(words["nodes"])
+    if words["endpoint"]:
+        problems += check_endpoint(words["endpoint"])
     problems += check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
     if words["enable_nfs"]:
         problems.append(
@@ -156,6 +169,7 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
         storage_profile=words["storage_profile"],
         vdc=words["vdc"],
         org=words["org"],
+        endpoint=words["endpoint"],
         seal=words["seal"],
         strict=words["strict"],
         accept_eulas=words["accept_eulas"],
@@ -181,7 +195,7 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
     name = cluster.summary.name
     if run.wait:
         said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
-        following = f"Next: vcd cse cluster config {name} > config"
+        following = f"Next: vcd cse cluster config {name} --save"
     else:
         said = f"Cluster {name} is being made; VCD and its nodes finish alone."
         following = f"Next: vcd cse cluster info {name}"

@@ -10,9 +10,17 @@ import click
 from cse_client.cli.words import parse_duration
 from cse_client.errors import WrongUsage
 
-__all__ = ["DURATION", "ENGINES", "org_option", "timeout_option", "vdc_option"]
+__all__ = [
+    "DURATION",
+    "ENGINES",
+    "break_lock_option",
+    "kubeconfig_option",
+    "org_option",
+    "timeout_option",
+    "vdc_option",
+]
 
-#: What --engine, CSE_ENGINE and the profile's cse_engine may say.
+#: What --engine, CSE_ENGINE and the profile\'s cse_engine may say.
 ENGINES = ("auto", "direct", "server")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # click made ParamType generic in one of its 8.x versions
 class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Seconds, typed as `90`, `90s`, `20m` or `1h30m`."""
+    """Seconds, typed as `90`, `90s`, `20m`, `1h30m` or `30d`."""
 
     name = "duration"
 
@@ -53,6 +61,16 @@ def org_option(function: F) -> F:
     )(function)
 
 
+def kubeconfig_option(function: F) -> F:
+    """Add --kubeconfig."""
+    return click.option(
+        "--kubeconfig",
+        default="",
+        metavar="FILE",
+        help="Your kubeconfig; default: kubectl's ($KUBECONFIG, or ~/.kube/config).",
+    )(function)
+
+
 def timeout_option(function: F) -> F:
     """Add --timeout."""
     return click.option(
@@ -62,4 +80,13 @@ def timeout_option(function: F) -> F:
         metavar="TIME",
         show_default=False,
         help="Longest time for the whole operation, such as 90s, 20m or 1h; default: 1h.",
+    )(function)
+
+
+def break_lock_option(function: F) -> F:
+    """Add --break-lock."""
+    return click.option(
+        "--break-lock",
+        is_flag=True,
+        help="End the claim of another administrator's command that no longer runs.",
     )(function)

@@ -23,6 +23,7 @@ from cse_client.model import Session
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
+    from cse_client.engines.direct.engine import DirectEngine
 
 __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
 
@@ -54,14 +55,34 @@ class Run:
             SessionInvalid: nobody is logged in.
             VcdFault: a server is registered but does not answer.
         """
+        from cse_client.engines.choice import choose_engine
+
+        session, word = self._session()
+        return choose_engine(session, word)
+
+    def direct_engine(self, what: str) -> DirectEngine:
+        """Open the direct engine, for `what` no CSE server can do.
+
+        Raises:
+            SessionInvalid: nobody is logged in.
+            WrongUsage: the server was asked for by name.
+        """
+        session, word = self._session()
+        if word == "server":
+            raise WrongUsage(
+                f"A CSE server cannot do {what}.", hint="without it: vcd cse --engine direct ..."
+            )
+        from cse_client.engines.direct.engine import DirectEngine
+
+        return DirectEngine.open(session)
+
+    def _session(self) -> tuple[Session, str]:
+        """Return the stored session and which engine is wanted."""
         profile = _stored_profile()
         session, warn = read_session(profile)
         if not session.verify:
             self._allow_unverified(warn)
-
-        from cse_client.engines.choice import choose_engine
-
-        return choose_engine(session, self._engine_word or _chosen_before(profile))
+        return session, self._engine_word or _chosen_before(profile)
 
     def needs_server(self, engine: object, protocol: type[_Wanted], what: str) -> _Wanted:
         """Return an engine as one that can do `what` (a command's words).

@@ -17,17 +17,22 @@ from cse_client.model import (
     Node,
     Template,
 )
+from cse_client.model.access import Grant
+from cse_client.model.scaling import Removal
 
 __all__ = [
     "CLUSTER_COLUMNS",
+    "GRANT_COLUMNS",
     "NODE_COLUMNS",
     "TEMPLATE_COLUMNS",
     "cluster_object",
     "cluster_properties",
     "cluster_row",
     "deletion_sentence",
+    "grant_row",
     "node_row",
     "plain",
+    "removal_sentence",
     "size_sentence",
     "template_row",
 ]
@@ -56,6 +61,8 @@ TEMPLATE_COLUMNS = (
     "CNI",
 )
 NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
+
+GRANT_COLUMNS = ("Kind", "Name", "Role", "Namespace")
 
 _ABSENT = "N/A"
 
@@ -146,6 +153,18 @@ def node_row(node: Node) -> dict[str, Any]:
     }
 
 
+def grant_row(grant: Grant) -> dict[str, Any]:
+    """Return one row of `cluster grants`; JSON shows the keys that have no column, too."""
+    return {
+        "Kind": grant.subject.kind.lower(),
+        "Name": grant.subject.name,
+        "Role": grant.role,
+        "Namespace": grant.namespace or "(all)",
+        "Binding": grant.binding,
+        "Created": plain(grant.created),
+    }
+
+
 def cluster_object(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as one flat JSON object with its nodes."""
     value: dict[str, Any] = plain(cluster)
@@ -186,6 +205,17 @@ def deletion_sentence(deletion: Deletion) -> str:
         return f"Cluster {name} is being deleted: its vApp{machines}."
     verb = "are" if machines else "is"
     return f"Cluster {name} is deleted: its vApp{machines} {verb} gone."
+
+
+def removal_sentence(removal: Removal) -> str:
+    """Return which nodes went, and which were gone before."""
+    words = []
+    if removal.nodes:
+        verb = "is" if len(removal.nodes) == 1 else "are"
+        words.append(f"{', '.join(removal.nodes)} {verb} out of cluster {removal.cluster}.")
+    if removal.already_gone:
+        words.append(f"The VM was gone already: {', '.join(removal.already_gone)}.")
+    return " ".join(words)
 
 
 def _count(number: int, noun: str) -> str:

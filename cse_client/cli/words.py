@@ -17,6 +17,7 @@ from pathlib import Path
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
 
 __all__ = [
+    "check_endpoint",
     "check_existing_name",
     "check_name",
     "check_register",
@@ -35,11 +36,17 @@ MOST_WORKERS = 500
 MOST_KEY_BYTES = 4096
 MOST_MEMORY_MB = 24 * 1024 * 1024
 MOST_CPUS = 1024
+HIGHEST_PORT = 65535
+HOST_LENGTH = 253
 
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,23}[A-Za-z0-9])?", re.ASCII)
+_HOST = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
+    re.ASCII,
+)
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 _KEY_TYPES = (
     "ssh-rsa",
     "ssh-ed25519",
@@ -92,6 +99,23 @@ def check_existing_name(name: str) -> None:
     """
     if not name.strip():
         raise WrongUsage("The cluster's name is empty.", hint="`vcd cse cluster list` shows names.")
+
+
+def check_endpoint(endpoint: str) -> list[CseError]:
+    """Check an address that the cluster's API is to be known by: HOST or HOST:PORT."""
+    host, colon, port = endpoint.partition(":")
+    good_port = not colon or (
+        port.isascii() and port.isdigit() and 0 < int(port[:6]) <= HIGHEST_PORT
+    )
+    if _HOST.fullmatch(host) and len(host) <= HOST_LENGTH and good_port:
+        return []
+    return [
+        WrongUsage(
+            f"'{endpoint}' is no endpoint: a host name or an IPv4 address is wanted, and a port"
+            " where it is not 6443.",
+            hint="For example --endpoint k8s.example.com or --endpoint 203.0.113.5:443",
+        )
+    ]
 
 
 def check_workers(count: int) -> list[CseError]:
@@ -150,7 +174,7 @@ def check_register(*, version: str, cni_manifest: str, pod_cidr: str) -> list[Cs
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `90`, `90s`, `20m` or `1h30m` mean.
+    """Return the seconds that `90`, `90s`, `20m`, `1h30m` or `30d` mean.
 
     Raises:
         WrongUsage: it is none of these.
@@ -160,8 +184,8 @@ def parse_duration(text: str) -> float:
         raise WrongUsage(
             f"'{text}' is not a duration.", hint="Use seconds or a form such as 90s, 20m or 1h30m."
         )
-    hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return float(hours * 3600 + minutes * 60 + seconds)
+    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return float(days * 86400 + hours * 3600 + minutes * 60 + seconds)
 
 
 def split_template(template: str, revision: int | None) -> tuple[str, int | None]:

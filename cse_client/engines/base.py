@@ -14,12 +14,14 @@ from cse_client.model import (
     ClusterSpec,
     ClusterSummary,
     Deletion,
+    Node,
     Progress,
     RunOptions,
     SystemInfo,
     Template,
     TemplateFacts,
 )
+from cse_client.model.access import KubeconfigSpec
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 from cse_client.model.server import ComputePolicy, OvdcState, UpgradeTarget
 
@@ -50,8 +52,14 @@ class Engine(Protocol):
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
         """Return everything known of one cluster."""
 
-    def kubeconfig(self, name: str, *, vdc: str = "", org: str = "") -> str:
-        """Return an administrator's kubeconfig, as YAML text ending in one newline."""
+    def kubeconfig(
+        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
+    ) -> str:
+        """Return a kubeconfig, as YAML text ending in one newline.
+
+        An administrator's, or the limited one of `spec`: an engine that cannot sign certificates
+        for a cluster raises Refused for that.
+        """
 
     def delete(
         self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
@@ -61,10 +69,8 @@ class Engine(Protocol):
     def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
         """Take the CA key out of VCD; return where it is kept from now on."""
 
-
-@runtime_checkable
-class Scaling(Protocol):
-    """Changing the nodes of a cluster that is there."""
+    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+        """Return a cluster's nodes."""
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, up or down; return the cluster."""
@@ -74,6 +80,14 @@ class Scaling(Protocol):
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Take nodes out of the cluster and delete their VMs."""
+
+
+@runtime_checkable
+class NodeDetails(Protocol):
+    """Showing one node better than `Engine.nodes` does."""
+
+    def node(self, cluster: str, name: str, *, vdc: str = "", org: str = "") -> Node:
+        """Return everything known of one node. Raises NotFound."""
 
 
 @runtime_checkable

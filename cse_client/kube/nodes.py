@@ -6,9 +6,12 @@ are supported, 0.17 up to 0.22 on httpx and 1.x on httpx2; nothing here names ei
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,7 @@ _ROLE = "node-role.kubernetes.io/"
 _PAGE = 500
 _NOT_FOUND = 404
 _CONFLICT = 409
+_TURNED_AWAY = (401, 403)
 
 
 class ClusterAPI:
@@ -48,6 +52,7 @@ class ClusterAPI:
             self.server: str = config.cluster.server
             self._proxy = proxy_for(self.server, os.environ if environ is None else environ)
             self._client = _connect(config, timeout, self._proxy)
+        self._minor: tuple[int, int] | None = None
 
     def __enter__(self) -> ClusterAPI:
         return self
@@ -73,12 +78,54 @@ class ClusterAPI:
             answer = response.json()
             return str(answer["gitVersion"])
 
+    def minor(self) -> tuple[int, int]:
+        """Return the version as (1, 33); asked for once."""
+        if self._minor is None:
+            major, minor = self.version().lstrip("v").split(".")[:2]
+            self._minor = (int(major), int(minor))
+        return self._minor
+
+    def now(self) -> datetime:
+        """Return the time by the API server's own clock, to the second."""
+        with self._explained():
+            response = self._http().get("/version")
+            response.raise_for_status()
+            return parsedate_to_datetime(response.headers["date"])
+
     def nodes(self) -> tuple[KubeNode, ...]:
         """Return every Node, in the API's order."""
         from lightkube.resources.core_v1 import Node
 
         with self._explained():
             return tuple(_node(item) for item in self._client.list(Node, chunk_size=_PAGE))
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, Any]:
+        """Send one request with JSON and return status and body, good or bad.
+
+        For what has no model in every version that is supported: evictions, disruption budgets.
+
+        Raises:
+            ClusterUnreachable: there was no answer, or none of a Kubernetes API's.
+        """
+        with self._explained():
+            response = self._http().request(
+                method,
+                path,
+                params=dict(query or {}),
+                content=None if body is None else json.dumps(body).encode(),
+                headers={"Content-Type": content_type, "Accept": "application/json"},
+            )
+            if response.status_code in _TURNED_AWAY:
+                response.raise_for_status()
+            return response.status_code, response.json()
 
     def bootstrap_reports(self) -> dict[str, NodeReport]:
         """Return what nodes reported into the namespace `cse-system`, by node name."""
@@ -133,6 +180,12 @@ class ClusterAPI:
                 if error.status.code != _CONFLICT:
                     raise
                 self._client.replace(secret)
+
+    @contextmanager
+    def talking(self) -> Iterator[Client]:
+        """Give lightkube's client for what has no method here, with errors explained as ever."""
+        with self._explained():
+            yield self._client
 
     def _http(self) -> Any:
         # lightkube has no call for what is no resource; both lines keep their HTTP client here.
@@ -220,11 +273,13 @@ def _failures() -> tuple[type[Exception], ...]:
 
 def _node(item: Any) -> KubeNode:
     ready: bool | None = None
+    heard = None
     reason = "no Ready condition"
     for condition in getattr(item.status, "conditions", None) or ():
         if condition.type == "Ready":
             ready = {"True": True, "False": False}.get(condition.status)
             reason = "" if ready else (condition.reason or "")
+            heard = condition.lastHeartbeatTime
     labels = item.metadata.labels or {}
     roles = sorted(key[len(_ROLE) :] for key in labels if key.startswith(_ROLE))
     info = getattr(item.status, "nodeInfo", None)
@@ -235,4 +290,6 @@ def _node(item: Any) -> KubeNode:
         kubelet_version=getattr(info, "kubeletVersion", "") or "",
         roles=tuple(roles),
         unschedulable=bool(getattr(item.spec, "unschedulable", False)),
+        created=item.metadata.creationTimestamp,
+        heard=heard,
     )

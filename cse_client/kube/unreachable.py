@@ -74,6 +74,8 @@ def _from_status(status: int) -> tuple[str, str]:
 def _from_tls(error: ssl.SSLError) -> tuple[str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         return "not ours", f"its certificate is not this cluster's ({error.verify_message})"
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return "closed", "it closed the connection"
     # A TLS 1.3 server refuses a client's certificate after the handshake, with an alert.
     text = str(error).lower()
     if "alert" in text and ("certificate" in text or "unknown ca" in text):

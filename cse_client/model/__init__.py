@@ -179,6 +179,7 @@ class Vm:
     guestinfo: Mapping[str, str] | None = None
     customization: str = ""
     busy: bool = False
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,11 +241,15 @@ class ClusterSpec:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to carry an operation out; `timeout` in seconds for the whole operation."""
+    """How to carry an operation out; `timeout` in seconds for the whole operation.
+
+    `break_lock` ends the claim of whoever else is changing the cluster.
+    """
 
     timeout: float = 3600.0
     rollback: bool = True
     wait: bool = True
+    break_lock: bool = False
 
 
 @dataclass(frozen=True)
@@ -328,11 +333,12 @@ class Deletion:
     vms: tuple[str, ...] = ()
     verified_gone: bool = False
     left: tuple[str, ...] = ()
+    cluster_id: str = ""
 
 
 @dataclass(frozen=True)
 class KubeNode:
-    """A Node object: `ready` is True, False or None (Unknown)."""
+    """A Node object: `ready` is True, False or None (Unknown); `heard` is its last heartbeat."""
 
     name: str
     ready: bool | None
@@ -340,6 +346,8 @@ class KubeNode:
     kubelet_version: str = ""
     roles: tuple[str, ...] = ()
     unschedulable: bool = False
+    created: datetime | None = None
+    heard: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ def state(cloud: Cloud) -> dict[str, Any]:
                     "status": task.status,
                     "operation": task.operation,
                     "error": task.error.message if task.error else None,
+                    "started": task.started.isoformat(),
+                    "ended": task.ended.isoformat() if task.ended else None,
                 }
                 for task in cloud.tasks.all.values()
             ],

@@ -209,7 +209,22 @@ def vm(element: etree._Element) -> Vm:
         guestinfo=_guestinfo(element),
         customization=text(element, "GuestCustomizationStatusSection/GuestCustStatus"),
         busy=_unfinished(element) != (),
+        description=text(element, "Description"),
     )
+
+
+def customization_scripts(element: etree._Element) -> dict[str, str]:
+    """Return the customization scripts that a VApp document shows, by the VMs' addresses.
+
+    A user without the right to see one gets no section, and no entry here. The scripts are secret.
+    """
+    found = {}
+    for one in children(element, "Children/Vm"):
+        section = one.find("{*}GuestCustomizationSection")
+        script = section.findtext("{*}CustomizationScript") if section is not None else None
+        if script:
+            found[one.get("href") or ""] = script
+    return found
 
 
 def vapp(element: etree._Element) -> VApp:

@@ -30,7 +30,7 @@ from cse_client.vcd.faults import Action
 from cse_client.vcd.queries import CLUSTER_FIELDS
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.tenancy import Tenancy
-from cse_client.vcd.transport import Answer
+from cse_client.vcd.transport import Answer, Transport
 
 __all__ = ["CLUSTER_FIELDS", "Answer", "Gateway"]
 
@@ -43,6 +43,10 @@ _SMALL_CHANGE_SECONDS = 300.0
 
 class Gateway(Tenancy):
     """One user's session with one VCD: its surroundings (`Tenancy`), vApps and tasks."""
+
+    def __init__(self, transport: Transport, session_document: etree._Element) -> None:
+        super().__init__(transport, session_document)
+        self._scripts: dict[str, str] = {}
 
     # ---- reading vApps ------------------------------------------------------------------------
 
@@ -76,7 +80,10 @@ class Gateway(Tenancy):
             NotFound: it is gone, or hidden.
         """
         action = Action("read the vApp", missing="the vApp")
-        return documents.vapp(self._transport.get(href, action))
+        root = self._transport.get(href, action)
+        # kept apart from the model, which is shown and logged; they save a request a script
+        self._scripts = documents.customization_scripts(root)
+        return documents.vapp(root)
 
     def vapp_in_motion(self, href: str) -> VApp:
         """Read a vApp and where the customization of its VMs stands; two requests.
@@ -234,13 +241,20 @@ class Gateway(Tenancy):
         return _task_of(self._transport.delete(url, action).root, action)
 
     def customization_script(self, vm_href: str) -> str:
-        """Read a VM's customization script. It holds secrets: keep it out of logs and messages."""
+        """Read a VM's customization script. It holds secrets: keep it out of logs and messages.
+
+        One request, or none where the last document of its vApp had it.
+        """
+        known = self._scripts.pop(vm_href, None)
+        if known is not None:
+            return known
         return self._section(vm_href, "guestCustomizationSection").findtext(
             "{*}CustomizationScript", ""
         )
 
     def write_customization_script(self, vm_href: str, script: str) -> Task:
         """Replace a VM's customization script; the rest of the section stays as it is."""
+        self._scripts.pop(vm_href, None)
         section = self._section(vm_href, "guestCustomizationSection")
         action = Action("write the customization script", right=_EDIT, changes=True)
         reply = self._transport.put(

@@ -176,7 +176,7 @@ def test_from_registration_to_deletion(
     assert (create.code, phases(create)) == (0, CREATED)
     assert steady(create.out) == (
         "Cluster demo is ready: 1 control plane and 2 workers, DURATION.\n"
-        "Next: vcd cse cluster config demo > config\n"
+        "Next: vcd cse cluster config demo --save\n"
     )
 
     listed = vcd("cse", "cluster", "list")

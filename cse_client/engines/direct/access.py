@@ -11,23 +11,26 @@ import base64
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from cse_client.engines.access import check_spec, lifetime_of
 from cse_client.engines.direct import metadata as keys
 from cse_client.errors import CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
-from cse_client.kube.kubeconfig import context_name, render_kubeconfig
+from cse_client.kube.kubeconfig import context_name, render_kubeconfig, user_name
+from cse_client.kube.kubenodes import Mark
 from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
+from cse_client.model.access import KubeconfigSpec
 
 if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
 
 API_PORT = 6443
-ADMIN_LIFETIME = timedelta(days=365)
 PROBE_LIFETIME = timedelta(minutes=30)
 
 
@@ -140,15 +143,44 @@ def admin_kubeconfig(
 
     `user` is the VCD user, so that the cluster's audit log tells administrators apart.
     """
-    certificate = issue_client(
-        pki, common_name=f"{user}@{org}", organizations=[ADMIN_GROUP], lifetime=lifetime
+    return mint_kubeconfig(
+        pki,
+        KubeconfigSpec(ttl=lifetime.total_seconds()),
+        place=Mark("", context_name(cluster, org, vdc)),
+        host=host,
+        administrator=f"{user}@{org}",
     )
+
+
+def mint_kubeconfig(
+    pki: ClusterPKI, spec: KubeconfigSpec, *, place: Mark, host: str, administrator: str
+) -> str:
+    """Mint the kubeconfig that is asked for.
+
+    `place` says which cluster it is, `host` (HOST or HOST:PORT) is the address that the API
+    server's certificate is good for, `administrator` the certificate's user when the spec names
+    none. Raises Refused for names that would be administrators', WrongUsage for a bad lifetime.
+    """
+    for problem in check_spec(spec):
+        raise problem
+    groups: Sequence[str] = spec.groups if spec.limited else [ADMIN_GROUP]
+    person = spec.user if spec.limited else administrator
+    certificate = issue_client(
+        pki, common_name=person, organizations=groups, lifetime=lifetime_of(spec)
+    )
+    elsewhere = spec.endpoint and _host_of(spec.endpoint) != _host_of(host)
     return render_kubeconfig(
-        cluster=cluster,
-        context=context_name(cluster, org, vdc),
-        user=f"{user}@{cluster}",
-        server=server_url(host),
+        cluster=place.name,
+        context=spec.context or place.name,
+        user=user_name(person, place.name),
+        server=server_url(spec.endpoint or host),
+        server_name=_host_of(host) if elsewhere else "",
         ca=pki.ca_cert,
         cert=certificate.cert,
         key=certificate.key,
+        mark=place.document(),
     )
+
+
+def _host_of(endpoint: str) -> str:
+    return urlsplit(server_url(endpoint)).hostname or ""

@@ -16,13 +16,22 @@ from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.delete import delete_vapp
 from cse_client.engines.direct.inspect import describe_cluster
+from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.names import describe
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.readiness import await_ready
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.watch import Verdict
-from cse_client.errors import CseError, NotFinished, Refused, SessionInvalid, TaskFailed, VcdFault
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    NotFinished,
+    Refused,
+    SessionInvalid,
+    TaskFailed,
+    VcdFault,
+)
 from cse_client.model import (
     Cluster,
     Event,
@@ -41,6 +50,8 @@ if TYPE_CHECKING:
 
 # A rollback gets its own time: the operation's may be used up.
 _ROLLBACK_SECONDS = 300.0
+_CLAIM_WITHOUT_WAITING = 60.0
+_DOING = "creating it"
 
 
 class Creation:
@@ -72,9 +83,13 @@ class Creation:
             deadline=self._deadline,
             vapp=found.vapp,
         )
+        self._lock = ClusterLock(
+            gateway, session, name=found.spec.name, vdc_href=found.vdc.href, clock=clock
+        )
         self._lease_task: Task | None = None
         self._verdict: Verdict | None = None
         self._recorded = False
+        self._claimed = False
         self.wrote_something = found.vapp is not None
 
     def steps(self) -> list[Step]:
@@ -162,14 +177,39 @@ class Creation:
         Raises what failed first; what the rollback could not remove is in its notes.
         """
         try:
+            self._claim_earlier()
             carry_out(self.steps(), self._progress, self._observe)
             if self._found.spec.seal and self._options.wait:
                 self._seal()
-        except (NotFinished, SessionInvalid, KeyboardInterrupt):
+        except (NotFinished, KeyboardInterrupt):
+            self._give_free()
+            raise
+        except SessionInvalid:
             raise
         except CseError as error:
             self._after_failure(error)
             raise
+        finally:
+            self._lock.leave_here()
+
+    def _claim_earlier(self) -> None:
+        """Keep everybody else off the name; claim the vApp of an earlier run before touching it."""
+        self._lock.take_here()
+        if self._machines.vapp is None:
+            return
+        self._lock.refuse_if_held(self._metadata, break_lock=self._options.break_lock)
+        self._metadata = self._lock.claim(
+            self._machines.href,
+            self._lock.broken(self._metadata),
+            doing=_DOING,
+            deadline=self._deadline,
+        )
+        self._claimed = True
+
+    def _give_free(self) -> None:
+        if self._claimed and self._machines.vapp is not None:
+            self._lock.release(self._machines.href)
+            self._claimed = False
 
     def _observe(self) -> None:
         """Look at VCD again, once nothing is changing the vApp any more."""
@@ -209,7 +249,14 @@ class Creation:
 
     def _tag(self) -> None:
         values = keys.initial(self._found.spec, self._found.template, self._machines.cluster_id)
-        self._write(values)
+        if self._claimed:
+            self._write(values)
+            return
+        # Without waiting nobody is left to give the cluster free, so the claim is a short one.
+        seconds = self._options.timeout if self._options.wait else _CLAIM_WITHOUT_WAITING
+        self._write({**values, **self._lock.entry(_DOING, seconds)})
+        self._claimed = True
+        self._metadata = self._lock.confirm(self._machines.href)
 
     def _write(self, values: dict[str, str]) -> None:
         self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
@@ -248,7 +295,7 @@ class Creation:
             except VcdFault as fault:
                 self._lease_stays(fault)
             self._lease_task = None
-        values = {keys.PHASE: keys.PHASE_READY}
+        values = {keys.PHASE: keys.PHASE_READY, **self._lock.free_entry()}
         head = self._machines.head
         if head is not None and head.ip:
             values[keys.CONTROL_PLANE_IP] = head.ip
@@ -275,7 +322,8 @@ class Creation:
     def _after_failure(self, error: CseError) -> None:
         remove = f"vcd cse cluster delete {self._found.spec.name}"
         lost = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
-        if not self.wrote_something:
+        if not self.wrote_something or isinstance(error, Conflict):
+            # what somebody else is at work on is not ours to remove
             return
         if self._verdict is not None or (lost and not getattr(error, "status", 0)):
             # All nodes run, or without a connection nothing can be removed: carry on later.
@@ -284,6 +332,7 @@ class Creation:
             )
         elif not self._options.rollback:
             error.notes.append(f"Kept for inspection as asked; remove it with: {remove}")
+            self._give_free()
         else:
             self._roll_back(error, remove)
 

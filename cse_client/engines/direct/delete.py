@@ -8,12 +8,13 @@ from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import ca_file
 from cse_client.engines.direct.names import id_in_description
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed, VcdFault
-from cse_client.model import Deletion, Event, EventKind, Progress, VApp, Vdc
+from cse_client.model import Deletion, Event, EventKind, Progress, VApp, VAppRecord, Vdc
 from cse_client.vcd import tasks
 
 _BAD_REQUEST = 400
 
 if TYPE_CHECKING:
+    from cse_client.engines.direct.lock import ClusterLock
     from cse_client.vcd.gateway import Gateway
 
 
@@ -23,6 +24,17 @@ def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str,
     A vApp is a cluster when it carries CSE's id, or when its description does (made by us, the
     client died before it could be tagged). Raises NotFound, or Conflict for any other vApp.
     """
+    record, vapp = find_vapp(gateway, vdc, name)
+    metadata = gateway.vapp_metadata(record.href)
+    return vapp, metadata
+
+
+def find_vapp(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
+    """Return a cluster's vApp as a row (with the metadata of a list) and as a document.
+
+    Raises:
+        NotFound, Conflict: see `find_cluster`.
+    """
     record = gateway.find_vapp(vdc, name)
     if record is None:
         raise NotFound(
@@ -30,13 +42,12 @@ def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str,
             hint="See which there are: vcd cse cluster list",
         )
     vapp = gateway.vapp(record.href)
-    metadata = gateway.vapp_metadata(record.href)
-    if keys.CLUSTER_ID not in metadata and not id_in_description(vapp.description):
+    if keys.CLUSTER_ID not in record.metadata and not id_in_description(vapp.description):
         raise Conflict(
             f"vApp '{name}' exists but is not a Kubernetes cluster.",
             hint=f"To look at it: vcd vapp info {name}",
         )
-    return vapp, metadata
+    return record, vapp
 
 
 def delete_vapp(gateway: Gateway, vapp_href: str, *, deadline: float) -> None:
@@ -66,10 +77,23 @@ def _delete(gateway: Gateway, vapp_href: str, deadline: float) -> None:
 
 
 def delete_cluster(
-    gateway: Gateway, vdc: Vdc, name: str, *, deadline: float, progress: Progress
+    gateway: Gateway,
+    vdc: Vdc,
+    name: str,
+    *,
+    lock: ClusterLock,
+    break_lock: bool,
+    deadline: float,
+    progress: Progress,
 ) -> Deletion:
-    """Delete cluster `name` and return the proof of absence."""
+    """Delete cluster `name` and return the proof of absence.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it is no cluster, or somebody else is changing it.
+    """
     vapp, metadata = find_cluster(gateway, vdc, name)
+    lock.refuse_if_held(metadata, break_lock=break_lock)
     vms = tuple(vm.name for vm in vapp.vms)
     text = f"Deleting vApp '{name}' and its {len(vms)} VMs"
     progress(Event(EventKind.STARTED, text, 1, 2))
@@ -89,9 +113,10 @@ def delete_cluster(
             f"VCD reported cluster '{name}' as deleted, but still shows: {', '.join(left)}.",
             hint=f"Run it again: vcd cse cluster delete {name}",
         )
-    _forget_ca(metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description))
+    cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
+    _forget_ca(cluster_id)
     progress(Event(EventKind.DONE, proof, 2, 2))
-    return Deletion(cluster=name, vapp=vapp.id, vms=vms, verified_gone=True)
+    return Deletion(cluster=name, vapp=vapp.id, vms=vms, verified_gone=True, cluster_id=cluster_id)
 
 
 def _forget_ca(cluster_id: str) -> None:

@@ -7,24 +7,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cse_client import DESCRIPTION, PRODUCT, __version__
-from cse_client.engines.direct.access import (
-    ADMIN_LIFETIME,
-    admin_kubeconfig,
-    endpoint_host,
-    find_pki,
-)
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.access import endpoint_host, find_pki, mint_kubeconfig
 from cse_client.engines.direct.check import check
 from cse_client.engines.direct.create import Creation
 from cse_client.engines.direct.delete import delete_cluster, find_cluster
-from cse_client.engines.direct.inspect import look_at_cluster, summarize
+from cse_client.engines.direct.inspect import list_nodes, look_at_cluster, summarize
+from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
 from cse_client.errors import Interrupted, NotFinished, NotFound
+from cse_client.kube.kubeconfig import context_name
+from cse_client.kube.kubenodes import Mark
 from cse_client.model import (
     Cluster,
     ClusterSpec,
     ClusterSummary,
     Deletion,
+    Node,
     Progress,
     RunOptions,
     Session,
@@ -32,6 +33,8 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.access import KubeconfigSpec
+from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 
@@ -56,6 +59,7 @@ class DirectEngine:
         self._session = session
         self._clock = clock
         self._server_state = server_state
+        self._scaling = Scaling(gateway, session, clock, self.templates)
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
@@ -146,8 +150,10 @@ class DirectEngine:
             user=self._session.user,
         )
 
-    def kubeconfig(self, name: str, *, vdc: str = "", org: str = "") -> str:
-        """Mint and return an administrator's kubeconfig. Raises NotFound, Refused."""
+    def kubeconfig(
+        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
+    ) -> str:
+        """Mint and return a kubeconfig. Raises NotFound, Refused, WrongUsage."""
         place = self._gateway.vdc(vdc, org)
         vapp, metadata = find_cluster(self._gateway, place, name)
         pki = find_pki(self._gateway, vapp, metadata)
@@ -157,15 +163,58 @@ class DirectEngine:
                 f"Cluster '{name}' has no known API address yet.",
                 hint=f"See how far it is: vcd cse cluster info {name}",
             )
-        return admin_kubeconfig(
+        org = org or self._session.org
+        return mint_kubeconfig(
             pki,
-            cluster=name,
+            spec or KubeconfigSpec(),
+            place=Mark(metadata.get(keys.CLUSTER_ID, ""), context_name(name, org, place.name)),
             host=host,
-            user=self._session.user,
-            org=org or self._session.org,
-            vdc=place.name,
-            lifetime=ADMIN_LIFETIME,
+            administrator=f"{self._session.user}@{org}",
         )
+
+    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+        """Return a cluster's nodes, in fewer requests than everything known of it takes."""
+        place = self._gateway.vdc(vdc, org)
+        return list_nodes(
+            self._gateway, place, name, org=org or self._session.org, user=self._session.user
+        )
+
+    def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Bring the number of workers to `spec.workers`, up or down."""
+        return self._scaling.resize(spec, options, progress)
+
+    def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Add `spec.workers` workers."""
+        return self._scaling.add(spec, options, progress)
+
+    def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
+        """Drain workers, take them out of the cluster and delete their VMs."""
+        return self._scaling.remove(spec, options, progress)
+
+    def repair(
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        vdc: str = "",
+        org: str = "",
+        carry_out: bool = False,
+    ) -> Sequence[str]:
+        """Return what there is to do about a drifted cluster; do it when that is asked for."""
+        return self._scaling.repair(name, options, progress, vdc=vdc, org=org, carry_out=carry_out)
+
+    def start(
+        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
+    ) -> None:
+        """Start a stopped cluster and wait until its nodes are Ready."""
+        self._scaling.power(name, options, progress, vdc=vdc, org=org, on=True)
+
+    def stop(
+        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
+    ) -> None:
+        """Shut a cluster down."""
+        self._scaling.power(name, options, progress, vdc=vdc, org=org, on=False)
 
     def delete(
         self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
@@ -173,13 +222,28 @@ class DirectEngine:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
         deadline = self._clock.monotonic() + options.timeout
         place = self._gateway.vdc(vdc, org)
+        lock = ClusterLock(
+            self._gateway, self._session, name=name, vdc_href=place.href, clock=self._clock
+        )
+        if not options.break_lock:
+            lock.take_here()
         try:
-            return delete_cluster(self._gateway, place, name, deadline=deadline, progress=progress)
+            return delete_cluster(
+                self._gateway,
+                place,
+                name,
+                lock=lock,
+                break_lock=options.break_lock,
+                deadline=deadline,
+                progress=progress,
+            )
         except KeyboardInterrupt:
             raise Interrupted(
                 f"Interrupted; VCD may still be deleting cluster '{name}'.",
                 hint=f"Run it again to make sure: vcd cse cluster delete {name}",
             ) from None
+        finally:
+            lock.leave_here()
 
     def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
         """Move the CA key out of VCD. Returns the path of the file that keeps it."""

@@ -15,6 +15,8 @@ from cse_client.engines.direct.access import (
     find_pki,
     server_url,
 )
+from cse_client.engines.direct.delete import find_vapp
+from cse_client.engines.direct.drift import drift
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.report import parse_guestinfo
 from cse_client.kube.nodes import ClusterAPI
@@ -56,6 +58,24 @@ def summarize(record: VAppRecord, org: str) -> ClusterSummary:
     )
 
 
+def list_nodes(gateway: Gateway, vdc: Vdc, name: str, *, org: str, user: str) -> tuple[Node, ...]:
+    """Return a cluster's nodes; at most four requests with the one that opened the session.
+
+    Raises:
+        NotFound, Conflict: see `delete.find_cluster`.
+    """
+    record, vapp = find_vapp(gateway, vdc, name)
+    return list_vapp_nodes(gateway, vdc, vapp, record.metadata, org=org, user=user)
+
+
+def list_vapp_nodes(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
+) -> tuple[Node, ...]:
+    """Return the nodes of a cluster whose vApp was read already."""
+    kube, _evidence = _ask_kubernetes(gateway, vdc, vapp, metadata, org=org, user=user)
+    return _nodes(vapp, kube)
+
+
 def look_at_cluster(
     gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
 ) -> Cluster:
@@ -88,7 +108,7 @@ def describe_cluster(
     summary = summarize(record, org)
     spec = keys.recorded_spec(metadata)
     host = endpoint_host(vapp, metadata)
-    nodes = tuple(_node(vm, kube) for vm in sorted(vapp.vms, key=_order))
+    nodes = _nodes(vapp, kube)
     return Cluster(
         summary=summary,
         network=spec.network or ", ".join(vapp.networks),
@@ -130,6 +150,24 @@ def _lease(vapp: VApp) -> str:
     return ""
 
 
+def _nodes(vapp: VApp, kube: Mapping[str, KubeNode] | None) -> tuple[Node, ...]:
+    """Return the VMs as nodes, and what Kubernetes has beyond them."""
+    found = [_node(vm, kube) for vm in sorted(vapp.vms, key=_order)]
+    present = {vm.name for vm in vapp.vms}
+    for name, seen in sorted((kube or {}).items()):
+        if name not in present:
+            found.append(
+                Node(
+                    name=name,
+                    kind=node_kind(name) or WORKER,
+                    vm_status="no VM",
+                    kubernetes_status=_kubernetes_status(seen, asked=True),
+                    kubelet_version=seen.kubelet_version,
+                )
+            )
+    return tuple(found)
+
+
 def _node(vm: Vm, kube: Mapping[str, KubeNode] | None) -> Node:
     report = parse_guestinfo(vm.name, vm.guestinfo) if vm.guestinfo else None
     seen = kube.get(vm.name) if kube is not None else None
@@ -140,13 +178,13 @@ def _node(vm: Vm, kube: Mapping[str, KubeNode] | None) -> Node:
         cpus=vm.cpus,
         memory_mb=vm.memory_mb,
         vm_status=vm.status,
-        kubernetes_status=_kubernetes_status(seen, kube is not None),
+        kubernetes_status=_kubernetes_status(seen, asked=kube is not None),
         kubelet_version=seen.kubelet_version if seen is not None else "",
         bootstrap_phase="" if report is None else f"{report.status}: {report.phase}".strip(": "),
     )
 
 
-def _kubernetes_status(seen: KubeNode | None, asked: bool) -> str:
+def _kubernetes_status(seen: KubeNode | None, *, asked: bool) -> str:
     if seen is None:
         return "not in the cluster" if asked else ""
     words = {True: "Ready", False: "NotReady", None: "Unknown"}[seen.ready]
@@ -164,13 +202,11 @@ def _damage(
         found.append(f"metadata {keys.SPEC} cannot be read")
     if control_plane_vm(vapp) is None:
         found.append("there is no control plane VM")
-    workers = sum(1 for node in nodes if node.kind == WORKER)
+    workers = sum(1 for vm in vapp.vms if node_kind(vm.name) == WORKER)
     if spec.workers is not None and workers != spec.workers:
         found.append(f"{workers} worker VMs where {spec.workers} were asked for")
     found.extend(f"VM {node.name} is no part of the cluster" for node in nodes if not _ours(node))
-    if kube is not None:
-        vms = {vm.name for vm in vapp.vms}
-        found.extend(f"Kubernetes node {name} has no VM" for name in sorted(set(kube) - vms))
+    found.extend(drift(vapp, nodes))
     return tuple(found)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.access import control_plane_vm, endpoint_host, server_url
 from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
+from cse_client.engines.direct.vms import remove_vms
 from cse_client.errors import CseError
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
@@ -37,6 +39,10 @@ class Machines:
     clock: Clock
     deadline: float
     vapp: VApp | None = None
+    #: What the description of each new VM says, so that it is known who made it.
+    mark: str = ""
+    #: The PKI of an existing cluster, wherever it was found.
+    known_pki: ClusterPKI | None = None
     _pki: ClusterPKI | None = None
 
     # ---- what is there --------------------------------------------------------------------
@@ -56,7 +62,7 @@ class Machines:
 
     def names(self) -> list[str]:
         """Return the names of all VMs."""
-        return [vm.name for vm in self._vms()]
+        return [vm.name for vm in self.vms()]
 
     def missing_workers(self) -> int:
         """Return how many workers are still to be made."""
@@ -72,15 +78,27 @@ class Machines:
 
     def all_on(self) -> bool:
         """Say whether every VM that was asked for exists and runs."""
-        return self.all_made() and all(vm.status == _ON for vm in self._vms())
-
-    def _vms(self) -> Sequence[Vm]:
-        return self.vapp.vms if self.vapp is not None else ()
+        return self.all_made() and all(vm.status == _ON for vm in self.vms())
 
     def _workers(self) -> list[Vm]:
         return [
-            vm for vm in self._vms() if node_kind(vm.name) == WORKER and vm.status not in _BROKEN
+            vm for vm in self.vms() if node_kind(vm.name) == WORKER and vm.status not in _BROKEN
         ]
+
+    def marked(self) -> list[Vm]:
+        """Return the VMs that carry `mark`."""
+        return [vm for vm in self.vms() if self.mark and self.mark in vm.description]
+
+    def vms(self) -> Sequence[Vm]:
+        """Return all VMs as they were last seen."""
+        return self.vapp.vms if self.vapp is not None else ()
+
+    def look_when_quiet(self) -> None:
+        """Read the vApp again, once nothing is changing it any more or the time is up."""
+        self.look()
+        while self.vapp and self.vapp.running_tasks and self.clock.monotonic() < self.deadline:
+            self.clock.sleep(1.0)
+            self.look()
 
     def look(self) -> None:
         """Read the vApp again."""
@@ -99,6 +117,8 @@ class Machines:
         Raises CseError when a control plane VM exists that does not hold it.
         """
         head = self.head
+        if self.known_pki is not None:
+            return self.known_pki
         if self._pki is None and head is not None:
             self._pki = render.recover_pki(self.gateway.customization_script(head.href))
             if self._pki is None:
@@ -118,14 +138,15 @@ class Machines:
             cluster_id=self.cluster_id,
             cluster_name=spec.name,
             node=node,
-            endpoint_host=spec.endpoint,
+            # A name for the outside goes into the certificate only: the nodes talk to the control
+            # plane's own address, which works whatever NAT or DNS do.
+            extra_sans=(spec.endpoint.partition(":")[0],) if spec.endpoint else (),
             ssh_key=spec.ssh_key,
             facts=self.found.template.facts,
         )
 
     def _worker_script(self, name: str) -> str:
         host = endpoint_host(self.vapp, {}) if self.vapp is not None else ""
-        host = self.found.spec.endpoint or host
         if not host:
             raise CseError(
                 "VCD gave the control plane VM no address from the network's pool.",
@@ -163,6 +184,37 @@ class Machines:
             vms.insert(0, self._new_head())
         self._add(vms, power_on=False)
 
+    def add_workers(self, *, power_on: bool, wait: bool = True) -> None:
+        """Make the missing workers of an existing cluster; the VMs there stay as they are."""
+        names = fresh_names(WORKER_PREFIX, self.missing_workers(), self.names())
+        vms = [self._new_vm(name, self._worker_script(name)) for name in names]
+        if wait:
+            self._add(vms, power_on=power_on)
+            return
+        tasks.change(
+            self.gateway, lambda: self._recompose(vms, power_on=power_on), deadline=self.deadline
+        )
+
+    def start(self, vms: Sequence[Vm]) -> None:
+        """Give stopped VMs the wanted CPU and memory, then start them side by side."""
+        spec = self.found.spec
+        changes = [VmChange(vm.href, vm.name, spec.cpus, spec.memory_mb) for vm in vms]
+        if spec.cpus or spec.memory_mb:
+            self.change(lambda: self.gateway.recompose(self.href, change=changes))
+        started = [
+            tasks.change(
+                self.gateway, partial(self.gateway.deploy, vm.href), deadline=self.deadline
+            )
+            for vm in vms
+        ]
+        tasks.wait_all(self.gateway, started, deadline=self.deadline)
+        self.look()
+
+    def remove(self, vms: Sequence[Vm]) -> None:
+        """Delete VMs of the cluster, whatever their state."""
+        remove_vms(self.gateway, self.href, vms, deadline=self.deadline)
+        self.look()
+
     def size_and_start(self) -> None:
         """Set CPU, memory and the workers' scripts on all stopped VMs, then start the vApp."""
         spec = self.found.spec
@@ -174,7 +226,7 @@ class Machines:
                 memory_mb=spec.memory_mb,
                 script=self._worker_script(vm.name) if node_kind(vm.name) == WORKER else None,
             )
-            for vm in self._vms()
+            for vm in self.vms()
             if vm.status != _ON
         ]
         if changes:
@@ -193,10 +245,15 @@ class Machines:
             network=self.found.network.name,
             script=script,
             storage_profile=self.found.storage_profile,
+            description=self.mark,
         )
 
     def _add(self, vms: Sequence[NewVm], *, power_on: bool) -> None:
-        broken = [vm.href for vm in self._vms() if vm.status in _BROKEN]
+        broken = [
+            vm.href
+            for vm in self.vms()
+            if vm.status in _BROKEN and (not self.mark or self.mark in vm.description)
+        ]
         if broken:
             self.change(lambda: self.gateway.recompose(self.href, delete=broken))
         self.change(lambda: self._recompose(vms, power_on=power_on))
@@ -212,6 +269,6 @@ class Machines:
 
     def _ensure_on(self) -> None:
         """Start what VCD made but did not start; normally there is nothing to do."""
-        if any(vm.status != _ON for vm in self._vms()):
+        if any(vm.status != _ON for vm in self.vms()):
             self.change(lambda: self.gateway.deploy(self.href))
             self.look()

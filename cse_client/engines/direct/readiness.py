@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.access import PROBE_LIFETIME, admin_kubeconfig, endpoint_host
@@ -9,7 +10,8 @@ from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.watch import Limits, ReadyWatch, Verdict, Witnesses
 from cse_client.guest.report import parse_guestinfo
 from cse_client.kube.nodes import ClusterAPI
-from cse_client.model import Progress, Session
+from cse_client.model import KubeNode, Progress, Session
+from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
@@ -18,9 +20,14 @@ _API_TIMEOUT = 3.0
 
 
 def await_ready(
-    gateway: Gateway, machines: Machines, *, session: Session, progress: Progress
+    gateway: Gateway,
+    machines: Machines,
+    *,
+    session: Session,
+    progress: Progress,
+    names: Sequence[str] | None = None,
 ) -> Verdict:
-    """Wait until all of the cluster's nodes are Ready; see `watch.ReadyWatch.wait`."""
+    """Wait until the named nodes are Ready, by default all; see `watch.ReadyWatch.wait`."""
     spec, clock = machines.found.spec, machines.clock
     host = spec.endpoint or (endpoint_host(machines.vapp, {}) if machines.vapp else "")
     kubeconfig = admin_kubeconfig(
@@ -32,18 +39,41 @@ def await_ready(
         vdc=machines.found.vdc.name,
         lifetime=PROBE_LIFETIME,
     )
-    now = clock.monotonic()
     with ClusterAPI(kubeconfig, timeout=_API_TIMEOUT) as api:
-        return ReadyWatch(
-            names=machines.names(),
-            witnesses=Witnesses(
-                kube_nodes=api.nodes,
-                kube_reports=api.bootstrap_reports,
-                vapp=lambda: gateway.vapp_in_motion(machines.href),
-                guest_report=parse_guestinfo,
-            ),
-            limits=Limits.within(now, max(1.0, machines.deadline - now)),
+        return await_nodes(
+            gateway,
+            machines.href,
+            machines.names() if names is None else names,
+            api=api,
+            clock=clock,
+            deadline=machines.deadline,
             progress=progress,
-            monotonic=clock.monotonic,
-            sleep=clock.sleep,
-        ).wait()
+        )
+
+
+def await_nodes(
+    gateway: Gateway,
+    vapp_href: str,
+    names: Sequence[str],
+    *,
+    api: ClusterAPI,
+    clock: Clock,
+    deadline: float,
+    progress: Progress,
+    kube_nodes: Callable[[], Sequence[KubeNode]] | None = None,
+) -> Verdict:
+    """Wait until the named nodes of a vApp are Ready; `kube_nodes` replaces how Nodes are read."""
+    now = clock.monotonic()
+    return ReadyWatch(
+        names=names,
+        witnesses=Witnesses(
+            kube_nodes=kube_nodes or api.nodes,
+            kube_reports=api.bootstrap_reports,
+            vapp=lambda: gateway.vapp_in_motion(vapp_href),
+            guest_report=parse_guestinfo,
+        ),
+        limits=Limits.within(now, max(1.0, deadline - now)),
+        progress=progress,
+        monotonic=clock.monotonic,
+        sleep=clock.sleep,
+    ).wait()

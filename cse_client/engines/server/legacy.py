@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cse_client.engines.access import refuse_signing
 from cse_client.engines.server import WITHOUT_SERVER
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.detect import Detection
@@ -24,6 +25,7 @@ from cse_client.model import (
     Cluster,
     ClusterSpec,
     ClusterSummary,
+    Node,
     Progress,
     RunOptions,
     Session,
@@ -31,6 +33,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.access import KubeconfigSpec
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import (
     ServedCluster,
@@ -49,7 +52,7 @@ _RUNNING = "POWERED_ON"
 
 
 class LegacyEngine(LegacyProvider):
-    """Implements `Engine`, `Scaling`, `Upgrading` and `Provider` of `engines.base`."""
+    """Implements `Engine`, `NodeDetails`, `Upgrading` and `Provider` of `engines.base`."""
 
     name = "server"
 
@@ -107,8 +110,20 @@ class LegacyEngine(LegacyProvider):
         )
         return documents.node(documents.mapping(document, f"node '{name}'"))
 
-    def kubeconfig(self, name: str, *, vdc: str = "", org: str = "") -> str:
-        """Return the administrator's kubeconfig that the server fetches from the control plane."""
+    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+        """Return a cluster's nodes, as far as the cluster's own object tells; one request."""
+        return self._read(name, self._place(vdc, org)).nodes
+
+    def kubeconfig(
+        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
+    ) -> str:
+        """Return the administrator's kubeconfig that the server fetches from the control plane.
+
+        Raises:
+            Refused: a user's was asked for: the CA key is not at hand.
+        """
+        if spec is not None:
+            refuse_signing(name, spec)
         document = self._server.get(
             f"/cluster/{quoted(name)}/config",
             f"read the kubeconfig of cluster '{name}'",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from .authn import ANONYMOUS, authenticate, impersonated
@@ -46,6 +47,10 @@ class Api:
         self._subresources = Subresources(cluster, self._crud, self._deletion)
         self.controllers = Controllers(cluster, self._deletion)
         cluster.tick = self.controllers.tick
+
+    def now(self) -> datetime:
+        """Return the time by the cluster's clock."""
+        return self._cluster.clock.now()
 
     def identify(self, certificate: Mapping[str, Any] | None, headers: Mapping[str, str]) -> User:
         """Return who brings a request over the network; raises ApiError 401 or 403."""

@@ -15,6 +15,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Mapping
+from email.utils import format_datetime
 from http.client import responses
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,8 @@ class _Connection:
             f"HTTP/1.1 {answer.code} {responses.get(answer.code, 'Unknown')}",
             f"Content-Type: {answer.content_type}",
             "Cache-Control: no-cache, private",
+            # as Go's net/http does for every server
+            f"Date: {format_datetime(self._api.now(), usegmt=True)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
             *more,
         ]

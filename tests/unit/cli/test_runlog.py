@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import logging
 import stat
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,6 +11,17 @@ from cse_client.cli.runlog import log_path, open_log, redact
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
 BLOB = base64.b64encode(bytes(range(200))).decode()
+
+
+@pytest.fixture(autouse=True)
+def no_handlers() -> Iterator[None]:
+    """Forget a log that another test of this process has opened, and close those opened here."""
+    logger = logging.getLogger("cse_client")
+    before, logger.handlers[:] = list(logger.handlers), []
+    yield
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers[:] = before
 
 
 @pytest.mark.parametrize(

@@ -87,13 +87,21 @@ def test_sizes() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("20m", 1200), ("1h", 3600), ("1h30m", 5400), ("1h1m1s", 3661)],
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("20m", 1200),
+        ("1h", 3600),
+        ("1h30m", 5400),
+        ("1h1m1s", 3661),
+        ("30d", 2592000),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "s", "1d", "-5", "1.5h", "m20", "ten", "9 0"])
+@pytest.mark.parametrize("text", ["", "s", "1y", "1h1d", "-5", "1.5h", "m20", "ten", "9 0"])
 def test_no_durations(text: str) -> None:
     with pytest.raises(WrongUsage, match="is not a duration"):
         parse_duration(text)

@@ -1,0 +1,337 @@
+"""`vcd cse cluster config|grant|grants|revoke`: who gets into a cluster, and with which rights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cse_client.cli.options import DURATION, kubeconfig_option, org_option, vdc_option
+from cse_client.cli.session import Run, command
+from cse_client.cli.wording import capital
+from cse_client.model.access import ROLES
+
+if TYPE_CHECKING:
+    from cse_client.kube.kubefile import Saved
+    from cse_client.model import Deletion
+    from cse_client.model.access import Grant, KubeconfigSpec, Subject
+
+__all__ = [
+    "config_command",
+    "forget_saved",
+    "grant_command",
+    "grants_command",
+    "revoke_command",
+]
+
+
+@click.command("config")
+@click.argument("name")
+@click.option("--save", is_flag=True, help="Add it to your kubeconfig instead of printing it.")
+@kubeconfig_option
+@click.option("--context", default="", metavar="NAME", help="Name of the context.")
+@click.option("--set-current", is_flag=True, help="With --save: make it the current context.")
+@click.option(
+    "--endpoint",
+    default="",
+    metavar="HOST[:PORT]",
+    help="Where the cluster's API is reached; default: its own address.",
+)
+@click.option(
+    "--ttl",
+    type=DURATION,
+    default=None,
+    metavar="TIME",
+    help="How long it is good for, such as 8h or 30d; default: 365 days for an administrator, "
+    "which is the longest, and 8 hours for a user, 30 days being the longest.",
+)
+@click.option(
+    "-o", "--output", default="", metavar="FILE", help="Write it into a file of mode 0600."
+)
+@click.option("--user", default="", metavar="NAME", help="For this user, who is no administrator.")
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME", help="A group of the user; repeatable."
+)
+@vdc_option
+@click.option("--org", default="", metavar="NAME", help="Organisation; default: the one in use.")
+@command
+def config_command(run: Run, name: str, **words: Any) -> None:
+    """Print or save a cluster's kubeconfig.
+
+    Without --user and --group it is an administrator's: keep it private. A user's holds a
+    certificate that can do nothing until `cluster grant` gives that user or group a role. No
+    certificate can be revoked: give out short ones, and take rights back with `cluster revoke`.
+
+    `vcd -j` prints the same as JSON, which kubectl reads as well.
+
+    \b
+    Examples
+        vcd cse cluster config demo --save
+        kubectl get nodes
+
+    \b
+        vcd cse cluster grant demo --group devs --role edit --namespace shop
+        vcd cse cluster config demo --user alice --group devs --ttl 8h -o alice.kubeconfig
+    """
+    from cse_client.cli.words import check_existing_name
+
+    check_existing_name(name)
+    spec = _config_spec(words)
+    _check_config(words, spec)
+    files = _files(words["kubeconfig"]) if words["save"] else []
+    if words["output"]:
+        _check_output(words["output"])
+    kubeconfig = run.engine().kubeconfig(name, vdc=words["vdc"], org=words["org"], spec=spec)
+    if words["save"]:
+        from cse_client.kube.kubefile import save
+
+        saved = save(kubeconfig, files, set_current=words["set_current"], limited=spec.limited)
+        _report_saved(run, name, saved)
+    elif words["output"]:
+        from cse_client.kube.kubefile import overwrite
+
+        path = Path(words["output"]).expanduser()
+        overwrite(path, kubeconfig)
+        run.console.sentence(
+            f"The kubeconfig of {name} is written to {path}.",
+            {"cluster": name, "file": str(path)},
+        )
+    elif run.console.as_json:
+        import yaml
+
+        run.console.document(yaml.safe_load(kubeconfig))
+    else:
+        run.console.text(kubeconfig)
+    if spec.limited:
+        run.console.hint(_limits(name, spec))
+
+
+def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
+    """Raise every problem with the words at once."""
+    from cse_client.cli.words import check_endpoint, raise_all
+    from cse_client.engines.access import check_spec
+    from cse_client.errors import CseError, WrongUsage
+
+    problems: list[CseError] = []
+    if words["save"] and words["output"]:
+        problems.append(
+            WrongUsage(
+                "--save and -o exclude each other: the one adds to a kubeconfig,"
+                " the other writes one of its own."
+            )
+        )
+    for option in ("kubeconfig", "set_current"):
+        if words[option] and not words["save"]:
+            spelled = option.replace("_", "-")
+            problems.append(WrongUsage(f"--{spelled} needs --save."))
+    if words["endpoint"]:
+        problems += check_endpoint(words["endpoint"])
+    context = words["context"]
+    if context != context.strip() or not context.isprintable():
+        problems.append(WrongUsage(f"'{context}' cannot be the name of a context."))
+    raise_all(problems + check_spec(spec))
+
+
+def _check_output(output: str) -> None:
+    """Refuse `-o ORG`: with CSE's client -o is the organisation, here it is a file."""
+    from cse_client.cli.session import read_session
+    from cse_client.errors import WrongUsage
+
+    if output.lower() == read_session()[0].org.lower():
+        raise WrongUsage(
+            f"-o is the file to write here, but '{output}' is your organisation.",
+            hint=f"--org {output} for the organisation, -o ./{output} for a file of that name.",
+        )
+
+
+def _config_spec(words: dict[str, Any]) -> KubeconfigSpec:
+    from cse_client.model.access import KubeconfigSpec
+
+    return KubeconfigSpec(
+        user=words["user"],
+        groups=tuple(dict.fromkeys(words["groups"])),
+        ttl=words["ttl"],
+        context=words["context"],
+        endpoint=words["endpoint"],
+    )
+
+
+def _files(explicit: str) -> list[Path]:
+    import os
+
+    from cse_client.kube.kubefile import files_of
+
+    return files_of(explicit, os.environ)
+
+
+def _report_saved(run: Run, name: str, saved: Saved) -> None:
+    what = "replaced" if saved.replaced else "added"
+    run.console.sentence(
+        f"Cluster {name} is saved in {saved.file} as context {saved.context}.",
+        {
+            "cluster": name,
+            "file": str(saved.file),
+            "context": saved.context,
+            "current": saved.current,
+            "change": what,
+        },
+    )
+    if saved.was_mode is not None:
+        run.console.warning(
+            f"{saved.file} had mode {saved.was_mode:04o}; it is 0600 now, since it holds keys."
+        )
+    if not saved.current:
+        run.console.hint(f"To use it: kubectl config use-context {saved.context}")
+
+
+def _limits(name: str, spec: KubeconfigSpec) -> str:
+    """Return what whoever gives out a user's kubeconfig has to know."""
+    from cse_client.engines.access import lifetime_of
+
+    groups = "".join(f", vcd cse cluster revoke {name} --group {group}" for group in spec.groups)
+    return (
+        f"It is good for {_span(lifetime_of(spec).total_seconds())} and cannot be revoked before;"
+        f" its rights can: vcd cse cluster revoke {name} --user {spec.user}{groups}"
+    )
+
+
+def _span(seconds: float) -> str:
+    """Return a lifetime as it is typed, such as `8h` or `1d12h`."""
+    left, text = round(seconds), ""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return text
+
+
+def forget_saved(run: Run, deletion: Deletion, *, vdc: str, org: str, explicit: str) -> None:
+    """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of."""
+    from cse_client.cli.session import read_session
+    from cse_client.errors import CseError
+    from cse_client.kube.kubeconfig import context_name
+    from cse_client.kube.kubefile import forget
+    from cse_client.kube.kubenodes import Mark
+
+    session, _warn = read_session()
+    place = context_name(deletion.cluster, org or session.org, vdc or session.vdc)
+    try:
+        cleaned = forget(Mark(deletion.cluster_id, place), _files(explicit))
+    except CseError as error:
+        run.console.warning(f"The cluster is not taken out of your kubeconfig: {error.message}")
+        return
+    for path in cleaned:
+        run.console.hint(f"It is taken out of {path}.")
+
+
+def _subject(user: str, group: str) -> Subject:
+    from cse_client.errors import WrongUsage
+    from cse_client.model.access import Subject
+
+    if bool(user) == bool(group):
+        raise WrongUsage(
+            "Say who is meant: either --user NAME or --group NAME.", hint="For example --user alice"
+        )
+    return Subject("User", user) if user else Subject("Group", group)
+
+
+@click.command("grant")
+@click.argument("name")
+@click.option("--user", default="", metavar="NAME", help="The user.")
+@click.option("--group", default="", metavar="NAME", help="The group.")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    required=True,
+    help="What they may do: look (not at Secrets), change things, or also give rights.",
+)
+@click.option("--namespace", default="", metavar="NS", help="Only there; default: everywhere.")
+@vdc_option
+@org_option
+@command
+def grant_command(run: Run, name: str, user: str, group: str, role: str, **words: str) -> None:
+    """Give a user or a group rights in a cluster.
+
+    The roles are Kubernetes' own: view, edit and admin. None of them reaches nodes or other things
+    outside of namespaces. Granting what is granted changes nothing.
+
+    \b
+    Example
+        vcd cse cluster grant demo --user alice --role edit --namespace shop
+    """
+    from cse_client.cli.words import check_existing_name, raise_all
+    from cse_client.engines.access import Place, check_grant, give
+    from cse_client.model.access import Grant
+
+    check_existing_name(name)
+    grant = Grant(_subject(user, group), role, words["namespace"])
+    raise_all(check_grant(grant))
+    place = Place(name, words["vdc"], words["org"])
+    changed = give(run.engine(), place, grant)
+    verb = "has" if changed else "had already"
+    run.console.sentence(
+        f"{capital(str(grant.subject))} {verb} the role {role} {_where(grant)} of cluster {name}.",
+        {"cluster": name, **_grant_object(grant), "changed": changed},
+    )
+
+
+@click.command("revoke")
+@click.argument("name")
+@click.option("--user", default="", metavar="NAME", help="The user.")
+@click.option("--group", default="", metavar="NAME", help="The group.")
+@click.option("--role", type=click.Choice(ROLES), default=None, help="Only this role.")
+@click.option("--namespace", default="", metavar="NS", help="Only in this namespace.")
+@vdc_option
+@org_option
+@command
+def revoke_command(
+    run: Run, name: str, user: str, group: str, role: str | None, **words: str
+) -> None:
+    """Take granted rights back.
+
+    Without --role and --namespace: all that this client granted that user or group. It works at
+    once, on every certificate that was given out. What others granted is only pointed out.
+    """
+    from cse_client.cli.words import check_existing_name
+    from cse_client.engines.access import Place, foreign_sentence, take
+
+    check_existing_name(name)
+    subject = _subject(user, group)
+    place = Place(name, words["vdc"], words["org"])
+    gone, others = take(run.engine(), place, subject, role=role or "", namespace=words["namespace"])
+    said = ", ".join(f"{grant.role} {_where(grant)}" for grant in gone)
+    run.console.sentence(
+        f"{capital(str(subject))} has lost in cluster {name}: {said}.",
+        {"cluster": name, "revoked": [_grant_object(grant) for grant in gone]},
+    )
+    for grant in others:
+        run.console.warning(f"{foreign_sentence(grant)}")
+
+
+@click.command("grants")
+@click.argument("name")
+@vdc_option
+@org_option
+@command
+def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
+    """List the rights that were granted."""
+    from cse_client.cli.tables import GRANT_COLUMNS, grant_row
+    from cse_client.cli.words import check_existing_name
+    from cse_client.engines.access import Place, list_grants
+
+    check_existing_name(name)
+    grants = list_grants(run.engine(), Place(name, vdc, org))
+    run.console.table([grant_row(grant) for grant in grants], GRANT_COLUMNS)
+
+
+def _where(grant: Grant) -> str:
+    return f"in namespace {grant.namespace}" if grant.namespace else "in all namespaces"
+
+
+def _grant_object(grant: Grant) -> dict[str, str]:
+    return {
+        "kind": grant.subject.kind.lower(),
+        "name": grant.subject.name,
+        "role": grant.role,
+        "namespace": grant.namespace,
+    }

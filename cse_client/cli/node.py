@@ -1,0 +1,274 @@
+"""`vcd cse node create|list|info|delete`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.session import Run, command
+
+if TYPE_CHECKING:
+    from cse_client.model import Cluster
+    from cse_client.model.scaling import NodesSpec
+
+__all__ = [
+    "create_command",
+    "delete_command",
+    "growth_options",
+    "info_command",
+    "list_command",
+    "nodes_spec",
+    "said_of",
+    "scale_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def growth_options(function: F) -> F:
+    """Add what new nodes are made from; not said, it is as the cluster was made."""
+    options = [
+        click.option("-n", "--network", default="", metavar="NAME", help="The cluster's network."),
+        click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs of each node."),
+        click.option("-m", "--memory", type=int, metavar="MB", help="Memory of each node."),
+        click.option(
+            "-t",
+            "--template",
+            "--template-name",
+            "template",
+            default="",
+            metavar="NAME",
+            help="Template; default: the cluster's own.",
+        ),
+        click.option(
+            "-r", "--template-revision", type=int, metavar="N", help="The template's revision."
+        ),
+        click.option(
+            "-k", "--ssh-key", metavar="FILE", help="Public key for root; default: the cluster's."
+        ),
+        click.option(
+            "-s", "--storage-profile", default="", metavar="NAME", help="Storage for the nodes."
+        ),
+        click.option("--accept-eulas", is_flag=True, help="Accept the template's licences."),
+        click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails."),
+        click.option(
+            "--keep-healthy", is_flag=True, help="When it fails, keep the new nodes that are Ready."
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def scale_options(function: F) -> F:
+    """Add how nodes are taken out."""
+    options = [
+        click.option(
+            "-f", "--force", is_flag=True, help="End pods that cannot be moved; skip what is dead."
+        ),
+        click.option(
+            "--max-parallel",
+            type=click.IntRange(1),
+            metavar="COUNT",
+            help="Nodes drained at a time; default: a tenth of the workers.",
+        ),
+        break_lock_option,
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command("create")
+@click.argument("cluster")
+@click.option(
+    "-N", "--nodes", type=int, default=1, metavar="COUNT", help="Number of new nodes; default: 1."
+)
+@growth_options
+@click.option("--enable-nfs", is_flag=True, hidden=True)
+@break_lock_option
+@vdc_option
+@org_option
+@timeout_option
+@command
+def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words: Any) -> None:
+    """Add workers to a cluster.
+
+    They are made like the cluster's first ones unless told otherwise. The same command carries on
+    with a run that was stopped.
+
+    \b
+    Example
+        vcd cse node create demo --nodes 2
+    """
+    from cse_client.cli.words import check_existing_name, check_workers, raise_all
+    from cse_client.errors import WrongUsage
+    from cse_client.model import RunOptions
+
+    check_existing_name(cluster)
+    if nodes < 1:
+        raise WrongUsage(
+            f"The number of new nodes cannot be {nodes}.",
+            hint=f"To take nodes out: vcd cse node delete {cluster} NODE",
+        )
+    raise_all(check_workers(nodes))
+    run.when_interrupted = "The same command again carries on."
+    spec = nodes_spec(cluster, nodes, words, nfs=enable_nfs)
+    options = RunOptions(
+        timeout=words["timeout"],
+        rollback=not words["disable_rollback"],
+        wait=run.wait,
+        break_lock=words["break_lock"],
+    )
+    engine = run.engine()
+    with run.console.progress() as progress:
+        changed = engine.add_nodes(spec, options, progress)
+    said_of(run, changed)
+
+
+@click.command("list")
+@click.argument("cluster")
+@vdc_option
+@org_option
+@command
+def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
+    """List a cluster's nodes."""
+    from cse_client.cli.tables import NODE_COLUMNS, node_row
+    from cse_client.cli.words import check_existing_name
+
+    check_existing_name(cluster)
+    nodes = run.engine().nodes(cluster, vdc=vdc, org=org)
+    run.console.table([node_row(node) for node in nodes], NODE_COLUMNS)
+
+
+@click.command("info")
+@click.argument("cluster")
+@click.argument("node")
+@vdc_option
+@org_option
+@command
+def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
+    """Show one node of a cluster."""
+    from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
+    from cse_client.cli.words import check_existing_name
+    from cse_client.errors import NotFound
+
+    check_existing_name(cluster)
+    nodes = {one.name: one for one in run.engine().nodes(cluster, vdc=vdc, org=org)}
+    if node not in nodes:
+        raise NotFound(
+            f"Cluster '{cluster}' has no node {node}.",
+            hint=f"See its nodes: vcd cse node list {cluster}",
+        )
+    row = node_row(nodes[node])
+    pairs = [(name, row[name]) for name in NODE_COLUMNS if row[name] not in ("", None)]
+    run.console.properties(pairs, plain(nodes[node]))
+
+
+@click.command("delete")
+@click.argument("cluster")
+@click.argument("nodes", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@scale_options
+@vdc_option
+@org_option
+@timeout_option
+@command
+def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **words: Any) -> None:
+    """Drain workers, take them out of Kubernetes and delete their VMs.
+
+    Works also for a node that never joined, one that Kubernetes no longer knows, and one whose VM
+    is gone. Pods that cannot be moved are named before anything is touched.
+    """
+    from cse_client.cli.words import check_existing_name
+    from cse_client.errors import CseError, WrongUsage
+    from cse_client.model import RunOptions
+    from cse_client.model.scaling import RemovalSpec
+
+    check_existing_name(cluster)
+    named = ", ".join(nodes)
+    if not yes:
+        if not run.console.can_ask():
+            raise WrongUsage(
+                f"Deleting {named} needs a yes, and there is no terminal to ask on.",
+                hint=f"vcd cse node delete {cluster} {' '.join(nodes)} --yes",
+            )
+        if not run.console.confirm(f"Delete {named} and the virtual machines?"):
+            raise CseError("Nothing was deleted.")
+    run.when_interrupted = "The same command again carries on."
+    spec = RemovalSpec(
+        cluster=cluster,
+        nodes=tuple(dict.fromkeys(nodes)),
+        vdc=words["vdc"],
+        org=words["org"],
+        force=words["force"],
+        max_parallel=words["max_parallel"] or 0,
+    )
+    options = RunOptions(timeout=words["timeout"], wait=run.wait, break_lock=words["break_lock"])
+    engine = run.engine()
+    with run.console.progress() as progress:
+        removal = engine.remove_nodes(spec, options, progress)
+
+    from cse_client.cli.tables import plain, removal_sentence
+
+    run.console.sentence(removal_sentence(removal), plain(removal))
+
+
+def nodes_spec(
+    cluster: str,
+    workers: int,
+    words: dict[str, Any],
+    *,
+    remove: tuple[str, ...] = (),
+    nfs: bool = False,
+) -> NodesSpec:
+    """Return what was asked for; raise every problem with the words at once."""
+    from cse_client.cli.words import check_sizes, raise_all, read_ssh_key, split_template
+    from cse_client.errors import CseError, WrongUsage
+    from cse_client.model.scaling import NodesSpec
+
+    problems: list[CseError] = check_sizes(
+        cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"]
+    )
+    template, revision, ssh_key = "", None, ""
+    try:
+        template, revision = split_template(words["template"], words["template_revision"])
+        ssh_key = read_ssh_key(words["ssh_key"]) if words["ssh_key"] is not None else ""
+    except WrongUsage as error:
+        problems.append(error)
+    raise_all(problems)
+    return NodesSpec(
+        cluster=cluster,
+        workers=workers,
+        vdc=words["vdc"],
+        org=words["org"],
+        network=words["network"],
+        template=template,
+        template_revision=revision,
+        ssh_key=ssh_key,
+        cpus=words["cpu"],
+        memory_mb=words["memory"],
+        storage_profile=words["storage_profile"],
+        accept_eulas=words["accept_eulas"],
+        keep_healthy=words["keep_healthy"],
+        remove=remove,
+        force=words.get("force", False),
+        max_parallel=words.get("max_parallel") or 0,
+        nfs=nfs,
+    )
+
+
+def said_of(run: Run, cluster: Cluster) -> None:
+    """Print what a cluster consists of after a change."""
+    from cse_client.cli.tables import cluster_object, size_sentence
+
+    name = cluster.summary.name
+    size = size_sentence(cluster.nodes)
+    if run.wait:
+        said = f"Cluster {name} has {size}."
+    else:
+        said = f"Cluster {name} is being changed; VCD and its nodes finish alone."
+    run.console.sentence(said, cluster_object(cluster))

@@ -1,0 +1,61 @@
+"""`vcd cse cluster resize`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cse_client.cli.node import growth_options, nodes_spec, said_of, scale_options
+from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.session import Run, command
+
+__all__ = ["resize_command"]
+
+
+@click.command("resize")
+@click.argument("name")
+@click.option(
+    "-N", "--nodes", type=int, required=True, metavar="COUNT", help="Wanted number of workers."
+)
+@click.option(
+    "--nodes-to-remove",
+    default="",
+    metavar="NODE,...",
+    help="Workers to go first when the number shrinks; default: the newest.",
+)
+@growth_options
+@scale_options
+@vdc_option
+@org_option
+@timeout_option
+@command
+def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **words: Any) -> None:
+    """Bring a cluster to a number of workers, up or down.
+
+    New nodes are made like the cluster's first ones unless told otherwise. Going down, nodes are
+    drained and leave Kubernetes before their VMs are deleted: the newest first, never the control
+    plane. The same command carries on with a run that was stopped.
+
+    \b
+    Example
+        vcd cse cluster resize demo --nodes 5
+    """
+    from cse_client.cli.words import check_existing_name, check_workers, raise_all
+    from cse_client.model import RunOptions
+
+    check_existing_name(name)
+    raise_all(check_workers(nodes))
+    remove = tuple(part.strip() for part in nodes_to_remove.split(",") if part.strip())
+    spec = nodes_spec(name, nodes, words, remove=remove)
+    run.when_interrupted = "The same command again carries on."
+    options = RunOptions(
+        timeout=words["timeout"],
+        rollback=not words["disable_rollback"],
+        wait=run.wait,
+        break_lock=words["break_lock"],
+    )
+    engine = run.engine()
+    with run.console.progress() as progress:
+        cluster = engine.resize(spec, options, progress)
+    said_of(run, cluster)

@@ -1,0 +1,401 @@
+"""Adding workers to a cluster: one recompose for all of them, whatever their number.
+
+Three tasks are awaited in sequence: the claim with the record of what is being done, the recompose
+that makes and starts the VMs, and the final record. Where CPU or memory differ from the template's,
+VMs are made off, changed and started: two more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.check import Found
+from cse_client.engines.direct.inspect import look_at_cluster
+from cse_client.engines.direct.machines import Machines
+from cse_client.engines.direct.operation import Operation, with_workers
+from cse_client.engines.direct.plan import Step, carry_out
+from cse_client.engines.direct.readiness import await_ready
+from cse_client.engines.direct.standing import Standing
+from cse_client.engines.direct.templates import choose
+from cse_client.engines.direct.watch import Verdict
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    GuestFailed,
+    Interrupted,
+    NotFinished,
+    PreflightFailed,
+    SessionInvalid,
+    TaskFailed,
+    VcdFault,
+)
+from cse_client.guest.pki import ClusterPKI
+from cse_client.kube.drain import delete_node
+from cse_client.model import (
+    WORKER,
+    Cluster,
+    ClusterSpec,
+    Event,
+    EventKind,
+    Progress,
+    RunOptions,
+    Template,
+    Vm,
+    node_kind,
+)
+from cse_client.model.scaling import NodesSpec
+from cse_client.vcd import preflight
+from cse_client.vcd.tasks import Clock
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+__all__ = ["Growth", "check_growth"]
+
+_ON = "POWERED_ON"
+_ROLLBACK_SECONDS = 300.0
+
+
+def check_growth(
+    gateway: Gateway,
+    standing: Standing,
+    wanted: NodesSpec,
+    target: int,
+    templates: Callable[[], Sequence[Template]],
+    progress: Progress,
+) -> Found:
+    """Resolve what new workers are made from and check it against the cloud; reads only.
+
+    What is not said is as the cluster was made: CSE takes the server's default template instead,
+    and drops the ssh key (container-service-extension 2.6.1, its resize operation).
+
+    Raises the one problem found, or PreflightFailed with all of them.
+    """
+    text = "Check the request"
+    progress(Event(EventKind.STARTED, text))
+    try:
+        found = _check(gateway, standing, wanted, target, templates)
+    except BaseException:
+        progress(Event(EventKind.FAILED, text))
+        raise
+    progress(Event(EventKind.DONE, text))
+    for warning in found.warnings:
+        progress(Event(EventKind.WARNING, warning))
+    return found
+
+
+def _check(
+    gateway: Gateway,
+    standing: Standing,
+    wanted: NodesSpec,
+    target: int,
+    templates: Callable[[], Sequence[Template]],
+) -> Found:
+    spec = _inherited(standing, wanted, target)
+    problems: list[CseError] = []
+    template: Template | None = None
+    try:
+        template = choose(templates(), spec.template, spec.template_revision)
+    except CseError as problem:
+        problems.append(problem)
+    present = sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
+    checked = preflight.check_create(gateway, spec, standing.vdc, template, vms_present=present + 1)
+    problems.extend(checked.problems)
+    if not problems and spec.network not in standing.vapp.networks:
+        problems.append(
+            Conflict(
+                f"Cluster '{standing.name}' is on the network"
+                f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
+                hint="All nodes of a cluster share one network: leave --network out.",
+            )
+        )
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PreflightFailed(
+            f"Cluster '{standing.name}' cannot be changed for {len(problems)} reasons; nothing was"
+            " changed.",
+            problems,
+        )
+    assert template is not None  # noqa: S101  (a missing template is a problem above)
+    assert checked.network is not None and checked.template_vm is not None  # noqa: S101
+    return Found(
+        spec=spec,
+        vdc=standing.vdc,
+        template=template,
+        template_vm=checked.template_vm,
+        network=checked.network,
+        storage_profile=checked.storage_profile,
+        warnings=tuple(checked.warnings),
+        vapp=standing.vapp,
+        cluster_id=standing.metadata[keys.CLUSTER_ID],
+        metadata=standing.metadata,
+    )
+
+
+def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:
+    recorded = keys.recorded_spec(standing.metadata)
+    networks = standing.vapp.networks
+    template, revision = wanted.template, wanted.template_revision
+    if not template:
+        template = standing.metadata.get(keys.TEMPLATE_NAME, "")
+        text = standing.metadata.get(keys.TEMPLATE_REVISION, "")
+        revision = int(text) if revision is None and text.isdigit() else revision
+    return ClusterSpec(
+        name=standing.name,
+        network=wanted.network or recorded.network or (networks[0] if networks else ""),
+        workers=target,
+        template=template,
+        template_revision=revision,
+        ssh_key=wanted.ssh_key or recorded.ssh_key,
+        cpus=wanted.cpus or recorded.cpus,
+        memory_mb=wanted.memory_mb or recorded.memory_mb,
+        storage_profile=wanted.storage_profile or recorded.storage_profile,
+        endpoint=recorded.endpoint,
+        accept_eulas=wanted.accept_eulas,
+    )
+
+
+class Growth:
+    """One run of adding workers, new or carried on."""
+
+    def __init__(
+        self,
+        standing: Standing,
+        found: Found,
+        operation: Operation,
+        options: RunOptions,
+        *,
+        pki: ClusterPKI,
+        clock: Clock,
+        progress: Progress,
+        keep_healthy: bool = False,
+    ) -> None:
+        self._standing = standing
+        self._gateway = standing.gateway
+        self._found = found
+        self._operation = operation
+        self._options = options
+        self._pki = pki
+        self._clock = clock
+        self._progress = progress
+        self._keep_healthy = keep_healthy
+        self._deadline = clock.monotonic() + options.timeout
+        self._metadata = dict(standing.metadata)
+        self._machines = Machines(
+            standing.gateway,
+            found,
+            cluster_id=found.cluster_id,
+            clock=clock,
+            deadline=self._deadline,
+            vapp=standing.vapp,
+            mark=operation.mark(),
+            known_pki=pki,
+        )
+        self._claimed = False
+        self._verdict: Verdict | None = None
+        self._recorded = False
+
+    def steps(self) -> list[Step]:
+        """Return the steps in order."""
+        count = self._operation.workers - self._operation.before
+        workers = f"{count} worker VM{'' if count == 1 else 's'}"
+        sized = bool(self._found.spec.cpus or self._found.spec.memory_mb)
+        machines = self._machines
+        steps = [
+            Step(
+                "Claim the cluster",
+                f"Record that cluster '{self._standing.name}' grows to"
+                f" {self._operation.workers} workers.",
+                lambda: self._claimed,
+                self._claim,
+            ),
+            Step(
+                f"Create {workers}",
+                f"Create {workers} from '{self._found.template.item}'.",
+                lambda: machines.missing_workers() == 0,
+                lambda: machines.add_workers(power_on=not sized, wait=self._options.wait or sized),
+            ),
+        ]
+        if not self._options.wait and not sized:
+            return steps
+        steps.append(
+            Step(
+                "Start them",
+                f"Start {workers}.",
+                lambda: not self._stopped(),
+                lambda: machines.start(self._stopped()),
+            )
+        )
+        if self._options.wait:
+            steps += self._final_steps()
+        return steps
+
+    def _final_steps(self) -> list[Step]:
+        return [
+            Step(
+                "Wait until the new nodes are Ready",
+                "Wait until the new nodes are Ready in the cluster's own Kubernetes API.",
+                lambda: self._verdict is not None,
+                self._await_ready,
+            ),
+            Step(
+                "Record the new size",
+                "Write the new size to the metadata and give the cluster free.",
+                lambda: self._recorded,
+                self._record,
+            ),
+        ]
+
+    def run(self) -> Cluster:
+        """Carry it out and return the cluster; on failure roll back unless told not to.
+
+        Raises what failed first; what the rollback could not remove is in its notes.
+        """
+        try:
+            carry_out(self.steps(), self._progress, self._observe)
+        except KeyboardInterrupt:
+            self._standing.lock.release(self._machines.href)
+            raise Interrupted(
+                f"Interrupted; cluster '{self._standing.name}' has not all its new nodes yet.",
+                hint="The same command again carries on.",
+            ) from None
+        except NotFinished as late:
+            late.notes.append("The same command again carries on.")
+            self._standing.lock.release(self._machines.href)
+            raise
+        except SessionInvalid:
+            raise
+        except CseError as error:
+            self._after_failure(error)
+            raise
+        return self._outcome()
+
+    def _claim(self) -> None:
+        values = {
+            **self._standing.lock.broken(self._metadata),
+            **self._standing.adoption,
+            **self._operation.entries(),
+            **with_workers(self._metadata, self._operation.workers),
+        }
+        self._metadata = self._standing.lock.claim(
+            self._machines.href,
+            values,
+            doing=f"growing to {self._operation.workers} workers",
+            deadline=self._deadline,
+        )
+        self._claimed = True
+
+    def _stopped(self) -> list[Vm]:
+        return [vm for vm in self._machines.marked() if vm.status != _ON]
+
+    def _observe(self) -> None:
+        """Look at VCD again, once nothing is changing the vApp any more."""
+        self._machines.look_when_quiet()
+        self._metadata = self._gateway.vapp_metadata(self._machines.href)
+
+    def _await_ready(self) -> None:
+        names = [vm.name for vm in self._machines.marked()]
+        self._verdict = await_ready(
+            self._gateway,
+            self._machines,
+            session=self._standing.session,
+            progress=self._progress,
+            names=names,
+        )
+
+    def _record(self) -> None:
+        values = {
+            **Operation.erased(),
+            **self._standing.lock.free_entry(),
+        }
+        self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
+        self._metadata.update(values)
+        self._recorded = True
+
+    # ---- failure --------------------------------------------------------------------------
+
+    def _after_failure(self, error: CseError) -> None:
+        lost = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
+        if not self._claimed:
+            return
+        if self._verdict is not None or (lost and not getattr(error, "status", 0)):
+            error.notes.append("The same command again carries on.")
+            return
+        if not self._options.rollback:
+            error.notes.append(
+                "The new VMs were kept as asked; remove them with: vcd cse node delete"
+                f" {self._standing.name} NODE"
+            )
+            self._settle(error)
+            return
+        self._roll_back(error)
+
+    def _roll_back(self, error: CseError) -> None:
+        text = "Removing what was made"
+        self._progress(Event(EventKind.STARTED, text))
+        self._machines.deadline = self._clock.monotonic() + _ROLLBACK_SECONDS
+        try:
+            self._machines.look_when_quiet()
+            made = self._machines.marked()
+            healthy = self._healthy(error, made) if self._keep_healthy else set()
+            doomed = [vm for vm in made if vm.name not in healthy]
+            self._machines.remove(doomed)
+        except CseError as second:
+            self._progress(Event(EventKind.FAILED, text))
+            error.notes.append(
+                f"Removing it failed too ({second.message}); the same command again carries on."
+            )
+            self._standing.lock.release(self._machines.href)
+            return
+        self._forget([vm.name for vm in doomed], error)
+        self._progress(Event(EventKind.DONE, text))
+        kept = f" Kept, because healthy: {', '.join(sorted(healthy))}." if healthy else ""
+        error.notes.append(f"Removed again: {len(doomed)} of the new VMs.{kept}")
+        self._settle(error)
+
+    def _healthy(self, error: CseError, made: Sequence[Vm]) -> set[str]:
+        failed = error.node if isinstance(error, GuestFailed) else ""
+        try:
+            with self._standing.api(self._pki) as api:
+                ready = {node.name for node in api.nodes() if node.ready}
+        except CseError:
+            return set()
+        return {vm.name for vm in made if vm.name in ready and vm.name != failed}
+
+    def _forget(self, names: Sequence[str], error: CseError) -> None:
+        """Delete the Node objects of removed VMs, as far as the API can be reached."""
+        try:
+            with self._standing.api(self._pki) as api:
+                for name in names:
+                    delete_node(api, name)
+        except CseError as second:
+            error.notes.append(f"Their Node objects may be left: {second.message}")
+
+    def _settle(self, error: CseError) -> None:
+        """Record the size that came of it, and give the cluster free."""
+        workers = sum(1 for vm in self._machines.vms() if node_kind(vm.name) == WORKER)
+        values = {
+            **with_workers(self._metadata, workers),
+            **Operation.erased(),
+            **self._standing.lock.free_entry(),
+        }
+        try:
+            self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
+        except CseError as second:
+            error.notes.append(f"The cluster's record could not be written: {second.message}")
+
+    def _outcome(self) -> Cluster:
+        self._machines.look()
+        assert self._machines.vapp is not None  # noqa: S101  (look raises when it is gone)
+        session = self._standing.session
+        return look_at_cluster(
+            self._gateway,
+            self._found.vdc,
+            self._machines.vapp,
+            self._metadata,
+            org=session.org,
+            user=session.user,
+        )

@@ -1,0 +1,217 @@
+"""Stopping and starting a whole cluster in the right order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct.access import control_plane_vm
+from cse_client.engines.direct.plan import Step, carry_out
+from cse_client.engines.direct.readiness import await_nodes
+from cse_client.engines.direct.standing import Standing
+from cse_client.engines.direct.watch import Verdict
+from cse_client.errors import Interrupted, NotFound, TaskFailed
+from cse_client.model import (
+    CONTROL_PLANE,
+    Event,
+    EventKind,
+    KubeNode,
+    Progress,
+    RunOptions,
+    Vm,
+    node_kind,
+)
+from cse_client.vcd import tasks
+from cse_client.vcd.tasks import Clock, Task
+
+if TYPE_CHECKING:
+    from cse_client.kube.nodes import ClusterAPI
+
+__all__ = ["Power", "heard_since"]
+
+_ON = "POWERED_ON"
+_API_TIMEOUT = 3.0
+#: Guests' clocks may differ by this much and still count as telling the same time.
+_SKEW = timedelta(seconds=5)
+
+
+class Power:
+    """One run of `cluster stop` or `cluster start`."""
+
+    def __init__(
+        self, standing: Standing, options: RunOptions, *, clock: Clock, progress: Progress
+    ) -> None:
+        self._standing = standing
+        self._options = options
+        self._clock = clock
+        self._progress = progress
+        self._deadline = clock.monotonic() + options.timeout
+        self._began = clock.monotonic()
+        self._verdict: Verdict | None = None
+
+    def stop(self) -> None:
+        """Shut the workers down, then the control plane, and release the vApp's resources.
+
+        A guest that cannot be shut down, because its VMware Tools are silent, is switched off.
+        """
+        self._carry_out(
+            [
+                Step(
+                    "Shut the workers down",
+                    "Shut the workers down.",
+                    lambda: not self._deployed(workers=True),
+                    lambda: self._undeploy(self._deployed(workers=True)),
+                ),
+                Step(
+                    "Shut the control plane down",
+                    "Shut the control plane down and stop the vApp.",
+                    lambda: not self._standing.vapp.deployed,
+                    self._undeploy_vapp,
+                ),
+            ]
+        )
+
+    def start(self) -> None:
+        """Start the control plane, then the rest, and wait until every node is heard of again.
+
+        Raises:
+            NotFound: there is no control plane VM.
+            GuestFailed, TimedOut: a node does not come back.
+        """
+        head = control_plane_vm(self._standing.vapp)
+        if head is None:
+            raise NotFound(
+                f"Cluster '{self._standing.name}' has no control plane VM.",
+                hint=f"Delete what is left: vcd cse cluster delete {self._standing.name}",
+            )
+        steps = [
+            Step(
+                "Start the control plane",
+                f"Start the control plane VM {head.name}.",
+                lambda: head.status == _ON,
+                lambda: self._start([head]),
+            ),
+            Step(
+                "Start the workers",
+                "Start every other VM.",
+                lambda: not self._off(),
+                lambda: self._start(self._off()),
+            ),
+        ]
+        if self._options.wait:
+            steps.append(
+                Step(
+                    "Wait until all nodes are Ready",
+                    "Wait until all nodes are Ready.",
+                    lambda: self._verdict is not None,
+                    self._await_ready,
+                )
+            )
+        self._carry_out(steps)
+
+    def _carry_out(self, steps: Sequence[Step]) -> None:
+        try:
+            carry_out(steps, self._progress, self._look)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Interrupted; VCD may still be at work on cluster '{self._standing.name}'.",
+                hint="The same command again carries on.",
+            ) from None
+
+    def _look(self) -> None:
+        self._standing = self._standing.again()
+
+    def _deployed(self, *, workers: bool) -> list[Vm]:
+        return [
+            vm
+            for vm in self._standing.vapp.vms
+            if vm.deployed and (node_kind(vm.name) != CONTROL_PLANE or not workers)
+        ]
+
+    def _off(self) -> list[Vm]:
+        return [
+            vm
+            for vm in self._standing.vapp.vms
+            if vm.status != _ON and node_kind(vm.name) != CONTROL_PLANE
+        ]
+
+    def _undeploy(self, vms: Sequence[Vm]) -> None:
+        gateway = self._standing.gateway
+        try:
+            self._all([partial(gateway.undeploy, vm.href, "shutdown") for vm in vms])
+        except TaskFailed as refused:
+            self._switch_off(refused)
+            self._look()
+            left = [vm for vm in self._deployed(workers=True) if vm.name in {v.name for v in vms}]
+            self._all([partial(gateway.undeploy, vm.href) for vm in left])
+
+    def _undeploy_vapp(self) -> None:
+        gateway, href = self._standing.gateway, self._standing.vapp.href
+        try:
+            self._all([partial(gateway.undeploy, href, "shutdown")])
+        except TaskFailed as refused:
+            self._switch_off(refused)
+            self._look()
+            if self._standing.vapp.deployed:
+                self._all([partial(gateway.undeploy, href)])
+
+    def _switch_off(self, refused: TaskFailed) -> None:
+        text = f"A guest could not be shut down and is switched off: {refused.message}"
+        self._progress(Event(EventKind.WARNING, text))
+
+    def _start(self, vms: Sequence[Vm]) -> None:
+        gateway = self._standing.gateway
+        # a suspended VM is deployed already and resumes by being powered on
+        self._all(
+            [
+                partial(gateway.power_on_vapp if vm.deployed else gateway.deploy, vm.href)
+                for vm in vms
+            ]
+        )
+
+    def _all(self, calls: Sequence[Callable[[], Task]]) -> None:
+        gateway = self._standing.gateway
+        begun = [tasks.change(gateway, call, deadline=self._deadline) for call in calls]
+        tasks.wait_all(gateway, begun, deadline=self._deadline)
+
+    def _await_ready(self) -> None:
+        self._look()
+        pki = self._standing.pki()
+        with self._standing.api(pki, timeout=_API_TIMEOUT) as api:
+            self._verdict = await_nodes(
+                self._standing.gateway,
+                self._standing.vapp.href,
+                [vm.name for vm in self._standing.vapp.vms if node_kind(vm.name)],
+                api=api,
+                kube_nodes=heard_since(api, self._began, self._clock),
+                clock=self._clock,
+                deadline=self._deadline,
+                progress=self._progress,
+            )
+
+
+def heard_since(api: ClusterAPI, began: float, clock: Clock) -> Callable[[], Sequence[KubeNode]]:
+    """Return a reader of Nodes that believes only what was heard since `began` (monotonic).
+
+    A Node of a cluster that was off stays Ready on paper for the first 40 seconds
+    (kube-controller-manager's --node-monitor-grace-period). The API server's own clock tells when
+    `began` was, so that this machine's clock may be wrong.
+    """
+    started: list[datetime] = []
+
+    def read() -> Sequence[KubeNode]:
+        nodes = api.nodes()
+        if not started:
+            now = api.now()
+            started.append(now - timedelta(seconds=clock.monotonic() - began) - _SKEW)
+        return [
+            node
+            if node.heard is not None and node.heard >= started[0]
+            else replace(node, ready=None, reason="not heard of since the start")
+            for node in nodes
+        ]
+
+    return read

@@ -1,0 +1,327 @@
+"""Taking workers out of a cluster: drain, delete the Node, stop and delete the VM.
+
+What would stand in the way is looked for before the first node is touched. Nodes are drained a few
+at a time, so that what they carry finds room elsewhere; the VMs of all of them then stop side by
+side and go in one task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct.operation import SHRINK, Operation, with_workers
+from cse_client.engines.direct.plan import Step, carry_out
+from cse_client.engines.direct.standing import Standing
+from cse_client.engines.direct.vms import delete_vms
+from cse_client.errors import (
+    ClusterUnreachable,
+    CseError,
+    Interrupted,
+    NotFinished,
+    NotFound,
+    Refused,
+    SessionInvalid,
+)
+from cse_client.kube.drain import delete_node, drain, look, uncordon
+from cse_client.model import Event, EventKind, KubeNode, Progress, RunOptions, Vm
+from cse_client.model.scaling import Removal
+from cse_client.vcd import tasks
+from cse_client.vcd.tasks import Clock
+
+if TYPE_CHECKING:
+    from cse_client.kube.nodes import ClusterAPI
+
+__all__ = ["Shrinking", "choose_workers", "parallel"]
+
+_SHOWN = 10
+_ROLLBACK_SECONDS = 60.0
+
+
+def parallel(asked: int, workers: int) -> int:
+    """Return how many nodes are drained at a time: a tenth of the workers, at least one."""
+    return asked if asked > 0 else max(1, workers // 10)
+
+
+def choose_workers(
+    vms: Sequence[Vm], nodes: Mapping[str, KubeNode], count: int, first: Sequence[str]
+) -> list[str]:
+    """Return the names of the workers to go: those named, those that never joined, the newest.
+
+    `nodes` holds what Kubernetes knows, by name; it is empty where nobody could be asked, and
+    VCD's order decides then, the last VM first.
+    """
+    rest = [vm.name for vm in vms if vm.name not in first]
+    place = {name: number for number, name in enumerate(rest)}
+
+    def age(name: str) -> tuple[int, float, int]:
+        node = nodes.get(name)
+        if nodes and node is None:
+            return (0, 0.0, -place[name])
+        created = node.created.timestamp() if node is not None and node.created else 0.0
+        return (1, -created, -place[name])
+
+    return [*first, *sorted(rest, key=age)][:count]
+
+
+class Shrinking:
+    """One run of taking nodes out, new or carried on. `api` is None where there is no way to it."""
+
+    def __init__(
+        self,
+        standing: Standing,
+        operation: Operation,
+        options: RunOptions,
+        *,
+        api: ClusterAPI | None,
+        force: bool,
+        max_parallel: int,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        self._standing = standing
+        self._operation = operation
+        self._options = options
+        self._api = api
+        self._force = force
+        self._max_parallel = parallel(max_parallel, len(standing.workers))
+        self._clock = clock
+        self._progress = progress
+        self._deadline = clock.monotonic() + options.timeout
+        self._metadata: Mapping[str, str] = standing.metadata
+        self._claimed = False
+        self._drained = False
+        self._removed = False
+        self._recorded = False
+        self._gone = tuple(
+            name for name in operation.nodes if name not in {vm.name for vm in standing.vapp.vms}
+        )
+
+    def check(self) -> None:
+        """Refuse what a drain could not move, before anything is touched.
+
+        Raises:
+            Refused: some pods would be lost; each is named with the reason.
+        """
+        if self._api is None or self._force:
+            return
+        stuck = look(self._api, self._operation.nodes)
+        if not stuck:
+            return
+        listed = [f"{one.namespace}/{one.pod} on {one.node} ({one.reason})" for one in stuck]
+        more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        noun = "1 pod" if len(stuck) == 1 else f"{len(stuck)} pods"
+        raise Refused(
+            f"{noun} cannot be moved to other nodes, so nothing was touched:"
+            f" {', '.join(listed[:_SHOWN])}{more}.",
+            hint="Move or delete them yourself, or let them be ended with --force.",
+        )
+
+    def steps(self) -> list[Step]:
+        """Return the steps in order."""
+        names = _named(self._operation.nodes)
+        steps = [
+            Step(
+                "Claim the cluster",
+                f"Record that {names} leave cluster '{self._standing.name}'.",
+                lambda: self._claimed,
+                self._claim,
+            ),
+        ]
+        if self._api is not None:
+            steps.append(
+                Step(f"Drain {names}", f"Drain {names}.", lambda: self._drained, self._drain)
+            )
+        return [
+            *steps,
+            Step(
+                "Delete the VMs",
+                f"Delete the VMs of {names}.",
+                lambda: self._removed,
+                self._remove,
+            ),
+            Step(
+                "Record the new size",
+                "Write the new size to the metadata and give the cluster free.",
+                lambda: self._recorded,
+                self._record,
+            ),
+        ]
+
+    def run(self) -> Removal:
+        """Carry it out and say what went. Nodes that are gone already are no error."""
+        name = self._standing.name
+        try:
+            carry_out(self.steps(), self._progress, lambda: None)
+        except KeyboardInterrupt:
+            self._standing.lock.release(self._standing.vapp.href)
+            raise Interrupted(
+                f"Interrupted; {_named(self._operation.nodes)} are only partly out of cluster"
+                f" '{name}'.",
+                hint="The same command again carries on.",
+            ) from None
+        except SessionInvalid:
+            raise
+        except CseError as error:
+            if self._claimed:
+                if isinstance(error, NotFinished) or self._drained:
+                    error.notes.append("The same command again carries on.")
+                    self._standing.lock.release(self._standing.vapp.href)
+                else:
+                    self._step_back(error)
+            raise
+        return Removal(
+            cluster=name,
+            nodes=tuple(n for n in self._operation.nodes if n not in self._gone),
+            already_gone=self._gone,
+        )
+
+    def _claim(self) -> None:
+        values = {
+            **self._standing.lock.broken(self._metadata),
+            **self._standing.adoption,
+            **self._operation.entries(),
+            **with_workers(self._metadata, self._operation.workers),
+        }
+        self._metadata = self._standing.lock.claim(
+            self._standing.vapp.href,
+            values,
+            doing=f"removing {_named(self._operation.nodes)}",
+            deadline=self._deadline,
+        )
+        self._claimed = True
+
+    def _drain(self) -> None:
+        with ThreadPoolExecutor(self._max_parallel) as pool:
+            try:
+                for _done in pool.map(self._drain_one, self._operation.nodes):
+                    pass
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        self._drained = True
+
+    def _drain_one(self, name: str) -> None:
+        assert self._api is not None  # noqa: S101  (the step exists only with an API)
+        drain(
+            self._api,
+            name,
+            force=self._force,
+            deadline=self._deadline,
+            clock=self._clock,
+            progress=self._progress,
+        )
+        delete_node(self._api, name)
+
+    def _remove(self) -> None:
+        delete_vms(
+            self._standing.gateway,
+            self._standing.vapp.href,
+            self._operation.nodes,
+            deadline=self._deadline,
+        )
+        self._removed = True
+
+    def _record(self) -> None:
+        self._write({**Operation.erased(), **self._standing.lock.free_entry()}, self._deadline)
+        self._recorded = True
+
+    def _write(self, values: Mapping[str, str], deadline: float) -> None:
+        gateway, href = self._standing.gateway, self._standing.vapp.href
+        task = tasks.change(gateway, lambda: gateway.write_metadata(href, values), deadline)
+        tasks.wait(gateway, task, deadline=deadline)
+
+    def _step_back(self, error: CseError) -> None:
+        """Leave the cluster with the nodes that are still in it: none of their VMs was touched."""
+        if self._api is not None:
+            left = self._uncordon(self._operation.nodes, error)
+        else:
+            left = list(self._operation.nodes)
+        present = {vm.name for vm in self._standing.workers}
+        values = {
+            **with_workers(self._metadata, len(present)),
+            **Operation.erased(),
+            **self._standing.lock.free_entry(),
+        }
+        try:
+            self._write(values, self._clock.monotonic() + _ROLLBACK_SECONDS)
+        except CseError as second:
+            error.notes.append(f"The cluster's record could not be written: {second.message}")
+        out = [name for name in self._operation.nodes if name in present and name not in left]
+        if out:
+            error.notes.append(
+                f"Out of Kubernetes already, their VMs still run: {', '.join(out)};"
+                f" remove them with: vcd cse node delete {self._standing.name} {' '.join(out)}"
+            )
+        else:
+            error.notes.append("No node was removed; all of them take pods again.")
+
+    def _uncordon(self, names: Iterable[str], error: CseError) -> list[str]:
+        assert self._api is not None  # noqa: S101  (asked by the caller)
+        left = []
+        for name in names:
+            try:
+                if uncordon(self._api, name):
+                    left.append(name)
+            except CseError as second:
+                error.notes.append(f"Node {name} may still refuse pods: {second.message}")
+        return left
+
+
+def begin_removal(
+    standing: Standing, names: Sequence[str], known: Mapping[str, KubeNode]
+) -> Operation:
+    """Return the operation that takes `names` out.
+
+    Raises:
+        NotFound: some names are of no node, neither in VCD nor in Kubernetes; all are named.
+        Conflict: some are no workers.
+    """
+    vms = {vm.name for vm in standing.vapp.vms}
+    unknown = [name for name in names if name not in vms and name not in known]
+    if unknown:
+        raise NotFound(
+            f"Cluster '{standing.name}' has no node {', '.join(unknown)}; nothing was touched.",
+            hint=f"See its nodes: vcd cse node list {standing.name}",
+        )
+    standing.check_workers([name for name in names if name in vms])
+    workers = [vm.name for vm in standing.workers if vm.name not in names]
+    return Operation.begin(
+        SHRINK,
+        workers=len(workers),
+        before=len(standing.workers),
+        nodes=tuple(dict.fromkeys(names)),
+    )
+
+
+def reach(standing: Standing, *, force: bool, progress: Progress) -> ClusterAPI | None:
+    """Return the cluster's API for a drain; None where `force` lets it go on without.
+
+    Raises:
+        ClusterUnreachable, NotFound, Refused: there is no way to it from here.
+    """
+    try:
+        api = standing.api(standing.pki())
+        api.version()
+    except (ClusterUnreachable, NotFound, Refused) as closed:
+        if isinstance(closed, SessionInvalid):
+            raise
+        if not force:
+            closed.notes.append(
+                "Without it no node can be drained; --force deletes the VMs all the same."
+            )
+            raise
+        text = f"The nodes are not drained, and stay in Kubernetes: {closed.message}"
+        progress(Event(EventKind.WARNING, text))
+        return None
+    return api
+
+
+def _named(names: Sequence[str]) -> str:
+    if len(names) <= 3:  # noqa: PLR2004 - as many as a line can bear
+        return ", ".join(names)
+    return f"{len(names)} nodes"
+
+
+__all__ += ["begin_removal", "reach"]

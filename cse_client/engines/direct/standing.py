@@ -1,0 +1,148 @@
+"""An existing cluster that is to be changed: what is there, and the way into its own API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.access import (
+    PROBE_LIFETIME,
+    admin_kubeconfig,
+    endpoint_host,
+    find_pki,
+)
+from cse_client.engines.direct.delete import find_cluster
+from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.operation import Operation, read_operation
+from cse_client.errors import Conflict, NotFound
+from cse_client.guest.pki import ClusterPKI
+from cse_client.kube.nodes import ClusterAPI
+from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, node_kind
+from cse_client.vcd.tasks import Clock
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+__all__ = ["Standing", "find_standing"]
+
+_API_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cluster as it was found, locked against this user's other commands on this machine."""
+
+    gateway: Gateway
+    session: Session
+    vdc: Vdc
+    vapp: VApp
+    metadata: Mapping[str, str]
+    lock: ClusterLock
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self.vapp.name
+
+    @property
+    def workers(self) -> list[Vm]:
+        """The VMs that are workers, in VCD's order."""
+        return [vm for vm in self.vapp.vms if node_kind(vm.name) == WORKER]
+
+    @property
+    def adoption(self) -> dict[str, str]:
+        """The metadata to write with the first change, for a creation that nobody waited for."""
+        creating = self.metadata.get(keys.PHASE) == keys.PHASE_CREATING
+        return {keys.PHASE: keys.PHASE_READY} if creating else {}
+
+    @property
+    def unfinished(self) -> Operation | None:
+        """The operation that a command before this one began and did not end."""
+        return read_operation(self.metadata)
+
+    def again(self) -> Standing:
+        """Return the cluster with its vApp read anew."""
+        return replace(self, vapp=self.gateway.vapp(self.vapp.href))
+
+    def pki(self) -> ClusterPKI:
+        """Return the CA keys. Raises NotFound or Refused, see `access.find_pki`."""
+        return find_pki(self.gateway, self.vapp, self.metadata)
+
+    def api(self, pki: ClusterPKI, *, timeout: float = _API_TIMEOUT) -> ClusterAPI:
+        """Return the cluster's own API, seen as an administrator; close it afterwards.
+
+        Raises:
+            NotFound: no address of it is known.
+        """
+        host = endpoint_host(self.vapp, self.metadata)
+        if not host:
+            raise NotFound(
+                f"Cluster '{self.name}' has no known API address.",
+                hint=f"See what is there: vcd cse cluster info {self.name}",
+            )
+        kubeconfig = admin_kubeconfig(
+            pki,
+            cluster=self.name,
+            host=host,
+            user=self.session.user,
+            org=self.session.org,
+            vdc=self.vdc.name,
+            lifetime=PROBE_LIFETIME,
+        )
+        return ClusterAPI(kubeconfig, timeout=timeout)
+
+    def check_workers(self, names: Sequence[str]) -> None:
+        """Refuse control plane VMs and VMs that are no nodes, all of them named.
+
+        Raises:
+            Conflict: some of the names are of such VMs.
+        """
+        heads = [name for name in names if node_kind(name) == CONTROL_PLANE]
+        if heads:
+            raise Conflict(
+                f"{', '.join(heads)} is the control plane of cluster '{self.name}' and stays.",
+                hint=f"To delete the whole cluster: vcd cse cluster delete {self.name}",
+            )
+        foreign = [name for name in names if node_kind(name) != WORKER]
+        if foreign:
+            raise Conflict(
+                f"{', '.join(foreign)} is no worker of cluster '{self.name}'.",
+                hint=f"See its nodes: vcd cse node list {self.name}",
+            )
+
+
+def find_standing(
+    gateway: Gateway,
+    session: Session,
+    vdc: Vdc,
+    name: str,
+    *,
+    clock: Clock,
+    break_lock: bool = False,
+) -> Standing:
+    """Find a finished cluster and keep this user's other commands off it.
+
+    Raises:
+        NotFound, Conflict: see `delete.find_cluster`; it is still being created; or somebody else
+            is changing it.
+    """
+    lock = ClusterLock(gateway, session, name=name, vdc_href=vdc.href, clock=clock)
+    lock.take_here()
+    vapp, metadata = find_cluster(gateway, vdc, name)
+    lock.refuse_if_held(metadata, break_lock=break_lock)
+    standing = Standing(gateway, session, vdc, vapp, metadata, lock)
+    if keys.CLUSTER_ID not in metadata or (standing.adoption and not _all_made(standing)):
+        raise Conflict(
+            f"Cluster '{name}' is not finished yet.",
+            hint=f"Finish it with the command that created it, or: vcd cse cluster delete {name}",
+        )
+    return standing
+
+
+def _all_made(standing: Standing) -> bool:
+    """Say whether a creation that was not waited for has made everything it was asked for."""
+    wanted = keys.recorded_spec(standing.metadata).workers
+    head = any(node_kind(vm.name) == CONTROL_PLANE for vm in standing.vapp.vms)
+    return head and wanted is not None and len(standing.workers) >= wanted

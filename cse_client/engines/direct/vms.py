@@ -1,0 +1,60 @@
+"""Removing single VMs of a vApp: stopped side by side, deleted in one task."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cse_client.errors import VcdFault
+from cse_client.model import Vm
+from cse_client.vcd import tasks
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+__all__ = ["delete_vms", "remove_vms"]
+
+_ATTEMPTS = 3
+
+
+def delete_vms(
+    gateway: Gateway, vapp_href: str, names: Collection[str], *, deadline: float
+) -> None:
+    """Delete the VMs of these names, whatever their state; those that are gone are no error.
+
+    When a request's outcome is unknown, the vApp is read again and only what is left is removed.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        vapp = gateway.vapp(vapp_href)
+        while vapp.running_tasks and attempt > 1 and gateway.clock.monotonic() < deadline:
+            gateway.clock.sleep(1.0)
+            vapp = gateway.vapp(vapp_href)
+        try:
+            remove_vms(
+                gateway,
+                vapp_href,
+                [vm for vm in vapp.vms if vm.name in names],
+                deadline=deadline,
+            )
+        except VcdFault as fault:
+            if not fault.outcome_unknown or attempt == _ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def remove_vms(gateway: Gateway, vapp_href: str, vms: Sequence[Vm], *, deadline: float) -> None:
+    """Stop these VMs side by side and delete them in one task."""
+    stopped = [
+        tasks.change(gateway, partial(gateway.undeploy, vm.href), deadline=deadline)
+        for vm in vms
+        if vm.deployed
+    ]
+    tasks.wait_all(gateway, stopped, deadline=deadline)
+    hrefs = [vm.href for vm in vms]
+    if hrefs:
+        task = tasks.change(
+            gateway, lambda: gateway.recompose(vapp_href, delete=hrefs), deadline=deadline
+        )
+        tasks.wait(gateway, task, deadline=deadline)

@@ -1,0 +1,259 @@
+"""The user's kubeconfig: putting a cluster in, taking it out, leaving everything else alone.
+
+Which file is read and written follows kubectl (kubernetes/client-go:tools/clientcmd/config.go,
+loader.go): a file that was named; else those of KUBECONFIG, where the first to hold an entry is
+the one to change, and a new entry goes into the first file that exists, or the last of the list;
+else ~/.kube/config.
+
+Files are edited as YAML nodes, not as Python values, so everybody else's entries keep their order,
+their quoting, and fields that nobody here has heard of. Comments are lost, as with kubectl. Entries
+of ours carry a mark in `extensions`, which kubectl keeps; only marked entries are ever removed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cse_client.errors import Conflict, CseError, WrongUsage
+from cse_client.kube import kubenodes as nodes
+from cse_client.kube.kubelock import PRIVATE, cannot, locked, replace_file
+
+__all__ = ["Saved", "files_of", "forget", "overwrite", "save"]
+
+#: client-go's RecommendedConfigPathEnvVar and RecommendedHomeFile.
+VARIABLE = "KUBECONFIG"
+_HOME_FILE = "~/.kube/config"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where a cluster's context went.
+
+    `current` tells whether it is the current context now, `was_mode` which mode the file had when
+    that was wider than 0600 (else None), `replaced` whether the context was there before.
+    """
+
+    file: Path
+    context: str
+    current: bool
+    replaced: bool = False
+    was_mode: int | None = None
+
+
+def files_of(explicit: str, environ: Mapping[str, str]) -> list[Path]:
+    """Return the kubeconfig files that count, in kubectl's order.
+
+    Raises:
+        WrongUsage: KUBECONFIG is set and names no file.
+    """
+    if explicit:
+        return [Path(explicit).expanduser()]
+    listed = environ.get(VARIABLE, "")
+    if not listed:
+        return [Path(_HOME_FILE).expanduser()]
+    names = dict.fromkeys(name for name in listed.split(os.pathsep) if name)
+    if not names:
+        raise WrongUsage(
+            f"The variable {VARIABLE} is set to '{listed}', which names no file.",
+            hint=f"unset {VARIABLE}, or give the file: --kubeconfig FILE",
+        )
+    return [Path(name) for name in names]
+
+
+def save(
+    kubeconfig: str, files: Sequence[Path], *, set_current: bool = False, limited: bool = False
+) -> Saved:
+    """Put the one context of `kubeconfig` (text, as this client renders it) into `files`.
+
+    The context becomes the current one when asked for, and when there is none so far. A `limited`
+    user's never replaces another user's context of the same name.
+
+    Raises:
+        Conflict: the context's name is taken by something else, or a file is locked.
+        CseError: a file is damaged, cannot be read or written. Nothing was changed then.
+    """
+    new = nodes.parse(kubeconfig)
+    context = nodes.current_context(new)
+    _make_folder(files)
+    with locked(files):
+        found = {path: _read(path) for path in files}
+        existing = {path: root for path, root in found.items() if root is not None}
+        default = next(iter(existing), files[-1])
+        places = {
+            section: _holder(existing, section, nodes.only_name(new, section)) or default
+            for section in nodes.SECTIONS
+        }
+        before = nodes.entry(existing.get(places["contexts"]), "contexts", context)
+        if before is not None:
+            _check_same_owner(before, new, context, places["contexts"], limited)
+        set_current = set_current or not any(map(nodes.current_context, existing.values()))
+        changed: dict[Path, nodes.Root] = {}
+        for section, path in places.items():
+            changed[path] = changed.get(path) or existing.get(path) or nodes.empty()
+            nodes.put(changed[path], section, nodes.only_entry(new, section))
+        if set_current:
+            changed[default] = changed.get(default) or existing.get(default) or nodes.empty()
+            nodes.set_current_context(changed[default], context)
+        current = _effective_current({**existing, **changed})
+        mode = _wide_mode(places["users"])
+        # the user first: a context never points at what is not there yet
+        for path in sorted(changed, key=lambda one: one != places["users"]):
+            replace_file(path, nodes.dump(changed[path]))
+    return Saved(places["contexts"], context, current == context, before is not None, mode)
+
+
+def forget(mark: nodes.Mark, files: Sequence[Path]) -> list[Path]:
+    """Take everything marked with this cluster out of `files`; return the files that had any.
+
+    A current context that goes is left empty, as kubectl says it: no other cluster gets the
+    commands that were meant for this one.
+
+    Raises:
+        Conflict, CseError: as for `save`.
+    """
+    # Locks are for writers, and what does not speak of the cluster may be in any state.
+    concerned = [path for path in files if _mentions(path, mark)]
+    if not concerned:
+        return []
+    with locked(files):
+        cleaned: list[Path] = []
+        for path in concerned:
+            root = _read(path)
+            if root is not None and nodes.remove_marked(root, mark):
+                replace_file(path, nodes.dump(root))
+                cleaned.append(path)
+    return cleaned
+
+
+def overwrite(path: Path, kubeconfig: str) -> None:
+    """Write a kubeconfig of its own, mode 0600, replacing an older one of the same context.
+
+    Raises:
+        Conflict: the file holds something else, which would be lost.
+        CseError: it cannot be written.
+    """
+    if path.is_dir():
+        raise WrongUsage(
+            f"{path} is a folder, not a file.", hint=f"Give a file's name: -o {path / 'config'}"
+        )
+    context = nodes.current_context(nodes.parse(kubeconfig))
+    if path.is_file() and path.stat().st_size:
+        try:
+            root = _read(path)
+            ours = root is not None and set(nodes.names(root, "contexts")) <= {context}
+        except CseError:
+            ours = False
+        if not ours:
+            raise Conflict(
+                f"The file {path} exists and holds something else, which would be lost.",
+                hint=f"Give another file, or add the cluster to it: --save --kubeconfig {path}",
+            )
+    replace_file(path, kubeconfig)
+
+
+def _read(path: Path) -> nodes.Root | None:
+    """Return a file's content, None when there is no file; an empty one is an empty kubeconfig."""
+    try:
+        if path.is_dir():
+            raise _is_folder(path)
+        if path.exists() and not path.is_file():
+            raise CseError(f"The kubeconfig {path} is no regular file.")
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise cannot("read", path, error) from None
+    except UnicodeDecodeError:
+        raise _damaged(path, "it is not text in UTF-8") from None
+    try:
+        return nodes.parse(text)
+    except nodes.Damaged as damage:
+        raise _damaged(path, str(damage)) from None
+
+
+def _damaged(path: Path, why: str) -> CseError:
+    return CseError(
+        f"The kubeconfig {path} is damaged ({why}), so it was left as it is.",
+        hint=f"See what kubectl says of it: kubectl --kubeconfig {path} config view",
+    )
+
+
+def _is_folder(path: Path) -> CseError:
+    """Explain what `mkdir ~/.kube/config; cp config ~/.kube/config` leads to."""
+    aside = f"{path}.old"
+    inside = path / path.name
+    if inside.is_file():
+        fix = f"mv {path} {aside} && cp {aside}/{path.name} {path}"
+    elif any(path.iterdir()):
+        fix = f"mv {path} {aside}"
+    else:
+        fix = f"rmdir {path}"
+    return CseError(
+        f"The kubeconfig {path} is a folder, where kubectl wants a file.", hint=f"Type: {fix}"
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be entered
+        return False
+
+
+def _make_folder(files: Sequence[Path]) -> None:
+    """Make the folder of the file that would have to be made."""
+    if any(_exists(path) for path in files):
+        return
+    folder = Path(os.path.realpath(files[-1])).parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot("made", folder, error) from None
+
+
+def _holder(existing: Mapping[Path, nodes.Root], section: str, name: str) -> Path | None:
+    """Return the first file that holds an entry: it is the one that kubectl uses."""
+    return next((path for path, root in existing.items() if nodes.entry(root, section, name)), None)
+
+
+def _effective_current(roots: Mapping[Path, nodes.Root]) -> str:
+    return next((name for name in map(nodes.current_context, roots.values()) if name), "")
+
+
+def _wide_mode(path: Path) -> int | None:
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError:
+        return None
+    return mode if mode & ~PRIVATE else None
+
+
+def _check_same_owner(
+    before: nodes.Entry, new: nodes.Root, context: str, path: Path, limited: bool
+) -> None:
+    """Refuse to replace a context that is somebody else's."""
+    mark = nodes.mark_of(nodes.only_entry(new, "contexts"))
+    theirs = nodes.mark_of(before)
+    same_name = mark is not None and context == mark.name
+    if not (same_name or (mark is not None and theirs is not None and mark.matches(theirs))):
+        raise Conflict(
+            f"A context '{context}' of something else exists already in {path}.",
+            hint="Choose another name: --context NAME",
+        )
+    user = nodes.only_name(new, "users")
+    if limited and nodes.user_of(before) != user:
+        raise Conflict(
+            f"The context '{context}' in {path} is that of another user of this cluster.",
+            hint=f"Give this one a name of its own: --context {user}",
+        )
+
+
+def _mentions(path: Path, mark: nodes.Mark) -> bool:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return any(word.encode() in content for word in (mark.cluster_id, mark.name) if word)

@@ -1,0 +1,303 @@
+"""The rest of a cluster's life: nodes come and go, fail and are repaired, by words and kubectl."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Cloud, Control, Login, log_in
+from tests.programs import clean_environment
+
+NAME = "grown"
+VCD = str(Path(sys.executable).parent / "vcd")
+PATIENCE = 60
+
+WORKLOAD = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: nginx}]}
+"""
+
+BARE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: alone, namespace: default}
+spec: {nodeName: NODE, containers: [{name: c, image: nginx}]}
+"""
+
+
+class Place:
+    """A logged-in home with one cluster, and programs that run there."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.home = home
+        self.environment = environment
+        self.kubeconfig = home / "kubeconfig"
+
+    def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program to its end."""
+        return subprocess.run(
+            words,
+            cwd=self.home,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def cse(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `vcd cse ...`."""
+        return self.run(VCD, "cse", *words)
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start `vcd cse ...` and go on."""
+        return subprocess.Popen(
+            [VCD, "cse", *words],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        """Run kubectl, which must succeed."""
+        done = self.run("kubectl", "--kubeconfig", str(self.kubeconfig), *words, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the rows of `node list`."""
+        done = self.run(VCD, "-j", "cse", "node", "list", NAME)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+    def workers(self) -> list[str]:
+        """Return the names of the workers."""
+        return [row["Name"] for row in self.nodes() if row["Kind"] == "worker"]
+
+    def resize(self, count: int, *words: str) -> None:
+        """Bring the cluster to a number of workers."""
+        done = self.cse("cluster", "resize", NAME, "--nodes", str(count), *words)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def place(cloud: Cloud, login: Login, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A cluster that this file's tests share."""
+    home = tmp_path_factory.mktemp("nodes")
+    (home / ".vcd-cli").mkdir()
+    login.put_into(home)
+    place = Place(home, {**clean_environment(home), **cloud.environment()})
+    made = place.cse("cluster", "create", NAME, "-n", "net1", "-N", "1")
+    assert made.returncode == 0, made.stderr
+    place.kubeconfig.write_text(place.cse("cluster", "config", NAME).stdout)
+    yield place
+    place.cse("cluster", "delete", NAME, "--yes")
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+
+
+def test_up_and_down(place: Place) -> None:
+    before = place.workers()
+    grown = place.cse("cluster", "resize", NAME, "--nodes", "3")
+    assert (grown.returncode, grown.stdout) == (
+        0,
+        f"Cluster {NAME} has 1 control plane and 3 workers.\n",
+    ), grown.stderr
+    rows = place.nodes()
+    assert [row["Kubernetes"] for row in rows] == ["Ready"] * 4
+    assert set(before) < set(place.workers())
+    again = place.cse("cluster", "resize", NAME, "--nodes", "3")
+    assert (again.returncode, again.stdout) == (0, grown.stdout)
+    assert f"Cluster '{NAME}' has 3 workers already." in again.stderr
+    place.resize(1)
+    # the newest go first
+    assert place.workers() == before
+    assert place.kubectl("get", "nodes", "-o", "name").split() == [
+        f"node/{row['Name']}" for row in place.nodes()
+    ]
+
+
+def test_pods_move_when_their_node_goes(place: Place) -> None:
+    place.resize(2)
+    place.kubectl("apply", "-f", "-", stdin=WORKLOAD)
+    place.kubectl("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
+
+    def where() -> list[str]:
+        words = ("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}")
+        return place.kubectl(*words).split()
+
+    doomed = where()[0]
+    gone = place.cse("node", "delete", NAME, doomed, "--yes")
+    assert (gone.returncode, gone.stdout) == (0, f"{doomed} is out of cluster {NAME}.\n")
+    place.kubectl("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
+    until(lambda: len(where()) == 2 and doomed not in where())
+    assert doomed not in place.workers()
+    place.kubectl("delete", "deployment", "web")
+
+
+def test_a_pod_that_nobody_would_start_again_is_named_first(place: Place) -> None:
+    place.resize(2)
+    node = place.workers()[0]
+    place.kubectl("apply", "-f", "-", stdin=BARE.replace("NODE", node))
+    refused = place.cse("node", "delete", NAME, node, "--yes")
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "default/alone" in refused.stderr
+    assert node in refused.stderr
+    assert "--force" in refused.stderr
+    assert node in place.workers()
+    assert "SchedulingDisabled" not in place.kubectl("get", "nodes")
+    forced = place.cse("node", "delete", NAME, node, "--yes", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert node not in place.workers()
+
+
+def test_create_and_info(place: Place) -> None:
+    before = set(place.workers())
+    made = place.cse("node", "create", NAME, "--cpu", "4")
+    assert made.returncode == 0, made.stderr
+    (new,) = set(place.workers()) - before
+    shown = place.run(VCD, "-j", "cse", "node", "info", NAME, new)
+    facts = json.loads(shown.stdout)
+    assert (facts["name"], facts["kind"], facts["cpus"]) == (new, "worker", 4)
+    assert facts["kubernetes_status"] == "Ready"
+    table = place.cse("node", "info", NAME, new).stdout
+    assert [line.split()[0] for line in table.splitlines()[2:]] == [
+        "Name", "Kind", "IP", "CPU", "Memory", "VM", "Kubernetes", "Version",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("cluster", "resize", "nix", "-N", "1"), 3, "Cluster 'nix' was not found in VDC 'vdc1'."),
+        (("node", "list", "nix"), 3, "Cluster 'nix' was not found in VDC 'vdc1'."),
+        (("cluster", "resize", NAME, "-N", "-1"), 2, "The number of nodes cannot be -1."),
+        (("node", "create", NAME, "-N", "0"), 2, "The number of new nodes cannot be 0."),
+        (
+            ("node", "delete", NAME, "node-none", "other", "-y"),
+            3,
+            f"Cluster '{NAME}' has no node node-none, other; nothing was touched.",
+        ),
+        (("node", "info", NAME, "node-none"), 3, f"Cluster '{NAME}' has no node node-none."),
+        (
+            ("cluster", "resize", NAME, "-N", "290"),
+            4,
+            "free addresses in its static pool, and 2",
+        ),
+        (
+            ("cluster", "resize", NAME, "-N", "9", "-n", "net3"),
+            1,
+            f"Cluster '{NAME}' is on the network net1, not on 'net3'.",
+        ),
+        (("cluster", "resize", NAME, "-N", "9", "-t", "nix"), 3, "nix"),
+    ],
+)
+def test_wrong_words_change_nothing(
+    place: Place, control: Control, words: tuple[str, ...], code: int, said: str
+) -> None:
+    before = control.possessions()
+    done = place.cse(*words)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert control.possessions() == before
+
+
+def test_the_control_plane_stays(place: Place) -> None:
+    head = next(row["Name"] for row in place.nodes() if row["Kind"] == "control plane")
+    done = place.cse("node", "delete", NAME, head, "--yes")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{head} is the control plane of cluster '{NAME}' and stays." in done.stderr
+
+
+def test_stop_and_start(place: Place) -> None:
+    assert place.cse("cluster", "stop", NAME, "--yes").returncode == 0
+    info = place.cse("cluster", "info", NAME).stdout
+    assert "the cluster is stopped" in info
+    assert {row["VM"] for row in place.nodes()} == {"POWERED_OFF"}
+    started = place.cse("cluster", "start", NAME)
+    assert (started.returncode, started.stdout) == (0, f"Cluster {NAME} runs.\n"), started.stderr
+    assert {row["Kubernetes"] for row in place.nodes()} == {"Ready"}
+
+
+def test_drift_is_seen_and_repaired(place: Place, control: Control) -> None:
+    place.resize(2)
+    fine = place.cse("cluster", "repair", NAME)
+    assert (fine.returncode, fine.stdout) == (0, f"Cluster {NAME} is as it should be.\n")
+    first, second = place.workers()
+    place.kubectl("delete", "node", first)
+    off = place.run(VCD, "vm", "power-off", NAME, second)
+    assert off.returncode == 0, off.stderr
+    seen = place.cse("cluster", "info", NAME).stdout
+    assert f"VM {first} is not in the cluster" in seen
+    assert f"VM {second} is powered off" in seen
+    plan = [
+        f"Run the bootstrap of {first} again, which is not in the cluster.",
+        f"Start the VM {second}.",
+    ]
+    before = control.possessions()
+    proposed = place.cse("cluster", "repair", NAME)
+    assert proposed.stdout == "".join(f"{n}. {text}\n" for n, text in enumerate(plan, 1))
+    assert control.possessions() == before
+    done = place.cse("cluster", "repair", NAME, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"Cluster {NAME} is repaired.\n")
+    assert {row["Kubernetes"] for row in place.nodes()} == {"Ready"}
+    assert place.cse("cluster", "repair", NAME).stdout == fine.stdout
+
+
+def test_two_administrators_at_once(place: Place, cloud: Cloud, tmp_path: Path) -> None:
+    if not cloud.others:
+        pytest.skip("needs a simulator")
+    log_in(cloud, tmp_path / "other")
+    other = Place(tmp_path / "other", {**place.environment, "HOME": str(tmp_path / "other")})
+    place.resize(1)
+    first = place.start("cluster", "resize", NAME, "--nodes", "3")
+    second = other.start("cluster", "resize", NAME, "--nodes", "2")
+    ends = [(one.communicate(), one.returncode) for one in (first, second)]
+    codes = [code for _said, code in ends]
+    workers = len(place.workers())
+    assert 0 in codes, ends
+    if codes == [0, 0]:  # one after the other: the second found the first finished
+        assert workers in (2, 3)
+        return
+    loser = codes.index(1)
+    said = ends[loser][0][1].decode()
+    assert f"Cluster '{NAME}' is being changed by" in said
+    assert "since" in said
+    assert workers == (2 if loser == 0 else 3)
+
+
+def test_two_commands_of_one_user(place: Place) -> None:
+    place.resize(1)
+    first = place.start("cluster", "resize", NAME, "--nodes", "2")
+    second = place.start("cluster", "resize", NAME, "--nodes", "2")
+    ends = [(one.communicate(), one.returncode) for one in (first, second)]
+    assert 0 in [code for _said, code in ends], ends
+    for said, code in ends:
+        assert code in (0, 1)
+        if code:
+            assert f"is changing cluster '{NAME}' (process " in said[1].decode()
+    assert len(place.workers()) == 2
