@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,15 +22,13 @@ from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
 from cse_client.model import Session
 
 if TYPE_CHECKING:
-    from cse_client.engines.base import Engine
+    from cse_client.engines.base import Engine, Provider, Upgrading
     from cse_client.engines.direct.engine import DirectEngine
 
 __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
 
 #: What a shell shows for a program that SIGPIPE ended; not an error of ours.
 PIPE_CLOSED = 141
-
-_Wanted = TypeVar("_Wanted")
 
 _LOGIN = "vcd login HOST ORGANISATION USER"
 
@@ -84,21 +82,27 @@ class Run:
             self._allow_unverified(warn)
         return session, self._engine_word or _chosen_before(profile)
 
-    def needs_server(self, engine: object, protocol: type[_Wanted], what: str) -> _Wanted:
-        """Return an engine as one that can do `what` (a command's words).
+    def provider(self, what: str) -> Provider:
+        """Open the engine for `what` (a command's words), which administrators do with a server.
 
         Raises:
-            WrongUsage: it needs a CSE server, or another release of one.
+            WrongUsage: there is no CSE server, or this release of it cannot do that.
         """
-        if isinstance(engine, protocol):
-            return engine
-        name = getattr(engine, "name", "")
-        if name == "server":
-            raise WrongUsage(f"This release of the CSE server has no `{what}`.")
-        raise WrongUsage(
-            f"`{what}` needs a CSE server, and the direct engine works without one.",
-            hint="`vcd cse system info` shows whether there is a server and why it is not used",
-        )
+        from cse_client.engines.base import Provider
+
+        engine = self.engine()
+        if not isinstance(engine, Provider):
+            raise _needs_server(engine, what)
+        return engine
+
+    def upgrading(self, what: str) -> Upgrading:
+        """Open the engine for `what`, which upgrades clusters; see `provider`."""
+        from cse_client.engines.base import Upgrading
+
+        engine = self.engine()
+        if not isinstance(engine, Upgrading):
+            raise _needs_server(engine, what)
+        return engine
 
     def _allow_unverified(self, warn: bool) -> None:
         """Say once a run, not once a request, that the server is not verified."""
@@ -109,6 +113,15 @@ class Run:
             self.console.warning(
                 "VCD's certificate is not verified: log in without -i, or with -w to hide this."
             )
+
+
+def _needs_server(engine: Engine, what: str) -> WrongUsage:
+    if engine.name == "server":
+        return WrongUsage(f"This release of the CSE server has no `{what}`.")
+    return WrongUsage(
+        f"`{what}` needs a CSE server, and the direct engine works without one.",
+        hint="`vcd cse system info` shows whether there is a server and why it is not used",
+    )
 
 
 def _engine_option(ctx: click.Context) -> str:

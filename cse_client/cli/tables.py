@@ -19,6 +19,7 @@ from cse_client.model import (
 )
 from cse_client.model.access import Grant
 from cse_client.model.scaling import Removal
+from cse_client.model.server import ServedCluster
 
 __all__ = [
     "CLUSTER_COLUMNS",
@@ -167,6 +168,8 @@ def grant_row(grant: Grant) -> dict[str, Any]:
 
 def cluster_object(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as one flat JSON object with its nodes."""
+    if isinstance(cluster, ServedCluster):
+        return dict(plain(cluster.document))
     value: dict[str, Any] = plain(cluster)
     summary = value.pop("summary")
     damage = list(dict.fromkeys([*summary.pop("damage"), *value.pop("damage")]))

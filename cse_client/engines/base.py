@@ -125,12 +125,25 @@ class Provider(Protocol):
         """Return what one org VDC may be used for."""
 
     def enable_ovdc(
-        self, name: str, options: RunOptions, progress: Progress, *, org: str = ""
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
     ) -> str:
         """Let clusters be made in an org VDC; return the href of the task."""
 
     def disable_ovdc(
-        self, name: str, options: RunOptions, progress: Progress, *, org: str = ""
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
+        force: bool = False,
     ) -> str:
         """Let no more clusters be made in an org VDC; return the href of the task."""
 

@@ -17,7 +17,7 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
-from cse_client.errors import Interrupted, NotFinished, NotFound
+from cse_client.errors import Interrupted, NotFinished, NotFound, WrongUsage
 from cse_client.kube.kubeconfig import context_name
 from cse_client.kube.kubenodes import Mark
 from cse_client.model import (
@@ -102,12 +102,14 @@ class DirectEngine:
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
+        _refuse_nfs(spec)
         found = check(self._gateway, spec, self.templates, progress)
         creation = Creation(self._gateway, found, RunOptions(), self._session, clock=self._clock)
         return [step.sentence for step in creation.steps() if not step.done()]
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""
+        _refuse_nfs(spec)
         creation: Creation | None = None
         try:
             found = check(self._gateway, spec, self.templates, progress)
@@ -185,6 +187,7 @@ class DirectEngine:
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers."""
+        _refuse_nfs(spec)
         return self._scaling.add(spec, options, progress)
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
@@ -258,6 +261,15 @@ class DirectEngine:
             session=self._session,
             deadline=deadline,
             progress=progress,
+        )
+
+
+def _refuse_nfs(spec: ClusterSpec | NodesSpec) -> None:
+    """Refuse NFS nodes, which a CSE server alone makes. Raises WrongUsage."""
+    if spec.nfs:
+        raise WrongUsage(
+            "--enable-nfs is not supported without a CSE server: this client makes no NFS nodes.",
+            hint="Leave it out and use an NFS server of your own, or a CSI driver.",
         )
 
 

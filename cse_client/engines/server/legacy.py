@@ -7,17 +7,23 @@ request_handlers/; nulls are left out, which means the same to the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cse_client.engines.access import refuse_signing
-from cse_client.engines.server import WITHOUT_SERVER
 from cse_client.engines.server import legacy_documents as documents
-from cse_client.engines.server.detect import Detection
-from cse_client.engines.server.extension import Extension, quoted
+from cse_client.engines.server.extension import quoted
+from cse_client.engines.server.legacy_parts import (
+    complete,
+    count,
+    direct_only,
+    hardware,
+    leaving,
+    refuse_direct_words,
+)
 from cse_client.engines.server.legacy_provider import LegacyProvider
+from cse_client.engines.server.legacy_reading import LegacyReading
 from cse_client.engines.server.waiting import follow_effect, follow_task, gone
-from cse_client.errors import CseError, NotFound, Refused, VcdFault, WrongUsage
+from cse_client.errors import NotFound, Refused, VcdFault, WrongUsage
 from cse_client.model import (
     CONTROL_PLANE,
     NFS,
@@ -25,125 +31,19 @@ from cse_client.model import (
     Cluster,
     ClusterSpec,
     ClusterSummary,
-    Node,
     Progress,
     RunOptions,
-    Session,
-    SystemInfo,
     Template,
     TemplateFacts,
 )
-from cse_client.model.access import KubeconfigSpec
 from cse_client.model.scaling import NodesSpec, RemovalSpec
-from cse_client.model.server import (
-    ServedCluster,
-    ServedDeletion,
-    ServedNode,
-    ServedRemoval,
-    ServedSystem,
-    UpgradeTarget,
-)
-from cse_client.vcd.gateway import Gateway
+from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
 
 __all__ = ["LegacyEngine"]
 
-#: What a cluster's vApp is called when everything in it runs.
-_RUNNING = "POWERED_ON"
 
-
-class LegacyEngine(LegacyProvider):
+class LegacyEngine(LegacyReading, LegacyProvider):
     """Implements `Engine`, `NodeDetails`, `Upgrading` and `Provider` of `engines.base`."""
-
-    name = "server"
-
-    def __init__(
-        self, gateway: Gateway, session: Session, found: Detection, *, reason: str = ""
-    ) -> None:
-        self._gateway = gateway
-        self._session = session
-        self._found = found
-        self._reason = reason or found.seen
-        self._server = Extension(gateway, session, api_version=found.api_version)
-
-    # ---- reading ------------------------------------------------------------------------------
-
-    def system_info(self) -> SystemInfo:
-        """Show the server's own description, and how it is spoken to."""
-        said = self._found.document
-        return ServedSystem(
-            product=documents.text(said, "product"),
-            version=self._found.version,
-            description=documents.text(said, "description"),
-            engine=self.name,
-            engine_reason=f"{self._reason}; legacy protocol",
-            host=self._session.host,
-            vcd_version=self._gateway.vcd_version(),
-            api_version=self._found.api_version,
-            org=self._session.org,
-            vdc=self._session.vdc,
-            user=self._session.user,
-            document=said,
-        )
-
-    def templates(self) -> Sequence[Template]:
-        """List what the server offers; one request."""
-        rows = self._server.get("/templates", "list the templates")
-        return [documents.template(row) for row in documents.mappings(rows, "the list")]
-
-    def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
-        """List clusters, however many, with one request."""
-        rows = self._server.get("/clusters", "list the clusters", query=self._place(vdc, org))
-        for row in documents.mappings(rows, "the list of clusters"):
-            yield documents.summary(row)
-
-    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
-        """Return what the server shows of one cluster; one request."""
-        return self._read(name, self._place(vdc, org))
-
-    def node(self, cluster: str, name: str, *, vdc: str = "", org: str = "") -> ServedNode:
-        """Return what the server shows of one node; one request."""
-        document = self._server.get(
-            f"/node/{quoted(name)}",
-            f"show node '{name}'",
-            query={"cluster_name": cluster, **self._place(vdc, org)},
-            missing=f"node '{name}' of cluster '{cluster}'",
-        )
-        return documents.node(documents.mapping(document, f"node '{name}'"))
-
-    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
-        """Return a cluster's nodes, as far as the cluster's own object tells; one request."""
-        return self._read(name, self._place(vdc, org)).nodes
-
-    def kubeconfig(
-        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
-    ) -> str:
-        """Return the administrator's kubeconfig that the server fetches from the control plane.
-
-        Raises:
-            Refused: a user's was asked for: the CA key is not at hand.
-        """
-        if spec is not None:
-            refuse_signing(name, spec)
-        document = self._server.get(
-            f"/cluster/{quoted(name)}/config",
-            f"read the kubeconfig of cluster '{name}'",
-            query=self._place(vdc, org),
-            missing=f"cluster '{name}'",
-        )
-        text = documents.mapping(document, "the kubeconfig").get("message")
-        if not isinstance(text, str) or not text.strip():
-            raise VcdFault(f"the CSE server has no kubeconfig of cluster '{name}'")
-        return text.rstrip("\n") + "\n"
-
-    def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
-        """List the templates that the server would upgrade the cluster to."""
-        rows = self._server.get(
-            f"/cluster/{quoted(name)}/upgrade-plan",
-            f"plan the upgrade of cluster '{name}'",
-            query=self._place(vdc, org),
-            missing=f"cluster '{name}'",
-        )
-        return [documents.upgrade_target(row) for row in documents.mappings(rows, "the plan")]
 
     # ---- changing -----------------------------------------------------------------------------
 
@@ -154,7 +54,7 @@ class LegacyEngine(LegacyProvider):
             raise WrongUsage(
                 "No VDC is chosen.", hint="choose one: vcd vdc use NAME, or --vdc NAME"
             )
-        _no_catalog_words(spec)
+        refuse_direct_words(spec)
         place = self._place(vdc, spec.org or self._session.org)
         body = {
             "cluster_name": spec.name,
@@ -163,12 +63,13 @@ class LegacyEngine(LegacyProvider):
             "enable_nfs": spec.nfs,
             "rollback": options.rollback,
             **place,
-            **_hardware(spec),
+            **hardware(spec),
+            **self._template(spec),
         }
 
         def made() -> bool:
             try:
-                return _complete(self._read(spec.name, place), spec.workers)
+                return complete(self._read(spec.name, place), spec.workers)
             except NotFound:
                 return False
 
@@ -188,13 +89,13 @@ class LegacyEngine(LegacyProvider):
             return before
         what = f"resizing of cluster '{spec.cluster}'"
         if spec.workers < len(workers):
-            going = _going(workers, spec)
+            going = leaving(workers, spec)
             return self._shrink(spec.cluster, going, place, options, progress)
         body = {**self._growth(spec, before, options), **place}
         path = f"/cluster/{quoted(spec.cluster)}"
         answer = self._carry_out(
             "PUT", path, what, body, options, progress,
-            lambda: _complete(self._read(spec.cluster, place), spec.workers),
+            lambda: complete(self._read(spec.cluster, place), spec.workers),
         )  # fmt: skip
         return self._result(spec.cluster, place, answer, options)
 
@@ -203,11 +104,11 @@ class LegacyEngine(LegacyProvider):
         place = self._place(spec.vdc, spec.org)
         before = self._read(spec.cluster, place)
         kind = NFS if spec.nfs else WORKER
-        wanted = _count(before, kind) + spec.workers
+        wanted = count(before, kind) + spec.workers
         body = {**self._growth(spec, before, options), "enable_nfs": spec.nfs, **place}
         answer = self._carry_out(
             "POST", "/nodes", f"addition of nodes to cluster '{spec.cluster}'", body,
-            options, progress, lambda: _count(self._read(spec.cluster, place), kind) >= wanted,
+            options, progress, lambda: count(self._read(spec.cluster, place), kind) >= wanted,
         )  # fmt: skip
         return self._result(spec.cluster, place, answer, options)
 
@@ -283,33 +184,17 @@ class LegacyEngine(LegacyProvider):
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
         """Refuse: a server's templates are its operator's. Raises WrongUsage."""
-        raise _direct_only("A CSE server takes templates from its own catalog only")
+        raise direct_only("A CSE server takes templates from its own catalog only")
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Refuse: the server tells no plan. Raises WrongUsage."""
-        raise _direct_only("A CSE server does not tell what it would do")
+        raise direct_only("A CSE server does not tell what it would do")
 
     def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
         """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
-        raise _direct_only("A CSE server cannot seal a cluster")
+        raise direct_only("A CSE server cannot seal a cluster")
 
     # ---- inner --------------------------------------------------------------------------------
-
-    def _place(self, vdc: str, org: str) -> dict[str, str]:
-        """Return where to look. An administrator who named no organization looks everywhere."""
-        chosen = org or self._session.org
-        place = {} if chosen.lower() == "system" and not org else {"org_name": chosen}
-        return {**place, "ovdc_name": vdc} if vdc else place
-
-    def _read(self, name: str, place: Mapping[str, str]) -> ServedCluster:
-        document = self._server.get(
-            f"/cluster/{quoted(name)}",
-            f"show cluster '{name}'",
-            query=place,
-            missing=f"cluster '{name}'",
-        )
-        found = documents.mapping(document, f"cluster '{name}'")
-        return documents.cluster(found, org=place.get("org_name", ""), server=self._found.seen)
 
     def _carry_out(
         self,
@@ -404,7 +289,8 @@ class LegacyEngine(LegacyProvider):
             "num_workers": spec.workers,
             "network_name": spec.network or self._network(before),
             "rollback": options.rollback,
-            **_hardware(spec),
+            **hardware(spec),
+            **self._template(spec),
         }
         own = before.summary
         if "template_name" not in body and own.template and own.template_revision:
@@ -412,19 +298,33 @@ class LegacyEngine(LegacyProvider):
             body["template_revision"] = own.template_revision
         return body
 
+    def _template(self, spec: ClusterSpec | NodesSpec) -> dict[str, Any]:
+        """Return name and revision of the wanted template, the newest where none was named.
+
+        The server needs both or neither.
+        """
+        revision = spec.template_revision
+        if spec.template and revision is None:
+            known = [one.revision for one in self.templates() if one.name == spec.template]
+            if not known:
+                raise NotFound(
+                    f"the CSE server has no template '{spec.template}'",
+                    hint="`vcd cse template list` shows those it has",
+                )
+            revision = max(known)
+        return (
+            {"template_name": spec.template, "template_revision": revision} if spec.template else {}
+        )
+
     def _network(self, before: ServedCluster) -> str:
         href = documents.text(before.document, "vapp_href")
-        networks = self._gateway.vapp(self._own(href)).networks if href else ()
+        networks = self._gateway.vapp(self._gateway.address(href)).networks if href else ()
         if len(networks) == 1:
             return networks[0]
         raise WrongUsage(
             "Missing option '-n' / '--network'.",
             hint="`vcd network list` and `vcd vdc info` show the networks of the VDC.",
         )
-
-    def _own(self, href: str) -> str:
-        """Return an address on the session's own host, whatever host the server named."""
-        return self._gateway.address(href)
 
     def _shrink(
         self,
@@ -453,64 +353,5 @@ class LegacyEngine(LegacyProvider):
         return self._carry_out("DELETE", "/nodes", what, body, options, progress, removed)
 
 
-def _hardware(spec: ClusterSpec | NodesSpec) -> dict[str, Any]:
-    """Return what describes the nodes, as far as something was said."""
-    said: dict[str, Any] = {
-        "num_cpu": spec.cpus,
-        "mb_memory": spec.memory_mb,
-        "storage_profile_name": spec.storage_profile or None,
-        "ssh_key": spec.ssh_key or None,
-        "template_name": spec.template or None,
-        "template_revision": spec.template_revision,
-    }
-    if spec.template and spec.template_revision is None:
-        raise WrongUsage(
-            "A CSE server needs the template's revision, too.",
-            hint="`vcd cse template list` shows it; add --template-revision N",
-        )
-    return {key: value for key, value in said.items() if value is not None}
-
-
-def _no_catalog_words(spec: ClusterSpec) -> None:
-    """Refuse what only the direct engine can do. Raises WrongUsage."""
-    for said, option in (
-        (spec.seal, "--seal"),
-        (spec.strict, "--strict"),
-        (spec.accept_eulas, "--accept-eulas"),
-    ):
-        if said:
-            raise _direct_only(f"A CSE server knows nothing of {option}")
-
-
-def _complete(cluster: ServedCluster, workers: int) -> bool:
-    """Say whether a cluster is all there, as far as the server shows it."""
-    return (
-        cluster.summary.status == _RUNNING
-        and bool(cluster.endpoint)
-        and _count(cluster, WORKER) >= workers
-        and all(node.ip for node in cluster.nodes)
-    )
-
-
-def _count(cluster: ServedCluster, kind: str) -> int:
-    return sum(node.kind == kind for node in cluster.nodes)
-
-
-def _going(workers: Sequence[str], spec: NodesSpec) -> list[str]:
-    """Choose who goes when a cluster shrinks: those named first, then the last ones listed."""
-    unknown = [name for name in spec.remove if name not in workers]
-    if unknown:
-        raise NotFound(
-            f"cluster '{spec.cluster}' has no worker {', '.join(unknown)}",
-            hint=f"see which there are: vcd cse node list {spec.cluster}",
-        )
-    others = [name for name in reversed(workers) if name not in spec.remove]
-    return [*spec.remove, *others][: len(workers) - spec.workers]
-
-
 def _unawaited(answer: Mapping[str, Any], options: RunOptions) -> str:
     return "" if options.wait else documents.text(answer, "task_href")
-
-
-def _direct_only(sentence: str) -> CseError:
-    return WrongUsage(f"{sentence}.", hint=WITHOUT_SERVER)

@@ -8,7 +8,7 @@ from typing import Any
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.extension import Extension
 from cse_client.engines.server.waiting import follow_task
-from cse_client.errors import Refused
+from cse_client.errors import Refused, WrongUsage
 from cse_client.model import Progress, RunOptions, Session, Vdc
 from cse_client.model.server import ComputePolicy, OvdcState
 from cse_client.vcd.gateway import Gateway
@@ -63,15 +63,30 @@ class LegacyProvider:
         )
 
     def enable_ovdc(
-        self, name: str, options: RunOptions, progress: Progress, *, org: str = ""
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
     ) -> str:
         """Make `native` the Kubernetes provider of an org VDC. Raises Refused for tenants."""
+        _only_native(runtimes, force=False)
         return self._set_provider(name, org, _NATIVE, options, progress)
 
     def disable_ovdc(
-        self, name: str, options: RunOptions, progress: Progress, *, org: str = ""
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
+        force: bool = False,
     ) -> str:
         """Take the Kubernetes provider from an org VDC. Raises Refused for tenants."""
+        _only_native(runtimes, force=force)
         return self._set_provider(name, org, _NONE, options, progress)
 
     def compute_policies(self, vdc: str, org: str) -> Sequence[ComputePolicy]:
@@ -177,3 +192,12 @@ class LegacyProvider:
                 f"only a system administrator may {what}",
                 hint=f"ask the provider, or: vcd login {self._session.host} System USER",
             )
+
+
+def _only_native(runtimes: Sequence[str], *, force: bool) -> None:
+    """Refuse what came with CSE 3. Raises WrongUsage."""
+    others = [one for one in runtimes if one != _NATIVE]
+    if others:
+        raise WrongUsage(f"This CSE server makes native clusters only, not {', '.join(others)}.")
+    if force:
+        raise WrongUsage("This CSE server knows no --force for org VDCs: it came with CSE 3.0.")
