@@ -44,7 +44,9 @@ _SMALL_CHANGE_SECONDS = 300.0
 class Gateway(Tenancy):
     """One user's session with one VCD: its surroundings (`Tenancy`), vApps and tasks."""
 
-    def __init__(self, transport: Transport, session_document: etree._Element) -> None:
+    def __init__(
+        self, transport: Transport, session_document: etree._Element | None = None
+    ) -> None:
         super().__init__(transport, session_document)
         self._scripts: dict[str, str] = {}
 
