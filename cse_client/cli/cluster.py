@@ -27,7 +27,11 @@ def list_command(run: Run, vdc: str, org: str) -> None:
     """
     from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
 
-    rows = [cluster_row(summary) for summary in run.engine().clusters(vdc=vdc, org=org)]
+    engine = run.engine()
+    rows = [cluster_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
+    if engine.name == "server":
+        # a server's clusters have nothing behind CSE's own columns
+        rows = [{key: row[key] for key in CLUSTER_COLUMNS} for row in rows]
     run.console.table(rows, CLUSTER_COLUMNS)
 
 

@@ -107,11 +107,11 @@ def clean(text: str, *, limit: int = _MAX_TEXT) -> tuple[str, str]:
     return text, found.group("id") if found else ""
 
 
-def read_error(element: etree._Element) -> Said:
+def read_error(element: etree._Element, *, limit: int = _MAX_TEXT) -> Said:
     """Read an `Error` element, of an answer's body or inside a Task."""
     raw = element.get("message") or ""
     busy = _TASK_ID.search(raw)
-    text, request_id = clean(raw)
+    text, request_id = clean(raw, limit=limit)
     return Said(
         text=text,
         code=element.get("minorErrorCode") or "",

@@ -56,7 +56,9 @@ def follow_task(
     def show(task: Task) -> None:
         nonlocal last, said
         last = task
-        text = task.operation or said or what
+        text = said or _title(what)
+        if task.operation and task.operation != what:
+            text = task.operation
         if task.progress is not None:
             text = f"{text} ({task.progress} %)"
         if text != said and not task.ended:
@@ -66,7 +68,7 @@ def follow_task(
     try:
         done = tasks.wait(gateway, last, deadline=deadline, on_progress=show)
     except TaskFailed as failure:
-        progress(Event(EventKind.FAILED, what))
+        progress(Event(EventKind.FAILED, _title(what)))
         if last.error:
             failure.message = f"the {what} failed: {last.error}"
         raise
@@ -75,7 +77,7 @@ def follow_task(
             f"Interrupted; the CSE server goes on with the {what}.",
             hint=f"vcd task wait {last.id}",
         ) from None
-    progress(Event(EventKind.DONE, what))
+    progress(Event(EventKind.DONE, _title(what)))
     return done
 
 
@@ -130,9 +132,13 @@ def follow_effect(
             f"Interrupted; the CSE server may go on with the {what}.", hint=look
         ) from None
     except CseError:
-        progress(Event(EventKind.FAILED, what))
+        progress(Event(EventKind.FAILED, _title(what)))
         raise
-    progress(Event(EventKind.DONE, what))
+    progress(Event(EventKind.DONE, _title(what)))
+
+
+def _title(what: str) -> str:
+    return what[:1].upper() + what[1:]
 
 
 def gone(look: Callable[[], object]) -> bool:
