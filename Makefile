@@ -1,5 +1,6 @@
 # make demo    a cluster on a simulated VMware Cloud Director, from login to deletion
 # make test    all tests
+# make sweep   kill the client after, and spoil, every request of every operation: half an hour
 # make lint    all linters
 # make docs    write docs/cli.md anew
 # make clean   remove what these made
@@ -11,13 +12,16 @@ JOBS ?= auto
 BIN := .venv/bin
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test sweep lint docs clean
 
 demo: .venv/demo.ready
 	@sh docs/demo.sh
 
 test: .venv/test.ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+sweep: .venv/test.ready
+	CSE_SWEEP=full $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/sweeps $(PYTEST_ARGS)
 
 lint: .venv/lint.ready
 	$(BIN)/ruff check .

@@ -77,12 +77,18 @@ def config_command(run: Run, name: str, **words: Any) -> None:
     from cse_client.cli.words import check_existing_name
 
     check_existing_name(name)
+    if words["output"] == "-":
+        words["output"] = ""
     spec = _config_spec(words)
     _check_config(words, spec)
     files = _files(words["kubeconfig"]) if words["save"] else []
     if words["output"]:
         _check_output(words["output"])
     kubeconfig = run.engine().kubeconfig(name, vdc=words["vdc"], org=words["org"], spec=spec)
+    if words["save"] or spec.context or spec.endpoint:
+        from cse_client.engines.access import with_our_names
+
+        kubeconfig = with_our_names(kubeconfig, _place(name, words["vdc"], words["org"]), spec)
     if words["save"]:
         from cse_client.kube.kubefile import save
 
@@ -207,14 +213,11 @@ def _span(seconds: float) -> str:
 
 def forget_saved(run: Run, deletion: Deletion, *, vdc: str, org: str, explicit: str) -> None:
     """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of."""
-    from cse_client.cli.session import read_session
     from cse_client.errors import CseError
-    from cse_client.kube.kubeconfig import context_name
     from cse_client.kube.kubefile import forget
     from cse_client.kube.kubenodes import Mark
 
-    session, _warn = read_session()
-    place = context_name(deletion.cluster, org or session.org, vdc or session.vdc)
+    place = _place(deletion.cluster, vdc, org)
     try:
         cleaned = forget(Mark(deletion.cluster_id, place), _files(explicit))
     except CseError as error:
@@ -222,6 +225,15 @@ def forget_saved(run: Run, deletion: Deletion, *, vdc: str, org: str, explicit: 
         return
     for path in cleaned:
         run.console.hint(f"It is taken out of {path}.")
+
+
+def _place(name: str, vdc: str, org: str) -> str:
+    """Return what a cluster is called among those of all organisations and VDCs."""
+    from cse_client.cli.session import read_session
+    from cse_client.kube.kubeconfig import context_name
+
+    session, _warn = read_session()
+    return context_name(name, org or session.org, vdc or session.vdc)
 
 
 def _subject(user: str, group: str) -> Subject:

@@ -44,6 +44,7 @@ _HOST = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
     re.ASCII,
 )
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
@@ -104,9 +105,7 @@ def check_existing_name(name: str) -> None:
 def check_endpoint(endpoint: str) -> list[CseError]:
     """Check an address that the cluster's API is to be known by: HOST or HOST:PORT."""
     host, colon, port = endpoint.partition(":")
-    good_port = not colon or (
-        port.isascii() and port.isdigit() and 0 < int(port[:6]) <= HIGHEST_PORT
-    )
+    good_port = not colon or (_PORT.fullmatch(port) and 0 < int(port) <= HIGHEST_PORT)
     if _HOST.fullmatch(host) and len(host) <= HOST_LENGTH and good_port:
         return []
     return [

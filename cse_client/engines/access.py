@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from cse_client.errors import CseError, NotFound, Refused, WrongUsage
 from cse_client.kube.grants import GrantBook
+from cse_client.kube.kubeconfig import adopt, server_url
+from cse_client.kube.kubenodes import SECTIONS, Mark, mark_of, only_entry, parse
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
 
@@ -30,6 +32,7 @@ __all__ = [
     "list_grants",
     "refuse_signing",
     "take",
+    "with_our_names",
 ]
 
 #: Groups that are administrators' already: ours, and kubeadm's since 1.29
@@ -97,6 +100,23 @@ def refuse_signing(cluster: str, spec: KubeconfigSpec) -> None:
             " signed here.",
             hint="Make a ServiceAccount and a token for it instead: kubectl create token --help",
         )
+
+
+def with_our_names(kubeconfig: str, name: str, spec: KubeconfigSpec) -> str:
+    """Return a kubeconfig that can stand among others in one file, and be found again.
+
+    An engine that only passes on what a server gave it leaves the names in there that kubeadm gave
+    them, which are the same for every cluster. `name` is `<cluster>@<org>-<vdc>`. Raises CseError
+    when the text is no kubeconfig.
+    """
+    try:
+        tree = parse(kubeconfig)
+        if all(mark_of(only_entry(tree, section)) for section in SECTIONS):
+            return kubeconfig
+    except ValueError:  # damaged, or not one entry of each kind
+        pass
+    server = server_url(spec.endpoint) if spec.endpoint else ""
+    return adopt(kubeconfig, Mark("", name), context=spec.context, server=server)
 
 
 def check_subject(subject: Subject) -> list[CseError]:

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from cse_client.errors import CseError
 from cse_client.kube.kubenodes import Mark
 
+#: Where every cluster's API server listens.
+API_PORT = 6443
+
 
 def context_name(cluster: str, org: str, vdc: str) -> str:
     """Return the name of a cluster's context: `<cluster>@<org>-<vdc>`."""
@@ -19,6 +22,13 @@ def context_name(cluster: str, org: str, vdc: str) -> str:
 def user_name(user: str, context: str) -> str:
     """Return the name of a user's entry, which is unique among many clusters' users."""
     return f"{user}/{context}"
+
+
+def server_url(host: str) -> str:
+    """Return the API server's URL for a host, or for HOST:PORT as given."""
+    if host.startswith("["):
+        return f"https://{host}" if "]:" in host else f"https://{host}:{API_PORT}"
+    return f"https://{host}" if ":" in host else f"https://{host}:{API_PORT}"
 
 
 def render_kubeconfig(

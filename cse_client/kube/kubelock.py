@@ -70,9 +70,9 @@ def replace_file(path: Path, text: str) -> None:
     temporary = ""
     try:
         owner = _owner(target)
+        # mkstemp makes it 0600 whatever the umask says
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), PRIVATE)
             if owner is not None:
                 os.fchown(stream.fileno(), *owner)
             stream.write(text)
@@ -131,9 +131,10 @@ def _owner(target: Path) -> tuple[int, int] | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         raise CseError(f"The file {target} is no regular file, so it is not replaced.")
-    if found.st_uid == os.geteuid():
+    me = os.geteuid() if hasattr(os, "geteuid") else found.st_uid
+    if found.st_uid == me:
         return None
-    if os.geteuid() != 0:
+    if me != 0:
         raise CseError(
             f"The file {target} belongs to another user, so it is not replaced.",
             hint="Save into a file of your own: --kubeconfig FILE",

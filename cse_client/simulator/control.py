@@ -83,6 +83,7 @@ class Control:
         deletes: dict[str, Callable[[], Any]] = {
             "journal": self.faults.journal.clear,
             "faults": self.faults.rules.clear,
+            "guests": self.cloud.guest_faults.clear,
         }
         table = {"GET": reads, "POST": writes, "DELETE": deletes}.get(method, {})
         action = table.get(noun)
@@ -191,7 +192,8 @@ class Control:
             return self._guest_action(name, **values)
         rest = dict(values)
         if "faults" in rest:
-            self.cloud.guest_faults.append((rest.pop("vm", ".*"), rest.pop("faults")))
+            faults = rest.pop("faults")
+            self.cloud.guest_faults.append([rest.pop("vm", ".*"), faults, rest.pop("times", None)])
         _assign(self.cloud.guest_options, rest, "speed", "customization_timeout", "boot_delay")
         return None
 

@@ -3,7 +3,8 @@
 Kinds of rules (JSON objects, `kind` and what belongs to it):
 
 - `reset_before`, `reset_after`: the connection is cut without, or after, carrying the request out
-- `hang`: nothing for `seconds`, then the connection is cut
+- `hang`: nothing for `seconds`, then the connection is cut; `act` carries the request out first,
+  and `acted` tells when that is done, so that a test can kill the client just then
 - `slow`: the request is answered `seconds` late
 - `status`: the answer is `status` (500, 502, 503, 429 ...), with `retry_after` seconds if given;
   `html` makes it a proxy's page instead of VCD's XML, `act` carries the request out first
@@ -72,6 +73,7 @@ class Rule:
     keep: int | None = None
     seen: int = 0
     hit: int = 0
+    acted: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @classmethod
@@ -171,7 +173,7 @@ class Faults:
         actions: dict[str, Callable[[], Response]] = {
             "reset_before": _cut,
             "reset_after": lambda: _cut_after(vcd, request),
-            "hang": lambda: _hang(rule),
+            "hang": lambda: _hang(rule, vcd, request),
             "slow": lambda: _slow(rule, vcd, request),
             "status": lambda: _status(rule, vcd, request),
             "busy": lambda: vcd.refusal(request, _busy(request)),
@@ -200,7 +202,10 @@ def _cut_after(vcd: VcdApplication, request: Request) -> Response:
     raise DropConnection
 
 
-def _hang(rule: Rule) -> Response:
+def _hang(rule: Rule, vcd: VcdApplication, request: Request) -> Response:
+    if rule.act:
+        vcd(request)
+        rule.acted = True
     time.sleep(rule.seconds or 3600.0)
     raise DropConnection
 

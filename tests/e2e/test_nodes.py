@@ -301,3 +301,23 @@ def test_two_commands_of_one_user(place: Place) -> None:
         if code:
             assert f"is changing cluster '{NAME}' (process " in said[1].decode()
     assert len(place.workers()) == 2
+
+
+def test_two_creations_of_one_name(place: Place, cloud: Cloud, tmp_path: Path) -> None:
+    log_in(cloud, tmp_path / "other")
+    other = Place(tmp_path / "other", {**place.environment, "HOME": str(tmp_path / "other")})
+    words = ("cluster", "create", "twice", "-n", "net1", "-N", "1")
+    try:
+        both = [one.start(*words) for one in (place, other)]
+        ends = [(one.communicate(), one.returncode) for one in both]
+        assert sorted(code for _said, code in ends) == [0, 1], ends
+        ((_out, err),) = [said for said, code in ends if code]
+        assert b"'twice'" in err
+        assert b"Traceback" not in err
+        shown = place.run(VCD, "-j", "cse", "cluster", "info", "twice")
+        info = json.loads(shown.stdout)
+        assert sorted(node["kind"] for node in info["nodes"]) == ["control plane", "worker"]
+        assert {node["kubernetes_status"] for node in info["nodes"]} == {"Ready"}
+        assert (info["phase"], info["damage"]) == ("ready", [])
+    finally:
+        place.cse("cluster", "delete", "twice", "--yes", "--break-lock")

@@ -22,7 +22,7 @@ from cse_client.engines.direct import metadata as keys
 from cse_client.errors import CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
-from cse_client.kube.kubeconfig import context_name, render_kubeconfig, user_name
+from cse_client.kube.kubeconfig import context_name, render_kubeconfig, server_url, user_name
 from cse_client.kube.kubenodes import Mark
 from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
 from cse_client.model.access import KubeconfigSpec
@@ -30,7 +30,6 @@ from cse_client.model.access import KubeconfigSpec
 if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
 
-API_PORT = 6443
 PROBE_LIFETIME = timedelta(minutes=30)
 
 
@@ -62,13 +61,6 @@ def endpoint_host(vapp: VApp, metadata: Mapping[str, str]) -> str:
         return chosen
     vm = control_plane_vm(vapp)
     return (vm.ip if vm is not None else "") or metadata.get(keys.CONTROL_PLANE_IP, "")
-
-
-def server_url(host: str) -> str:
-    """Return the API server's URL for a host, or for HOST:PORT as given."""
-    if host.startswith("["):
-        return f"https://{host}" if "]:" in host else f"https://{host}:{API_PORT}"
-    return f"https://{host}" if ":" in host else f"https://{host}:{API_PORT}"
 
 
 def find_pki(gateway: Gateway, vapp: VApp, metadata: Mapping[str, str]) -> ClusterPKI:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cse_client.engines.direct.access import control_plane_vm, endpoint_host, server_url
+from cse_client.engines.direct.access import control_plane_vm, endpoint_host
 from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
 from cse_client.engines.direct.vms import remove_vms
 from cse_client.errors import CseError
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
+from cse_client.kube.kubeconfig import server_url
 from cse_client.model import WORKER, NewVm, VApp, Vm, VmChange, node_kind
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import endpoint_host, server_url
+from cse_client.engines.direct.access import endpoint_host
 from cse_client.engines.direct.inspect import list_vapp_nodes
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.power import heard_since
@@ -18,6 +18,7 @@ from cse_client.engines.direct.vms import delete_vms
 from cse_client.errors import Interrupted
 from cse_client.guest import render
 from cse_client.kube.drain import delete_node
+from cse_client.kube.kubeconfig import server_url
 from cse_client.model import CONTROL_PLANE, WORKER, Node, Progress, RunOptions, Vm, node_kind
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task
@@ -190,10 +191,10 @@ class Repair:
             cluster_id=standing.metadata[keys.CLUSTER_ID],
             cluster_name=standing.name,
             node=vm.name,
-            endpoint_host=recorded.endpoint,
             ssh_key=recorded.ssh_key,
         )
-        host = endpoint_host(standing.vapp, standing.metadata)
+        # nodes join by the control plane's own address, not by what outsiders call the cluster
+        host = endpoint_host(standing.vapp, {})
         endpoint = server_url(host).removeprefix("https://")
         script = render.worker_script(bootstrap, self._keys(), endpoint=endpoint)
         if vm.deployed:

@@ -75,7 +75,8 @@ class Cloud:
         self.stop_expired: Callable[[VApp], None] = lambda _vapp: None
         self.remove_expired: Callable[[VApp], None] = lambda _vapp: None
         #: Faults for guests that are yet to start: pattern of the VM's name, attributes.
-        self.guest_faults: list[tuple[str, dict[str, Any]]] = []
+        #: Expression over VM names, faults, and how many new guests get them (None: all).
+        self.guest_faults: list[list[Any]] = []
         self._errands: list[Callable[[], None]] = []
         self._serial = 0
         self._leases_checked = 0.0

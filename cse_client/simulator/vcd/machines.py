@@ -116,10 +116,14 @@ def _new_machine(cloud: Cloud, vm: Vm) -> Any:
             boot_delay=options.boot_delay,
         ),
     )
-    for pattern, faults in cloud.guest_faults:
-        if re.fullmatch(pattern, vm.name):
-            for key, value in faults.items():
-                setattr(machine.faults, key, value)
+    for rule in cloud.guest_faults:
+        pattern, faults, times = rule
+        if times == 0 or not re.fullmatch(pattern, vm.name):
+            continue
+        if times is not None:
+            rule[2] = times - 1
+        for key, value in faults.items():
+            setattr(machine.faults, key, value)
     return machine
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cse_client.cli.words import (
+    check_endpoint,
     check_existing_name,
     check_name,
     check_register,
@@ -83,6 +84,27 @@ def test_sizes() -> None:
         "The time-out must be longer than 0 seconds.",
     ]
     assert len(check_sizes(cpus=10**6, memory_mb=10**9, timeout=1)) == 2
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["k8s", "k8s.example.com", "10.0.0.5", "10.0.0.5:443", "K8S-1.example.com:65535"]
+)
+def test_endpoints(endpoint: str) -> None:
+    assert check_endpoint(endpoint) == []
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        *("", ":443", "a:", "a:0", "a:65536", "a:000443", "a:b", "a:1:2", "https://a", "a/b"),
+        *("a b", "-a", "a..b", "a:٣", "a:" + "9" * 5000, "fd00::1", "a_b", "a@b"),
+        *("x" * 64, "x." * 127 + "x" * 9),
+    ],
+)
+def test_no_endpoints(endpoint: str) -> None:
+    (problem,) = check_endpoint(endpoint)
+    assert problem.exit_code == 2
+    assert "is no endpoint" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cse_client.engines.access import check_grant, check_spec, check_subject, lifetime_of
+from cse_client.engines.access import (
+    check_grant,
+    check_spec,
+    check_subject,
+    lifetime_of,
+    refuse_signing,
+    with_our_names,
+)
 from cse_client.engines.direct.access import mint_kubeconfig
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.guest.pki import ClusterPKI, mint_pki
@@ -160,3 +167,85 @@ def test_each_grant_has_a_binding_of_its_own() -> None:
     assert len(found) == 16
     assert all(len(name) <= 63 and name == name.lower() and name.isascii() for name in found)
     assert binding_name(Grant(people[0], "view", "shop")) in found
+
+
+KUBEADMS = """\
+apiVersion: v1
+kind: Config
+clusters:
+- {name: kubernetes, cluster: {server: "https://10.0.0.5:6443", certificate-authority-data: QQ==}}
+- {name: other, cluster: {server: "https://10.0.0.6:6443"}}
+contexts:
+- {name: kubernetes-admin@kubernetes, context: {cluster: kubernetes, user: kubernetes-admin}}
+- {name: other, context: {cluster: other, user: kubernetes-admin}}
+current-context: kubernetes-admin@kubernetes
+preferences: {}
+users:
+- {name: kubernetes-admin, user: {client-certificate-data: Qg==, client-key-data: Qw==}}
+"""
+
+
+def test_what_kubeadm_wrote_gets_our_names() -> None:
+    text = with_our_names(KUBEADMS, "demo@acme-vdc1", KubeconfigSpec())
+    found = yaml.safe_load(text)
+    extensions = [{"name": "cse-client", "extension": {"cluster-id": "", "name": "demo@acme-vdc1"}}]
+    assert found == {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "demo@acme-vdc1",
+                "cluster": {
+                    "server": "https://10.0.0.5:6443",
+                    "certificate-authority-data": "QQ==",
+                    "extensions": extensions,
+                },
+            }
+        ],
+        "users": [
+            {
+                "name": "kubernetes-admin/demo@acme-vdc1",
+                "user": {
+                    "client-certificate-data": "Qg==",
+                    "client-key-data": "Qw==",
+                    "extensions": extensions,
+                },
+            }
+        ],
+        "contexts": [
+            {
+                "name": "demo@acme-vdc1",
+                "context": {
+                    "cluster": "demo@acme-vdc1",
+                    "user": "kubernetes-admin/demo@acme-vdc1",
+                    "extensions": extensions,
+                },
+            }
+        ],
+        "current-context": "demo@acme-vdc1",
+    }
+    assert with_our_names(text, "other", KubeconfigSpec()) == text
+
+
+def test_another_address_for_what_kubeadm_wrote() -> None:
+    spec = KubeconfigSpec(context="mine", endpoint="outside:8443")
+    found = yaml.safe_load(with_our_names(KUBEADMS, "demo@acme-vdc1", spec))
+    cluster = found["clusters"][0]["cluster"]
+    assert (cluster["server"], cluster["tls-server-name"]) == ("https://outside:8443", "10.0.0.5")
+    assert (found["current-context"], found["contexts"][0]["name"]) == ("mine", "mine")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "a: [", "contexts: []", KUBEADMS.replace("user: kubernetes-admin", "user: x")],
+)
+def test_no_kubeconfig_from_a_server(text: str) -> None:
+    with pytest.raises(CseError, match="is none"):
+        with_our_names(text, "demo@acme-vdc1", KubeconfigSpec())
+
+
+def test_without_the_ca_key_nothing_is_signed() -> None:
+    refuse_signing("demo", KubeconfigSpec(context="mine", endpoint="outside"))
+    for spec in (KubeconfigSpec(user="alice"), KubeconfigSpec(ttl=3600)):
+        with pytest.raises(Refused, match="The CA key of cluster 'demo' is with the CSE server"):
+            refuse_signing("demo", spec)

@@ -1,0 +1,123 @@
+"""New nodes that fail in every way a guest can, and what is left of the cluster afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
+from tests.programs import clean_environment
+
+NAME = "fragile"
+VCD = str(Path(sys.executable).parent / "vcd")
+#: Long enough for a healthy guest at this speed; phases may take half of it.
+TIMEOUT = "40s"
+
+
+class Place:
+    """A simulator of its own, since faults of guests concern everybody, and a cluster in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process, self.cloud = start_simulator(folder, "--guest-speed", "20")
+        self.home = folder / "home"
+        log_in(self.cloud, self.home)
+        self.control = Control(self.cloud)
+
+    def cse(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `vcd cse ...`."""
+        return subprocess.run(
+            [VCD, "cse", *words],
+            cwd=self.home,
+            env={**clean_environment(self.home), **self.cloud.environment()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def afflict(self, times: int | None = None, **faults: object) -> None:
+        """Give faults to the next guests."""
+        self.control.set("guests", vm="node-.*", faults=faults, times=times)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place(tmp_path_factory.mktemp("fragile"))
+    made = place.cse("cluster", "create", NAME, "-n", "net1", "-N", "1")
+    assert made.returncode == 0, made.stderr
+    yield place
+    stop_simulator(place.process)
+
+
+@pytest.fixture
+def place(running: Place) -> Iterator[Place]:
+    """The cluster with one healthy worker, and no faults before and after."""
+    yield running
+    running.control.ask("DELETE", "guests")
+
+
+def everything(place: Place) -> Any:
+    """Return what a failed operation must leave as it was: all but claims that are free."""
+    state = place.control.possessions()
+    for vapp in state["vapps"].values():
+        vapp["metadata"] = {
+            key: value
+            for key, value in vapp["metadata"].items()
+            if not (value in ("free", "none") and "cse.client." in key)
+        }
+    return state
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "said"),
+    [
+        ({"never_boot": True}, 1, "made no progress for"),
+        (
+            {"no_address": True},
+            1,
+            "failed in phase 'host' (exit code 1): no address on a network card",
+        ),
+        ({"kill_at": "kubeadm join.*"}, 1, "was powered off"),
+        ({"fail": {"kubeadm join.*": 7}}, 1, "failed in phase 'join'"),
+        ({"unreachable_registries": True}, 1, "failed in phase 'images'"),
+    ],
+    ids=["never boots", "no address", "power loss in kubeadm", "kubeadm fails", "no registry"],
+)
+def test_a_new_node_fails(place: Place, faults: dict[str, object], code: int, said: str) -> None:
+    before = everything(place)
+    place.afflict(**faults)
+    done = place.cse("cluster", "resize", NAME, "--nodes", "2", "--timeout", TIMEOUT)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    error = next(line for line in done.stderr.splitlines() if line.startswith("Error:"))
+    assert said in error
+    assert "node-" in error
+    assert "Note: Removed again: 1 of the new VMs." in done.stderr
+    # rolled back: nothing of it is left, and nothing else is touched
+    assert everything(place) == before
+
+
+def test_the_healthy_ones_are_kept_when_asked(place: Place) -> None:
+    place.afflict(times=1, fail={"kubeadm join.*": 7})
+    words = ("cluster", "resize", NAME, "--nodes", "3", "--timeout", TIMEOUT)
+    done = place.cse(*words, "--keep-healthy")
+    assert done.returncode == 1
+    assert "Note: Removed again: 1 of the new VMs. Kept, because healthy: node-" in done.stderr
+    repaired = place.cse("cluster", "repair", NAME)
+    assert (repaired.returncode, repaired.stdout) == (0, f"Cluster {NAME} is as it should be.\n")
+    listed = place.cse("node", "list", NAME).stdout
+    assert listed.count("worker") == 2
+    back = place.cse("cluster", "resize", NAME, "--nodes", "1")
+    assert back.returncode == 0, back.stderr
+
+
+@pytest.mark.parametrize("hours", [24, -24])
+def test_a_clock_one_day_wrong_is_borne(place: Place, hours: int) -> None:
+    place.afflict(clock_offset=hours * 3600.0)
+    done = place.cse("cluster", "resize", NAME, "--nodes", "2", "--timeout", TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    back = place.cse("cluster", "resize", NAME, "--nodes", "1")
+    assert back.returncode == 0, back.stderr

@@ -1,0 +1,237 @@
+"""A cloud with one cluster, operations on it, and what the world must look like afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
+from tests.programs import clean_environment
+
+NAME = "swept"
+NEIGHBOUR = "neighbour"
+VCD = str(Path(sys.executable).parent / "vcd")
+#: `make sweep` sets it; without it a few places of each sweep are tried.
+FULL = os.environ.get("CSE_SWEEP") == "full"
+STEP = 1 if FULL else 8
+_PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A command, how many workers there are before and after it, and what its repetition may say.
+
+    `before` of None: there is no cluster. `words` gets the names of the workers. `repeated` are
+    the exit codes that a second run may end with; 3 is "it is gone already".
+    """
+
+    name: str
+    before: int | None
+    after: int | None
+    words: Callable[[Sequence[str]], tuple[str, ...]]
+    repeated: tuple[int, ...] = (0,)
+
+
+OPERATIONS = (
+    Operation(
+        "cluster create",
+        None,
+        1,
+        lambda _workers: ("cluster", "create", NAME, "-n", "net1", "-N", "1"),
+        # killed after the last request but before its own end, it had nothing more to do
+        (0, 1),
+    ),
+    Operation(
+        "cluster resize up",
+        1,
+        3,
+        lambda _workers: ("cluster", "resize", NAME, "--nodes", "3"),
+    ),
+    Operation(
+        "cluster resize down",
+        3,
+        1,
+        lambda _workers: ("cluster", "resize", NAME, "--nodes", "1"),
+    ),
+    Operation(
+        "node delete",
+        2,
+        1,
+        lambda workers: ("node", "delete", NAME, workers[0], "--yes"),
+        (0, 3),
+    ),
+    Operation(
+        "cluster delete",
+        1,
+        None,
+        lambda _workers: ("cluster", "delete", NAME, "--yes"),
+        (0, 3),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; `killed` when it was made to."""
+
+    code: int
+    err: str
+    killed: bool = False
+
+
+class Stage:
+    """One simulator for one test process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process, self.cloud = start_simulator(folder, "--guest-speed", "50")
+        self.home = folder / "home"
+        self.control = Control(self.cloud)
+        self.environment = {**clean_environment(self.home), **self.cloud.environment()}
+        self.log_in()
+        # somebody else's cluster and vApp, which nothing may touch
+        self.control.set("vapps", prefix=NEIGHBOUR, count=1)
+
+    def log_in(self) -> None:
+        """Begin a new session."""
+        log_in(self.cloud, self.home)
+
+    def close(self) -> None:
+        """End the simulator."""
+        stop_simulator(self.process)
+
+    def start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start `vcd cse ...`."""
+        return subprocess.Popen(
+            [VCD, "cse", *words],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, words: Sequence[str]) -> Ended:
+        """Run `vcd cse ...` to its end."""
+        process = self.start(words)
+        _out, err = process.communicate()
+        return Ended(process.returncode, err.decode())
+
+    def counted(self, words: Sequence[str]) -> tuple[Ended, int]:
+        """Run and count the requests."""
+        self.control.ask("DELETE", "journal")
+        ended = self.run(words)
+        return ended, int(self.control.get("journal")["total"])
+
+    def killed_after(self, words: Sequence[str], number: int) -> Ended:
+        """Run, and kill the client right after VCD has carried out its request `number`."""
+        self.control.set("faults", kind="hang", at=number, seconds=_PATIENCE, act=True)
+        process = self.start(words)
+        while process.poll() is None:
+            if any(rule["acted"] for rule in self.control.get("faults")):
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.01)
+        _out, err = process.communicate()
+        self.control.ask("DELETE", "faults")
+        killed = process.returncode == -signal.SIGKILL
+        return Ended(process.returncode, err.decode(), killed)
+
+    def prepare(self, operation: Operation) -> tuple[str, ...]:
+        """Bring the world to where the operation begins; return its command."""
+        self.reach(operation.before)
+        workers = self.workers() if operation.before else []
+        return operation.words(workers)
+
+    def reach(self, count: int | None) -> None:
+        """Make the cluster, or its number of workers, what is wanted."""
+        there = NAME in self.control.get("state")["vapps"]
+        if count is None:
+            words: tuple[str, ...] = ("cluster", "delete", NAME, "--yes")
+            if not there:
+                return
+        elif not there:
+            words = ("cluster", "create", NAME, "-n", "net1", "-N", str(count))
+        elif len(self.workers()) != count:
+            words = ("cluster", "resize", NAME, "--nodes", str(count))
+        else:
+            return
+        ended = self.run(words)
+        assert ended.code == 0, ended.err
+
+    def workers(self) -> list[str]:
+        """Return the names of the workers' VMs."""
+        vms = self.control.get("state")["vapps"][NAME]["vms"]
+        return sorted(name for name in vms if name.startswith("node-"))
+
+    def world(self) -> Any:
+        """Return the whole cloud without what chance decides: names, ids, addresses and times."""
+        state = self.control.get("state")
+        vapps = {name: _plain(name, vapp) for name, vapp in state["vapps"].items()}
+        networks = {name: network["free"] for name, network in state["networks"].items()}
+        return {
+            "vapps": vapps,
+            "free addresses": networks,
+            "running tasks": state["tasks"]["running"],
+            "nodes": self._nodes() if NAME in vapps else [],
+        }
+
+    def _nodes(self) -> list[tuple[str, str, str]]:
+        listed = subprocess.run(
+            [VCD, "-j", "cse", "node", "list", NAME],
+            cwd=self.home,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if listed.returncode:
+            return [("", "", listed.stderr)]
+        rows = json.loads(listed.stdout)
+        return sorted((row["Kind"], row["VM"], row["Kubernetes"]) for row in rows)
+
+
+def _plain(name: str, vapp: Mapping[str, Any]) -> Any:
+    if name != NAME:
+        return vapp
+    metadata = {
+        key: value
+        for key, value in vapp["metadata"].items()
+        # claims and operations that have ended say nothing
+        if value not in ("free", "none")
+    }
+    for key in ("cse.cluster.id", "cse.master.ip"):
+        metadata[f"GENERAL:{key}"] = bool(metadata.get(f"GENERAL:{key}"))
+    vms = sorted(
+        (
+            vm_name[:5],
+            vm["status"],
+            vm["deployed"],
+            vm["cpus"],
+            vm["memory_mb"],
+            vm["network"],
+            bool(vm["address"]),
+            vm["customization"],
+        )
+        for vm_name, vm in vapp["vms"].items()
+    )
+    return {
+        **{key: vapp[key] for key in ("status", "deployed", "networks", "owner", "vdc")},
+        "leases": (vapp["deployment_lease"], vapp["storage_lease"]),
+        "metadata": metadata,
+        "vms": vms,
+    }
+
+
+def one_sentence(err: str) -> bool:
+    """Say whether a failure was told in one error of the house's style, without a traceback."""
+    errors = re.findall(r"^Error: .+", err, re.M)
+    return len(errors) == 1 and "Traceback" not in err and "bug in cse-client" not in err

@@ -1,0 +1,37 @@
+"""Kill the client right after each of its requests; the same command again must finish the job."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.sweeps.stage import FULL, OPERATIONS, STEP, Operation, Stage
+
+
+@pytest.mark.timeout(3600 if FULL else 400)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_every_crash_converges(
+    stage: Stage, operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended, requests = stage.counted(stage.prepare(operation))
+    assert ended.code == 0, ended.err
+    wanted = stage.world()
+    tried = 0
+    for number in range(1 if FULL else STEP // 2, requests + 1, STEP):
+        words = stage.prepare(operation)
+        crashed = stage.killed_after(words, number)
+        if not crashed.killed:
+            # fewer looks at a task were needed this time: there was no such request
+            assert crashed.code == 0, (number, crashed.err)
+            assert stage.world() == wanted, f"undisturbed, {number} of {requests}"
+            continue
+        again = stage.run(words)
+        assert again.code in operation.repeated, (number, again.code, again.err)
+        assert stage.world() == wanted, f"killed after request {number} of {requests}"
+        tried += 1
+    assert tried
+    if FULL:
+        told = f"{operation.name}: {requests} requests, {tried} crashes, all converged\n"
+        with capsys.disabled():
+            sys.stdout.write(told)
