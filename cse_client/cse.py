@@ -40,8 +40,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
             "start": ("cse_client.cli.repair", "Start a stopped cluster."),
             "stop": ("cse_client.cli.repair", "Shut a cluster down."),
-            "upgrade": ("cse_client.cli.upgrade", "Upgrade a cluster (needs a CSE server)."),
-            "upgrade-plan": ("cse_client.cli.upgrade", "List what a cluster can be upgraded to."),
+            "upgrade": ("cse_client.cli.upgrade", "Upgrade a cluster to a template of its plan."),
+            "upgrade-plan": (
+                "cse_client.cli.upgrade",
+                "List the templates that a cluster can be upgraded to.",
+            ),
         },
     ),
     "node": (
@@ -62,14 +65,14 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "disable": ("cse_client.cli.ovdc", "Let no more clusters be made in an org VDC."),
             "enable": ("cse_client.cli.ovdc", "Let clusters be made in an org VDC."),
             "info": ("cse_client.cli.ovdc", "Show what an org VDC may be used for."),
-            "list": ("cse_client.cli.ovdc", "List the org VDCs and their use."),
+            "list": ("cse_client.cli.ovdc", "List the org VDCs and what they may be used for."),
         },
     ),
     "ovdc compute-policy": (
         "Show and change the compute policies of an org VDC.",
         {
             "add": ("cse_client.cli.compute_policy", "Add a compute policy to an org VDC."),
-            "list": ("cse_client.cli.compute_policy", "List an org VDC's compute policies."),
+            "list": ("cse_client.cli.compute_policy", "List the compute policies of an org VDC."),
             "remove": ("cse_client.cli.compute_policy", "Take a compute policy from an org VDC."),
         },
     ),
@@ -77,7 +80,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         "Show what this client works with; control the CSE server.",
         {
             "disable": ("cse_client.cli.system", "Have the CSE server refuse requests."),
-            "enable": ("cse_client.cli.system", "Let the CSE server work again."),
+            "enable": ("cse_client.cli.system", "Let the CSE server carry out requests again."),
             "info": ("cse_client.cli.system", "Show product, engine, VCD and session."),
             "stop": ("cse_client.cli.system", "Stop the CSE server."),
         },
