@@ -448,6 +448,16 @@ def test_a_task_that_fails_ends_with_1_and_the_servers_words(cse: Run, served: S
     assert f"this one is {TASK}" in result.err
 
 
+def test_a_change_that_cannot_be_read_back_is_not_called_failed(cse: Run, served: Served) -> None:
+    served.accept("PUT /api/cse/cluster/blue", cluster_name="blue")
+    served.set(INFO, answer(CLUSTER), failure("The vCD is broken."))
+    result = cse("cluster", "resize", "blue", "-N", "3", "-n", "net1")
+    assert (result.out, result.code) == ("", 1)
+    assert result.err.endswith(
+        "Note: The change itself has succeeded; only reading it back failed.\n"
+    )
+
+
 def test_a_task_that_never_ends(cse: Run, served: Served) -> None:
     served.accept("POST /api/cse/clusters", name="blue")
     served.tasks(("running", "Creating nodes"))

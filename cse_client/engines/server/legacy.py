@@ -23,7 +23,7 @@ from cse_client.engines.server.legacy_parts import (
 from cse_client.engines.server.legacy_provider import LegacyProvider
 from cse_client.engines.server.legacy_reading import LegacyReading
 from cse_client.engines.server.waiting import follow_effect, follow_task, gone
-from cse_client.errors import NotFound, Refused, VcdFault, WrongUsage
+from cse_client.errors import CseError, NotFound, Refused, VcdFault, WrongUsage
 from cse_client.model import (
     CONTROL_PLANE,
     NFS,
@@ -264,7 +264,11 @@ class LegacyEngine(LegacyReading, LegacyProvider):
     ) -> ServedCluster:
         """Return the cluster after a change; without waiting, only what the answer told."""
         if options.wait:
-            return self._read(name, place)
+            try:
+                return self._read(name, place)
+            except CseError as error:
+                error.notes.append("the change itself has succeeded; only reading it back failed")
+                raise
         return ServedCluster(
             summary=ClusterSummary(
                 name=name,
