@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import click
 from vcd_cli.vcd import vcd
 
 __all__ = ["cse"]
 
-#: Group -> its help, and its commands: name -> (module, one line of help). The command is the
-#: module's attribute of the same name; `-` and Python keywords become `_`.
+#: Group (and group in it) -> its help, and its commands: name -> (module, one line of help). The
+#: command is the module's attribute of the same name; `-` and Python keywords become `_`.
 GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "cluster": (
         "Create, show, change and delete Kubernetes clusters.",
@@ -40,6 +40,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
             "start": ("cse_client.cli.repair", "Start a stopped cluster."),
             "stop": ("cse_client.cli.repair", "Shut a cluster down."),
+            "upgrade": ("cse_client.cli.upgrade", "Upgrade a cluster to a template of its plan."),
+            "upgrade-plan": (
+                "cse_client.cli.upgrade",
+                "List the templates that a cluster can be upgraded to.",
+            ),
         },
     ),
     "node": (
@@ -54,9 +59,31 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "list": ("cse_client.cli.node", "List a cluster's nodes."),
         },
     ),
+    "ovdc": (
+        "Show and choose what org VDCs may be used for (needs a CSE server).",
+        {
+            "disable": ("cse_client.cli.ovdc", "Let no more clusters be made in an org VDC."),
+            "enable": ("cse_client.cli.ovdc", "Let clusters be made in an org VDC."),
+            "info": ("cse_client.cli.ovdc", "Show what an org VDC may be used for."),
+            "list": ("cse_client.cli.ovdc", "List the org VDCs and what they may be used for."),
+        },
+    ),
+    "ovdc compute-policy": (
+        "Show and change the compute policies of an org VDC.",
+        {
+            "add": ("cse_client.cli.compute_policy", "Add a compute policy to an org VDC."),
+            "list": ("cse_client.cli.compute_policy", "List the compute policies of an org VDC."),
+            "remove": ("cse_client.cli.compute_policy", "Take a compute policy from an org VDC."),
+        },
+    ),
     "system": (
-        "Show what this client works with.",
-        {"info": ("cse_client.cli.system", "Show product, engine, VCD and session.")},
+        "Show what this client works with; control the CSE server.",
+        {
+            "disable": ("cse_client.cli.system", "Have the CSE server refuse requests."),
+            "enable": ("cse_client.cli.system", "Let the CSE server carry out requests again."),
+            "info": ("cse_client.cli.system", "Show product, engine, VCD and session."),
+            "stop": ("cse_client.cli.system", "Stop the CSE server."),
+        },
     ),
     "template": (
         "Show and register VM templates for nodes.",
@@ -140,7 +167,21 @@ Examples
         Delete it.
 """
 
-cse = LazyGroup(name="cse", table=COMMANDS, help=_HELP, short_help="Kubernetes clusters")
-for _name, (_help, _table) in GROUPS.items():
-    cse.add_command(LazyGroup(name=_name, help=_help, short_help=_help, table=_table))
+_ENGINE = click.Option(
+    ["--engine"],
+    type=click.Choice(["auto", "direct", "server"]),
+    envvar="CSE_ENGINE",
+    help="Who does it: a CSE server, this client alone (direct), or the server where one answers "
+    "(auto, the default). Also CSE_ENGINE, or cse_engine in ~/.vcd-cli/profiles.yaml.",
+)
+
+cse = LazyGroup(
+    name="cse", table=COMMANDS, help=_HELP, short_help="Kubernetes clusters", params=[_ENGINE]
+)
+for _path, (_help, _table) in GROUPS.items():
+    _parent: click.Group = cse
+    *_above, _name = _path.split()
+    for _step in _above:
+        _parent = cast(click.Group, _parent.commands[_step])
+    _parent.add_command(LazyGroup(name=_name, help=_help, short_help=_help, table=_table))
 vcd.add_command(cse)

@@ -27,7 +27,11 @@ def list_command(run: Run, vdc: str, org: str) -> None:
     """
     from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
 
-    rows = [cluster_row(summary) for summary in run.engine().clusters(vdc=vdc, org=org)]
+    engine = run.engine()
+    rows = [cluster_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
+    if engine.name == "server":
+        # a server's clusters have nothing behind CSE's own columns
+        rows = [{key: row[key] for key in CLUSTER_COLUMNS} for row in rows]
     run.console.table(rows, CLUSTER_COLUMNS)
 
 
@@ -40,7 +44,7 @@ def info_command(run: Run, name: str, vdc: str, org: str) -> None:
     """Show a cluster and its nodes.
 
     What is known comes from VCD and, where it can be reached from here, from the cluster's own
-    Kubernetes API; `Evidence` says which of them answered.
+    Kubernetes API; `Evidence` says which of them answered. A CSE server shows what it knows.
     """
     from cse_client.cli.tables import (
         NODE_COLUMNS,
@@ -49,9 +53,15 @@ def info_command(run: Run, name: str, vdc: str, org: str) -> None:
         node_row,
     )
     from cse_client.cli.words import check_existing_name
+    from cse_client.model.server import ServedCluster
 
     check_existing_name(name)
     cluster = run.engine().cluster(name, vdc=vdc, org=org)
+    if isinstance(cluster, ServedCluster):
+        from cse_client.cli.served import show_cluster
+
+        show_cluster(run, cluster)
+        return
     run.console.properties(cluster_properties(cluster), cluster_object(cluster))
     if not run.console.as_json:
         run.console.text("\n")
@@ -102,8 +112,11 @@ def delete_command(
         deletion = engine.delete(name, options, progress, vdc=vdc, org=org)
 
     from cse_client.cli.access import forget_saved
+    from cse_client.cli.served import report_task
     from cse_client.cli.tables import deletion_sentence, plain
 
+    if report_task(run, deletion, f"cluster {name}"):
+        return
     forget_saved(run, deletion, vdc=vdc, org=org, explicit=kubeconfig)
     run.console.sentence(deletion_sentence(deletion), plain(deletion))
 

@@ -69,7 +69,7 @@ class NamedCommand(click.Command):
 )
 @vdc_option
 @org_option
-@click.option("--enable-nfs", is_flag=True, hidden=True)
+@click.option("--enable-nfs", is_flag=True, help="Add an NFS node; needs a CSE server.")
 @click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails.")
 @timeout_option
 @break_lock_option
@@ -140,13 +140,6 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
     if words["endpoint"]:
         problems += check_endpoint(words["endpoint"])
     problems += check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
-    if words["enable_nfs"]:
-        problems.append(
-            WrongUsage(
-                "--enable-nfs is not supported: this client makes no NFS nodes.",
-                hint="Leave it out and use an NFS server of your own, or a CSI driver.",
-            )
-        )
     template, revision, ssh_key = "", None, ""
     try:
         template, revision = split_template(words["template"], words["template_revision"])
@@ -173,6 +166,7 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
         seal=words["seal"],
         strict=words["strict"],
         accept_eulas=words["accept_eulas"],
+        nfs=words["enable_nfs"],
     )
 
 
@@ -190,9 +184,12 @@ def _dry_run(run: Run, spec: ClusterSpec) -> None:
 
 
 def _report(run: Run, cluster: Cluster, seconds: float) -> None:
+    from cse_client.cli.served import report_task
     from cse_client.cli.tables import cluster_object, size_sentence
 
     name = cluster.summary.name
+    if report_task(run, cluster, f"cluster {name}"):
+        return
     if run.wait:
         said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
         following = f"Next: vcd cse cluster config {name} --save"

@@ -88,7 +88,7 @@ def scale_options(function: F) -> F:
     "-N", "--nodes", type=int, default=1, metavar="COUNT", help="Number of new nodes; default: 1."
 )
 @growth_options
-@click.option("--enable-nfs", is_flag=True, hidden=True)
+@click.option("--enable-nfs", is_flag=True, help="Make NFS nodes; needs a CSE server.")
 @break_lock_option
 @vdc_option
 @org_option
@@ -140,7 +140,13 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     from cse_client.cli.words import check_existing_name
 
     check_existing_name(cluster)
-    nodes = run.engine().nodes(cluster, vdc=vdc, org=org)
+    engine = run.engine()
+    nodes = engine.nodes(cluster, vdc=vdc, org=org)
+    if engine.name == "server":
+        from cse_client.cli.served import SERVED_NODE_COLUMNS, served_node_row
+
+        run.console.table([served_node_row(one) for one in nodes], SERVED_NODE_COLUMNS)
+        return
     run.console.table([node_row(node) for node in nodes], NODE_COLUMNS)
 
 
@@ -154,10 +160,18 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     """Show one node of a cluster."""
     from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
     from cse_client.cli.words import check_existing_name
+    from cse_client.engines.base import NodeDetails
     from cse_client.errors import NotFound
 
     check_existing_name(cluster)
-    nodes = {one.name: one for one in run.engine().nodes(cluster, vdc=vdc, org=org)}
+    engine = run.engine()
+    if isinstance(engine, NodeDetails):
+        from cse_client.cli.served import served_node_details
+
+        details = served_node_details(engine.node(cluster, node, vdc=vdc, org=org))
+        run.console.properties(list(details.items()), details)
+        return
+    nodes = {one.name: one for one in engine.nodes(cluster, vdc=vdc, org=org)}
     if node not in nodes:
         raise NotFound(
             f"Cluster '{cluster}' has no node {node}.",
@@ -212,8 +226,11 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
     with run.console.progress() as progress:
         removal = engine.remove_nodes(spec, options, progress)
 
+    from cse_client.cli.served import report_task
     from cse_client.cli.tables import plain, removal_sentence
 
+    if report_task(run, removal, f"cluster {cluster}"):
+        return
     run.console.sentence(removal_sentence(removal), plain(removal))
 
 
@@ -263,9 +280,12 @@ def nodes_spec(
 
 def said_of(run: Run, cluster: Cluster) -> None:
     """Print what a cluster consists of after a change."""
+    from cse_client.cli.served import report_task
     from cse_client.cli.tables import cluster_object, size_sentence
 
     name = cluster.summary.name
+    if report_task(run, cluster, f"cluster {name}"):
+        return
     size = size_sentence(cluster.nodes)
     if run.wait:
         said = f"Cluster {name} has {size}."

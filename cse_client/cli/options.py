@@ -12,12 +12,17 @@ from cse_client.errors import WrongUsage
 
 __all__ = [
     "DURATION",
+    "ENGINES",
     "break_lock_option",
     "kubeconfig_option",
     "org_option",
+    "runtime_option",
     "timeout_option",
     "vdc_option",
 ]
+
+#: What --engine, CSE_ENGINE and the profile\'s cse_engine may say.
+ENGINES = ("auto", "direct", "server")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,4 +90,15 @@ def break_lock_option(function: F) -> F:
         "--break-lock",
         is_flag=True,
         help="End the claim of another administrator's command that no longer runs.",
+    )(function)
+
+
+def runtime_option(function: F) -> F:
+    """Add -k/--k8-runtime of CSE 3, which tells clusters of one name apart; only native is ours."""
+    return click.option(
+        "-k",
+        "--k8-runtime",
+        type=click.Choice(["native"]),
+        expose_value=False,
+        help="Kind of cluster; only native ones are supported.",
     )(function)

@@ -10,18 +10,19 @@ import functools
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cse_client.cli.console import Console, OutputClosed
-from cse_client.errors import CseError, Interrupted, SessionInvalid
+from cse_client.cli.options import ENGINES
+from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
 from cse_client.model import Session
 
 if TYPE_CHECKING:
-    from cse_client.engines.base import Engine
+    from cse_client.engines.base import Engine, Provider, Upgrading
     from cse_client.engines.direct.engine import DirectEngine
 
 __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
@@ -40,31 +41,68 @@ class Run:
         self.wait = not ctx.find_root().params.get("no_wait")
         #: What to say about an operation that Ctrl-C or a signal stopped.
         self.when_interrupted = ""
+        self._engine_word = _engine_option(ctx)
 
     def engine(self) -> Engine:
-        """Open the engine for the stored session.
+        """Open the engine for the stored session: the CSE server's where one answers.
+
+        `--engine` of `vcd cse`, the variable CSE_ENGINE or the profile's key `cse_engine` choose
+        another way.
 
         Raises:
             SessionInvalid: nobody is logged in.
+            VcdFault: a server is registered but does not answer.
         """
-        return self._direct()
+        from cse_client.engines.choice import choose_engine
 
-    def direct_engine(self, _what: str) -> DirectEngine:
+        session, word = self._session()
+        return choose_engine(session, word)
+
+    def direct_engine(self, what: str) -> DirectEngine:
         """Open the direct engine, for `what` no CSE server can do.
 
         Raises:
             SessionInvalid: nobody is logged in.
+            WrongUsage: the server was asked for by name.
         """
-        return self._direct()
-
-    def _direct(self) -> DirectEngine:
-        session, warn = read_session()
-        if not session.verify:
-            self._allow_unverified(warn)
-
+        session, word = self._session()
+        if word == "server":
+            raise WrongUsage(
+                f"A CSE server cannot do {what}.", hint="without it: vcd cse --engine direct ..."
+            )
         from cse_client.engines.direct.engine import DirectEngine
 
         return DirectEngine.open(session)
+
+    def _session(self) -> tuple[Session, str]:
+        """Return the stored session and which engine is wanted."""
+        profile = _stored_profile()
+        session, warn = read_session(profile)
+        if not session.verify:
+            self._allow_unverified(warn)
+        return session, self._engine_word or _chosen_before(profile)
+
+    def provider(self, what: str) -> Provider:
+        """Open the engine for `what` (a command's words), which administrators do with a server.
+
+        Raises:
+            WrongUsage: there is no CSE server, or this release of it cannot do that.
+        """
+        from cse_client.engines.base import Provider
+
+        engine = self.engine()
+        if not isinstance(engine, Provider):
+            raise _needs_server(engine, what)
+        return engine
+
+    def upgrading(self, what: str) -> Upgrading:
+        """Open the engine for `what`, which upgrades clusters; see `provider`."""
+        from cse_client.engines.base import Upgrading
+
+        engine = self.engine()
+        if not isinstance(engine, Upgrading):
+            raise _needs_server(engine, what)
+        return engine
 
     def _allow_unverified(self, warn: bool) -> None:
         """Say once a run, not once a request, that the server is not verified."""
@@ -77,15 +115,49 @@ class Run:
             )
 
 
-def read_session() -> tuple[Session, bool]:
+def _needs_server(engine: Engine, what: str) -> WrongUsage:
+    if engine.name == "server":
+        return WrongUsage(f"This release of the CSE server has no `{what}`.")
+    return WrongUsage(
+        f"`{what}` needs a CSE server, and the direct engine works without one.",
+        hint="`vcd cse system info` shows whether there is a server and why it is not used",
+    )
+
+
+def _engine_option(ctx: click.Context) -> str:
+    """Return what `vcd cse --engine` or CSE_ENGINE said; empty where they said nothing."""
+    context: click.Context | None = ctx
+    while context is not None:
+        if "engine" in context.params:
+            return str(context.params["engine"] or "")
+        context = context.parent
+    return ""
+
+
+def _chosen_before(profile: Mapping[str, Any]) -> str:
+    """Return the profile's `cse_engine`. Raises WrongUsage for a word that means nothing."""
+    word = str(profile.get("cse_engine") or "auto")
+    if word not in ENGINES:
+        raise WrongUsage(
+            f"The engine '{word}' is not known (cse_engine in ~/.vcd-cli/profiles.yaml).",
+            hint=f"It must be one of: {', '.join(ENGINES)}",
+        )
+    return word
+
+
+def _stored_profile() -> dict[str, Any]:
+    from vcd_cli.profiles import Profiles
+
+    return _profile(Profiles.load().data)
+
+
+def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, bool]:
     """Return the session that `vcd login` stored, and whether to warn of unverified TLS.
 
     Raises:
         SessionInvalid: there is none, or the profiles file is damaged.
     """
-    from vcd_cli.profiles import Profiles
-
-    profile = _profile(Profiles.load().data)
+    profile = _stored_profile() if profile is None else profile
     token = profile.get("token")
     if not token:
         raise SessionInvalid("You are not logged in.", hint=f"Log in: {_LOGIN}")

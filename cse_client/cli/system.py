@@ -1,4 +1,4 @@
-"""`vcd cse version` and `vcd cse system info`."""
+"""`vcd cse version` and `vcd cse system info|enable|disable|stop`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import click
 
 from cse_client.cli.session import Run, command
 
-__all__ = ["info_command", "version_command"]
+__all__ = [
+    "disable_command",
+    "enable_command",
+    "info_command",
+    "stop_command",
+    "version_command",
+]
 
 
 @click.command("version")
@@ -31,9 +37,68 @@ def version_command(run: Run) -> None:
 @click.command("info")
 @command
 def info_command(run: Run) -> None:
-    """Show product, engine, VCD and session."""
-    from cse_client.cli.tables import plain
+    """Show product, engine, VCD and session.
 
-    value = plain(run.engine().system_info())
+    Where a CSE server is used, product, description and version are the server's, and what it
+    tells administrators of its state comes last.
+    """
+    from cse_client.cli.tables import plain
+    from cse_client.model.server import ServedSystem
+
+    info = run.engine().system_info()
+    if isinstance(info, ServedSystem):
+        from cse_client.cli.served import system_object
+
+        value = system_object(info)
+    else:
+        value = plain(info)
     pairs = [(key.replace("_", " "), text) for key, text in value.items()]
     run.console.properties(pairs, value)
+
+
+@click.command("enable")
+@command
+def enable_command(run: Run) -> None:
+    """Let the CSE server carry out requests again.
+
+    For system administrators.
+    """
+    _control(run, "enable")
+
+
+@click.command("disable")
+@command
+def disable_command(run: Run) -> None:
+    """Have the CSE server refuse requests.
+
+    For system administrators. A disabled server can be enabled again, or stopped.
+    """
+    _control(run, "disable")
+
+
+@click.command("stop")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@command
+def stop_command(run: Run, yes: bool) -> None:
+    """Stop the CSE server.
+
+    For system administrators. It ends what it is at work on first; it must be disabled.
+    """
+    from cse_client.errors import CseError, WrongUsage
+
+    if not yes:
+        if not run.console.can_ask():
+            raise WrongUsage(
+                "Stopping the CSE server needs a yes, and there is no terminal to ask on.",
+                hint="vcd cse system stop --yes",
+            )
+        if not run.console.confirm("Stop the CSE server? It can be started on its host only."):
+            raise CseError("The server was not stopped.")
+    _control(run, "stop")
+
+
+def _control(run: Run, action: str) -> None:
+
+    provider = run.provider(f"system {action}")
+    said = provider.control(action)
+    run.console.sentence(said, {"message": said})

@@ -19,6 +19,7 @@ from cse_client.model import (
 )
 from cse_client.model.access import Grant
 from cse_client.model.scaling import Removal
+from cse_client.model.server import ServedCluster
 
 __all__ = [
     "CLUSTER_COLUMNS",
@@ -65,7 +66,6 @@ NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "V
 GRANT_COLUMNS = ("Kind", "Name", "Role", "Namespace")
 
 _ABSENT = "N/A"
-_NATIVE = "native"
 
 
 def template_row(template: Template) -> dict[str, Any]:
@@ -91,10 +91,10 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
         "Owner": summary.owner,
         "VDC": summary.vdc,
         "Org": summary.org,
-        "K8s Runtime": _NATIVE,
+        "K8s Runtime": summary.runtime,
         "K8s Version": summary.kubernetes_version,
         "Status": _status(summary),
-        "Provider": _NATIVE,
+        "Provider": summary.provider,
     }
     shown = {key: value or _ABSENT for key, value in row.items()}
     return {
@@ -168,6 +168,8 @@ def grant_row(grant: Grant) -> dict[str, Any]:
 
 def cluster_object(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as one flat JSON object with its nodes."""
+    if isinstance(cluster, ServedCluster):
+        return dict(plain(cluster.document))
     value: dict[str, Any] = plain(cluster)
     summary = value.pop("summary")
     damage = list(dict.fromkeys([*summary.pop("damage"), *value.pop("damage")]))

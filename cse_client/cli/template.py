@@ -17,10 +17,17 @@ def list_command(run: Run) -> None:
     OS, Kubernetes and CNI are read from the name of a CSE template, or from what
     `vcd cse template register` stored.
     """
+    from cse_client.cli.served import SERVED_TEMPLATE_COLUMNS, served_template_row
     from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
+    from cse_client.model.server import ServedTemplate
 
-    rows = [template_row(template) for template in run.engine().templates()]
-    run.console.table(rows, TEMPLATE_COLUMNS)
+    templates = run.engine().templates()
+    rows = [
+        served_template_row(one) if isinstance(one, ServedTemplate) else template_row(one)
+        for one in templates
+    ]
+    served = any(isinstance(one, ServedTemplate) for one in templates)
+    run.console.table(rows, SERVED_TEMPLATE_COLUMNS if served else TEMPLATE_COLUMNS)
     if not rows and not run.console.as_json:
         run.console.hint(
             "No template was found. A provider shares CSE's templates in a catalog; "

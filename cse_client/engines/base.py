@@ -7,7 +7,7 @@ raises `cse_client.errors.CseError` and nothing else on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cse_client.model import (
     Cluster,
@@ -23,6 +23,7 @@ from cse_client.model import (
 )
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
+from cse_client.model.server import ComputePolicy, OvdcState, UpgradeTarget
 
 
 class Engine(Protocol):
@@ -79,3 +80,87 @@ class Engine(Protocol):
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Take nodes out of the cluster and delete their VMs."""
+
+
+@runtime_checkable
+class NodeDetails(Protocol):
+    """Showing one node better than `Engine.nodes` does."""
+
+    def node(self, cluster: str, name: str, *, vdc: str = "", org: str = "") -> Node:
+        """Return everything known of one node. Raises NotFound."""
+
+
+@runtime_checkable
+class Upgrading(Protocol):
+    """Bringing a cluster to a newer template."""
+
+    def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
+        """List the templates that the cluster can be upgraded to; may be empty."""
+
+    def upgrade(
+        self,
+        name: str,
+        template: str,
+        revision: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        vdc: str = "",
+        org: str = "",
+    ) -> Cluster:
+        """Upgrade the cluster and return it."""
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """What a CSE server's administrators do with it and with org VDCs."""
+
+    def control(self, action: str) -> str:
+        """Enable, disable or stop the server (`action` is that word); return its sentence."""
+
+    def ovdcs(self) -> Sequence[OvdcState]:
+        """List the org VDCs and what they may be used for."""
+
+    def ovdc(self, name: str, *, org: str = "") -> OvdcState:
+        """Return what one org VDC may be used for."""
+
+    def enable_ovdc(
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
+    ) -> str:
+        """Let clusters be made in an org VDC; return the href of the task."""
+
+    def disable_ovdc(
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
+        force: bool = False,
+    ) -> str:
+        """Let no more clusters be made in an org VDC; return the href of the task."""
+
+    def compute_policies(self, vdc: str, org: str) -> Sequence[ComputePolicy]:
+        """List the compute policies of an org VDC."""
+
+    def add_compute_policy(self, policy: str, vdc: str, org: str) -> str:
+        """Add a compute policy to an org VDC; return the server's sentence."""
+
+    def remove_compute_policy(
+        self,
+        policy: str,
+        vdc: str,
+        org: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        force: bool = False,
+    ) -> str:
+        """Take a compute policy from an org VDC; return the href of the task."""

@@ -236,6 +236,7 @@ class ClusterSpec:
     seal: bool = False
     strict: bool = False
     accept_eulas: bool = False
+    nfs: bool = False
 
 
 @dataclass(frozen=True)
@@ -282,6 +283,8 @@ class ClusterSummary:
     template: str = ""
     template_revision: str = ""
     damage: tuple[str, ...] = ()
+    runtime: str = "native"
+    provider: str = "native"
 
 
 @dataclass(frozen=True)

@@ -144,10 +144,14 @@ def link(element: etree._Element, rel: str, media_type: str = "") -> str:
     return ""
 
 
+_MOST_REASON = 20_000
+
+
 def task(element: etree._Element) -> Task:
     """Read a Task document."""
     error = element.find("{*}Error")
-    said = faults.read_error(error) if error is not None else faults.Said()
+    # a CSE server's reason holds the output of its scripts, and there is no other place to read it
+    said = faults.read_error(error, limit=_MOST_REASON) if error is not None else faults.Said()
     owner = element.find("{*}Owner")
     reason = said.text
     if not reason and element.get("status") in ("error", "aborted", "canceled"):

@@ -94,7 +94,7 @@ class EntityBusy(Conflict):
         self.task_id = task_id
 
 
-def clean(text: str) -> tuple[str, str]:
+def clean(text: str, *, limit: int = _MAX_TEXT) -> tuple[str, str]:
     """Return VCD's text without its `[ request id ]` noise and secrets, and the request id."""
     found = _REQUEST_ID.search(text)
     text = _REQUEST_ID.sub("", text)
@@ -102,16 +102,16 @@ def clean(text: str) -> tuple[str, str]:
     text = _CREDENTIAL.sub(r"\1 <removed>", text)
     text = _BLOB.sub("<data removed>", text)
     text = " ".join(text.split())
-    if len(text) > _MAX_TEXT:
-        text = text[:_MAX_TEXT].rstrip() + " ..."
+    if len(text) > limit:
+        text = text[:limit].rstrip() + " ..."
     return text, found.group("id") if found else ""
 
 
-def read_error(element: etree._Element) -> Said:
+def read_error(element: etree._Element, *, limit: int = _MAX_TEXT) -> Said:
     """Read an `Error` element, of an answer's body or inside a Task."""
     raw = element.get("message") or ""
     busy = _TASK_ID.search(raw)
-    text, request_id = clean(raw)
+    text, request_id = clean(raw, limit=limit)
     return Said(
         text=text,
         code=element.get("minorErrorCode") or "",

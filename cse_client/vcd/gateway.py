@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -43,7 +44,9 @@ _SMALL_CHANGE_SECONDS = 300.0
 class Gateway(Tenancy):
     """One user's session with one VCD: its surroundings (`Tenancy`), vApps and tasks."""
 
-    def __init__(self, transport: Transport, session_document: etree._Element) -> None:
+    def __init__(
+        self, transport: Transport, session_document: etree._Element | None = None
+    ) -> None:
         super().__init__(transport, session_document)
         self._scripts: dict[str, str] = {}
 
@@ -139,6 +142,13 @@ class Gateway(Tenancy):
     def task_href(self, task_id: str) -> str:
         """Return the address of a task by its id."""
         return f"{self._transport.api}/task/{task_id}"
+
+    def address(self, href: str) -> str:
+        """Return an address that somebody else named, on this session's own host.
+
+        The token goes nowhere else, and a server may know VCD by another name than we do.
+        """
+        return self._transport.origin + urlsplit(href).path
 
     # ---- changing vApps -----------------------------------------------------------------------
 

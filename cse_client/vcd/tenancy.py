@@ -57,12 +57,15 @@ class Tenancy:
     command is short; everything that changes (vApps, VMs, tasks) is read anew each time.
     """
 
-    def __init__(self, transport: Transport, session_document: etree._Element) -> None:
+    def __init__(
+        self, transport: Transport, session_document: etree._Element | None = None
+    ) -> None:
         self.clock: Clock = transport.clock
         self._transport = transport
-        self._session_document = session_document
+        self._known_session: etree._Element | None = None
         self._vdc_documents: dict[str, VdcDocument] = {}
-        transport.as_administrator = self.is_system_administrator
+        if session_document is not None:
+            self._learn(session_document)
 
     @classmethod
     def open(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> Self:
@@ -73,11 +76,34 @@ class Tenancy:
                 the login line to type.
             VcdFault: VCD cannot be reached, or its certificate cannot be verified.
         """
-        transport = Transport(session, clock)
-        document = transport.get(f"{transport.api}/session", Action("open the session"))
-        if etree.QName(document).localname != "Session":
-            raise VcdFault(f"{session.host} does not answer like VMware Cloud Director")
-        return cls(transport, document)
+        gateway = cls.attach(session, clock=clock)
+        gateway.identify()
+        return gateway
+
+    @classmethod
+    def attach(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> Self:
+        """Return the gateway without a request: the session is read when something needs it."""
+        return cls(Transport(session, clock))
+
+    def identify(self) -> None:
+        """Read the session's document, unless it is known already; see `open`."""
+        if self._known_session is None:
+            transport = self._transport
+            document = transport.get(f"{transport.api}/session", Action("open the session"))
+            if etree.QName(document).localname != "Session":
+                host = transport.session.host
+                raise VcdFault(f"{host} does not answer like VMware Cloud Director")
+            self._learn(document)
+
+    def _learn(self, session_document: etree._Element) -> None:
+        self._known_session = session_document
+        self._transport.as_administrator = self.is_system_administrator
+
+    @property
+    def _session_document(self) -> etree._Element:
+        self.identify()
+        assert self._known_session is not None  # noqa: S101 - for the type checker
+        return self._known_session
 
     def close(self) -> None:
         """Let go of the connections; the session in VCD stays."""

@@ -17,7 +17,7 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
-from cse_client.errors import Interrupted, NotFinished, NotFound
+from cse_client.errors import Interrupted, NotFinished, NotFound, WrongUsage
 from cse_client.kube.kubeconfig import context_name
 from cse_client.kube.kubenodes import Mark
 from cse_client.model import (
@@ -47,10 +47,18 @@ class DirectEngine:
 
     name = "direct"
 
-    def __init__(self, gateway: Gateway, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        session: Session,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        server_state: tuple[str, str] | None = None,
+    ) -> None:
         self._gateway = gateway
         self._session = session
         self._clock = clock
+        self._server_state = server_state
         self._scaling = Scaling(gateway, session, clock, self.templates)
 
     @classmethod
@@ -59,12 +67,12 @@ class DirectEngine:
         return cls(Gateway.open(session), session)
 
     def system_info(self) -> SystemInfo:
-        """Say which product, engine and cloud are in use; asks whether a CSE server is there."""
-        state, detail = self._gateway.probe_cse_server()
+        """Say which product, engine and cloud are in use, and whether a CSE server is there."""
+        state, detail = self._server_state or self._gateway.probe_cse_server()
         reason = {
             "absent": "no CSE server is registered in this cloud",
-            "down": f"a CSE server is registered but does not answer ({detail})",
-            "present": f"the only engine of this version; a CSE server is there too ({detail})",
+            "down": f"chosen; a CSE server is registered but does not answer ({detail})",
+            "present": f"chosen, although a CSE server answers ({detail})",
         }[state]
         return SystemInfo(
             product=PRODUCT,
@@ -94,12 +102,14 @@ class DirectEngine:
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
+        _refuse_nfs(spec)
         found = check(self._gateway, spec, self.templates, progress)
         creation = Creation(self._gateway, found, RunOptions(), self._session, clock=self._clock)
         return [step.sentence for step in creation.steps() if not step.done()]
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""
+        _refuse_nfs(spec)
         creation: Creation | None = None
         try:
             found = check(self._gateway, spec, self.templates, progress)
@@ -177,6 +187,7 @@ class DirectEngine:
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers."""
+        _refuse_nfs(spec)
         return self._scaling.add(spec, options, progress)
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
@@ -250,6 +261,15 @@ class DirectEngine:
             session=self._session,
             deadline=deadline,
             progress=progress,
+        )
+
+
+def _refuse_nfs(spec: ClusterSpec | NodesSpec) -> None:
+    """Refuse NFS nodes, which a CSE server alone makes. Raises WrongUsage."""
+    if spec.nfs:
+        raise WrongUsage(
+            "--enable-nfs is not supported without a CSE server: this client makes no NFS nodes.",
+            hint="Leave it out and use an NFS server of your own, or a CSI driver.",
         )
 
 

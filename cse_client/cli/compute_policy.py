@@ -1,0 +1,69 @@
+"""`vcd cse ovdc compute-policy list|add|remove`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.options import timeout_option
+from cse_client.cli.session import Run, command
+
+__all__ = ["add_command", "list_command", "remove_command"]
+
+_ORG = click.option("-o", "--org", required=True, metavar="NAME", help="Organisation.")
+_VDC = click.option("-v", "--vdc", required=True, metavar="NAME", help="Org VDC.")
+
+
+@click.command("list")
+@_ORG
+@_VDC
+@command
+def list_command(run: Run, org: str, vdc: str) -> None:
+    """List the compute policies of an org VDC.
+
+    Needs a CSE server and a system administrator.
+    """
+    from cse_client.cli.tables import plain
+
+    provider = run.provider("ovdc compute-policy list")
+    run.console.table([plain(one) for one in provider.compute_policies(vdc, org)], ("name",))
+
+
+@click.command("add")
+@click.argument("policy")
+@_ORG
+@_VDC
+@command
+def add_command(run: Run, policy: str, org: str, vdc: str) -> None:
+    """Add a compute policy to an org VDC.
+
+    Needs a CSE server and a system administrator.
+    """
+    provider = run.provider("ovdc compute-policy add")
+    said = provider.add_compute_policy(policy, vdc, org)
+    run.console.sentence(said, {"message": said})
+
+
+@click.command("remove")
+@click.argument("policy")
+@_ORG
+@_VDC
+@click.option("-f", "--force", is_flag=True, help="Take it from VMs that have it, too.")
+@timeout_option
+@command
+def remove_command(run: Run, policy: str, org: str, vdc: str, force: bool, timeout: float) -> None:
+    """Take a compute policy from an org VDC.
+
+    Needs a CSE server and a system administrator.
+    """
+    from cse_client.cli.served import show_task
+    from cse_client.model import RunOptions
+
+    provider = run.provider("ovdc compute-policy remove")
+    options = RunOptions(timeout=timeout, wait=run.wait)
+    with run.console.progress() as progress:
+        task = provider.remove_compute_policy(policy, vdc, org, options, progress, force=force)
+    value = {"policy": policy, "vdc": vdc}
+    if task and not run.wait:
+        show_task(run, task, f"VDC {vdc}", value)
+        return
+    run.console.sentence(f"Policy {policy} is taken from VDC {vdc}.", {**value, "task_href": task})

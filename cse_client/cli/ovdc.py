@@ -1,0 +1,164 @@
+"""`vcd cse ovdc list|info|enable|disable`: what org VDCs may be used for."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.options import org_option, timeout_option
+from cse_client.cli.session import Run, command
+
+__all__ = ["disable_command", "enable_command", "info_command", "list_command"]
+
+_NATIVE, _TKG_PLUS = "native", "TKG+"
+
+
+@click.command("list")
+@click.option("-p", "--pks-plans", is_flag=True, hidden=True)
+@click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
+@command
+def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
+    """List the org VDCs and what they may be used for.
+
+    Needs a CSE server.
+    """
+    from cse_client.cli.served import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
+
+    _refuse_pks("-p/--pks-plans", pks_plans)
+    found = run.provider("ovdc list").ovdcs()
+    entities = any(one.runtimes or not one.provider for one in found)
+    columns = OVDC_RUNTIME_COLUMNS if entities else OVDC_COLUMNS
+    run.console.table([ovdc_row(one) for one in found], columns)
+
+
+@click.command("info")
+@click.argument("vdc_name")
+@org_option
+@command
+def info_command(run: Run, vdc_name: str, org: str) -> None:
+    """Show what an org VDC may be used for.
+
+    Needs a CSE server.
+    """
+    from cse_client.cli.served import document_pairs
+
+    provider = run.provider("ovdc info")
+    document = dict(provider.ovdc(vdc_name, org=org).document)
+    run.console.properties(document_pairs(document), document)
+
+
+@click.command("enable")
+@click.argument("vdc_name")
+@click.option(
+    "-k",
+    "--k8s-provider",
+    type=click.Choice(["native", "ent-pks"]),
+    help="Who makes the clusters; default: native.",
+)
+@click.option("-n", "--native", is_flag=True, help="For native clusters; the default.")
+@click.option("-t", "--tkg-plus", is_flag=True, hidden=True)
+@click.option("-p", "--pks-plan", default="", hidden=True)
+@click.option("-d", "--pks-cluster-domain", default="", hidden=True)
+@org_option
+@timeout_option
+@command
+def enable_command(
+    run: Run,
+    vdc_name: str,
+    k8s_provider: str | None,
+    native: bool,
+    tkg_plus: bool,
+    pks_plan: str,
+    pks_cluster_domain: str,
+    org: str,
+    timeout: float,
+) -> None:
+    """Let clusters be made in an org VDC.
+
+    Needs a CSE server and a system administrator.
+    """
+    from cse_client.model import RunOptions
+
+    _refuse_pks("--k8s-provider ent-pks", k8s_provider == "ent-pks")
+    _refuse_pks("-p/--pks-plan", bool(pks_plan))
+    _refuse_pks("-d/--pks-cluster-domain", bool(pks_cluster_domain))
+    provider = run.provider("ovdc enable")
+    runtimes = _runtimes(native or bool(k8s_provider), tkg_plus)
+    with run.console.progress() as progress:
+        task = provider.enable_ovdc(
+            vdc_name,
+            RunOptions(timeout=timeout, wait=run.wait),
+            progress,
+            org=org,
+            runtimes=runtimes,
+        )
+    _report(run, vdc_name, task, runtimes, "enabled")
+
+
+@click.command("disable")
+@click.argument("vdc_name")
+@click.option("-n", "--native", is_flag=True, help="For native clusters; the default.")
+@click.option("-t", "--tkg-plus", is_flag=True, hidden=True)
+@click.option(
+    "-f", "--force", is_flag=True, help="Take the policies from running VMs, too (CSE 3.0)."
+)
+@org_option
+@timeout_option
+@command
+def disable_command(
+    run: Run,
+    vdc_name: str,
+    native: bool,
+    tkg_plus: bool,
+    force: bool,
+    org: str,
+    timeout: float,
+) -> None:
+    """Let no more clusters be made in an org VDC.
+
+    Needs a CSE server and a system administrator. Clusters that are there stay.
+    """
+    from cse_client.model import RunOptions
+
+    provider = run.provider("ovdc disable")
+    runtimes = _runtimes(native, tkg_plus)
+    with run.console.progress() as progress:
+        task = provider.disable_ovdc(
+            vdc_name,
+            RunOptions(timeout=timeout, wait=run.wait),
+            progress,
+            org=org,
+            runtimes=runtimes,
+            force=force,
+        )
+    _report(run, vdc_name, task, runtimes, "disabled")
+
+
+def _runtimes(native: bool, tkg_plus: bool) -> tuple[str, ...]:
+    """Return which kinds of clusters are meant; native where nothing was said."""
+    chosen = [_NATIVE] if native or not tkg_plus else []
+    return (*chosen, _TKG_PLUS) if tkg_plus else tuple(chosen)
+
+
+def _report(run: Run, vdc: str, task: str, runtimes: tuple[str, ...], verb: str) -> None:
+    from cse_client.cli.served import show_task
+
+    if task and not run.wait:
+        show_task(run, task, f"VDC {vdc}", {"vdc": vdc})
+        return
+    kinds = " and ".join(runtimes)
+    run.console.sentence(
+        f"VDC {vdc} is {verb} for {kinds} clusters.",
+        {"vdc": vdc, "state": verb, "task_href": task},
+    )
+
+
+def _refuse_pks(option: str, said: bool) -> None:
+    """Refuse what is about Enterprise PKS. Raises WrongUsage."""
+    from cse_client.errors import WrongUsage
+
+    if said:
+        raise WrongUsage(
+            f"{option} is not supported: Enterprise PKS has reached its end of life, and this "
+            "client makes native clusters only.",
+            hint="clusters of PKS are managed with its own `pks` or `tkgi` command",
+        )

@@ -1,0 +1,175 @@
+"""How a CSE server's answers look: the columns and keys of CSE's own 3.0.1 client.
+
+container-service-extension 3.0.1: container_service_extension/client/cse.py and
+client/response_processor.py; so that scripts which read them survive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cse_client.cli.tables import plain
+from cse_client.model import CONTROL_PLANE, NFS, Node
+from cse_client.model.server import (
+    OvdcState,
+    ServedCluster,
+    ServedNode,
+    ServedSystem,
+    ServedTemplate,
+    UpgradeTarget,
+)
+
+if TYPE_CHECKING:
+    from cse_client.cli.session import Run
+
+__all__ = [
+    "OVDC_COLUMNS",
+    "OVDC_RUNTIME_COLUMNS",
+    "SERVED_NODE_COLUMNS",
+    "SERVED_TEMPLATE_COLUMNS",
+    "UPGRADE_COLUMNS",
+    "document_pairs",
+    "ovdc_row",
+    "report_task",
+    "served_node_details",
+    "served_node_row",
+    "served_template_row",
+    "show_cluster",
+    "show_task",
+    "system_object",
+    "upgrade_row",
+]
+
+SERVED_TEMPLATE_COLUMNS = (
+    "Name",
+    "Revision",
+    "Default",
+    "Catalog",
+    "Catalog Item",
+    "Description",
+)
+SERVED_NODE_COLUMNS = ("Name", "IP Address", "Number of CPUs", "Memory MB")
+UPGRADE_COLUMNS = ("Template Name", "Template Revision", "Kubernetes", "Docker-CE", "CNI")
+#: CSE 2.6.1's own spelling.
+OVDC_COLUMNS = ("name", "org", "k8s provider")
+#: CSE 3's, for servers that keep clusters as entities.
+OVDC_RUNTIME_COLUMNS = ("Name", "ID", "K8s Runtime")
+
+#: CSE's words for the kinds of nodes.
+_KINDS = {CONTROL_PLANE: "master", NFS: "nfs"}
+
+
+def served_template_row(template: ServedTemplate) -> dict[str, Any]:
+    """Return one row of `template list`."""
+    return {
+        "Name": template.name,
+        "Revision": template.revision,
+        "Default": "Yes" if template.is_default else "No",
+        "Catalog": template.catalog,
+        "Catalog Item": template.item,
+        "Description": template.description,
+    }
+
+
+def served_node_row(node: Node) -> dict[str, Any]:
+    """Return one row of `node list`; sizes are blank where the server does not send them."""
+    return {
+        "Name": node.name,
+        "IP Address": node.ip,
+        "Number of CPUs": node.cpus if node.cpus is not None else "",
+        "Memory MB": node.memory_mb if node.memory_mb is not None else "",
+    }
+
+
+def served_node_details(node: Node) -> dict[str, Any]:
+    """Return the properties of `node info`; an NFS node's exports come last."""
+    details = {
+        "Name": node.name,
+        "Node Type": _KINDS.get(node.kind, node.kind),
+        "IP Address": node.ip,
+        "Number of CPUs": node.cpus,
+        "Memory MB": node.memory_mb,
+        "Status": node.vm_status,
+    }
+    exports = list(node.exports) if isinstance(node, ServedNode) else []
+    return {**details, "Exports": exports} if exports else details
+
+
+def upgrade_row(target: UpgradeTarget) -> dict[str, Any]:
+    """Return one row of `cluster upgrade-plan`."""
+    return {
+        "Template Name": target.template,
+        "Template Revision": target.revision,
+        "Kubernetes": target.kubernetes,
+        "Docker-CE": target.docker,
+        "CNI": target.cni,
+    }
+
+
+def ovdc_row(ovdc: OvdcState) -> dict[str, Any]:
+    """Return one row of `ovdc list`, with the keys of either protocol."""
+    if not ovdc.provider:
+        return {"Name": ovdc.name, "ID": ovdc.id, "K8s Runtime": list(ovdc.runtimes)}
+    return {"name": ovdc.name, "org": ovdc.org, "k8s provider": ovdc.provider}
+
+
+def document_pairs(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return a server's object as properties, as vcd-cli shows an object: sorted by key.
+
+    A list takes one line an element; an object in it is shown as `key: value, ...`.
+    """
+    return [(key, _cell(document[key])) for key in sorted(document)]
+
+
+def system_object(info: ServedSystem) -> dict[str, Any]:
+    """Return `system info`: what this client knows, and all that the server said of itself."""
+    ours = plain(info)
+    said = ours.pop("document")
+    return {**ours, **said}
+
+
+def show_cluster(run: Run, cluster: ServedCluster) -> None:
+    """Print a cluster as the server shows it."""
+    document = dict(plain(cluster.document))
+    if cluster.as_yaml and not run.console.as_json:
+        import yaml
+
+        run.console.text(yaml.safe_dump(document, sort_keys=True))
+    else:
+        run.console.properties(document_pairs(document), document)
+
+
+def report_task(run: Run, result: object, what: str) -> bool:
+    """Print the task of a change that was not waited for, and how to follow it.
+
+    Returns whether there was one; `what` names the cluster.
+    """
+    href = getattr(result, "task_href", "")
+    if run.wait or not href:
+        return False
+    show_task(run, href, what, getattr(result, "document", None) or {})
+    return True
+
+
+def show_task(run: Run, href: str, what: str, document: Any) -> None:
+    """Print a task that goes on in VCD; with -j the server's own answer."""
+    command = f"vcd task wait {href.rstrip('/').rsplit('/', 1)[-1]}"
+    if run.console.as_json:
+        run.console.document({**plain(document), "task_href": href, "follow": command})
+        return
+    run.console.sentence(f"The CSE server is at work on {what}; follow it with:", {})
+    run.console.sentence(command, {})
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_line(one) for one in value]
+    if isinstance(value, dict):
+        return [f"{key}: {_line(value[key])}" for key in sorted(value)]
+    return "" if value is None else value
+
+
+def _line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {value[key]}" for key in sorted(value))
+    return str(value)

@@ -1,0 +1,40 @@
+"""Which engine carries a command out: a CSE server's where one answers, else the direct one."""
+
+from __future__ import annotations
+
+from cse_client.engines.base import Engine
+from cse_client.engines.server import WITHOUT_SERVER, open_engine
+from cse_client.engines.server.detect import ABSENT, DOWN, detect
+from cse_client.errors import NotFound
+from cse_client.model import Session
+from cse_client.vcd.gateway import Gateway
+
+__all__ = ["choose_engine"]
+
+
+def choose_engine(session: Session, word: str) -> Engine:
+    """Open the engine that `word` asks for: auto, direct or server.
+
+    One request before the engine's own: `GET /api/cse/system`; none for `direct`. No answer is
+    kept for the next command.
+
+    Raises:
+        SessionInvalid: the session has expired.
+        VcdFault: VCD cannot be reached, or a server is registered but does not answer.
+        NotFound: `server` was asked for and there is none.
+    """
+    from cse_client.engines.direct.engine import DirectEngine
+
+    if word == "direct":
+        return DirectEngine.open(session)
+    gateway = Gateway.attach(session)
+    found = detect(gateway, session)
+    if found.state == DOWN:
+        raise found.down(session.host)
+    if found.state != ABSENT:
+        reason = found.seen if word == "auto" else f"chosen; {found.seen}"
+        return open_engine(gateway, session, found, reason)
+    gateway.identify()
+    if word == "server":
+        raise NotFound(f"VCD at {session.host} has no CSE server registered.", hint=WITHOUT_SERVER)
+    return DirectEngine(gateway, session, server_state=(found.state, found.seen))

@@ -1,0 +1,40 @@
+"""The server engine: the same commands carried out by a CSE server behind VCD's `/api/cse`.
+
+`detect` finds the server and the protocol that it speaks, `extension` talks to it, `waiting`
+follows what it started; `legacy` speaks the protocol of 2.x (and of 3.x in legacy mode).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cse_client.errors import CseError
+
+if TYPE_CHECKING:
+    from cse_client.engines.base import Engine
+    from cse_client.engines.server.detect import Detection
+    from cse_client.model import Session
+    from cse_client.vcd.gateway import Gateway
+
+__all__ = ["WITHOUT_SERVER", "open_engine"]
+
+#: The way out where a server is in the way; every error of this package that it helps with says so.
+WITHOUT_SERVER = "without the server: vcd cse --engine direct ..."
+
+
+def open_engine(gateway: Gateway, session: Session, found: Detection, reason: str) -> Engine:
+    """Return the engine for the protocol that a present server speaks; no request.
+
+    `reason` says why the server is used, for `system info`.
+    """
+    from cse_client.engines.server.detect import LEGACY
+
+    if found.protocol == LEGACY:
+        from cse_client.engines.server.legacy import LegacyEngine
+
+        return LegacyEngine(gateway, session, found, reason=reason)
+    raise CseError(
+        f"CSE server {found.version} keeps clusters as defined entities, which this version of "
+        "the client does not speak.",
+        hint=WITHOUT_SERVER,
+    )

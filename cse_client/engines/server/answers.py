@@ -1,0 +1,209 @@
+"""What a CSE server's bad answers mean, in this project's own errors.
+
+Between the server and us stand VCD and maybe a proxy, and each has error shapes of its own: the
+server's `{"message": {"minor error code": .., "error description": ..}}`, its flat
+`{"message": text}` and its `{"CSE Server Busy": text}`; VCD's XML and JSON; anybody's HTML or
+nothing at all (container-service-extension: container_service_extension/exception_handler.py,
+client/response_processor.py; VCD's own answers recorded).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cse_client.engines.server import WITHOUT_SERVER
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    NotFound,
+    Refused,
+    SessionInvalid,
+    VcdFault,
+    WrongUsage,
+)
+from cse_client.model import Session
+from cse_client.vcd.faults import Action, clean, from_reply, login_line
+from cse_client.vcd.transport import Answer
+
+__all__ = ["CutOff", "ServerDown", "Wish", "error_of", "json_of"]
+
+SUCCESS = (200, 201, 202, 204)
+DOWN = (502, 503, 504)
+CUT_OFF = 504
+_BAD_REQUEST, _NOT_FOUND, _BUSY = 400, 404, 429
+_REFUSED = (401, 403)
+#: The server's words are shown whole; this only keeps a runaway answer from filling the screen.
+_MOST_TEXT = 20_000
+
+#: Minor codes of a missing or an unusable network (container-service-extension:
+#: container_service_extension/minor_error_codes.py).
+_NETWORK_CODES = (4008, 4009)
+_FIRST_CODE, _LAST_CODE = 4000, 4029
+
+
+class ServerDown(VcdFault):
+    """A CSE server is registered with VCD but does not answer."""
+
+
+class CutOff(VcdFault):
+    """VCD stopped waiting for the server's answer to a change: the server may well carry it out.
+
+    VCD's extension layer gives a server ten seconds. Follow the change by its effect.
+    """
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for: `doing` completes "cannot ..."; `missing` names what may not exist."""
+
+    doing: str
+    missing: str = ""
+    changes: bool = False
+
+
+def json_of(answer: Answer, wish: Wish) -> Any:
+    """Return the JSON of a good answer; None for an empty one to a change.
+
+    Raises:
+        VcdFault: it is empty, or no JSON.
+    """
+    text = answer.text.strip()
+    if not text and wish.changes:
+        return None
+    if not text:
+        raise VcdFault(
+            f"cannot {wish.doing}: the CSE server gave an empty answer",
+            hint=WITHOUT_SERVER,
+            status=answer.status,
+        )
+    try:
+        return json.loads(text)
+    except ValueError:
+        kind = answer.content_type.partition(";")[0] or "text without a type"
+        raise VcdFault(
+            f"cannot {wish.doing}: got {kind} where the CSE server answers JSON",
+            hint="is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
+            status=answer.status,
+        ) from None
+
+
+def error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
+    """Translate an answer that is not a success."""
+    document = _object(answer.text)
+    said = document.get("message")
+    if isinstance(said, dict) and ("error description" in said or "minor error code" in said):
+        return _from_server(answer.status, said, wish, session)
+    if answer.status == _BUSY:
+        return _busy(next((str(value) for value in document.values()), ""), wish)
+    if answer.status in DOWN:
+        return _down(answer, wish, session)
+    if isinstance(said, str) and len(document) == 1:
+        return VcdFault(f"cannot {wish.doing}: {_words(said)}", status=answer.status)
+    if answer.status == _NOT_FOUND:
+        return ServerDown(
+            f"cannot {wish.doing}: VCD at {session.host} has no CSE server any more",
+            hint=WITHOUT_SERVER,
+            status=answer.status,
+        )
+    return from_reply(
+        answer.status,
+        answer.text.encode(),
+        answer.content_type,
+        answer.headers.get("x-vmware-vcloud-request-id", ""),
+        Action(wish.doing, missing=wish.missing, changes=wish.changes),
+        session,
+    )
+
+
+def _from_server(status: int, said: dict[str, Any], wish: Wish, session: Session) -> CseError:
+    """Read the server's own error. 2.6.1 answers 500 and -1 for nearly everything."""
+    text = _words(said.get("error description"))
+    code = said.get("minor error code")
+    if code in _NETWORK_CODES:
+        return _network_missing(code, text)
+    sentence = f"cannot {wish.doing}: {text or 'the CSE server gives no reason'}"
+    known = _by_words(status, text, sentence, wish, session)
+    if known is not None:
+        return known
+    if status == _BAD_REQUEST and isinstance(code, int) and _FIRST_CODE <= code <= _LAST_CODE:
+        return WrongUsage(sentence)
+    shown = "" if code in (None, -1) else f"CSE error {code}"
+    return VcdFault(sentence, status=status, code=shown)
+
+
+def _by_words(
+    status: int, text: str, sentence: str, wish: Wish, session: Session
+) -> CseError | None:
+    """Tell by the server's words what its status does not say; None where they are not known."""
+
+    def has(*words: str) -> bool:
+        return any(word in text.lower() for word in words)
+
+    error: CseError | None = None
+    if has("status code: 401", "session token"):
+        error = SessionInvalid(
+            f"the session at {session.host} has expired or is not valid ({text})",
+            hint=f"log in again: {login_line(session)}",
+        )
+    elif status in _REFUSED:
+        error = Refused(sentence, hint="a system administrator may do this")
+    elif status == _BAD_REQUEST and has("disabled"):
+        hint = f"a system administrator can enable it: vcd cse system enable; {WITHOUT_SERVER}"
+        error = Refused(sentence, hint=hint)
+    elif has("forbidden", "missing required rights", "access denied"):
+        error = Refused(sentence, hint="an organization administrator can grant the right")
+    elif has("already exists"):
+        error = Conflict(sentence)
+    elif wish.missing and has("not found", "does not exist"):
+        error = NotFound(f"{wish.missing} was not found: {text}")
+    return error
+
+
+def _network_missing(code: object, text: str) -> WrongUsage:
+    missing = code == _NETWORK_CODES[0]
+    what = "Missing option" if missing else "Invalid or missing value for option"
+    said = f" ({text})" if text and not missing else ""
+    return WrongUsage(
+        f"{what} '-n' / '--network'{said}.",
+        hint="`vcd network list` and `vcd vdc info` show the networks of the VDC.",
+    )
+
+
+def _busy(words: str, wish: Wish) -> VcdFault:
+    said = f": {_words(words)}" if words else ""
+    return VcdFault(
+        f"cannot {wish.doing}: the CSE server is busy{said}",
+        hint="try again in a while",
+        status=_BUSY,
+        repeatable=True,
+    )
+
+
+def _down(answer: Answer, wish: Wish, session: Session) -> VcdFault:
+    if wish.changes and answer.status == CUT_OFF:
+        return CutOff(
+            f"VCD stopped waiting for the CSE server ({wish.doing})",
+            status=answer.status,
+            outcome_unknown=True,
+        )
+    return ServerDown(
+        f"cannot {wish.doing}: a CSE server is registered with VCD at {session.host} but does "
+        "not answer",
+        hint=WITHOUT_SERVER,
+        status=answer.status,
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _words(text: Any) -> str:
+    """Return the server's text whole, in one line and without key material."""
+    return clean(str(text or ""), limit=_MOST_TEXT)[0].rstrip(".")

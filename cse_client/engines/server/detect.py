@@ -1,0 +1,138 @@
+"""Is there a CSE server, and which protocol does it speak?
+
+One request, at every command: an answer that was kept would hide or show the wrong commands after
+the provider has changed something (container-service-extension 3.0.1 does that until the next
+login). The server's own version decides, never the API versions that VCD offers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cse_client.engines.server import WITHOUT_SERVER
+from cse_client.engines.server.answers import Wish, error_of
+from cse_client.engines.server.extension import BASE
+from cse_client.errors import CseError, SessionInvalid, VcdFault
+from cse_client.model import Session
+from cse_client.vcd.faults import UNTRUSTED, version_key
+from cse_client.vcd.gateway import Answer, Gateway
+
+__all__ = ["ABSENT", "DOWN", "ENTITIES", "LEGACY", "PRESENT", "Detection", "detect"]
+
+ABSENT, DOWN, PRESENT = "absent", "down", "present"
+LEGACY, ENTITIES = "legacy", "entities"
+
+#: API versions of CSE servers whose protocol we know; from 35.0 on clusters are entities.
+_LEGACY_VERSIONS = ("33.0", "34.0")
+_ENTITY_VERSIONS = ("35.0", "36.0")
+
+_OK, _UNAUTHORIZED, _TOO_MANY = 200, 401, 429
+_SILENT = (502, 503, 504)
+_ABSENT_STATUS = (403, 404, 406)
+_TRIES = 3
+_PAUSE = 0.3
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found at `/api/cse/system`.
+
+    `state` is `absent`, `down` or `present`; `seen` completes "...: " for people. For a present
+    server: its `version`, the `protocol` (`legacy` or `entities`), the `api_version` to name in
+    Accept, and the `document` that it answered with.
+    """
+
+    state: str
+    seen: str
+    version: str = ""
+    protocol: str = ""
+    api_version: str = ""
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    def down(self, host: str) -> VcdFault:
+        """Make the error for a server that is registered but does not answer."""
+        return VcdFault(
+            f"a CSE server is registered with VCD at {host} but does not answer ({self.seen})",
+            hint=WITHOUT_SERVER,
+        )
+
+
+def detect(gateway: Gateway, session: Session) -> Detection:
+    """Ask once (again only where the connection fails).
+
+    Raises:
+        SessionInvalid: the session has expired.
+        VcdFault: VCD cannot be reached.
+        CseError: the server speaks no protocol that we know.
+    """
+    answer = _ask(gateway)
+    wish = Wish("open the session")
+    if answer.status == _UNAUTHORIZED:
+        error = error_of(answer, wish, session)
+        raise error if isinstance(error, SessionInvalid) else SessionInvalid(error.message)
+    if answer.status in _ABSENT_STATUS:
+        # 406: VCD does not serve the session's API version, which its own calls explain better.
+        return Detection(ABSENT, f"VCD has no CSE server registered (HTTP {answer.status})")
+    if answer.status == _TOO_MANY:
+        raise error_of(answer, wish, session)
+    document = _object(answer.text)
+    if answer.status != _OK or "version" not in document:
+        return Detection(DOWN, _what_came(answer))
+    return _present(document, session)
+
+
+def _ask(gateway: Gateway) -> Answer:
+    for left in reversed(range(_TRIES)):
+        try:
+            return gateway.ask_json("GET", f"{BASE}/system", "open the session")
+        except VcdFault as fault:
+            if not left or fault.code == UNTRUSTED:
+                raise
+        gateway.clock.sleep(_PAUSE)
+    raise AssertionError("unreachable")
+
+
+def _present(document: Mapping[str, Any], session: Session) -> Detection:
+    """Choose protocol and API version by what the server says of itself."""
+    version = str(document["version"])
+    said = f"CSE server {version} answers"
+    if version.startswith("2."):
+        return Detection(PRESENT, said, version, LEGACY, session.api_version, document)
+    served = document.get("cse_server_supported_api_versions")
+    if isinstance(served, list):
+        legacy = document.get("cse_server_running_in_legacy_mode") is True
+        wanted = _LEGACY_VERSIONS if legacy else _ENTITY_VERSIONS
+        offered = [str(one) for one in served]
+        fitting = sorted((one for one in offered if one in wanted), key=version_key)
+    else:
+        offered = [str(document.get("cse_server_api_version") or "none")]
+        fitting = [one for one in offered if one in (*_LEGACY_VERSIONS, *_ENTITY_VERSIONS)]
+    if not fitting:
+        raise CseError(
+            f"CSE server {version} speaks API version {', '.join(offered)}, which this client "
+            "does not know.",
+            hint=WITHOUT_SERVER,
+        )
+    chosen = fitting[-1]
+    protocol = LEGACY if chosen in _LEGACY_VERSIONS else ENTITIES
+    return Detection(PRESENT, said, version, protocol, chosen, document)
+
+
+def _what_came(answer: Answer) -> str:
+    if answer.status in _SILENT:
+        return f"HTTP {answer.status}"
+    if not answer.text.strip():
+        return f"HTTP {answer.status} with an empty body"
+    kind = answer.content_type.partition(";")[0] or "no type"
+    return f"HTTP {answer.status} with {kind}, which is no answer of a CSE server"
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

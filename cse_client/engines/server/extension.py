@@ -1,0 +1,159 @@
+"""Talking to a CSE server through VCD.
+
+Every answer ends either as JSON or as one of our errors (`answers`). Reads are repeated when the
+way fails; a change is sent again only where it surely was not accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of
+from cse_client.errors import VcdFault
+from cse_client.model import Session
+from cse_client.vcd import faults, tasks
+from cse_client.vcd.gateway import Answer, Gateway
+
+__all__ = ["BASE", "Extension", "quoted"]
+
+#: Where VCD offers the server's REST interface.
+BASE = "/api/cse"
+
+#: A read is tried this often in all, with growing pauses (seconds) in between.
+_TRIES = 4
+_FIRST_PAUSE = 0.3
+_LONGEST_PAUSE = 5.0
+_PASSING = (429, 502, 503)
+
+
+class Extension:
+    """One CSE server, spoken to with one API version and the session's token.
+
+    `base` is put before every path: `/api/cse` for the server, `/cloudapi/1.0.0` for VCD's own
+    entities.
+    """
+
+    def __init__(
+        self, gateway: Gateway, session: Session, *, api_version: str = "", base: str = BASE
+    ) -> None:
+        self._gateway = gateway
+        self._session = session
+        self._api_version = api_version
+        self._base = base
+
+    def get(
+        self,
+        path: str,
+        doing: str,
+        *,
+        query: Mapping[str, str | None] | None = None,
+        missing: str = "",
+    ) -> Any:
+        """Read a JSON document.
+
+        `doing` completes "cannot ..."; `missing` names what the address stands for. Empty and
+        None values of `query` are left out.
+
+        Raises:
+            NotFound, Refused, SessionInvalid, VcdFault: see `answers`.
+        """
+        wish = Wish(doing, missing)
+        return json_of(self.answer(path, wish, query=query), wish)
+
+    def answer(
+        self, path: str, wish: Wish, *, query: Mapping[str, str | None] | None = None
+    ) -> Answer:
+        """Read and return a good answer as it came, headers included."""
+        pause = _FIRST_PAUSE
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._once("GET", path, wish, query=query)
+            except VcdFault as fault:
+                if not left or not _passing(fault):
+                    raise
+            self._gateway.clock.sleep(pause)
+            pause = min(pause * 3, _LONGEST_PAUSE)
+        raise AssertionError("unreachable")
+
+    def change(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        deadline: float,
+        body: Any = None,
+        query: Mapping[str, str | None] | None = None,
+        missing: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send a change and return the JSON of its answer; None where that is empty.
+
+        `deadline` is a moment of the gateway's clock: until then a change that was turned away
+        (connection refused, server busy) is sent again, a few times at most.
+
+        Raises:
+            VcdFault: with `outcome_unknown` when VCD or the way broke off before an answer
+                (`CutOff` among them): follow the change by its effect, do not repeat it.
+            CseError: see `answers`.
+        """
+        wish = Wish(doing, missing, changes=True)
+        return json_of(
+            self.changed(
+                method, path, wish, deadline=deadline, body=body, query=query, headers=headers
+            ),
+            wish,
+        )
+
+    def changed(
+        self,
+        method: str,
+        path: str,
+        wish: Wish,
+        *,
+        deadline: float,
+        body: Any = None,
+        query: Mapping[str, str | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a change and return its good answer as it came, headers included; see `change`."""
+
+        def send() -> Answer:
+            return self._once(method, path, wish, body=body, query=query, headers=headers)
+
+        return tasks.change(self._gateway, send, deadline)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        wish: Wish,
+        *,
+        body: Any = None,
+        query: Mapping[str, str | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        answer = self._gateway.ask_json(
+            method,
+            self._base + path,
+            wish.doing,
+            query={key: value for key, value in (query or {}).items() if value} or None,
+            body=body,
+            api_version=self._api_version,
+            headers=headers,
+        )
+        if answer.status not in SUCCESS:
+            raise error_of(answer, wish, self._session)
+        return answer
+
+
+def quoted(name: str) -> str:
+    """Return a name as one step of a path."""
+    return quote(name, safe="")
+
+
+def _passing(fault: VcdFault) -> bool:
+    """Say whether a read that met this fault may go well a moment later."""
+    return fault.status in _PASSING or (fault.status == 0 and fault.code != faults.UNTRUSTED)

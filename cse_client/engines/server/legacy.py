@@ -1,0 +1,361 @@
+"""The legacy protocol: CSE server 2.6.1, and 3.x in legacy mode.
+
+Whatever API version VCD offers: the server's own version decides (`detect`). Paths and keys:
+container-service-extension 2.6.1, container_service_extension/request_processor.py and
+request_handlers/; nulls are left out, which means the same to the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cse_client.engines.server import legacy_documents as documents
+from cse_client.engines.server.extension import quoted
+from cse_client.engines.server.legacy_parts import (
+    complete,
+    count,
+    direct_only,
+    hardware,
+    leaving,
+    refuse_direct_words,
+)
+from cse_client.engines.server.legacy_provider import LegacyProvider
+from cse_client.engines.server.legacy_reading import LegacyReading
+from cse_client.engines.server.waiting import follow_effect, follow_task, gone
+from cse_client.errors import CseError, NotFound, Refused, VcdFault, WrongUsage
+from cse_client.model import (
+    CONTROL_PLANE,
+    NFS,
+    WORKER,
+    Cluster,
+    ClusterSpec,
+    ClusterSummary,
+    Progress,
+    RunOptions,
+    Template,
+    TemplateFacts,
+)
+from cse_client.model.scaling import NodesSpec, RemovalSpec
+from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
+
+__all__ = ["LegacyEngine"]
+
+
+class LegacyEngine(LegacyReading, LegacyProvider):
+    """Implements `Engine`, `NodeDetails`, `Upgrading` and `Provider` of `engines.base`."""
+
+    # ---- changing -----------------------------------------------------------------------------
+
+    def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Have the server make the cluster. Raises Conflict where there is one of that name."""
+        vdc = spec.vdc or self._session.vdc
+        if not vdc:
+            raise WrongUsage(
+                "No VDC is chosen.", hint="choose one: vcd vdc use NAME, or --vdc NAME"
+            )
+        refuse_direct_words(spec)
+        place = self._place(vdc, spec.org or self._session.org)
+        body = {
+            "cluster_name": spec.name,
+            "num_workers": spec.workers,
+            "network_name": spec.network,
+            "enable_nfs": spec.nfs,
+            "rollback": options.rollback,
+            **place,
+            **hardware(spec),
+            **self._template(spec),
+        }
+
+        def made() -> bool:
+            try:
+                return complete(self._read(spec.name, place), spec.workers)
+            except NotFound:
+                return False
+
+        what = f"creation of cluster '{spec.name}'"
+        answer = self._carry_out("POST", "/clusters", what, body, options, progress, made)
+        return self._result(spec.name, place, answer, options)
+
+    def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Bring the number of workers to `spec.workers`.
+
+        The server's own resize only grows; to shrink, nodes are deleted by name.
+        """
+        place = self._place(spec.vdc, spec.org)
+        before = self._read(spec.cluster, place)
+        workers = [node.name for node in before.nodes if node.kind == WORKER]
+        if spec.workers == len(workers):
+            return before
+        what = f"resizing of cluster '{spec.cluster}'"
+        if spec.workers < len(workers):
+            going = leaving(workers, spec)
+            return self._shrink(spec.cluster, going, place, options, progress)
+        body = {**self._growth(spec, before, options), **place}
+        path = f"/cluster/{quoted(spec.cluster)}"
+        answer = self._carry_out(
+            "PUT", path, what, body, options, progress,
+            lambda: complete(self._read(spec.cluster, place), spec.workers),
+        )  # fmt: skip
+        return self._result(spec.cluster, place, answer, options)
+
+    def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Add `spec.workers` workers, or NFS nodes where `spec.nfs`."""
+        place = self._place(spec.vdc, spec.org)
+        before = self._read(spec.cluster, place)
+        kind = NFS if spec.nfs else WORKER
+        wanted = count(before, kind) + spec.workers
+        body = {**self._growth(spec, before, options), "enable_nfs": spec.nfs, **place}
+        answer = self._carry_out(
+            "POST", "/nodes", f"addition of nodes to cluster '{spec.cluster}'", body,
+            options, progress, lambda: count(self._read(spec.cluster, place), kind) >= wanted,
+        )  # fmt: skip
+        return self._result(spec.cluster, place, answer, options)
+
+    def remove_nodes(
+        self, spec: RemovalSpec, options: RunOptions, progress: Progress
+    ) -> ServedRemoval:
+        """Have the server drain and delete nodes. It would accept unknown names, so look first."""
+        place = self._place(spec.vdc, spec.org)
+        present = {node.name: node.kind for node in self._read(spec.cluster, place).nodes}
+        unknown = [name for name in spec.nodes if name not in present]
+        if unknown:
+            raise NotFound(
+                f"cluster '{spec.cluster}' has no node {', '.join(unknown)}",
+                hint=f"see which there are: vcd cse node list {spec.cluster}",
+            )
+        for name in spec.nodes:
+            if present[name] == CONTROL_PLANE:
+                raise Refused(f"{name} is the control plane of cluster '{spec.cluster}'")
+        going = list(dict.fromkeys(spec.nodes))
+        answer = self._delete_nodes(spec.cluster, going, place, options, progress)
+        return ServedRemoval(spec.cluster, tuple(going), task_href=_unawaited(answer, options))
+
+    def delete(
+        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
+    ) -> ServedDeletion:
+        """Have the server delete the cluster, and look that it is gone."""
+        place = self._place(vdc, org)
+
+        def deleted() -> bool:
+            return gone(lambda: self._read(name, place))
+
+        what = f"deletion of cluster '{name}'"
+        answer = self._carry_out(
+            "DELETE", f"/cluster/{quoted(name)}", what, None, options, progress, deleted,
+            query=place, missing=f"cluster '{name}'",
+        )  # fmt: skip
+        if not options.wait:
+            return ServedDeletion(name, name, task_href=_unawaited(answer, options))
+        left = () if deleted() else (f"the cluster {name}, which the server still shows",)
+        return ServedDeletion(name, name, verified_gone=not left, left=left)
+
+    def upgrade(
+        self,
+        name: str,
+        template: str,
+        revision: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        vdc: str = "",
+        org: str = "",
+    ) -> Cluster:
+        """Have the server upgrade the cluster to a template of its plan."""
+        place = self._place(vdc, org)
+        body = {
+            "cluster_name": name,
+            "template_name": template,
+            "template_revision": revision,
+            **place,
+        }
+
+        def upgraded() -> bool:
+            now = self._read(name, place).summary
+            return (now.template, now.template_revision) == (template, revision)
+
+        answer = self._carry_out(
+            "POST", f"/cluster/{quoted(name)}/action/upgrade", f"upgrade of cluster '{name}'",
+            body, options, progress, upgraded, missing=f"cluster '{name}'",
+        )  # fmt: skip
+        return self._result(name, place, answer, options)
+
+    # ---- only without a server ----------------------------------------------------------------
+
+    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
+        """Refuse: a server's templates are its operator's. Raises WrongUsage."""
+        raise direct_only("A CSE server takes templates from its own catalog only")
+
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
+        """Refuse: the server tells no plan. Raises WrongUsage."""
+        raise direct_only("A CSE server does not tell what it would do")
+
+    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
+        """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
+        raise direct_only("A CSE server cannot seal a cluster")
+
+    # ---- inner --------------------------------------------------------------------------------
+
+    def _carry_out(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        body: Mapping[str, Any] | None,
+        options: RunOptions,
+        progress: Progress,
+        reached: Callable[[], bool],
+        *,
+        query: Mapping[str, str] | None = None,
+        missing: str = "",
+    ) -> Mapping[str, Any]:
+        """Send a change and follow it to its end; return the server's answer, `{}` without one.
+
+        `reached` looks at the effect, for a change whose answer VCD cut off.
+        """
+        deadline = self._gateway.clock.monotonic() + options.timeout
+        name = str((body or {}).get("cluster_name") or missing.partition("'")[2].rstrip("'"))
+        look = f"vcd cse cluster info {name}"
+        try:
+            said = self._server.change(
+                method,
+                path,
+                f"start the {what}",
+                deadline=deadline,
+                body=body,
+                query=query,
+                missing=missing,
+            )
+        except VcdFault as fault:
+            if not fault.outcome_unknown:
+                raise
+            if not options.wait:
+                fault.hint = f"the server may still be at work on it; see: {look}"
+                raise
+            follow_effect(
+                self._gateway, reached, what=what, deadline=deadline, progress=progress, look=look
+            )
+            return {}
+        answer = documents.mapping(said, f"the {what}") if said is not None else {}
+        href = documents.text(answer, "task_href")
+        if options.wait and href:
+            self._await(href, what, deadline, progress, reached, look)
+        return answer
+
+    def _await(
+        self,
+        href: str,
+        what: str,
+        deadline: float,
+        progress: Progress,
+        reached: Callable[[], bool],
+        look: str,
+    ) -> None:
+        try:
+            follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
+        except NotFound:
+            # the administrator's task may be hidden from this user
+            follow_effect(
+                self._gateway, reached, what=what, deadline=deadline, progress=progress, look=look
+            )
+
+    def _result(
+        self, name: str, place: Mapping[str, str], answer: Mapping[str, Any], options: RunOptions
+    ) -> ServedCluster:
+        """Return the cluster after a change; without waiting, only what the answer told."""
+        if options.wait:
+            try:
+                return self._read(name, place)
+            except CseError as error:
+                error.notes.append("the change itself has succeeded; only reading it back failed")
+                raise
+        return ServedCluster(
+            summary=ClusterSummary(
+                name=name,
+                vdc=place.get("ovdc_name", ""),
+                org=place.get("org_name", ""),
+                cluster_id=documents.text(answer, "cluster_id"),
+            ),
+            document=answer,
+            task_href=documents.text(answer, "task_href"),
+        )
+
+    def _growth(
+        self, spec: NodesSpec, before: ServedCluster, options: RunOptions
+    ) -> dict[str, Any]:
+        """Return the common part of resize and node creation.
+
+        The server would take its default template, and so mix Kubernetes versions: the cluster's
+        own is named where the user named none. The network is required; the vApp tells it.
+        """
+        body = {
+            "cluster_name": spec.cluster,
+            "num_workers": spec.workers,
+            "network_name": spec.network or self._network(before),
+            "rollback": options.rollback,
+            **hardware(spec),
+            **self._template(spec),
+        }
+        own = before.summary
+        if "template_name" not in body and own.template and own.template_revision:
+            body["template_name"] = own.template
+            body["template_revision"] = own.template_revision
+        return body
+
+    def _template(self, spec: ClusterSpec | NodesSpec) -> dict[str, Any]:
+        """Return name and revision of the wanted template, the newest where none was named.
+
+        The server needs both or neither.
+        """
+        revision = spec.template_revision
+        if spec.template and revision is None:
+            known = [one.revision for one in self.templates() if one.name == spec.template]
+            if not known:
+                raise NotFound(
+                    f"the CSE server has no template '{spec.template}'",
+                    hint="`vcd cse template list` shows those it has",
+                )
+            revision = max(known)
+        return (
+            {"template_name": spec.template, "template_revision": revision} if spec.template else {}
+        )
+
+    def _network(self, before: ServedCluster) -> str:
+        href = documents.text(before.document, "vapp_href")
+        networks = self._gateway.vapp(self._gateway.address(href)).networks if href else ()
+        if len(networks) == 1:
+            return networks[0]
+        raise WrongUsage(
+            "Missing option '-n' / '--network'.",
+            hint="`vcd network list` and `vcd vdc info` show the networks of the VDC.",
+        )
+
+    def _shrink(
+        self,
+        cluster: str,
+        going: Sequence[str],
+        place: Mapping[str, str],
+        options: RunOptions,
+        progress: Progress,
+    ) -> ServedCluster:
+        answer = self._delete_nodes(cluster, going, place, options, progress)
+        return self._result(cluster, place, answer, options)
+
+    def _delete_nodes(
+        self,
+        cluster: str,
+        going: Sequence[str],
+        place: Mapping[str, str],
+        options: RunOptions,
+        progress: Progress,
+    ) -> Mapping[str, Any]:
+        def removed() -> bool:
+            return not {node.name for node in self._read(cluster, place).nodes} & set(going)
+
+        body = {"cluster_name": cluster, "node_names": list(going), **place}
+        what = f"deletion of {', '.join(going)} of cluster '{cluster}'"
+        return self._carry_out("DELETE", "/nodes", what, body, options, progress, removed)
+
+
+def _unawaited(answer: Mapping[str, Any], options: RunOptions) -> str:
+    return "" if options.wait else documents.text(answer, "task_href")

@@ -1,0 +1,107 @@
+"""What a CSE server tells besides the words that every engine has.
+
+`document` is the server's own object as it came: its keys are what CSE's clients print, so that
+scripts which read them survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cse_client.model import Cluster, Deletion, Node, SystemInfo, Template
+from cse_client.model.scaling import Removal
+
+__all__ = [
+    "ComputePolicy",
+    "OvdcState",
+    "ServedCluster",
+    "ServedDeletion",
+    "ServedNode",
+    "ServedRemoval",
+    "ServedSystem",
+    "ServedTemplate",
+    "UpgradeTarget",
+]
+
+
+@dataclass(frozen=True)
+class ServedCluster(Cluster):
+    """A cluster as a CSE server shows it.
+
+    `task_href` is the VCD task of a change that was not waited for; empty otherwise. `as_yaml`
+    asks for the document as YAML, as CSE's clients show entities.
+    """
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    task_href: str = ""
+    as_yaml: bool = False
+
+
+@dataclass(frozen=True)
+class ServedNode(Node):
+    """A node as a CSE server shows it; `exports` are an NFS node's folders."""
+
+    exports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServedTemplate(Template):
+    """A template that a CSE server offers."""
+
+
+@dataclass(frozen=True)
+class ServedDeletion(Deletion):
+    """A deletion by a CSE server; `task_href` as in `ServedCluster`."""
+
+    task_href: str = ""
+
+
+@dataclass(frozen=True)
+class ServedRemoval(Removal):
+    """A removal of nodes by a CSE server; `task_href` as in `ServedCluster`."""
+
+    task_href: str = ""
+
+
+@dataclass(frozen=True)
+class ServedSystem(SystemInfo):
+    """The server engine's `system info`; `document` is what the server said of itself."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UpgradeTarget:
+    """A template that a cluster can be upgraded to; versions are text, as in `1.20`."""
+
+    template: str
+    revision: str
+    kubernetes: str = ""
+    docker: str = ""
+    cni: str = ""
+
+
+@dataclass(frozen=True)
+class OvdcState:
+    """An org VDC and what it may be used for.
+
+    `provider` is the legacy word (`none`, `native`, `ent-pks`), `runtimes` the entity protocol's.
+    """
+
+    name: str
+    org: str = ""
+    id: str = ""
+    provider: str = ""
+    runtimes: tuple[str, ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ComputePolicy:
+    """A VM sizing or placement policy that an org VDC offers."""
+
+    name: str
+    id: str = ""
+    href: str = ""

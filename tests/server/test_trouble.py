@@ -1,0 +1,340 @@
+"""A CSE server that is not there, down, disabled, busy or beside itself: one sentence, one code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.programs import Result
+from tests.server.conftest import CLUSTER, ROW, SYSTEM, TASK, Served, answer, failure, write_profile
+from tests.unit.vcd.conftest import Answer
+
+Run = Callable[..., Result]
+
+PROBE = "GET /api/cse/system"
+LIST = "GET /api/cse/clusters?org_name=acme"
+INFO = "GET /api/cse/cluster/blue?org_name=acme"
+DIRECT = "Hint: Without the server: vcd cse --engine direct ...\n"
+XML_404 = Answer(
+    '<Error xmlns="http://www.vmware.com/vcloud/v1.5" majorErrorCode="404" message="Not Found"'
+    ' minorErrorCode="NOT_FOUND"/>',
+    404,
+)
+JSON_504 = answer(
+    {"minorErrorCode": "INTERNAL_SERVER_ERROR", "message": "Timed out", "majorErrorCode": 504}, 504
+)
+HTML = Answer("<html><body>Sign in</body></html>", 200, "text/html")
+EMPTY = Answer("", 200, "")
+NO_JSON = Answer("<html><body>Oops</body></html>", 500, "text/html")
+EXPIRED = Answer("", 401, "")
+NO_CLUSTERS = '<QueryResultRecords xmlns="http://www.vmware.com/vcloud/v1.5" total="0"/>'
+
+
+@pytest.mark.parametrize(
+    ("probe", "seen"),
+    [
+        (JSON_504, "HTTP 504"),
+        (Answer("", 503, ""), "HTTP 503"),
+        (HTML, "HTTP 200 with text/html, which is no answer of a CSE server"),
+        (EMPTY, "HTTP 200 with an empty body"),
+        (NO_JSON, "HTTP 500 with text/html, which is no answer of a CSE server"),
+    ],
+)
+def test_a_server_that_does_not_answer(cse: Run, served: Served, probe: Answer, seen: str) -> None:
+    served.set(PROBE, probe)
+    result = cse("cluster", "list")
+    assert (result.out, result.code) == ("", 1)
+    assert result.err == (
+        f"Error: A CSE server is registered with VCD at {served.base} but does not answer "
+        f"({seen}).\n{DIRECT}"
+    )
+    assert served.asked() == [PROBE]
+
+
+def test_without_the_server_its_state_does_not_matter(cse: Run, served: Served) -> None:
+    served.set(PROBE, JSON_504)
+    served.set("GET /api/query*", NO_CLUSTERS)
+    result = cse("--engine", "direct", "cluster", "list")
+    assert (result.out, result.err, result.code) == ("\n", "", 0)
+    assert PROBE not in served.asked()
+
+
+def test_no_server_means_the_direct_engine(cse: Run, served: Served) -> None:
+    served.set(PROBE, XML_404)
+    served.set("GET /api/query*", NO_CLUSTERS)
+    result = cse("cluster", "list")
+    assert (result.out, result.err, result.code) == ("\n", "", 0)
+    assert served.asked()[:2] == [PROBE, "GET /api/session"]
+    assert len(served.asked()) == 3
+
+
+@pytest.mark.parametrize("way", ["option", "variable", "profile"])
+def test_ways_to_choose_the_engine(cse: Run, served: Served, home: Path, way: str) -> None:
+    served.set("GET /api/query*", NO_CLUSTERS)
+    if way == "profile":
+        write_profile(home, served.base, cse_engine="direct")
+    words = ["--engine", "direct"] if way == "option" else []
+    result = cse(
+        *words, "cluster", "list", env={"CSE_ENGINE": "direct"} if way == "variable" else {}
+    )
+    assert (result.out, result.err, result.code) == ("\n", "", 0)
+    assert PROBE not in served.asked()
+
+
+def test_the_option_beats_the_profile(cse: Run, served: Served, home: Path) -> None:
+    write_profile(home, served.base, cse_engine="direct")
+    served.get("/api/cse/clusters?org_name=acme", [])
+    assert cse("--engine", "auto", "cluster", "list").code == 0
+    assert served.asked() == [PROBE, LIST]
+
+
+def test_a_word_that_is_no_engine(cse: Run, served: Served, home: Path) -> None:
+    write_profile(home, served.base, cse_engine="both")
+    result = cse("cluster", "list")
+    assert (result.code, served.asked()) == (2, [])
+    assert result.err == (
+        "Error: The engine 'both' is not known (cse_engine in ~/.vcd-cli/profiles.yaml).\n"
+        "Hint: It must be one of: auto, direct, server\n"
+    )
+    assert cse("--engine", "both", "cluster", "list").code == 2
+
+
+def test_a_server_that_must_be_there(cse: Run, served: Served) -> None:
+    served.set(PROBE, XML_404)
+    result = cse("--engine", "server", "cluster", "list")
+    assert (result.out, result.code) == ("", 3)
+    assert result.err == f"Error: VCD at {served.base} has no CSE server registered.\n{DIRECT}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ovdc", "list"], ["system", "disable"], ["cluster", "upgrade-plan", "blue"]],
+)
+def test_what_needs_a_server(cse: Run, served: Served, words: list[str]) -> None:
+    served.set(PROBE, XML_404)
+    result = cse(*words)
+    assert (result.out, result.code) == ("", 2)
+    assert result.err.startswith(f"Error: `{' '.join(words[:2])}` needs a CSE server, ")
+
+
+TROUBLE = [
+    (
+        failure("CSE service is disabled. Contact the System Administrator.", 400),
+        4,
+        "Error: Cannot list the clusters: CSE service is disabled. Contact the System "
+        "Administrator.\nHint: A system administrator can enable it: vcd cse system enable; "
+        "without the server: vcd cse --engine direct ...\n",
+    ),
+    (
+        failure("Access Forbidden. Missing required rights: ['{cse}:CSE NATIVE DEPLOY RIGHT']."),
+        4,
+        "Error: Cannot list the clusters: Access Forbidden. Missing required rights: "
+        "['{cse}:CSE NATIVE DEPLOY RIGHT'].\n"
+        "Hint: An organization administrator can grant the right\n",
+    ),
+    (
+        failure("The vCD is broken."),
+        1,
+        "Error: Cannot list the clusters: The vCD is broken.\nVCD: HTTP status 500\n",
+    ),
+    (
+        HTML,
+        1,
+        "Error: Cannot list the clusters: got text/html where the CSE server answers JSON.\n"
+        "VCD: HTTP status 200\nHint: Is a proxy in between? (HTTPS_PROXY, NO_PROXY)\n",
+    ),
+    (
+        EMPTY,
+        1,
+        "Error: Cannot list the clusters: the CSE server gave an empty answer.\n"
+        f"VCD: HTTP status 200\n{DIRECT}",
+    ),
+    (
+        NO_JSON,
+        1,
+        "Error: Cannot list the clusters: got HTTP 500 and text/html, which is not a VCD answer.\n"
+        "VCD: HTTP status 500\nHint: Is a proxy in between? (HTTPS_PROXY, NO_PROXY)\n",
+    ),
+    (
+        answer({"message": "Invalid Accept header."}, 406),
+        1,
+        "Error: Cannot list the clusters: Invalid Accept header.\nVCD: HTTP status 406\n",
+    ),
+    (
+        JSON_504,
+        1,
+        "Error: Cannot list the clusters: a CSE server is registered with VCD at {base} but does "
+        f"not answer.\nVCD: HTTP status 504\n{DIRECT}",
+    ),
+    (
+        EXPIRED,
+        4,
+        "Error: The session at {base} has expired or is not valid (cannot list the clusters).\n"
+        "Hint: Log in again: vcd login {base} acme bob\n",
+    ),
+    (
+        failure("Status code: 401, None (request id: 1)"),
+        4,
+        "Error: The session at {base} has expired or is not valid (Status code: 401, None "
+        "(request id: 1)).\nHint: Log in again: vcd login {base} acme bob\n",
+    ),
+    (
+        answer({"not": "a list"}),
+        1,
+        "Error: The CSE server's answer cannot be understood: the list of clusters is not as "
+        "expected.\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bad", "code", "err"), TROUBLE)
+def test_a_bad_answer_to_a_read(cse: Run, served: Served, bad: Answer, code: int, err: str) -> None:
+    served.set(LIST, bad)
+    result = cse("cluster", "list")
+    assert (result.out, result.code) == ("", code)
+    assert result.err == err.replace("{base}", served.base)
+    assert served.asked() == [PROBE, LIST]
+
+
+def test_an_error_is_one_document(cse: Run, served: Served) -> None:
+    served.set(INFO, failure("Cluster 'blue' not found."))
+    result = cse("cluster", "info", "blue", options=("-j",))
+    assert result.code == 3
+    assert json.loads(result.out)["error"] == (
+        "Cluster 'blue' was not found: Cluster 'blue' not found."
+    )
+
+
+def test_a_read_is_asked_again_after_a_hiccup(cse: Run, served: Served) -> None:
+    busy = answer({"CSE Server Busy": "try later"}, 429)
+    served.set(LIST, busy, Answer(drop=True), answer([ROW]))
+    result = cse("cluster", "list")
+    assert (result.err, result.code) == ("", 0)
+    assert served.asked() == [PROBE, LIST, LIST, LIST]
+
+
+def test_a_server_that_stays_busy(cse: Run, served: Served) -> None:
+    served.set(LIST, answer({"CSE Server Busy": "too many requests"}, 429))
+    result = cse("cluster", "list")
+    assert (result.out, result.code) == ("", 1)
+    assert result.err == (
+        "Error: Cannot list the clusters: the CSE server is busy: too many requests.\n"
+        "VCD: HTTP status 429\nHint: Try again in a while\n"
+    )
+
+
+def test_an_expired_session_is_told_at_the_first_request(cse: Run, served: Served) -> None:
+    served.set(PROBE, EXPIRED)
+    result = cse("cluster", "list")
+    assert (result.out, result.code, served.asked()) == ("", 4, [PROBE])
+    assert result.err.endswith(f"Hint: Log in again: vcd login {served.base} acme bob\n")
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "err"),
+    [
+        (
+            failure("Cluster 'blue' already exists."),
+            1,
+            "Error: Cannot start the creation of cluster 'blue': Cluster 'blue' already exists.\n",
+        ),
+        (
+            failure("Missing network_name", 400, 4008),
+            2,
+            "Error: Missing option '-n' / '--network'.\n"
+            "Hint: `vcd network list` and `vcd vdc info` show the networks of the VDC.\n",
+        ),
+        (
+            failure("network 'x' is not valid", 400, 4009),
+            2,
+            "Error: Invalid or missing value for option '-n' / '--network' (network 'x' is not "
+            "valid).\n"
+            "Hint: `vcd network list` and `vcd vdc info` show the networks of the VDC.\n",
+        ),
+    ],
+)
+def test_a_creation_that_is_refused(
+    cse: Run, served: Served, bad: Answer, code: int, err: str
+) -> None:
+    served.set("POST /api/cse/clusters", bad)
+    result = cse("cluster", "create", "blue", "-n", "net1")
+    assert (result.out, result.err, result.code) == ("", err, code)
+    assert served.asked() == [PROBE, "POST /api/cse/clusters"]
+
+
+@pytest.mark.parametrize("cut", [JSON_504, Answer(drop=True)])
+def test_a_creation_that_is_cut_off_is_followed_not_repeated(
+    cse: Run, served: Served, cut: Answer
+) -> None:
+    place = f"{INFO}&ovdc_name=vdc1"
+    served.set("POST /api/cse/clusters", cut)
+    half = {**CLUSTER, "nodes": CLUSTER["nodes"][:1]}
+    served.set(
+        place, failure("Cluster 'blue' not found."), answer(half), answer(CLUSTER), answer(CLUSTER)
+    )
+    result = cse("cluster", "create", "blue", "-n", "net1")
+    assert result.code == 0, result.err
+    assert result.out.startswith("Cluster blue is ready: 1 control plane and 2 workers, ")
+    assert "VCD gave no answer about the creation of cluster 'blue'" in result.err
+    assert served.asked() == [PROBE, "POST /api/cse/clusters", place, place, place, place]
+
+
+def test_a_cut_off_creation_without_an_effect_is_given_up(cse: Run, served: Served) -> None:
+    served.set("POST /api/cse/clusters", JSON_504)
+    served.set("GET /api/cse/cluster/blue*", failure("Cluster 'blue' not found."))
+    result = cse("cluster", "create", "blue", "-n", "net1", "--timeout", "1s")
+    assert (result.out, result.code) == ("", 5)
+    assert result.err.endswith("Hint: vcd cse cluster info blue\n")
+    assert served.asked().count("POST /api/cse/clusters") == 1
+
+
+def test_a_change_that_the_server_turned_away_is_sent_again(cse: Run, served: Served) -> None:
+    served.tasks(("success", "Done"))
+    href = f"https://elsewhere.example/api/task/{TASK}"
+    served.set(
+        "POST /api/cse/clusters",
+        answer({"CSE Server Busy": "later"}, 429),
+        answer({"name": "blue", "task_href": href}, 202),
+    )
+    result = cse("cluster", "create", "blue", "-n", "net1")
+    assert result.code == 0, result.err
+    assert served.asked().count("POST /api/cse/clusters") == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ({"cse_server_api_version": "33.0", "version": "3.0.5"}, "33.0"),
+        (
+            {
+                "version": "3.1.4",
+                "cse_server_api_version": "36.0",
+                "cse_server_supported_api_versions": ["33.0", "34.0", "35.0", "36.0"],
+                "cse_server_running_in_legacy_mode": True,
+            },
+            "34.0",
+        ),
+    ],
+)
+def test_cse_3_in_legacy_mode(
+    cse: Run, served: Served, said: dict[str, object], version: str
+) -> None:
+    served.get("/api/cse/system", {**SYSTEM, **said})
+    served.get("/api/cse/clusters?org_name=acme", [])
+    assert cse("cluster", "list").code == 0
+    assert served.asked() == [PROBE, LIST]
+    accepts = [request.headers["Accept"] for request in served.vcd.requests]
+    assert accepts[1] == f"application/json;version={version}"
+
+
+def test_a_server_of_the_future(cse: Run, served: Served) -> None:
+    served.get("/api/cse/system", {**SYSTEM, "version": "4.0.0", "cse_server_api_version": "40.0"})
+    result = cse("cluster", "list")
+    assert (result.out, result.code) == ("", 1)
+    assert result.err == (
+        "Error: CSE server 4.0.0 speaks API version 40.0, which this client does not know.\n"
+        f"{DIRECT}"
+    )
