@@ -14,6 +14,7 @@ from typing import Protocol
 from ..deletion import Deletion
 from ..state import Cluster
 from ..store import Change
+from .balancers import Balancers
 from .budgets import Budgets
 from .certificates import Certificates
 from .custom import CustomResources
@@ -69,6 +70,7 @@ class Controllers:
             Scheduler(cluster, pods),
             Kubelets(cluster, deletion, pods),
             Endpoints(cluster, deletion),
+            Balancers(cluster),
             Budgets(cluster),
             TokenCleaner(cluster, deletion),
         )
