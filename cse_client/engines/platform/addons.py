@@ -87,6 +87,7 @@ class Addons:
         self._gateway = gateway
         self._progress = progress
         self._clock = clock
+        self._doing = ""
 
     # ---- commands ------------------------------------------------------------------------------
 
@@ -141,6 +142,7 @@ class Addons:
                 _refuse_in_use(objects, record, cluster)
             self._say(f"Removing {addon}")
             removed, kept = remove_all(objects, record, extra, purge=purge, watch=watch)
+            self._say("")
         if addon == METALLB:
             self._place(cluster, vdc, org).release(watch.left)
         return AddonRemoval(
@@ -353,6 +355,7 @@ class Addons:
         detail: tuple[str, ...],
         changed: bool,
     ) -> AddonInfo:
+        self._say("")
         record = read_record(objects, release.addon)
         installed = record.version if record else ""
         return AddonInfo(
@@ -376,7 +379,12 @@ class Addons:
         return Place(self._gateway(), cluster, vdc=vdc, org=org)
 
     def _say(self, text: str) -> None:
-        self._progress(Event(EventKind.STARTED, text))
+        """Begin a step; the one before is done. Without text: only that."""
+        if self._doing:
+            self._progress(Event(EventKind.DONE, self._doing))
+        self._doing = text
+        if text:
+            self._progress(Event(EventKind.STARTED, text))
 
 
 def _known(addon: str) -> None:

@@ -124,7 +124,9 @@ class Balancers:
         self._failures.pop(key_of(service), None)
         address = str(ipaddress.IPv4Address(number))
         self._store(service, address, pool)
-        self._event(service, "Normal", "IPAllocated", f'Assigned IP ["{address}"]', "controller")
+        new = self._cluster.table.find(*_POOLS) is not None
+        text = f'Assigned IP ["{address}"]' if new else f'Assigned IP "{address}"'
+        self._event(service, "Normal", "IPAllocated", text, "controller")
         self._announce(service)
 
     def _others(self, service: Obj) -> dict[int, list[Obj]]:
