@@ -268,7 +268,7 @@ def test_the_whole_story(place: Place) -> None:
     assert err.endswith("Error: 10.0.0.4 is used by Service default/web already.\n")
     code, out, err = place.install("demo", "contour")
     assert code == 0, err
-    assert out == ("contour 1.14.2 is installed in demo: Envoy answers at 10.0.0.5 (HTTP 503).\n")
+    assert out == ("contour 1.14.2 is installed in demo: Envoy answers at 10.0.0.5 (HTTP 200).\n")
     assert place.install("demo", "contour")[1].startswith(
         "contour 1.14.2 is installed in demo (nothing changed): "
     )
