@@ -56,9 +56,10 @@ _timeout = click.option(
 @org_option
 @command
 def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
-    """List the add-ons, their versions and what they go with.
+    """List the add-ons and their versions.
 
-    With a CLUSTER: which fit it and which it has.
+    Without a CLUSTER: all, and the Kubernetes versions that they go with. With one: which fit it
+    and which it has.
     """
     if cluster:
         _show_standing(run, cluster, vdc, org)
@@ -139,7 +140,7 @@ def _show_standing(run: Run, cluster: str, vdc: str, org: str) -> None:
 @_timeout
 @command
 def install_command(run: Run, cluster: str, addon: str, **words: Any) -> None:
-    """Install or upgrade an add-on, and see it work.
+    """Install or upgrade an add-on and see it work.
 
     metallb gives Services of type LoadBalancer addresses of the cluster's network; contour serves
     Ingresses. Nothing is applied before the addresses and the manifest's checksum were checked.
@@ -186,7 +187,11 @@ def _installed(cluster: str, info: AddonInfo) -> str:
 def remove_command(
     run: Run, cluster: str, addon: str, yes: bool, purge: bool, force: bool, **words: Any
 ) -> None:
-    """Remove an add-on and everything of it; CRDs only with --purge."""
+    """Remove an add-on and everything of it.
+
+    Its CRDs, and all objects of their kinds, go only with --purge. What is in use stays, unless
+    --force is given.
+    """
     from cse_client.cli.words import check_existing_name
     from cse_client.errors import CseError, WrongUsage
 

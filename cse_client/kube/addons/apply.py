@@ -149,7 +149,22 @@ def _flat(document: Any, origin: str) -> list[Object]:
         (document.get("apiVersion"), document.get("kind"), document["metadata"].get("name"))
     ):
         raise CseError(f"The manifest {origin} holds something that is no Kubernetes object.")
-    return [document]
+    return [_without_ca_bundles(document)]
+
+
+def _without_ca_bundles(obj: Object) -> Object:
+    """Leave out CA bundles, which the add-on's own controller fills in and renews.
+
+    MetalLB's manifests (0.13, 0.14) carry one that stands for nothing in a CRD's conversion
+    webhook; applied, it would take the real one away again.
+    """
+    conversion = (obj.get("spec") or {}).get("conversion") if obj["kind"] == _CRD else None
+    client = ((conversion or {}).get("webhook") or {}).get("clientConfig")
+    if isinstance(client, dict):
+        client.pop("caBundle", None)
+    for hook in obj.get("webhooks") or () if obj["kind"] in _LAST else ():
+        hook.get("clientConfig", {}).pop("caBundle", None)
+    return obj
 
 
 def _rank(kind: str) -> int:

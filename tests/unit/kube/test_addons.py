@@ -134,6 +134,17 @@ def test_objects_come_in_an_order_that_can_be_applied() -> None:
     assert kinds[-2:] == ["Deployment", "DaemonSet"]
 
 
+def test_ca_bundles_are_left_to_the_controller() -> None:
+    webhook = "webhook: {clientConfig: {caBundle: AAAA, service: {name: w}}}"
+    crd = (
+        "kind: CustomResourceDefinition\napiVersion: x/v1\nmetadata: {name: c}\n"
+        f"spec: {{conversion: {{strategy: Webhook, {webhook}}}}}\n"
+    )
+    (found,) = read_manifest(crd.encode(), "m")
+    client = found["spec"]["conversion"]["webhook"]["clientConfig"]
+    assert client == {"service": {"name": "w"}}
+
+
 @pytest.fixture(params=["1.18.6", "1.33.1"])
 def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     running = make(request.param, tmp_path)
