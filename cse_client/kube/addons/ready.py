@@ -33,7 +33,8 @@ def deployment_missing(objects: Objects, namespace: str, name: str) -> str:
         return f"Deployment {namespace}/{name} was not looked at yet"
     updated, running = (int(status.get(k, 0)) for k in ("updatedReplicas", "availableReplicas"))
     if min(updated, running) < wanted:
-        return f"Deployment {namespace}/{name}: {min(updated, running)} of {wanted} pods run"
+        why = _why_pods_wait(objects, namespace, name)
+        return f"Deployment {namespace}/{name}: {min(updated, running)} of {wanted} pods run{why}"
     return ""
 
 
@@ -53,7 +54,8 @@ def daemons_missing(objects: Objects, namespace: str, name: str, *, everywhere: 
         int(status.get("numberAvailable", 0)), int(status.get("updatedNumberScheduled", 0))
     )
     if wanted == 0 or running < wanted:
-        return f"DaemonSet {namespace}/{name}: {running} of {wanted} pods run"
+        why = _why_pods_wait(objects, namespace, name)
+        return f"DaemonSet {namespace}/{name}: {running} of {wanted} pods run{why}"
     if everywhere:
         uid = found["metadata"]["uid"]
         there = {
@@ -64,6 +66,23 @@ def daemons_missing(objects: Objects, namespace: str, name: str, *, everywhere: 
         lacking = [one for one in _open_nodes(objects) if one not in there]
         if lacking:
             return f"DaemonSet {namespace}/{name} has no pod on node {', '.join(lacking)}"
+    return ""
+
+
+def _why_pods_wait(objects: Objects, namespace: str, name: str) -> str:
+    """Return in brackets what keeps the first waiting pod of a workload, or an empty text."""
+    for pod in objects.list("v1", "Pod", namespace=namespace):
+        if not pod["metadata"]["name"].startswith(f"{name}-"):
+            continue
+        status = pod.get("status") or {}
+        for one in status.get("conditions") or ():
+            if one["type"] == "PodScheduled" and one["status"] == "False":
+                return f" ({one.get('message') or one.get('reason') or 'not scheduled'})"
+        for one in status.get("containerStatuses") or ():
+            waiting = (one.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason"):
+                said = f": {waiting['message']}" if waiting.get("message") else ""
+                return f" ({waiting['reason']}{said})"
     return ""
 
 

@@ -288,5 +288,33 @@ def test_a_node_without_a_speaker_is_named(running: Running, objects: Objects) -
     assert metallb.missing(objects) == ""
 
 
+def test_what_keeps_pods_waiting_is_said(running: Running, objects: Objects) -> None:
+    """Taints that nothing tolerates; and the guide's CreateContainerConfigError."""
+    kind = "application/merge-patch+json"
+    for node in ("a", "b"):
+        taint = {"spec": {"taints": [{"key": "mine", "effect": "NoSchedule"}]}}
+        assert (
+            running.api.request("PATCH", f"/api/v1/nodes/{node}", taint, content_type=kind)[0]
+            == 200
+        )
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "metallb-system"}}
+    objects.apply(namespace)
+    for obj in read_manifest(manifests.metallb("0.9.6"), "m"):
+        objects.apply(obj)
+    said = metallb.missing(objects)
+    assert said.startswith(
+        "Deployment metallb-system/controller: 0 of 1 pods run (0/2 nodes are av"
+    )
+    for node in ("a", "b"):
+        free = {"spec": {"taints": None}}
+        assert (
+            running.api.request("PATCH", f"/api/v1/nodes/{node}", free, content_type=kind)[0] == 200
+        )
+    assert metallb.missing(objects) == (
+        "DaemonSet metallb-system/speaker: 0 of 2 pods run"
+        ' (CreateContainerConfigError: secret "memberlist" not found)'
+    )
+
+
 def test_asking_what_does_not_answer() -> None:
     assert contour.ask("127.0.0.1", "x", port=1) == (False, "connection refused")
