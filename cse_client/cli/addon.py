@@ -64,7 +64,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     if cluster:
         _show_standing(run, cluster, vdc, org)
         return
-    from cse_client.engines.platform.addons import catalogue
+    from cse_client.engines.platform.facts import catalogue
 
     rows = [
         {

@@ -6,11 +6,20 @@ addresses of load balancers are checked against VCD and recorded in the cluster'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from typing import Protocol
 
 from cse_client.engines.platform.addresses import check, parse_auto, parse_ranges, propose
+from cse_client.engines.platform.facts import (
+    MODULES,
+    check_version,
+    known,
+    recorded_ranges,
+    refuse_in_use,
+    running,
+    title,
+)
 from cse_client.engines.platform.places import Place
 from cse_client.errors import Conflict, NotFound, Refused, WrongUsage
 from cse_client.kube.addons import contour, metallb
@@ -27,15 +36,12 @@ from cse_client.kube.addons.fetch import Manifest, obtain, parse_checksum
 from cse_client.kube.addons.objects import Object, Objects
 from cse_client.kube.addons.ready import (
     balancers,
-    ingress_addresses,
-    service_name,
     used_addresses,
 )
 from cse_client.kube.addons.table import (
     ADDONS,
     CONTOUR,
     METALLB,
-    RELEASES,
     Release,
     choose,
     minor_of,
@@ -52,17 +58,7 @@ from cse_client.model.addons import (
 from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
 from cse_client.vcd.gateway import Gateway
 
-__all__ = ["Addons", "GivesKubeconfig", "catalogue"]
-
-_MODULES = {METALLB: metallb, CONTOUR: contour}
-
-
-def catalogue() -> list[AddonInfo]:
-    """Return every pinned release."""
-    return [
-        AddonInfo(one.addon, one.version, kubernetes=one.kubernetes, manifest=one.url)
-        for one in sorted(RELEASES, key=lambda one: one.addon)
-    ]
+__all__ = ["Addons", "GivesKubeconfig"]
 
 
 class GivesKubeconfig(Protocol):
@@ -127,19 +123,19 @@ class Addons:
         org: str = "",
     ) -> AddonRemoval:
         """Take an add-on out of a cluster. Raises Conflict while it is in use and not `force`."""
-        _known(addon)
+        known(addon)
         watch = Watch(timeout, self._clock.monotonic, self._clock.sleep)
         with closing(self._connect(cluster, vdc, org)) as api:
             objects = Objects(api)
             record = read_record(objects, addon)
-            extra = crds_of(objects, _MODULES[addon].GROUP) if purge else []
+            extra = crds_of(objects, MODULES[addon].GROUP) if purge else []
             if record is None and not extra:
                 raise NotFound(
-                    f"{_title(addon)} was not installed into cluster '{cluster}' by this client.",
+                    f"{title(addon)} was not installed into cluster '{cluster}' by this client.",
                     hint=f"See what is there: vcd cse addon status {cluster}",
                 )
             if not force and record is not None:
-                _refuse_in_use(objects, record, cluster)
+                refuse_in_use(objects, record, cluster)
             self._say(f"Removing {addon}")
             removed, kept = remove_all(objects, record, extra, purge=purge, watch=watch)
             self._say("")
@@ -173,7 +169,7 @@ class Addons:
             objects, wanted, [*first, *content], last, force=options.force, watch=watch
         )
         self._say("Waiting for the controller and a speaker on every node")
-        watch.until(lambda: _running(objects, METALLB), "MetalLB did not become ready")
+        watch.until(lambda: running(objects, METALLB), "MetalLB did not become ready")
         self._say("Asking for an address with a probe Service")
         given = metallb.probe(objects, ranges, watch)
         seen = f"a probe Service got {given}" if given else "every address is in use"
@@ -187,15 +183,15 @@ class Addons:
         before: Record | None,
         asked: tuple[AddressRange, ...],
     ) -> tuple[AddressRange, ...]:
-        known = _recorded_ranges(before)
+        former = recorded_ranges(before)
         count = parse_auto(options.addresses)
-        if not options.addresses or (count and sum(len(one) for one in known) == count):
-            if not known:
+        if not options.addresses or (count and sum(len(one) for one in former) == count):
+            if not former:
                 raise WrongUsage(
                     "MetalLB needs addresses to give out.",
                     hint=f"vcd cse addon install {options.cluster} metallb --addresses auto:4",
                 )
-            asked, count = known, 0
+            asked, count = former, 0
         self._say("Checking the addresses")
         around = place.surroundings()
         for what in around.plan.unknown:
@@ -203,7 +199,7 @@ class Addons:
         ranges = propose(count, around) if count else asked
         check(ranges, around)
         if not options.force:
-            lost = used_addresses(balancers(objects), known).items()
+            lost = used_addresses(balancers(objects), former).items()
             still = set(used_addresses(balancers(objects), ranges))
             for address, services in lost:
                 if address not in still:
@@ -230,7 +226,7 @@ class Addons:
         self._say(f"Applying Contour {release.version}")
         changed = apply_all(objects, wanted, content, [], force=options.force, watch=watch)
         self._say("Waiting for Contour and Envoy")
-        watch.until(lambda: _running(objects, CONTOUR), "Contour did not become ready")
+        watch.until(lambda: running(objects, CONTOUR), "Contour did not become ready")
 
         def look() -> tuple[str | None, str]:
             found = contour.address(objects)
@@ -257,7 +253,7 @@ class Addons:
             )
         if not address or record is None or options.force:
             return
-        ranges = _recorded_ranges(record)
+        ranges = recorded_ranges(record)
         wanted = parse_ranges(address)[0].first
         if not any(wanted in one for one in ranges):
             raise Refused(
@@ -282,18 +278,18 @@ class Addons:
         self, objects: Objects, options: AddonOptions, before: Record | None
     ) -> None:
         if before is None and not options.force:
-            controller = _MODULES[options.addon].CONTROLLER
+            controller = MODULES[options.addon].CONTROLLER
             if objects.get(controller) is not None:
                 raise Conflict(
-                    f"Cluster '{options.cluster}' has a {_title(options.addon)} already, which"
+                    f"Cluster '{options.cluster}' has a {title(options.addon)} already, which"
                     " this client did not install.",
                     hint="To take it over, with the settings given here: the same with --force",
                 )
 
     def _read_words(self, options: AddonOptions) -> tuple[AddressRange, ...]:
         """Check everything typed, before anybody is asked. Returns the ranges typed, if any."""
-        _known(options.addon)
-        _check_version(options)
+        known(options.addon)
+        check_version(options)
         if options.source.checksum:
             parse_checksum(options.source.checksum)
         if options.addon == CONTOUR:
@@ -319,15 +315,15 @@ class Addons:
             available = ""
         record = read_record(objects, addon)
         if record is None:
-            there = objects.get(_MODULES[addon].CONTROLLER) is not None
+            there = objects.get(MODULES[addon].CONTROLLER) is not None
             return AddonInfo(addon, available, state="not ours" if there else "not installed")
-        lack = _MODULES[addon].missing(objects)
+        lack = MODULES[addon].missing(objects)
         detail = [lack] if lack else []
         state = "not ready" if lack else "ready"
         if not record.complete:
             state = "incomplete"
             detail.append("its installation did not come to its end")
-        ranges = _recorded_ranges(record)
+        ranges = recorded_ranges(record)
         address = contour.address(objects) if addon == CONTOUR else ""
         if addon == CONTOUR and not address:
             state = "not ready" if state == "ready" else state
@@ -385,48 +381,3 @@ class Addons:
         self._doing = text
         if text:
             self._progress(Event(EventKind.STARTED, text))
-
-
-def _known(addon: str) -> None:
-    if addon not in ADDONS:
-        choose(addon, 0)
-
-
-def _check_version(options: AddonOptions) -> None:
-    """Refuse a version that does not exist for any Kubernetes. Raises NotFound."""
-    if options.version:
-        for one in RELEASES:
-            if one.addon == options.addon and one.version == options.version.lstrip("v"):
-                return
-        choose(options.addon, 0, options.version)
-
-
-def _title(addon: str) -> str:
-    return {METALLB: "MetalLB", CONTOUR: "Contour"}[addon]
-
-
-def _running(objects: Objects, addon: str) -> tuple[bool | None, str]:
-    lack = _MODULES[addon].missing(objects)
-    return (None if lack else True), lack
-
-
-def _recorded_ranges(record: Record | None) -> tuple[AddressRange, ...]:
-    text = record.settings.get("addresses", "") if record is not None else ""
-    return parse_ranges(text) if text else ()
-
-
-def _refuse_in_use(objects: Objects, record: Record, cluster: str) -> None:
-    users: Sequence[str]
-    if record.addon == METALLB:
-        users = [
-            f"Service {service_name(one)}" for one in balancers(objects) if ingress_addresses(one)
-        ]
-    else:
-        users = contour.users(objects)
-    if users:
-        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
-        raise Conflict(
-            f"{_title(record.addon)} is used by {users[0]}{more}.",
-            hint=f"Remove what uses it first, or: vcd cse addon remove {cluster} {record.addon}"
-            " --force",
-        )
