@@ -18,6 +18,15 @@ __all__ = ["cse"]
 #: Group (and group in it) -> its help, and its commands: name -> (module, one line of help). The
 #: command is the module's attribute of the same name; `-` and Python keywords become `_`.
 GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
+    "addon": (
+        "Give a cluster a load balancer and an ingress.",
+        {
+            "install": ("cse_client.cli.addon", "Install or upgrade an add-on and see it work."),
+            "list": ("cse_client.cli.addon", "List the add-ons and their versions."),
+            "remove": ("cse_client.cli.addon", "Remove an add-on and everything of it."),
+            "status": ("cse_client.cli.addon", "Show how a cluster's add-ons stand."),
+        },
+    ),
     "cluster": (
         "Create, show, change and delete Kubernetes clusters.",
         {

@@ -35,7 +35,8 @@ class Control:
     - `POST org` lease defaults, limits, `expired_vapps_are_deleted`, `failed_recompose_keeps`
     - `POST vdcs/NAME` `vm_quota`, `cpu_limit_mhz`, `memory_limit_mb`, `enabled`,
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
-    - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`
+    - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
+      (pairs of addresses)
     - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `status`, `remove`, `image`
     - `POST users/NAME` `{"rights": {"NAME OF RIGHT": true|false}}`
     - `POST vapps` `{"count": n, ...}` many cluster-like vApps at once (see `bulk`)
@@ -149,6 +150,7 @@ class Control:
         fence: str | None = None,
         egress: bool | None = None,
         backing: str | None = None,
+        dhcp: list[list[str]] | None = None,
     ) -> None:
         network: OrgNetwork = _named(self.cloud.networks.values(), name)
         with self.cloud.lock:
@@ -157,6 +159,8 @@ class Control:
             if pool is not None:
                 first, last = pool
                 network.pool = (first, last)
+            if dhcp is not None:
+                network.dhcp = [(first, last) for first, last in dhcp]
             if fence is not None:
                 network.fence = fence
             if backing is not None and network.edge is not None:

@@ -24,7 +24,8 @@ from cse_client.model import (
     Vm,
     VmChange,
 )
-from cse_client.vcd import bodies, catalogs, documents, queries, tasks
+from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
+from cse_client.vcd import addresses, bodies, catalogs, documents, queries, tasks
 from cse_client.vcd.bodies import ChangedVm
 from cse_client.vcd.faults import Action
 from cse_client.vcd.queries import CLUSTER_FIELDS
@@ -114,6 +115,14 @@ class Gateway(Tenancy):
             return True
         return False
 
+    def address_plan(self, network: Network) -> AddressPlan:
+        """Return what VCD knows of a network's addresses; up to three requests."""
+        return addresses.plan(self._transport, network)
+
+    def recorded_addresses(self) -> list[RecordedAddresses]:
+        """Return the load balancer addresses that clusters have reserved; one request per 128."""
+        return list(addresses.recorded(self._transport))
+
     def vm_records(self, vapp_href: str) -> list[Vm]:
         """Read the VMs of a vApp from the query service, for cheap polling; one request per 128.
 
@@ -179,6 +188,24 @@ class Gateway(Tenancy):
         """Merge entries into the GENERAL metadata of an entity, in one request."""
         action = Action("write the metadata", right=_EDIT, changes=True)
         return self._post(f"{href}/metadata", bodies.metadata(values), bodies.METADATA, action)
+
+    def reserve_addresses(
+        self, vapp_href: str, network_id: str, ranges: tuple[AddressRange, ...]
+    ) -> Task:
+        """Record in a cluster's vApp which addresses its load balancer gives out."""
+        value = addresses.record_text(network_id, ranges)
+        return self.write_metadata(vapp_href, {addresses.ADDRESSES_KEY: value})
+
+    def release_addresses(self, vapp_href: str) -> Task | None:
+        """Remove that record; None where there is none."""
+        action = Action("write the metadata", right=_EDIT, missing="the record", changes=True)
+        try:
+            reply = self._transport.delete(
+                f"{vapp_href}/metadata/{addresses.ADDRESSES_KEY}", action
+            )
+        except NotFound:
+            return None
+        return _task_of(reply.root, action)
 
     def recompose(
         self,

@@ -33,6 +33,7 @@ PHASE = "cse.client.phase"
 SPEC = "cse.client.spec"
 SSH_KEY = "cse.client.ssh_key"
 SEALED = "cse.client.sealed"
+ADDRESSES = "cse.client.addresses"
 
 #: The release whose footprint we write; CSE shows it and converts clusters by it.
 FOOTPRINT = "2.6.1"

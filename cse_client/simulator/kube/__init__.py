@@ -82,6 +82,7 @@ class KubeAPI:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+            self._api.controllers.rest()
 
     def request(
         self,

@@ -50,8 +50,8 @@ class OrgNetwork:
     """An org VDC network.
 
     `fence` is bridged (direct), natRouted or isolated. `pool` is the static pool, first and last
-    address. `allocated` maps addresses to the id of the VM that has them. `shared_in` are the
-    ids of the VDCs that can use it.
+    address; `dhcp` are DHCP pools likewise. `allocated` maps addresses to the id of the VM that
+    has them. `shared_in` are the ids of the VDCs that can use it.
     """
 
     name: str
@@ -63,6 +63,7 @@ class OrgNetwork:
     direct_egress: bool = True
     shared_in: set[str] = field(default_factory=set)
     allocated: dict[str, str] = field(default_factory=dict)
+    dhcp: list[tuple[str, str]] = field(default_factory=list)
     id: str = field(default_factory=lambda: str(uuid4()))
     kind: str = "network"
     tasks: list[Task] = field(default_factory=list)

@@ -14,10 +14,12 @@ from typing import Protocol
 from ..deletion import Deletion
 from ..state import Cluster
 from ..store import Change
+from .balancers import Balancers
 from .budgets import Budgets
 from .certificates import Certificates
 from .custom import CustomResources
 from .daemons import Daemons
+from .ingresses import Ingresses
 from .kubelets import Kubelets
 from .namespaces import Namespaces
 from .nodes import NodeLifecycle
@@ -58,6 +60,7 @@ class Controllers:
         self._looked = cluster.clock.now() - _AT_MOST_EVERY
         self._settling = False
         pods = PodIndex(cluster)
+        self._ingresses = Ingresses(cluster)
         self._all: tuple[Controller, ...] = (
             RoleAggregation(cluster),
             CustomResources(cluster, deletion),
@@ -69,6 +72,8 @@ class Controllers:
             Scheduler(cluster, pods),
             Kubelets(cluster, deletion, pods),
             Endpoints(cluster, deletion),
+            Balancers(cluster),
+            self._ingresses,
             Budgets(cluster),
             TokenCleaner(cluster, deletion),
         )
@@ -117,3 +122,9 @@ class Controllers:
                 for obj in list(self._cluster.store.each(key)):
                     self._queue.append(Change(self._cluster.store.revision, key, obj, obj))
             self.settle()
+            self._ingresses.look()
+
+    def rest(self) -> None:
+        """Let go of what is open to the network: the cluster has been stopped."""
+        with self._cluster.store.lock:
+            self._ingresses.close()

@@ -19,6 +19,16 @@ from .pods import PODS, PodIndex
 
 __all__ = ["Kubelets"]
 
+_SECRETS = ("", "secrets")
+_NO_CONFIGURATION = "CreateContainerConfigError"
+
+
+def _lacks_configuration(pod: Obj) -> bool:
+    return any(
+        dig(one, "state", "waiting", "reason") == _NO_CONFIGURATION
+        for one in dig(pod, "status", "containerStatuses", default=[])
+    )
+
 
 def _state(node: Obj | None) -> str | None:
     found = dig(condition(node, "Ready"), "status") if node else None
@@ -35,9 +45,13 @@ class Kubelets:
         self._next_address = 0
 
     def changed(self, change: Change) -> None:
-        """React to a pod that was bound, and to a node that came or went."""
+        """React to a pod that was bound, to a node that came or went, and to a missing Secret."""
         if change.new is None:
             return
+        if change.key == _SECRETS and change.old is None:
+            for pod in list(self._cluster.store.each(PODS, change.new["metadata"]["namespace"])):
+                if _lacks_configuration(pod):
+                    self._look_after(pod)
         if change.key == PODS:
             if dig(change.new, "spec", "nodeName") and (
                 change.old is None or not dig(change.old, "spec", "nodeName")
@@ -86,6 +100,10 @@ class Kubelets:
         self._cluster.put(PODS, pod, status={**pod["status"], "conditions": conditions})
 
     def _start(self, pod: Obj, node: Obj) -> None:
+        lacking = self._missing_secret(pod)
+        if lacking:
+            self._wait_for_configuration(pod, f'secret "{lacking}" not found')
+            return
         now = self._cluster.now()
         host = next(
             (
@@ -125,6 +143,38 @@ class Kubelets:
                 ],
             },
         )
+
+    def _missing_secret(self, pod: Obj) -> str:
+        """Return the Secret that a container's environment needs and that is not there."""
+        namespace = pod["metadata"]["namespace"]
+        for container in pod["spec"].get("containers") or ():
+            for one in container.get("env") or ():
+                wanted = dig(one, "valueFrom", "secretKeyRef")
+                if wanted and not wanted.get("optional"):
+                    found = self._cluster.store.get(_SECRETS, namespace, wanted["name"])
+                    if found is None or wanted["key"] not in (found.get("data") or {}):
+                        return str(wanted["name"])
+        return ""
+
+    def _wait_for_configuration(self, pod: Obj, why: str) -> None:
+        """Leave the pod as kubelet does (kubernetes:pkg/kubelet/kuberuntime, ErrCreateConfig)."""
+        waiting = {"waiting": {"reason": _NO_CONFIGURATION, "message": why}}
+        statuses = [
+            {
+                "name": item.get("name"),
+                "image": item.get("image"),
+                "imageID": "",
+                "ready": False,
+                "started": False,
+                "restartCount": 0,
+                "lastState": {},
+                "state": waiting,
+            }
+            for item in pod["spec"].get("containers") or ()
+        ]
+        if dig(pod, "status", "containerStatuses") != statuses:
+            status = {**pod.get("status", {}), "phase": "Pending", "containerStatuses": statuses}
+            self._cluster.put(PODS, pod, status=status)
 
     def _address(self) -> str:
         self._next_address += 1

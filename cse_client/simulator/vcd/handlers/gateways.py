@@ -89,6 +89,23 @@ def _one_network(call: Call) -> Response:
     return _json(_network(call, call.cloud.network(call.ids["network"])))
 
 
+@route("GET", "/cloudapi/1.0.0/orgVdcNetworks/urn:vcloud:network:{network}/dhcp")
+def _dhcp(call: Call) -> Response:
+    """Show the network's DHCP pools (VMware Cloud Director OpenAPI, OrgVdcNetworkDhcpConfig)."""
+    call.user.require(Right.NETWORK_VIEW)
+    pools = call.cloud.network(call.ids["network"]).dhcp
+    values = [
+        {
+            "enabled": True,
+            "ipRange": {"startAddress": first, "endAddress": last},
+            "maxLeaseTime": 0,
+            "defaultLeaseTime": 0,
+        }
+        for first, last in pools
+    ]
+    return _json({"enabled": bool(pools), "leaseTime": 86400, "dhcpPools": values, "mode": "EDGE"})
+
+
 def _gateway(one: EdgeGateway) -> dict[str, Any]:
     return {
         "id": f"urn:vcloud:gateway:{one.id}",

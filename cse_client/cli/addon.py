@@ -1,0 +1,220 @@
+"""`vcd cse addon list|install|remove|status`: load balancer and ingress for a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cse_client.cli.options import DURATION, org_option, vdc_option
+from cse_client.cli.session import Run, command, read_session
+
+if TYPE_CHECKING:
+    from cse_client.engines.platform.addons import Addons
+    from cse_client.model import Progress
+    from cse_client.model.addons import AddonInfo
+
+__all__ = ["install_command", "list_command", "remove_command", "status_command"]
+
+_MIRROR_VARIABLE = "CSE_ADDON_MIRROR"
+_CATALOGUE = ("Name", "Version", "Kubernetes", "Manifest")
+_STANDING = ("Name", "Installed", "Available", "State", "Addresses", "Detail")
+
+
+def _addons(run: Run, progress: Progress) -> Addons:
+    from cse_client.engines.platform.addons import Addons
+    from cse_client.vcd.gateway import Gateway
+
+    return Addons(run.engine(), lambda: Gateway.open(read_session()[0]), progress)
+
+
+def _row(info: AddonInfo) -> dict[str, Any]:
+    """Return one row of how an add-on stands in a cluster."""
+    return {
+        "Name": info.name,
+        "Installed": info.installed,
+        "Available": info.available,
+        "State": info.state,
+        "Addresses": info.addresses or info.address,
+        "Detail": "; ".join(info.detail),
+    }
+
+
+_timeout = click.option(
+    "--timeout",
+    type=DURATION,
+    default=600.0,
+    metavar="TIME",
+    show_default=False,
+    help="Longest time for the whole operation, such as 90s or 20m; default: 10m.",
+)
+
+
+@click.command("list")
+@click.argument("cluster", required=False, default="")
+@vdc_option
+@org_option
+@command
+def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
+    """List the add-ons and their versions.
+
+    Without a CLUSTER: all, and the Kubernetes versions that they go with. With one: which fit it
+    and which it has.
+    """
+    if cluster:
+        _show_standing(run, cluster, vdc, org)
+        return
+    from cse_client.engines.platform.facts import catalogue
+
+    rows = [
+        {
+            "Name": one.name,
+            "Version": one.available,
+            "Kubernetes": one.kubernetes,
+            "Manifest": one.manifest,
+        }
+        for one in catalogue()
+    ]
+    run.console.table(rows, _CATALOGUE)
+
+
+@click.command("status")
+@click.argument("cluster")
+@vdc_option
+@org_option
+@command
+def status_command(run: Run, cluster: str, vdc: str, org: str) -> None:
+    """Show how a cluster's add-ons stand."""
+    _show_standing(run, cluster, vdc, org)
+
+
+def _show_standing(run: Run, cluster: str, vdc: str, org: str) -> None:
+    from cse_client.cli.words import check_existing_name
+    from cse_client.model import silent
+
+    check_existing_name(cluster)
+    found = _addons(run, silent).status(cluster, vdc=vdc, org=org)
+    run.console.table([_row(one) for one in found], _STANDING)
+
+
+@click.command("install")
+@click.argument("cluster")
+@click.argument("addon")
+@click.option(
+    "--addresses",
+    default="",
+    metavar="A-B[,C-D]",
+    help="For metallb: the addresses that Services get, or auto:N for N free ones.",
+)
+@click.option(
+    "--address", default="", metavar="A", help="For contour: Envoy's address; default: any."
+)
+@click.option(
+    "--version", default="", metavar="V", help="A version of `addon list`; default: the newest."
+)
+@click.option(
+    "--manifest",
+    default="",
+    metavar="FILE",
+    help="Take the manifest from a file, not the Internet.",
+)
+@click.option(
+    "--mirror",
+    default="",
+    envvar=_MIRROR_VARIABLE,
+    metavar="URL",
+    help="Fetch the manifest from a mirror of https://raw.githubusercontent.com; also as"
+    f" {_MIRROR_VARIABLE}.",
+)
+@click.option(
+    "--checksum",
+    default="",
+    metavar="SHA256",
+    help="The manifest's own checksum, where it is not the project's.",
+)
+@click.option(
+    "--force", is_flag=True, help="Take over what somebody else installed or set differently."
+)
+@vdc_option
+@org_option
+@_timeout
+@command
+def install_command(run: Run, cluster: str, addon: str, **words: Any) -> None:
+    """Install or upgrade an add-on and see it work.
+
+    metallb gives Services of type LoadBalancer addresses of the cluster's network; contour serves
+    Ingresses. Nothing is applied before the addresses and the manifest's checksum were checked.
+
+    \b
+    Example
+        vcd cse addon install demo metallb --addresses 10.0.0.200-10.0.0.210
+        vcd cse addon install demo contour
+    """
+    from cse_client.cli.words import check_existing_name
+    from cse_client.model.addons import AddonOptions, ManifestSource
+
+    check_existing_name(cluster)
+    source = ManifestSource(words.pop("manifest"), words.pop("mirror"), words.pop("checksum"))
+    options = AddonOptions(cluster, addon.lower(), source=source, **words)
+    run.when_interrupted = "The same command again carries on."
+    with run.console.progress() as progress:
+        info = _addons(run, progress).install(options)
+
+    from cse_client.cli.tables import plain
+
+    run.console.sentence(_installed(cluster, info), {"cluster": cluster, **plain(info)})
+
+
+def _installed(cluster: str, info: AddonInfo) -> str:
+    given = f" with the addresses {info.addresses}" if info.addresses else ""
+    same = "" if info.changed else " (nothing changed)"
+    return (
+        f"{info.name} {info.installed} is installed in {cluster}{given}{same}:"
+        f" {'; '.join(info.detail)}."
+    )
+
+
+@click.command("remove")
+@click.argument("cluster")
+@click.argument("addon")
+@click.option("--purge", is_flag=True, help="Also its CRDs, and all objects of their kinds.")
+@click.option("--force", is_flag=True, help="Also while something uses it.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@vdc_option
+@org_option
+@_timeout
+@command
+def remove_command(
+    run: Run, cluster: str, addon: str, yes: bool, purge: bool, force: bool, **words: Any
+) -> None:
+    """Remove an add-on and everything of it.
+
+    Its CRDs, and all objects of their kinds, go only with --purge. What is in use stays, unless
+    --force is given.
+    """
+    from cse_client.cli.words import check_existing_name
+    from cse_client.errors import CseError, WrongUsage
+
+    check_existing_name(cluster)
+    if not yes:
+        if not run.console.can_ask():
+            raise WrongUsage(
+                f"Removing {addon} from {cluster} needs a yes, and there is no terminal to ask on.",
+                hint=f"vcd cse addon remove {cluster} {addon} --yes",
+            )
+        if not run.console.confirm(f"Remove {addon} from the cluster {cluster}?"):
+            raise CseError("Nothing was removed.")
+    run.when_interrupted = "The same command again carries on."
+    with run.console.progress() as progress:
+        removal = _addons(run, progress).remove(
+            cluster, addon.lower(), purge=purge, force=force, **words
+        )
+
+    from cse_client.cli.tables import plain
+
+    kept = f" Its {len(removal.kept)} CRDs stay (--purge removes them)." if removal.kept else ""
+    run.console.sentence(
+        f"{removal.addon} is removed from {cluster}:"
+        f" {len(removal.removed)} objects are gone.{kept}",
+        plain(removal),
+    )

@@ -1,0 +1,1 @@
+"""What is built on a finished cluster, whichever engine made it."""

@@ -1,0 +1,105 @@
+"""A cluster's place in VCD: its network, and the record of its load balancer's addresses."""
+
+from __future__ import annotations
+
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.delete import find_cluster
+from cse_client.engines.platform.addresses import Surroundings, check
+from cse_client.errors import CseError, NotFound, PreflightFailed
+from cse_client.model import Network
+from cse_client.model.addons import AddressRange
+from cse_client.vcd import tasks
+from cse_client.vcd.gateway import Gateway
+
+__all__ = ["Place"]
+
+_SMALL_CHANGE_SECONDS = 300.0
+
+
+class Place:
+    """One cluster's vApp and network. Raises NotFound where there is no such cluster."""
+
+    def __init__(self, gateway: Gateway, cluster: str, *, vdc: str = "", org: str = "") -> None:
+        self._gateway = gateway
+        self._vdc = gateway.vdc(vdc, org)
+        self._vapp, self._metadata = find_cluster(gateway, self._vdc, cluster)
+        self._around: Surroundings | None = None
+
+    def surroundings(self) -> Surroundings:
+        """Return what load balancer addresses must keep clear of.
+
+        Raises:
+            CseError: VCD does not tell the network's subnet, so that nothing can be checked.
+        """
+        plan = self._gateway.address_plan(self._network())
+        nodes = {vm.ip: vm.name for vm in self._vapp.vms if vm.ip}
+        others = [
+            one
+            for one in self._gateway.recorded_addresses()
+            if _id(one.vapp_href) != _id(self._vapp.href) and one.network_id == plan.network_id
+        ]
+        around = Surroundings(plan, nodes, others)
+        try:
+            around.subnet  # noqa: B018 - raises
+        except ValueError:
+            raise CseError(
+                f"VCD does not tell the subnet of network '{plan.network}', so no address can be"
+                " checked."
+            ) from None
+        self._around = around
+        return around
+
+    def reserve(self, ranges: tuple[AddressRange, ...], timeout: float) -> None:
+        """Record the ranges in the vApp, unless that is done, and look again whether all is well.
+
+        Raises:
+            PreflightFailed: another cluster took one of them at the same time; ours is released.
+        """
+        around = self._around or self.surroundings()
+        mine = [
+            one
+            for one in self._gateway.recorded_addresses()
+            if _id(one.vapp_href) == _id(self._vapp.href)
+        ]
+        if mine and (mine[0].network_id, mine[0].ranges) == (around.plan.network_id, ranges):
+            return
+        deadline = self._deadline(timeout)
+        href, network = self._vapp.href, around.plan.network_id
+        gateway = self._gateway
+        task = tasks.change(
+            gateway, lambda: gateway.reserve_addresses(href, network, ranges), deadline
+        )
+        tasks.wait(gateway, task, deadline=deadline)
+        try:
+            check(ranges, self.surroundings())
+        except PreflightFailed:
+            self.release(timeout)
+            raise
+
+    def release(self, timeout: float) -> None:
+        """Remove the record."""
+        deadline = self._deadline(timeout)
+        gateway, href = self._gateway, self._vapp.href
+        if keys.ADDRESSES not in gateway.vapp_metadata(href):
+            return
+        task = gateway.release_addresses(href)
+        if task is not None:
+            tasks.wait(gateway, task, deadline=deadline)
+
+    def _deadline(self, timeout: float) -> float:
+        return self._gateway.clock.monotonic() + max(30.0, min(timeout, _SMALL_CHANGE_SECONDS))
+
+    def _network(self) -> Network:
+        names = [vm.network for vm in self._vapp.vms if vm.network] + list(self._vapp.networks)
+        wanted = names[0] if names else keys.recorded_spec(self._metadata).network
+        for one in self._gateway.networks(self._vdc):
+            if one.name == wanted:
+                return one
+        raise NotFound(
+            f"Network '{wanted}' of cluster '{self._vapp.name}' cannot be seen in VDC"
+            f" '{self._vdc.name}'."
+        )
+
+
+def _id(href: str) -> str:
+    return href.rstrip("/").rsplit("/", 1)[-1]

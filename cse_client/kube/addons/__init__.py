@@ -1,0 +1,1 @@
+"""Load balancer and ingress for a cluster: MetalLB and Contour, from their own manifests."""

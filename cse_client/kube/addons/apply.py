@@ -1,0 +1,324 @@
+"""Bringing a manifest into a cluster and taking it out again, with a record of what is ours.
+
+The record is the ConfigMap `cse-addon-NAME` in `kube-system`: version, checksum, settings, and
+every object that was applied. It is written before the first object, so that whatever was applied
+can be found again, and goes last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from cse_client.errors import CseError, TimedOut
+from cse_client.kube.addons.objects import Object, Objects, Ref, Unserved, WebhookDown
+
+__all__ = [
+    "LABELS",
+    "Record",
+    "Watch",
+    "apply_all",
+    "crds_of",
+    "read_manifest",
+    "read_record",
+    "remove_all",
+    "write_record",
+]
+
+LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "cse-client"}
+_RECORDS = "kube-system"
+_CRD = "CustomResourceDefinition"
+_FIRST = (
+    "Namespace",
+    _CRD,
+    "PodSecurityPolicy",
+    "ServiceAccount",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Service",
+)
+_LAST = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+#: An upgrade that drops these would drop what others keep in them.
+_NEVER_PRUNED = ("Namespace", _CRD, "Secret")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is installed. `complete` once everything was applied."""
+
+    addon: str
+    version: str
+    sha256: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    objects: tuple[Ref, ...] = ()
+    complete: bool = False
+
+
+class Watch:
+    """A deadline and a way to wait: `now` in seconds, `sleep` of seconds."""
+
+    def __init__(
+        self, timeout: float, now: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._now = now
+        self._sleep = sleep
+        self._end = now() + timeout
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self._end - self._now())
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the deadline."""
+        self._sleep(min(seconds, self.left))
+
+    def until(self, look: Callable[[], tuple[T | None, str]], what: str) -> T:
+        """Call `look` until its first value is there; its second says what is missing.
+
+        Raises:
+            TimedOut: `what` did not happen by the deadline; says what was missing last.
+        """
+        pause = 0.1
+        while True:
+            found, missing = look()
+            if found is not None:
+                return found
+            if self.left <= 0:
+                raise TimedOut(
+                    f"{what} by the deadline: {missing}.",
+                    hint="The same command again carries on; --timeout gives it longer.",
+                )
+            self._sleep(min(pause, self.left))
+            pause = min(pause * 1.5, 2.0)
+
+    def patiently(self, work: Callable[[], T], what: str) -> T:
+        """Do what a webhook has to allow, which may not be up yet.
+
+        Raises:
+            TimedOut: it is not by the deadline.
+        """
+
+        def attempt() -> tuple[tuple[T] | None, str]:
+            try:
+                return (work(),), ""
+            except (WebhookDown, Unserved) as error:
+                return None, error.message.rstrip(".")
+
+        return self.until(attempt, what)[0]
+
+
+def read_manifest(content: bytes, origin: str) -> list[Object]:
+    """Return the objects of a manifest of several documents, in the order to apply them.
+
+    Raises:
+        CseError: it is no YAML, or holds what is no Kubernetes object.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        documents = list(yaml.load_all(content, loader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        raise CseError(f"The manifest {origin} is no YAML{where}.") from None
+    found: list[Object] = []
+    for document in documents:
+        found.extend(_flat(document, origin))
+    if not found:
+        raise CseError(f"The manifest {origin} holds no objects.")
+    return sorted(found, key=lambda one: _rank(str(one["kind"])))
+
+
+def _flat(document: Any, origin: str) -> list[Object]:
+    if document is None:
+        return []
+    if isinstance(document, dict) and document.get("kind") == "List":
+        return [obj for item in document.get("items") or () for obj in _flat(item, origin)]
+    named = isinstance(document, dict) and isinstance(document.get("metadata"), dict)
+    if not named or not all(
+        (document.get("apiVersion"), document.get("kind"), document["metadata"].get("name"))
+    ):
+        raise CseError(f"The manifest {origin} holds something that is no Kubernetes object.")
+    return [_without_ca_bundles(document)]
+
+
+def _without_ca_bundles(obj: Object) -> Object:
+    """Leave out CA bundles, which the add-on's own controller fills in and renews.
+
+    MetalLB's manifests (0.13, 0.14) carry one that stands for nothing in a CRD's conversion
+    webhook; applied, it would take the real one away again.
+    """
+    conversion = (obj.get("spec") or {}).get("conversion") if obj["kind"] == _CRD else None
+    client = ((conversion or {}).get("webhook") or {}).get("clientConfig")
+    if isinstance(client, dict):
+        client.pop("caBundle", None)
+    for hook in obj.get("webhooks") or () if obj["kind"] in _LAST else ():
+        hook.get("clientConfig", {}).pop("caBundle", None)
+    return obj
+
+
+def _rank(kind: str) -> int:
+    if kind in _FIRST:
+        return _FIRST.index(kind)
+    return len(_FIRST) + (1 if kind in _LAST else 0)
+
+
+def record_ref(addon: str) -> Ref:
+    """Name the record of an add-on."""
+    return Ref("v1", "ConfigMap", _RECORDS, f"cse-addon-{addon}")
+
+
+def read_record(objects: Objects, addon: str) -> Record | None:
+    """Return what is installed by us, or None. Raises CseError for a damaged record."""
+    found = objects.get(record_ref(addon))
+    if found is None:
+        return None
+    data = found.get("data") or {}
+    try:
+        refs = tuple(Ref(*one) for one in json.loads(data["objects"]))
+        settings = {str(k): str(v) for k, v in json.loads(data["settings"]).items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise CseError(
+            f"The record of {addon} in the cluster ({record_ref(addon)}) is damaged.",
+            hint=f"Delete it and install {addon} again: kubectl -n {_RECORDS} delete configmap"
+            f" cse-addon-{addon}",
+        ) from None
+    return Record(
+        addon,
+        str(data.get("version", "")),
+        str(data.get("sha256", "")),
+        settings,
+        refs,
+        data.get("complete") == "true",
+    )
+
+
+def write_record(objects: Objects, record: Record) -> None:
+    """Write the record of an add-on."""
+    ref = record_ref(record.addon)
+    refs = [[one.api_version, one.kind, one.namespace, one.name] for one in record.objects]
+    objects.apply(
+        {
+            "apiVersion": ref.api_version,
+            "kind": ref.kind,
+            "metadata": {"name": ref.name, "namespace": ref.namespace, "labels": dict(LABELS)},
+            "data": {
+                "version": record.version,
+                "sha256": record.sha256,
+                "settings": json.dumps(dict(record.settings), sort_keys=True),
+                "objects": json.dumps(refs),
+                "complete": "true" if record.complete else "false",
+            },
+        },
+        force=True,
+    )
+
+
+def apply_all(
+    objects: Objects,
+    wanted: Record,
+    manifest: Sequence[Object],
+    extra: Sequence[Object],
+    *,
+    force: bool,
+    watch: Watch,
+) -> bool:
+    """Apply a manifest and our own objects on top; take out what an older version had and this not.
+
+    Returns whether anything changed. Raises Conflict, TimedOut and what Objects raises.
+    """
+    before = read_record(objects, wanted.addon)
+    refs = tuple(Ref.of(obj) for obj in (*manifest, *extra))
+    final = replace(wanted, objects=refs, complete=True)
+    old = before.objects if before is not None else ()
+    gone = [one for one in old if one.same not in {ref.same for ref in refs}]
+    kept = tuple(one for one in gone if one.kind in _NEVER_PRUNED)
+    final = replace(final, objects=refs + kept)
+    same = before == final
+    if not same:
+        union = refs + tuple(gone)
+        write_record(objects, replace(final, objects=union, complete=False))
+    changed = not same
+    for obj in manifest:
+        # a finished job is taken away by its time to live; it did its work
+        if same and obj["kind"] == "Job":
+            continue
+        changed |= _apply_one(objects, obj, force, watch)
+    _establish(objects, [Ref.of(obj) for obj in manifest if obj["kind"] == _CRD], watch)
+    for obj in extra:
+        changed |= _apply_one(objects, obj, force, watch)
+    for ref in reversed(gone):
+        if ref not in kept:
+            objects.delete(ref)
+    if not same:
+        write_record(objects, final)
+    return changed
+
+
+def _apply_one(objects: Objects, obj: Object, force: bool, watch: Watch) -> bool:
+    ref = Ref.of(obj)
+    before = objects.get(ref)
+    after = watch.patiently(lambda: objects.apply(obj, force=force), f"{ref} was not applied")
+    return before is None or _revision(before) != _revision(after)
+
+
+def _revision(obj: Object) -> object:
+    return obj["metadata"].get("resourceVersion")
+
+
+def _establish(objects: Objects, crds: Iterable[Ref], watch: Watch) -> None:
+    for ref in crds:
+
+        def look(ref: Ref = ref) -> tuple[bool | None, str]:
+            found = objects.get(ref) or {}
+            conditions = (found.get("status") or {}).get("conditions") or ()
+            good = any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+            return (True if good else None), f"{ref} is not established"
+
+        watch.until(look, f"{ref} was not established")
+
+
+def crds_of(objects: Objects, group: str) -> list[Ref]:
+    """Return the CRDs of an API group that the cluster has."""
+    for version in ("apiextensions.k8s.io/v1", "apiextensions.k8s.io/v1beta1"):
+        if objects.serves(version, _CRD):
+            return [
+                Ref.of(one) for one in objects.list(version, _CRD) if one["spec"]["group"] == group
+            ]
+    return []
+
+
+def remove_all(
+    objects: Objects, record: Record | None, extra: Iterable[Ref], *, purge: bool, watch: Watch
+) -> tuple[list[Ref], list[Ref]]:
+    """Delete what a record names and `extra`; wait until it is gone; the record goes last.
+
+    Returns what was removed, and the CRDs that stay because `purge` is false.
+    """
+    refs = list(dict.fromkeys([*(record.objects if record else ()), *extra]))
+    crds = [one for one in refs if one.kind == _CRD]
+    # webhooks first: they would refuse changes once their pods are gone; namespaces last
+    order = [one for one in refs if one.kind in _LAST]
+    order += [one for one in reversed(refs) if one.kind not in (*_LAST, "Namespace", _CRD)]
+    order += [one for one in refs if one.kind == "Namespace"] + (crds if purge else [])
+    removed = [one for one in order if objects.delete(one)]
+
+    def look() -> tuple[bool | None, str]:
+        left = [one for one in removed if objects.get(one) is not None]
+        names = ", ".join(str(one) for one in left[:3])
+        return (None if left else True), f"still there: {names}"
+
+    watch.until(look, "The add-on was not gone")
+    if record is not None:
+        objects.delete(record_ref(record.addon))
+    return removed, ([] if purge else [one for one in crds if objects.get(one) is not None])

@@ -1,0 +1,164 @@
+"""Addresses for load balancers: what a network has given out, and what clusters have reserved.
+
+A cluster's reservation is the GENERAL metadata `cse.client.addresses` of its vApp: JSON with the
+network's id and the ranges, `{"network": "<uuid>", "ranges": ["A-B", "C-D"]}`.
+DHCP pools: VMware Cloud Director OpenAPI `orgVdcNetworks/{id}/dhcp` (`dhcpPools[].ipRange`), and
+in the XML document `Configuration/Features/DhcpService/IpRange` of older networks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from cse_client.errors import CseError, SessionInvalid
+from cse_client.model import Network
+from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
+from cse_client.vcd import queries
+from cse_client.vcd.documents import children, text
+from cse_client.vcd.faults import Action
+from cse_client.vcd.transport import Transport
+
+__all__ = ["ADDRESSES_KEY", "parse_record", "plan", "record_text", "recorded"]
+
+ADDRESSES_KEY = "cse.client.addresses"
+_NOT_FOUND = 404
+_OK = 200
+
+
+def record_text(network_id: str, ranges: tuple[AddressRange, ...]) -> str:
+    """Return what to write as a cluster's reservation."""
+    value = {"network": network_id, "ranges": [str(one) for one in ranges]}
+    return json.dumps(value, separators=(",", ":"))
+
+
+def parse_record(value: str) -> tuple[str, tuple[AddressRange, ...]]:
+    """Read a reservation: the network's id and the ranges; nothing where it is damaged."""
+    try:
+        raw = json.loads(value)
+        ranges = tuple(AddressRange.of(*one.split("-")) for one in raw["ranges"])
+        return str(raw["network"]), ranges
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return "", ()
+
+
+def recorded(transport: Transport) -> Iterator[RecordedAddresses]:
+    """Yield the reservations of all clusters that this user can see; one request per 128."""
+    records = queries.records(
+        transport,
+        "vApp",
+        Action("list the clusters' addresses"),
+        raw=(f"metadata:{ADDRESSES_KEY}==STRING:*",),
+        fields=["name", f"metadata:{ADDRESSES_KEY}"],
+    )
+    for record in records:
+        row = queries.vapp_record(record)
+        network_id, ranges = parse_record(row.metadata.get(ADDRESSES_KEY, ""))
+        if ranges:
+            yield RecordedAddresses(row.name, row.href, network_id, ranges)
+
+
+def plan(transport: Transport, network: Network) -> AddressPlan:
+    """Return what VCD knows of a network's addresses; up to three requests.
+
+    Raises:
+        NotFound, Refused: the network cannot be read.
+    """
+    root = transport.get(network.href, Action(f"read network '{network.name}'"))
+    scope = root.find("{*}Configuration/{*}IpScopes/{*}IpScope")
+    unknown = []
+    allocated = _allocated(transport, root, network)
+    if allocated is None:
+        unknown.append("the addresses that VCD has given out")
+    dhcp = _dhcp(transport, root, network)
+    if dhcp is None:
+        unknown.append("the network's DHCP pools")
+    return AddressPlan(
+        network=network.name,
+        network_id=network.href.rstrip("/").rsplit("/", 1)[-1],
+        gateway=text(scope, "Gateway") or network.gateway,
+        netmask=text(scope, "Netmask") or network.netmask,
+        pools=_xml_ranges(scope, "IpRanges/IpRange", "StartAddress", "EndAddress"),
+        dhcp=dhcp or (),
+        allocated=allocated or {},
+        unknown=tuple(unknown),
+    )
+
+
+def _xml_ranges(
+    element: etree._Element | None, path: str, first: str, last: str
+) -> tuple[AddressRange, ...]:
+    found = []
+    for one in children(element, path) if element is not None else ():
+        try:
+            found.append(AddressRange.of(text(one, first), text(one, last)))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def _allocated(
+    transport: Transport, root: etree._Element, network: Network
+) -> dict[str, str] | None:
+    """Return who has which address, or None where that is hidden."""
+    href = ""
+    for one in children(root, "Link"):
+        kind = (one.get("type") or "").lower()
+        if one.get("rel") == "down" and "allocatednetworkaddress+xml" in kind:
+            href = one.get("href") or ""
+    if not href:
+        return None
+    action = Action(f"read the addresses in use in network '{network.name}'")
+    try:
+        answer = transport.get(href, action)
+    except SessionInvalid:
+        raise
+    except CseError:
+        return None
+    found = {}
+    for one in children(answer, "IpAddress"):
+        link = one.find("{*}Link")
+        holder = (link.get("name") or "") if link is not None else ""
+        found[text(one, "IpAddress")] = holder
+    return found
+
+
+def _dhcp(
+    transport: Transport, root: etree._Element, network: Network
+) -> tuple[AddressRange, ...] | None:
+    """Return the DHCP pools, or None where this VCD or this user cannot tell."""
+    features = root.find("{*}Configuration/{*}Features")
+    told = _xml_ranges(features, "DhcpService/IpRange", "StartAddress", "EndAddress")
+    identifier = network.href.rstrip("/").rsplit("/", 1)[-1]
+    path = f"/cloudapi/1.0.0/orgVdcNetworks/urn:vcloud:network:{identifier}/dhcp"
+    try:
+        answer = transport.ask_json(
+            "GET", transport.origin + path, Action("read the network's DHCP pools")
+        )
+    except SessionInvalid:
+        raise
+    except CseError:
+        return told or None
+    if answer.status == _NOT_FOUND:
+        return told
+    try:
+        value = json.loads(answer.text) if answer.status == _OK else None
+    except ValueError:
+        value = None
+    return told + _json_ranges(value) if isinstance(value, dict) else told or None
+
+
+def _json_ranges(answer: dict[str, Any]) -> tuple[AddressRange, ...]:
+    if answer.get("enabled") is False:
+        return ()
+    found = []
+    for pool in answer.get("dhcpPools") or ():
+        one: Any = pool.get("ipRange") if isinstance(pool, dict) else None
+        try:
+            found.append(AddressRange.of(one["startAddress"], one["endAddress"]))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return tuple(found)

@@ -1,0 +1,345 @@
+"""Load balancer and ingress: the guide's hand work as commands, with real kubectl beside them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cse_client.kube.addons.table import RELEASES
+from tests import manifests
+from tests.e2e.conftest import Cloud, Control, Login
+from tests.programs import clean_environment
+
+VCD = str(Path(sys.executable).parent / "vcd")
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "nginx:1", ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}
+"""
+
+
+class Place:
+    """A logged-in home with one cluster, and a mirror of the add-ons' manifests."""
+
+    def __init__(self, home: Path, env: dict[str, str], mirror: str) -> None:
+        self.home, self.env = home, {**env, "CSE_ADDON_MIRROR": mirror}
+        self.subnet = ""
+
+    def run(self, *words: str, stdin: str = "") -> tuple[int, str, str]:
+        done = subprocess.run(
+            words,
+            cwd=self.home,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        # the range is the simulator's to choose
+        out, err = (
+            text.replace(self.subnet, "10.0.0.") if self.subnet else text
+            for text in (done.stdout, done.stderr)
+        )
+        return done.returncode, out, err
+
+    def addon(self, *words: str) -> tuple[int, str, str]:
+        return self.run(VCD, "cse", "addon", *(w.replace("10.0.0.", self.subnet) for w in words))
+
+    def install(self, *words: str, version: str = "") -> tuple[int, str, str]:
+        """Install with the checksum of our own manifest."""
+        content = _FILES[words[1], version]
+        options = ["--version", version] if version else []
+        return self.addon("install", *words, *options, "--checksum", manifests.digest(content))
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        code, out, err = self.run("kubectl", *words, stdin=stdin)
+        assert code == 0, err
+        return out
+
+
+_FILES = {
+    ("metallb", "0.9.5"): manifests.metallb("0.9.5"),
+    ("metallb", ""): manifests.metallb("0.9.6"),
+    ("contour", ""): manifests.contour("1.14.2"),
+}
+
+
+def _served() -> dict[str, bytes]:
+    versions = {"0.9.5": "0.9.5", "0.9.6": "", "1.14.2": ""}
+    return {
+        one.path: _FILES[one.addon, versions[one.version]]
+        for one in RELEASES
+        if one.version in versions
+    }
+
+
+@pytest.fixture(scope="module")
+def place(cloud: Cloud, login: Login, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One cluster for this file's tests."""
+    if not cloud.others:
+        pytest.skip("needs a simulator")
+    home = tmp_path_factory.mktemp("addons")
+    (home / ".vcd-cli").mkdir()
+    login.put_into(home)
+    env = {**clean_environment(home), **cloud.environment()}
+    with manifests.mirror(_served()) as url:
+        place = Place(home, env, url)
+        made = place.run(VCD, "-j", "cse", "cluster", "create", "demo", "-n", "net1", "-N", "1")
+        assert made[0] == 0, made[2]
+        host = json.loads(made[1])["endpoint"].split("//")[-1].split(":")[0]
+        kubeconfig = place.run(VCD, "cse", "cluster", "config", "demo")[1]
+        (home / "kubeconfig").write_text(kubeconfig)
+        place.env["KUBECONFIG"] = str(home / "kubeconfig")
+        place.subnet = host.rpartition(".")[0] + "."
+        yield place
+        place.run(VCD, "cse", "cluster", "delete", "demo", "--yes")
+
+
+def rows(table: str) -> list[list[str]]:
+    return [line.split() for line in table.splitlines()[2:]]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            ["install", "demo", "metallb", "--addresses", "10.0.0.6-10.0.0.4"],
+            2,
+            "Error: The range 10.0.0.6-10.0.0.4 is reversed.\n"
+            "Hint: Perhaps 10.0.0.4-10.0.0.6 is meant.\n",
+        ),
+        (
+            ["install", "demo", "nginx"],
+            3,
+            "Error: There is no add-on 'nginx'; there are contour and metallb.\n"
+            "Hint: Vcd cse addon list\n",
+        ),
+        (
+            ["install", "demo", "metallb"],
+            2,
+            "Error: MetalLB needs addresses to give out.\n"
+            "Hint: Vcd cse addon install demo metallb --addresses auto:4\n",
+        ),
+        (
+            ["install", "nope", "metallb", "--addresses", "auto:2"],
+            3,
+            "Error: Cluster 'nope' was not found in VDC 'vdc1'.\n"
+            "Hint: See which there are: vcd cse cluster list\n",
+        ),
+        (
+            ["remove", "demo", "metallb", "--yes"],
+            3,
+            "Error: MetalLB was not installed into cluster 'demo' by this client.\n"
+            "Hint: See what is there: vcd cse addon status demo\n",
+        ),
+        (
+            ["remove", "demo", "metallb"],
+            2,
+            "Error: Removing metallb from demo needs a yes, and there is no terminal to ask on.\n"
+            "Hint: Vcd cse addon remove demo metallb --yes\n",
+        ),
+        (
+            ["install", "demo", "contour"],
+            4,
+            "Error: Cluster 'demo' has nothing that gives Contour an address.\n"
+            "Hint: First: vcd cse addon install demo metallb --addresses auto:4\n",
+        ),
+        (
+            ["install", "demo", "contour", "--addresses", "10.0.0.4"],
+            2,
+            "Error: --addresses is for metallb; contour takes --address.\n",
+        ),
+        (
+            ["install", "demo", "metallb", "--addresses", "auto:2", "--version", "0.16.1"],
+            4,
+            "Error: Metallb 0.16.1 does not go with Kubernetes 1.18.\n"
+            "Hint: See which go with which: vcd cse addon list\n",
+        ),
+    ],
+)
+def test_words_that_cannot_be_carried_out(
+    place: Place, words: list[str], code: int, said: str
+) -> None:
+    got = place.addon(*words)
+    assert got == (code, "", said.replace("Hint: Vcd", "Hint: vcd"))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "code", "said"),
+    [
+        ("192.168.7.4-192.168.7.9", 4, "does not lie in the network's subnet 10.0.0.0/24."),
+        ("10.0.0.8-10.0.0.12", 4, "overlaps the network's static pool 10.0.0.10-10.0.0.250."),
+        ("10.0.0.10", 4, "10.0.0.10-10.0.0.10 holds 10.0.0.10, the address of node mstr-"),
+        ("10.0.0.1-10.0.0.2", 4, "holds 10.0.0.1, the network's gateway."),
+        ("10.0.0.251-10.0.0.255", 4, "holds 10.0.0.255, the network's broadcast address."),
+        ("10.0.0.6", 4, "10.0.0.6-10.0.0.6 overlaps the network's DHCP pool 10.0.0.6-10.0.0.7."),
+        ("auto:200", 4, "Network 'net1' has 12 free addresses outside its pools, not 200."),
+    ],
+)
+def test_addresses_that_are_not_free(
+    place: Place, control: Control, addresses: str, code: int, said: str
+) -> None:
+    if addresses == "10.0.0.6":
+        pool = [[f"{place.subnet}6", f"{place.subnet}7"]]
+        control.set("networks/net1", dhcp=pool)
+    try:
+        got = place.addon("install", "demo", "metallb", "--addresses", addresses)
+    finally:
+        control.set("networks/net1", dhcp=[])
+    assert got[:2] == (code, "")
+    assert said in got[2]
+    assert "metallb-system" not in place.kubectl("get", "namespaces")
+
+
+def test_a_manifest_with_another_checksum(place: Place) -> None:
+    pinned = next(one for one in RELEASES if one.version == "0.9.6")
+    path = place.home / "mine.yaml"
+    path.write_bytes(_FILES["metallb", ""])
+    for options in ([], ["--manifest", "mine.yaml"]):
+        code, out, err = place.addon(
+            "install", "demo", "metallb", "--addresses", "10.0.0.4", *options
+        )
+        assert (code, out) == (4, "")
+        assert manifests.digest(_FILES["metallb", ""]) in err
+        assert f"and metallb 0.9.6's is sha256:{pinned.sha256}." in err
+    assert "metallb-system" not in place.kubectl("get", "namespaces")
+    code, out, err = place.addon(
+        *("install", "demo", "metallb", "--addresses", "10.0.0.4", "--mirror", "http://127.0.0.1:1")
+    )
+    assert (code, out) == (1, "")
+    assert "cannot be fetched (ConnectionError).\nHint: Without Internet: " in err
+
+
+def test_the_whole_story(place: Place) -> None:
+    before = place.kubectl("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
+    assert place.addon("status", "demo")[1].splitlines()[2:] == [
+        "contour               1.14.2       not installed",
+        "metallb               0.9.6        not installed",
+    ]
+
+    code, out, err = place.install(
+        "demo", "metallb", "--addresses", "10.0.0.4-10.0.0.5", version="0.9.5"
+    )
+    assert (code, out) == (
+        0,
+        "metallb 0.9.5 is installed in demo with the addresses 10.0.0.4-10.0.0.5:"
+        " a probe Service got 10.0.0.4.\n",
+    ), err
+    assert err.splitlines()[1::2] == [
+        " \u2713 Checking the addresses",
+        " \u2713 Fetching the manifest of metallb 0.9.5",
+        " \u2713 Applying MetalLB 0.9.5",
+        " \u2713 Waiting for the controller and a speaker on every node",
+        " \u2713 Asking for an address with a probe Service",
+    ]
+    upgraded = place.install("demo", "metallb")
+    assert upgraded[:2] == (
+        0,
+        "metallb 0.9.6 is installed in demo with the addresses 10.0.0.4-10.0.0.5:"
+        " a probe Service got 10.0.0.4.\n",
+    )
+    again = place.install("demo", "metallb")
+    assert "(nothing changed)" in again[1]
+
+    place.kubectl("apply", "-f", "-", stdin=WEB)
+    place.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    assert place.kubectl("get", "svc", "web").splitlines()[1].split()[3] == "10.0.0.4"
+    events = place.kubectl("get", "events", "--field-selector", "involvedObject.name=web")
+    assert 'Assigned IP "10.0.0.4"' in events
+
+    code, out, err = place.install("demo", "contour", "--address", "10.0.0.4")
+    assert (code, out) == (1, "")
+    assert err.endswith("Error: 10.0.0.4 is used by Service default/web already.\n")
+    code, out, err = place.install("demo", "contour")
+    assert code == 0, err
+    assert out == ("contour 1.14.2 is installed in demo: Envoy answers at 10.0.0.5 (HTTP 200).\n")
+    assert place.install("demo", "contour")[1].startswith(
+        "contour 1.14.2 is installed in demo (nothing changed): "
+    )
+    assert place.addon("status", "demo")[1].splitlines()[2:] == [
+        "contour  1.14.2       1.14.2       ready    10.0.0.5",
+        "metallb  0.9.6        0.9.6        ready    10.0.0.4-10.0.0.5  2 of 2 addresses in use",
+    ]
+    shown = json.loads(place.run(VCD, "-j", "cse", "addon", "list", "demo")[1])
+    assert [one["State"] for one in shown] == ["ready", "ready"]
+    assert not [
+        one for one in place.kubectl("get", "svc,ing", "-A", "-o", "name") if "probe" in one
+    ]
+
+    refused = place.addon("remove", "demo", "metallb", "--yes")
+    assert refused == (
+        1,
+        "",
+        "Error: MetalLB is used by Service default/web and 1 more.\n"
+        "Hint: Remove what uses it first, or: vcd cse addon remove demo metallb --force\n",
+    )
+    assert place.addon("remove", "demo", "contour", "--yes", "--purge")[0] == 0
+    place.kubectl("delete", "-f", "-", stdin=WEB)
+    removed = place.addon("remove", "demo", "metallb", "--yes")
+    assert removed[0] == 0
+    assert removed[1].startswith("metallb is removed from demo: ")
+    after = place.kubectl("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
+    assert sorted(after.splitlines()) == sorted(before.splitlines())
+
+
+def test_an_address_of_another_cluster(place: Place) -> None:
+    """Recorded in the other's vApp, and forgotten with the add-on."""
+    assert place.install("demo", "metallb", "--addresses", "10.0.0.4-10.0.0.5")[0] == 0
+    words = ("cse", "cluster", "create", "second", "-n", "net1", "-N", "1")
+    made = place.run(VCD, *words)
+    assert made[0] == 0, made[2]
+    try:
+        code, out, err = place.addon(
+            "install", "second", "metallb", "--addresses", "10.0.0.5-10.0.0.6"
+        )
+        assert (code, out) == (1, "")
+        assert (
+            "Error: 10.0.0.5-10.0.0.6 overlaps 10.0.0.4-10.0.0.5, which belongs to the load"
+            " balancer of cluster 'demo'.\n" in err
+        )
+        assert place.addon("remove", "demo", "metallb", "--yes", "--force")[0] == 0
+        done = place.install("second", "metallb", "--addresses", "10.0.0.5-10.0.0.6")
+        assert done[0] == 0, done[2]
+    finally:
+        place.run(VCD, "cse", "cluster", "delete", "second", "--yes")
+
+
+def test_what_somebody_else_installed(place: Place) -> None:
+    place.kubectl("create", "namespace", "metallb-system")
+    place.kubectl("apply", "-f", "-", stdin=_FILES["metallb", ""].decode())
+    assert "CreateContainerConfigError" in place.kubectl("get", "pods", "-n", "metallb-system")
+    assert "not ours" in place.addon("status", "demo")[1]
+    code, out, err = place.install("demo", "metallb", "--addresses", "10.0.0.4")
+    assert (code, out) == (1, "")
+    assert err == (
+        "Error: Cluster 'demo' has a MetalLB already, which this client did not install.\n"
+        "Hint: To take it over, with the settings given here: the same with --force\n"
+    )
+    taken = place.install("demo", "metallb", "--addresses", "10.0.0.4", "--force")
+    assert taken[0] == 0, taken[2]
+    assert place.addon("remove", "demo", "metallb", "--yes")[0] == 0
+    assert "metallb-system" not in place.kubectl("get", "namespaces")
+
+
+def test_a_cluster_that_cannot_be_reached(place: Place) -> None:
+    stopped = place.run(VCD, "vapp", "power-off", "demo", "--yes")
+    assert stopped[0] == 0, stopped
+    code, out, err = place.addon("status", "demo")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: The Kubernetes API at https://10.0.0.10:6443 cannot be used")
