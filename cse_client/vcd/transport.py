@@ -39,6 +39,7 @@ _READ_AFTER_CHANGE = 180.0
 #: when nothing listens there at all, which is a wrong host name more often than a passing fault.
 _TRIES = 6
 _TRIES_UNREACHABLE = 3
+_TRIES_FAILING = 3
 _FIRST_PAUSE = 0.3
 _LONGEST_PAUSE = 5.0
 _LONGEST_WISH = 30.0
@@ -371,4 +372,7 @@ def _tries_for(fault: VcdFault) -> int:
         return 1
     if fault.status == 0:
         return _TRIES_UNREACHABLE if fault.repeatable else _TRIES
+    if fault.status == requests.codes.server_error:
+        # VCD's own error: mostly one that stays, now and then a hiccup of its database
+        return _TRIES_FAILING
     return _TRIES if fault.status in _TRY_AGAIN else 1

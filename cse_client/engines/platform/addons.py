@@ -88,7 +88,7 @@ class Addons:
     # ---- commands ------------------------------------------------------------------------------
 
     def status(self, cluster: str, *, vdc: str = "", org: str = "") -> list[AddonInfo]:
-        """Return how each add-on stands in a cluster; asks Envoy and writes nothing."""
+        """Return how each add-on stands in a cluster; writes nothing."""
         with closing(self._connect(cluster, vdc, org)) as api:
             objects, minor = Objects(api), minor_of(api.version())
             return [self._look(objects, addon, minor) for addon in ADDONS]
