@@ -182,6 +182,7 @@ def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, boo
         org_href=text("org_href"),
         vdc=text("vdc_in_use"),
         vdc_href=text("vdc_href"),
+        login_org=text("org"),
     )
     return session, not profile.get("disable_warnings")
 

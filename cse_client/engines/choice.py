@@ -34,7 +34,8 @@ def choose_engine(session: Session, word: str) -> Engine:
     if found.state != ABSENT:
         reason = found.seen if word == "auto" else f"chosen; {found.seen}"
         return open_engine(gateway, session, found, reason)
-    gateway.identify()
+    if not session.login_org:
+        gateway.identify()
     if word == "server":
         raise NotFound(f"VCD at {session.host} has no CSE server registered.", hint=WITHOUT_SERVER)
     return DirectEngine(gateway, session, server_state=(found.state, found.seen))

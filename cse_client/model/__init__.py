@@ -23,7 +23,11 @@ KIND_PREFIXES: Mapping[str, str] = {"mstr-": CONTROL_PLANE, "node-": WORKER, "nf
 
 @dataclass(frozen=True)
 class Session:
-    """What `vcd login` stored: where to go and as whom. `token` never shows in a repr."""
+    """What `vcd login` stored: where to go and as whom. `token` never shows in a repr.
+
+    `login_org` is the organisation of the login, `org` the one in use: a system administrator may
+    have chosen another.
+    """
 
     host: str
     org: str
@@ -35,6 +39,7 @@ class Session:
     org_href: str = ""
     vdc: str = ""
     vdc_href: str = ""
+    login_org: str = ""
 
 
 @dataclass(frozen=True)

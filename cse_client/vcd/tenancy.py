@@ -64,6 +64,7 @@ class Tenancy:
         self._transport = transport
         self._known_session: etree._Element | None = None
         self._vdc_documents: dict[str, VdcDocument] = {}
+        transport.as_administrator = transport.session.login_org.lower() == _SYSTEM
         if session_document is not None:
             self._learn(session_document)
 
@@ -119,6 +120,8 @@ class Tenancy:
     @property
     def org_name(self) -> str:
         """Return the name of the session's organization."""
+        if self._known_session is None and self._transport.session.login_org:
+            return self._transport.session.login_org
         return self._session_document.get("org") or self._transport.session.org
 
     @property
