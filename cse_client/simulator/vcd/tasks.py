@@ -79,7 +79,8 @@ class Task:
 
     `effect` is carried out when the task ends well; `regret` when it does not. `holds` are the
     entities that refuse other changes meanwhile. An effect that knows how to fail halfway looks
-    at `doom` itself and says so by `fails_itself`.
+    at `doom` itself and says so by `fails_itself`. A `foreign` task is an extension service's,
+    which alone says what it does and when it ends.
     """
 
     operation_name: str
@@ -95,6 +96,8 @@ class Task:
     doom: Doom | None = None
     fails_itself: bool = False
     cancelable: bool = True
+    foreign: bool = False
+    namespace: str = "com.vmware.vcloud"
     id: str = field(default_factory=lambda: str(uuid4()))
     status: str = "queued"
     ended: datetime | None = None
@@ -197,9 +200,48 @@ class TaskBoard:
         self._forget_oldest()
         return task
 
+    def begin_foreign(
+        self, namespace: str, operation_name: str, text: str, owner: Owner, user: User
+    ) -> Task:
+        """Enter the task of an extension service; `tell` and `end_foreign` carry it on.
+
+        Such a service posts and updates tasks as an administrator, in the name of the user (VCD
+        API: POST tasksList, PUT task).
+        """
+        now = self._clock.now()
+        task = Task(
+            operation_name=operation_name,
+            doing=text,
+            done=text,
+            owner=owner,
+            owner_name=owner.name,
+            user=user,
+            started=now,
+            effect=lambda _task: None,
+            cancelable=False,
+            foreign=True,
+            namespace=namespace,
+            status="running",
+        )
+        task.doom = self.judge(operation_name, owner.name)
+        self.all[task.id] = task
+        self.running.append(task)
+        self._forget_oldest()
+        return task
+
+    @staticmethod
+    def tell(task: Task, text: str) -> None:
+        """Change what a foreign task says it is doing."""
+        task.doing = task.done = text
+
+    def end_foreign(self, task: Task, error: VcdError | None = None) -> None:
+        """End a foreign task, well or with an error."""
+        if task.running:
+            self._end(task, "success" if error is None else "error", error)
+
     def look(self, task: Task) -> None:
         """Count a client's look at a task; in the polls mode the last look ends it."""
-        if not task.running or not self.pace.polls:
+        if not task.running or not self.pace.polls or task.foreign:
             return
         task.status = "running"
         task.polls_left -= 1
@@ -212,7 +254,8 @@ class TaskBoard:
         if self.pace.instant or self.pace.polls:
             return
         for task in list(self.running):
-            self._pass_time(task)
+            if not task.foreign:
+                self._pass_time(task)
 
     def take_fresh(self) -> list[Task]:
         """Return the tasks begun since the last call: those of the request being answered."""
@@ -258,7 +301,8 @@ class TaskBoard:
         task.status = status
         task.error = error
         task.ended = self._clock.now()
-        self.running.remove(task)
+        if task in self.running:
+            self.running.remove(task)
         if status == "success":
             task.progress = 100
             for entity in self._shown_on(task):
