@@ -2,17 +2,18 @@
 
     python benchmarks/scaling.py [--scale S]
 
-Tasks take realistic seconds times S (default 0.05). Two tasks are in sequence when the second began
-after the first had ended. With guests, every new node's bootstrap really runs on this machine, so
-that fifty of them wait for its cores and not for the client; without, what is left is VCD's share:
-from the first task's start to the last one's end.
+Tasks and guests take realistic seconds times S (default 0.05; with 1 it takes ten minutes). Two
+tasks are in sequence when the second began after the first had ended. With guests, every new node's
+bootstrap really runs on this machine: the smaller S is, the more do fifty of them wait for its
+cores and not for the client. Without guests, what is left is VCD's share: from the first task's
+start to the last one's end.
 
 The limits: growing from 2 to 52 workers awaits at most 3 tasks in sequence and takes at most 1.3
-times as long as adding one (the simulator lets each further VM of a recompose take a quarter of
-the first one's time, which no client can change); deleting 10 nodes takes at most 3 times as long
-as deleting one; `node list` on 200 nodes makes at most 4 requests, the cluster's own API included.
-CSE's server takes 3 tasks for each new VM, one after the other, and about 5 s more for each deleted
-node (measured on its code).
+times as long as adding one (the simulator copies 16 VMs of a recompose at a time, as VCD's linked
+clones of one host are, and 10 s pass for each further batch); deleting 10 nodes takes at most 3
+times as long as deleting one; `node list` on 200 nodes makes at most 4 requests, the cluster's own
+API included. CSE's server takes 3 tasks for each new VM, one after the other, and about 5 s more
+for each deleted node (measured on its code).
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def main() -> None:
         wall, tasks, requests = result
         print(line.format(name, f"{wall:.1f}", tasks, requests, ratio), flush=True)
 
-    with bench("--guest-speed", "20", "--time", f"seconds:{scale}") as cloud:
+    with bench("--guest-speed", f"{1 / scale:g}", "--time", f"seconds:{scale}") as cloud:
         cloud.vcd("cse", "cluster", "create", "bench", "-n", "net1", "-N", str(BEFORE - 1))
         one = measured(cloud, "cluster", "resize", "bench", "-N", str(BEFORE))
         told(f"resize {BEFORE - 1} -> {BEFORE}", one)

@@ -107,6 +107,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "version": ("cse_client.cli.system", "Show this client's version."),
 }
 
+#: Commands that older clients had and this one only refuses: their names are in no help.
+FORMER: Mapping[str, tuple[str, str]] = {
+    "pks": ("cse_client.cli.pks", "Enterprise PKS is not supported."),
+}
+
 
 class LazyGroup(click.Group):
     """A group that lists its commands from a table and imports a command when it is called.
@@ -114,9 +119,16 @@ class LazyGroup(click.Group):
     Without a command it prints its help and ends with 0 under every click, as `vcd` itself does.
     """
 
-    def __init__(self, *, table: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        table: Mapping[str, tuple[str, str]],
+        former: Mapping[str, tuple[str, str]] | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         self.table = table
+        self._known = {**table, **(former or {})}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read a bare group as a request for its help."""
@@ -130,9 +142,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, importing its module; None when there is no such command."""
-        if cmd_name not in self.table:
+        if cmd_name not in self._known:
             return super().get_command(ctx, cmd_name)
-        command = getattr(import_module(self.table[cmd_name][0]), _attribute(cmd_name))
+        command = getattr(import_module(self._known[cmd_name][0]), _attribute(cmd_name))
         assert isinstance(command, click.Command)  # noqa: S101 - a wrong table, not wrong input
         return command
 
@@ -185,7 +197,12 @@ _ENGINE = click.Option(
 )
 
 cse = LazyGroup(
-    name="cse", table=COMMANDS, help=_HELP, short_help="Kubernetes clusters", params=[_ENGINE]
+    name="cse",
+    table=COMMANDS,
+    former=FORMER,
+    help=_HELP,
+    short_help="Kubernetes clusters",
+    params=[_ENGINE],
 )
 for _path, (_help, _table) in GROUPS.items():
     _parent: click.Group = cse

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import org_option, timeout_option
+from cse_client.cli.pks import refuse_pks
 from cse_client.cli.session import Run, command
 
 __all__ = ["disable_command", "enable_command", "info_command", "list_command"]
@@ -23,7 +24,8 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
     """
     from cse_client.cli.served import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
 
-    _refuse_pks("-p/--pks-plans", pks_plans)
+    if pks_plans:
+        refuse_pks("-p/--pks-plans")
     found = run.provider("ovdc list").ovdcs()
     entities = any(one.runtimes or not one.provider for one in found)
     columns = OVDC_RUNTIME_COLUMNS if entities else OVDC_COLUMNS
@@ -78,9 +80,12 @@ def enable_command(
     """
     from cse_client.model import RunOptions
 
-    _refuse_pks("--k8s-provider ent-pks", k8s_provider == "ent-pks")
-    _refuse_pks("-p/--pks-plan", bool(pks_plan))
-    _refuse_pks("-d/--pks-cluster-domain", bool(pks_cluster_domain))
+    if k8s_provider == "ent-pks":
+        refuse_pks("--k8s-provider ent-pks")
+    if pks_plan:
+        refuse_pks("-p/--pks-plan")
+    if pks_cluster_domain:
+        refuse_pks("-d/--pks-cluster-domain")
     provider = run.provider("ovdc enable")
     runtimes = _runtimes(native or bool(k8s_provider), tkg_plus)
     with run.console.progress() as progress:
@@ -150,15 +155,3 @@ def _report(run: Run, vdc: str, task: str, runtimes: tuple[str, ...], verb: str)
         f"VDC {vdc} is {verb} for {kinds} clusters.",
         {"vdc": vdc, "state": verb, "task_href": task},
     )
-
-
-def _refuse_pks(option: str, said: bool) -> None:
-    """Refuse what is about Enterprise PKS. Raises WrongUsage."""
-    from cse_client.errors import WrongUsage
-
-    if said:
-        raise WrongUsage(
-            f"{option} is not supported: Enterprise PKS has reached its end of life, and this "
-            "client makes native clusters only.",
-            hint="clusters of PKS are managed with its own `pks` or `tkgi` command",
-        )

@@ -274,11 +274,12 @@ def _failures() -> tuple[type[Exception], ...]:
 def _node(item: Any) -> KubeNode:
     ready: bool | None = None
     heard = None
-    reason = "no Ready condition"
+    reason, message = "no Ready condition", ""
     for condition in getattr(item.status, "conditions", None) or ():
         if condition.type == "Ready":
             ready = {"True": True, "False": False}.get(condition.status)
             reason = "" if ready else (condition.reason or "")
+            message = "" if ready else (condition.message or "")
             heard = condition.lastHeartbeatTime
     labels = item.metadata.labels or {}
     roles = sorted(key[len(_ROLE) :] for key in labels if key.startswith(_ROLE))
@@ -287,6 +288,7 @@ def _node(item: Any) -> KubeNode:
         name=item.metadata.name,
         ready=ready,
         reason=reason,
+        message=message,
         kubelet_version=getattr(info, "kubeletVersion", "") or "",
         roles=tuple(roles),
         unschedulable=bool(getattr(item.spec, "unschedulable", False)),

@@ -343,11 +343,15 @@ class Deletion:
 
 @dataclass(frozen=True)
 class KubeNode:
-    """A Node object: `ready` is True, False or None (Unknown); `heard` is its last heartbeat."""
+    """A Node object: `ready` is True, False or None (Unknown); `heard` is its last heartbeat.
+
+    `reason` and `message` are those of the Ready condition while it is not True.
+    """
 
     name: str
     ready: bool | None
     reason: str = ""
+    message: str = ""
     kubelet_version: str = ""
     roles: tuple[str, ...] = ()
     unschedulable: bool = False

@@ -38,9 +38,11 @@ class Simulator:
         guest_speed: what sleeps inside guests are divided by.
         addresses: the first two numbers of all guests' addresses; unless given, the first range
             from 127.20 on that no other simulator with guests has.
+        cse: the CSE server to add: `none`, a version, or `down`, one that does not run.
         folder: where guests and certificates live; a temporary folder unless given.
 
-    Raises ValueError for an unknown `time` or `release`; `start` raises OSError for a taken port.
+    Raises ValueError for an unknown `time`, `release` or `cse`; `start` raises OSError for a taken
+    port.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class Simulator:
         guests: bool = True,
         guest_speed: float = 1.0,
         addresses: str | None = None,
+        cse: str = "none",
         folder: Path | None = None,
     ) -> None:
         # Heavy imports belong to those who really start one.
         from cse_client.simulator.clock import Clock
         from cse_client.simulator.control import Control
+        from cse_client.simulator.cse import VERSIONS, attach
         from cse_client.simulator.faults import Faults
         from cse_client.simulator.http import HttpServer
         from cse_client.simulator.loopback import DEFAULT_RANGE, AddressRange
@@ -69,6 +73,8 @@ class Simulator:
 
         if release not in RELEASES:
             raise ValueError(f"unknown VCD release {release!r} ({', '.join(RELEASES)})")
+        if cse not in ("none", *VERSIONS):
+            raise ValueError(f"unknown CSE server {cse!r} (none, {', '.join(VERSIONS)})")
         pace = Pace.parse(time)
         # Without guests nobody listens on the addresses, and any number of simulators may share.
         self._range = AddressRange(addresses) if guests else None
@@ -85,8 +91,10 @@ class Simulator:
             addresses=self._range.prefix if self._range else addresses or DEFAULT_RANGE,
         )
         self.vcd = VcdApplication(self.cloud)
+        self.cse_version = cse
+        self.cse = attach(self.cloud, self.vcd, cse) if cse != "none" else None
         self.faults = Faults()
-        self.control = Control(self.cloud, self.faults)
+        self.control = Control(self.cloud, self.faults, self.cse)
         context, self.ca = server_context(self.folder)
         try:
             self._server = HttpServer(port, context, self._answer)

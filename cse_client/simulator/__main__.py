@@ -21,7 +21,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ready-file", type=Path, help="file that gets host, user and password, once it listens"
     )
-    parser.add_argument("--cse", default="none", metavar="VERSION|none", help="CSE server to add")
+    parser.add_argument(
+        "--cse",
+        default="none",
+        metavar="VERSION|down|none",
+        help="CSE server to add: 2.6.1; down is one that is registered and does not run",
+    )
     parser.add_argument(
         "--time",
         default="instant",
@@ -47,11 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.cse != "none":
-        parser.error(
-            f"--cse {options.cse}: this simulator has no CSE server yet; leave the option out or"
-            " say --cse none"
-        )
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             guests=not options.no_guests,
             guest_speed=options.guest_speed,
             addresses=options.addresses,
+            cse=options.cse,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -88,6 +89,12 @@ def _introduce(simulator: Simulator) -> None:
     ]
     for user in simulator.cloud.users.values():
         lines.append(f"  {user.name:<8} {user.password:<18} {user.role}")
+    for user in simulator.cloud.providers.values():
+        lines.append(
+            f"  {user.name:<8} {user.password:<18} {user.role}, of the organisation System"
+        )
+    if simulator.cse is not None:
+        lines.append(f"CSE server: {simulator.cse_version}")
     password = simulator.password()
     nets = [f"{one.name} {one.cidr} ({one.fence})" for one in simulator.cloud.networks.values()]
     lines += [

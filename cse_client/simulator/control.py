@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cse_client.simulator import bulk, dump
+from cse_client.simulator.cse.server import CseServer, Misbehaviour
 from cse_client.simulator.faults import Faults, Rule
 from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.cloud import Cloud
@@ -42,11 +43,13 @@ class Control:
     - `POST vapps` `{"count": n, ...}` many cluster-like vApps at once (see `bulk`)
     - `POST guests` `{"vm": REGEX, "faults": {...}}` for guests that start from now on; also
       `speed`, `customization_timeout`, `boot_delay`
+    - `POST cse` what the CSE server does wrong (fields of `cse.server.Misbehaviour`), `DELETE cse`
     - `GET guests/NAME` console and processes; `POST guests/NAME` `faults`, `crash`
     """
 
-    def __init__(self, cloud: Cloud, faults: Faults) -> None:
+    def __init__(self, cloud: Cloud, faults: Faults, cse: CseServer | None = None) -> None:
         self.cloud = cloud
+        self._cse = cse
         self.faults = faults
         faults.attach(cloud)
 
@@ -80,11 +83,13 @@ class Control:
             "users": lambda: self._rights(name, **values),
             "vapps": lambda: bulk.make_vapps(self.cloud, **values),
             "guests": lambda: self._guests(name, values),
+            "cse": lambda: self._misbehave(values),
         }
         deletes: dict[str, Callable[[], Any]] = {
             "journal": self.faults.journal.clear,
             "faults": self.faults.rules.clear,
             "guests": self.cloud.guest_faults.clear,
+            "cse": self._behave,
         }
         table = {"GET": reads, "POST": writes, "DELETE": deletes}.get(method, {})
         action = table.get(noun)
@@ -102,6 +107,15 @@ class Control:
         rule = Rule.read(values)
         self.faults.rules.append(rule)
         return {"id": rule.id}
+
+    def _misbehave(self, values: Values) -> None:
+        if self._cse is None:
+            raise ValueError("there is no CSE server (--cse)")
+        self._cse.misbehaviour = Misbehaviour(**values)
+
+    def _behave(self) -> None:
+        if self._cse is not None:
+            self._cse.misbehaviour = self._cse.usual
 
     def _advance(self, advance: float) -> Values:
         self.cloud.clock.advance(advance)

@@ -20,12 +20,13 @@ regular expressions; `at` is the first matching request that is hit (1, 2 ...), 
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,8 @@ class Journal:
             "query": request.query,
             "status": status,
             "seconds": round(seconds, 4),
+            "accept": request.headers.get("accept", ""),
+            "keys": _keys(request),
         }
         with self._lock:
             self._counts[request.method] += 1
@@ -131,6 +134,25 @@ class Journal:
         with self._lock:
             self._entries.clear()
             self._counts.clear()
+
+
+def _keys(request: Request) -> list[str]:
+    """Return the keys of a JSON body, those of objects in it as `a.b`; never a value."""
+    if "json" not in request.headers.get("content-type", ""):
+        return []
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        return []
+    return sorted(_paths(body, ""))
+
+
+def _paths(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _paths(inner, f"{path}.{key}" if path else key)
+    elif path:
+        yield path
 
 
 class Faults:

@@ -62,6 +62,7 @@ def make_cloud(
         ("viewer", "Read Only"),
     ):
         cloud.users[name] = User.of_role(name, role)
+    cloud.providers["administrator"] = User.of_role("administrator", "System Administrator")
     for name in ("vdc1", "vdc2"):
         vdc = _vdc(name)
         cloud.vdcs[vdc.id] = vdc

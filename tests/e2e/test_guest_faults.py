@@ -17,6 +17,8 @@ NAME = "fragile"
 VCD = str(Path(sys.executable).parent / "vcd")
 #: Long enough for a healthy guest at this speed; phases may take half of it.
 TIMEOUT = "40s"
+#: For those that can only be found out by waiting.
+SHORT = "24s"
 
 
 class Place:
@@ -84,13 +86,26 @@ def everything(place: Place) -> Any:
         ({"kill_at": "kubeadm join.*"}, 1, "was powered off"),
         ({"fail": {"kubeadm join.*": 7}}, 1, "failed in phase 'join'"),
         ({"unreachable_registries": True}, 1, "failed in phase 'images'"),
+        (
+            {"unreachable_images": "weave"},
+            1,
+            "registered in Kubernetes but not Ready (KubeletNotReady: runtime network not ready",
+        ),
     ],
-    ids=["never boots", "no address", "power loss in kubeadm", "kubeadm fails", "no registry"],
+    ids=[
+        "never boots",
+        "no address",
+        "power loss in kubeadm",
+        "kubeadm fails",
+        "no registry",
+        "never Ready",
+    ],
 )
 def test_a_new_node_fails(place: Place, faults: dict[str, object], code: int, said: str) -> None:
     before = everything(place)
     place.afflict(**faults)
-    done = place.cse("cluster", "resize", NAME, "--nodes", "2", "--timeout", TIMEOUT)
+    timeout = SHORT if faults.keys() & {"never_boot", "unreachable_images"} else TIMEOUT
+    done = place.cse("cluster", "resize", NAME, "--nodes", "2", "--timeout", timeout)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     error = next(line for line in done.stderr.splitlines() if line.startswith("Error:"))
     assert said in error

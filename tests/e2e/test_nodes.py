@@ -18,6 +18,7 @@ from tests.programs import clean_environment
 NAME = "grown"
 VCD = str(Path(sys.executable).parent / "vcd")
 PATIENCE = 60
+NOT_FOUND = 3
 
 WORKLOAD = """
 apiVersion: apps/v1
@@ -225,6 +226,43 @@ def test_wrong_words_change_nothing(
     assert control.possessions() == before
 
 
+def test_more_nodes_than_the_quota_allows(place: Place, control: Control) -> None:
+    place.resize(1)
+    before = control.possessions()
+    control.set("vdcs/vdc1", vm_quota=3)
+    try:
+        done = place.cse("cluster", "resize", NAME, "-N", "9")
+    finally:
+        control.set("vdcs/vdc1", vm_quota=0)
+    assert (done.returncode, done.stdout) == (4, ""), done.stderr
+    assert "VM quota" in done.stderr
+    assert "8 are needed" in done.stderr
+    assert control.possessions() == before
+
+
+def test_a_cluster_of_somebody_elses_making(place: Place, control: Control) -> None:
+    control.set("vapps", prefix="foreign", count=1, workers=2)
+    name = "foreign-00001"
+    before = control.possessions()
+    (worker, _other) = (vm for vm in before["vapps"][name]["vms"] if vm.startswith("node-"))
+    for words in (
+        ("cluster", "resize", name, "-N", "3"),
+        ("cluster", "resize", name, "-N", "0"),
+        ("node", "delete", name, worker, "--yes"),
+    ):
+        done = place.cse(*words)
+        assert (done.returncode, done.stdout) == (3, ""), done.stderr
+        assert f"Error: Cluster '{name}' was not made by this client" in done.stderr
+        # who looked at it left no more than a claim that is free again
+        left = control.possessions()["vapps"][name]
+        assert left["vms"] == before["vapps"][name]["vms"]
+    forced = place.cse("node", "delete", name, worker, "--yes", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert worker not in control.possessions()["vapps"][name]["vms"]
+    gone = place.cse("cluster", "delete", name, "--yes")
+    assert gone.returncode == 0, gone.stderr
+
+
 def test_the_control_plane_stays(place: Place) -> None:
     head = next(row["Name"] for row in place.nodes() if row["Kind"] == "control plane")
     done = place.cse("node", "delete", NAME, head, "--yes")
@@ -288,6 +326,25 @@ def test_two_administrators_at_once(place: Place, cloud: Cloud, tmp_path: Path) 
     assert f"Cluster '{NAME}' is being changed by" in said
     assert "since" in said
     assert workers == (2 if loser == 0 else 3)
+
+
+def test_a_resize_and_a_deletion_at_once(place: Place, cloud: Cloud, tmp_path: Path) -> None:
+    log_in(cloud, tmp_path / "other")
+    other = Place(tmp_path / "other", {**place.environment, "HOME": str(tmp_path / "other")})
+    made = place.cse("cluster", "create", "fought", "-n", "net1", "-N", "0")
+    assert made.returncode == 0, made.stderr
+    resize = place.start("cluster", "resize", "fought", "--nodes", "1")
+    delete = other.start("cluster", "delete", "fought", "--yes")
+    ends = [(one.communicate()[1].decode(), one.returncode) for one in (resize, delete)]
+    assert all("Traceback" not in err for err, _code in ends)
+    (resized, resize_code), (deleted, delete_code) = ends
+    if delete_code:
+        assert "Cluster 'fought' is being changed by" in deleted
+        assert resize_code == 0, resized
+        assert place.cse("cluster", "delete", "fought", "--yes").returncode == 0
+    elif resize_code:
+        assert "'fought'" in resized
+    assert place.cse("cluster", "info", "fought").returncode == NOT_FOUND
 
 
 def test_two_commands_of_one_user(place: Place) -> None:

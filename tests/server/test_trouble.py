@@ -51,7 +51,8 @@ def test_a_server_that_does_not_answer(cse: Run, served: Served, probe: Answer, 
         f"Error: A CSE server is registered with VCD at {served.base} but does not answer "
         f"({seen}).\n{DIRECT}"
     )
-    assert served.asked() == [PROBE]
+    # asked again where a moment later may do; VCD itself has waited long enough before its 504
+    assert served.asked() == [PROBE] * (3 if probe.status in (500, 503) else 1)
 
 
 def test_without_the_server_its_state_does_not_matter(cse: Run, served: Served) -> None:

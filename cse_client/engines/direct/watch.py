@@ -305,8 +305,8 @@ class ReadyWatch:
         seen = f"phase '{state.phase}'"
         kube = state.kube
         if kube is not None:
-            why = f": {kube.reason}" if kube.reason else ""
-            seen += f", registered in Kubernetes but not Ready{why}"
+            why = ": ".join(part for part in (kube.reason, kube.message.rstrip(".")) if part)
+            seen += f", registered in Kubernetes but not Ready{f' ({why})' if why else ''}"
         return f"Node '{state.name}' made no progress for {waited:.0f} s; last seen: {seen}."
 
     def _tell(self) -> None:

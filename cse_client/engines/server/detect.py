@@ -32,8 +32,11 @@ _ENTITY_VERSIONS = ("35.0", "36.0")
 _OK, _UNAUTHORIZED, _TOO_MANY = 200, 401, 429
 _SILENT = (502, 503, 504)
 _ABSENT_STATUS = (403, 404, 406)
+_NO_REPLY = 504
+_PASSING = (429, 500, 502, 503)
 _TRIES = 3
 _PAUSE = 0.3
+_LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Detection:
 
 
 def detect(gateway: Gateway, session: Session) -> Detection:
-    """Ask once (again only where the connection fails).
+    """Ask once; again only where the connection fails or a proxy or VCD is in trouble.
 
     Raises:
         SessionInvalid: the session has expired.
@@ -86,13 +89,28 @@ def detect(gateway: Gateway, session: Session) -> Detection:
 
 def _ask(gateway: Gateway) -> Answer:
     for left in reversed(range(_TRIES)):
+        pause = _PAUSE
         try:
-            return gateway.ask_json("GET", f"{BASE}/system", "open the session")
+            answer = gateway.ask_json("GET", f"{BASE}/system", "open the session")
+            if not left or not _passing(answer):
+                return answer
+            wish = answer.headers.get("retry-after", "")
+            pause = min(float(wish), _LONGEST_PAUSE) if wish.isdigit() else _PAUSE
         except VcdFault as fault:
             if not left or fault.code == UNTRUSTED:
                 raise
-        gateway.clock.sleep(_PAUSE)
+        gateway.clock.sleep(pause)
     raise AssertionError("unreachable")
+
+
+def _passing(answer: Answer) -> bool:
+    """Say whether another answer may come a moment later.
+
+    Not after a JSON 504: VCD's extension layer has waited ten seconds for the server already.
+    """
+    if answer.status == _NO_REPLY:
+        return not _object(answer.text)
+    return answer.status in _PASSING
 
 
 def _present(document: Mapping[str, Any], session: Session) -> Detection:

@@ -148,7 +148,7 @@ class ImageStore:
         nameservers = "nameserver" in system.disk.text("/etc/resolv.conf")
         if not nameservers and system.egress:
             raise PullFailed(f"dial tcp: lookup {registry}: Temporary failure in name resolution")
-        if not system.egress or system.faults.unreachable_registries:
+        if not system.egress or system.faults.withholds(name):
             wait(_NO_ANSWER_SECONDS)
             raise PullFailed(
                 f'Get "https://{registry}/v2/": net/http: request canceled while waiting for'

@@ -27,6 +27,8 @@ class Faults:
         slow: seconds (real) by expression that a matching command line takes longer.
         fail: exit code by expression that a matching command line ends with, doing nothing.
         unreachable_registries: image pulls fail although there is a way out.
+        unreachable_images: pulls of images whose name matches this expression fail, as behind a
+            proxy that knows some registries only.
     """
 
     kill_at_call: int | None = None
@@ -39,6 +41,7 @@ class Faults:
     slow: dict[str, float] = field(default_factory=dict)
     fail: dict[str, int] = field(default_factory=dict)
     unreachable_registries: bool = False
+    unreachable_images: str | None = None
     calls: int = 0
     log: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -75,6 +78,11 @@ class Faults:
             if re.search(rule, line):
                 return code
         return None
+
+    def withholds(self, image: str) -> bool:
+        """Tell whether an image cannot be pulled."""
+        rule = self.unreachable_images
+        return self.unreachable_registries or (rule is not None and bool(re.search(rule, image)))
 
     def loses(self, path: str) -> bool:
         """Tell whether a power failure takes the content of this file."""

@@ -55,6 +55,8 @@ class Cloud:
     pace: Pace
     release: Release = RELEASES["10.3"]
     org: Org = field(default_factory=lambda: Org("acme"))
+    #: Where system administrators log in; it holds nothing.
+    system_org: Org = field(default_factory=lambda: Org("System", full_name="System"))
     guest_options: GuestOptions = field(default_factory=GuestOptions)
     #: Whether a recompose that fails halfway leaves what it made; VCD's way is not documented.
     failed_recompose_keeps: bool = False
@@ -65,6 +67,7 @@ class Cloud:
         self.sessions = Sessions(self.clock)
         self.tasks = TaskBoard(self.clock, self.pace)
         self.users: dict[str, User] = {}
+        self.providers: dict[str, User] = {}
         self.vdcs: dict[str, Vdc] = {}
         self.networks: dict[str, OrgNetwork] = {}
         self.edges: dict[str, EdgeGateway] = {}
@@ -83,6 +86,10 @@ class Cloud:
         self._pool = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="vcd-guests")
 
     # ---- looking up -----------------------------------------------------------------------
+
+    def org_of(self, user: User) -> Org:
+        """Return the organisation that a user logs in to."""
+        return self.system_org if user.is_provider else self.org
 
     def vdc(self, identifier: str) -> Vdc:
         """Return a VDC or raise 403, as VCD does for unknown ids."""

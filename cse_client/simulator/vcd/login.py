@@ -58,7 +58,7 @@ def answer(cloud: Cloud, request: Request, version: tuple[int, int]) -> Response
     if place == ("POST", "/cloudapi/1.0.0/sessions"):
         return _open_jwt(cloud, request)
     if place == ("POST", "/cloudapi/1.0.0/sessions/provider"):
-        raise VcdError(401, "UNAUTHORIZED", "This simulator has no provider organisation.")
+        return _open_jwt(cloud, request, provider=True)
     old = path in ("/api/sessions", "/api/login") or place == ("DELETE", "/api/session")
     if old and version >= _OLD_LOGIN_GONE:
         raise VcdError(405, "METHOD_NOT_ALLOWED", f"{request.method} {path} was removed.")
@@ -70,17 +70,20 @@ def answer(cloud: Cloud, request: Request, version: tuple[int, int]) -> Response
     return None
 
 
-def _open_jwt(cloud: Cloud, request: Request) -> Response:
+def _open_jwt(cloud: Cloud, request: Request, *, provider: bool = False) -> Response:
     user = _credentials(cloud, request)
+    if user.is_provider != provider:
+        raise _unauthorized()
+    org = cloud.org_of(user)
     session = cloud.sessions.open(user, jwt=True)
     body = {
         "id": f"urn:vcloud:session:{uuid4()}",
         "user": {"name": user.name, "id": f"urn:vcloud:user:{user.id}"},
-        "org": {"name": cloud.org.name, "id": f"urn:vcloud:org:{cloud.org.id}"},
-        "operatingOrg": {"name": cloud.org.name, "id": f"urn:vcloud:org:{cloud.org.id}"},
-        "location": f"{cloud.org.id}@{cloud.org.id}",
+        "org": {"name": org.name, "id": f"urn:vcloud:org:{org.id}"},
+        "operatingOrg": {"name": org.name, "id": f"urn:vcloud:org:{org.id}"},
+        "location": f"{org.id}@{org.id}",
         "roles": [user.role],
-        "roleRefs": [{"name": user.role, "id": f"urn:vcloud:role:{cloud.org.id}"}],
+        "roleRefs": [{"name": user.role, "id": f"urn:vcloud:role:{org.id}"}],
         "sessionIdleTimeoutMinutes": int(cloud.sessions.idle_timeout // 60),
     }
     return Response(
@@ -116,10 +119,9 @@ def _credentials(cloud: Cloud, request: Request) -> User:
         raise _unauthorized() from error
     name, _, password = decoded.partition(":")
     login, _, org = name.rpartition("@")
-    user = cloud.users.get(login)
+    users = {cloud.org.name.lower(): cloud.users, "system": cloud.providers}.get(org.lower(), {})
+    user = users.get(login)
     if scheme.lower() != "basic" or user is None or user.password != password:
-        raise _unauthorized()
-    if org.lower() != cloud.org.name.lower():
         raise _unauthorized()
     return user
 

@@ -38,18 +38,19 @@ class Right:
 _AUTHOR = frozenset((Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE))
 
 #: The administrator also has the ExtraConfig right, as CSE 4's rights bundle grants it.
+_ADMINISTRATOR = _AUTHOR | {
+    Right.EXTRA_CONFIG,
+    Right.CATALOG_EDIT,
+    Right.NETWORK_VIEW,
+    Right.GATEWAY_VIEW,
+    Right.NAT_VIEW,
+    Right.ADMIN_QUERIES,
+}
 ROLES: Mapping[str, frozenset[str]] = {
-    "Organization Administrator": _AUTHOR
-    | {
-        Right.EXTRA_CONFIG,
-        Right.CATALOG_EDIT,
-        Right.NETWORK_VIEW,
-        Right.GATEWAY_VIEW,
-        Right.NAT_VIEW,
-        Right.ADMIN_QUERIES,
-    },
+    "Organization Administrator": _ADMINISTRATOR,
     "vApp Author": _AUTHOR,
     "Read Only": frozenset((Right.ADMIN_QUERIES,)),
+    "System Administrator": _ADMINISTRATOR,
 }
 
 
@@ -76,6 +77,11 @@ class User:
         """Raise 403 unless the user has the right."""
         if right not in self.rights:
             raise forbidden(right)
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether this is a system administrator, who logs in to the organisation `System`."""
+        return self.role == "System Administrator"
 
     @property
     def sees_all(self) -> bool:

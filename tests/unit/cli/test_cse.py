@@ -126,3 +126,11 @@ def test_the_version_is_read_without_an_import(monkeypatch: pytest.MonkeyPatch) 
     requirements = seen["install_requires"]
     assert isinstance(requirements, list)
     assert "setuptools>=78.1.1,<80.9" in requirements
+
+
+@pytest.mark.parametrize("words", [[], ["cluster", "list", "-v", "x"], ["ovdc", "info", "--help"]])
+def test_the_former_group_for_pks(vcd: Callable[..., Result], words: list[str]) -> None:
+    result = vcd("cse", "pks", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Error: vcd cse pks is not supported: Enterprise PKS has reached")
+    assert "pks" not in vcd("cse", "--help").out

@@ -111,8 +111,11 @@ def _routes(system: System, call: Call, words: list[str]) -> int:
             return 2
         name, address, _, gateway = cards[0]
         target = next((word for word in words[1:] if word[0].isdigit()), _OUTSIDE)
+        parts = target.split("/")[0].split(".")
+        # iproute2 lib/utils.c, get_addr_ipv4: missing parts are zero, so that `1` is 1.0.0.0
+        target = ".".join([*parts, "0", "0", "0"][:4])
         network = ipaddress.ip_network(f"{address}/{cards[0][2]}", strict=False)
-        via = "" if ipaddress.ip_address(target.split("/")[0]) in network else f" via {gateway}"
+        via = "" if ipaddress.ip_address(target) in network else f" via {gateway}"
         # iproute2 since 4.15 adds the caller's uid, which breaks scripts that take the last word.
         uid = "" if system.image.os == "ubuntu-16.04" else " uid 0"
         call.out(f"{target}{via} dev {name} src {address}{uid} \n    cache")

@@ -44,7 +44,7 @@ def task(view: View, one: Task, parent: etree._Element | None = None) -> etree._
         "expiryTime": moment(one.expires),
         "operation": one.operation,
         "operationName": one.operation_name,
-        "serviceNamespace": "com.vmware.vcloud",
+        "serviceNamespace": one.namespace,
         "startTime": moment(one.started),
         "endTime": moment(one.ended) if one.ended else None,
         "status": one.status,
@@ -62,7 +62,8 @@ def task(view: View, one: Task, parent: etree._Element | None = None) -> etree._
         add(root, "Error", None, _error_attributes(one.error))
     view.user_reference(root, one.user)
     view.reference(root, "Organization", view.cloud.org)
-    add(root, "Progress", str(one.progress))
+    if not one.foreign:
+        add(root, "Progress", str(one.progress))
     # Two leading blanks before the text of a failure [recorded: vcloud-rest].
     add(root, "Details", f"  {one.error.message}" if one.error is not None else "")
     return root

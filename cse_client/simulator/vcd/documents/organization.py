@@ -6,7 +6,7 @@ from lxml import etree
 
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.documents.view import View, media
-from cse_client.simulator.vcd.entities import StorageProfile, Vdc
+from cse_client.simulator.vcd.entities import Org, StorageProfile, Vdc
 from cse_client.simulator.vcd.markup import add, boolean, document
 from cse_client.simulator.vcd.networks import OrgNetwork
 from cse_client.simulator.vcd.people import Right, Session
@@ -31,21 +31,22 @@ _HARDWARE_VERSIONS = ("vmx-10", "vmx-11", "vmx-13", "vmx-14", "vmx-15", "vmx-18"
 def session(view: View, current: Session) -> etree._Element:
     """Render the Session; a link for each thing that the user may open."""
     user = current.user
+    own = view.cloud.org_of(user)
     root = document(
         "Session",
         {
-            "org": view.cloud.org.name,
+            "org": own.name,
             "user": user.name,
             "userId": f"urn:vcloud:user:{user.id}",
             "roles": user.role,
-            "locationId": f"{view.cloud.org.id}@{view.cloud.org.id}",
+            "locationId": f"{own.id}@{own.id}",
             "href": f"{view.api}/session",
             "type": media("session"),
         },
     )
     view.link(root, "down", f"{view.api}/org/", "orgList")
     view.link(root, "remove", f"{view.api}/session")
-    view.link(root, "down", view.href(view.cloud.org), "org", view.cloud.org.name)
+    view.link(root, "down", view.href(own), "org", own.name)
     view.link(root, "down", f"{view.api}/query", "query.queryList")
     view.link(root, "entityResolver", f"{view.api}/entity/", "entity")
     view.link(root, "down:extensibility", f"{view.api}/extensibility", "apiextensibility")
@@ -56,19 +57,26 @@ def session(view: View, current: Session) -> etree._Element:
 
 
 def org_list(view: View) -> etree._Element:
-    """Render the list of organisations: a tenant sees his own."""
+    """Render the list of organisations: a tenant sees his own, a system administrator all."""
     root = document("OrgList", {"href": f"{view.api}/org/", "type": media("orgList")})
+    if view.user.is_provider:
+        view.reference(root, "Org", view.cloud.system_org)
     view.reference(root, "Org", view.cloud.org)
     return root
 
 
-def org(view: View) -> etree._Element:
-    """Render the organisation.
+def org(view: View, which: Org) -> etree._Element:
+    """Render an organisation; `System` holds nothing.
 
     From API 33 on VDCs and catalogs are links to queries; pyvcloud takes the first whose address
     holds "vdc", so that one comes first, as on real servers.
     """
     cloud = view.cloud
+    if which is not cloud.org:
+        root = document("Org", view.identity(which))
+        add(root, "Description", which.description)
+        add(root, "FullName", which.full_name)
+        return root
     root = document("Org", view.identity(cloud.org))
     if view.version >= _QUERY_LINKS_SINCE:
         query = f"{view.api}/query?type="

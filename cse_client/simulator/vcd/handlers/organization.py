@@ -29,8 +29,13 @@ def _check_org(call: Call) -> None:
 
 @route("GET", "/api/org/{org}")
 def _org(call: Call) -> Response:
+    own = call.cloud.org_of(call.user)
+    if call.ids["org"] == own.id:
+        return call.xml(organization.org(call.view, own), "org")
+    if not call.user.is_provider:
+        raise no_access("org", call.ids["org"])
     _check_org(call)
-    return call.xml(organization.org(call.view), "org")
+    return call.xml(organization.org(call.view, call.cloud.org), "org")
 
 
 @route("GET", "/api/tasksList/{org}")

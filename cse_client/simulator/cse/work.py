@@ -1,0 +1,66 @@
+"""Work that goes on after the answer: a thread, and the VCD task that tells of it.
+
+The task is made and carried on by the server's administrator, in the organisation and the name of
+the caller: `serviceNamespace` vcloud.cse, `operationName` "cluster operation", owner the
+organisation; on an error the operation's text is blanked (container-service-extension
+2.6.1:container_service_extension/vcdbroker.py, `_update_task`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.errors import VcdError
+from cse_client.simulator.vcd.people import User
+from cse_client.simulator.vcd.tasks import Task
+
+__all__ = ["Work"]
+
+
+class Work:
+    """One piece of work with its task. `stuck` work does everything and never ends its task."""
+
+    def __init__(self, cloud: Cloud, user: User, text: str, *, stuck: bool = False) -> None:
+        self._cloud = cloud
+        self._stuck = stuck
+        with cloud.lock:
+            self.task: Task = cloud.tasks.begin_foreign(
+                "vcloud.cse", "cluster operation", text, cloud.org, user
+            )
+
+    def tell(self, text: str) -> None:
+        """Say what is being done."""
+        with self._cloud.lock:
+            self._cloud.tasks.tell(self.task, text)
+
+    def abandon(self) -> None:
+        """Never end the task, as when the server's thread dies."""
+        self._stuck = True
+
+    def begin(self, steps: Callable[[], str]) -> None:
+        """Take the steps in a thread. They return the last text, or raise: that ends the task."""
+        threading.Thread(target=self._run, args=(steps,), name="cse-work", daemon=True).start()
+
+    def _run(self, steps: Callable[[], str]) -> None:
+        error = None
+        text = ""
+        doom = self.task.doom
+        try:
+            if doom is not None:
+                raise doom.error  # a rule of a test wants this task to fail
+            text = steps()
+        except VcdError as problem:
+            error = problem
+        except Exception as problem:  # noqa: BLE001  (whatever it is, the server puts its text there)
+            if not problem.args:
+                traceback.print_exc(file=sys.stderr)
+            error = VcdError(500, "INTERNAL_SERVER_ERROR", str(problem))
+        if self._stuck:
+            return
+        with self._cloud.lock:
+            self._cloud.tasks.tell(self.task, text)
+            self._cloud.tasks.end_foreign(self.task, error)
