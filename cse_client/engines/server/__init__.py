@@ -34,4 +34,4 @@ def open_engine(gateway: Gateway, session: Session, found: Detection, reason: st
         return LegacyEngine(gateway, session, found, reason=reason)
     from cse_client.engines.server.entities import EntityEngine
 
-    return EntityEngine(gateway, session, found, reason=reason)  # type: ignore[return-value]
+    return EntityEngine(gateway, session, found, reason=reason)

@@ -27,7 +27,7 @@ from cse_client.model import Session
 from cse_client.vcd.faults import Action, clean, from_reply, login_line
 from cse_client.vcd.transport import Answer
 
-__all__ = ["CutOff", "ServerDown", "Wish", "error_of", "json_of"]
+__all__ = ["CutOff", "ServerDown", "Wish", "error_of", "json_of", "vcd_error_of"]
 
 SUCCESS = (200, 201, 202, 204)
 DOWN = (502, 503, 504)
@@ -107,6 +107,11 @@ def error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
             hint=WITHOUT_SERVER,
             status=answer.status,
         )
+    return vcd_error_of(answer, wish, session)
+
+
+def vcd_error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
+    """Translate an answer of VCD's own that is not a success."""
     return from_reply(
         answer.status,
         answer.text.encode(),

@@ -23,7 +23,7 @@ from cse_client.model.access import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, ServedSystem, UpgradeTarget
 from cse_client.vcd.gateway import Gateway
 
-__all__ = ["CLOUD_API", "SERVER_BASE", "URN", "EntityReading", "filter_text"]
+__all__ = ["CLOUD_API", "SERVER_BASE", "URN", "EntityReading", "ambiguous", "filter_text"]
 
 CLOUD_API = "/cloudapi/1.0.0"
 SERVER_BASE = "/api/cse/3.0"
@@ -169,7 +169,7 @@ class EntityReading:
                 hint="`vcd cse cluster list` shows those that you can see",
             )
         if len(there) > 1:
-            raise _ambiguous(name, there)
+            raise ambiguous(name, there)
         return there[0]
 
     def _named(self, name: str, vdc: str, org: str) -> list[Found]:
@@ -205,6 +205,8 @@ class EntityReading:
         while True:
             number += 1
             query = {"filter": filter, "page": str(number), "pageSize": str(size)}
+            if source is self._vcd:
+                query["sortAsc"] = "name"
             page = legacy_documents.mapping(source.get(path, doing, query=query), "a list")
             values = page.get("values")
             if not isinstance(values, list):
@@ -233,7 +235,8 @@ def _total(page: Mapping[str, Any], seen: int, size: int) -> int:
     return seen + 1 if len(values) >= size else seen
 
 
-def _ambiguous(name: str, there: Sequence[Found]) -> Conflict:
+def ambiguous(name: str, there: Sequence[Found]) -> Conflict:
+    """Make the error for a name that several clusters have, which entities allow."""
     lines = "; ".join(f"{one.id} ({one.place}, {one.phase or 'no phase'})" for one in there)
     return Conflict(
         f"there are {len(there)} clusters called '{name}': {lines}",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of
+from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of, vcd_error_of
 from cse_client.errors import VcdFault
 from cse_client.model import Session
 from cse_client.vcd import faults, tasks
@@ -145,7 +145,8 @@ class Extension:
             headers=headers,
         )
         if answer.status not in SUCCESS:
-            raise error_of(answer, wish, self._session)
+            translate = error_of if self._base.startswith(BASE) else vcd_error_of
+            raise translate(answer, wish, self._session)
         return answer
 
 
