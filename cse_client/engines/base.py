@@ -125,8 +125,17 @@ class Entities(Protocol):
     Wherever such an engine takes a cluster's name, it takes its id as well.
     """
 
+    #: The version of the entities' type, such as `2.1.0`.
+    entity_type: str
+
     def apply(
-        self, document: Any, options: RunOptions, progress: Progress, *, identity: str = ""
+        self,
+        document: Any,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        identity: str = "",
+        org: str = "",
     ) -> ServedCluster:
         """Make or change the cluster that a file's document describes."""
 

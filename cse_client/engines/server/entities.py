@@ -85,20 +85,30 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
         return self._make(spec.name, vdc, org, body, options, progress)
 
     def apply(
-        self, document: Any, options: RunOptions, progress: Progress, *, identity: str = ""
+        self,
+        document: Any,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        identity: str = "",
+        org: str = "",
     ) -> ServedCluster:
         """Make the cluster that a file describes, or bring the one that is there to it.
 
         `identity` is the id of the cluster that is meant; without it the name, VDC and
-        organization of the file tell.
+        organization of the file tell. What the file does not say of the place is `org` and the
+        session's.
 
         Raises:
             WrongUsage: the file does not describe a cluster of this server's kind.
         """
-        _raise_all(specs.check_applied(self._dialect, document))
-        body = {key: value for key, value in document.items() if key != "status"}
-        body = {self._dialect.version_key: self._dialect.payload, **body}
-        name, vdc, org = specs.place_of(self._dialect, body)
+        place = (org or self._own_org(), self._session.vdc, self._site())
+        body = specs.completed(self._dialect, document, place)
+        _raise_all(specs.check_applied(self._dialect, body))
+        name, vdc, said = specs.place_of(self._dialect, body)
+        if org and org != said:
+            raise WrongUsage(f"The file is for organization '{said}', not for '{org}'.")
+        org = said
         there = [self._find(identity)] if identity else self._named(name, vdc, org)
         if not there:
             network = str(body["spec"]["settings"][self._dialect.network])

@@ -53,6 +53,7 @@ class EntityReading:
         self._found = found
         self._reason = reason or found.seen
         self._dialect: Dialect = dialect_of(found.version, found.api_version)
+        self.entity_type = self._dialect.version
         version = found.api_version
         self._server = Extension(gateway, session, api_version=version, base=SERVER_BASE)
         self._root = Extension(gateway, session, api_version=version)

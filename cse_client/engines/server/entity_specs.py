@@ -22,6 +22,7 @@ __all__ = [
     "check_applied",
     "check_create",
     "check_growth",
+    "completed",
     "new_entity",
     "place_of",
     "resized",
@@ -173,6 +174,28 @@ def retemplated(server: Dialect, one: Found, template: str, revision: int) -> di
     said = {one.dialect.template: template, one.dialect.revision: revision}
     entity["spec"][one.dialect.distribution] = said
     return entity
+
+
+def completed(server: Dialect, document: Any, place: tuple[str, str, str]) -> Any:
+    """Return a file's document without its status, and with what it does not say of the place.
+
+    `place` is organization, VDC and site. What is no object is returned as it is.
+    """
+    if not isinstance(document, dict) or _generation_problem(server, document) is not None:
+        return document
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    keys = (server.org, server.vdc, server.site)
+    known = {key: value for key, value in zip(keys, place) if key and value}
+    said = {key: value for key, value in metadata.items() if value is not None}
+    body = {key: value for key, value in document.items() if key != "status"}
+    return {
+        server.version_key: server.payload,
+        "kind": KIND,
+        **body,
+        "metadata": {**known, **said},
+    }
 
 
 def check_applied(server: Dialect, document: Any) -> list[CseError]:
