@@ -8,12 +8,13 @@ server/request_handlers/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server import entity_specs as specs
+from cse_client.engines.server.entity_checks import EntityChecks, collect, raise_all
 from cse_client.engines.server.entity_documents import SUCCEEDED, Found
 from cse_client.engines.server.entity_following import Change, EntityFollowing, idle
 from cse_client.engines.server.entity_provider import EntityProvider
@@ -23,16 +24,9 @@ from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.legacy_parts import direct_only, refuse_direct_words
 from cse_client.engines.server.waiting import gone
 from cse_client.errors import (
-    Conflict,
-    CseError,
-    NotFound,
-    PreflightFailed,
-    Refused,
     WrongUsage,
 )
 from cse_client.model import (
-    CONTROL_PLANE,
-    NFS,
     Cluster,
     ClusterSpec,
     Progress,
@@ -46,7 +40,7 @@ from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
 __all__ = ["EntityEngine"]
 
 
-class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
+class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider):
     """Implements `Engine`, `NodeDetails`, `Upgrading`, `Provider` and `Entities`."""
 
     # ---- changing -----------------------------------------------------------------------------
@@ -71,8 +65,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
         problems = specs.check_create(self._dialect, spec)
         problems += self._check_network(spec.network, vdc, org)
         problems += self._check_free(spec.name, vdc, org)
-        template = _collect(problems, lambda: self._template(spec))
-        _raise_all(problems)
+        template = collect(problems, lambda: self._template(spec))
+        raise_all(problems)
         body = specs.new_entity(
             self._dialect,
             spec,
@@ -104,7 +98,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
         """
         place = (org or self._own_org(), self._session.vdc, self._site())
         body = specs.completed(self._dialect, document, place)
-        _raise_all(specs.check_applied(self._dialect, body))
+        raise_all(specs.check_applied(self._dialect, body))
         name, vdc, said = specs.place_of(self._dialect, body)
         if org and org != said:
             raise WrongUsage(f"The file is for organization '{said}', not for '{org}'.")
@@ -112,7 +106,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
         there = [self._find(identity)] if identity else self._named(name, vdc, org)
         if not there:
             network = str(body["spec"]["settings"][self._dialect.network])
-            _raise_all(self._check_network(network, vdc, org))
+            raise_all(self._check_network(network, vdc, org))
             return self._make(name, vdc, org, body, options, progress)
         if len(there) > 1:
             raise ambiguous(name, there)
@@ -121,7 +115,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`; the server chooses who goes."""
-        _raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
+        raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
         one = self._find(spec.cluster, spec.vdc, spec.org)
         wished = self._dialect.group(one.entity, "workers").get("count")
         if not one.busy and spec.workers == len(one.names("workers")) == wished:
@@ -131,7 +125,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers, or NFS nodes where `spec.nfs`."""
-        _raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
+        raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
         one = idle(self._find(spec.cluster, spec.vdc, spec.org))
         group = "nfs" if spec.nfs else "workers"
         counts = {group: len(one.names(group)) + spec.workers}
@@ -264,6 +258,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
             done=lambda now: now.phase.endswith(SUCCEEDED),
             body=body,
             show=f"vcd cse cluster info {name}",
+            vdc=vdc,
         )
         return self._send(change, options, progress)
 
@@ -313,90 +308,6 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
         )
         return self._send(change, options, progress).task_href
 
-    def _check_going(self, one: Found, going: Sequence[str]) -> None:
-        present = {node.name: node.kind for node in documents.cluster(one).nodes}
-        unknown = [name for name in going if name not in present]
-        if unknown:
-            raise NotFound(
-                f"cluster '{one.name}' has no node {', '.join(unknown)}",
-                hint=f"see which there are: vcd cse node list {one.name}",
-            )
-        workers = [name for name in going if present[name] != NFS]
-        for name in workers:
-            if present[name] == CONTROL_PLANE:
-                raise Refused(f"{name} is the control plane of cluster '{one.name}'")
-        if workers:
-            fewer = len(one.names("workers")) - len(workers)
-            raise WrongUsage(
-                f"A CSE server 3.x chooses itself which workers go, so {', '.join(workers)} cannot"
-                " be deleted by name.",
-                hint=f"vcd cse cluster resize {one.name} --nodes {fewer}",
-            )
-
-    def _check_network(self, network: str, vdc: str, org: str) -> list[CseError]:
-        """Look whether the VDC has the network: the server only notices after it has accepted."""
-        where = self._gateway.vdc(vdc, org)
-        there = sorted(self._gateway.vdc_document(where).networks)
-        if not there or network in there:
-            # a user who is shown no networks is not told of a missing one
-            return []
-        return [
-            NotFound(
-                f"VDC '{vdc}' has no network '{network}'; there are: {', '.join(there)}",
-                hint="--network NAME",
-            )
-        ]
-
-    def _check_free(self, name: str, vdc: str, org: str) -> list[CseError]:
-        """Look whether the name is free. At API 35 the server looks itself before it accepts."""
-        if not self._dialect.camel or not self._named(name, vdc, org):
-            return []
-        return [
-            Conflict(
-                f"there is a cluster '{name}' already{self._where(vdc, org)}",
-                hint=f"vcd cse cluster info {name}",
-            )
-        ]
-
-    def _check_plan(self, one: Found, template: str, revision: str) -> None:
-        """Look whether the server offers the upgrade: at API 36 it notices after accepting."""
-        offered = self.upgrade_plan(one.id)
-        if not any((to.template, to.revision) == (template, revision) for to in offered):
-            named = ", ".join(f"{to.template} {to.revision}" for to in offered) or "nothing"
-            raise WrongUsage(
-                f"Cluster '{one.name}' cannot be upgraded to {template} {revision}; its plan has: "
-                f"{named}.",
-                hint=f"vcd cse cluster upgrade-plan {one.name}",
-            )
-
-    def _template(self, spec: ClusterSpec) -> tuple[str, int]:
-        """Return name and revision of the wanted template.
-
-        None named: the server's default one (CSE 3.1 has no default), or the only one there is.
-        No revision: the newest.
-        """
-        if spec.template and spec.template_revision is not None:
-            return spec.template, spec.template_revision
-        offered = self.templates()
-        names = list(dict.fromkeys(one.name for one in offered))
-        listed = ", ".join(sorted(names)) or "none"
-        if spec.template and spec.template not in names:
-            raise NotFound(
-                f"the CSE server has no template '{spec.template}'; there are: {listed}",
-                hint="`vcd cse template list` shows those it has",
-            )
-        for one in offered:
-            if not spec.template and one.is_default:
-                return one.name, one.revision
-        if not spec.template and len(names) != 1:
-            raise WrongUsage(
-                "Missing option '-t' / '--template': this CSE server has no default one; there "
-                f"are: {listed}.",
-                hint="`vcd cse template list` shows them",
-            )
-        chosen = spec.template or names[0]
-        return chosen, max(one.revision for one in offered if one.name == chosen)
-
     def _org_of(self, org: str) -> str:
         chosen = org or self._own_org()
         if not chosen:
@@ -410,20 +321,3 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityProvider):
         """Return VCD's own name, which entities of the second generation must say."""
         host = self._session.host
         return urlsplit(host).netloc if "://" in host else host
-
-
-def _collect(problems: list[CseError], find: Callable[[], Any]) -> Any:
-    """Return what was found, or add what went wrong to the problems and return None."""
-    try:
-        return find()
-    except (NotFound, WrongUsage) as problem:
-        problems.append(problem)
-        return None
-
-
-def _raise_all(problems: Sequence[CseError]) -> None:
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        message = f"{len(problems)} problems were found; nothing was changed."
-        raise PreflightFailed(message, problems)

@@ -33,6 +33,7 @@ class Change:
 
     `what` is a noun ("creation of cluster 'demo'"); `look` reads the entity anew, `done` says
     whether it is as wanted; `old_task` is the task that it named before. `seen` is the last look.
+    A creation says its `vdc`: a server 3.0 may answer with another cluster of that name.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Change:
     old_task: str = ""
     show: str = "vcd cse cluster list"
     seen: Found | None = None
+    vdc: str = ""
 
     def reached(self) -> bool:
         """Look whether the change has taken place. Raises TaskFailed when it has failed."""
@@ -81,6 +83,9 @@ class EntityFollowing(EntityReading):
                 )
             return documents.cluster(answered, server=self._found.seen, task_href=answered.task)
         if answered is not None:
+            if change.vdc and answered.id and answered.vdc == change.vdc:
+                identity = answered.id
+                change.look = lambda: self._read(identity)
             self._follow(change, answered.task, deadline, progress)
         return documents.cluster(change.seen or change.look(), server=self._found.seen)
 
