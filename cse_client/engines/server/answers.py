@@ -56,11 +56,15 @@ class CutOff(VcdFault):
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked for: `doing` completes "cannot ..."; `missing` names what may not exist."""
+    """What was asked for: `doing` completes "cannot ..."; `missing` names what may not exist.
+
+    `asked` says who was asked, for answers that say nothing.
+    """
 
     doing: str
     missing: str = ""
     changes: bool = False
+    asked: str = "the CSE server"
 
 
 def json_of(answer: Answer, wish: Wish) -> Any:
@@ -74,7 +78,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
         return None
     if not text:
         raise VcdFault(
-            f"cannot {wish.doing}: the CSE server gave an empty answer",
+            f"cannot {wish.doing}: {wish.asked} gave an empty answer",
             hint=WITHOUT_SERVER,
             status=answer.status,
         )
@@ -83,7 +87,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
     except ValueError:
         kind = answer.content_type.partition(";")[0] or "text without a type"
         raise VcdFault(
-            f"cannot {wish.doing}: got {kind} where the CSE server answers JSON",
+            f"cannot {wish.doing}: got {kind} where {wish.asked} answers JSON",
             hint="is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
             status=answer.status,
         ) from None

@@ -42,6 +42,7 @@ class Extension:
         self._session = session
         self._api_version = api_version
         self._base = base
+        self._served = base.startswith(BASE)
 
     def get(
         self,
@@ -59,7 +60,7 @@ class Extension:
         Raises:
             NotFound, Refused, SessionInvalid, VcdFault: see `answers`.
         """
-        wish = Wish(doing, missing)
+        wish = Wish(doing, missing, asked="the CSE server" if self._served else "VCD")
         return json_of(self.answer(path, wish, query=query), wish)
 
     def answer(
@@ -145,7 +146,7 @@ class Extension:
             headers=headers,
         )
         if answer.status not in SUCCESS:
-            translate = error_of if self._base.startswith(BASE) else vcd_error_of
+            translate = error_of if self._served else vcd_error_of
             raise translate(answer, wish, self._session)
         return answer
 
