@@ -159,9 +159,9 @@ def _served_version(run: Run) -> str:
 def delete_nfs_command(
     run: Run, cluster: str, node: str, vdc: str, org: str, timeout: float
 ) -> None:
-    """Delete an NFS node of a cluster, and what is stored on it.
+    """Delete an NFS node of a cluster.
 
-    Needs a CSE server 3. It does not ask.
+    What is stored on it is lost. Needs a CSE server 3.
 
     \b
     Example

@@ -252,6 +252,56 @@ def test_create(cse: Run, generation: Generation) -> None:
         }
 
 
+def test_what_each_request_carries(cse: Run, generation: Generation) -> None:
+    call = f"DELETE {generation.url()}"
+    generation.accept(call)
+    assert cse("cluster", "delete", "blue", "--yes", options=("-n",)).out == FOLLOW
+    assert generation.served.asked() == [PROBE, generation.find, call]
+    assert accepted_versions(generation.served) == ["36.0", generation.api, generation.api]
+    for request in generation.served.vcd.requests:
+        assert request.headers["Accept"].startswith("application/json;")
+        assert request.headers["Authorization"] == "Bearer very-secret-token"
+
+
+def test_org_vdcs(cse: Run, generation: Generation) -> None:
+    row = {"ovdc_name": "vdc1", "ovdc_id": "1", "k8s_runtime": ["native", "TKG+"]}
+    path = "/api/cse/3.0/ovdcs" if generation.first else "/api/cse/3.0/orgvdcs?page=1&pageSize=25"
+    generation.served.get(path, [row] if generation.first else page(row))
+    result = cse("ovdc", "list")
+    assert (result.out, result.err, result.code) == (
+        "Name    ID    K8s Runtime\n"
+        "------  ----  -------------\n"
+        "vdc1    1     native\n"
+        "              TKG+\n",
+        "",
+        0,
+    )
+    generation.served.get("/api/cse/3.0/ovdc/1", row)
+    shown = cse("ovdc", "info", "vdc1")
+    assert yaml.safe_load(shown.out) == row
+    assert json.loads(cse("ovdc", "info", "vdc1", options=("-j",)).out) == row
+    info = [PROBE, "GET /api/cse/3.0/ovdc/1"]
+    assert generation.served.asked() == [PROBE, f"GET {path}", *info, *info]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cluster", "info", "blue", "-k", "TKG+"], "'TKG+' is not supported"),
+        (["cluster", "info"], "Missing argument 'NAME'"),
+        (["cluster", "config", "--id", "blue"], "'blue' is no cluster's id"),
+        (["cluster", "delete", "--id", "urn:vcloud:entity:vmware:tkgcluster:1"], "with Tanzu"),
+        (["cluster", "upgrade", "t", "3"], "Missing argument 'TEMPLATE_REVISION'"),
+        (["cluster", "share", "ann", "--acl", "ReadOnly"], "Missing option '-n' / '--name'"),
+        (["cluster", "share", "ann", "-n", "blue", "--acl", "Root"], "'Root' is not one of"),
+    ],
+)
+def test_words_that_mean_nothing(cse: Run, first: Generation, words: list[str], said: str) -> None:
+    result = cse(*words)
+    assert (result.out, result.code, first.served.asked()) == ("", 2, [])
+    assert said in result.err
+
+
 def test_create_without_waiting(cse: Run, first: Generation) -> None:
     call = "POST /api/cse/3.0/clusters"
     first.accept(call)
