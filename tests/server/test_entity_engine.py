@@ -433,6 +433,34 @@ def test_files(engine: EntityEngine, first: Generation) -> None:
     assert first.served.asked() == []
 
 
+@pytest.mark.parametrize("release", ["3.0", "3.1"])
+def test_a_file_that_is_fulfilled_changes_nothing(served: Served, release: str) -> None:
+    generation = Generation(served, release)
+    found = opened(served)
+    document = json.loads(json.dumps(generation.entity))
+    if release == "3.1":
+        there = generation.entity["status"]["cloudProperties"]["distribution"]
+        document["spec"]["distribution"] = there
+        document["spec"]["topology"]["workers"]["count"] = 2
+    served.set(generation.read, answer(defined(generation.entity)))
+    cluster = found.apply(document, RunOptions(), silent, identity=generation.id)
+    assert cluster.summary.name == "blue"
+    assert not [one for one in served.asked() if one.startswith(("PUT", "POST"))]
+    document["spec"]["settings"]["rollback_on_failure" if generation.first else "sshKey"] = "x"
+    generation.accept(f"PUT {generation.url()}")
+    found.apply(document, RunOptions(wait=False), silent, identity=generation.id)
+    assert f"PUT {generation.url()}" in served.asked()
+
+
+def test_a_file_does_not_upgrade_with_3_0(engine: EntityEngine, first: Generation) -> None:
+    document = json.loads(json.dumps(ENTITY_30))
+    document["spec"]["k8_distribution"]["template_revision"] = 3
+    with pytest.raises(WrongUsage) as caught:
+        engine.apply(document, RunOptions(), silent, identity=first.id)
+    assert caught.value.hint.startswith("vcd cse cluster upgrade blue ubuntu")
+    assert first.served.asked() == [first.read]
+
+
 # ---- sharing ----------------------------------------------------------------------------------
 
 

@@ -90,7 +90,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         """Make the cluster that a file describes, or bring the one that is there to it.
 
         `identity` is the id of the cluster that is meant; without it the name, VDC and
-        organization of the file tell. What the file does not say of the place is `org` and the
+        organization of the file tell. Nothing is sent where the cluster is so already. What the file does not say of the place is `org` and the
         session's.
 
         Raises:
@@ -110,7 +110,10 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             return self._make(name, vdc, org, body, options, progress)
         if len(there) > 1:
             raise ambiguous(name, there)
-        one = idle(there[0])
+        one = there[0]
+        if not one.busy and specs.fulfilled(one, body):
+            return documents.cluster(one, server=self._found.seen)
+        specs.refuse_upgrade(idle(one), body)
         return self._update(one, body, f"update of cluster '{one.name}'", options, progress)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:

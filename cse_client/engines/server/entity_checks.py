@@ -49,8 +49,11 @@ class EntityChecks(EntityReading):
 
     def _check_network(self, network: str, vdc: str, org: str) -> list[CseError]:
         """Look whether the VDC has the network: the server only notices after it has accepted."""
-        where = self._gateway.vdc(vdc, org)
-        there = sorted(self._gateway.vdc_document(where).networks)
+        try:
+            where = self._gateway.vdc(vdc, org)
+            there = sorted(self._gateway.vdc_document(where).networks)
+        except NotFound as problem:
+            return [problem]
         if not there or network in there:
             # a user who is shown no networks is not told of a missing one
             return []

@@ -23,8 +23,10 @@ __all__ = [
     "check_create",
     "check_growth",
     "completed",
+    "fulfilled",
     "new_entity",
     "place_of",
+    "refuse_upgrade",
     "resized",
     "retemplated",
     "wished",
@@ -240,6 +242,46 @@ def check_applied(server: Dialect, document: Any) -> list[CseError]:
     return problems
 
 
+def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
+    """Say whether a cluster is already what a body wishes, as far as the body says something.
+
+    A count that is left out is the server's default (def_/models.py, rde_2_1_0.py).
+    """
+    dialect = one.dialect
+    if (dialect.version_key not in body) or one.failed:
+        return False
+    for group, default in (("workers", 0 if dialect.camel else 1), ("nfs", 0)):
+        count = dialect.group(body, group).get("count")
+        if len(one.names(group)) != (default if count is None else count):
+            return False
+    wish = {**part(body, "spec")}
+    distribution = {
+        dialect.template: None,
+        dialect.revision: None,
+        **part(wish, dialect.distribution),
+    }
+    there = dialect.template_of(one.entity)
+    said = (distribution[dialect.template], distribution[dialect.revision])
+    if any(now is not None and str(now) != then for now, then in zip(said, there)):
+        return False
+    wish.pop(dialect.distribution, None)
+    return _covers(part(one.entity, "spec"), wish)
+
+
+def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:
+    """Refuse another template where the server upgrades by a command only. Raises WrongUsage."""
+    if one.dialect.camel:
+        return
+    said = part(body, "spec", one.dialect.distribution)
+    wish = tuple(str(said.get(key) or "") for key in (one.dialect.template, one.dialect.revision))
+    if all(wish) and wish != one.dialect.template_of(one.entity):
+        raise WrongUsage(
+            f"Cluster '{one.name}' is of another template than the file says, and a CSE server 3.0 "
+            "does not upgrade by `cluster apply`.",
+            hint=f"vcd cse cluster upgrade {one.name} {' '.join(wish)}",
+        )
+
+
 def place_of(dialect: Dialect, document: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return name, VDC and organization of an entity."""
     said = part(document, "metadata")
@@ -278,6 +320,14 @@ def _too_many(dialect: Dialect, count: int) -> list[CseError]:
     if count <= most:
         return []
     return [WrongUsage(f"{count} nodes are too many: a CSE server takes {most} at most.")]
+
+
+def _covers(there: Any, wish: Any) -> bool:
+    """Say whether everything that is wished, and not null, is there."""
+    if isinstance(wish, dict):
+        found = there if isinstance(there, dict) else {}
+        return all(_covers(found.get(key), one) for key, one in wish.items() if key != "count")
+    return wish is None or wish == there
 
 
 def _without_nulls(value: Any) -> Any:
