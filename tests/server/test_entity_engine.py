@@ -442,6 +442,7 @@ def test_a_file_that_is_fulfilled_changes_nothing(served: Served, release: str) 
         there = generation.entity["status"]["cloudProperties"]["distribution"]
         document["spec"]["distribution"] = there
         document["spec"]["topology"]["workers"]["count"] = 2
+        document["spec"]["settings"]["network"]["expose"] = None
     served.set(generation.read, answer(defined(generation.entity)))
     cluster = found.apply(document, RunOptions(), silent, identity=generation.id)
     assert cluster.summary.name == "blue"

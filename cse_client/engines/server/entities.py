@@ -90,8 +90,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         """Make the cluster that a file describes, or bring the one that is there to it.
 
         `identity` is the id of the cluster that is meant; without it the name, VDC and
-        organization of the file tell. Nothing is sent where the cluster is so already. What the file does not say of the place is `org` and the
-        session's.
+        organization of the file tell. What the file does not say of the place is `org` and the
+        session's. Nothing is sent where the cluster is so already.
 
         Raises:
             WrongUsage: the file does not describe a cluster of this server's kind.
@@ -131,8 +131,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
         one = idle(self._find(spec.cluster, spec.vdc, spec.org))
         group = "nfs" if spec.nfs else "workers"
-        counts = {group: len(one.names(group)) + spec.workers}
-        body = specs.resized(self._dialect, one, **counts)
+        body = specs.grown(self._dialect, one, group, spec.workers)
         what = f"addition of nodes to cluster '{one.name}'"
         return self._update(one, body, what, options, progress)
 

@@ -24,6 +24,7 @@ __all__ = [
     "check_growth",
     "completed",
     "fulfilled",
+    "grown",
     "new_entity",
     "place_of",
     "refuse_upgrade",
@@ -170,6 +171,16 @@ def resized(server: Dialect, one: Found, **counts: int) -> dict[str, Any]:
     return entity
 
 
+def grown(server: Dialect, one: Found, group: str, more: int) -> dict[str, Any]:
+    """Return a cluster's entity with so many more `workers` or `nfs`.
+
+    A server 3.0 makes the difference between two wishes, 3.1 that between wish and nodes.
+    """
+    count = one.dialect.group(wished(server, one), group).get("count")
+    before = count if isinstance(count, int) else len(one.names(group))
+    return resized(server, one, **{group: before + more})
+
+
 def retemplated(server: Dialect, one: Found, template: str, revision: int) -> dict[str, Any]:
     """Return a cluster's entity with another template."""
     entity = wished(server, one)
@@ -255,14 +266,14 @@ def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
         if len(one.names(group)) != (default if count is None else count):
             return False
     wish = {**part(body, "spec")}
-    distribution = {
-        dialect.template: None,
-        dialect.revision: None,
-        **part(wish, dialect.distribution),
-    }
+    said = part(wish, dialect.distribution)
     there = dialect.template_of(one.entity)
-    said = (distribution[dialect.template], distribution[dialect.revision])
-    if any(now is not None and str(now) != then for now, then in zip(said, there)):
+    for now, then in zip((said.get(dialect.template), said.get(dialect.revision)), there):
+        if now is not None and str(now) != then:
+            return False
+    exposed = part(one.entity, "status", "cloudProperties").get("exposed")
+    expose = part(wish, "settings", "network").get("expose")
+    if isinstance(exposed, bool) and isinstance(expose, bool) and expose != exposed:
         return False
     wish.pop(dialect.distribution, None)
     return _covers(part(one.entity, "spec"), wish)
