@@ -133,6 +133,13 @@ def defined(entity: dict[str, Any], identity: str = "", **changes: Any) -> dict[
     }
 
 
+def without_nulls(value: Any) -> Any:
+    """Return a document without what is null, which VCD's schema of entities refuses."""
+    if isinstance(value, dict):
+        return {key: without_nulls(one) for key, one in value.items() if one is not None}
+    return value
+
+
 def altered(entity: dict[str, Any], phase: str = "", workers: int | None = None) -> dict[str, Any]:
     """Return an entity after a change: another phase, other workers, and this change's task."""
     other = copy.deepcopy(entity)

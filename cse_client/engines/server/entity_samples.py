@@ -37,7 +37,7 @@ spec:
   settings:
     network: ovdc_network_name            # an org VDC network with a way to the Internet
     rollback_on_failure: true             # false keeps what a failed creation made
-    ssh_key: null                         # a public key for root
+    # ssh_key: ssh-ed25519 AAAA...        # optional: a public key for root
 """
 
 _SECOND = """\
@@ -57,14 +57,12 @@ spec:
     controlPlane:                         # optional
       count: 1                            # always 1
       sizingClass: Large_sizing_policy_name       # optional: a sizing policy of the VDC,
-      cpu: null                                   # or numbers:
-      memory: null                                # in MB
+      # cpu: 2                                    # or numbers instead of it
+      # memory: 4096                              # in MB
       storageProfile: Gold_storage_profile_name   # optional
     workers:                              # optional
       count: 2
       sizingClass: Medium_sizing_policy_name
-      cpu: null
-      memory: null
       storageProfile: Silver_storage_profile
     nfs:                                  # optional
       count: 0
@@ -76,7 +74,7 @@ spec:
   settings:
     ovdcNetwork: ovdc_network_name        # an org VDC network with a way to the Internet
     rollbackOnFailure: true               # false keeps what a failed creation made
-    sshKey: null                          # a public key for root
+    # sshKey: ssh-ed25519 AAAA...         # optional: a public key for root
     network:
       expose: false                       # true: reachable through the edge gateway
 """

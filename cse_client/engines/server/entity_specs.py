@@ -7,7 +7,6 @@ schema_2_1_0.json.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,7 +124,7 @@ def new_entity(
         "spec": body,
         dialect.version_key: dialect.payload,
     }
-    return dict(_without_nulls(entity))
+    return dict(without_nulls(entity))
 
 
 def wished(server: Dialect, one: Found) -> dict[str, Any]:
@@ -134,7 +133,7 @@ def wished(server: Dialect, one: Found) -> dict[str, Any]:
     The second generation compares the wish with what is there (validator_rde_2_x.py): a wish that
     an earlier change left unfulfilled is brought back to that.
     """
-    entity = copy.deepcopy(dict(one.entity))
+    entity = dict(without_nulls(one.entity))
     entity.pop("status", None)
     if server.payload:
         entity[server.version_key] = server.payload
@@ -143,7 +142,7 @@ def wished(server: Dialect, one: Found) -> dict[str, Any]:
     spec = entity.setdefault("spec", {})
     there = part(one.entity, "status", "cloudProperties")
     if part(there, "distribution"):
-        spec["distribution"] = copy.deepcopy(dict(part(there, "distribution")))
+        spec["distribution"] = dict(part(there, "distribution"))
     if isinstance(there.get("exposed"), bool):
         network = spec.setdefault("settings", {}).setdefault("network", {})
         network["expose"] = there["exposed"]
@@ -203,12 +202,13 @@ def completed(server: Dialect, document: Any, place: tuple[str, str, str]) -> An
     known = {key: value for key, value in zip(keys, place) if key and value}
     said = {key: value for key, value in metadata.items() if value is not None}
     body = {key: value for key, value in document.items() if key != "status"}
-    return {
+    whole = {
         server.version_key: server.payload,
         "kind": KIND,
         **body,
         "metadata": {**known, **said},
     }
+    return without_nulls(whole)
 
 
 def check_applied(server: Dialect, document: Any) -> list[CseError]:
@@ -341,7 +341,8 @@ def _covers(there: Any, wish: Any) -> bool:
     return wish is None or wish == there
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """Return a copy of a document without what is null: VCD's schema of entities refuses it."""
     if isinstance(value, dict):
-        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+        return {key: without_nulls(one) for key, one in value.items() if one is not None}
     return value
