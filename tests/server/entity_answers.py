@@ -179,12 +179,12 @@ def lookup(version: str, name: str = "blue", place: str = "") -> str:
 
 def by_id(identity: str) -> str:
     """Return the address of an entity."""
-    return f"/cloudapi/1.0.0/entities/{identity.replace(':', '%3A')}"
+    return f"/cloudapi/1.0.0/entities/{identity}"
 
 
 def cluster_path(identity: str, rest: str = "") -> str:
     """Return the server's address of a cluster."""
-    return f"/api/cse/3.0/cluster/{identity.replace(':', '%3A')}{rest}"
+    return f"/api/cse/3.0/cluster/{identity}{rest}"
 
 
 class Generation:
