@@ -50,6 +50,7 @@ class Misbehaviour:
         busy: the reply is the 429 of a server with too many requests (3.x).
         stuck: tasks begun from now on never end.
         probe: whether `GET /api/cse/system` is spoilt too.
+        changes_only: whether reads are spared.
     """
 
     silent: bool = False
@@ -61,6 +62,7 @@ class Misbehaviour:
     busy: bool = False
     stuck: bool = False
     probe: bool = False
+    changes_only: bool = False
 
 
 class CseServer:
@@ -80,6 +82,8 @@ class CseServer:
         """Answer a request below /api/cse, in time or with VCD's 504."""
         wrong = self.misbehaviour
         if request.path == "/api/cse/system" and request.method == "GET" and not wrong.probe:
+            wrong = Misbehaviour()
+        if wrong.changes_only and request.method == "GET":
             wrong = Misbehaviour()
         if wrong.silent or self._dialect is None or self._dialect.stopped:
             return _timed_out()
