@@ -17,6 +17,7 @@ from cse_client.simulator.vcd.entities import SizingPolicy, Vdc
 __all__ = ["Provider", "ServerState"]
 
 _BAD_REQUEST, _UNAUTHORIZED = 400, 401
+_SYSTEM_DEFAULT = "System Default"
 _PROVIDER_KEY = ("SYSTEM", "k8s_provider")
 
 
@@ -145,10 +146,7 @@ class Provider:
         payload.require("ovdc_id", "action", "compute_policy_name")
         _demand_provider(caller)
         name = str(payload["compute_policy_name"])
-        with self.cloud.lock:
-            everywhere = [one for v in self.cloud.vdcs.values() for one in v.policies]
-        known = [*everywhere, *self.spare_policies]
-        policy = next((one for one in known if one.name == name), None)
+        policy = self._policy(name, str(payload["ovdc_id"]))
         if policy is None:
             raise Refusal(_BAD_REQUEST, f"Compute policy '{name}' not found.")
         urn = f"urn:vcloud:vdcComputePolicy:{policy.id}"
@@ -157,10 +155,19 @@ class Provider:
         vdc = self._vdc(payload)
         if payload["action"] == "add":
             with self.cloud.lock:
-                if policy not in vdc.policies:
+                if all(one.name != name for one in vdc.policies):
                     vdc.policies.append(policy)
             return {"message": f"Added compute policy '{name}' ({urn}) to ovdc ({vdc.id})"}
         return self._remove(caller, vdc, policy)
+
+    def _policy(self, name: str, vdc_id: str) -> SizingPolicy | None:
+        """Return the policy of a name; "System Default" only if the VDC itself has it."""
+        with self.cloud.lock:
+            vdcs = sorted(self.cloud.vdcs.values(), key=lambda one: one.id != vdc_id)
+            known = [one for vdc in vdcs for one in vdc.policies] + list(self.spare_policies)
+            if name == _SYSTEM_DEFAULT:
+                known = [one for vdc in vdcs if vdc.id == vdc_id for one in vdc.policies]
+        return next((one for one in known if one.name == name), None)
 
     #: Policies of the provider that no VDC has yet.
     spare_policies: tuple[SizingPolicy, ...] = (
