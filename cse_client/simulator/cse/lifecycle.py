@@ -115,6 +115,8 @@ class Lifecycle:
         if wanted.count < 1:
             return names
         try:
+            if wanted.storage_profile is not None:  # looked for before any name is made up
+                self._storage_profile(vapp.vdc, wanted.storage_profile)
             root = document("RecomposeVAppParams", {"deploy": "true", "powerOn": "false"})
             for _ in range(wanted.count):
                 names.append(self._free_name(vapp, wanted.kind))
