@@ -37,10 +37,6 @@ class Work:
         with self._cloud.lock:
             self._cloud.tasks.tell(self.task, text)
 
-    def abandon(self) -> None:
-        """Never end the task, as when the server's thread dies."""
-        self._stuck = True
-
     def begin(self, steps: Callable[[], str]) -> None:
         """Take the steps in a thread. They return the last text, or raise: that ends the task."""
         threading.Thread(target=self._run, args=(steps,), name="cse-work", daemon=True).start()
