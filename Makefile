@@ -21,7 +21,7 @@ test: .venv/test.ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 sweep: .venv/test.ready
-	CSE_SWEEP=full $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/sweeps $(PYTEST_ARGS)
+	CSE_SWEEP=full $(BIN)/python -m pytest -n $(JOBS) --dist load tests/sweeps $(PYTEST_ARGS)
 
 lint: .venv/lint.ready
 	$(BIN)/ruff check .

@@ -30,9 +30,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "cluster": (
         "Create, show, change and delete Kubernetes clusters.",
         {
+            "apply": ("cse_client.cli.apply", "Create or change a cluster as a file describes it."),
             "config": ("cse_client.cli.access", "Print or save a cluster's kubeconfig."),
             "create": ("cse_client.cli.create", "Create a cluster, or finish creating it."),
             "delete": ("cse_client.cli.cluster", "Delete a cluster and prove that it is gone."),
+            "delete-nfs": ("cse_client.cli.apply", "Delete an NFS node of a cluster."),
             "grant": ("cse_client.cli.access", "Give a user or a group rights in a cluster."),
             "grants": ("cse_client.cli.access", "List the rights that were granted."),
             "info": ("cse_client.cli.cluster", "Show a cluster and its nodes."),
@@ -47,8 +49,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "revoke": ("cse_client.cli.access", "Take granted rights back."),
             "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
+            "share": ("cse_client.cli.share", "Share a cluster with users of its organisation."),
+            "share-list": ("cse_client.cli.share", "List with whom a cluster is shared."),
             "start": ("cse_client.cli.repair", "Start a stopped cluster."),
             "stop": ("cse_client.cli.repair", "Shut a cluster down."),
+            "unshare": ("cse_client.cli.share", "Share a cluster with users no more."),
             "upgrade": ("cse_client.cli.upgrade", "Upgrade a cluster to a template of its plan."),
             "upgrade-plan": (
                 "cse_client.cli.upgrade",

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cse_client.cli.options import DURATION, kubeconfig_option, org_option, vdc_option
+from cse_client.cli.naming import chosen, engine_of, id_option
+from cse_client.cli.options import (
+    DURATION,
+    kubeconfig_option,
+    org_option,
+    runtime_option,
+    vdc_option,
+)
 from cse_client.cli.session import Run, command
 from cse_client.cli.wording import capital
 from cse_client.model.access import ROLES
@@ -27,7 +34,7 @@ __all__ = [
 
 
 @click.command("config")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--save", is_flag=True, help="Add it to your kubeconfig instead of printing it.")
 @kubeconfig_option
 @click.option("--context", default="", metavar="NAME", help="Name of the context.")
@@ -55,8 +62,10 @@ __all__ = [
 )
 @vdc_option
 @click.option("--org", default="", metavar="NAME", help="Organisation; default: the one in use.")
+@runtime_option
+@id_option
 @command
-def config_command(run: Run, name: str, **words: Any) -> None:
+def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) -> None:
     """Print or save a cluster's kubeconfig.
 
     Without --user and --group it is an administrator's: keep it private. A user's holds a
@@ -74,9 +83,7 @@ def config_command(run: Run, name: str, **words: Any) -> None:
         vcd cse cluster grant demo --group devs --role edit --namespace shop
         vcd cse cluster config demo --user alice --group devs --ttl 8h -o alice.kubeconfig
     """
-    from cse_client.cli.words import check_existing_name
-
-    check_existing_name(name)
+    reference = chosen(name, cluster_id)
     if words["output"] == "-":
         words["output"] = ""
     spec = _config_spec(words)
@@ -84,8 +91,13 @@ def config_command(run: Run, name: str, **words: Any) -> None:
     files = _files(words["kubeconfig"]) if words["save"] else []
     if words["output"]:
         _check_output(words["output"])
-    kubeconfig = run.engine().kubeconfig(name, vdc=words["vdc"], org=words["org"], spec=spec)
+    engine = engine_of(run, reference)
+    kubeconfig = engine.kubeconfig(reference, vdc=words["vdc"], org=words["org"], spec=spec)
+    name = reference
     if words["save"] or spec.context or spec.endpoint:
+        if cluster_id:
+            # what is saved is found again by the cluster's name
+            name = engine.cluster(reference).summary.name
         from cse_client.engines.access import with_our_names
 
         kubeconfig = with_our_names(kubeconfig, _place(name, words["vdc"], words["org"]), spec)

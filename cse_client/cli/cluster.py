@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from cse_client.cli.naming import chosen, engine_of, id_option
 from cse_client.cli.options import (
     break_lock_option,
     kubeconfig_option,
     org_option,
+    runtime_option,
     timeout_option,
     vdc_option,
 )
@@ -19,15 +21,23 @@ __all__ = ["delete_command", "info_command", "list_command", "seal_command"]
 @click.command("list")
 @vdc_option
 @org_option
+@click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
 @command
-def list_command(run: Run, vdc: str, org: str) -> None:
+def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
     """List the clusters that you can see.
 
-    Without --vdc: in all VDCs of the organisation.
+    Without --vdc: in all VDCs of the organisation. The list is always whole.
     """
     from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
+    from cse_client.engines.base import Entities
 
     engine = run.engine()
+    if isinstance(engine, Entities):
+        from cse_client.cli.served import ENTITY_COLUMNS, entity_row
+
+        entities = [entity_row(one) for one in engine.clusters(vdc=vdc, org=org)]
+        run.console.table(entities, ENTITY_COLUMNS)
+        return
     rows = [cluster_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
     if engine.name == "server":
         # a server's clusters have nothing behind CSE's own columns
@@ -36,11 +46,13 @@ def list_command(run: Run, vdc: str, org: str) -> None:
 
 
 @click.command("info")
-@click.argument("name")
+@click.argument("name", required=False)
 @vdc_option
 @org_option
+@runtime_option
+@id_option
 @command
-def info_command(run: Run, name: str, vdc: str, org: str) -> None:
+def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str) -> None:
     """Show a cluster and its nodes.
 
     What is known comes from VCD and, where it can be reached from here, from the cluster's own
@@ -52,11 +64,10 @@ def info_command(run: Run, name: str, vdc: str, org: str) -> None:
         cluster_properties,
         node_row,
     )
-    from cse_client.cli.words import check_existing_name
     from cse_client.model.server import ServedCluster
 
-    check_existing_name(name)
-    cluster = run.engine().cluster(name, vdc=vdc, org=org)
+    reference = chosen(name, cluster_id)
+    cluster = engine_of(run, reference).cluster(reference, vdc=vdc, org=org)
     if isinstance(cluster, ServedCluster):
         from cse_client.cli.served import show_cluster
 
@@ -69,21 +80,28 @@ def info_command(run: Run, name: str, vdc: str, org: str) -> None:
 
 
 @click.command("delete")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "-f", "--force", is_flag=True, help="Also what cannot be deleted in order (CSE server 3.1)."
+)
 @break_lock_option
 @vdc_option
 @org_option
+@runtime_option
+@id_option
 @kubeconfig_option
 @timeout_option
 @command
 def delete_command(
     run: Run,
-    name: str,
+    name: str | None,
     yes: bool,
+    force: bool,
     break_lock: bool,
     vdc: str,
     org: str,
+    cluster_id: str,
     kubeconfig: str,
     timeout: float,
 ) -> None:
@@ -92,33 +110,45 @@ def delete_command(
     Works from every state, also on what a failed or stopped creation left. What
     `cluster config --save` put into your kubeconfig is taken out again.
     """
-    from cse_client.cli.words import check_existing_name
-    from cse_client.errors import CseError, WrongUsage
+    from cse_client.engines.base import Entities
+    from cse_client.errors import WrongUsage
     from cse_client.model import RunOptions
 
-    check_existing_name(name)
+    reference = chosen(name, cluster_id)
     if not yes:
-        if not run.console.can_ask():
-            raise WrongUsage(
-                f"Deleting {name} needs a yes, and there is no terminal to ask on.",
-                hint=f"vcd cse cluster delete {name} --yes",
-            )
-        if not run.console.confirm(f"Delete the cluster {name} and all its virtual machines?"):
-            raise CseError("Nothing was deleted.")
+        _ask(run, reference, by_id=bool(cluster_id))
     run.when_interrupted = "The same command again carries on."
-    engine = run.engine()
-    options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock)
+    engine = engine_of(run, reference)
+    if force and not isinstance(engine, Entities):
+        raise WrongUsage(
+            "--force needs a CSE server 3.1.", hint="Without it any cluster is deleted here."
+        )
+    options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock, force=force)
     with run.console.progress() as progress:
-        deletion = engine.delete(name, options, progress, vdc=vdc, org=org)
+        deletion = engine.delete(reference, options, progress, vdc=vdc, org=org)
 
     from cse_client.cli.access import forget_saved
     from cse_client.cli.served import report_task
     from cse_client.cli.tables import deletion_sentence, plain
 
-    if report_task(run, deletion, f"cluster {name}"):
+    if report_task(run, deletion, f"cluster {deletion.cluster}"):
         return
     forget_saved(run, deletion, vdc=vdc, org=org, explicit=kubeconfig)
     run.console.sentence(deletion_sentence(deletion), plain(deletion))
+
+
+def _ask(run: Run, reference: str, *, by_id: bool) -> None:
+    """Ask before deleting. Raises CseError for a no, WrongUsage where nobody can be asked."""
+    from cse_client.errors import CseError, WrongUsage
+
+    if not run.console.can_ask():
+        named = f"--id {reference}" if by_id else reference
+        raise WrongUsage(
+            f"Deleting {reference} needs a yes, and there is no terminal to ask on.",
+            hint=f"vcd cse cluster delete {named} --yes",
+        )
+    if not run.console.confirm(f"Delete the cluster {reference} and all its virtual machines?"):
+        raise CseError("Nothing was deleted.")
 
 
 @click.command("seal")

@@ -93,12 +93,30 @@ def break_lock_option(function: F) -> F:
     )(function)
 
 
+class Runtime(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A kind of cluster as CSE 3 calls it; only `native` is ours, and the others are explained."""
+
+    name = "runtime"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return `native`; complain of everything else."""
+        if value != "native":
+            self.fail(
+                f"'{value}' is not supported: this client manages native clusters only, not those "
+                "of Tanzu Kubernetes Grid.",
+                param,
+                ctx,
+            )
+        return str(value)
+
+
 def runtime_option(function: F) -> F:
     """Add -k/--k8-runtime of CSE 3, which tells clusters of one name apart; only native is ours."""
     return click.option(
         "-k",
         "--k8-runtime",
-        type=click.Choice(["native"]),
+        type=Runtime(),
+        metavar="[native]",
         expose_value=False,
         help="Kind of cluster; only native ones are supported.",
     )(function)

@@ -44,7 +44,14 @@ def info_command(run: Run, vdc_name: str, org: str) -> None:
     from cse_client.cli.served import document_pairs
 
     provider = run.provider("ovdc info")
-    document = dict(provider.ovdc(vdc_name, org=org).document)
+    state = provider.ovdc(vdc_name, org=org)
+    document = dict(state.document)
+    if not state.provider and not run.console.as_json:
+        import yaml
+
+        # CSE 3's way
+        run.console.text(yaml.safe_dump(document, sort_keys=True))
+        return
     run.console.properties(document_pairs(document), document)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cse_client.cli.tables import plain
-from cse_client.model import CONTROL_PLANE, NFS, Node
+from cse_client.model import CONTROL_PLANE, NFS, ClusterSummary, Node
 from cse_client.model.server import (
     OvdcState,
     ServedCluster,
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from cse_client.cli.session import Run
 
 __all__ = [
+    "ENTITY_COLUMNS",
     "OVDC_COLUMNS",
     "OVDC_RUNTIME_COLUMNS",
     "SERVED_NODE_COLUMNS",
     "SERVED_TEMPLATE_COLUMNS",
     "UPGRADE_COLUMNS",
     "document_pairs",
+    "entity_row",
     "ovdc_row",
     "report_task",
     "served_node_details",
@@ -50,6 +52,8 @@ SERVED_TEMPLATE_COLUMNS = (
 )
 SERVED_NODE_COLUMNS = ("Name", "IP Address", "Number of CPUs", "Memory MB")
 UPGRADE_COLUMNS = ("Template Name", "Template Revision", "Kubernetes", "Docker-CE", "CNI")
+#: CSE 3's, where clusters are entities.
+ENTITY_COLUMNS = ("Name", "VDC", "Org", "K8s Runtime", "K8s Version", "Status", "Owner")
 #: CSE 2.6.1's own spelling.
 OVDC_COLUMNS = ("name", "org", "k8s provider")
 #: CSE 3's, for servers that keep clusters as entities.
@@ -69,6 +73,20 @@ def served_template_row(template: ServedTemplate) -> dict[str, Any]:
         "Catalog Item": template.item,
         "Description": template.description,
     }
+
+
+def entity_row(summary: ClusterSummary) -> dict[str, Any]:
+    """Return one row of `cluster list` where clusters are entities; JSON shows the id, too."""
+    row = {
+        "Name": summary.name,
+        "VDC": summary.vdc,
+        "Org": summary.org,
+        "K8s Runtime": summary.runtime,
+        "K8s Version": summary.kubernetes_version,
+        "Status": summary.status,
+        "Owner": summary.owner,
+    }
+    return {**{key: value or "N/A" for key, value in row.items()}, "Cluster Id": summary.cluster_id}
 
 
 def served_node_row(node: Node) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
 from cse_client.model import Session
 
 if TYPE_CHECKING:
-    from cse_client.engines.base import Engine, Provider, Upgrading
+    from cse_client.engines.base import Engine, Entities, Provider, Upgrading
     from cse_client.engines.direct.engine import DirectEngine
 
 __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
@@ -95,13 +95,30 @@ class Run:
             raise _needs_server(engine, what)
         return engine
 
-    def upgrading(self, what: str) -> Upgrading:
-        """Open the engine for `what`, which upgrades clusters; see `provider`."""
+    def upgrading(self, what: str, reference: str = "") -> Upgrading:
+        """Open the engine for `what`, which upgrades clusters; see `provider`.
+
+        `reference` is the cluster's name or id.
+        """
+        from cse_client.cli.naming import engine_of
         from cse_client.engines.base import Upgrading
 
-        engine = self.engine()
+        engine = engine_of(self, reference)
         if not isinstance(engine, Upgrading):
             raise _needs_server(engine, what)
+        return engine
+
+    def entities(self, what: str) -> Entities:
+        """Open the engine for `what`, which needs a server that keeps clusters as entities.
+
+        Raises:
+            WrongUsage: there is no CSE server 3.x, or it does not do that.
+        """
+        from cse_client.engines.base import Entities
+
+        engine = self.engine()
+        if not isinstance(engine, Entities):
+            raise _needs_server(engine, what, "a CSE server 3 that keeps clusters as entities")
         return engine
 
     def _allow_unverified(self, warn: bool) -> None:
@@ -115,11 +132,11 @@ class Run:
             )
 
 
-def _needs_server(engine: Engine, what: str) -> WrongUsage:
+def _needs_server(engine: Engine, what: str, server: str = "a CSE server") -> WrongUsage:
     if engine.name == "server":
         return WrongUsage(f"This release of the CSE server has no `{what}`.")
     return WrongUsage(
-        f"`{what}` needs a CSE server, and the direct engine works without one.",
+        f"`{what}` needs {server}, and the direct engine works without one.",
         hint="`vcd cse system info` shows whether there is a server and why it is not used",
     )
 

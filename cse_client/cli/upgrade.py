@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client.cli.naming import chosen, id_option
 from cse_client.cli.options import org_option, runtime_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
 
@@ -11,44 +12,42 @@ __all__ = ["upgrade_command", "upgrade_plan_command"]
 
 
 @click.command("upgrade-plan")
-@click.argument("name")
+@click.argument("name", required=False)
 @vdc_option
 @org_option
 @runtime_option
+@id_option
 @command
-def upgrade_plan_command(run: Run, name: str, vdc: str, org: str) -> None:
+def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str) -> None:
     """List the templates that a cluster can be upgraded to.
 
     Needs a CSE server.
     """
     from cse_client.cli.served import UPGRADE_COLUMNS, upgrade_row
-    from cse_client.cli.words import check_existing_name
 
-    check_existing_name(name)
-    engine = run.upgrading("cluster upgrade-plan")
-    rows = [upgrade_row(target) for target in engine.upgrade_plan(name, vdc=vdc, org=org)]
+    reference = chosen(name, cluster_id)
+    engine = run.upgrading("cluster upgrade-plan", reference)
+    rows = [upgrade_row(target) for target in engine.upgrade_plan(reference, vdc=vdc, org=org)]
     if not rows and not run.console.as_json:
-        run.console.sentence(f"There is nothing that cluster {name} could be upgraded to.", {})
+        run.console.sentence(f"There is nothing that cluster {reference} could be upgraded to.", {})
         return
     run.console.table(rows, UPGRADE_COLUMNS)
 
 
 @click.command("upgrade")
-@click.argument("name")
-@click.argument("template_name")
-@click.argument("template_revision")
+@click.argument("words", nargs=-1, required=True, metavar="[NAME] TEMPLATE_NAME TEMPLATE_REVISION")
 @vdc_option
 @org_option
 @runtime_option
+@id_option
 @timeout_option
 @command
 def upgrade_command(
     run: Run,
-    name: str,
-    template_name: str,
-    template_revision: str,
+    words: tuple[str, ...],
     vdc: str,
     org: str,
+    cluster_id: str,
     timeout: float,
 ) -> None:
     """Upgrade a cluster to a template of its plan.
@@ -62,16 +61,35 @@ def upgrade_command(
     """
     from cse_client.cli.served import report_task
     from cse_client.cli.tables import cluster_object
-    from cse_client.cli.words import check_existing_name
     from cse_client.model import RunOptions
 
-    check_existing_name(name)
-    engine = run.upgrading("cluster upgrade")
+    name, template_name, template_revision = _named(words, cluster_id)
+    reference = chosen(name, cluster_id)
+    engine = run.upgrading("cluster upgrade", reference)
     options = RunOptions(timeout=timeout, wait=run.wait)
     with run.console.progress() as progress:
         cluster = engine.upgrade(
-            name, template_name, template_revision, options, progress, vdc=vdc, org=org
+            reference, template_name, template_revision, options, progress, vdc=vdc, org=org
         )
+    name = cluster.summary.name
     if not report_task(run, cluster, f"cluster {name}"):
         now = f"{template_name}, revision {template_revision}"
         run.console.sentence(f"Cluster {name} is upgraded to {now}.", cluster_object(cluster))
+
+
+def _named(words: tuple[str, ...], cluster_id: str) -> tuple[str, str, str]:
+    """Return name, template and revision; the name may be missing where there is an id.
+
+    Raises:
+        click.UsageError: there are too few or too many words.
+    """
+    names = ["NAME", "TEMPLATE_NAME", "TEMPLATE_REVISION"]
+    given = list(words)
+    if cluster_id and len(given) < len(names):
+        given.insert(0, "")
+    if len(given) < len(names):
+        raise click.UsageError(f"Missing argument '{names[len(given)]}'.")
+    if len(given) > len(names):
+        raise click.UsageError(f"Got unexpected extra argument ({' '.join(given[len(names) :])})")
+    name, template, revision = given
+    return name, template, revision

@@ -7,7 +7,7 @@ raises `cse_client.errors.CseError` and nothing else on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from cse_client.model import (
     Cluster,
@@ -23,7 +23,14 @@ from cse_client.model import (
 )
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
-from cse_client.model.server import ComputePolicy, OvdcState, UpgradeTarget
+from cse_client.model.server import (
+    ComputePolicy,
+    OvdcState,
+    ServedCluster,
+    ServedRemoval,
+    Share,
+    UpgradeTarget,
+)
 
 
 class Engine(Protocol):
@@ -109,6 +116,53 @@ class Upgrading(Protocol):
         org: str = "",
     ) -> Cluster:
         """Upgrade the cluster and return it."""
+
+
+@runtime_checkable
+class Entities(Protocol):
+    """Clusters that are entities of VCD: described by files, known by ids, shared with users.
+
+    Wherever such an engine takes a cluster's name, it takes its id as well.
+    """
+
+    #: The version of the entities' type, such as `2.1.0`.
+    entity_type: str
+
+    def apply(
+        self,
+        document: Any,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        identity: str = "",
+        org: str = "",
+    ) -> ServedCluster:
+        """Make or change the cluster that a file's document describes."""
+
+    def delete_nfs(
+        self,
+        cluster: str,
+        node: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        vdc: str = "",
+        org: str = "",
+    ) -> ServedRemoval:
+        """Delete an NFS node."""
+
+    def shares(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Share]:
+        """List with whom a cluster is shared."""
+
+    def share(
+        self, name: str, users: Sequence[str], level: str, *, vdc: str = "", org: str = ""
+    ) -> Sequence[Share]:
+        """Share a cluster with users; return with whom it is shared then."""
+
+    def unshare(
+        self, name: str, users: Sequence[str], *, vdc: str = "", org: str = ""
+    ) -> Sequence[Share]:
+        """Share a cluster with users no more; return with whom it still is."""
 
 
 @runtime_checkable

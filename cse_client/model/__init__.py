@@ -248,13 +248,15 @@ class ClusterSpec:
 class RunOptions:
     """How to carry an operation out; `timeout` in seconds for the whole operation.
 
-    `break_lock` ends the claim of whoever else is changing the cluster.
+    `break_lock` ends the claim of whoever else is changing the cluster. `force` deletes what
+    cannot be deleted in order; engines that know nothing of it are not asked.
     """
 
     timeout: float = 3600.0
     rollback: bool = True
     wait: bool = True
     break_lock: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)

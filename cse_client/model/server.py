@@ -14,6 +14,7 @@ from cse_client.model import Cluster, Deletion, Node, SystemInfo, Template
 from cse_client.model.scaling import Removal
 
 __all__ = [
+    "ACCESS_LEVELS",
     "ComputePolicy",
     "OvdcState",
     "ServedCluster",
@@ -22,8 +23,12 @@ __all__ = [
     "ServedRemoval",
     "ServedSystem",
     "ServedTemplate",
+    "Share",
     "UpgradeTarget",
 ]
+
+#: How far a cluster can be shared, from the least to the most (VCD's access levels of entities).
+ACCESS_LEVELS = ("ReadOnly", "ReadWrite", "FullControl")
 
 
 @dataclass(frozen=True)
@@ -105,3 +110,12 @@ class ComputePolicy:
     name: str
     id: str = ""
     href: str = ""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Somebody whom a cluster is shared with; `level` is one of `ACCESS_LEVELS`."""
+
+    username: str
+    member_id: str
+    level: str

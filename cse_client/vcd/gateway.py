@@ -25,7 +25,7 @@ from cse_client.model import (
     VmChange,
 )
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
-from cse_client.vcd import addresses, bodies, catalogs, documents, queries, tasks
+from cse_client.vcd import addresses, bodies, catalogs, documents, queries, tasks, users
 from cse_client.vcd.bodies import ChangedVm
 from cse_client.vcd.faults import Action
 from cse_client.vcd.queries import CLUSTER_FIELDS
@@ -142,6 +142,10 @@ class Gateway(Tenancy):
     def vm(self, href: str) -> Vm:
         """Read one VM with its ExtraConfig, where this user may see it; one request."""
         return documents.vm(self._transport.get(href, Action("read the VM", missing="the VM")))
+
+    def user_urns(self, names: Sequence[str], org: str = "") -> dict[str, str]:
+        """Return the ids of an organization's users, by name. Raises NotFound, see `users`."""
+        return users.user_urns(self._transport, names, self._foreign_org(org))
 
     def task(self, href: str) -> Task:
         """Read a task once; a failing way to VCD is the caller's to bear."""

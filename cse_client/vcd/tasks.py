@@ -146,11 +146,13 @@ def change(
     gateway: TaskSource,
     call: Callable[[], _Result],
     deadline: float,
+    *,
+    idempotent: bool = False,
 ) -> _Result:
     """Make a change, again if its entity was busy or the request never reached VCD.
 
-    A change whose outcome is unknown is not repeated: its `VcdFault` (with `outcome_unknown`)
-    goes to the caller, who has to look.
+    A change whose outcome is unknown is repeated only if it is `idempotent`; otherwise its
+    `VcdFault` (with `outcome_unknown`) goes to the caller, who has to look.
 
     Raises:
         TimedOut: the entity was busy until the deadline.
@@ -168,7 +170,8 @@ def change(
         except VcdFault as fault:
             repeats += 1
             late = gateway.clock.monotonic() + pause >= deadline
-            if not fault.repeatable or late or repeats > _REPEATS:
+            again = fault.repeatable or (idempotent and fault.outcome_unknown)
+            if not again or late or repeats > _REPEATS:
                 raise
             gateway.clock.sleep(_jittered(pause))
         pause = min(pause * 2, _BUSY_LONGEST)

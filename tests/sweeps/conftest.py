@@ -4,7 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sweeps.stage import Stage
+from tests.sweeps.stage import FULL, Stage
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of a full sweep, whichever process did the work."""
+    if not FULL:
+        return
+    terminalreporter.section(
+        "operation | fault | borne, or converged after a crash | told | not reached"
+    )
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, row in report.user_properties:
+                if name == "sweep" and report.when == "call":
+                    terminalreporter.write_line(" | ".join(map(str, row)))
 
 
 @pytest.fixture(scope="module")

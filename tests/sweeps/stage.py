@@ -145,6 +145,16 @@ class Stage:
         killed = process.returncode == -signal.SIGKILL
         return Ended(process.returncode, err.decode(), killed)
 
+    def spoiled(self, words: Sequence[str], rule: Mapping[str, object]) -> tuple[Ended, bool]:
+        """Run under a rule of faults; say also whether it struck."""
+        self.control.set("faults", **rule)
+        ended = self.run(words)
+        struck = any(one["hit"] for one in self.control.get("faults"))
+        self.control.ask("DELETE", "faults")
+        if rule["kind"] == "expire_session":
+            self.log_in()
+        return ended, struck
+
     def prepare(self, operation: Operation) -> tuple[str, ...]:
         """Bring the world to where the operation begins; return its command."""
         self.reach(operation.before)

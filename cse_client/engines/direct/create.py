@@ -278,6 +278,7 @@ class Creation:
                 self._gateway,
                 lambda: self._gateway.keep_for_ever(self._machines.href),
                 deadline=self._deadline,
+                idempotent=True,
             )
         except (Refused, VcdFault) as fault:
             self._lease_stays(fault)

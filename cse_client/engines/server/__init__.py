@@ -1,14 +1,13 @@
 """The server engine: the same commands carried out by a CSE server behind VCD's `/api/cse`.
 
 `detect` finds the server and the protocol that it speaks, `extension` talks to it, `waiting`
-follows what it started; `legacy` speaks the protocol of 2.x (and of 3.x in legacy mode).
+follows what it started; `legacy` speaks the protocol of 2.x (and of 3.x in legacy mode), `entities`
+that of 3.x.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from cse_client.errors import CseError
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
@@ -33,8 +32,6 @@ def open_engine(gateway: Gateway, session: Session, found: Detection, reason: st
         from cse_client.engines.server.legacy import LegacyEngine
 
         return LegacyEngine(gateway, session, found, reason=reason)
-    raise CseError(
-        f"CSE server {found.version} keeps clusters as defined entities, which this version of "
-        "the client does not speak.",
-        hint=WITHOUT_SERVER,
-    )
+    from cse_client.engines.server.entities import EntityEngine
+
+    return EntityEngine(gateway, session, found, reason=reason)

@@ -27,7 +27,7 @@ from cse_client.model import Session
 from cse_client.vcd.faults import Action, clean, from_reply, login_line
 from cse_client.vcd.transport import Answer
 
-__all__ = ["CutOff", "ServerDown", "Wish", "error_of", "json_of"]
+__all__ = ["CutOff", "ServerDown", "Wish", "error_of", "json_of", "vcd_error_of"]
 
 SUCCESS = (200, 201, 202, 204)
 DOWN = (502, 503, 504)
@@ -56,11 +56,15 @@ class CutOff(VcdFault):
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked for: `doing` completes "cannot ..."; `missing` names what may not exist."""
+    """What was asked for: `doing` completes "cannot ..."; `missing` names what may not exist.
+
+    `asked` says who was asked, for answers that say nothing.
+    """
 
     doing: str
     missing: str = ""
     changes: bool = False
+    asked: str = "the CSE server"
 
 
 def json_of(answer: Answer, wish: Wish) -> Any:
@@ -74,7 +78,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
         return None
     if not text:
         raise VcdFault(
-            f"cannot {wish.doing}: the CSE server gave an empty answer",
+            f"cannot {wish.doing}: {wish.asked} gave an empty answer",
             hint=WITHOUT_SERVER,
             status=answer.status,
         )
@@ -83,7 +87,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
     except ValueError:
         kind = answer.content_type.partition(";")[0] or "text without a type"
         raise VcdFault(
-            f"cannot {wish.doing}: got {kind} where the CSE server answers JSON",
+            f"cannot {wish.doing}: got {kind} where {wish.asked} answers JSON",
             hint="is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
             status=answer.status,
         ) from None
@@ -107,6 +111,11 @@ def error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
             hint=WITHOUT_SERVER,
             status=answer.status,
         )
+    return vcd_error_of(answer, wish, session)
+
+
+def vcd_error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
+    """Translate an answer of VCD's own that is not a success."""
     return from_reply(
         answer.status,
         answer.text.encode(),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of
+from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of, vcd_error_of
 from cse_client.errors import VcdFault
 from cse_client.model import Session
 from cse_client.vcd import faults, tasks
@@ -42,6 +42,7 @@ class Extension:
         self._session = session
         self._api_version = api_version
         self._base = base
+        self._served = base.startswith(BASE)
 
     def get(
         self,
@@ -59,7 +60,7 @@ class Extension:
         Raises:
             NotFound, Refused, SessionInvalid, VcdFault: see `answers`.
         """
-        wish = Wish(doing, missing)
+        wish = Wish(doing, missing, asked="the CSE server" if self._served else "VCD")
         return json_of(self.answer(path, wish, query=query), wish)
 
     def answer(
@@ -145,13 +146,19 @@ class Extension:
             headers=headers,
         )
         if answer.status not in SUCCESS:
-            raise error_of(answer, wish, self._session)
+            translate = error_of if self._served else vcd_error_of
+            raise translate(answer, wish, self._session)
         return answer
 
 
 def quoted(name: str) -> str:
-    """Return a name as one step of a path."""
-    return quote(name, safe="")
+    """Return a name, or an entity's id, as one step of a path.
+
+    Colons stay: CSE's servers take an id as it stands there (container-service-extension 3.0.5,
+    container_service_extension/request_processor.py), and nothing but `:` of what a URN has is
+    special in a path.
+    """
+    return quote(name, safe=":")
 
 
 def _passing(fault: VcdFault) -> bool:

@@ -13,7 +13,7 @@ from cse_client.model import Progress, RunOptions, Session, Vdc
 from cse_client.model.server import ComputePolicy, OvdcState
 from cse_client.vcd.gateway import Gateway
 
-__all__ = ["LegacyProvider", "control_server"]
+__all__ = ["LegacyProvider", "control_server", "need_administrator"]
 
 #: Seconds in which a change without a task must have been accepted.
 _SMALL_CHANGE_SECONDS = 60.0
@@ -36,6 +36,15 @@ def control_server(server: Extension, gateway: Gateway, action: str) -> str:
         body={"server_action": action},
     )
     return documents.text(said or {}, "message") or f"The CSE server accepted: {action}."
+
+
+def need_administrator(gateway: Gateway, session: Session, what: str) -> None:
+    """Refuse a tenant here: the server does not ask (its own client does). Raises Refused."""
+    if not gateway.is_system_administrator:
+        raise Refused(
+            f"only a system administrator may {what}",
+            hint=f"ask the provider, or: vcd login {session.host} System USER",
+        )
 
 
 class LegacyProvider:
@@ -186,12 +195,7 @@ class LegacyProvider:
         return vdc, vdc.href.rstrip("/").rsplit("/", 1)[-1]
 
     def _need_administrator(self, what: str) -> None:
-        """Refuse a tenant here: the server does not ask (its own client does)."""
-        if not self._gateway.is_system_administrator:
-            raise Refused(
-                f"only a system administrator may {what}",
-                hint=f"ask the provider, or: vcd login {self._session.host} System USER",
-            )
+        need_administrator(self._gateway, self._session, what)
 
 
 def _only_native(runtimes: Sequence[str], *, force: bool) -> None:

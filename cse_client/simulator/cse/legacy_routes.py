@@ -32,6 +32,7 @@ class LegacyDialect:
     """The protocol by names."""
 
     def __init__(self, cloud: Cloud) -> None:
+        self.stopped = False
         self.state = ServerState()
         clusters, provider = LegacyProtocol(cloud), Provider(cloud, self.state)
         self._routes: tuple[Route, ...] = (
@@ -64,7 +65,10 @@ class LegacyDialect:
                 _BAD_REQUEST, "CSE service is disabled. Contact the System Administrator."
             )
         payload = read_payload(request, place)
-        return reply(handler(Caller(session.user, vcd, stuck), payload), status)
+        body = handler(Caller(session.user, vcd, stuck), payload)
+        # No request is in progress after this one: the process ends.
+        self.stopped = self.state.now == ServerState.STOPPING
+        return reply(body, status)
 
 
 def _about_system(request: Request) -> bool:

@@ -20,7 +20,7 @@ __all__ = ["Payload", "read_payload"]
 #: Code of a missing key; the next number is that of a value of None.
 _CODES = {
     "cluster_name": 4000,
-    "compute_policy_action": 4002,
+    "action": 4002,
     "compute_policy_name": 4004,
     "k8s_provider": 4006,
     "network_name": 4008,

@@ -139,7 +139,7 @@ class Provider:
 
     def policy_update(self, caller: Caller, payload: Payload) -> object:
         """PUT /ovdc/{id}/compute-policies: `add` at once, `remove` by a task."""
-        payload.require("ovdc_id", "compute_policy_action", "compute_policy_name")
+        payload.require("ovdc_id", "action", "compute_policy_name")
         if not caller.user.is_provider:
             raise failed("Status code: 403, The user is not authorised to perform this action.")
         vdc, name = self._vdc(payload), str(payload["compute_policy_name"])
@@ -150,12 +150,12 @@ class Provider:
         if policy is None:
             raise Refusal(_BAD_REQUEST, f"Compute policy '{name}' not found.")
         urn = f"urn:vcloud:vdcComputePolicy:{policy.id}"
-        if payload["compute_policy_action"] == "add":
+        if payload["action"] == "add":
             with self.cloud.lock:
                 if policy not in vdc.policies:
                     vdc.policies.append(policy)
             return {"message": f"Added compute policy '{name}' ({urn}) to ovdc ({vdc.id})"}
-        if payload["compute_policy_action"] != "remove":
+        if payload["action"] != "remove":
             raise Refusal(_BAD_REQUEST, "Unsupported compute policy action")
         return self._remove(caller, vdc, policy)
 

@@ -28,7 +28,9 @@ _ACCEPTABLE = ("application/json", "application/*+json", "application/*", "*/*",
 
 
 class Dialect(Protocol):
-    """A protocol of the server."""
+    """A protocol of the server; `stopped` once its process has ended."""
+
+    stopped: bool
 
     def answer(self, request: Request, session: Session, vcd: VcdCalls, *, stuck: bool) -> Response:
         """Answer a request; raises Refusal."""
@@ -79,7 +81,7 @@ class CseServer:
         wrong = self.misbehaviour
         if request.path == "/api/cse/system" and request.method == "GET" and not wrong.probe:
             wrong = Misbehaviour()
-        if wrong.silent or self._dialect is None:
+        if wrong.silent or self._dialect is None or self._dialect.stopped:
             return _timed_out()
         said = _spoilt(wrong)
         if said is not None:

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from cse_client.simulator.vcd.documents.rows import KINDS, Kind
+from cse_client.simulator.vcd.documents.kinds import KINDS, rows_for
+from cse_client.simulator.vcd.documents.rows import Kind
 from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.errors import bad_request
 from cse_client.simulator.vcd.markup import add, document
@@ -31,7 +32,7 @@ def page(view: View, query: Query) -> etree._Element:
     kind = KINDS.get(query.kind)
     if kind is None:
         raise bad_request(f"The query type {query.kind or '(none)'} is unknown.")
-    rows = kind.rows(view)
+    rows = rows_for(view, query.kind)
     unknown = query.names - set(rows[0].attributes) - {"id", "org"} if rows else set()
     if unknown:
         raise bad_request(

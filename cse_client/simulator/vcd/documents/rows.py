@@ -14,7 +14,7 @@ from cse_client.simulator.vcd.people import Right
 from cse_client.simulator.vcd.query import Row
 from cse_client.simulator.vcd.vapps import STATUS_NAMES, VApp, Vm
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["TENANT_KINDS", "Kind"]
 
 #: 0 direct, 1 routed, 2 isolated (go-vcloud-director, QueryResultOrgVdcNetworkRecordType).
 _LINK_TYPES = {"bridged": "0", "natRouted": "1", "isolated": "2"}
@@ -376,7 +376,7 @@ def _gateways(view: View) -> list[Row]:
     return rows
 
 
-KINDS: Mapping[str, Kind] = {
+TENANT_KINDS: Mapping[str, Kind] = {
     "orgVdc": Kind("OrgVdcRecord", _vdcs, "vdc", "OrgVdcReference"),
     "vApp": Kind("VAppRecord", _vapps, "vapp", "VAppReference"),
     "vm": Kind("VMRecord", _vms, "vm", "VMReference"),

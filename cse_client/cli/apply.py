@@ -1,0 +1,181 @@
+"""`vcd cse cluster apply|delete-nfs`: for CSE servers 3.x, which keep clusters as entities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cse_client.cli.naming import id_option, tkg_sentence
+from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.session import Run, command
+
+__all__ = ["apply_command", "delete_nfs_command"]
+
+_LARGEST_FILE = 1024 * 1024
+
+
+@click.command("apply")
+@click.argument("file", required=False, metavar="[FILE]")
+@click.option("-s", "--sample", is_flag=True, help="Print a file to start from.")
+@click.option("-n", "--native", is_flag=True, help="With --sample: for a native cluster (default).")
+@click.option("-t", "--tkg", is_flag=True, hidden=True)
+@click.option("-k", "--tkg-s", is_flag=True, hidden=True)
+@click.option("-p", "--tkg-plus", is_flag=True, hidden=True)
+@click.option(
+    "-o", "--output", default="", metavar="FILE", help="With --sample: write it into a file."
+)
+@click.option(
+    "--cse-version",
+    type=click.Choice(["3.0", "3.1"]),
+    help="With --sample: for servers of this release; default: the one that answers, or 3.1.",
+)
+@click.option("--org", default="", metavar="NAME", help="Organisation; default: the file's.")
+@id_option
+@timeout_option
+@command
+def apply_command(run: Run, file: str | None, **words: Any) -> None:
+    """Create or change a cluster as a file describes it.
+
+    Needs a CSE server 3. FILE is YAML (`-` reads stdin); what it leaves out of the place is that of
+    the session. A cluster of that name is changed: its number of workers and NFS nodes, and with
+    CSE 3.1 its template. `cluster info` prints what can be changed and applied again.
+
+    \b
+    Example
+        vcd cse cluster apply --sample --native -o demo.yaml
+        vcd cse cluster apply demo.yaml
+    """
+    from cse_client.errors import WrongUsage
+
+    for option in ("tkg", "tkg_s", "tkg_plus"):
+        if words[option]:
+            spelled = f"--{option.replace('_', '-')}"
+            raise WrongUsage(tkg_sentence(f"{spelled} is about Tanzu Kubernetes Grid"))
+    if words["sample"]:
+        if file is not None:
+            raise WrongUsage("--sample takes no file to apply.", hint="-o FILE writes one.")
+        _print_sample(run, words["cse_version"], words["output"])
+        return
+    for option in ("native", "output", "cse_version"):
+        if words[option]:
+            raise WrongUsage(f"--{option.replace('_', '-')} needs --sample.")
+    if file is None:
+        raise WrongUsage(
+            "Missing argument 'FILE'.",
+            hint="`vcd cse cluster apply --sample --native` prints a file to start from.",
+        )
+    _apply(run, _read(file), words)
+
+
+def _apply(run: Run, document: Any, words: dict[str, Any]) -> None:
+    from cse_client.cli.naming import chosen
+    from cse_client.cli.node import said_of
+    from cse_client.model import RunOptions
+
+    identity = chosen(None, words["cluster_id"]) if words["cluster_id"] else ""
+    run.when_interrupted = "The same command again carries on."
+    options = RunOptions(timeout=words["timeout"], wait=run.wait)
+    engine = run.entities("cluster apply")
+    with run.console.progress() as progress:
+        cluster = engine.apply(document, options, progress, identity=identity, org=words["org"])
+    said_of(run, cluster)
+
+
+def _read(file: str) -> Any:
+    """Return what a file says. Raises WrongUsage; nothing of its content gets into the message."""
+    import sys
+
+    import yaml
+
+    from cse_client.errors import WrongUsage
+
+    name = "what stdin says" if file == "-" else f"the file '{file}'"
+    try:
+        if file == "-":
+            text = sys.stdin.buffer.read(_LARGEST_FILE + 1)
+        else:
+            with Path(file).expanduser().open("rb") as stream:
+                text = stream.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise WrongUsage(f"{name} cannot be read: {error.strerror or error}.") from None
+    if len(text) > _LARGEST_FILE:
+        raise WrongUsage(f"{name} is too large to describe a cluster.")
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise WrongUsage(f"{name} is no YAML{where}.") from None
+    except UnicodeDecodeError:
+        raise WrongUsage(f"{name} is no text.") from None
+
+
+def _print_sample(run: Run, release: str | None, output: str) -> None:
+    from cse_client.engines.server.entity_samples import GENERATIONS, sample
+
+    version = GENERATIONS[release] if release else _served_version(run)
+    text = sample(version or GENERATIONS["3.1"])
+    if output and output != "-":
+        from cse_client.errors import WrongUsage
+
+        try:
+            Path(output).expanduser().write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise WrongUsage(
+                f"The file '{output}' cannot be written: {error.strerror or error}."
+            ) from None
+        run.console.sentence(f"The sample is written to {output}.", {"file": output})
+    elif run.console.as_json:
+        import yaml
+
+        run.console.document(yaml.safe_load(text))
+    else:
+        run.console.text(text)
+    if not version:
+        run.console.hint(
+            "No CSE server 3 was asked, so this is for 3.1; for 3.0: --cse-version 3.0"
+        )
+
+
+def _served_version(run: Run) -> str:
+    """Return the entity type of the server that answers; empty where none can be asked."""
+    from cse_client.errors import CseError
+
+    try:
+        return run.entities("cluster apply").entity_type
+    except CseError:
+        return ""
+
+
+@click.command("delete-nfs")
+@click.argument("cluster")
+@click.argument("node")
+@vdc_option
+@org_option
+@timeout_option
+@command
+def delete_nfs_command(
+    run: Run, cluster: str, node: str, vdc: str, org: str, timeout: float
+) -> None:
+    """Delete an NFS node of a cluster.
+
+    What is stored on it is lost. Needs a CSE server 3.
+
+    \b
+    Example
+        vcd cse cluster delete-nfs demo nfsd-a1b2
+    """
+    from cse_client.cli.naming import chosen
+    from cse_client.cli.served import report_task
+    from cse_client.cli.tables import plain, removal_sentence
+    from cse_client.model import RunOptions
+
+    chosen(cluster, "")
+    options = RunOptions(timeout=timeout, wait=run.wait)
+    engine = run.entities("cluster delete-nfs")
+    with run.console.progress() as progress:
+        removal = engine.delete_nfs(cluster, node, options, progress, vdc=vdc, org=org)
+    if not report_task(run, removal, f"cluster {cluster}"):
+        run.console.sentence(removal_sentence(removal), plain(removal))

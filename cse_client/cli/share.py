@@ -1,0 +1,104 @@
+"""`vcd cse cluster share|share-list|unshare`: for CSE servers 3.1, whose clusters are entities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cse_client.cli.naming import chosen, id_option
+from cse_client.cli.options import org_option, runtime_option, vdc_option
+from cse_client.cli.session import Run, command
+
+if TYPE_CHECKING:
+    from cse_client.model.server import Share
+
+__all__ = ["share_command", "share_list_command", "unshare_command"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: VCD's access levels of entities, as `cse_client.model.server.ACCESS_LEVELS`.
+_LEVELS = ("ReadOnly", "ReadWrite", "FullControl")
+_COLUMNS = ("accessLevelId", "memberId", "username")
+
+
+def _place_options(function: F) -> F:
+    """Add which cluster is meant."""
+    name = click.option("-n", "--name", default="", metavar="NAME", help="The cluster's name.")
+    return name(id_option(vdc_option(org_option(runtime_option(function)))))
+
+
+@click.command("share")
+@click.argument("users", nargs=-1, required=True)
+@click.option(
+    "--acl",
+    type=click.Choice(_LEVELS, case_sensitive=False),
+    required=True,
+    help="What they may do with it.",
+)
+@_place_options
+@command
+def share_command(run: Run, users: tuple[str, ...], acl: str, **words: str) -> None:
+    """Share a cluster with users of its organisation.
+
+    Needs a CSE server 3.1. It gives access to the cluster in VCD and with `vcd cse`; rights inside
+    of it are given by `cluster grant`. Nobody's access is lowered: see `cluster unshare`.
+
+    \b
+    Example
+        vcd cse cluster share alice bob --name demo --acl ReadOnly
+    """
+    cluster = _cluster(words)
+    level = next(one for one in _LEVELS if one.lower() == acl.lower())
+    engine = run.entities("cluster share")
+    shares = engine.share(cluster, users, level, vdc=words["vdc"], org=words["org"])
+    run.console.sentence(
+        f"Cluster {cluster} is shared with {', '.join(users)}: {level}.",
+        {"cluster": cluster, "shared_with": [_row(one) for one in shares]},
+    )
+
+
+@click.command("share-list")
+@click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
+@_place_options
+@command
+def share_list_command(run: Run, _everything: bool, **words: str) -> None:
+    """List with whom a cluster is shared.
+
+    Needs a CSE server 3.1.
+    """
+    cluster = _cluster(words)
+    engine = run.entities("cluster share-list")
+    shares = engine.shares(cluster, vdc=words["vdc"], org=words["org"])
+    run.console.table([_row(one) for one in shares], _COLUMNS)
+
+
+@click.command("unshare")
+@click.argument("users", nargs=-1, required=True)
+@_place_options
+@command
+def unshare_command(run: Run, users: tuple[str, ...], **words: str) -> None:
+    """Share a cluster with users no more.
+
+    Needs a CSE server 3.1.
+    """
+    cluster = _cluster(words)
+    engine = run.entities("cluster unshare")
+    shares = engine.unshare(cluster, users, vdc=words["vdc"], org=words["org"])
+    run.console.sentence(
+        f"Cluster {cluster} is no longer shared with {', '.join(users)}.",
+        {"cluster": cluster, "shared_with": [_row(one) for one in shares]},
+    )
+
+
+def _cluster(words: dict[str, str]) -> str:
+    return chosen(words["name"], words["cluster_id"], option="option '-n' / '--name'")
+
+
+def _row(share: Share) -> dict[str, str]:
+    return {
+        "accessLevelId": f"urn:vcloud:accessLevel:{share.level}",
+        "memberId": share.member_id,
+        "username": share.username,
+    }

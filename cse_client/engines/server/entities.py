@@ -1,0 +1,325 @@
+"""The entities protocol: CSE servers 3.0.x at API 35, 3.1.x at API 35 and 36.
+
+A cluster is a runtime defined entity of VCD; the server carries out what its `spec` wishes.
+Addresses and bodies: container-service-extension 3.0.5 and 3.1.4,
+container_service_extension/client/cse_client/api_35/native_cluster_api.py and
+server/request_handlers/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from cse_client.engines.server import entity_documents as documents
+from cse_client.engines.server import entity_specs as specs
+from cse_client.engines.server.entity_checks import EntityChecks, collect, raise_all
+from cse_client.engines.server.entity_documents import SUCCEEDED, Found
+from cse_client.engines.server.entity_following import Change, EntityFollowing, idle
+from cse_client.engines.server.entity_provider import EntityProvider
+from cse_client.engines.server.entity_reading import ambiguous
+from cse_client.engines.server.entity_sharing import EntitySharing
+from cse_client.engines.server.extension import quoted
+from cse_client.engines.server.legacy_parts import direct_only, refuse_direct_words
+from cse_client.engines.server.waiting import gone
+from cse_client.errors import (
+    WrongUsage,
+)
+from cse_client.model import (
+    Cluster,
+    ClusterSpec,
+    Progress,
+    RunOptions,
+    Template,
+    TemplateFacts,
+)
+from cse_client.model.scaling import NodesSpec, RemovalSpec
+from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
+
+__all__ = ["EntityEngine"]
+
+
+class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider):
+    """Implements `Engine`, `NodeDetails`, `Upgrading`, `Provider` and `Entities`."""
+
+    # ---- changing -----------------------------------------------------------------------------
+
+    def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Have the server make the cluster.
+
+        Looks first for what the server would only meet after it has accepted: the network, and
+        with API 36 the name.
+
+        Raises:
+            Conflict: there is one of that name.
+            PreflightFailed: several things are wrong.
+        """
+        vdc = spec.vdc or self._session.vdc
+        if not vdc:
+            raise WrongUsage(
+                "No VDC is chosen.", hint="choose one: vcd vdc use NAME, or --vdc NAME"
+            )
+        refuse_direct_words(spec)
+        org = self._org_of(spec.org)
+        problems = specs.check_create(self._dialect, spec)
+        problems += self._check_network(spec.network, vdc, org)
+        problems += self._check_free(spec.name, vdc, org)
+        template = collect(problems, lambda: self._template(spec))
+        raise_all(problems)
+        body = specs.new_entity(
+            self._dialect,
+            spec,
+            vdc=vdc,
+            org=org,
+            site=self._site(),
+            template=template or ("", 0),
+            rollback=options.rollback,
+        )
+        return self._make(spec.name, vdc, org, body, options, progress)
+
+    def apply(
+        self,
+        document: Any,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        identity: str = "",
+        org: str = "",
+    ) -> ServedCluster:
+        """Make the cluster that a file describes, or bring the one that is there to it.
+
+        `identity` is the id of the cluster that is meant; without it the name, VDC and
+        organization of the file tell. What the file does not say of the place is `org` and the
+        session's. Nothing is sent where the cluster is so already.
+
+        Raises:
+            WrongUsage: the file does not describe a cluster of this server's kind.
+        """
+        place = (org or self._own_org(), self._session.vdc, self._site())
+        body = specs.completed(self._dialect, document, place)
+        raise_all(specs.check_applied(self._dialect, body))
+        name, vdc, said = specs.place_of(self._dialect, body)
+        if org and org != said:
+            raise WrongUsage(f"The file is for organization '{said}', not for '{org}'.")
+        org = said
+        there = [self._find(identity)] if identity else self._named(name, vdc, org)
+        if not there:
+            network = str(body["spec"]["settings"][self._dialect.network])
+            raise_all(self._check_network(network, vdc, org))
+            return self._make(name, vdc, org, body, options, progress)
+        if len(there) > 1:
+            raise ambiguous(name, there)
+        one = there[0]
+        if not one.busy and specs.fulfilled(one, body):
+            return documents.cluster(one, server=self._found.seen)
+        specs.refuse_upgrade(idle(one), body)
+        return self._update(one, body, f"update of cluster '{one.name}'", options, progress)
+
+    def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Bring the number of workers to `spec.workers`; the server chooses who goes."""
+        raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
+        one = self._find(spec.cluster, spec.vdc, spec.org)
+        wished = self._dialect.group(one.entity, "workers").get("count")
+        if not one.busy and spec.workers == len(one.names("workers")) == wished:
+            return documents.cluster(one, server=self._found.seen)
+        body = specs.resized(self._dialect, idle(one), workers=spec.workers)
+        return self._update(one, body, f"resizing of cluster '{one.name}'", options, progress)
+
+    def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Add `spec.workers` workers, or NFS nodes where `spec.nfs`."""
+        raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
+        one = idle(self._find(spec.cluster, spec.vdc, spec.org))
+        group = "nfs" if spec.nfs else "workers"
+        body = specs.grown(self._dialect, one, group, spec.workers)
+        what = f"addition of nodes to cluster '{one.name}'"
+        return self._update(one, body, what, options, progress)
+
+    def remove_nodes(
+        self, spec: RemovalSpec, options: RunOptions, progress: Progress
+    ) -> ServedRemoval:
+        """Have the server delete NFS nodes; which workers go, it chooses itself.
+
+        Raises:
+            WrongUsage: workers were named.
+        """
+        one = idle(self._find(spec.cluster, spec.vdc, spec.org))
+        going = list(dict.fromkeys(spec.nodes))
+        self._check_going(one, going)
+        if len(going) > 1 and not options.wait:
+            raise WrongUsage(
+                "A CSE server 3.x deletes one NFS node at a time: several need to be waited for.",
+                hint="leave out -n, or name one node",
+            )
+        href = ""
+        for name in going:
+            href = self._delete_nfs(one, name, options, progress)
+        return ServedRemoval(one.name, tuple(going), task_href="" if options.wait else href)
+
+    def delete_nfs(
+        self,
+        cluster: str,
+        node: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        vdc: str = "",
+        org: str = "",
+    ) -> ServedRemoval:
+        """Have the server delete one NFS node."""
+        return self.remove_nodes(
+            RemovalSpec(cluster=cluster, nodes=(node,), vdc=vdc, org=org), options, progress
+        )
+
+    def delete(
+        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
+    ) -> ServedDeletion:
+        """Have the server delete the cluster, and look that its entity is gone.
+
+        With `options.force` (CSE 3.1) also one that the server cannot delete in order.
+        """
+        if options.force and not self._dialect.camel:
+            raise WrongUsage(
+                f"CSE server {self._found.version} at API {self._found.api_version} knows no "
+                "--force: it came with CSE 3.1 at API 36."
+            )
+        one = self._find(name, vdc, org)
+        path = f"/cluster/{quoted(one.id)}"
+        change = Change(
+            "POST" if options.force else "DELETE",
+            f"{path}/action/force-delete" if options.force else path,
+            f"deletion of cluster '{one.name}'",
+            look=lambda: self._read(one.id),
+            done=lambda _now: False,
+            missing=f"cluster '{one.name}'",
+            show=f"vcd cse cluster info {one.name}",
+        )
+        href = self._send_deletion(change, options, progress)
+        vms = tuple(node.name for node in documents.cluster(one).nodes)
+        if not options.wait:
+            return ServedDeletion(one.name, one.name, vms, cluster_id=one.id, task_href=href)
+        left = () if gone(change.look) else (f"the entity {one.id}, which VCD still shows",)
+        return ServedDeletion(
+            one.name, one.name, vms, verified_gone=not left, left=left, cluster_id=one.id
+        )
+
+    def upgrade(
+        self,
+        name: str,
+        template: str,
+        revision: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        vdc: str = "",
+        org: str = "",
+    ) -> Cluster:
+        """Have the server upgrade the cluster to a template of its plan."""
+        if not revision.isdigit():
+            raise WrongUsage(f"The template's revision '{revision}' is no number.")
+        one = idle(self._find(name, vdc, org))
+        if self._dialect.camel:
+            self._check_plan(one, template, revision)
+        body = specs.retemplated(self._dialect, one, template, int(revision))
+        change = self._change_of(one, body, f"upgrade of cluster '{one.name}'")
+        if not self._dialect.camel:
+            change.method, change.path = "POST", f"{change.path}/action/upgrade"
+        change.done = lambda now: now.dialect.template_of(now.entity) == (template, revision)
+        return self._send(change, options, progress)
+
+    # ---- only without a server ----------------------------------------------------------------
+
+    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
+        """Refuse: a server's templates are its operator's. Raises WrongUsage."""
+        raise direct_only("A CSE server takes templates from its own catalog only")
+
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
+        """Refuse: the server tells no plan. Raises WrongUsage."""
+        raise direct_only("A CSE server does not tell what it would do")
+
+    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
+        """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
+        raise direct_only("A CSE server cannot seal a cluster")
+
+    # ---- inner --------------------------------------------------------------------------------
+
+    def _make(
+        self,
+        name: str,
+        vdc: str,
+        org: str,
+        body: Mapping[str, Any],
+        options: RunOptions,
+        progress: Progress,
+    ) -> ServedCluster:
+        change = Change(
+            "POST",
+            "/clusters",
+            f"creation of cluster '{name}'",
+            look=lambda: self._find(name, vdc, org),
+            done=lambda now: now.phase.endswith(SUCCEEDED),
+            body=body,
+            show=f"vcd cse cluster info {name}",
+            vdc=vdc,
+        )
+        return self._send(change, options, progress)
+
+    def _update(
+        self,
+        one: Found,
+        body: Mapping[str, Any],
+        what: str,
+        options: RunOptions,
+        progress: Progress,
+    ) -> ServedCluster:
+        return self._send(self._change_of(one, body, what), options, progress)
+
+    def _change_of(self, one: Found, body: Mapping[str, Any], what: str) -> Change:
+        """Return an update that is done when the cluster has the counts that its body wishes."""
+        wanted = {
+            group: count
+            for group in ("workers", "nfs")
+            if isinstance(count := self._dialect.group(body, group).get("count"), int)
+        }
+
+        def done(now: Found) -> bool:
+            return all(len(now.names(group)) == count for group, count in wanted.items())
+
+        return Change(
+            "PUT",
+            f"/cluster/{quoted(one.id)}",
+            what,
+            look=lambda: self._read(one.id),
+            done=done,
+            body=body,
+            missing=f"cluster '{one.name}'",
+            old_task=one.task,
+            show=f"vcd cse cluster info {one.name}",
+        )
+
+    def _delete_nfs(self, one: Found, node: str, options: RunOptions, progress: Progress) -> str:
+        change = Change(
+            "DELETE",
+            f"/cluster/{quoted(one.id)}/nfs/{quoted(node)}",
+            f"deletion of {node} of cluster '{one.name}'",
+            look=lambda: self._read(one.id),
+            done=lambda now: node not in now.names("nfs"),
+            missing=f"node '{node}' of cluster '{one.name}'",
+            old_task=one.task,
+            show=f"vcd cse cluster info {one.name}",
+        )
+        return self._send(change, options, progress).task_href
+
+    def _org_of(self, org: str) -> str:
+        chosen = org or self._own_org()
+        if not chosen:
+            raise WrongUsage(
+                "No organization is chosen, and a cluster must belong to one.",
+                hint="--org NAME, or: vcd org use NAME",
+            )
+        return chosen
+
+    def _site(self) -> str:
+        """Return VCD's own name, which entities of the second generation must say."""
+        host = self._session.host
+        return urlsplit(host).netloc if "://" in host else host

@@ -1,0 +1,133 @@
+"""What is looked at before a CSE server 3.x is asked to change something.
+
+Only what the server itself would notice after it has accepted, and what costs a request or two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cse_client.engines.server import entity_documents as documents
+from cse_client.engines.server.entity_documents import Found
+from cse_client.engines.server.entity_reading import EntityReading
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    NotFound,
+    PreflightFailed,
+    Refused,
+    WrongUsage,
+)
+from cse_client.model import CONTROL_PLANE, NFS, ClusterSpec
+
+__all__ = ["EntityChecks", "collect", "raise_all"]
+
+
+class EntityChecks(EntityReading):
+    """Looks before changes."""
+
+    def _check_going(self, one: Found, going: Sequence[str]) -> None:
+        present = {node.name: node.kind for node in documents.cluster(one).nodes}
+        unknown = [name for name in going if name not in present]
+        if unknown:
+            raise NotFound(
+                f"cluster '{one.name}' has no node {', '.join(unknown)}",
+                hint=f"see which there are: vcd cse node list {one.name}",
+            )
+        workers = [name for name in going if present[name] != NFS]
+        for name in workers:
+            if present[name] == CONTROL_PLANE:
+                raise Refused(f"{name} is the control plane of cluster '{one.name}'")
+        if workers:
+            fewer = len(one.names("workers")) - len(workers)
+            raise WrongUsage(
+                f"A CSE server 3.x chooses itself which workers go, so {', '.join(workers)} cannot"
+                " be deleted by name.",
+                hint=f"vcd cse cluster resize {one.name} --nodes {fewer}",
+            )
+
+    def _check_network(self, network: str, vdc: str, org: str) -> list[CseError]:
+        """Look whether the VDC has the network: the server only notices after it has accepted."""
+        try:
+            where = self._gateway.vdc(vdc, org)
+            there = sorted(self._gateway.vdc_document(where).networks)
+        except NotFound as problem:
+            return [problem]
+        if not there or network in there:
+            # a user who is shown no networks is not told of a missing one
+            return []
+        return [
+            NotFound(
+                f"VDC '{vdc}' has no network '{network}'; there are: {', '.join(there)}",
+                hint="--network NAME",
+            )
+        ]
+
+    def _check_free(self, name: str, vdc: str, org: str) -> list[CseError]:
+        """Look whether the name is free. At API 35 the server looks itself before it accepts."""
+        if not self._dialect.camel or not self._named(name, vdc, org):
+            return []
+        return [
+            Conflict(
+                f"there is a cluster '{name}' already{self._where(vdc, org)}",
+                hint=f"vcd cse cluster info {name}",
+            )
+        ]
+
+    def _check_plan(self, one: Found, template: str, revision: str) -> None:
+        """Look whether the server offers the upgrade: at API 36 it notices after accepting."""
+        offered = self.upgrade_plan(one.id)
+        if not any((to.template, to.revision) == (template, revision) for to in offered):
+            named = ", ".join(f"{to.template} {to.revision}" for to in offered) or "nothing"
+            raise WrongUsage(
+                f"Cluster '{one.name}' cannot be upgraded to {template} {revision}; its plan has: "
+                f"{named}.",
+                hint=f"vcd cse cluster upgrade-plan {one.name}",
+            )
+
+    def _template(self, spec: ClusterSpec) -> tuple[str, int]:
+        """Return name and revision of the wanted template.
+
+        None named: the server's default one (CSE 3.1 has no default), or the only one there is.
+        No revision: the newest.
+        """
+        if spec.template and spec.template_revision is not None:
+            return spec.template, spec.template_revision
+        offered = self.templates()
+        names = list(dict.fromkeys(one.name for one in offered))
+        listed = ", ".join(sorted(names)) or "none"
+        if spec.template and spec.template not in names:
+            raise NotFound(
+                f"the CSE server has no template '{spec.template}'; there are: {listed}",
+                hint="`vcd cse template list` shows those it has",
+            )
+        for one in offered:
+            if not spec.template and one.is_default:
+                return one.name, one.revision
+        if not spec.template and len(names) != 1:
+            raise WrongUsage(
+                "Missing option '-t' / '--template': this CSE server has no default one; there "
+                f"are: {listed}.",
+                hint="`vcd cse template list` shows them",
+            )
+        chosen = spec.template or names[0]
+        return chosen, max(one.revision for one in offered if one.name == chosen)
+
+
+def collect(problems: list[CseError], find: Callable[[], Any]) -> Any:
+    """Return what was found, or add what went wrong to the problems and return None."""
+    try:
+        return find()
+    except (NotFound, WrongUsage) as problem:
+        problems.append(problem)
+        return None
+
+
+def raise_all(problems: Sequence[CseError]) -> None:
+    """Raise one problem as it is and several as `PreflightFailed`; do nothing for none."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        message = f"{len(problems)} problems were found; nothing was changed."
+        raise PreflightFailed(message, problems)

@@ -1,0 +1,173 @@
+"""The administrators' part of the entities protocol: the server itself, and org VDCs.
+
+container-service-extension 3.0.5 and 3.1.4, container_service_extension/client/policy_based_ovdc.py
+and client/cse_client/api_35/ovdc_api.py. CSE 3.0's model of an org VDC knows no organization, and
+refuses what it does not know (def_/models.py `Ovdc`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cse_client.engines.server.entity_reading import EntityReading
+from cse_client.engines.server.legacy_documents import mapping, mappings, text
+from cse_client.engines.server.legacy_provider import control_server, need_administrator
+from cse_client.engines.server.waiting import follow_task
+from cse_client.errors import WrongUsage
+from cse_client.model import Progress, RunOptions, Vdc
+from cse_client.model.server import ComputePolicy, OvdcState
+
+__all__ = ["EntityProvider"]
+
+_NATIVE = "native"
+#: A server's default page. Each VDC costs it several requests of its own, so a large page could
+#: outlast the ten seconds that VCD gives it.
+_PAGE = 25
+
+
+class EntityProvider(EntityReading):
+    """Implements `Provider` of `engines.base` for CSE 3.x."""
+
+    def control(self, action: str) -> str:
+        """Enable, disable or stop the server; return its sentence."""
+        return control_server(self._root, self._gateway, action)
+
+    def ovdcs(self) -> Sequence[OvdcState]:
+        """List the org VDCs and the kinds of clusters that may be made in them."""
+        doing = "list the org VDCs"
+        if self._found.version.startswith("3.0"):
+            rows = mappings(self._server.get("/ovdcs", doing), "the list of VDCs")
+        else:
+            rows = mappings(
+                list(self._pages(self._server, "/orgvdcs", doing, size=_PAGE)), "the list of VDCs"
+            )
+        return [_state(row) for row in rows]
+
+    def ovdc(self, name: str, *, org: str = "") -> OvdcState:
+        """Return the kinds of clusters that may be made in one org VDC."""
+        vdc, identity = self._vdc(name, org)
+        return _state(self._ovdc(name, identity), name=vdc.name, org=vdc.org, id=identity)
+
+    def enable_ovdc(
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = (_NATIVE,),
+    ) -> str:
+        """Let native clusters be made in an org VDC. Raises Refused for tenants."""
+        _only_native(runtimes)
+        return self._set(name, org, options, progress, enabled=True)
+
+    def disable_ovdc(
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = (_NATIVE,),
+        force: bool = False,
+    ) -> str:
+        """Let no more native clusters be made in an org VDC; with `force` also where some are."""
+        _only_native(runtimes)
+        return self._set(name, org, options, progress, enabled=False, force=force)
+
+    def compute_policies(self, vdc: str, org: str) -> Sequence[ComputePolicy]:
+        """Refuse: see `_no_policies`. Raises WrongUsage."""
+        raise _no_policies()
+
+    def add_compute_policy(self, policy: str, vdc: str, org: str) -> str:
+        """Refuse: see `_no_policies`. Raises WrongUsage."""
+        raise _no_policies()
+
+    def remove_compute_policy(
+        self,
+        policy: str,
+        vdc: str,
+        org: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        force: bool = False,
+    ) -> str:
+        """Refuse: see `_no_policies`. Raises WrongUsage."""
+        raise _no_policies()
+
+    # ---- inner --------------------------------------------------------------------------------
+
+    def _set(
+        self,
+        name: str,
+        org: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        enabled: bool,
+        force: bool = False,
+    ) -> str:
+        """Bring a VDC to being enabled or not; the server takes the whole new list of kinds."""
+        need_administrator(self._gateway, self._session, "change what an org VDC is used for")
+        vdc, identity = self._vdc(name, org)
+        before = _state(self._ovdc(name, identity)).runtimes
+        if enabled == (_NATIVE in before):
+            return ""
+        after = [*before, _NATIVE] if enabled else [one for one in before if one != _NATIVE]
+        body: dict[str, Any] = {
+            "k8s_runtime": after,
+            "ovdc_id": identity,
+            "ovdc_name": vdc.name,
+            "remove_cp_from_vms_on_disable": force,
+        }
+        if not self._found.version.startswith("3.0"):
+            body["org_name"] = vdc.org
+        deadline = self._gateway.clock.monotonic() + options.timeout
+        said = self._server.change(
+            "PUT", f"/ovdc/{identity}", f"change VDC '{name}'", deadline=deadline, body=body
+        )
+        href = text(mapping(said or {}, "the change of the VDC"), "task_href")
+        if href and options.wait:
+            what = f"{'enabling' if enabled else 'disabling'} of VDC '{name}'"
+            follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
+        return href
+
+    def _ovdc(self, name: str, identity: str) -> Mapping[str, Any]:
+        missing = f"VDC '{name}'"
+        said = self._server.get(f"/ovdc/{identity}", f"show {missing}", missing=missing)
+        return mapping(said, missing)
+
+    def _vdc(self, name: str, org: str) -> tuple[Vdc, str]:
+        vdc = self._gateway.vdc(name, org)
+        return vdc, vdc.href.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _state(
+    document: Mapping[str, Any], *, name: str = "", org: str = "", id: str = ""
+) -> OvdcState:
+    runtimes = document.get("k8s_runtime")
+    return OvdcState(
+        name=text(document, "ovdc_name") or name,
+        org=text(document, "org_name") or org,
+        id=text(document, "ovdc_id") or id,
+        runtimes=tuple(str(one) for one in runtimes) if isinstance(runtimes, list) else (),
+        document=document,
+    )
+
+
+def _only_native(runtimes: Sequence[str]) -> None:
+    others = [one for one in runtimes if one != _NATIVE]
+    if others:
+        raise WrongUsage(
+            f"This client makes native clusters only, not {', '.join(others)}.", hint="--native"
+        )
+
+
+def _no_policies() -> WrongUsage:
+    return WrongUsage(
+        "CSE servers 3.x that keep clusters as entities leave the compute policies of org VDCs to "
+        "VCD.",
+        hint="a system administrator publishes sizing policies to VDCs in VCD's provider portal",
+    )

@@ -1,0 +1,245 @@
+"""Reading what CSE 3.x keeps as defined entities.
+
+Entities are read from VCD's own API, as CSE's clients do: it answers without waiting for the
+server. Addresses and filters: container-service-extension 3.1.4,
+container_service_extension/rde/common/entity_service.py and client/de_cluster.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cse_client.engines.access import refuse_signing
+from cse_client.engines.server import entity_documents as documents
+from cse_client.engines.server import legacy_documents
+from cse_client.engines.server.detect import Detection
+from cse_client.engines.server.entity_dialects import DIALECTS, Dialect, dialect_of
+from cse_client.engines.server.entity_documents import Found
+from cse_client.engines.server.extension import Extension, quoted
+from cse_client.errors import Conflict, NotFound, VcdFault
+from cse_client.model import ClusterSummary, Node, Session, SystemInfo, Template
+from cse_client.model.access import KubeconfigSpec
+from cse_client.model.server import ServedCluster, ServedNode, ServedSystem, UpgradeTarget
+from cse_client.vcd.gateway import Gateway
+
+__all__ = ["CLOUD_API", "SERVER_BASE", "URN", "EntityReading", "ambiguous", "filter_text"]
+
+CLOUD_API = "/cloudapi/1.0.0"
+SERVER_BASE = "/api/cse/3.0"
+#: What every entity's id begins with; no cluster's name does.
+URN = "urn:vcloud:entity:"
+
+#: VCD's largest page.
+_PAGE = 128
+_INTERFACE = "/entities/interfaces/vmware/k8s/1.0.0"
+#: What VCD's filters (FIQL) give a meaning to.
+_SPECIAL = {"\\": "\\\\", "(": "\\(", ")": "\\)", ";": "\\;", ",": "\\,"}
+
+
+class EntityReading:
+    """The reading half of `EntityEngine`.
+
+    Where a method takes a cluster's name, it takes its id (`urn:vcloud:entity:...`) as well.
+    """
+
+    name = "server"
+
+    def __init__(
+        self, gateway: Gateway, session: Session, found: Detection, *, reason: str = ""
+    ) -> None:
+        self._gateway = gateway
+        self._session = session
+        self._found = found
+        self._reason = reason or found.seen
+        self._dialect: Dialect = dialect_of(found.version, found.api_version)
+        self.entity_type = self._dialect.version
+        version = found.api_version
+        self._server = Extension(gateway, session, api_version=version, base=SERVER_BASE)
+        self._root = Extension(gateway, session, api_version=version)
+        self._vcd = Extension(gateway, session, api_version=version, base=CLOUD_API)
+
+    def system_info(self) -> SystemInfo:
+        """Show the server's own description, and how it is spoken to."""
+        said = self._found.document
+        return ServedSystem(
+            product=legacy_documents.text(said, "product"),
+            version=self._found.version,
+            description=legacy_documents.text(said, "description"),
+            engine=self.name,
+            engine_reason=f"{self._reason}; entities of type {self._dialect.version}",
+            host=self._session.host,
+            vcd_version=self._gateway.vcd_version(),
+            api_version=self._found.api_version,
+            org=self._session.org,
+            vdc=self._session.vdc,
+            user=self._session.user,
+            document=said,
+        )
+
+    def templates(self) -> Sequence[Template]:
+        """List what the server offers; one request."""
+        rows = self._root.get("/templates", "list the templates")
+        found = legacy_documents.mappings(rows, "the list")
+        return [legacy_documents.template(row) for row in found]
+
+    def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
+        """List clusters as they come in; one request for every 128."""
+        conditions = self._dialect.filters(vdc=vdc, org=org or self._own_org())
+        path, text = self._dialect.type_path, filter_text(conditions)
+        if self._dialect.camel:
+            path = _INTERFACE
+            types = [f"entityType==urn:vcloud:type:cse:nativeCluster:{one}" for one in DIALECTS]
+            text = ";".join(part for part in (text, f"({','.join(types)})") if part)
+        for document in self._pages(self._vcd, path, "list the clusters", filter=text):
+            yield documents.summary(documents.found(document, "the list of clusters"))
+
+    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
+        """Return what VCD keeps of one cluster; one request."""
+        return documents.cluster(self._find(name, vdc, org), server=self._found.seen)
+
+    def node(self, cluster: str, name: str, *, vdc: str = "", org: str = "") -> ServedNode:
+        """Return what a cluster's entity tells of one node."""
+        for node in documents.cluster(self._find(cluster, vdc, org)).nodes:
+            if node.name == name and isinstance(node, ServedNode):
+                return node
+        raise NotFound(
+            f"cluster '{cluster}' has no node {name}",
+            hint=f"see which there are: vcd cse node list {cluster}",
+        )
+
+    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+        """Return a cluster's nodes, as far as its entity tells; one request."""
+        return self.cluster(name, vdc=vdc, org=org).nodes
+
+    def kubeconfig(
+        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
+    ) -> str:
+        """Return the administrator's kubeconfig that the server fetches from the control plane.
+
+        Raises:
+            Refused: a user's was asked for: the CA key is not at hand.
+        """
+        if spec is not None:
+            refuse_signing(name, spec)
+        identity = self._identity(name, vdc, org)
+        document = self._server.get(
+            f"/cluster/{quoted(identity)}/config",
+            f"read the kubeconfig of cluster '{name}'",
+            missing=f"cluster '{name}'",
+        )
+        text = legacy_documents.mapping(document, "the kubeconfig").get("message")
+        if not isinstance(text, str) or not text.strip():
+            raise VcdFault(f"the CSE server has no kubeconfig of cluster '{name}'")
+        return text.rstrip("\n") + "\n"
+
+    def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
+        """List the templates that the server would upgrade the cluster to."""
+        identity = self._identity(name, vdc, org)
+        rows = self._server.get(
+            f"/cluster/{quoted(identity)}/upgrade-plan",
+            f"plan the upgrade of cluster '{name}'",
+            missing=f"cluster '{name}'",
+        )
+        found = legacy_documents.mappings(rows, "the plan")
+        return [legacy_documents.upgrade_target(row) for row in found]
+
+    # ---- inner --------------------------------------------------------------------------------
+
+    def _own_org(self) -> str:
+        """Return the organization to look into; empty, which is all, for the provider's people."""
+        return "" if self._session.org.lower() == "system" else self._session.org
+
+    def _identity(self, name: str, vdc: str, org: str) -> str:
+        """Return a cluster's id, which needs no request where that was said itself."""
+        return name if name.startswith(URN) else self._find(name, vdc, org).id
+
+    def _find(self, name: str, vdc: str = "", org: str = "") -> Found:
+        """Return the one cluster that is meant.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: there are several of that name.
+        """
+        if name.startswith(URN):
+            return self._read(name)
+        there = self._named(name, vdc, org)
+        if not there:
+            raise NotFound(
+                f"cluster '{name}' was not found{self._where(vdc, org)}",
+                hint="`vcd cse cluster list` shows those that you can see",
+            )
+        if len(there) > 1:
+            raise ambiguous(name, there)
+        return there[0]
+
+    def _named(self, name: str, vdc: str, org: str) -> list[Found]:
+        conditions = {"name": name, **self._dialect.filters(vdc=vdc, org=org or self._own_org())}
+        rows = self._pages(
+            self._vcd,
+            self._dialect.type_path,
+            f"look for cluster '{name}'",
+            filter=filter_text(conditions),
+        )
+        return [documents.found(row, f"cluster '{name}'") for row in rows]
+
+    def _read(self, identity: str) -> Found:
+        what = f"the cluster {identity}"
+        document = self._vcd.get(f"/entities/{quoted(identity)}", f"read {what}", missing=what)
+        return documents.found(document, what)
+
+    def _where(self, vdc: str, org: str) -> str:
+        org = org or self._own_org()
+        said = [f"organization '{org}'"] if org else []
+        said += [f"VDC '{vdc}'"] if vdc else []
+        return f" in {', '.join(said)}" if said else ""
+
+    def _pages(
+        self, source: Extension, path: str, doing: str, *, filter: str = "", size: int = _PAGE
+    ) -> Iterator[Any]:
+        """Yield the values of a paged list; no page is asked for that must be empty.
+
+        `resultTotal` tells how many there are (container-service-extension's clients read on
+        until a page is empty).
+        """
+        seen, number = 0, 0
+        while True:
+            number += 1
+            query = {"filter": filter, "page": str(number), "pageSize": str(size)}
+            if source is self._vcd:
+                query["sortAsc"] = "name"
+            page = legacy_documents.mapping(source.get(path, doing, query=query), "a list")
+            values = page.get("values")
+            if not isinstance(values, list):
+                raise VcdFault(f"cannot {doing}: the list that came is none")
+            yield from values
+            seen += len(values)
+            if not values or seen >= _total(page, seen, size):
+                return
+
+
+def filter_text(conditions: Mapping[str, str]) -> str:
+    """Return conditions that must all hold, as VCD's own API reads them."""
+    return ";".join(f"{key}=={_escaped(value)}" for key, value in conditions.items())
+
+
+def _escaped(value: str) -> str:
+    return "".join(_SPECIAL.get(character, character) for character in value)
+
+
+def _total(page: Mapping[str, Any], seen: int, size: int) -> int:
+    """Return how many values there are in all; where that is not told, a full page means more."""
+    total = page.get("resultTotal")
+    if isinstance(total, int):
+        return total
+    values = page.get("values") or []
+    return seen + 1 if len(values) >= size else seen
+
+
+def ambiguous(name: str, there: Sequence[Found]) -> Conflict:
+    """Make the error for a name that several clusters have, which entities allow."""
+    lines = "; ".join(f"{one.id} ({one.place}, {one.phase or 'no phase'})" for one in there)
+    return Conflict(
+        f"there are {len(there)} clusters called '{name}': {lines}",
+        hint="say which one: --id, or --vdc and --org",
+    )

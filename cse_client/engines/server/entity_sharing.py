@@ -1,0 +1,125 @@
+"""Who else may see and use a cluster: the access control of its entity (CSE 3.1 at API 36).
+
+container-service-extension 3.1.4, container_service_extension/client/de_cluster_native.py
+`share_cluster`, `unshare_cluster`, `list_share_entries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cse_client.engines.server.entity_following import EntityFollowing
+from cse_client.engines.server.entity_reading import URN
+from cse_client.engines.server.extension import quoted
+from cse_client.engines.server.legacy_documents import mapping, text
+from cse_client.errors import NotFound, Refused, WrongUsage
+from cse_client.model.server import ACCESS_LEVELS, Share
+
+__all__ = ["EntitySharing"]
+
+_LEVEL = "urn:vcloud:accessLevel:"
+_CHANGE_SECONDS = 120.0
+#: The largest page that a server takes from VCD in one request.
+_PAGE = 25
+
+
+class EntitySharing(EntityFollowing):
+    """Sharing clusters with users of their organization."""
+
+    def shares(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Share]:
+        """List with whom a cluster is shared, and how far."""
+        self._need_sharing()
+        return self._shares(self._identity(name, vdc, org))
+
+    def share(
+        self, name: str, users: Sequence[str], level: str, *, vdc: str = "", org: str = ""
+    ) -> Sequence[Share]:
+        """Share a cluster with users, and return with whom it is shared then.
+
+        `level` is one of `ACCESS_LEVELS`. Raises Refused where a user has more already: that is
+        taken away by `unshare` only.
+        """
+        self._need_sharing()
+        identity = self._identity(name, vdc, org)
+        wanted = list(dict.fromkeys(users))
+        known = self._gateway.user_urns(wanted, org)
+        there = self._shares(identity)
+        for one in there:
+            if one.username in wanted and _rank(one.level) > _rank(level):
+                raise Refused(
+                    f"{one.username} has {one.level} of cluster '{name}' already, which is more "
+                    f"than {level}",
+                    hint=f"take it away first: {_unshare(one.username, name)}",
+                )
+        kept = [one for one in there if one.username not in wanted]
+        added = [Share(user, known[user], level) for user in wanted]
+        self._write(identity, name, [*added, *kept])
+        return [*added, *kept]
+
+    def unshare(
+        self, name: str, users: Sequence[str], *, vdc: str = "", org: str = ""
+    ) -> Sequence[Share]:
+        """Share a cluster with these users no more, and return with whom it still is shared."""
+        self._need_sharing()
+        identity = self._identity(name, vdc, org)
+        there = self._shares(identity)
+        unknown = [user for user in users if user not in {one.username for one in there}]
+        if unknown:
+            raise NotFound(
+                f"cluster '{name}' is not shared with {', '.join(unknown)}",
+                hint=f"vcd cse cluster share-list {_option(name)}",
+            )
+        kept = [one for one in there if one.username not in users]
+        self._write(identity, name, kept)
+        return kept
+
+    # ---- inner --------------------------------------------------------------------------------
+
+    def _shares(self, identity: str) -> list[Share]:
+        path = f"/cluster/{quoted(identity)}/acl"
+        rows = self._pages(self._server, path, "list who a cluster is shared with", size=_PAGE)
+        found = []
+        for row in rows:
+            said = mapping(row, "who it is shared with")
+            level = text(said, "accessLevelId").rpartition(":")[2]
+            found.append(Share(text(said, "username"), text(said, "memberId"), level))
+        return found
+
+    def _write(self, identity: str, name: str, shares: Sequence[Share]) -> None:
+        """Replace the whole list, which is all that the server offers."""
+        settings = [
+            {
+                "memberId": one.member_id,
+                "username": one.username,
+                "accessLevelId": _LEVEL + one.level,
+            }
+            for one in shares
+        ]
+        self._server.change(
+            "PUT",
+            f"/cluster/{quoted(identity)}/acl",
+            f"change who cluster '{name}' is shared with",
+            deadline=self._gateway.clock.monotonic() + _CHANGE_SECONDS,
+            body={"accessSetting": settings},
+            missing=f"cluster '{name}'",
+        )
+
+    def _need_sharing(self) -> None:
+        if not self._dialect.camel:
+            raise WrongUsage(
+                f"CSE server {self._found.version} at API {self._found.api_version} cannot share "
+                "clusters: that came with CSE 3.1 at API 36.",
+                hint="`vcd cse cluster grant` gives users rights in the cluster's Kubernetes",
+            )
+
+
+def _rank(level: str) -> int:
+    return ACCESS_LEVELS.index(level) if level in ACCESS_LEVELS else -1
+
+
+def _option(name: str) -> str:
+    return f"--id {name}" if name.startswith(URN) else f"--name {name}"
+
+
+def _unshare(user: str, name: str) -> str:
+    return f"vcd cse cluster unshare {user} {_option(name)}"

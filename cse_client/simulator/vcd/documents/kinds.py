@@ -1,0 +1,43 @@
+"""Which types can be queried, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from cse_client.simulator.vcd.documents.rows import TENANT_KINDS, Kind
+from cse_client.simulator.vcd.documents.view import View
+from cse_client.simulator.vcd.errors import forbidden
+from cse_client.simulator.vcd.query import Row
+
+__all__ = ["KINDS", "rows_for"]
+
+#: What system administrators query instead, with their records (queryRecordView.xsd). Their own
+#: organisation holds nothing, so that the tenants' types show them nothing.
+_PROVIDERS: Mapping[str, tuple[str, str]] = {
+    "adminOrgVdc": ("orgVdc", "AdminVdcRecord"),
+    "adminVApp": ("vApp", "AdminVAppRecord"),
+    "adminVM": ("vm", "AdminVMRecord"),
+    "adminCatalog": ("catalog", "AdminCatalogRecord"),
+    "adminCatalogItem": ("catalogItem", "AdminCatalogItemRecord"),
+    "adminVAppTemplate": ("vAppTemplate", "AdminVAppTemplateRecord"),
+    "adminOrgVdcStorageProfile": ("orgVdcStorageProfile", "AdminOrgVdcStorageProfileRecord"),
+    "adminTask": ("task", "AdminTaskRecord"),
+}
+
+KINDS: Mapping[str, Kind] = {
+    **TENANT_KINDS,
+    **{
+        name: replace(TENANT_KINDS[of], element=element)
+        for name, (of, element) in _PROVIDERS.items()
+    },
+}
+
+
+def rows_for(view: View, kind: str) -> list[Row]:
+    """Return the rows of a type that the user sees; raises 403 for what is a provider's."""
+    if kind in _PROVIDERS and not view.user.is_provider:
+        raise forbidden("System Administrator")
+    if kind in _PROVIDERS or not view.user.is_provider:
+        return KINDS[kind].rows(view)
+    return []
