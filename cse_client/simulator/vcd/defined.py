@@ -35,6 +35,7 @@ __all__ = [
     "DefinedEntity",
     "EntityType",
     "Interface",
+    "Invocation",
 ]
 
 PRE_CREATED, RESOLVED, RESOLUTION_ERROR = "PRE_CREATED", "RESOLVED", "RESOLUTION_ERROR"
@@ -61,8 +62,18 @@ class Interface:
         return f"urn:vcloud:interface:{self.vendor}:{self.nss}:{self.version}"
 
 
-#: Carries a behavior out: entity, who invoked it, arguments. It returns the task that it began.
-Behavior = Callable[["DefinedEntity", User, Mapping[str, Any]], Task]
+@dataclass(frozen=True)
+class Invocation:
+    """A behavior of an entity, to be carried out for a user; `host` is what he called VCD."""
+
+    entity: DefinedEntity
+    user: User
+    host: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Carries a behavior out and returns the task that it began; called with the cloud's lock held.
+Behavior = Callable[[Invocation], Task]
 
 
 @dataclass
@@ -259,12 +270,17 @@ class DefinedEntities:
         self.entities[made.id] = made
         return made
 
-    def remove(self, entity: DefinedEntity) -> None:
-        """Delete an entity; raises 400 unless it has been resolved, well or not."""
+    @staticmethod
+    def refuse_unresolved(entity: DefinedEntity) -> None:
+        """Raise 400 for an entity that has not been resolved, well or not."""
         if entity.state == PRE_CREATED:
             raise VcdError(
                 400,
                 "RDE_ENTITY_NOT_RESOLVED",
                 f"[ {uuid4()} ] The entity {entity.id} is not resolved.",
             )
+
+    def remove(self, entity: DefinedEntity) -> None:
+        """Delete an entity; raises 400 unless it has been resolved."""
+        self.refuse_unresolved(entity)
         self.entities.pop(entity.id, None)

@@ -19,7 +19,9 @@ from cse_client.simulator.vcd.defined import (
     AccessControl,
     DefinedEntity,
     EntityType,
+    Invocation,
 )
+from cse_client.simulator.vcd.documents.defined import entity_document
 from cse_client.simulator.vcd.errors import VcdError, bad_request, forbidden
 from cse_client.simulator.vcd.openapi import answer, page, read_body, since
 from cse_client.simulator.vcd.routes import Call, route
@@ -29,21 +31,6 @@ _BASE = "/cloudapi/1.0.0"
 _ENTITIES = 35, 0
 _HOOKS = 36, 0
 _FILTERS = ("id", "name", "externalId", "entityType", "entity", "state", "owner", "org")
-
-
-def entity_document(entity: DefinedEntity) -> dict[str, Any]:
-    """Return an entity as VCD shows it."""
-    return {
-        "id": entity.id,
-        "entityType": entity.type.id,
-        "name": entity.name,
-        "externalId": entity.external_id,
-        "entity": entity.entity,
-        "state": entity.state,
-        "owner": {"name": entity.owner.name, "id": f"urn:vcloud:user:{entity.owner.id}"},
-        "org": {"name": entity.org_name, "id": f"urn:vcloud:org:{entity.org_id}"},
-        "message": entity.message,
-    }
 
 
 def _tagged(call: Call, entity: DefinedEntity, task: Task | None = None) -> Response:
@@ -139,7 +126,8 @@ def _invoke(call: Call) -> Response:
     run = call.cloud.defined.behaviors.get(call.ids["behavior"])
     if run is None:
         raise bad_request(f"The behavior {call.ids['behavior']} was not found.")
-    task = run(entity, call.user, read_body(call).get("arguments") or {})
+    arguments = read_body(call).get("arguments") or {}
+    task = run(Invocation(entity, call.user, call.request.host, arguments))
     return Response(202, b"", "", {"Location": _task_href(call, task)})
 
 
@@ -171,6 +159,7 @@ def _change(call: Call) -> Response:
 def _remove(call: Call) -> Response:
     since(call, *_ENTITIES)
     entity = call.cloud.defined.find(call.ids["entity"], call.user, FULL_CONTROL)
+    call.cloud.defined.refuse_unresolved(entity)
     task = _hook(call, entity, "PreDelete", _hooks(call, entity.type))
     if task is None:
         call.cloud.defined.remove(entity)
@@ -193,4 +182,6 @@ def _hooks(call: Call, kind: EntityType) -> bool:
 def _hook(call: Call, entity: DefinedEntity, event: str, run: bool) -> Task | None:
     behavior = entity.type.hooks.get(event)
     known = call.cloud.defined.behaviors.get(behavior) if behavior and run else None
-    return known(entity, call.user, {}) if known is not None else None
+    if known is None:
+        return None
+    return known(Invocation(entity, call.user, call.request.host))

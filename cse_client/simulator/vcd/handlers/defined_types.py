@@ -11,9 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 from cse_client.simulator.http import Response
-from cse_client.simulator.vcd.defined import DefinedEntity, EntityType, Interface
+from cse_client.simulator.vcd.defined import DefinedEntity, EntityType, Interface, Invocation
+from cse_client.simulator.vcd.documents.defined import entity_document
 from cse_client.simulator.vcd.errors import VcdError, bad_request, forbidden
-from cse_client.simulator.vcd.handlers import defined_entities as entities
 from cse_client.simulator.vcd.openapi import answer, page, read_body, since
 from cse_client.simulator.vcd.routes import Call, route
 from cse_client.simulator.vcd.tasks import Task
@@ -135,11 +135,11 @@ def _make_entity(call: Call) -> Response:
     entity = call.cloud.defined.make(one, call.user, str(body["name"]), body["entity"], given)
     hook = call.cloud.defined.behaviors.get(one.hooks.get("PostCreate", ""))
     if hook is not None and call.version >= _HOOKS:
-        task = hook(entity, call.user, {})
+        task = hook(Invocation(entity, call.user, call.request.host))
     else:
         task = entity.creation = _creation(call, entity)
     headers = {"Location": f"{call.view.api}/task/{task.id}"}
-    return answer(call, entities.entity_document(entity), 202, headers)
+    return answer(call, entity_document(entity), 202, headers)
 
 
 def _creation(call: Call, entity: DefinedEntity) -> Task:
