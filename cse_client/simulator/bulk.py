@@ -1,14 +1,32 @@
-"""Many vApps at once, as clusters made long ago would stand there; for benchmarks of lists."""
+"""What tests put there at once: vApps as of clusters made long ago, copies of templates."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.entities import fresh_id
 from cse_client.simulator.vcd.vapps import Customization, Nic, Status, VApp, Vm
 
-__all__ = ["make_vapps"]
+__all__ = ["copy_template", "make_vapps"]
+
+
+def copy_template(cloud: Cloud, source: str, name: str) -> None:
+    """Add a copy of a template to its catalog under another name; ValueError without a source.
+
+    The caller holds the cloud's lock.
+    """
+    for catalog, item in cloud.items():
+        if item.name == source and item.template is not None:
+            image = {**item.template.image, "name": name}
+            template = replace(
+                item.template, id=fresh_id(), name=name, vm_id=fresh_id(), image=image
+            )
+            catalog.items.append(replace(item, id=fresh_id(), name=name, template=template))
+            return
+    raise ValueError(f"no template {source}")
 
 
 def make_vapps(

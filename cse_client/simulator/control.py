@@ -38,7 +38,8 @@ class Control:
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
       (pairs of addresses)
-    - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `status`, `remove`, `image`
+    - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `status`, `remove`, `image`;
+      `like` names a template of which NAME becomes a copy first
     - `POST users/NAME` `{"rights": {"NAME OF RIGHT": true|false}}`
     - `POST vapps` `{"count": n, ...}` many cluster-like vApps at once (see `bulk`)
     - `POST guests` `{"vm": REGEX, "faults": {...}}` for guests that start from now on; also
@@ -185,6 +186,8 @@ class Control:
     def _template(self, name: str, values: Values) -> None:
         rest = dict(values)
         with self.cloud.lock:
+            if "like" in rest:
+                bulk.copy_template(self.cloud, str(rest.pop("like")), name)
             for catalog, item in list(self.cloud.items()):
                 if item.name != name or item.template is None:
                     continue

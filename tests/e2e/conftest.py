@@ -107,7 +107,8 @@ def start_simulator(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes
     facts = json.loads(ready.read_text())
     keys = ("host", "org", "user", "password", "ca")
     introduction = (folder / "simulator.log").read_text()
-    others = dict(re.findall(r"^  (\w+) +(\S+) +[A-Zv][A-Za-z]+ [A-Z]\w+$", introduction, re.M))
+    line = r"^  (\w+) +(\S+) +[A-Zv][A-Za-z]+ [A-Z]\w+(?:, of the organisation System)?$"
+    others = dict(re.findall(line, introduction, re.M))
     return process, Cloud(*(facts[key] for key in keys), others=others)
 
 

@@ -226,6 +226,8 @@ class LegacyEngine(LegacyReading, LegacyProvider):
                 query=query,
                 missing=missing,
             )
+            if said is None:
+                raise VcdFault("the CSE server gave an empty answer", outcome_unknown=True)
         except VcdFault as fault:
             if not fault.outcome_unknown:
                 raise
@@ -236,7 +238,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
                 self._gateway, reached, what=what, deadline=deadline, progress=progress, look=look
             )
             return {}
-        answer = documents.mapping(said, f"the {what}") if said is not None else {}
+        answer = documents.mapping(said, f"the {what}")
         href = documents.text(answer, "task_href")
         if options.wait and href:
             self._await(href, what, deadline, progress, reached, look)

@@ -59,8 +59,7 @@ class VcdCalls:
         answer = self._ask(Request(method, parts.path, parts.query, headers, data, self._host))
         root = etree.fromstring(answer.body) if answer.body else None
         if answer.status >= _TOO_BAD:
-            text = root.get("message") if root is not None else ""
-            raise VcdRefused(f"Status code: {answer.status}, {text or 'no text'}")
+            raise VcdRefused(f"Status code: {answer.status}{_reason(root)}")
         return root
 
     def read(self, href: str) -> etree._Element:
@@ -95,6 +94,13 @@ class VcdCalls:
                 text = error.get("message") if error is not None else ""
                 raise VcdRefused(text or f"the task ended as {status}")
             time.sleep(_LOOK_SECONDS)
+
+
+def _reason(root: etree._Element | None) -> str:
+    """Return the rest of what pyvcloud says of an error (exceptions.py, VcdResponseException)."""
+    if root is None:
+        return ", <empty response body>"
+    return f"/{root.get('minorErrorCode')}, {root.get('message')}"
 
 
 def _local(element: etree._Element) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cse_client.simulator.cse.errors import failed
 from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.entities import Vdc
 from cse_client.simulator.vcd.people import User
 from cse_client.simulator.vcd.vapps import STATUS_NAMES, VApp, Vm
 
@@ -24,6 +25,7 @@ __all__ = [
     "metadata_of",
     "row",
     "the_cluster",
+    "the_vdc",
     "vm_status",
     "vms_of",
 ]
@@ -78,7 +80,7 @@ def clusters(cloud: Cloud, user: User, place: Place, name: str | None = None) ->
     with cloud.lock:
         known = (None, "system", cloud.org.name.lower())
         if user.is_provider and (place.org and place.org.lower()) not in known:
-            raise failed(f"Unable to find org '{place.org}'")
+            raise failed(f"org '{place.org}' not found")
         return [
             vapp
             for vapp in cloud.vapps.values()
@@ -89,12 +91,30 @@ def clusters(cloud: Cloud, user: User, place: Place, name: str | None = None) ->
         ]
 
 
-def the_cluster(cloud: Cloud, user: User, place: Place, name: str) -> VApp:
-    """Return the one cluster of a name.
+def the_vdc(cloud: Cloud, org: str, name: str) -> Vdc:
+    """Return an org VDC as the server's administrator finds it (pyvcloud_utils.py, `get_vdc`).
 
     Raises:
-        Refusal: there is none, or more than one.
+        Refusal: there is no such organisation, or no such VDC in it.
     """
+    with cloud.lock:
+        # VCD finds an organisation by its name in any case.
+        if org.lower() != cloud.org.name.lower():
+            raise failed(f"org '{org}' not found")
+        for vdc in cloud.vdcs.values():
+            if vdc.name == name:
+                return vdc
+    raise failed(f"VDC '{name}' not found in ORG '{cloud.org.name}'")
+
+
+def the_cluster(cloud: Cloud, user: User, place: Place, name: str) -> VApp:
+    """Return the one cluster of a name, after a look at the org VDC where that is said wholly.
+
+    Raises:
+        Refusal: there is none, or more than one, or no such organisation or VDC.
+    """
+    if place.org is not None and place.vdc is not None:
+        the_vdc(cloud, place.org, place.vdc)
     found = clusters(cloud, user, place, name)
     if len(found) > 1:
         raise failed(f"Found multiple clusters named '{name}'.")
@@ -158,10 +178,13 @@ def cluster_document(cloud: Cloud, vapp: VApp, api: str) -> dict[str, object]:
 
 
 def _kubernetes_version(facts: Mapping[str, str]) -> str:
-    """Return the version, for clusters older than 2.6 that in the template's name."""
+    """Return the version, for clusters older than 2.6 that in the template's name.
+
+    Source: container-service-extension 2.6.1:container_service_extension/
+    local_template_manager.py, which says "Unknown" for a name without one.
+    """
     if facts["kubernetes_version"]:
         return facts["kubernetes_version"]
-    for part in facts["template_name"].split("_"):
-        if part.startswith("k8-"):
-            return part[len("k8-") :]
-    return ""
+    parts = facts["template_name"].split("_")
+    words = parts[1].split("-") if len(parts) == 3 else []  # noqa: PLR2004  (os, Kubernetes, CNI)
+    return words[1] if len(words) == 2 and words[0] in ("k8", "tkg") else "Unknown"  # noqa: PLR2004

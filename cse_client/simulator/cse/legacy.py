@@ -23,6 +23,7 @@ from cse_client.simulator.cse.clusters import (
     metadata_of,
     row,
     the_cluster,
+    the_vdc,
     vm_status,
     vms_of,
 )
@@ -37,6 +38,7 @@ from cse_client.simulator.cse.templates import (
 )
 from cse_client.simulator.cse.work import Work
 from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.entities import Vdc
 from cse_client.simulator.vcd.people import User
 from cse_client.simulator.vcd.vapps import VApp
 
@@ -93,8 +95,8 @@ class LegacyProtocol:
 
     def node_info(self, caller: Caller, payload: Payload) -> object:
         """GET /node/{name}."""
-        payload.require("cluster_name", "node_name")
         vapp = self._find(caller, payload)
+        payload.require("cluster_name", "node_name")
         name = payload["node_name"]
         vm = vapp.vm_named(name)
         if vm is None:
@@ -134,14 +136,20 @@ class LegacyProtocol:
 
     def cluster_create(self, caller: Caller, payload: Payload) -> object:
         """POST /clusters: checked in the server's order, then composed in the background."""
-        for key in ("cluster_name", "org_name", "ovdc_name"):
-            if key not in payload:
-                raise failed(f"'{key}'")  # a bare KeyError there
+        payload.require("cluster_name")
         name = str(payload["cluster_name"])
+        found = clusters(self.cloud, caller.user, _place(payload), name)
+        if len(found) > 1:
+            raise failed(f"Found multiple clusters named '{name}'.")
+        if found:
+            raise failed(f"Cluster {name} already exists.")
+        for key in ("org_name", "ovdc_name"):
+            if key not in payload:
+                # A bare KeyError there, whose text is the member of an enumeration.
+                raise failed(f"<RequestKey.{key.upper()}: '{key}'>")
+        vdc = the_vdc(self.cloud, str(payload["org_name"]), str(payload["ovdc_name"]))
         if not _valid_name(name):
             raise failed(f"Invalid cluster name '{name}'")
-        if clusters(self.cloud, caller.user, _place(payload), name):
-            raise failed(f"Cluster '{name}' already exists.")
         template = self._template(payload)
         payload.require("cluster_name", "org_name", "ovdc_name", "network_name")
         count = payload.number("num_workers", 2)
@@ -153,16 +161,17 @@ class LegacyProtocol:
             f"Creating cluster vApp '{name}' ({cluster_id}) from template '{template.name}' "
             f"(revision {template.revision})",
         )
-        work.begin(lambda: self._create(caller, payload, template, cluster_id, work))
+        work.begin(lambda: self._create(caller, payload, vdc, template, cluster_id, work))
         return {"name": name, "cluster_id": cluster_id, "task_href": _href(caller, work)}
 
     def cluster_resize(self, caller: Caller, payload: Payload) -> object:
         """PUT /cluster/{name}: up only, with the given or the default template."""
+        vapp = self._find(caller, payload)
         payload.require("cluster_name", "num_workers", "network_name")
         count = payload.number("num_workers", 1)
         if count < 1:
             raise failed(f"Worker node count must be > 0 (received {count}).")
-        present = len(vms_of(self._find(caller, payload), WORKER))
+        present = len(vms_of(vapp, WORKER))
         if present > count:
             raise failed(
                 "Automatic scale down is not supported for vCD powered Kubernetes clusters. Use "
@@ -189,8 +198,8 @@ class LegacyProtocol:
 
     def cluster_upgrade(self, caller: Caller, payload: Payload) -> object:
         """POST /cluster/{name}/action/upgrade."""
-        payload.require("cluster_name", "template_name", "template_revision")
         vapp = self._find(caller, payload)
+        payload.require("cluster_name", "template_name", "template_revision")
         name, revision = payload["template_name"], str(payload["template_revision"])
         facts = metadata_of(vapp)
         for target in upgrades.targets(self.cloud, facts):
@@ -201,18 +210,18 @@ class LegacyProtocol:
                 f"Specified template/revision ({name} revision {revision}) is not a valid upgrade "
                 f"target for cluster '{vapp.name}'."
             )
-        work = self._work(caller, upgrades.text("Upgrading", vapp.name, facts, target))
+        work = self._work(caller, upgrades.text(vapp.name, facts, target))
         work.begin(lambda: upgrades.carry_out(self.lifecycle, caller.vcd, vapp, target, work.tell))
         return {"cluster_name": vapp.name, "task_href": _href(caller, work)}
 
     def node_create(self, caller: Caller, payload: Payload) -> object:
         """POST /nodes."""
+        vapp = self._find(caller, payload)
         template = self._template(payload)
         payload.require("cluster_name", "network_name")
         count = payload.number("num_workers", 1)
         if count < 1:
             raise failed(f"Worker node count must be > 0 (received {count}).")
-        vapp = self._find(caller, payload)
         cluster_id = metadata_of(vapp)["cluster_id"]
         work = self._work(
             caller,
@@ -227,6 +236,7 @@ class LegacyProtocol:
 
     def node_delete(self, caller: Caller, payload: Payload) -> object:
         """DELETE /nodes: unknown names are found out by the task."""
+        vapp = self._find(caller, payload)
         payload.require("cluster_name", "node_names")
         names = list(payload["node_names"])
         if not names:
@@ -234,7 +244,6 @@ class LegacyProtocol:
         for name in names:
             if name.startswith(CONTROL_PLANE):
                 raise failed(f"Can't delete a master node: '{name}'.")
-        vapp = self._find(caller, payload)
         cluster_id = metadata_of(vapp)["cluster_id"]
         count = len(names)
         work = self._work(
@@ -257,17 +266,13 @@ class LegacyProtocol:
         self,
         caller: Caller,
         payload: Payload,
+        vdc: Vdc,
         template: KnownTemplate,
         cluster_id: str,
         work: Work,
     ) -> str:
         name, tag = payload["cluster_name"], f"'{payload['cluster_name']}' ({cluster_id})"
         count = payload.get("num_workers", 2)
-        vdc = next((v for v in self.cloud.vdcs.values() if v.name == payload["ovdc_name"]), None)
-        if vdc is None:
-            # Before the genuine server's `try`: its thread dies, and the task runs for ever.
-            work.abandon()
-            raise StepFailed("no such org VDC")
         try:
             work.tell(f"Creating cluster vApp {name} ({cluster_id})")
             vapp = self.lifecycle.compose(caller.vcd, vdc, name, payload["network_name"])

@@ -23,6 +23,8 @@ __all__ = ["LegacyDialect", "Route", "find_route"]
 _OK, _ACCEPTED = 200, 202
 _BAD_REQUEST, _NOT_FOUND, _NOT_ALLOWED, _NOT_ACCEPTABLE = 400, 404, 405, 406
 _FIRST = 3
+#: Kind of thing and number of parts where an unknown path, too, is told as a wrong verb.
+_NO_VERB = (("cluster", 3), ("cluster", 4))
 
 Handler = Callable[[Caller, Payload], object]
 Route = tuple[str, str, Handler, int]
@@ -113,6 +115,6 @@ def find_route(
         if verb == request.method:
             place = {want[1:-1]: part for want, part in pairs if want.startswith("{")}
             return handler, place, status
-    if known:
+    if known or (parts[0], len(parts)) in _NO_VERB:
         raise Refusal(_NOT_ALLOWED, "Method not allowed")
     raise Refusal(_NOT_FOUND, "Invalid url - not found")

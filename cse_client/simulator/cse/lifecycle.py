@@ -25,7 +25,7 @@ from cse_client.simulator.vcd.markup import add, document
 from cse_client.simulator.vcd.networks import OrgNetwork
 from cse_client.simulator.vcd.vapps import VApp, Vm
 
-__all__ = ["KUBECONFIG", "Lifecycle", "NodesNotMade", "NodesWanted", "StepFailed"]
+__all__ = ["KUBECONFIG", "Lifecycle", "NodesNotMade", "NodesWanted", "StepFailed", "drain_words"]
 
 KUBECONFIG = "/root/.kube/config"
 #: Where the NFS server of a node says what it exports; there is no NFS in the guests.
@@ -115,6 +115,8 @@ class Lifecycle:
         if wanted.count < 1:
             return names
         try:
+            if wanted.storage_profile is not None:  # looked for before any name is made up
+                self._storage_profile(vapp.vdc, wanted.storage_profile)
             root = document("RecomposeVAppParams", {"deploy": "true", "powerOn": "false"})
             for _ in range(wanted.count):
                 names.append(self._free_name(vapp, wanted.kind))
@@ -123,7 +125,7 @@ class Lifecycle:
             vcd.change("POST", href, root, "recomposeVAppParams")
             for name in names:
                 self._size_and_start(vcd, vapp, name, wanted)
-        except (VcdRefused, GuestOperationFailed, StepFailed) as error:
+        except Exception as error:
             raise NodesNotMade(names, str(error)) from error
         return names
 
@@ -222,28 +224,31 @@ class Lifecycle:
         """Make the control plane; return its address. Raises StepFailed."""
         (head,) = vms_of(vapp, CONTROL_PLANE)[:1]
         try:
-            self.in_guest(head, template.init_script)
+            self.in_guest(head, template.init_script, "Initialize cluster script")
         except StepFailed as error:
             raise StepFailed(f"Couldn't initialize cluster: {error}") from error
         if not self.cloud.guest_options.enabled:
             return address_of(head)
-        return self.in_guest(head, _SHEBANG + _ADDRESS).out.split()[0]
+        what = "Get master IP script", "master node "
+        return self.in_guest(head, _SHEBANG + _ADDRESS, *what).out.split()[0]
 
     def join(self, vapp: VApp, template: KnownTemplate, names: Sequence[str] | None = None) -> None:
-        """Have workers join, one after the other; raises StepFailed."""
+        """Have workers join, one after the other and whatever the others do; raises StepFailed."""
         (head,) = vms_of(vapp, CONTROL_PLANE)[:1]
-        told = self.in_guest(head, f"{_SHEBANG}kubeadm token create\n{_ADDRESS}").out.split()
+        what = "Join cluster script"
+        script = f"{_SHEBANG}kubeadm token create\n{_ADDRESS}"
+        told = self.in_guest(head, script, what, "master node ").out.split()
         token, address = (told[0], told[1]) if told else ("", "")
-        for vm in vms_of(vapp, WORKER):
-            if names is None or vm.name in names:
-                self.in_guest(vm, template.join_script(token, address))
+        workers = [vm for vm in vms_of(vapp, WORKER) if names is None or vm.name in names]
+        script = template.join_script(token, address)
+        errors = [one.err for one in [self._run(vm, script) for vm in workers] if one.code]
+        if errors:
+            joining = [vm.name for vm in workers]
+            raise StepFailed(f"{what} execution failed on worker node {joining}:{errors}")
 
     def drain(self, vapp: VApp, names: Sequence[str]) -> None:
         """Drain nodes; a failure is not minded."""
-        lines = [
-            f"kubectl drain {name} --ignore-daemonsets --timeout=60s --delete-local-data"
-            for name in names
-        ]
+        lines = [f"kubectl {drain_words(name)}" for name in names]
         self.in_control_plane(vapp, "\n".join(lines))
 
     def kubeconfig(self, vapp: VApp) -> str:
@@ -272,22 +277,34 @@ class Lifecycle:
         with contextlib.suppress(StepFailed, IndexError):
             self.in_guest(heads[0], f"{_SHEBANG}export KUBECONFIG={KUBECONFIG}\n{script}\n")
 
-    def in_guest(self, vm: Vm, script: str) -> Outcome:
-        """Run a script in a VM; raises StepFailed when it cannot run or fails."""
+    def in_guest(self, vm: Vm, script: str, what: str = "Script", where: str = "node ") -> Outcome:
+        """Run a script in a VM; raises StepFailed, which says `what`, when it cannot or fails."""
+        outcome = self._run(vm, script)
+        if outcome.code:
+            raise StepFailed(f"{what} execution failed on {where}['{vm.name}']:{[outcome.err]}")
+        return outcome
+
+    def _run(self, vm: Vm, script: str) -> Outcome:
         try:
-            outcome = run_script(self.cloud, vm, script)
+            return run_script(self.cloud, vm, script)
         except GuestOperationFailed as error:
             raise StepFailed(str(error)) from error
-        if outcome.code:
-            raise StepFailed(f"Script execution failed on node ['{vm.name}']:{[outcome.err]}")
-        return outcome
 
     @staticmethod
     def _vm(vapp: VApp, name: str) -> Vm:
         vm = vapp.vm_named(name)
         if vm is None:
-            raise StepFailed(f"Can't find VM {name}")
+            raise StepFailed(f"Can't find VM '{name}'")
         return vm
+
+
+def drain_words(name: str) -> str:
+    """Return kubectl's words for draining a node.
+
+    The genuine server says --delete-local-data, the name that kubectl 1.20 gave up for
+    --delete-emptydir-data; guests here have the host's kubectl, which no longer knows it.
+    """
+    return f"drain {name} --ignore-daemonsets --timeout=60s --delete-emptydir-data"
 
 
 def _key_script(key: str) -> str:

@@ -18,6 +18,7 @@ from cse_client.simulator.vcd.entities import SizingPolicy, Vdc
 __all__ = ["Provider", "Release", "ServerState"]
 
 _BAD_REQUEST, _UNAUTHORIZED = 400, 401
+_SYSTEM_DEFAULT = "System Default"
 _PROVIDER_KEY = ("SYSTEM", "k8s_provider")
 
 
@@ -96,7 +97,8 @@ class Provider:
                 "python": platform.python_version(),
                 ("all_consumer_threads" if self.release.api else "consumer_threads"): 5,
                 "all_threads": 6,
-                "requests_in_progress": 1,
+                # It counts threads of a kind that it has not, so that there never is one.
+                "requests_in_progress": 0,
                 "config_file": "/opt/vmware/cse/config.yaml",
                 "status": self.state.now,
             }
@@ -156,30 +158,38 @@ class Provider:
 
     def policy_list(self, caller: Caller, payload: Payload) -> object:
         """GET /ovdc/{id}/compute-policies."""
+        payload.require("ovdc_id")
+        _demand_provider(caller)
         with self.cloud.lock:
             return [_reference(caller, policy) for policy in self._vdc(payload).policies]
 
     def policy_update(self, caller: Caller, payload: Payload) -> object:
         """PUT /ovdc/{id}/compute-policies: `add` at once, `remove` by a task."""
         payload.require("ovdc_id", "action", "compute_policy_name")
-        if not caller.user.is_provider:
-            raise failed("Status code: 403, The user is not authorised to perform this action.")
-        vdc, name = self._vdc(payload), str(payload["compute_policy_name"])
-        with self.cloud.lock:
-            everywhere = [one for v in self.cloud.vdcs.values() for one in v.policies]
-        known = [*everywhere, *self.spare_policies]
-        policy = next((one for one in known if one.name == name), None)
+        _demand_provider(caller)
+        name = str(payload["compute_policy_name"])
+        policy = self._policy(name, str(payload["ovdc_id"]))
         if policy is None:
             raise Refusal(_BAD_REQUEST, f"Compute policy '{name}' not found.")
         urn = f"urn:vcloud:vdcComputePolicy:{policy.id}"
+        if payload["action"] not in ("add", "remove"):
+            raise Refusal(_BAD_REQUEST, "Unsupported compute policy action")
+        vdc = self._vdc(payload)
         if payload["action"] == "add":
             with self.cloud.lock:
-                if policy not in vdc.policies:
+                if all(one.name != name for one in vdc.policies):
                     vdc.policies.append(policy)
             return {"message": f"Added compute policy '{name}' ({urn}) to ovdc ({vdc.id})"}
-        if payload["action"] != "remove":
-            raise Refusal(_BAD_REQUEST, "Unsupported compute policy action")
         return self._remove(caller, vdc, policy)
+
+    def _policy(self, name: str, vdc_id: str) -> SizingPolicy | None:
+        """Return the policy of a name; "System Default" only if the VDC itself has it."""
+        with self.cloud.lock:
+            vdcs = sorted(self.cloud.vdcs.values(), key=lambda one: one.id != vdc_id)
+            known = [one for vdc in vdcs for one in vdc.policies] + list(self.spare_policies)
+            if name == _SYSTEM_DEFAULT:
+                known = [one for vdc in vdcs if vdc.id == vdc_id for one in vdc.policies]
+        return next((one for one in known if one.name == name), None)
 
     #: Policies of the provider that no VDC has yet.
     spare_policies: tuple[SizingPolicy, ...] = (
@@ -204,8 +214,19 @@ class Provider:
         with self.cloud.lock:
             vdc = self.cloud.vdcs.get(str(payload["ovdc_id"]))
         if vdc is None:
-            raise failed(f"VDC '{payload['ovdc_id']}' not found")
+            raise failed(
+                "Status code: 403/ACCESS_TO_RESOURCE_IS_FORBIDDEN, [ "
+                f"{payload['ovdc_id']} ] Either you need some or all of the following rights "
+                "[Base] to perform operations [VIEW_VDC] for "
+                f"{payload['ovdc_id']} or the target entity is invalid."
+            )
         return vdc
+
+
+def _demand_provider(caller: Caller) -> None:
+    """Refuse tenants, as compute_policy_manager.py does: a ValueError there."""
+    if not caller.user.is_provider:
+        raise failed("Only Sys admin clients should be used to initialize ComputePolicyManager.")
 
 
 def _provider(vdc: Vdc) -> str:

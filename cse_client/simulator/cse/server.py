@@ -24,7 +24,6 @@ __all__ = ["CseServer", "Dialect", "Misbehaviour"]
 
 _PATIENCE_SECONDS = 10.0
 _TIMED_OUT = 504
-_ACCEPTABLE = ("application/json", "application/*+json", "application/*", "*/*", "*")
 
 
 class Dialect(Protocol):
@@ -50,6 +49,7 @@ class Misbehaviour:
         busy: the reply is the 429 of a server with too many requests (3.x).
         stuck: tasks begun from now on never end.
         probe: whether `GET /api/cse/system` is spoilt too.
+        changes_only: whether reads are spared.
     """
 
     silent: bool = False
@@ -61,6 +61,7 @@ class Misbehaviour:
     busy: bool = False
     stuck: bool = False
     probe: bool = False
+    changes_only: bool = False
 
 
 class CseServer:
@@ -80,6 +81,8 @@ class CseServer:
         """Answer a request below /api/cse, in time or with VCD's 504."""
         wrong = self.misbehaviour
         if request.path == "/api/cse/system" and request.method == "GET" and not wrong.probe:
+            wrong = Misbehaviour()
+        if wrong.changes_only and request.method == "GET":
             wrong = Misbehaviour()
         if wrong.silent or self._dialect is None or self._dialect.stopped:
             return _timed_out()
@@ -101,9 +104,8 @@ class CseServer:
 
     def _answer(self, request: Request, session: Session, *, stuck: bool) -> Response:
         dialect = self._dialect
-        media = request.headers.get("accept", "*").partition(";")[0].strip().lower()
-        if media not in _ACCEPTABLE:
-            return reply({"message": "Not acceptable"}, 406)
+        if not _wants_json(request.headers.get("accept", "*")):
+            return reply({"message": "CSE can only serve response as json."}, 406)
         vcd = VcdCalls(self._ask, session, request.host, self._version)
         try:
             if dialect is None:
@@ -112,7 +114,14 @@ class CseServer:
         except Refusal as error:
             return refusal(error)
         except Exception as error:  # noqa: BLE001  (the genuine server answers its defects like this)
-            return refusal(failed(f"{type(error).__name__}: {error}"))
+            return refusal(failed(str(error)))
+
+
+def _wants_json(accept: str) -> bool:
+    """Tell whether JSON will do, read as container-service-extension's consumer.py reads it."""
+    first, _, second = accept.partition(";")[0].strip().lower().partition("/")
+    media = second if second and first in ("*", "application") else first
+    return "json" in media or media.replace("*+", "") == "*"
 
 
 def _spoilt(wrong: Misbehaviour) -> Response | None:

@@ -49,10 +49,6 @@ class Work:
         with self._cloud.lock:
             self._cloud.tasks.tell(self.task, text)
 
-    def abandon(self) -> None:
-        """Never end the task, as when the server's thread dies."""
-        self._stuck = True
-
     def begin(
         self, steps: Callable[[], str], after: Callable[[str | None], None] | None = None
     ) -> None:

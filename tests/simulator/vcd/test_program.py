@@ -179,7 +179,7 @@ def test_it_ends_at_sigterm_with_everything_it_made(tmp_path):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--cse", "2.6.1"], "no CSE server yet"),
+        (["--cse", "1.2"], "unknown CSE server '1.2'"),
         (["--time", "never"], "not a way to pass time"),
         (["--vcd", "9.0"], "unknown VCD release"),
     ],

@@ -1,0 +1,160 @@
+"""A user's commands in front of a simulated CSE server: what goes over the wire, what is shown.
+
+The YAML files beside this one hold the stories; CSE_STORY=show prints what really came, in their
+form.
+
+What chance decides is replaced before anything is compared: hosts, ids, VMs' random names (by their
+order of appearance), addresses and seconds. Looks at a running task, whose number depends on the
+machine, count as one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
+from tests.programs import Result, clean_environment
+
+__all__ = ["Stage", "Step", "chapter"]
+
+VCD = str(Path(sys.executable).parent / "vcd")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NODE = re.compile(r"\b(mstr|node|nfsd)-[a-z0-9]{4}\b")
+_LOOK = "GET /api/task/ID"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command and what it must do.
+
+    `wire` names each request as `METHOD path?query`; a JSON body's keys follow in brackets. `out`
+    is the whole standard output, `err` the other one without the lines of what is going on
+    (`•`). `{node-1}` in `words` is the first worker's name.
+    """
+
+    words: str
+    wire: Sequence[str] = ()
+    out: str = ""
+    err: str = ""
+    code: int = 0
+
+
+def chapter(book: str, name: str) -> list[Step]:
+    """Return the steps of a chapter of a YAML file in this folder."""
+    text = (Path(__file__).parent / f"{book}.yaml").read_text(encoding="utf-8")
+    return [Step(**step) for step in yaml.safe_load(text)[name]]
+
+
+class Stage:
+    """A simulator with a CSE server, and somebody logged in to it.
+
+    `accept` is what every request to the server has to ask for.
+    """
+
+    def __init__(self, folder: Path, *options: str, accept: str) -> None:
+        self.accept = accept
+        self.process, self.cloud = start_simulator(folder, *options)
+        self.control = Control(self.cloud)
+        self.home = folder / "home"
+        self.names: dict[str, str] = {}
+        self.log_in(self.cloud)
+
+    def log_in(self, cloud: Cloud) -> None:
+        """Begin a session."""
+        log_in(cloud, self.home)
+        self.control.ask("DELETE", "journal")
+
+    def log_in_as_provider(self) -> None:
+        """Begin a session of the system administrator."""
+        provider = replace(self.cloud, org="System", user="administrator")
+        log_in(provider, self.home, password=self.cloud.others["administrator"])
+
+    def close(self) -> None:
+        """End the simulator."""
+        stop_simulator(self.process)
+
+    def run(self, *words: str) -> Result:
+        """Run `vcd` and return how it ended."""
+        done = subprocess.run(
+            [VCD, *words],
+            cwd=self.home,
+            env={**clean_environment(self.home), **self.cloud.environment()},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode(), done.stdout)
+
+    def play(self, step: Step) -> None:
+        """Run a step's command and compare; with CSE_STORY=show only print what came."""
+        words = step.words
+        for name, alias in self.names.items():
+            words = words.replace(f"{{{alias}}}", name)
+        self.control.ask("DELETE", "journal")
+        result = self.run(*words.split())
+        wire = self.wire()
+        out, err = self.plain(result.out), self.plain(result.err)
+        kept = [line.strip() for line in err.splitlines() if not line.startswith(" •")]
+        err = "".join(f"{line}\n" for line in kept)
+        if os.environ.get("CSE_STORY") == "show":
+            sys.stdout.write(_as_yaml(Step(step.words, wire, out, err, result.code)))
+            return
+        assert wire == list(step.wire), step.words
+        assert self.accepts("/api/cse") <= {self.accept}, step.words
+        assert (out, err, result.code) == (step.out, step.err, step.code), step.words
+
+    def wire(self) -> list[str]:
+        """Return the requests since the journal was cleared."""
+        seen: list[str] = []
+        for one in self.control.get("journal")["requests"]:
+            text = f"{one['method']} {one['path']}{'?' if one['query'] else ''}{one['query']}"
+            text = self.plain(text)
+            if one["keys"]:
+                text += f" [{' '.join(one['keys'])}]"
+            if not (text == _LOOK and seen[-1:] == [_LOOK]):
+                seen.append(text)
+        return seen
+
+    def accepts(self, path: str) -> set[str]:
+        """Return the Accept headers of the requests below a path since the journal was cleared."""
+        asked = self.control.get("journal")["requests"]
+        return {one["accept"] for one in asked if one["path"].startswith(path)}
+
+    def plain(self, text: str) -> str:
+        """Replace what chance decides."""
+        text = text.replace(self.cloud.host, "HOST")
+        text = _NODE.sub(lambda found: self._alias(found.group()), _UUID.sub("ID", text))
+        text = re.sub(r"\b127\.\d+\.(\d+\.\d+)\b", r"127.N.\1", text)
+        text = re.sub(r"\b\d+(m \d+)?s\b", "Ns", text)
+        text = re.sub(r"(?m)^(python  +)[0-9.]+$", r"\1N", text)
+        # columns and rulers are as wide as the names were
+        return re.sub(r"-{3,}", "---", re.sub(r"(?<=\S)  +", "  ", text))
+
+    def _alias(self, name: str) -> str:
+        if name not in self.names:
+            kind = name.partition("-")[0]
+            number = sum(alias.startswith(kind) for alias in self.names.values()) + 1
+            self.names[name] = f"{kind}-{number}"
+        return self.names[name]
+
+
+def _as_yaml(step: Step) -> str:
+    lines = [f"- words: {step.words}", "  wire:", *(f"  - {one}" for one in step.wire)]
+    for key, text in (("out", step.out), ("err", step.err)):
+        if text.strip():
+            lines += [f"  {key}: |", *(f"    {line}".rstrip() for line in text.splitlines())]
+        elif text:
+            lines.append(f"  {key}: {json.dumps(text)}")
+    if step.code:
+        lines.append(f"  code: {step.code}")
+    return "\n".join(lines) + "\n"

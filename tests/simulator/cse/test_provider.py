@@ -1,0 +1,192 @@
+"""Org VDCs, compute policies and the server itself: what administrators do, and tenants may not."""
+
+from __future__ import annotations
+
+import pytest
+
+ABOUT = {
+    "product": "CSE",
+    "description": "Container Service Extension for VMware vCloud Director",
+    "version": "2.6.1",
+}
+SYSTEM = "/system"
+
+
+def vdc_id(served, name="vdc1"):
+    return next(one.id for one in served.cloud.vdcs.values() if one.name == name)
+
+
+def act(client, action):
+    return client.ask("PUT", SYSTEM, {"server_action": action})
+
+
+def test_administrators_are_told_more_of_the_server(client, provider):
+    assert client.read(SYSTEM) == ABOUT
+    more = provider.read(SYSTEM)
+    assert more.items() > ABOUT.items()
+    assert set(more) - set(ABOUT) == {
+        "python",
+        "consumer_threads",
+        "all_threads",
+        "requests_in_progress",
+        "config_file",
+        "status",
+    }
+    assert (more["status"], more["requests_in_progress"]) == ("Running", 0)
+
+
+@pytest.mark.parametrize("action", ["enable", "disable", "stop"])
+def test_tenants_do_not_change_the_server(client, action):
+    body = {"server_action": action}
+    assert client.refusal("PUT", SYSTEM, body) == (401, -1, "Unauthorized to update CSE")
+    assert client.refusal("PUT", SYSTEM, {}) == (
+        400,
+        4028,
+        "Missing required keys in request payload: ['server_action']",
+    )
+
+
+def test_the_server_is_disabled_enabled_and_stopped(client, provider):
+    def refused(action):
+        return provider.refusal("PUT", SYSTEM, {"server_action": action})
+
+    first = "Cannot stop CSE while it is enabled. Disable the service first"
+    assert refused("enable") == (400, -1, "CSE is already enabled and running.")
+    assert refused("stop") == (400, -1, first)
+    assert refused("restart")[0] == 500
+
+    assert act(provider, "disable").json == {"message": "CSE has been disabled."}
+    assert refused("disable") == (400, -1, "CSE is already disabled.")
+    assert provider.read(SYSTEM)["status"] == "Disabled"
+    assert client.read(SYSTEM) == ABOUT
+    off = (400, -1, "CSE service is disabled. Contact the System Administrator.")
+    for path in ("/clusters", "/cluster/demo", "/templates", "/ovdcs"):
+        assert client.refusal("GET", path) == off
+    assert client.refusal("GET", "/nonsense")[0] == 404
+
+    assert act(provider, "enable").json == {"message": "CSE has been enabled and is running."}
+    assert client.read("/clusters") == []
+
+    act(provider, "disable")
+    assert act(provider, "stop").json == {"message": "CSE graceful shutdown started."}
+    assert client.ask("GET", SYSTEM).status == 504
+
+
+def test_org_vdcs_are_enabled_and_disabled(client, provider, served):
+    one = vdc_id(served)
+    body = {"ovdc_id": one, "ovdc_name": "vdc1", "org_name": "acme", "k8s_provider": "native"}
+    for who in (client, provider):
+        assert who.read("/ovdcs") == [
+            {"name": "vdc1", "org": "acme", "k8s provider": "none"},
+            {"name": "vdc2", "org": "acme", "k8s provider": "none"},
+        ]
+    provider.done(provider.ask("PUT", f"/ovdc/{one}", body))
+    assert provider.read(f"/ovdc/{one}") == {"k8s_provider": "native"}
+    assert [row["k8s provider"] for row in client.read("/ovdcs")] == ["native", "none"]
+    # the metadata is the provider's own
+    assert served.cloud.vdcs[one].metadata[("SYSTEM", "k8s_provider")][1] == "native"
+    provider.done(provider.ask("PUT", f"/ovdc/{one}", {**body, "k8s_provider": "none"}))
+    assert provider.read(f"/ovdc/{one}") == {"k8s_provider": "none"}
+
+
+def test_pks_is_not_there(client, provider, served):
+    one = vdc_id(served)
+    body = {"ovdc_id": one, "ovdc_name": "vdc1", "org_name": "acme", "k8s_provider": "ent-pks"}
+    assert provider.refusal("PUT", f"/ovdc/{one}", body) == (
+        500,
+        -1,
+        "CSE is not configured to work with PKS.",
+    )
+    plans = "/ovdcs?list_pks_plans=True"
+    assert client.refusal("GET", plans) == (
+        401,
+        -1,
+        "Operation Denied. Plans available only for System Administrator.",
+    )
+    assert provider.read(plans)[0] == {
+        "name": "vdc1",
+        "org": "acme",
+        "k8s provider": "none",
+        "pks api server": "",
+        "available pks plans": "",
+    }
+
+
+def test_compute_policies_come_and_go(provider, served):
+    path = f"/ovdc/{vdc_id(served, 'vdc2')}/compute-policies"
+
+    def names():
+        return {one["name"] for one in provider.read(path)}
+
+    def change(action, name):
+        return {"ovdc_id": "x", "action": action, "compute_policy_name": name}
+
+    before = names()
+    assert "System Default" in before
+    assert "8core-16gb" not in before
+    answer = provider.ask("PUT", path, change("add", "8core-16gb"))
+    assert answer.status == 200
+    assert answer.json["message"].startswith("Added compute policy '8core-16gb' (urn:vcloud:")
+    assert names() == before | {"8core-16gb"}
+    provider.ask("PUT", path, change("add", "2core-4gb"))
+    assert len(provider.read(path)) == len(before) + 1
+    for name in ("8core-16gb", "2core-4gb"):
+        provider.done(provider.ask("PUT", path, change("remove", name)))
+    assert names() == before - {"2core-4gb"}
+    assert provider.refusal("PUT", path, change("add", "huge")) == (
+        400,
+        -1,
+        "Compute policy 'huge' not found.",
+    )
+    assert provider.refusal("PUT", path, change("swap", "2core-4gb")) == (
+        400,
+        -1,
+        "Unsupported compute policy action",
+    )
+
+
+def test_tenants_see_no_compute_policies(client, served):
+    path = f"/ovdc/{vdc_id(served)}/compute-policies"
+    text = "Only Sys admin clients should be used to initialize ComputePolicyManager."
+    assert client.refusal("GET", path) == (500, -1, text)
+    body = {"action": "add", "compute_policy_name": "2core-4gb"}
+    assert client.refusal("PUT", path, body) == (500, -1, text)
+
+
+def test_an_unknown_vdc_is_forbidden(provider):
+    status, code, text = provider.refusal("GET", "/ovdc/1234")
+    assert (status, code) == (500, -1)
+    assert text.startswith("Status code: 403/")
+
+
+def test_templates(client):
+    old, new = (
+        {
+            "name": name,
+            "revision": revision,
+            "is_default": default,
+            "catalog": "cse",
+            "catalog_item": f"{name}_rev{revision}",
+        }
+        for name, revision, default in (
+            ("ubuntu-16.04_k8-1.18_weave-2.6.5", "2", "Yes"),
+            ("ubuntu-24.04_k8-1.33_antrea-2.3", "1", "No"),
+        )
+    )
+    rows = client.read("/templates")
+    assert all(row.pop("description").startswith("Ubuntu") for row in rows)
+    assert rows == [new, old]
+
+
+def test_administrators_act_in_the_tenants_organisation(client, provider):
+    """Provider and tenant see the same clusters; the provider may name the organisation."""
+    client.done(client.create(num_workers=0))
+    for path in ("/clusters", "/clusters?org_name=acme", "/clusters?org_name=System"):
+        assert [row["name"] for row in provider.read(path)] == ["demo"]
+    assert provider.refusal("GET", "/clusters?org_name=other") == (
+        500,
+        -1,
+        "org 'other' not found",
+    )
+    assert client.read("/clusters?org_name=other") == client.read("/clusters")
+    assert provider.done(provider.ask("DELETE", "/cluster/demo")) == "Deleted cluster 'demo'"
