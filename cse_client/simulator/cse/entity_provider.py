@@ -130,7 +130,9 @@ class EntityProvider:
 
     def ovdc_update(self, caller: Caller, identifier: str, body: Mapping[str, Any]) -> object:
         """PUT /ovdc/{id}: the whole new list of runtimes; by the server's administrator."""
-        known = {"k8s_runtime", "ovdc_name", "ovdc_id", "remove_cp_from_vms_on_disable", "org_name"}
+        known = {"k8s_runtime", "ovdc_name", "ovdc_id", "remove_cp_from_vms_on_disable"}
+        if self.kind.served:
+            known.add("org_name")
         for key in body:
             if key not in known:
                 text = f"__init__() got an unexpected keyword argument '{key}'"
