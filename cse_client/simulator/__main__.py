@@ -25,7 +25,10 @@ def _parser() -> argparse.ArgumentParser:
         "--cse",
         default="none",
         metavar="VERSION|down|none",
-        help="CSE server to add: 2.6.1; down is one that is registered and does not run",
+        help=(
+            "CSE server to add: 2.6.1, 3.0.5 or 3.1.4 (-legacy behind a 3.x: without entities);"
+            " down is one that is registered and does not run"
+        ),
     )
     parser.add_argument(
         "--time",

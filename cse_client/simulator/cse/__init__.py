@@ -15,24 +15,37 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSIONS", "attach"]
 
-#: What `--cse` may name besides `none`. `down` is registered and does not run.
-VERSIONS = ("2.6.1", "down")
+#: What `--cse` may name besides `none`. `down` is registered and does not run; `-legacy` is a
+#: server that was installed without entities.
+VERSIONS = ("2.6.1", "3.0.5", "3.1.4", "3.0.5-legacy", "3.1.4-legacy", "down")
 
 
 def attach(cloud: Cloud, vcd: VcdApplication, version: str) -> CseServer:
     """Register a CSE server with a VCD; raises ValueError for a version that there is not."""
     from cse_client.simulator.cse.server import CseServer
 
-    server = CseServer(cloud, vcd, _dialect(cloud, version))
+    server = CseServer(cloud, vcd, _dialect(cloud, vcd, version))
     vcd.extension = server
     return server
 
 
-def _dialect(cloud: Cloud, version: str) -> Dialect | None:
+def _dialect(cloud: Cloud, vcd: VcdApplication, version: str) -> Dialect | None:
     if version == "down":
         return None
-    if version == "2.6.1":
-        from cse_client.simulator.cse.legacy_routes import LegacyDialect
+    if version not in VERSIONS:
+        raise ValueError(f"no CSE server {version!r} ({', '.join(VERSIONS)}, none)")
+    from cse_client.simulator.cse.entity_routes import EntityDialect
+    from cse_client.simulator.cse.legacy_routes import LegacyDialect
+    from cse_client.simulator.cse.provider import Release
 
-        return LegacyDialect(cloud)
-    raise ValueError(f"no CSE server {version!r} ({', '.join(VERSIONS)}, none)")
+    legacy = {
+        "2.6.1": Release("2.6.1"),
+        "3.0.5-legacy": Release("3.0.5", "34.0"),
+        "3.1.4-legacy": Release("3.1.4", "34.0", ("33.0", "34.0"), legacy_mode=True),
+    }
+    if version in legacy:
+        return LegacyDialect(cloud, legacy[version])
+    release = Release(version, "35.0")
+    if version == "3.1.4":
+        release = Release(version, "36.0", ("35.0", "36.0"))
+    return EntityDialect(cloud, vcd, release)

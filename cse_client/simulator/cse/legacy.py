@@ -7,7 +7,6 @@ vcdbroker.py (checks in their order, texts), request_handlers/.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -31,7 +30,12 @@ from cse_client.simulator.cse.clusters import (
 from cse_client.simulator.cse.errors import failed
 from cse_client.simulator.cse.lifecycle import Lifecycle, NodesNotMade, NodesWanted, StepFailed
 from cse_client.simulator.cse.payload import Payload
-from cse_client.simulator.cse.templates import KnownTemplate, known_templates, template_of
+from cse_client.simulator.cse.templates import (
+    KnownTemplate,
+    cluster_tags,
+    known_templates,
+    template_of,
+)
 from cse_client.simulator.cse.work import Work
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.entities import Vdc
@@ -58,8 +62,9 @@ class Caller:
 class LegacyProtocol:
     """Handlers of cluster, node and template requests; each returns status and body."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, version: str = VERSION) -> None:
         self.cloud = cloud
+        self.version = version
         self.lifecycle = Lifecycle(cloud)
 
     # ---- reading ------------------------------------------------------------------------------
@@ -273,7 +278,7 @@ class LegacyProtocol:
             vapp = self.lifecycle.compose(caller.vcd, vdc, name, payload["network_name"])
         except VcdRefused as error:
             raise StepFailed(f"Error while creating vApp: {error}") from error
-        self.lifecycle.tag(caller.vcd, vapp, _tags(template, cluster_id))
+        self.lifecycle.tag(caller.vcd, vapp, cluster_tags(template, cluster_id, self.version))
         try:
             work.tell(f"Creating master node for cluster {tag}")
             self._nodes(caller, vapp, _wanted(payload, CONTROL_PLANE, 1, template), "adding master")
@@ -363,22 +368,6 @@ def _wanted(payload: Payload, kind: str, count: int, template: KnownTemplate) ->
         storage_profile=payload.text("storage_profile_name"),
         ssh_key=payload.text("ssh_key"),
     )
-
-
-def _tags(template: KnownTemplate, cluster_id: str, version: str = VERSION) -> Mapping[str, str]:
-    """Return the ten keys that make a vApp a cluster."""
-    return {
-        "cse.cluster.id": cluster_id,
-        "cse.version": version,
-        "cse.template.name": template.name,
-        "cse.template.revision": str(template.revision),
-        "cse.os": template.os,
-        "cse.docker.version": template.docker_version,
-        "cse.kubernetes": template.kubernetes,
-        "cse.kubernetes.version": template.kubernetes_version,
-        "cse.cni": template.cni,
-        "cse.cni.version": template.cni_version,
-    }
 
 
 def _valid_name(name: str) -> bool:

@@ -13,7 +13,7 @@ from cse_client.simulator.cse.calls import VcdCalls
 from cse_client.simulator.cse.errors import Refusal, reply
 from cse_client.simulator.cse.legacy import Caller, LegacyProtocol
 from cse_client.simulator.cse.payload import Payload, read_payload
-from cse_client.simulator.cse.provider import Provider, ServerState
+from cse_client.simulator.cse.provider import Provider, Release, ServerState
 from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.people import Session
@@ -21,7 +21,7 @@ from cse_client.simulator.vcd.people import Session
 __all__ = ["LegacyDialect", "Route", "find_route"]
 
 _OK, _ACCEPTED = 200, 202
-_BAD_REQUEST, _NOT_FOUND, _NOT_ALLOWED = 400, 404, 405
+_BAD_REQUEST, _NOT_FOUND, _NOT_ALLOWED, _NOT_ACCEPTABLE = 400, 404, 405, 406
 _FIRST = 3
 #: Kind of thing and number of parts where an unknown path, too, is told as a wrong verb.
 _NO_VERB = (("cluster", 3), ("cluster", 4))
@@ -31,12 +31,17 @@ Route = tuple[str, str, Handler, int]
 
 
 class LegacyDialect:
-    """The protocol by names."""
+    """The protocol by names: 2.6.1's, which 3.x speaks in legacy mode.
 
-    def __init__(self, cloud: Cloud) -> None:
+    3.x insists on its API version there, which 2.6.1 ignores; other differences are not imitated.
+    """
+
+    def __init__(self, cloud: Cloud, release: Release) -> None:
         self.stopped = False
         self.state = ServerState()
-        clusters, provider = LegacyProtocol(cloud), Provider(cloud, self.state)
+        self._served = release.served or ((release.api,) if release.api else ())
+        clusters = LegacyProtocol(cloud, release.version)
+        provider = Provider(cloud, self.state, release)
         self._routes: tuple[Route, ...] = (
             ("GET", "cluster", clusters.cluster_list, _OK),
             ("POST", "cluster", clusters.cluster_create, _ACCEPTED),
@@ -65,6 +70,12 @@ class LegacyDialect:
         if self.state.now != ServerState.RUNNING and not _about_system(request):
             raise Refusal(
                 _BAD_REQUEST, "CSE service is disabled. Contact the System Administrator."
+            )
+        version = request.headers.get("accept", "").partition("version=")[2].strip()
+        if self._served and version not in self._served and not _about_system(request):
+            raise Refusal(
+                _NOT_ACCEPTABLE,
+                f"Invalid api version specified. Expected api version '{list(self._served)}'.",
             )
         payload = read_payload(request, place)
         body = handler(Caller(session.user, vcd, stuck), payload)

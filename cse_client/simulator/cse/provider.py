@@ -7,18 +7,39 @@ compute_policy_manager.py, service.py, request_handlers/ovdc_handler.py.
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 
 from cse_client.simulator.cse.errors import Refusal, failed
-from cse_client.simulator.cse.legacy import VERSION, Caller
+from cse_client.simulator.cse.legacy import Caller
 from cse_client.simulator.cse.payload import Payload
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.entities import SizingPolicy, Vdc
 
-__all__ = ["Provider", "ServerState"]
+__all__ = ["Provider", "Release", "ServerState"]
 
 _BAD_REQUEST, _UNAUTHORIZED = 400, 401
 _SYSTEM_DEFAULT = "System Default"
 _PROVIDER_KEY = ("SYSTEM", "k8s_provider")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of the server: version, API version, those it serves besides (from 3.1 on)."""
+
+    version: str
+    api: str = ""
+    served: tuple[str, ...] = ()
+    legacy_mode: bool = False
+
+    def capabilities(self) -> dict[str, object]:
+        """Return what `GET /system` says of it; 2.6.1 says no more than its version."""
+        said: dict[str, object] = {"version": self.version}
+        if self.api:
+            said["cse_server_api_version"] = self.api
+        if self.served:
+            said["cse_server_supported_api_versions"] = list(self.served)
+            said["cse_server_running_in_legacy_mode"] = self.legacy_mode
+        return said
 
 
 class ServerState:
@@ -58,9 +79,10 @@ class ServerState:
 class Provider:
     """Handlers of ovdc and system requests."""
 
-    def __init__(self, cloud: Cloud, state: ServerState) -> None:
+    def __init__(self, cloud: Cloud, state: ServerState, release: Release) -> None:
         self.cloud = cloud
         self.state = state
+        self.release = release
 
     def system_info(self, caller: Caller, payload: Payload) -> object:
         """GET /system: administrators are told more."""
@@ -68,12 +90,12 @@ class Provider:
         said: dict[str, object] = {
             "product": "CSE",
             "description": "Container Service Extension for VMware vCloud Director",
-            "version": VERSION,
+            **self.release.capabilities(),
         }
         if caller.user.is_provider:
             said |= {
                 "python": platform.python_version(),
-                "consumer_threads": 5,
+                ("all_consumer_threads" if self.release.api else "consumer_threads"): 5,
                 "all_threads": 6,
                 # It counts threads of a kind that it has not, so that there never is one.
                 "requests_in_progress": 0,

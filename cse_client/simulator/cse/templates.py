@@ -8,13 +8,14 @@ joins with a token and no pin of the CA (docs of the cookbook: mstr.sh, node.sh)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cse_client.simulator.cse.errors import failed
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.entities import Template
 
-__all__ = ["KnownTemplate", "known_templates", "template_of"]
+__all__ = ["KnownTemplate", "cluster_tags", "known_templates", "template_of"]
 
 _DOCKER = {"ubuntu-16.04": "18.09.7"}
 _NONE = "none"
@@ -168,3 +169,19 @@ def template_of(cloud: Cloud, name: object = None, revision: object = None) -> K
         if one.name == name and str(one.revision) == str(revision):
             return one
     raise failed(f"Template '{name}' at revision {revision} not found.")
+
+
+def cluster_tags(template: KnownTemplate, cluster_id: str, version: str) -> Mapping[str, str]:
+    """Return the ten keys that make a vApp a cluster."""
+    return {
+        "cse.cluster.id": cluster_id,
+        "cse.version": version,
+        "cse.template.name": template.name,
+        "cse.template.revision": str(template.revision),
+        "cse.os": template.os,
+        "cse.docker.version": template.docker_version,
+        "cse.kubernetes": template.kubernetes,
+        "cse.kubernetes.version": template.kubernetes_version,
+        "cse.cni": template.cni,
+        "cse.cni.version": template.cni_version,
+    }

@@ -16,20 +16,32 @@ from collections.abc import Callable
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.errors import VcdError
 from cse_client.simulator.vcd.people import User
-from cse_client.simulator.vcd.tasks import Task
+from cse_client.simulator.vcd.tasks import Owner, Task
 
 __all__ = ["Work"]
 
 
 class Work:
-    """One piece of work with its task. `stuck` work does everything and never ends its task."""
+    """One piece of work with its task. `stuck` work does everything and never ends its task.
 
-    def __init__(self, cloud: Cloud, user: User, text: str, *, stuck: bool = False) -> None:
+    The task belongs to the organisation unless another `owner` is named.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        user: User,
+        text: str,
+        *,
+        stuck: bool = False,
+        owner: Owner | None = None,
+        operation: str = "cluster operation",
+    ) -> None:
         self._cloud = cloud
         self._stuck = stuck
         with cloud.lock:
             self.task: Task = cloud.tasks.begin_foreign(
-                "vcloud.cse", "cluster operation", text, cloud.org, user
+                "vcloud.cse", operation, text, owner or cloud.org, user
             )
 
     def tell(self, text: str) -> None:
@@ -37,11 +49,22 @@ class Work:
         with self._cloud.lock:
             self._cloud.tasks.tell(self.task, text)
 
-    def begin(self, steps: Callable[[], str]) -> None:
-        """Take the steps in a thread. They return the last text, or raise: that ends the task."""
-        threading.Thread(target=self._run, args=(steps,), name="cse-work", daemon=True).start()
+    def begin(
+        self, steps: Callable[[], str], after: Callable[[str | None], None] | None = None
+    ) -> None:
+        """Take the steps in a thread. They return the last text, or raise: that ends the task.
 
-    def _run(self, steps: Callable[[], str]) -> None:
+        `after` is called when the task has ended, with the text of the error if there was one.
+        """
+
+        def run() -> None:
+            error = self._run(steps)
+            if after is not None:
+                after(error.message if error is not None else None)
+
+        threading.Thread(target=run, name="cse-work", daemon=True).start()
+
+    def _run(self, steps: Callable[[], str]) -> VcdError | None:
         error = None
         text = ""
         doom = self.task.doom
@@ -55,8 +78,8 @@ class Work:
             if not problem.args:
                 traceback.print_exc(file=sys.stderr)
             error = VcdError(500, "INTERNAL_SERVER_ERROR", str(problem))
-        if self._stuck:
-            return
-        with self._cloud.lock:
-            self._cloud.tasks.tell(self.task, text)
-            self._cloud.tasks.end_foreign(self.task, error)
+        if not self._stuck:
+            with self._cloud.lock:
+                self._cloud.tasks.tell(self.task, text)
+                self._cloud.tasks.end_foreign(self.task, error)
+        return error

@@ -22,7 +22,17 @@ from cse_client.simulator.vcd.versions import key
 
 __all__ = ["VcdApplication"]
 
-for _module in ("organization", "catalogs", "vapps", "vms", "metadata", "tasks", "gateways"):
+for _module in (
+    "organization",
+    "catalogs",
+    "vapps",
+    "vms",
+    "metadata",
+    "tasks",
+    "gateways",
+    "defined_entities",
+    "defined_types",
+):
     importlib.import_module(f"cse_client.simulator.vcd.handlers.{_module}")
 
 _VERSION = re.compile(r"version=([0-9][0-9A-Za-z.-]*)")

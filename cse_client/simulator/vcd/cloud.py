@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.states import Pace
+from cse_client.simulator.vcd.defined import DefinedEntities
 from cse_client.simulator.vcd.entities import Catalog, CatalogItem, Org, Template, Vdc
 from cse_client.simulator.vcd.errors import VcdError, bad_request, no_access
 from cse_client.simulator.vcd.networks import EdgeGateway, OrgNetwork
@@ -74,6 +75,7 @@ class Cloud:
         self.catalogs: dict[str, Catalog] = {}
         self.vapps: dict[str, VApp] = {}
         self.vms: dict[str, tuple[VApp, Vm]] = {}
+        self.defined = DefinedEntities(self)
         #: What a deployment lease does to a vApp when it ends; `power` puts it in.
         self.stop_expired: Callable[[VApp], None] = lambda _vapp: None
         self.remove_expired: Callable[[VApp], None] = lambda _vapp: None

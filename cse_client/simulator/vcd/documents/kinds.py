@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cse_client.simulator.vcd.documents.rows import TENANT_KINDS, Kind
+from cse_client.simulator.vcd.documents.user_rows import USER
 from cse_client.simulator.vcd.documents.view import View
 from cse_client.simulator.vcd.errors import forbidden
 from cse_client.simulator.vcd.query import Row
@@ -23,14 +24,14 @@ _PROVIDERS: Mapping[str, tuple[str, str]] = {
     "adminVAppTemplate": ("vAppTemplate", "AdminVAppTemplateRecord"),
     "adminOrgVdcStorageProfile": ("orgVdcStorageProfile", "AdminOrgVdcStorageProfileRecord"),
     "adminTask": ("task", "AdminTaskRecord"),
+    "adminUser": ("user", "AdminUserRecord"),
 }
 
+_TENANTS: Mapping[str, Kind] = {**TENANT_KINDS, "user": USER}
+
 KINDS: Mapping[str, Kind] = {
-    **TENANT_KINDS,
-    **{
-        name: replace(TENANT_KINDS[of], element=element)
-        for name, (of, element) in _PROVIDERS.items()
-    },
+    **_TENANTS,
+    **{name: replace(_TENANTS[of], element=element) for name, (of, element) in _PROVIDERS.items()},
 }
 
 

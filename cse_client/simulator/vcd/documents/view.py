@@ -34,7 +34,13 @@ _PLACES = {
     "network": ("network/", "orgVdcNetwork"),
     "vapp": ("vApp/vapp-", "vApp"),
     "vm": ("vApp/vm-", "vm"),
+    "definedEntity": ("entity/", "entity"),
 }
+
+
+def _is_urn(entity: Owner) -> bool:
+    """Say whether an entity's id is whole, as those of runtime defined entities are."""
+    return entity.id.startswith("urn:")
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class View:
         """Return the attributes that every entity's document begins with."""
         return {
             "name": entity.name,
-            "id": f"urn:vcloud:{entity.kind}:{entity.id}",
+            "id": entity.id if _is_urn(entity) else f"urn:vcloud:{entity.kind}:{entity.id}",
             "href": self.href(entity),
             "type": self.type_of(entity),
         }

@@ -1,0 +1,282 @@
+"""Clusters of CSE 3.1: behaviors that VCD runs on the events of an entity's life, at API 36.
+
+Source: container-service-extension 3.1.4:container_service_extension/server/behavior_handler.py,
+server/behavior_dispatcher.py and rde/backend/cluster_service_2_x.py. VCD makes the task, which
+belongs to the entity, and gives the server a token to act as the user; when the behavior of a
+creation has ended VCD resolves the entity, when that of a deletion has, VCD removes it. Whether
+that comes before or after the end of the task is not documented; here it comes before. Not done:
+the behavior createKubeConfig, which the server's own clients do not use for native clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cse_client.simulator.cse.calls import Ask, VcdCalls
+from cse_client.simulator.cse.entity_clusters import (
+    EntityClusters,
+    Operation,
+    differences,
+    task_href,
+)
+from cse_client.simulator.cse.entity_forms import Form
+from cse_client.simulator.cse.entity_steps import Job
+from cse_client.simulator.cse.entity_types import BEHAVIORS, NFS_DELETION
+from cse_client.simulator.cse.errors import Refusal, failed
+from cse_client.simulator.cse.legacy import Caller
+from cse_client.simulator.cse.work import Work
+from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.defined import (
+    FULL_CONTROL,
+    READ_WRITE,
+    DefinedEntity,
+    EntityType,
+    Invocation,
+)
+from cse_client.simulator.vcd.errors import VcdError
+from cse_client.simulator.vcd.tasks import Task
+
+__all__ = ["BehaviorClusters"]
+
+_BAD_REQUEST = 400
+_NUMBERS = ("topology.workers.count", "topology.nfs.count")
+_TEMPLATE = ("distribution.templateName", "distribution.templateRevision")
+_FREE = (*_NUMBERS, *_TEMPLATE, "settings.network.expose")
+
+
+class BehaviorClusters(EntityClusters):
+    """The operations of RDE 2.x. `stuck` makes the tasks begun from now on never end."""
+
+    def __init__(self, cloud: Cloud, form: Form, kind: EntityType, version: str, ask: Ask) -> None:
+        super().__init__(cloud, form, kind, version)
+        self.stuck = False
+        self._ask = ask
+        behaviors: dict[str, Callable[[Invocation, Caller], Operation]] = {
+            BEHAVIORS["PostCreate"]: self._creation,
+            BEHAVIORS["PostUpdate"]: self._update,
+            BEHAVIORS["PreDelete"]: self._deletion,
+            NFS_DELETION: self._nfs_deletion,
+        }
+        for name, plan in behaviors.items():
+            cloud.defined.behaviors[name] = self._behavior(plan)
+
+    # ---- requests -----------------------------------------------------------------------------
+
+    def create(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /clusters: makes the entity, and VCD's hook does the rest."""
+        content = self.form.read(given)
+        name = self.form.wish(content).name
+        try:
+            with self.cloud.lock:
+                entity = self.cloud.defined.make(self.kind, caller.user, name, content)
+                task = self._hook(caller, entity, "PostCreate")
+        except VcdError as error:
+            raise failed(error.message) from error
+        return self.document(entity, f"{caller.vcd.api}/task/{task.id}")
+
+    def resize(self, caller: Caller, identifier: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """PUT /cluster/{id}: changes numbers of nodes, or the template."""
+        entity = self.find(caller, identifier, READ_WRITE)
+        content = self.form.read(given)
+        self._refuse_changes(entity, content)
+        try:
+            with self.cloud.lock:
+                changed = {**entity.entity, "spec": content["spec"]}
+                entity.change(changed, entity.name, entity.external_id)
+                task = self._hook(caller, entity, "PostUpdate")
+        except VcdError as error:
+            raise failed(error.message) from error
+        return self.document(entity, f"{caller.vcd.api}/task/{task.id}")
+
+    def delete(self, caller: Caller, identifier: str) -> dict[str, Any]:
+        """DELETE /cluster/{id}."""
+        entity = self.find(caller, identifier, FULL_CONTROL)
+        try:
+            with self.cloud.lock:
+                self.cloud.defined.refuse_unresolved(entity)
+                shown = self.document(entity)
+                task = self._hook(caller, entity, "PreDelete")
+        except VcdError as error:
+            raise failed(error.message) from error
+        self.form.mark(
+            shown["entity"], self.form.phase(shown["entity"]), f"{caller.vcd.api}/task/{task.id}"
+        )
+        return shown
+
+    def force_delete(self, caller: Caller, identifier: str) -> dict[str, Any]:
+        """POST /cluster/{id}/action/force-delete: whatever its state; the task is the server's."""
+        entity = self.find(caller, identifier, FULL_CONTROL)
+        right = self.kind.right("Administrator Full access")
+        text = f"Deleting cluster '{entity.name}' ({entity.id})"
+        work = Work(self.cloud, caller.user, text, stuck=caller.stuck)
+        shown = self.document(entity, task_href(caller.vcd, work))
+        job = Job(entity, caller.vcd, work)
+
+        def run() -> str:
+            if not caller.user.may(right):
+                raise failed(f"Force delete needs the right {right}")
+            self.steps.delete(job, self.form.wish(entity.entity))
+            with self.cloud.lock:
+                entity.resolve()
+                self.cloud.defined.remove(entity)
+            return f"Completed force deletion of '{entity.name}'"
+
+        work.begin(run)
+        return shown
+
+    def delete_nfs(self, caller: Caller, identifier: str, name: str) -> dict[str, Any]:
+        """DELETE /cluster/{id}/nfs/{node}."""
+        entity = self.find(caller, identifier, READ_WRITE)
+        host = _host(caller.vcd)
+        behavior = self.cloud.defined.behaviors[NFS_DELETION]
+        with self.cloud.lock:
+            task = behavior(Invocation(entity, caller.user, host, {"node_name": name}))
+        return self.document(entity, f"{caller.vcd.api}/task/{task.id}")
+
+    def _hook(self, caller: Caller, entity: DefinedEntity, event: str) -> Task:
+        behavior = self.cloud.defined.behaviors[BEHAVIORS[event]]
+        self.stuck = caller.stuck
+        return behavior(Invocation(entity, caller.user, _host(caller.vcd)))
+
+    # ---- behaviors ----------------------------------------------------------------------------
+
+    def _behavior(
+        self, plan: Callable[[Invocation, Caller], Operation]
+    ) -> Callable[[Invocation], Task]:
+        """Make a behavior of a plan: everything it does, checks included, is its task."""
+
+        def begin(invocation: Invocation) -> Task:
+            entity = invocation.entity
+            session = self.cloud.sessions.open(invocation.user, jwt=True)
+            vcd = VcdCalls(self._ask, session, invocation.host, "36.0")
+            caller = Caller(invocation.user, vcd, self.stuck)
+            self.stuck = False
+            text = f"Invoking behavior on {entity.name}"
+            work = Work(self.cloud, invocation.user, text, stuck=caller.stuck, owner=entity)
+            job, kind = Job(entity, vcd, work), [""]
+
+            def run() -> str:
+                operation = plan(invocation, caller)
+                kind[0] = operation.kind
+                work.tell(operation.text)
+                if kind[0]:
+                    href = task_href(vcd, work)
+                    self.steps.mark(entity, f"{kind[0]}:IN_PROGRESS", href)
+                said = operation.run(job)
+                if kind[0] in ("UPDATE", "UPGRADE"):
+                    self.steps.settle(job, kind[0])
+                if kind[0] == "DELETE":
+                    with self.cloud.lock:
+                        self.cloud.defined.remove(entity)
+                return said
+
+            def after(error: str | None) -> None:
+                if error is not None and kind[0]:
+                    self.steps.fail(job, kind[0])
+                self.cloud.sessions.close(session.token)
+
+            work.begin(run, after)
+            return work.task
+
+        return begin
+
+    def _creation(self, invocation: Invocation, caller: Caller) -> Operation:
+        entity = invocation.entity
+        try:
+            content = self.form.read(entity.entity)
+            wish = self.form.wish(content)
+            operation = self.planned_creation(caller, wish, lambda: self.template_for(wish))
+            template = self.template_for(wish)
+        except Refusal:
+            self._undo(entity)
+            raise
+        with self.cloud.lock:
+            content["status"]["uid"] = entity.id
+            self.form.show_software(content, template)
+            entity.entity = content
+            entity.revision += 1
+        return operation
+
+    def _undo(self, entity: DefinedEntity) -> None:
+        """Remove an entity whose creation was refused, unless it says that it shall stay."""
+        settings = entity.entity.get("spec", {}).get("settings", {})
+        with self.cloud.lock:
+            entity.resolve()
+            if settings.get("rollbackOnFailure", True):
+                self.cloud.defined.remove(entity)
+            else:
+                self.form.mark(entity.entity, "CREATE:FAILED")
+
+    def _update(self, invocation: Invocation, caller: Caller) -> Operation:
+        del caller
+        entity = invocation.entity
+        content = self.form.read(entity.entity)
+        self._refuse_changes(entity, content)
+        wish = self.form.wish(content)
+        if (wish.workers.count, wish.nfs.count) != self.form.counts(entity.entity):
+            return self.planned_resize(entity, wish)
+        if (wish.template_name, str(wish.template_revision)) != self.form.template(entity.entity):
+            return self.planned_upgrade(entity, wish)
+        raise failed("update not supported for the specified input specification")
+
+    def _deletion(self, invocation: Invocation, caller: Caller) -> Operation:
+        del caller
+        return self.planned_deletion(invocation.entity)
+
+    def _nfs_deletion(self, invocation: Invocation, caller: Caller) -> Operation:
+        del caller
+        return self.planned_nfs_deletion(
+            invocation.entity, str(invocation.arguments.get("node_name"))
+        )
+
+    def _refuse_changes(self, entity: DefinedEntity, content: Mapping[str, Any]) -> None:
+        """Raise the 400 for what an update cannot change: the status says what there is."""
+        changed = differences(content["spec"], self._present(entity), nulls=False)
+        wrong = sorted(place for place in changed if place not in _FREE)
+        if wrong:
+            lines = [
+                f"spec.{place} found : {changed[place][0]} expected : {changed[place][1]}, "
+                for place in wrong
+            ]
+            raise Refusal(
+                _BAD_REQUEST, f"Change detected in immutable field(s) [{''.join(lines)}]."
+            )
+        if set(changed) & set(_NUMBERS) and set(changed) & set(_TEMPLATE):
+            raise Refusal(_BAD_REQUEST, "Cannot resize and upgrade the cluster at the same time")
+
+    def _present(self, entity: DefinedEntity) -> Mapping[str, Any]:
+        """Return the spec that the status amounts to (rde/utils.py)."""
+        status = entity.entity["status"]
+        cloud, nodes = status["cloudProperties"], status["nodes"] or {}
+        workers, nfs = nodes.get("workers") or [], nodes.get("nfs") or []
+        head = nodes.get("controlPlane")
+        asked = entity.entity["spec"]["topology"]
+        return {
+            "settings": {
+                "ovdcNetwork": cloud["ovdcNetworkName"],
+                "sshKey": cloud["sshKey"],
+                "rollbackOnFailure": cloud["rollbackOnFailure"],
+                "network": {"expose": cloud["exposed"]},
+            },
+            "topology": {
+                "controlPlane": {**_made(head), "count": 1},
+                # What no node shows is not compared.
+                "workers": {**_made(workers[0] if workers else asked["workers"])}
+                | {"count": len(workers)},
+                "nfs": {**_made(nfs[0] if nfs else asked["nfs"]), "count": len(nfs)},
+            },
+            "distribution": dict(cloud["distribution"]),
+        }
+
+
+def _made(node: Mapping[str, Any] | None) -> dict[str, Any]:
+    names = ("sizingClass", "storageProfile", "cpu", "memory")
+    made = {name: (node or {}).get(name) for name in names}
+    if made["sizingClass"]:
+        made["cpu"] = made["memory"] = None
+    return made
+
+
+def _host(vcd: VcdCalls) -> str:
+    return vcd.api.split("/")[2]

@@ -1,0 +1,40 @@
+"""Users as the query service lists them (queryRecordView.xsd, QueryResultUserRecordType).
+
+Organisation administrators look for users like this, and so do the clients that share things
+(pyvcloud:pyvcloud/vcd/org.py, `list_users`). What others see is not documented: here, themselves.
+"""
+
+from __future__ import annotations
+
+from cse_client.simulator.vcd.documents.rows import Kind
+from cse_client.simulator.vcd.documents.view import View
+from cse_client.simulator.vcd.query import Row
+
+__all__ = ["USER"]
+
+
+def _users(view: View) -> list[Row]:
+    cloud = view.cloud
+    rows = []
+    for one in cloud.users.values():
+        if not (view.user.sees_all or one is view.user):
+            continue
+        vms = [vm for vapp in cloud.vapps.values() if vapp.owner is one for vm in vapp.vms]
+        rows.append(
+            Row(
+                {
+                    "name": one.name,
+                    "href": f"{view.api}/admin/user/{one.id}",
+                    "org": view.href(cloud.org),
+                    "fullName": "",
+                    "isEnabled": "true",
+                    "numberOfDeployedVMs": str(sum(vm.deployed for vm in vms)),
+                    "deployedVMQuota": "0",
+                    "numberOfStoredVMs": str(len(vms)),
+                }
+            )
+        )
+    return rows
+
+
+USER = Kind("UserRecord", _users, "user", "UserReference")
