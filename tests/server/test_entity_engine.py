@@ -541,6 +541,26 @@ def test_org_vdcs(served: Served) -> None:
         assert (body["k8s_runtime"], body["remove_cp_from_vms_on_disable"]) == ([], True)
 
 
+def test_what_came_with_3_1(second: Generation, first: Generation) -> None:
+    with pytest.raises(WrongUsage, match="has no `system config`: it came with CSE"):
+        administrator(first).server_config()
+    second = Generation(second.served, "3.1")
+    engine = administrator(second)
+    second.served.get("/api/cse/system/config", {"vcd": {"password": "REDACTED"}})
+    assert engine.server_config() == {"vcd": {"password": "REDACTED"}}
+    call = "POST /api/cse/templates/action/reload"
+    second.served.set(call, answer({"task_href": f"https://elsewhere.example/api/task/{TASK}"}))
+    second.served.set(LOOK, task(second.served.base, "success"))
+    assert engine.reload_templates(RunOptions(), silent).endswith(TASK)
+    assert second.served.asked()[-2:] == [call, LOOK]
+    second.served.set(
+        "GET /api/session",
+        '<Session xmlns="http://www.vmware.com/vcloud/v1.5" org="acme" user="bob"/>',
+    )
+    with pytest.raises(Refused, match="only a system administrator may see"):
+        opened(second.served).server_config()
+
+
 def test_what_the_provider_cannot(first: Generation) -> None:
     engine = administrator(first)
     with pytest.raises(WrongUsage, match="native clusters only, not TKG"):
