@@ -187,21 +187,38 @@ def test_a_creation_that_vcd_cut_off_is_followed_and_not_repeated(
     ]
     first.served.set(f"GET {lookup('1.0.0', place=place)}", *(answer(one) for one in states))
     first.served.set(CREATE, CUT_OFF)
+    first.served.tasks(("running", "Creating nodes"), ("success", "Done"))
     events: list[Event] = []
     cluster = engine.create(SPEC, RunOptions(), events.append)
     assert cluster.summary.cluster_id == first.id
     assert first.served.asked().count(CREATE) == 1
-    assert [event.kind for event in events] == [EventKind.WARNING, EventKind.DONE]
+    assert [event.kind for event in events] == [
+        *[EventKind.WARNING, EventKind.RUNNING, EventKind.RUNNING, EventKind.DONE]
+    ]
 
 
+BUSY = page(defined(altered(ENTITY_30, "CREATE:IN_PROGRESS")))
+
+
+@pytest.mark.parametrize(
+    ("states", "hidden", "said"),
+    [
+        ([page(defined(altered(ENTITY_30, "CREATE:FAILED")))], False, "phase is CREATE:FAILED"),
+        ([BUSY], False, "cluster 'blue' failed: no address is left"),
+        # rolled back, and the task cannot be seen
+        ([BUSY, page()], True, "the cluster was there and is gone"),
+    ],
+)
 def test_a_creation_that_vcd_cut_off_and_that_failed(
-    engine: EntityEngine, first: Generation
+    engine: EntityEngine, first: Generation, states: Any, hidden: bool, said: str
 ) -> None:
     place = "entity.metadata.org_name==acme;entity.metadata.ovdc_name==vdc1"
-    found = page(defined(altered(ENTITY_30, "CREATE:FAILED")))
-    first.served.get(lookup("1.0.0", place=place), found)
+    first.served.set(f"GET {lookup('1.0.0', place=place)}", *(answer(one) for one in states))
     first.served.set(CREATE, CUT_OFF)
-    with pytest.raises(TaskFailed, match="the cluster's phase is CREATE:FAILED"):
+    first.served.tasks(("running", "Creating nodes"), ("error", "", "no address is left"))
+    if hidden:
+        first.served.set(LOOK, Answer("", 403, ""))
+    with pytest.raises(TaskFailed, match=said):
         engine.create(SPEC, RunOptions(), silent)
 
 
