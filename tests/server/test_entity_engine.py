@@ -176,8 +176,9 @@ def test_bad_answers_of_vcd(
 # ---- following --------------------------------------------------------------------------------
 
 
-def test_a_creation_that_vcd_cut_off_is_followed_and_not_repeated(
-    engine: EntityEngine, first: Generation
+@pytest.mark.parametrize("said", [CUT_OFF, Answer("", 202, "application/json")])
+def test_a_creation_without_an_answer_is_followed_and_not_repeated(
+    engine: EntityEngine, first: Generation, said: Answer
 ) -> None:
     place = "entity.metadata.org_name==acme;entity.metadata.ovdc_name==vdc1"
     states = [
@@ -186,7 +187,7 @@ def test_a_creation_that_vcd_cut_off_is_followed_and_not_repeated(
         page(defined(altered(ENTITY_30, "CREATE:SUCCEEDED"))),
     ]
     first.served.set(f"GET {lookup('1.0.0', place=place)}", *(answer(one) for one in states))
-    first.served.set(CREATE, CUT_OFF)
+    first.served.set(CREATE, said)
     first.served.tasks(("running", "Creating nodes"), ("success", "Done"))
     events: list[Event] = []
     cluster = engine.create(SPEC, RunOptions(), events.append)

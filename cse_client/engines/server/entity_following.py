@@ -117,7 +117,7 @@ class EntityFollowing(EntityReading):
         *,
         deletion: bool = False,
     ) -> Found | None:
-        """Send it; None where VCD cut the answer off and the effect has been waited for."""
+        """Send it; None where no answer came and the effect has been waited for."""
         try:
             said = self._server.change(
                 change.method,
@@ -127,6 +127,8 @@ class EntityFollowing(EntityReading):
                 body=change.body,
                 missing=change.missing,
             )
+            if said is None:
+                raise VcdFault("the CSE server gave an empty answer", outcome_unknown=True)
         except VcdFault as fault:
             if not fault.outcome_unknown:
                 raise
