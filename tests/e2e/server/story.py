@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ import yaml
 from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
 from tests.programs import Result, clean_environment
 
-__all__ = ["Stage", "Step", "chapter"]
+__all__ = ["Stage", "Step", "await_versions", "chapter", "kubectl", "offer_an_upgrade"]
 
 VCD = str(Path(sys.executable).parent / "vcd")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -158,3 +159,44 @@ def _as_yaml(step: Step) -> str:
     if step.code:
         lines.append(f"  code: {step.code}")
     return "\n".join(lines) + "\n"
+
+
+_PATIENCE = 20
+_VERSIONS = "jsonpath={.items[*].status.nodeInfo.kubeletVersion}"
+
+
+def kubectl(stage: Stage, kubeconfig: str, *words: str) -> str:
+    """Run the real kubectl with a kubeconfig that a command printed."""
+    path = stage.home / "printed.yaml"
+    path.write_text(kubeconfig)
+    done = subprocess.run(
+        ["kubectl", "--kubeconfig", str(path), *words],
+        env=clean_environment(stage.home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def await_versions(stage: Stage, cluster: str, *versions: str) -> None:
+    """Wait until a cluster's kubelets say these versions: one that restarts takes a moment."""
+    kubeconfig = stage.run("cse", "cluster", "config", cluster).out
+    deadline = time.monotonic() + _PATIENCE
+    while kubectl(stage, kubeconfig, "get", "nodes", "-o", _VERSIONS).split() != list(versions):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def offer_an_upgrade(stage: Stage) -> None:
+    """Make of the catalog's other template one that clusters can be upgraded to."""
+    newer = {
+        "os": "ubuntu-16.04",
+        "kubernetes": "1.19.3",
+        "runtime": "docker",
+        "cni": "weave",
+        "cni_version": "2.6.5",
+        "cni_manifest": "/root/weave_v2-6-5.yml",
+    }
+    stage.control.set("templates/ubuntu-24.04_k8-1.33_antrea-2.3_rev1", image=newer)

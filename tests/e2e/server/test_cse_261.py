@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.server.story import Stage, chapter
-from tests.programs import clean_environment
+from tests.e2e.server.story import Stage, await_versions, chapter, kubectl, offer_an_upgrade
 
 BOOK = "cse-2.6.1"
-
-
-PATIENCE = 20
-NEW = "v1.19.3 v1.19.3"
-VERSIONS = "jsonpath={.items[*].status.nodeInfo.kubeletVersion}"
-
-
-def kubectl(stage: Stage, kubeconfig: str, *words: str) -> str:
-    """Run the real kubectl with a kubeconfig that a command printed."""
-    path = stage.home / "printed.yaml"
-    path.write_text(kubeconfig)
-    done = subprocess.run(
-        ["kubectl", "--kubeconfig", str(path), *words],
-        env=clean_environment(stage.home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -51,26 +28,13 @@ def test_a_tenants_story(stage: Stage) -> None:
 
 
 def test_an_upgrade(stage: Stage) -> None:
-    newer = {
-        "os": "ubuntu-16.04",
-        "kubernetes": "1.19.3",
-        "runtime": "docker",
-        "cni": "weave",
-        "cni_version": "2.6.5",
-        "cni_manifest": "/root/weave_v2-6-5.yml",
-    }
-    stage.control.set("templates/ubuntu-24.04_k8-1.33_antrea-2.3_rev1", image=newer)
+    offer_an_upgrade(stage)
     plan, upgrade, delete = chapter(BOOK, "upgrade")
     made = stage.run("cse", "cluster", "create", "old", "-n", "net1", "-N", "1")
     assert made.code == 0, made.err
     stage.play(plan)
     stage.play(upgrade)
-    kubeconfig = stage.run("cse", "cluster", "config", "old").out
-    # a kubelet that was started again reports a moment later
-    deadline = time.monotonic() + PATIENCE
-    while (versions := kubectl(stage, kubeconfig, "get", "nodes", "-o", VERSIONS)) != NEW:
-        assert time.monotonic() < deadline, versions
-        time.sleep(0.2)
+    await_versions(stage, "old", "v1.19.3", "v1.19.3")
     stage.play(delete)
 
 
