@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Cloud, log_in, start_simulator, stop_simulator
+from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
 from tests.programs import clean_environment
 
 VCD = str(Path(sys.executable).parent / "vcd")
+OLDER, NEWER = "ubuntu-16.04_k8-1.18_weave-2.6.5", "ubuntu-16.04_k8-1.19_weave-2.6.5"
 Run = Callable[..., str]
 
 
@@ -50,12 +51,14 @@ def run(served: Cloud, tmp_path: Path) -> Run:
     return start
 
 
-def test_a_cluster_of_the_server(run: Run, tmp_path: Path) -> None:
+def test_a_cluster_of_the_server(run: Run, served: Cloud, tmp_path: Path) -> None:
     def cse(*words: str) -> str:
         return run(VCD, "cse", *words)
 
-    def nodes() -> dict[str, str]:
-        rows = run("kubectl", "--kubeconfig", str(kubeconfig), "get", "nodes", "--no-headers")
+    def nodes(column: str = "") -> dict[str, str]:
+        shape = ["-o", f"custom-columns=NAME:.metadata.name,{column}"] if column else []
+        words = ["get", "nodes", "--no-headers", *shape]
+        rows = run("kubectl", "--kubeconfig", str(kubeconfig), *words)
         return {row.split()[0]: row.split()[1] for row in rows.splitlines()}
 
     cse("cluster", "create", "demo", "--network", "net1", "-N", "1")
@@ -71,6 +74,16 @@ def test_a_cluster_of_the_server(run: Run, tmp_path: Path) -> None:
     cse("node", "delete", "demo", worker, "--yes")
     assert worker not in nodes()
     assert len(nodes()) == 2
+
+    control = Control(served)
+    control.set(f"templates/{NEWER}_rev1", like=f"{OLDER}_rev2", image={"kubernetes": "1.19.3"})
+    assert NEWER in cse("cluster", "upgrade-plan", "demo")
+    assert set(nodes("VERSION:.status.nodeInfo.kubeletVersion").values()) == {"v1.18.6"}
+    cse("cluster", "upgrade", "demo", NEWER, "1")
+    assert set(nodes("VERSION:.status.nodeInfo.kubeletVersion").values()) == {"v1.19.3"}
+    # drained while they were upgraded, and open again
+    assert set(nodes("CLOSED:.spec.unschedulable").values()) == {"<none>"}
+    assert "1.19.3" in cse("cluster", "info", "demo")
 
     direct = run(VCD, "cse", "--engine", "direct", "cluster", "list")
     assert "demo" in direct
