@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import yaml
 
-from cse_client.simulator.guest.kubectl.nodes import cordon, drain, uncordon
+from cse_client.simulator.guest.kubectl.drain import cordon, drain, uncordon
 from cse_client.simulator.guest.kubectl.output import show
 from cse_client.simulator.guest.kubectl.resources import (
     Kind,
