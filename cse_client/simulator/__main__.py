@@ -91,10 +91,10 @@ def _introduce(simulator: Simulator) -> None:
         "Users:",
     ]
     for user in simulator.cloud.users.values():
-        lines.append(f"  {user.name:<8} {user.password:<18} {user.role}")
+        lines.append(f"  {user.name:<13} {user.password:<18} {user.role}")
     for user in simulator.cloud.providers.values():
         lines.append(
-            f"  {user.name:<8} {user.password:<18} {user.role}, of the organisation System"
+            f"  {user.name:<13} {user.password:<18} {user.role}, of the organisation System"
         )
     if simulator.cse is not None:
         lines.append(f"CSE server: {simulator.cse_version}")

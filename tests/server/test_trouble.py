@@ -210,6 +210,16 @@ def test_an_error_is_one_document(cse: Run, served: Served) -> None:
     )
 
 
+def test_a_missing_vdc_is_not_told_as_a_missing_cluster(cse: Run, served: Served) -> None:
+    served.set(INFO, failure("VDC 'vdc9' not found in ORG 'acme'"))
+    result = cse("cluster", "info", "blue")
+    assert result.code == 3
+    assert "was not found" not in result.err
+    assert result.err.endswith(
+        "VDC 'vdc9' not found in ORG 'acme'.\nHint: See which there are: vcd vdc list\n"
+    )
+
+
 def test_a_read_is_asked_again_after_a_hiccup(cse: Run, served: Served) -> None:
     busy = answer({"CSE Server Busy": "try later"}, 429)
     served.set(LIST, busy, Answer(drop=True), answer([ROW]))
@@ -242,6 +252,18 @@ def test_an_expired_session_is_told_at_the_first_request(cse: Run, served: Serve
             failure("Cluster 'blue' already exists."),
             1,
             "Error: Cannot start the creation of cluster 'blue': Cluster 'blue' already exists.\n",
+        ),
+        (
+            failure("VDC 'vdc9' not found in ORG 'acme'"),
+            3,
+            "Error: Cannot start the creation of cluster 'blue': VDC 'vdc9' not found in ORG "
+            "'acme'.\nHint: See which there are: vcd vdc list\n",
+        ),
+        (
+            failure("Template 't' at revision 9 not found."),
+            3,
+            "Error: Cannot start the creation of cluster 'blue': Template 't' at revision 9 not "
+            "found.\nHint: See which there are: vcd cse template list\n",
         ),
         (
             failure("Missing network_name", 400, 4008),

@@ -10,6 +10,7 @@ client/response_processor.py; VCD's own answers recorded).
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,12 @@ _MOST_TEXT = 20_000
 #: container_service_extension/minor_error_codes.py).
 _NETWORK_CODES = (4008, 4009)
 _FIRST_CODE, _LAST_CODE = 4000, 4029
+#: What is missing is not what was asked for, but where or of what it should be (container-service-
+#: extension: pyvcloud_utils.py `get_vdc`; pyvcloud's client.py; vcdbroker.py `get_template`).
+_MISSING_PLACE = re.compile(
+    r"(VDC|Org|Template) '.*' (?:not found in ORG|not found|at revision .* not found)",
+    re.IGNORECASE,
+)
 
 
 class ServerDown(VcdFault):
@@ -165,6 +172,10 @@ def _by_words(
         error = Refused(sentence, hint="an organization administrator can grant the right")
     elif has("already exists"):
         error = Conflict(sentence)
+    elif (place := _MISSING_PLACE.match(text)) is not None:
+        noun = place[1].lower()
+        command = "cse template list" if noun == "template" else f"{noun} list"
+        error = NotFound(sentence, hint=f"see which there are: vcd {command}")
     elif wish.missing and has("not found", "does not exist"):
         error = NotFound(f"{wish.missing} was not found: {text}")
     return error
