@@ -4,8 +4,8 @@ The YAML files beside this one hold the stories; CSE_STORY=show prints what real
 form.
 
 What chance decides is replaced before anything is compared: hosts, ids, VMs' random names (by their
-order of appearance), addresses and seconds. Looks at a running task, whose number depends on the
-machine, count as one.
+order of appearance), addresses and seconds. Looks at a running task or a changing entity, whose
+number depends on the machine, count as one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ __all__ = ["Stage", "Step", "await_versions", "chapter", "kubectl", "offer_an_up
 VCD = str(Path(sys.executable).parent / "vcd")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NODE = re.compile(r"\b(mstr|node|nfsd)-[a-z0-9]{4}\b")
-_LOOK = "GET /api/task/ID"
+#: How changes are followed, as often as it takes.
+_LOOKS = re.compile(r"GET (/api/task/ID|/cloudapi/1\.0\.0/entities/urn:\S+:ID)")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Stage:
             sys.stdout.write(_as_yaml(Step(step.words, wire, out, err, result.code)))
             return
         assert wire == list(step.wire), step.words
-        assert self.accepts("/api/cse") <= {self.accept}, step.words
+        assert self.accepts() <= {self.accept}, step.words
         assert (out, err, result.code) == (step.out, step.err, step.code), step.words
 
     def wire(self) -> list[str]:
@@ -122,14 +123,22 @@ class Stage:
             text = self.plain(text)
             if one["keys"]:
                 text += f" [{' '.join(one['keys'])}]"
-            if not (text == _LOOK and seen[-1:] == [_LOOK]):
+            if not (_LOOKS.fullmatch(text) and seen[-1:] == [text]):
                 seen.append(text)
         return seen
 
-    def accepts(self, path: str) -> set[str]:
-        """Return the Accept headers of the requests below a path since the journal was cleared."""
+    def accepts(self) -> set[str]:
+        """Return the Accept headers of what was asked of the server and of its entities.
+
+        But for the question who is there, which names the session's version.
+        """
         asked = self.control.get("journal")["requests"]
-        return {one["accept"] for one in asked if one["path"].startswith(path)}
+        there = ("/api/cse/", "/cloudapi/1.0.0/entities/")
+        return {
+            one["accept"]
+            for one in asked
+            if one["path"].startswith(there) and one["path"] != "/api/cse/system"
+        }
 
     def plain(self, text: str) -> str:
         """Replace what chance decides."""

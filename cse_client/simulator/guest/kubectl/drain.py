@@ -34,8 +34,8 @@ def uncordon(session: Session, words: list[str]) -> int:
 
 
 def _mark(session: Session, words: list[str], *, unschedulable: bool) -> int:
-    word = "cordoned" if unschedulable else "uncordoned"
     for name in _nodes(words):
+        word = "cordoned" if unschedulable else "uncordoned"
         path = f"/api/v1/nodes/{name}"
         now = bool((session.ask("GET", path).get("spec") or {}).get("unschedulable"))
         if now == unschedulable:
