@@ -29,6 +29,7 @@ from cse_client.simulator.cse.work import Work
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.defined import (
     FULL_CONTROL,
+    PRE_CREATED,
     READ_WRITE,
     DefinedEntity,
     EntityType,
@@ -174,6 +175,11 @@ class BehaviorClusters(EntityClusters):
             def after(error: str | None) -> None:
                 if error is not None and kind[0]:
                     self.steps.fail(job, kind[0])
+                elif error is not None and entity.state == PRE_CREATED:
+                    # What VCD does with an entity whose hook failed is not documented; nobody
+                    # could delete one that stays as it was made.
+                    with self.cloud.lock:
+                        entity.resolve()
                 self.cloud.sessions.close(session.token)
 
             work.begin(run, after)
