@@ -78,9 +78,10 @@ class EntityDialect:
         """Answer a request; raises Refusal."""
         route, place = self._route(request)
         if not route.any_version:
-            checks = [self._refuse_disabled, lambda: self._refuse_version(request)]
-            for check in reversed(checks) if self.kind.served else checks:
-                check()
+            if not self.kind.served:
+                self._refuse_disabled()
+            self._refuse_version(request)
+            self._refuse_disabled()
         asked = Asked(
             caller=Caller(session.user, vcd, stuck),
             place=place,
