@@ -93,6 +93,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "system": (
         "Show what this client works with; control the CSE server.",
         {
+            "config": ("cse_client.cli.system", "Show the CSE server's configuration."),
             "disable": ("cse_client.cli.system", "Have the CSE server refuse requests."),
             "enable": ("cse_client.cli.system", "Let the CSE server carry out requests again."),
             "info": ("cse_client.cli.system", "Show product, engine, VCD and session."),
@@ -104,6 +105,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         {
             "list": ("cse_client.cli.template", "List the templates that nodes can be made from."),
             "register": ("cse_client.cli.template", "Mark a prepared VM template as usable."),
+            "reload": ("cse_client.cli.template", "Have the CSE server read its templates anew."),
         },
     ),
 }

@@ -50,7 +50,7 @@ def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'"
                 "shows it as Cluster Id.",
             )
         return cluster_id
-    if name is None or not name:
+    if name is None:
         raise WrongUsage(f"Missing {option}.", hint="Say which cluster: its name, or --id URN.")
     check_existing_name(name)
     return name

@@ -109,7 +109,7 @@ def enable_command(
 @click.command("disable")
 @click.argument("vdc_name")
 @click.option("-n", "--native", is_flag=True, help="For native clusters; the default.")
-@click.option("-t", "--tkg-plus", is_flag=True, hidden=True)
+@click.option("-t", "-p", "--tkg-plus", is_flag=True, hidden=True)
 @click.option(
     "-f", "--force", is_flag=True, help="Take the policies from running VMs, too (CSE 3.0)."
 )

@@ -93,7 +93,7 @@ def unshare_command(run: Run, users: tuple[str, ...], **words: str) -> None:
 
 
 def _cluster(words: dict[str, str]) -> str:
-    return chosen(words["name"], words["cluster_id"], option="option '-n' / '--name'")
+    return chosen(words["name"] or None, words["cluster_id"], option="option '-n' / '--name'")
 
 
 def _row(share: Share) -> dict[str, str]:

@@ -7,6 +7,7 @@ import click
 from cse_client.cli.session import Run, command
 
 __all__ = [
+    "config_command",
     "disable_command",
     "enable_command",
     "info_command",
@@ -95,6 +96,24 @@ def stop_command(run: Run, yes: bool) -> None:
         if not run.console.confirm("Stop the CSE server? It can be started on its host only."):
             raise CseError("The server was not stopped.")
     _control(run, "stop")
+
+
+@click.command("config")
+@command
+def config_command(run: Run) -> None:
+    """Show the CSE server's configuration.
+
+    For system administrators; needs a CSE server 3.1, which leaves its secrets out.
+    """
+    from cse_client.cli.tables import plain
+
+    document = plain(run.entities("system config").server_config())
+    if run.console.as_json:
+        run.console.document(document)
+        return
+    import yaml
+
+    run.console.text(yaml.safe_dump(document, sort_keys=True))
 
 
 def _control(run: Run, action: str) -> None:

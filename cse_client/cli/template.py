@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import click
 
+from cse_client.cli.options import timeout_option
 from cse_client.cli.session import Run, command
 
-__all__ = ["list_command", "register_command"]
+__all__ = ["list_command", "register_command", "reload_command"]
 
 
 @click.command("list")
+@click.option("-t", "--tkg", is_flag=True, hidden=True)
 @command
-def list_command(run: Run) -> None:
+def list_command(run: Run, tkg: bool) -> None:
     """List the templates that nodes can be made from.
 
     OS, Kubernetes and CNI are read from the name of a CSE template, or from what
@@ -21,6 +23,11 @@ def list_command(run: Run) -> None:
     from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
     from cse_client.model.server import ServedTemplate
 
+    if tkg:
+        from cse_client.cli.naming import tkg_sentence
+        from cse_client.errors import WrongUsage
+
+        raise WrongUsage(tkg_sentence("--tkg is about Tanzu Kubernetes Grid"))
     templates = run.engine().templates()
     rows = [
         served_template_row(one) if isinstance(one, ServedTemplate) else template_row(one)
@@ -88,3 +95,23 @@ def register_command(
         f"`--template {template.item}`.",
         template_row(template),
     )
+
+
+@click.command("reload")
+@timeout_option
+@command
+def reload_command(run: Run, timeout: float) -> None:
+    """Have the CSE server read its templates anew.
+
+    For system administrators; needs a CSE server 3.1.
+    """
+    from cse_client.cli.served import show_task
+    from cse_client.model import RunOptions
+
+    engine = run.entities("template reload")
+    with run.console.progress() as progress:
+        task = engine.reload_templates(RunOptions(timeout=timeout, wait=run.wait), progress)
+    if task and not run.wait:
+        show_task(run, task, "its templates", {})
+        return
+    run.console.sentence("The CSE server has read its templates anew.", {"task_href": task})

@@ -6,7 +6,7 @@ raises `cse_client.errors.CseError` and nothing else on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from cse_client.model import (
@@ -138,6 +138,12 @@ class Entities(Protocol):
         org: str = "",
     ) -> ServedCluster:
         """Make or change the cluster that a file's document describes."""
+
+    def server_config(self) -> Mapping[str, Any]:
+        """Return the configuration that the server shows to system administrators."""
+
+    def reload_templates(self, options: RunOptions, progress: Progress) -> str:
+        """Have the server read its templates anew; return the href of the task."""
 
     def delete_nfs(
         self,

@@ -151,8 +151,9 @@ def change(
 ) -> _Result:
     """Make a change, again if its entity was busy or the request never reached VCD.
 
-    A change whose outcome is unknown is repeated only if it is `idempotent`; otherwise its
-    `VcdFault` (with `outcome_unknown`) goes to the caller, who has to look.
+    A change whose outcome is unknown, or that VCD failed to make, is repeated only if it is
+    `idempotent`; otherwise its `VcdFault` (with `outcome_unknown`) goes to the caller, who has to
+    look.
 
     Raises:
         TimedOut: the entity was busy until the deadline.
@@ -170,11 +171,16 @@ def change(
         except VcdFault as fault:
             repeats += 1
             late = gateway.clock.monotonic() + pause >= deadline
-            again = fault.repeatable or (idempotent and fault.outcome_unknown)
+            again = fault.repeatable or (idempotent and _may_pass(fault))
             if not again or late or repeats > _REPEATS:
                 raise
             gateway.clock.sleep(_jittered(pause))
         pause = min(pause * 2, _BUSY_LONGEST)
+
+
+def _may_pass(fault: VcdFault) -> bool:
+    """Say whether what happened may not happen again: no answer, or a server in trouble."""
+    return fault.outcome_unknown or fault.status >= 500  # noqa: PLR2004
 
 
 class _Watched:

@@ -176,8 +176,9 @@ def test_bad_answers_of_vcd(
 # ---- following --------------------------------------------------------------------------------
 
 
-def test_a_creation_that_vcd_cut_off_is_followed_and_not_repeated(
-    engine: EntityEngine, first: Generation
+@pytest.mark.parametrize("said", [CUT_OFF, Answer("", 202, "application/json")])
+def test_a_creation_without_an_answer_is_followed_and_not_repeated(
+    engine: EntityEngine, first: Generation, said: Answer
 ) -> None:
     place = "entity.metadata.org_name==acme;entity.metadata.ovdc_name==vdc1"
     states = [
@@ -186,23 +187,41 @@ def test_a_creation_that_vcd_cut_off_is_followed_and_not_repeated(
         page(defined(altered(ENTITY_30, "CREATE:SUCCEEDED"))),
     ]
     first.served.set(f"GET {lookup('1.0.0', place=place)}", *(answer(one) for one in states))
-    first.served.set(CREATE, CUT_OFF)
+    first.served.set(CREATE, said)
+    first.served.tasks(("running", "Creating nodes"), ("success", "Done"))
     events: list[Event] = []
     cluster = engine.create(SPEC, RunOptions(), events.append)
     assert cluster.summary.cluster_id == first.id
     assert first.served.asked().count(CREATE) == 1
-    assert [event.kind for event in events] == [EventKind.WARNING, EventKind.DONE]
+    assert [event.kind for event in events] == [
+        *[EventKind.WARNING, EventKind.RUNNING, EventKind.RUNNING, EventKind.DONE]
+    ]
 
 
+BUSY = page(defined(altered(ENTITY_30, "CREATE:IN_PROGRESS")))
+
+
+@pytest.mark.parametrize(
+    ("states", "hidden", "said"),
+    [
+        ([page(defined(altered(ENTITY_30, "CREATE:FAILED")))], False, "phase is CREATE:FAILED"),
+        ([BUSY], False, "cluster 'blue' failed: no address is left"),
+        # rolled back, and the task cannot be seen
+        ([BUSY, page()], True, "the cluster was there and is gone"),
+    ],
+)
 def test_a_creation_that_vcd_cut_off_and_that_failed(
-    engine: EntityEngine, first: Generation
+    engine: EntityEngine, first: Generation, states: Any, hidden: bool, said: str
 ) -> None:
     place = "entity.metadata.org_name==acme;entity.metadata.ovdc_name==vdc1"
-    found = page(defined(altered(ENTITY_30, "CREATE:FAILED")))
-    first.served.get(lookup("1.0.0", place=place), found)
+    first.served.set(f"GET {lookup('1.0.0', place=place)}", *(answer(one) for one in states))
     first.served.set(CREATE, CUT_OFF)
-    with pytest.raises(TaskFailed, match="the cluster's phase is CREATE:FAILED"):
+    first.served.tasks(("running", "Creating nodes"), ("error", "", "no address is left"))
+    if hidden:
+        first.served.set(LOOK, Answer("", 403, ""))
+    with pytest.raises(TaskFailed) as caught:
         engine.create(SPEC, RunOptions(), silent)
+    assert said in caught.value.message
 
 
 def test_a_task_that_fails(engine: EntityEngine, first: Generation) -> None:
@@ -539,6 +558,26 @@ def test_org_vdcs(served: Served) -> None:
         engine.disable_ovdc("vdc1", RunOptions(), silent, org="acme", force=True)
         body = served.body(f"PUT {OVDC}")
         assert (body["k8s_runtime"], body["remove_cp_from_vms_on_disable"]) == ([], True)
+
+
+def test_what_came_with_3_1(second: Generation, first: Generation) -> None:
+    with pytest.raises(WrongUsage, match="has no `system config`: it came with CSE"):
+        administrator(first).server_config()
+    second = Generation(second.served, "3.1")
+    engine = administrator(second)
+    second.served.get("/api/cse/system/config", {"vcd": {"password": "REDACTED"}})
+    assert engine.server_config() == {"vcd": {"password": "REDACTED"}}
+    call = "POST /api/cse/templates/action/reload"
+    second.served.set(call, answer({"task_href": f"https://elsewhere.example/api/task/{TASK}"}))
+    second.served.set(LOOK, task(second.served.base, "success"))
+    assert engine.reload_templates(RunOptions(), silent).endswith(TASK)
+    assert second.served.asked()[-2:] == [call, LOOK]
+    second.served.set(
+        "GET /api/session",
+        '<Session xmlns="http://www.vmware.com/vcloud/v1.5" org="acme" user="bob"/>',
+    )
+    with pytest.raises(Refused, match="only a system administrator may see"):
+        opened(second.served).server_config()
 
 
 def test_what_the_provider_cannot(first: Generation) -> None:

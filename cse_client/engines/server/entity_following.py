@@ -48,12 +48,22 @@ class Change:
     seen: Found | None = None
     vdc: str = ""
 
+    @property
+    def started(self) -> bool:
+        """Whether the last look found the server at work, and on which task."""
+        now = self.seen
+        return now is not None and now.busy and now.task not in ("", self.old_task)
+
     def reached(self) -> bool:
         """Look whether the change has taken place. Raises TaskFailed when it has failed."""
         try:
             now = self.look()
         except NotFound:
-            return False
+            if self.seen is None:
+                return False
+            raise TaskFailed(
+                f"the {self.what} failed: the cluster was there and is gone", hint=self.show
+            ) from None
         self.seen = now
         if now.busy:
             return False
@@ -107,7 +117,7 @@ class EntityFollowing(EntityReading):
         *,
         deletion: bool = False,
     ) -> Found | None:
-        """Send it; None where VCD cut the answer off and the effect has been waited for."""
+        """Send it; None where no answer came and the effect has been waited for."""
         try:
             said = self._server.change(
                 change.method,
@@ -117,6 +127,8 @@ class EntityFollowing(EntityReading):
                 body=change.body,
                 missing=change.missing,
             )
+            if said is None:
+                raise VcdFault("the CSE server gave an empty answer", outcome_unknown=True)
         except VcdFault as fault:
             if not fault.outcome_unknown:
                 raise
@@ -143,22 +155,47 @@ class EntityFollowing(EntityReading):
             follow_task(self._gateway, href, what=change.what, deadline=deadline, progress=progress)
         except NotFound:
             # the administrator's task may be hidden from this user
-            self._await_effect(change, deadline, progress, deletion=deletion)
+            self._await_effect(change, deadline, progress, deletion=deletion, hidden=True)
             return
         if not deletion:
             self._settle(change, deadline, progress)
 
     def _await_effect(
-        self, change: Change, deadline: float, progress: Progress, *, deletion: bool
+        self,
+        change: Change,
+        deadline: float,
+        progress: Progress,
+        *,
+        deletion: bool,
+        hidden: bool = False,
     ) -> None:
+        """Wait for the effect; where the entity comes to name its task (not `hidden`), for that.
+
+        Only the task has the server's words about a failure.
+        """
+        held: list[Event] = []
+
+        def show(event: Event) -> None:
+            (held.append if event.kind is EventKind.DONE else progress)(event)
+
+        def reached() -> bool:
+            if deletion:
+                return gone(change.look)
+            return change.reached() or (change.started and not hidden)
+
         follow_effect(
             self._gateway,
-            (lambda: gone(change.look)) if deletion else change.reached,
+            reached,
             what=change.what,
             deadline=deadline,
-            progress=progress,
+            progress=show,
             look=change.show,
         )
+        if change.seen is not None and change.started and not hidden:
+            self._follow(change, change.seen.task, deadline, progress)
+            return
+        for event in held:
+            progress(event)
 
     def _settle(self, change: Change, deadline: float, progress: Progress) -> None:
         """Wait until the entity says what the task has said already."""

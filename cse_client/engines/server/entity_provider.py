@@ -33,6 +33,32 @@ class EntityProvider(EntityReading):
         """Enable, disable or stop the server; return its sentence."""
         return control_server(self._root, self._gateway, action)
 
+    def server_config(self) -> Mapping[str, Any]:
+        """Return the server's configuration, as far as it shows it (CSE 3.1).
+
+        Raises:
+            Refused: this user is no system administrator; the server itself does not look.
+            WrongUsage: the server is a 3.0.
+        """
+        self._need_3_1("system config")
+        need_administrator(self._gateway, self._session, "see the CSE server's configuration")
+        said = self._root.get("/system/config", "show the CSE server's configuration")
+        return mapping(said, "the configuration")
+
+    def reload_templates(self, options: RunOptions, progress: Progress) -> str:
+        """Have the server read its templates anew (CSE 3.1 at API 36); return the task's href."""
+        self._need_3_1("template reload")
+        need_administrator(self._gateway, self._session, "have the templates read anew")
+        deadline = self._gateway.clock.monotonic() + options.timeout
+        said = self._root.change(
+            "POST", "/templates/action/reload", "reload the templates", deadline=deadline
+        )
+        href = text(mapping(said or {}, "the answer"), "task_href")
+        if href and options.wait:
+            what = "reloading of the templates"
+            follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
+        return href
+
     def ovdcs(self) -> Sequence[OvdcState]:
         """List the org VDCs and the kinds of clusters that may be made in them."""
         doing = "list the org VDCs"
@@ -133,6 +159,13 @@ class EntityProvider(EntityReading):
             what = f"{'enabling' if enabled else 'disabling'} of VDC '{name}'"
             follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
         return href
+
+    def _need_3_1(self, what: str) -> None:
+        if not self._dialect.camel:
+            raise WrongUsage(
+                f"CSE server {self._found.version} at API {self._found.api_version} has no "
+                f"`{what}`: it came with CSE 3.1 at API 36."
+            )
 
     def _ovdc(self, name: str, identity: str) -> Mapping[str, Any]:
         missing = f"VDC '{name}'"

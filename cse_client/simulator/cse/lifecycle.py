@@ -299,12 +299,8 @@ class Lifecycle:
 
 
 def drain_words(name: str) -> str:
-    """Return kubectl's words for draining a node.
-
-    The genuine server says --delete-local-data, the name that kubectl 1.20 gave up for
-    --delete-emptydir-data; guests here have the host's kubectl, which no longer knows it.
-    """
-    return f"drain {name} --ignore-daemonsets --timeout=60s --delete-emptydir-data"
+    """Return kubectl's words for draining a node."""
+    return f"drain {name} --ignore-daemonsets --timeout=60s --delete-local-data"
 
 
 def _key_script(key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,8 @@ from tests.programs import clean_environment
 BOOK = "cse-2.6.1"
 
 
+PATIENCE = 20
+NEW = "v1.19.3 v1.19.3"
 VERSIONS = "jsonpath={.items[*].status.nodeInfo.kubeletVersion}"
 
 
@@ -63,8 +66,11 @@ def test_an_upgrade(stage: Stage) -> None:
     stage.play(plan)
     stage.play(upgrade)
     kubeconfig = stage.run("cse", "cluster", "config", "old").out
-    versions = kubectl(stage, kubeconfig, "get", "nodes", "-o", VERSIONS)
-    assert versions.split() == ["v1.19.3", "v1.19.3"]
+    # a kubelet that was started again reports a moment later
+    deadline = time.monotonic() + PATIENCE
+    while (versions := kubectl(stage, kubeconfig, "get", "nodes", "-o", VERSIONS)) != NEW:
+        assert time.monotonic() < deadline, versions
+        time.sleep(0.2)
     stage.play(delete)
 
 

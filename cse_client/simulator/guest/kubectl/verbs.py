@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import yaml
 
+from cse_client.simulator.guest.kubectl.drain import cordon, drain, uncordon
 from cse_client.simulator.guest.kubectl.output import show
 from cse_client.simulator.guest.kubectl.resources import (
     Kind,
@@ -356,11 +357,14 @@ VERBS: dict[str, Callable[[Session, list[str]], int]] = {
     "apply": _apply,
     "auth": _auth,
     "cluster-info": _cluster_info,
+    "cordon": cordon,
     "create": _create,
     "delete": _delete,
+    "drain": drain,
     "get": _get,
     "label": _label_objects,
     "patch": _patch,
     "taint": _taint,
+    "uncordon": uncordon,
     "wait": _wait,
 }
