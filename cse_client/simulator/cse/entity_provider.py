@@ -163,7 +163,7 @@ class EntityProvider:
         def steps() -> str:
             with self.cloud.lock:
                 vdc.metadata[_RUNTIMES] = ("MetadataStringValue", ",".join(wanted))
-            return f"Kubernetes runtimes of OVDC {vdc.name} updated"
+            return "Operation success"
 
         work.begin(steps)
         return {"task_href": task_href(caller.vcd, work)}

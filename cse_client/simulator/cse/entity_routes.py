@@ -78,17 +78,10 @@ class EntityDialect:
         """Answer a request; raises Refusal."""
         route, place = self._route(request)
         if not route.any_version:
-            if self.state.now != ServerState.RUNNING:
-                raise Refusal(
-                    _BAD_REQUEST, "CSE service is disabled. Contact the System Administrator."
-                )
-            version = request.headers.get("accept", "").partition("version=")[2].strip()
-            if version != self.kind.api:
-                expected = [self.kind.api] if self.kind.served else self.kind.api
-                raise Refusal(
-                    _NOT_ACCEPTABLE,
-                    f"Invalid api version specified. Expected api version '{expected}'.",
-                )
+            if not self.kind.served:
+                self._refuse_disabled()
+            self._refuse_version(request)
+            self._refuse_disabled()
         asked = Asked(
             caller=Caller(session.user, vcd, stuck),
             place=place,
@@ -104,6 +97,21 @@ class EntityDialect:
         if route.status == _NO_CONTENT:
             return Response(_NO_CONTENT)
         return reply(said, route.status)
+
+    def _refuse_disabled(self) -> None:
+        if self.state.now != ServerState.RUNNING:
+            raise Refusal(
+                _BAD_REQUEST, "CSE service is disabled. Contact the System Administrator."
+            )
+
+    def _refuse_version(self, request: Request) -> None:
+        version = request.headers.get("accept", "").partition("version=")[2].strip()
+        if version != self.kind.api:
+            expected = [self.kind.api] if self.kind.served else self.kind.api
+            raise Refusal(
+                _NOT_ACCEPTABLE,
+                f"Invalid api version specified. Expected api version '{expected}'.",
+            )
 
     def _route(self, request: Request) -> tuple[_Route, dict[str, str]]:
         parts = request.path.rstrip("/").split("/")[3:]
@@ -204,7 +212,7 @@ class EntityDialect:
 
     def _access(self, asked: Asked) -> object:
         entity = self.clusters.find(asked.caller, asked.place["id"])
-        return _page(asked, access_entries(self.cloud, entity))
+        return _page(asked, access_entries(self.cloud, asked.caller.user, entity))
 
     def _share(self, asked: Asked) -> object:
         entity = self.clusters.find(asked.caller, asked.place["id"], FULL_CONTROL)

@@ -15,19 +15,23 @@ from cse_client.simulator.cse.entity_steps import vapp_of
 from cse_client.simulator.cse.errors import Refusal, failed
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.defined import FULL_CONTROL, READ_ONLY, READ_WRITE, DefinedEntity
+from cse_client.simulator.vcd.people import User
 
 __all__ = ["access_entries", "replace_access"]
 
 _BAD_REQUEST = 400
-_SYSTEM_USER = "SYSTEM USER"
+_SYSTEM_USER = "system user"
 _URN = "urn:vcloud:user:"
 _VAPP_LEVELS = {READ_ONLY: "ReadOnly", READ_WRITE: "Change", FULL_CONTROL: "FullControl"}
 
 
-def access_entries(cloud: Cloud, entity: DefinedEntity) -> list[dict[str, str]]:
-    """Return who has which access, by name."""
+def access_entries(cloud: Cloud, user: User, entity: DefinedEntity) -> list[dict[str, str]]:
+    """Return who has which access, by names as far as the asking user may know them."""
     with cloud.lock:
-        names = {f"{_URN}{user.id}": user.name for user in cloud.users.values()}
+        known = [*cloud.users.values()]
+        if user.is_provider:
+            known += cloud.providers.values()
+        names = {f"{_URN}{one.id}": one.name for one in known}
         return [
             {
                 "memberId": one.member,

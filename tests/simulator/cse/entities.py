@@ -108,3 +108,11 @@ class Caller:
                 return found
             time.sleep(0.02)
         raise AssertionError("the entity stays busy")
+
+
+def newer_template(caller: Caller) -> tuple[str, int]:
+    """Add a template with a newer Kubernetes; return its name and revision."""
+    name = "ubuntu-16.04_k8-1.19_weave-2.6.5"
+    values = {"like": f"{TEMPLATE}_rev{REVISION}", "image": {"kubernetes": "1.19.3"}}
+    caller.tenant.control("POST", f"templates/{name}_rev1", values)
+    return name, 1

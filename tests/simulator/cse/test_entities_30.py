@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cse_client.simulator import Simulator
-from tests.simulator.cse.entities import REVISION, TEMPLATE, Caller, spec_1
+from tests.simulator.cse.entities import REVISION, TEMPLATE, Caller, newer_template, spec_1
 
 
 @pytest.fixture
@@ -194,6 +194,23 @@ def test_upgrades_need_a_target(caller: Caller) -> None:
     stored["spec"]["k8_distribution"]["template_revision"] = 9
     status, text = caller.refused("POST", f"{path}/action/upgrade", stored)
     assert (status, "not a valid upgrade target" in text) == (500, True)
+
+
+def test_an_upgrade_is_seen_in_spec_and_status(caller: Caller) -> None:
+    path = f"cluster/{made(caller)}"
+    name, revision = newer_template(caller)
+    (target,) = caller.cse("GET", f"{path}/upgrade-plan")
+    assert (target["name"], target["kubernetes_version"]) == (name, "1.19.3")
+    stored = caller.cse("GET", path)["entity"]
+    wanted = {"template_name": name, "template_revision": revision}
+    stored["spec"]["k8_distribution"] = wanted
+    answer = caller.cse("POST", f"{path}/action/upgrade", stored, 202)
+    assert answer["entity"]["status"]["phase"] == "UPGRADE:IN_PROGRESS"
+    assert caller.wait(answer)[0] == "success"
+    upgraded = caller.settled(answer["id"])["entity"]
+    assert upgraded["status"]["phase"] == "UPGRADE:SUCCEEDED"
+    assert upgraded["status"]["kubernetes"] == "upstream 1.19.3"
+    assert upgraded["spec"]["k8_distribution"] == wanted
 
 
 def test_org_vdcs_get_and_lose_their_runtime(simulator: Simulator, caller: Caller) -> None:

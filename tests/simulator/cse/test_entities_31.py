@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cse_client.simulator import Simulator
-from tests.simulator.cse.entities import Caller, spec_2
+from tests.simulator.cse.entities import Caller, newer_template, spec_2
 
 ENTITY = "/cloudapi/1.0.0/entities/"
 
@@ -128,6 +128,53 @@ def test_what_an_update_may_not_change(caller: Caller) -> None:
     wanted["spec"]["settings"]["ovdcNetwork"] = "net2"
     status, text = caller.refused("PUT", f"cluster/{identifier}", wanted)
     assert (status, "spec.settings.ovdcNetwork found : net2 expected : net1" in text) == (400, True)
+
+
+def test_an_update_of_the_template_is_an_upgrade(caller: Caller) -> None:
+    path = f"cluster/{made(caller)}"
+    name, revision = newer_template(caller)
+    wanted = caller.cse("GET", path)["entity"]
+    wanted["spec"]["distribution"] = {"templateName": name, "templateRevision": revision}
+    assert caller.ask("POST", f"/api/cse/3.0/{path}/action/upgrade", wanted).status == 404
+    wanted["spec"]["topology"]["workers"]["count"] = 2
+    assert caller.refused("PUT", path, wanted) == (
+        400,
+        "Cannot resize and upgrade the cluster at the same time",
+    )
+    wanted["spec"]["topology"]["workers"]["count"] = 1
+    answer = caller.cse("PUT", path, wanted, 202)
+    assert caller.wait(answer)[0] == "success"
+    upgraded = caller.settled(answer["id"])["entity"]["status"]
+    assert (upgraded["phase"], upgraded["kubernetes"]) == ("UPGRADE:SUCCEEDED", "upstream 1.19.3")
+    assert upgraded["cloudProperties"]["distribution"]["templateName"] == name
+
+
+def test_what_the_server_does_wrong_on_request(simulator: Simulator, caller: Caller) -> None:
+    caller.tenant.control("POST", "cse", {"stuck": True})
+    answer = caller.cse("POST", "clusters", spec_2(), 202)
+    assert caller.settled(answer["id"])["entity"]["status"]["phase"] == "CREATE:SUCCEEDED"
+    assert caller.tenant.get(answer["entity"]["status"]["taskHref"]).get("status") == "running"
+    caller.tenant.control("POST", "cse", {"busy": True})
+    busy = caller.ask("GET", "/api/cse/templates")
+    assert (busy.status, list(busy.json)) == (429, ["CSE Server Busy"])
+    caller.tenant.control("DELETE", "cse")
+    caller.tenant.control("POST", "faults", {"kind": "task", "operation": "cluster operation"})
+    failing = caller.cse("POST", "clusters", spec_2("two"), 202)
+    assert caller.wait(failing)[0] == "error"
+    assert [one.name for one in simulator.cloud.vapps.values()] == ["one"]
+
+
+def test_the_journal_tells_accept_and_keys(caller: Caller) -> None:
+    caller.tenant.control("DELETE", "journal")
+    made(caller)
+    (post,) = (
+        one
+        for one in caller.tenant.control("GET", "journal")["requests"]
+        if one["path"] == "/api/cse/3.0/clusters"
+    )
+    assert (post["method"], post["accept"]) == ("POST", "application/json;version=36.0")
+    assert "spec.topology.workers.count" in post["keys"]
+    assert "vdc1" not in str(post["keys"])
 
 
 def test_a_forced_deletion_takes_what_failed(simulator: Simulator, caller: Caller) -> None:

@@ -172,3 +172,14 @@ def test_deleting_metadata(tenant):
     assert tenant.send("DELETE", f"{vapp}/metadata/a.b").status == 403
     (entry,) = tenant.get(f"{vapp}/metadata").iterfind(f"{V}MetadataEntry")
     assert entry.findtext(f"{V}TypedValue/{V}Value") == "7"
+
+
+def test_users_are_listed_for_who_administers_them(simulator: Simulator, tenant: Tenant) -> None:
+    users = tenant.query("type=user&format=records&filter=name==author")
+    assert [one.get("name") for one in users] == ["author"]
+    identifier = simulator.cloud.users["author"].id
+    assert (users[0].get("href") or "").endswith(f"/api/admin/user/{identifier}")
+    assert len(tenant.query("type=user")) == len(simulator.cloud.users)
+    author = Tenant(simulator, "author").login()
+    assert [one.get("name") for one in author.query("type=user")] == ["author"]
+    author.close()

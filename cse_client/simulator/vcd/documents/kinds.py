@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cse_client.simulator.vcd.documents.rows import TENANT_KINDS, Kind
-from cse_client.simulator.vcd.documents.user_rows import USER
+from cse_client.simulator.vcd.documents.user_rows import ORGANIZATION, USER
 from cse_client.simulator.vcd.documents.view import View
 from cse_client.simulator.vcd.errors import forbidden
 from cse_client.simulator.vcd.query import Row
@@ -27,7 +27,13 @@ _PROVIDERS: Mapping[str, tuple[str, str]] = {
     "adminUser": ("user", "AdminUserRecord"),
 }
 
-_TENANTS: Mapping[str, Kind] = {**TENANT_KINDS, "user": USER}
+_TENANTS: Mapping[str, Kind] = {
+    **TENANT_KINDS,
+    "user": USER,
+    "organization": ORGANIZATION,
+}
+#: Types of both, with the same records.
+_SHARED = ("organization",)
 
 KINDS: Mapping[str, Kind] = {
     **_TENANTS,
@@ -39,6 +45,6 @@ def rows_for(view: View, kind: str) -> list[Row]:
     """Return the rows of a type that the user sees; raises 403 for what is a provider's."""
     if kind in _PROVIDERS and not view.user.is_provider:
         raise forbidden("System Administrator")
-    if kind in _PROVIDERS or not view.user.is_provider:
+    if kind in _PROVIDERS or kind in _SHARED or not view.user.is_provider:
         return KINDS[kind].rows(view)
     return []

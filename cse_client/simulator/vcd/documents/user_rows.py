@@ -1,4 +1,4 @@
-"""Users as the query service lists them (queryRecordView.xsd, QueryResultUserRecordType).
+"""Users and organisations as the query service lists them (queryRecordView.xsd).
 
 Organisation administrators look for users like this, and so do the clients that share things
 (pyvcloud:pyvcloud/vcd/org.py, `list_users`). What others see is not documented: here, themselves.
@@ -10,7 +10,7 @@ from cse_client.simulator.vcd.documents.rows import Kind
 from cse_client.simulator.vcd.documents.view import View
 from cse_client.simulator.vcd.query import Row
 
-__all__ = ["USER"]
+__all__ = ["ORGANIZATION", "USER"]
 
 
 def _users(view: View) -> list[Row]:
@@ -38,3 +38,23 @@ def _users(view: View) -> list[Row]:
 
 
 USER = Kind("UserRecord", _users, "user", "UserReference")
+
+
+def _organizations(view: View) -> list[Row]:
+    cloud = view.cloud
+    both = (cloud.org, cloud.system_org) if view.user.is_provider else (cloud.org,)
+    return [
+        Row(
+            {
+                "name": one.name,
+                "href": view.href(one),
+                "displayName": one.full_name,
+                "isEnabled": "true",
+                "isReadOnly": "false",
+            }
+        )
+        for one in both
+    ]
+
+
+ORGANIZATION = Kind("OrgRecord", _organizations, "org", "OrgReference")
