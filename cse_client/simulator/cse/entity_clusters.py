@@ -79,7 +79,7 @@ class EntityClusters:
         """Return an entity as the server shows it, with a task that it may not know itself yet."""
         with self.cloud.lock:
             shown = copy.deepcopy(entity_document(entity))
-        del shown["message"]
+        shown.pop("message", None)
         if task_href is not None:
             self.form.mark(shown["entity"], self.form.phase(shown["entity"]), task_href)
         return shown

@@ -1,4 +1,4 @@
-"""What a CSE server 3.x registers with VCD: an interface, its entity type, the rights to it.
+"""What a CSE server 3.x registers with VCD: its entity type, the rights to it, behaviors.
 
 Source: container-service-extension 3.0.5:cse_def_schema/api_v35/schema.json,
 3.1.4:cse_def_schema/schema_2_1_0.json and container_service_extension/rde/constants.py. The schemas
@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cse_client.simulator.vcd.cloud import Cloud
-from cse_client.simulator.vcd.defined import EntityType, Interface
+from cse_client.simulator.vcd.defined import EntityType
 
 __all__ = ["BEHAVIORS", "NFS_DELETION", "entity_type"]
 
+_KUBERNETES = "urn:vcloud:interface:vmware:k8s:1.0.0"
 _PREFIX = "urn:vcloud:behavior-interface:"
 NFS_DELETION = f"{_PREFIX}deleteNfsNode:cse:k8s:1.0.0"
 #: Events of an entity's life, and the behaviors that VCD has run for them (API 36).
@@ -82,9 +83,7 @@ _SCHEMAS = {"1.0.0": _ONE, "2.1.0": _TWO}
 
 
 def entity_type(cloud: Cloud, version: str) -> EntityType:
-    """Register the interface and the type of a version, and return the type."""
-    interface = Interface("vmware", "k8s", "1.0.0", "Kubernetes")
-    cloud.defined.interfaces[interface.id] = interface
+    """Register the type of a version, and return it."""
     made = EntityType(
         vendor="cse",
         nss="nativeCluster",
@@ -92,7 +91,7 @@ def entity_type(cloud: Cloud, version: str) -> EntityType:
         name="nativeClusterEntityType",
         description="",
         schema=_SCHEMAS[version],
-        interfaces=[interface.id],
+        interfaces=[_KUBERNETES],
         hooks=dict(BEHAVIORS) if version != "1.0.0" else {},
     )
     cloud.defined.register(made)

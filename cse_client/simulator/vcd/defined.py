@@ -187,12 +187,26 @@ def _invalid(kind: EntityType, wrong: list[str]) -> str:
 
 
 class DefinedEntities:
-    """Everything of one cloud. Change it only while holding the cloud's lock."""
+    """Everything of one cloud. Change it only while holding the cloud's lock.
+
+    VCD comes with the interface of Kubernetes clusters and a type of its own
+    (container-service-extension 3.1.4:container_service_extension/rde/constants.py).
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self.interfaces: dict[str, Interface] = {}
-        self.types: dict[str, EntityType] = {}
+        kubernetes = Interface("vmware", "k8s", "1.0.0", "Kubernetes", readonly=True)
+        # VCD's own clusters (Tanzu), whose rights nobody has been given.
+        tanzu = EntityType(
+            "vmware",
+            "tkgcluster",
+            "1.0.0",
+            "TKG Cluster",
+            interfaces=[kubernetes.id],
+            readonly=True,
+        )
+        self.interfaces: dict[str, Interface] = {kubernetes.id: kubernetes}
+        self.types: dict[str, EntityType] = {tanzu.id: tanzu}
         self.entities: dict[str, DefinedEntity] = {}
         #: What carries out the behaviors of interfaces, by the behavior's URN.
         self.behaviors: dict[str, Behavior] = {}

@@ -69,7 +69,8 @@ def org(view: View, which: Org) -> etree._Element:
     """Render an organisation; `System` holds nothing.
 
     From API 33 on VDCs and catalogs are links to queries; pyvcloud takes the first whose address
-    holds "vdc", so that one comes first, as on real servers.
+    holds "vdc", so that one comes first, as on real servers. That a system administrator's links
+    lead to the types of administrators is inferred: pyvcloud finds a tenant's VDCs by them.
     """
     cloud = view.cloud
     if which is not cloud.org:
@@ -81,8 +82,9 @@ def org(view: View, which: Org) -> etree._Element:
     if view.version >= _QUERY_LINKS_SINCE:
         query = f"{view.api}/query?type="
         own = f"&filter=(org=={view.href(cloud.org)})&links=true"
-        view.link(root, "down", f"{query}orgVdc{own}", _RECORDS)
-        view.link(root, "down", f"{query}catalog&links=true", _RECORDS)
+        kinds = ("adminOrgVdc", "adminCatalog") if view.user.is_provider else ("orgVdc", "catalog")
+        view.link(root, "down", f"{query}{kinds[0]}{own}", _RECORDS)
+        view.link(root, "down", f"{query}{kinds[1]}&links=true", _RECORDS)
         view.link(root, "down", f"{query}orgVdcNetwork&links=true", _RECORDS)
     else:
         for one in cloud.vdcs.values():

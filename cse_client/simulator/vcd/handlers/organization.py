@@ -70,6 +70,18 @@ def _vdc(call: Call) -> Response:
     return call.xml(organization.vdc(call.view, call.cloud.vdc(call.ids["vdc"])), "vdc")
 
 
+@route("GET", "/api/admin/vdc/{vdc}")
+def _admin_vdc(call: Call) -> Response:
+    """Show a VDC as administrators see it; what only they are told (allocation) is left out."""
+    call.user.require(Right.ADMIN_QUERIES)
+    vdc = call.cloud.vdc(call.ids["vdc"])
+    root = organization.vdc(call.view, vdc)
+    root.tag = str(root.tag).replace("}Vdc", "}AdminVdc")
+    root.set("href", f"{call.view.api}/admin/vdc/{vdc.id}")
+    root.set("type", "application/vnd.vmware.admin.vdc+xml")
+    return call.xml(root, "vdc")
+
+
 @route("GET", "/api/vdc/{vdc}/computePolicies")
 def _policies(call: Call) -> Response:
     vdc = call.cloud.vdc(call.ids["vdc"])
