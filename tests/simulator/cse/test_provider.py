@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulator.client import V
+
 ABOUT = {
     "product": "CSE",
     "description": "Container Service Extension for VMware vCloud Director",
@@ -190,3 +192,14 @@ def test_administrators_act_in_the_tenants_organisation(client, provider):
     )
     assert client.read("/clusters?org_name=other") == client.read("/clusters")
     assert provider.done(provider.ask("DELETE", "/cluster/demo")) == "Deleted cluster 'demo'"
+
+
+def test_a_provider_finds_a_tenants_vdcs_through_its_organisation(served, provider):
+    tenant = provider.tenant
+    org = tenant.get(f"/api/org/{served.cloud.org.id}")
+    hrefs = [link.get("href") for link in org.iterfind(f"{V}Link") if "xml" in link.get("type")]
+    (href,) = (one for one in hrefs if "OrgVdc&" in one)
+    records = [one for one in tenant.get(href) if one.tag != f"{V}Link"]
+    assert {one.get("name") for one in records} == {"vdc1", "vdc2"}
+    shown = tenant.get(f"/api/admin/vdc/{vdc_id(served)}")
+    assert (shown.tag, shown.get("name")) == (f"{V}AdminVdc", "vdc1")
