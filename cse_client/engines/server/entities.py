@@ -8,7 +8,7 @@ server/request_handlers/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from cse_client.engines.server.entity_provider import EntityProvider
 from cse_client.engines.server.entity_reading import ambiguous
 from cse_client.engines.server.entity_sharing import EntitySharing
 from cse_client.engines.server.extension import quoted
-from cse_client.engines.server.legacy_parts import direct_only, refuse_direct_words
+from cse_client.engines.server.served_engine import refuse_direct_words
 from cse_client.engines.server.waiting import gone
 from cse_client.errors import (
     WrongUsage,
@@ -31,8 +31,6 @@ from cse_client.model import (
     ClusterSpec,
     Progress,
     RunOptions,
-    Template,
-    TemplateFacts,
 )
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
@@ -226,20 +224,6 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             change.method, change.path = "POST", f"{change.path}/action/upgrade"
         change.done = lambda now: now.dialect.template_of(now.entity) == (template, revision)
         return self._send(change, options, progress)
-
-    # ---- only without a server ----------------------------------------------------------------
-
-    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
-        """Refuse: a server's templates are its operator's. Raises WrongUsage."""
-        raise direct_only("A CSE server takes templates from its own catalog only")
-
-    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
-        """Refuse: the server tells no plan. Raises WrongUsage."""
-        raise direct_only("A CSE server does not tell what it would do")
-
-    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
-        """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
-        raise direct_only("A CSE server cannot seal a cluster")
 
     # ---- inner --------------------------------------------------------------------------------
 

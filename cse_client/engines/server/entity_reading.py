@@ -17,10 +17,11 @@ from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.entity_dialects import DIALECTS, Dialect, dialect_of
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.extension import Extension, quoted
+from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.errors import Conflict, NotFound, VcdFault
-from cse_client.model import ClusterSummary, Node, Session, SystemInfo, Template
+from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec
-from cse_client.model.server import ServedCluster, ServedNode, ServedSystem, UpgradeTarget
+from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
 from cse_client.vcd.gateway import Gateway
 
 __all__ = ["CLOUD_API", "SERVER_BASE", "URN", "EntityReading", "ambiguous", "filter_text"]
@@ -37,45 +38,23 @@ _INTERFACE = "/entities/interfaces/vmware/k8s/1.0.0"
 _SPECIAL = {"\\": "\\\\", "(": "\\(", ")": "\\)", ";": "\\;", ",": "\\,"}
 
 
-class EntityReading:
+class EntityReading(ServedEngine):
     """The reading half of `EntityEngine`.
 
     Where a method takes a cluster's name, it takes its id (`urn:vcloud:entity:...`) as well.
     """
 
-    name = "server"
-
     def __init__(
         self, gateway: Gateway, session: Session, found: Detection, *, reason: str = ""
     ) -> None:
-        self._gateway = gateway
-        self._session = session
-        self._found = found
-        self._reason = reason or found.seen
         self._dialect: Dialect = dialect_of(found.version, found.api_version)
         self.entity_type = self._dialect.version
+        spoken = f"entities of type {self.entity_type}"
+        super().__init__(gateway, session, found, reason=reason, spoken=spoken)
         version = found.api_version
         self._server = Extension(gateway, session, api_version=version, base=SERVER_BASE)
         self._root = Extension(gateway, session, api_version=version)
         self._vcd = Extension(gateway, session, api_version=version, base=CLOUD_API)
-
-    def system_info(self) -> SystemInfo:
-        """Show the server's own description, and how it is spoken to."""
-        said = self._found.document
-        return ServedSystem(
-            product=legacy_documents.text(said, "product"),
-            version=self._found.version,
-            description=legacy_documents.text(said, "description"),
-            engine=self.name,
-            engine_reason=f"{self._reason}; entities of type {self._dialect.version}",
-            host=self._session.host,
-            vcd_version=self._gateway.vcd_version(),
-            api_version=self._found.api_version,
-            org=self._session.org,
-            vdc=self._session.vdc,
-            user=self._session.user,
-            document=said,
-        )
 
     def templates(self) -> Sequence[Template]:
         """List what the server offers; one request."""

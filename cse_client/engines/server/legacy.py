@@ -15,13 +15,12 @@ from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.legacy_parts import (
     complete,
     count,
-    direct_only,
     hardware,
     leaving,
-    refuse_direct_words,
 )
 from cse_client.engines.server.legacy_provider import LegacyProvider
 from cse_client.engines.server.legacy_reading import LegacyReading
+from cse_client.engines.server.served_engine import refuse_direct_words
 from cse_client.engines.server.waiting import follow_effect, follow_task, gone
 from cse_client.errors import CseError, NotFound, Refused, VcdFault, WrongUsage
 from cse_client.model import (
@@ -33,8 +32,6 @@ from cse_client.model import (
     ClusterSummary,
     Progress,
     RunOptions,
-    Template,
-    TemplateFacts,
 )
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
@@ -179,20 +176,6 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             body, options, progress, upgraded, missing=f"cluster '{name}'",
         )  # fmt: skip
         return self._result(name, place, answer, options)
-
-    # ---- only without a server ----------------------------------------------------------------
-
-    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
-        """Refuse: a server's templates are its operator's. Raises WrongUsage."""
-        raise direct_only("A CSE server takes templates from its own catalog only")
-
-    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
-        """Refuse: the server tells no plan. Raises WrongUsage."""
-        raise direct_only("A CSE server does not tell what it would do")
-
-    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
-        """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
-        raise direct_only("A CSE server cannot seal a cluster")
 
     # ---- inner --------------------------------------------------------------------------------
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cse_client.engines.server import WITHOUT_SERVER
-from cse_client.errors import CseError, NotFound, WrongUsage
+from cse_client.errors import NotFound
 from cse_client.model import WORKER, ClusterSpec
 from cse_client.model.scaling import NodesSpec
 from cse_client.model.server import ServedCluster
 
-__all__ = ["complete", "count", "direct_only", "hardware", "leaving", "refuse_direct_words"]
+__all__ = ["complete", "count", "hardware", "leaving"]
 
 #: What a cluster's vApp is called when everything in it runs.
 _RUNNING = "POWERED_ON"
@@ -26,17 +25,6 @@ def hardware(spec: ClusterSpec | NodesSpec) -> dict[str, Any]:
         "ssh_key": spec.ssh_key or None,
     }
     return {key: value for key, value in said.items() if value is not None}
-
-
-def refuse_direct_words(spec: ClusterSpec) -> None:
-    """Refuse what only the direct engine can do. Raises WrongUsage."""
-    for said, option in (
-        (spec.seal, "--seal"),
-        (spec.strict, "--strict"),
-        (spec.accept_eulas, "--accept-eulas"),
-    ):
-        if said:
-            raise direct_only(f"A CSE server knows nothing of {option}")
 
 
 def complete(cluster: ServedCluster, workers: int) -> bool:
@@ -64,8 +52,3 @@ def leaving(workers: Sequence[str], spec: NodesSpec) -> list[str]:
         )
     others = [name for name in reversed(workers) if name not in spec.remove]
     return [*spec.remove, *others][: len(workers) - spec.workers]
-
-
-def direct_only(sentence: str) -> CseError:
-    """Make the error for what needs no server, with the way out."""
-    return WrongUsage(f"{sentence}.", hint=WITHOUT_SERVER)

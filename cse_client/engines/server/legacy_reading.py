@@ -12,46 +12,24 @@ from cse_client.engines.access import refuse_signing
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.extension import Extension, quoted
+from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.errors import VcdFault
-from cse_client.model import ClusterSummary, Node, Session, SystemInfo, Template
+from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec
-from cse_client.model.server import ServedCluster, ServedNode, ServedSystem, UpgradeTarget
+from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
 from cse_client.vcd.gateway import Gateway
 
 __all__ = ["LegacyReading"]
 
 
-class LegacyReading:
+class LegacyReading(ServedEngine):
     """The reading half of `LegacyEngine`."""
-
-    name = "server"
 
     def __init__(
         self, gateway: Gateway, session: Session, found: Detection, *, reason: str = ""
     ) -> None:
-        self._gateway = gateway
-        self._session = session
-        self._found = found
-        self._reason = reason or found.seen
+        super().__init__(gateway, session, found, reason=reason, spoken="legacy protocol")
         self._server = Extension(gateway, session, api_version=found.api_version)
-
-    def system_info(self) -> SystemInfo:
-        """Show the server's own description, and how it is spoken to."""
-        said = self._found.document
-        return ServedSystem(
-            product=documents.text(said, "product"),
-            version=self._found.version,
-            description=documents.text(said, "description"),
-            engine=self.name,
-            engine_reason=f"{self._reason}; legacy protocol",
-            host=self._session.host,
-            vcd_version=self._gateway.vcd_version(),
-            api_version=self._found.api_version,
-            org=self._session.org,
-            vdc=self._session.vdc,
-            user=self._session.user,
-            document=said,
-        )
 
     def templates(self) -> Sequence[Template]:
         """List what the server offers; one request."""

@@ -1,0 +1,74 @@
+"""What every engine in front of a CSE server has, whatever protocol it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cse_client.engines.server import WITHOUT_SERVER
+from cse_client.engines.server.detect import Detection
+from cse_client.errors import CseError, WrongUsage
+from cse_client.model import ClusterSpec, Progress, Session, SystemInfo, Template, TemplateFacts
+from cse_client.model.server import ServedSystem
+from cse_client.vcd.gateway import Gateway
+
+__all__ = ["ServedEngine", "direct_only", "refuse_direct_words"]
+
+
+class ServedEngine:
+    """The server's own description, and what only the direct engine can do."""
+
+    name = "server"
+
+    def __init__(
+        self, gateway: Gateway, session: Session, found: Detection, *, reason: str, spoken: str
+    ) -> None:
+        self._gateway = gateway
+        self._session = session
+        self._found = found
+        self._reason = f"{reason or found.seen}; {spoken}"
+
+    def system_info(self) -> SystemInfo:
+        """Show the server's own description, and how it is spoken to."""
+        said = self._found.document
+        return ServedSystem(
+            product=str(said.get("product") or ""),
+            version=self._found.version,
+            description=str(said.get("description") or ""),
+            engine=self.name,
+            engine_reason=self._reason,
+            host=self._session.host,
+            vcd_version=self._gateway.vcd_version(),
+            api_version=self._found.api_version,
+            org=self._session.org,
+            vdc=self._session.vdc,
+            user=self._session.user,
+            document=said,
+        )
+
+    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
+        """Refuse: a server's templates are its operator's. Raises WrongUsage."""
+        raise direct_only("A CSE server takes templates from its own catalog only")
+
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
+        """Refuse: the server tells no plan. Raises WrongUsage."""
+        raise direct_only("A CSE server does not tell what it would do")
+
+    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
+        """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
+        raise direct_only("A CSE server cannot seal a cluster")
+
+
+def refuse_direct_words(spec: ClusterSpec) -> None:
+    """Refuse what only the direct engine can do. Raises WrongUsage."""
+    for said, option in (
+        (spec.seal, "--seal"),
+        (spec.strict, "--strict"),
+        (spec.accept_eulas, "--accept-eulas"),
+    ):
+        if said:
+            raise direct_only(f"A CSE server knows nothing of {option}")
+
+
+def direct_only(sentence: str) -> CseError:
+    """Make the error for what needs no server, with the way out."""
+    return WrongUsage(f"{sentence}.", hint=WITHOUT_SERVER)
