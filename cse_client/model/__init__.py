@@ -353,12 +353,12 @@ class KubeNode:
     name: str
     ready: bool | None
     reason: str = ""
-    message: str = ""
     kubelet_version: str = ""
     roles: tuple[str, ...] = ()
     unschedulable: bool = False
     created: datetime | None = None
     heard: datetime | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True)
