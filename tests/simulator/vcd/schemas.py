@@ -1,32 +1,12 @@
-"""The official schemas of the XML API (level 30), and what newer servers may add to them.
-
-The schemas are not part of the project: VCD_API_SCHEMAS names their folder (its SOURCE.txt says
-where they come from); the default is ../shared/reference/xsd beside the project.
-"""
+"""The official schemas of the XML API (level 30), and what newer servers may add to them."""
 
 from __future__ import annotations
 
 import copy
-import os
-from pathlib import Path
 
 from lxml import etree
 
-ROOT = Path(__file__).resolve().parents[3]
-FOLDER = Path(os.environ.get("VCD_API_SCHEMAS") or ROOT.parent / "shared" / "reference" / "xsd")
-
-_EXTERNAL = {
-    "http://www.w3.org/2001/xml.xsd": "xml.xsd",
-    "http://schemas.dmtf.org/ovf/envelope/1/dsp8023_1.1.0.xsd": "ovf1.1/dsp8023_1.1.0.xsd",
-    "http://schemas.dmtf.org/wbem/wscim/1/common.xsd": "ovf1.1/common.xsd",
-    "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2.22.0/CIM_VirtualSystemSettingData.xsd": (
-        "ovf1.1/CIM_VirtualSystemSettingData.xsd"
-    ),
-    "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2.22.0/"
-    "CIM_ResourceAllocationSettingData.xsd": "ovf1.1/CIM_ResourceAllocationSettingData.xsd",
-    "http://schemas.dmtf.org/ovf/environment/1/dsp8027_1.1.0.xsd": "ovf1.1/dsp8027_1.1.0.xsd",
-    "http://www.vmware.com/schema/ovf.xsd": "ovf1.1/ovf-vmware.xsd",
-}
+from tests import official_schemas
 
 #: Elements that came after level 30: (parent, child), removed before validation. A whole
 #: document that is newer has an empty child.
@@ -64,24 +44,10 @@ NEWER_ATTRIBUTES = {
 }
 
 
-class _Local(etree.Resolver):
-    def resolve(self, url, pubid, context):
-        if url in _EXTERNAL:
-            path = FOLDER / "etc" / "schemas" / "external" / _EXTERNAL[url]
-            return self.resolve_filename(str(path), context)
-        return None
-
-
 def load() -> tuple[etree.XMLSchema, etree.XMLSchema]:
     """Return the schema of all documents, and that of /api/versions."""
-    parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(_Local())
-    everything = FOLDER / "etc" / "1.5" / "schemas" / "master" / "all.xsd"
-    versions = FOLDER / "etc" / "schemas" / "versioning" / "versions.xsd"
-    return (
-        etree.XMLSchema(etree.parse(str(everything), parser)),
-        etree.XMLSchema(etree.parse(str(versions), parser)),
-    )
+    versions = official_schemas.schema("schemas/versioning/versions.xsd")
+    return official_schemas.schema(), versions
 
 
 def without_newer(root: etree._Element) -> etree._Element | None:
