@@ -8,7 +8,8 @@
 # Each sets up what it needs: a virtual environment in .venv with this project and its tools.
 
 PYTHON ?= python3
-JOBS ?= auto
+# one more than there are processors: many tests wait for a guest
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := .venv/bin
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
@@ -18,7 +19,7 @@ demo: .venv/demo.ready
 	@sh docs/demo.sh
 
 test: .venv/test.ready
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 sweep: .venv/test.ready
 	CSE_SWEEP=full $(BIN)/python -m pytest -n $(JOBS) --dist load tests/sweeps $(PYTEST_ARGS)

@@ -17,6 +17,15 @@ from tests.programs import ROOT, Result, clean_environment
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: Files with few and long tests: begun first, so that no process is left alone with one at the end.
+_LONG = ("tests/sweeps/", "tests/property/", "tests/e2e/server/", "tests/e2e/test_guest_faults.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; otherwise the order stays."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """An empty home folder in which vcd-cli knows our extension."""
