@@ -1,5 +1,6 @@
 """Everything that must be known before the first write: what was asked for, resolved against VCD.
 
+Of a new cluster, and of new workers for one that stands.
 All problems are reported at once. A vApp of the wanted name is either somebody else's (refused),
 a finished cluster (refused), or this very creation, interrupted earlier (resumed).
 """
@@ -15,6 +16,7 @@ from cse_client.engines.direct.names import id_in_description
 from cse_client.engines.direct.templates import choose
 from cse_client.errors import Conflict, CseError, PreflightFailed
 from cse_client.model import (
+    WORKER,
     ClusterSpec,
     Event,
     EventKind,
@@ -25,17 +27,20 @@ from cse_client.model import (
     TemplateVm,
     VApp,
     Vdc,
+    node_kind,
     silent,
 )
+from cse_client.model.scaling import NodesSpec
 from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
+    from cse_client.engines.direct.standing import Standing
     from cse_client.vcd.gateway import Gateway
 
 
 @dataclass(frozen=True)
 class Found:
-    """What `create` works with. `vapp` is set when an interrupted creation is carried on."""
+    """What `create` and growing work with. `vapp` is set when there is one already."""
 
     spec: ClusterSpec
     vdc: Vdc
@@ -66,18 +71,41 @@ def check(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
+    found = _reported(lambda: _check(gateway, spec, templates), progress)
+    if found.vapp is not None:
+        progress(Event(EventKind.NOTE, f"Carrying on with the unfinished cluster '{spec.name}'."))
+    return found
+
+
+def check_growth(
+    gateway: Gateway,
+    standing: Standing,
+    wanted: NodesSpec,
+    target: int,
+    templates: Callable[[], Sequence[Template]],
+    progress: Progress,
+) -> Found:
+    """Resolve what new workers are made from and check it against the cloud; reads only.
+
+    What is not said is as the cluster was made: CSE takes the server's default template instead,
+    and drops the ssh key (container-service-extension 2.6.1, its resize operation).
+
+    Raises the one problem found, or PreflightFailed with all of them.
+    """
+    return _reported(lambda: _check_growth(gateway, standing, wanted, target, templates), progress)
+
+
+def _reported(look: Callable[[], Found], progress: Progress) -> Found:
     text = "Check the request"
     progress(Event(EventKind.STARTED, text))
     try:
-        found = _check(gateway, spec, templates)
+        found = look()
     except BaseException:
         progress(Event(EventKind.FAILED, text))
         raise
     progress(Event(EventKind.DONE, text))
     for warning in found.warnings:
         progress(Event(EventKind.WARNING, warning))
-    if found.vapp is not None:
-        progress(Event(EventKind.NOTE, f"Carrying on with the unfinished cluster '{spec.name}'."))
     return found
 
 
@@ -107,7 +135,7 @@ def _check(
     )
     problems.extend(checked.problems)
     if problems:
-        raise _all_of(problems, spec.name)
+        raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
     assert template is not None  # noqa: S101  (a missing template is a problem above)
     assert checked.network is not None and checked.template_vm is not None  # noqa: S101
     return Found(
@@ -124,13 +152,77 @@ def _check(
     )
 
 
-def _all_of(problems: Sequence[CseError], name: str) -> CseError:
+def _check_growth(
+    gateway: Gateway,
+    standing: Standing,
+    wanted: NodesSpec,
+    target: int,
+    templates: Callable[[], Sequence[Template]],
+) -> Found:
+    spec = _inherited(standing, wanted, target)
+    problems: list[CseError] = []
+    template: Template | None = None
+    try:
+        template = choose(templates(), spec.template, spec.template_revision)
+    except CseError as problem:
+        problems.append(problem)
+    present = sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
+    checked = preflight.check_create(gateway, spec, standing.vdc, template, vms_present=present + 1)
+    problems.extend(checked.problems)
+    if not problems and spec.network not in standing.vapp.networks:
+        problems.append(
+            Conflict(
+                f"Cluster '{standing.name}' is on the network"
+                f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
+                hint="All nodes of a cluster share one network: leave --network out.",
+            )
+        )
+    if problems:
+        raise _all_of(problems, f"Cluster '{standing.name}' cannot be changed")
+    assert template is not None  # noqa: S101  (a missing template is a problem above)
+    assert checked.network is not None and checked.template_vm is not None  # noqa: S101
+    return Found(
+        spec=spec,
+        vdc=standing.vdc,
+        template=template,
+        template_vm=checked.template_vm,
+        network=checked.network,
+        storage_profile=checked.storage_profile,
+        warnings=tuple(checked.warnings),
+        vapp=standing.vapp,
+        cluster_id=standing.metadata[keys.CLUSTER_ID],
+        metadata=standing.metadata,
+    )
+
+
+def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:
+    recorded = keys.recorded_spec(standing.metadata)
+    networks = standing.vapp.networks
+    template, revision = wanted.template, wanted.template_revision
+    if not template:
+        template = standing.metadata.get(keys.TEMPLATE_NAME, "")
+        text = standing.metadata.get(keys.TEMPLATE_REVISION, "")
+        revision = int(text) if revision is None and text.isdigit() else revision
+    return ClusterSpec(
+        name=standing.name,
+        network=wanted.network or recorded.network or (networks[0] if networks else ""),
+        workers=target,
+        template=template,
+        template_revision=revision,
+        ssh_key=wanted.ssh_key or recorded.ssh_key,
+        cpus=wanted.cpus or recorded.cpus,
+        memory_mb=wanted.memory_mb or recorded.memory_mb,
+        storage_profile=wanted.storage_profile or recorded.storage_profile,
+        endpoint=recorded.endpoint,
+        accept_eulas=wanted.accept_eulas,
+    )
+
+
+def _all_of(problems: Sequence[CseError], refused: str) -> CseError:
     if len(problems) == 1:
         return problems[0]
-    return PreflightFailed(
-        f"Cluster '{name}' cannot be created for {len(problems)} reasons; nothing was changed.",
-        problems,
-    )
+    text = f"{refused} for {len(problems)} reasons; nothing was changed."
+    return PreflightFailed(text, problems)
 
 
 def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:

@@ -7,10 +7,9 @@ VMs are made off, changed and started: two more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.inspect import look_at_cluster
 from cse_client.engines.direct.machines import Machines
@@ -18,15 +17,12 @@ from cse_client.engines.direct.operation import Operation, with_workers
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.readiness import await_ready
 from cse_client.engines.direct.standing import Standing
-from cse_client.engines.direct.templates import choose
 from cse_client.engines.direct.watch import Verdict
 from cse_client.errors import (
-    Conflict,
     CseError,
     GuestFailed,
     Interrupted,
     NotFinished,
-    PreflightFailed,
     SessionInvalid,
     TaskFailed,
     VcdFault,
@@ -36,126 +32,22 @@ from cse_client.kube.drain import delete_node
 from cse_client.model import (
     WORKER,
     Cluster,
-    ClusterSpec,
     Event,
     EventKind,
     Progress,
     RunOptions,
-    Template,
     Vm,
     node_kind,
 )
-from cse_client.model.scaling import NodesSpec
-from cse_client.vcd import preflight
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    pass
 
-__all__ = ["Growth", "check_growth"]
+__all__ = ["Growth"]
 
 _ON = "POWERED_ON"
 _ROLLBACK_SECONDS = 300.0
-
-
-def check_growth(
-    gateway: Gateway,
-    standing: Standing,
-    wanted: NodesSpec,
-    target: int,
-    templates: Callable[[], Sequence[Template]],
-    progress: Progress,
-) -> Found:
-    """Resolve what new workers are made from and check it against the cloud; reads only.
-
-    What is not said is as the cluster was made: CSE takes the server's default template instead,
-    and drops the ssh key (container-service-extension 2.6.1, its resize operation).
-
-    Raises the one problem found, or PreflightFailed with all of them.
-    """
-    text = "Check the request"
-    progress(Event(EventKind.STARTED, text))
-    try:
-        found = _check(gateway, standing, wanted, target, templates)
-    except BaseException:
-        progress(Event(EventKind.FAILED, text))
-        raise
-    progress(Event(EventKind.DONE, text))
-    for warning in found.warnings:
-        progress(Event(EventKind.WARNING, warning))
-    return found
-
-
-def _check(
-    gateway: Gateway,
-    standing: Standing,
-    wanted: NodesSpec,
-    target: int,
-    templates: Callable[[], Sequence[Template]],
-) -> Found:
-    spec = _inherited(standing, wanted, target)
-    problems: list[CseError] = []
-    template: Template | None = None
-    try:
-        template = choose(templates(), spec.template, spec.template_revision)
-    except CseError as problem:
-        problems.append(problem)
-    present = sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
-    checked = preflight.check_create(gateway, spec, standing.vdc, template, vms_present=present + 1)
-    problems.extend(checked.problems)
-    if not problems and spec.network not in standing.vapp.networks:
-        problems.append(
-            Conflict(
-                f"Cluster '{standing.name}' is on the network"
-                f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
-                hint="All nodes of a cluster share one network: leave --network out.",
-            )
-        )
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise PreflightFailed(
-            f"Cluster '{standing.name}' cannot be changed for {len(problems)} reasons; nothing was"
-            " changed.",
-            problems,
-        )
-    assert template is not None  # noqa: S101  (a missing template is a problem above)
-    assert checked.network is not None and checked.template_vm is not None  # noqa: S101
-    return Found(
-        spec=spec,
-        vdc=standing.vdc,
-        template=template,
-        template_vm=checked.template_vm,
-        network=checked.network,
-        storage_profile=checked.storage_profile,
-        warnings=tuple(checked.warnings),
-        vapp=standing.vapp,
-        cluster_id=standing.metadata[keys.CLUSTER_ID],
-        metadata=standing.metadata,
-    )
-
-
-def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:
-    recorded = keys.recorded_spec(standing.metadata)
-    networks = standing.vapp.networks
-    template, revision = wanted.template, wanted.template_revision
-    if not template:
-        template = standing.metadata.get(keys.TEMPLATE_NAME, "")
-        text = standing.metadata.get(keys.TEMPLATE_REVISION, "")
-        revision = int(text) if revision is None and text.isdigit() else revision
-    return ClusterSpec(
-        name=standing.name,
-        network=wanted.network or recorded.network or (networks[0] if networks else ""),
-        workers=target,
-        template=template,
-        template_revision=revision,
-        ssh_key=wanted.ssh_key or recorded.ssh_key,
-        cpus=wanted.cpus or recorded.cpus,
-        memory_mb=wanted.memory_mb or recorded.memory_mb,
-        storage_profile=wanted.storage_profile or recorded.storage_profile,
-        endpoint=recorded.endpoint,
-        accept_eulas=wanted.accept_eulas,
-    )
 
 
 class Growth:

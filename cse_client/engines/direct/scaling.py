@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cse_client.engines.direct.grow import Growth, check_growth
+from cse_client.engines.direct.check import check_growth
+from cse_client.engines.direct.grow import Growth
 from cse_client.engines.direct.inspect import look_at_cluster
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.power import Power
