@@ -228,6 +228,9 @@ def _forbidden(said: Said, action: Action) -> CseError:
     hint = "an organization administrator can grant the right through your role"
     if action.right:
         hint = f'the right "{action.right}" is needed; {hint}'
+    if "no access to entity" in said.text.lower():
+        # what VCD says of things that are not there, as well as of those of others
+        hint = f"it may have been deleted meanwhile; otherwise {hint}"
     return Refused(_sentence(f"VCD forbids you to {action.doing}", said), hint=hint)
 
 

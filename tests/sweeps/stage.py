@@ -24,6 +24,8 @@ VCD = str(Path(sys.executable).parent / "vcd")
 FULL = os.environ.get("CSE_SWEEP") == "full"
 STEP = 1 if FULL else 12
 _PATIENCE = 60
+#: Seconds in which a deletion comes to its end, at the speed of the stage's guests.
+_HELD_BACK = 3.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.process, self.cloud = start_simulator(folder, "--guest-speed", "50")
         self.home = folder / "home"
+        self.elsewhere = folder / "elsewhere"
         self.control = Control(self.cloud)
         self.environment = {**clean_environment(self.home), **self.cloud.environment()}
         self.log_in()
@@ -103,25 +106,27 @@ class Stage:
     def log_in(self) -> None:
         """Begin a new session."""
         log_in(self.cloud, self.home)
+        log_in(self.cloud, self.elsewhere)
 
     def close(self) -> None:
         """End the simulator."""
         stop_simulator(self.process)
 
-    def start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+    def start(self, words: Sequence[str], home: Path | None = None) -> subprocess.Popen[bytes]:
         """Start `vcd cse ...`."""
+        home = home or self.home
         return subprocess.Popen(
             [VCD, "cse", *words],
-            cwd=self.home,
-            env=self.environment,
+            cwd=home,
+            env={**self.environment, "HOME": str(home)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
 
-    def run(self, words: Sequence[str]) -> Ended:
+    def run(self, words: Sequence[str], home: Path | None = None) -> Ended:
         """Run `vcd cse ...` to its end."""
-        process = self.start(words)
+        process = self.start(words, home)
         _out, err = process.communicate()
         return Ended(process.returncode, err.decode())
 
@@ -144,6 +149,24 @@ class Stage:
         self.control.ask("DELETE", "faults")
         killed = process.returncode == -signal.SIGKILL
         return Ended(process.returncode, err.decode(), killed)
+
+    def deleted_meanwhile(self, words: Sequence[str], number: int) -> tuple[Ended, bool]:
+        """Run, and delete the cluster from elsewhere while request `number` is held back.
+
+        Says also whether there was anything to delete.
+        """
+        self.control.set("faults", kind="slow", at=number, seconds=_HELD_BACK)
+        process = self.start(words)
+        deleted = False
+        while process.poll() is None:
+            if any(rule["hit"] for rule in self.control.get("faults")):
+                words = ("cluster", "delete", NAME, "--yes", "--break-lock")
+                deleted = self.run(words, self.elsewhere).code == 0
+                break
+            time.sleep(0.01)
+        _out, err = process.communicate()
+        self.control.ask("DELETE", "faults")
+        return Ended(process.returncode, err.decode()), deleted
 
     def spoiled(self, words: Sequence[str], rule: Mapping[str, object]) -> tuple[Ended, bool]:
         """Run under a rule of faults; say also whether it struck."""

@@ -9,12 +9,13 @@ off in one recompose, changed in a second and started together.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.check import Found
-from cse_client.engines.direct.delete import delete_vapp
+from cse_client.engines.direct.delete import DeletedMeanwhile, delete_vapp, noticing_deletion
 from cse_client.engines.direct.inspect import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.machines import Machines
@@ -177,20 +178,29 @@ class Creation:
         Raises what failed first; what the rollback could not remove is in its notes.
         """
         try:
-            self._claim_earlier()
-            carry_out(self.steps(), self._progress, self._observe)
-            if self._found.spec.seal and self._options.wait:
-                self._seal()
+            with self._noticing_deletion():
+                self._claim_earlier()
+                carry_out(self.steps(), self._progress, self._observe)
+                if self._found.spec.seal and self._options.wait:
+                    self._seal()
         except (NotFinished, KeyboardInterrupt):
             self._give_free()
             raise
-        except SessionInvalid:
+        except (SessionInvalid, DeletedMeanwhile):
             raise
         except CseError as error:
             self._after_failure(error)
             raise
         finally:
             self._lock.leave_here()
+
+    def _noticing_deletion(self) -> AbstractContextManager[None]:
+        machines = self._machines
+        return noticing_deletion(
+            self._gateway,
+            self._found.spec.name,
+            lambda: machines.vapp.href if machines.vapp is not None else "",
+        )
 
     def _claim_earlier(self) -> None:
         """Keep everybody else off the name; claim the vApp of an earlier run before touching it."""
@@ -357,7 +367,8 @@ class Creation:
         """Return the cluster as it is known at the end of `run`."""
         verdict = self._verdict
         if verdict is not None:
-            self._machines.look()
+            with self._noticing_deletion():
+                self._machines.look()
         if self._machines.vapp is None:
             raise CseError(f"Cluster '{self._found.spec.name}' has disappeared.")
         return describe_cluster(

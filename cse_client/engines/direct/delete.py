@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import ca_file
 from cse_client.engines.direct.names import id_in_description
-from cse_client.errors import Conflict, CseError, NotFound, TaskFailed, VcdFault
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    Interrupted,
+    NotFound,
+    SessionInvalid,
+    TaskFailed,
+    VcdFault,
+    WrongUsage,
+)
 from cse_client.model import Deletion, Event, EventKind, Progress, VApp, VAppRecord, Vdc
 from cse_client.vcd import tasks
-
-_BAD_REQUEST = 400
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.lock import ClusterLock
     from cse_client.vcd.gateway import Gateway
+
+_BAD_REQUEST = 400
+
+
+class DeletedMeanwhile(NotFound):
+    """The cluster that a command was at work on was deleted from elsewhere."""
+
+
+@contextlib.contextmanager
+def noticing_deletion(gateway: Gateway, name: str, href: Callable[[], str]) -> Iterator[None]:
+    """Tell a failure that came because cluster `name` was deleted by somebody else as just that.
+
+    A vApp that is no more answers as one that is forbidden (403), and its task or its nodes fail
+    in many ways: all of them are symptoms. `href` returns the vApp's, empty while there is none.
+
+    Raises:
+        DeletedMeanwhile: instead of what was raised within, which is its cause.
+    """
+    try:
+        yield
+    except (DeletedMeanwhile, SessionInvalid, Interrupted, WrongUsage):
+        raise
+    except CseError as error:
+        if not _is_gone(gateway, href(), error):
+            raise
+        told = DeletedMeanwhile(
+            f"Cluster '{name}' was deleted by somebody else while this command was changing it.",
+            hint="See which there are: vcd cse cluster list",
+        )
+        told.notes.append(f"It was first noticed as: {error.message}")
+        raise told from error
+
+
+def _is_gone(gateway: Gateway, href: str, error: CseError) -> bool:
+    unreachable = (
+        isinstance(error, VcdFault) and not isinstance(error, TaskFailed) and not error.status
+    )
+    if unreachable or not href:
+        return False
+    try:
+        return gateway.gone(href)
+    except CseError:
+        return False
 
 
 def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.check import Found
+from cse_client.engines.direct.delete import DeletedMeanwhile
 from cse_client.engines.direct.inspect import look_at_cluster
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation, with_workers
@@ -147,7 +148,8 @@ class Growth:
         Raises what failed first; what the rollback could not remove is in its notes.
         """
         try:
-            carry_out(self.steps(), self._progress, self._observe)
+            with self._standing.noticing_deletion():
+                carry_out(self.steps(), self._progress, self._observe)
         except KeyboardInterrupt:
             self._standing.lock.release(self._machines.href)
             raise Interrupted(
@@ -158,7 +160,7 @@ class Growth:
             late.notes.append("The same command again carries on.")
             self._standing.lock.release(self._machines.href)
             raise
-        except SessionInvalid:
+        except (SessionInvalid, DeletedMeanwhile):
             raise
         except CseError as error:
             self._after_failure(error)

@@ -172,7 +172,8 @@ class Scaling:
             break_lock=options.break_lock,
         )
         try:
-            yield standing
+            with standing.noticing_deletion():
+                yield standing
         finally:
             standing.lock.leave_here()
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from cse_client.engines.direct.delete import DeletedMeanwhile
 from cse_client.engines.direct.operation import SHRINK, Operation, with_workers
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.standing import Standing
@@ -153,7 +154,8 @@ class Shrinking:
         """Carry it out and say what went. Nodes that are gone already are no error."""
         name = self._standing.name
         try:
-            carry_out(self.steps(), self._progress, lambda: None)
+            with self._standing.noticing_deletion():
+                carry_out(self.steps(), self._progress, lambda: None)
         except KeyboardInterrupt:
             self._standing.lock.release(self._standing.vapp.href)
             raise Interrupted(
@@ -161,7 +163,7 @@ class Shrinking:
                 f" '{name}'.",
                 hint="The same command again carries on.",
             ) from None
-        except SessionInvalid:
+        except (SessionInvalid, DeletedMeanwhile):
             raise
         except CseError as error:
             if self._claimed:

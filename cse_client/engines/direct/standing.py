@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from cse_client.engines.direct.access import (
     endpoint_host,
     find_pki,
 )
-from cse_client.engines.direct.delete import find_cluster
+from cse_client.engines.direct.delete import find_cluster, noticing_deletion
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.operation import Operation, read_operation
 from cse_client.errors import Conflict, NotFound
@@ -65,6 +66,10 @@ class Standing:
     def again(self) -> Standing:
         """Return the cluster with its vApp read anew."""
         return replace(self, vapp=self.gateway.vapp(self.vapp.href))
+
+    def noticing_deletion(self) -> AbstractContextManager[None]:
+        """Tell failures that come of the cluster's deletion so, see `delete.noticing_deletion`."""
+        return noticing_deletion(self.gateway, self.name, lambda: self.vapp.href)
 
     def pki(self) -> ClusterPKI:
         """Return the CA keys. Raises NotFound or Refused, see `access.find_pki`."""

@@ -113,6 +113,14 @@ def test_a_refusal_names_the_right_and_who_grants_it() -> None:
     error = told(403, "No.", "ACCESS_TO_RESOURCE_IS_FORBIDDEN", Action("x", right="vApp: Delete"))
     assert '"vApp: Delete"' in error.hint
     assert "organization administrator" in error.hint
+    assert "deleted" not in error.hint
+
+
+def test_a_thing_without_access_may_be_gone() -> None:
+    text = 'No access to entity "(com.vmware.vcloud.entity.vapp:1)".'
+    error = told(403, text, "ACCESS_TO_RESOURCE_IS_FORBIDDEN", Action("x", right="vApp: Delete"))
+    assert isinstance(error, Refused)
+    assert error.hint.startswith("it may have been deleted meanwhile; otherwise the right")
 
 
 def test_nothing_secret_survives_in_a_message() -> None:
