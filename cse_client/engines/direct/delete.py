@@ -77,7 +77,10 @@ def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str,
     client died before it could be tagged). Raises NotFound, or Conflict for any other vApp.
     """
     record, vapp = find_vapp(gateway, vdc, name)
-    metadata = gateway.vapp_metadata(record.href)
+    try:
+        metadata = gateway.vapp_metadata(record.href)
+    except NotFound:
+        raise _no_cluster(vdc, name) from None
     return vapp, metadata
 
 
@@ -89,17 +92,25 @@ def find_vapp(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
     """
     record = gateway.find_vapp(vdc, name)
     if record is None:
-        raise NotFound(
-            f"Cluster '{name}' was not found in VDC '{vdc.name}'.",
-            hint="See which there are: vcd cse cluster list",
-        )
-    vapp = gateway.vapp(record.href)
+        raise _no_cluster(vdc, name)
+    try:
+        vapp = gateway.vapp(record.href)
+    except NotFound:
+        # deleted a moment ago
+        raise _no_cluster(vdc, name) from None
     if keys.CLUSTER_ID not in record.metadata and not id_in_description(vapp.description):
         raise Conflict(
             f"vApp '{name}' exists but is not a Kubernetes cluster.",
             hint=f"To look at it: vcd vapp info {name}",
         )
     return record, vapp
+
+
+def _no_cluster(vdc: Vdc, name: str) -> NotFound:
+    return NotFound(
+        f"Cluster '{name}' was not found in VDC '{vdc.name}'.",
+        hint="See which there are: vcd cse cluster list",
+    )
 
 
 def delete_vapp(gateway: Gateway, vapp_href: str, *, deadline: float) -> None:
