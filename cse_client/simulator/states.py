@@ -17,7 +17,7 @@ class Pace:
 
     `instant`: a task is over when the request that began it has been answered. `polls` > 0: a
     task is over at the Nth look at it (or at its owner). Otherwise by the simulator's clock:
-    realistic durations multiplied by `scale`.
+    realistic durations multiplied by `scale`, the boots of guests as well.
     """
 
     instant: bool = True

@@ -35,12 +35,15 @@ _LEASE_CHECK = 0.25
 
 @dataclass
 class GuestOptions:
-    """How guests are run: whether at all, and what `guest.GuestSettings` gets."""
+    """How guests are run: whether at all, and what `guest.GuestSettings` gets.
+
+    `boot_delay` of None: as the cloud's pace has it.
+    """
 
     enabled: bool = True
     speed: float = 1.0
     customization_timeout: float = 100.0
-    boot_delay: float = 0.0
+    boot_delay: float | None = None
 
 
 @dataclass

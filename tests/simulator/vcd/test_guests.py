@@ -145,3 +145,22 @@ class _Elsewhere:
 class Remote(Tenant):
     def __init__(self, values) -> None:
         super().__init__(_Elsewhere(values))
+
+
+def test_with_the_pace_of_tasks_guests_take_their_time_to_boot():
+    with Simulator(guest_speed=20, time="seconds:0.05") as simulator:
+        tenant = Tenant(simulator).login()
+
+        def idle():
+            return not simulator.cloud.tasks.running
+
+        vapp = tenant.compose("slow").headers["Location"]
+        until(idle, "the vApp is not made")
+        tenant.add_vms(vapp, "late", power_on=True, script=SCRIPT)
+        until(idle, "the VM is not made")
+        on = time.monotonic()
+        vm = tenant.one("vm", "late")
+        until(lambda: gc_status(tenant, vm) == "GC_COMPLETE", "customization does not end")
+        # a minute, scaled; the task ends a moment after the VM was powered on
+        assert time.monotonic() - on > 60 * 0.05 * 0.9
+        tenant.close()
