@@ -91,6 +91,8 @@ class Creation:
         self._verdict: Verdict | None = None
         self._recorded = False
         self._claimed = False
+        # False while VCD makes it: a vApp that cannot be made may go by itself
+        self._vapp_stood = found.vapp is not None
         self.wrote_something = found.vapp is not None
 
     def steps(self) -> list[Step]:
@@ -195,11 +197,10 @@ class Creation:
             self._lock.leave_here()
 
     def _noticing_deletion(self) -> AbstractContextManager[None]:
-        machines = self._machines
         return noticing_deletion(
             self._gateway,
             self._found.spec.name,
-            lambda: machines.vapp.href if machines.vapp is not None else "",
+            lambda: self._machines.href if self._vapp_stood else "",
         )
 
     def _claim_earlier(self) -> None:
@@ -237,6 +238,7 @@ class Creation:
             vapp = self._gateway.vapp(href)
         if machines.cluster_id in vapp.description:
             machines.vapp = vapp
+            self._vapp_stood = True
             self._metadata = self._gateway.vapp_metadata(href)
 
     def _compose(self) -> None:
@@ -256,6 +258,7 @@ class Creation:
             description=description,
         )
         tasks.wait(self._gateway, task, deadline=self._deadline)
+        self._vapp_stood = True
 
     def _tag(self) -> None:
         values = keys.initial(self._found.spec, self._found.template, self._machines.cluster_id)
