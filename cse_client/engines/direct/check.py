@@ -121,34 +121,14 @@ def _check(
         problems.append(taken)
     if earlier is not None:
         spec = _resumed_spec(spec, earlier)
-    template: Template | None = None
-    try:
-        template = choose(templates(), spec.template, spec.template_revision)
-    except CseError as problem:
-        problems.append(problem)
-    checked = preflight.check_create(
-        gateway,
-        spec,
-        vdc,
-        template,
-        vms_present=len(earlier.vapp.vms) if earlier is not None else 0,
-    )
-    problems.extend(checked.problems)
-    if problems:
+    present = len(earlier.vapp.vms) if earlier is not None else 0
+    found = _resolve(gateway, spec, vdc, templates, present, problems)
+    if found is None:
         raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
-    assert template is not None  # noqa: S101  (a missing template is a problem above)
-    assert checked.network is not None and checked.template_vm is not None  # noqa: S101
-    return Found(
-        spec=spec,
-        vdc=vdc,
-        template=template,
-        template_vm=checked.template_vm,
-        network=checked.network,
-        storage_profile=checked.storage_profile,
-        warnings=tuple(checked.warnings),
-        vapp=earlier.vapp if earlier is not None else None,
-        cluster_id=earlier.cluster_id if earlier is not None else "",
-        metadata=earlier.metadata if earlier is not None else {},
+    if earlier is None:
+        return found
+    return replace(
+        found, vapp=earlier.vapp, cluster_id=earlier.cluster_id, metadata=earlier.metadata
     )
 
 
@@ -161,37 +141,52 @@ def _check_growth(
 ) -> Found:
     spec = _inherited(standing, wanted, target)
     problems: list[CseError] = []
+    present = 1 + sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
+    found = _resolve(gateway, spec, standing.vdc, templates, present, problems)
+    if found is None:
+        raise _all_of(problems, f"Cluster '{standing.name}' cannot be changed")
+    if spec.network not in standing.vapp.networks:
+        raise Conflict(
+            f"Cluster '{standing.name}' is on the network"
+            f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
+            hint="All nodes of a cluster share one network: leave --network out.",
+        )
+    return replace(
+        found,
+        vapp=standing.vapp,
+        cluster_id=standing.metadata[keys.CLUSTER_ID],
+        metadata=standing.metadata,
+    )
+
+
+def _resolve(
+    gateway: Gateway,
+    spec: ClusterSpec,
+    vdc: Vdc,
+    templates: Callable[[], Sequence[Template]],
+    present: int,
+    problems: list[CseError],
+) -> Found | None:
+    """Find what `spec` names; add to `problems` what is wrong, None when there is any."""
     template: Template | None = None
     try:
         template = choose(templates(), spec.template, spec.template_revision)
     except CseError as problem:
         problems.append(problem)
-    present = sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
-    checked = preflight.check_create(gateway, spec, standing.vdc, template, vms_present=present + 1)
+    checked = preflight.check_create(gateway, spec, vdc, template, vms_present=present)
     problems.extend(checked.problems)
-    if not problems and spec.network not in standing.vapp.networks:
-        problems.append(
-            Conflict(
-                f"Cluster '{standing.name}' is on the network"
-                f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
-                hint="All nodes of a cluster share one network: leave --network out.",
-            )
-        )
     if problems:
-        raise _all_of(problems, f"Cluster '{standing.name}' cannot be changed")
+        return None
     assert template is not None  # noqa: S101  (a missing template is a problem above)
     assert checked.network is not None and checked.template_vm is not None  # noqa: S101
     return Found(
         spec=spec,
-        vdc=standing.vdc,
+        vdc=vdc,
         template=template,
         template_vm=checked.template_vm,
         network=checked.network,
         storage_profile=checked.storage_profile,
         warnings=tuple(checked.warnings),
-        vapp=standing.vapp,
-        cluster_id=standing.metadata[keys.CLUSTER_ID],
-        metadata=standing.metadata,
     )
 
 
