@@ -1,6 +1,6 @@
 # make demo    a cluster on a simulated VMware Cloud Director, from login to deletion
 # make test    all tests
-# make sweep   kill the client after, and spoil, every request of every operation: hours
+# make sweep   kill the client after, and spoil, every request of every operation: 40 minutes
 # make lint    all linters
 # make docs    write docs/cli.md anew
 # make clean   remove what these made
