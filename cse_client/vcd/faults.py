@@ -58,7 +58,8 @@ _ONE_OFFERED = re.compile(r"(?P<version>\d+\.\d+)(?P<alpha>[^\s,\]]*)\s*(?P<depr
 _MAX_TEXT = 700
 
 _TOO_MANY_REQUESTS = 429
-_TRANSIENT = (502, 503, 504)
+_PROVIDERS_TROUBLE = "if it happens again, tell your provider the time and the request"
+_WAY_BROKE_OFF = "check the network and the VPN, then run the same command again"
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,13 @@ def _refusal(status: int, said: Said, action: Action) -> CseError:
         return Refused(sentence)
     if status == _TOO_MANY_REQUESTS:
         return VcdFault(sentence, status=status, request_id=said.request_id, repeatable=True)
-    return VcdFault(sentence, status=status, code=said.code, request_id=said.request_id)
+    return VcdFault(
+        sentence,
+        hint=_PROVIDERS_TROUBLE if status >= requests.codes.server_error else "",
+        status=status,
+        code=said.code,
+        request_id=said.request_id,
+    )
 
 
 def _not_from_vcd(status: int, content_type: str, request_id: str, action: Action) -> CseError:
@@ -292,7 +299,11 @@ def from_exception(error: Exception, action: Action, session: Session) -> CseErr
         # ProxyError and ConnectTimeout are among them.
         return _connection_fault(error, start, action, host)
     if isinstance(error, requests.exceptions.Timeout):
-        return VcdFault(start + f"{host} did not answer in time", outcome_unknown=action.changes)
+        return VcdFault(
+            start + f"{host} did not answer in time",
+            hint=_WAY_BROKE_OFF,
+            outcome_unknown=action.changes,
+        )
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
         return VcdFault(start + f"{host} is no valid host name", hint=login_line(session))
     if not isinstance(error, requests.exceptions.RequestException) and isinstance(error, OSError):
@@ -355,4 +366,8 @@ def _connection_fault(error: Exception, start: str, action: Action, host: str) -
             hint="check the host name, the network and the VPN",
             repeatable=True,
         )
-    return VcdFault(start + f"the connection to {host} broke off", outcome_unknown=action.changes)
+    return VcdFault(
+        start + f"the connection to {host} broke off",
+        hint=_WAY_BROKE_OFF,
+        outcome_unknown=action.changes,
+    )

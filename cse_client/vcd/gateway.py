@@ -267,10 +267,10 @@ class Gateway(Tenancy):
         """Delete a vApp and its VMs; with force even a running one.
 
         Raises:
-            NotFound: it is gone already.
+            Refused: this user may not, or it is gone already (`gone` tells them apart).
         """
         url = f"{href}?force={force}&recursive=False"
-        action = Action("delete the vApp", right=_DELETE, missing="the vApp", changes=True)
+        action = Action("delete the vApp", right=_DELETE, changes=True)
         return _task_of(self._transport.delete(url, action).root, action)
 
     def customization_script(self, vm_href: str) -> str:

@@ -158,6 +158,20 @@ def test_no_right_to_create(vcd: Run, cloud: Cloud, home: Path) -> None:
     assert "vApp: Create / Reconfigure" in result.err
 
 
+def test_no_right_to_delete(vcd: Run, cloud: Cloud, control: Control, home: Path) -> None:
+    before = control.get("state")["vapps"]
+    control.set("vapps", prefix="kept", count=1)
+    log_in(cloud, home, user="viewer", password=cloud.others["viewer"])
+    (kept,) = set(control.get("state")["vapps"]) - set(before)
+    result = vcd("cse", "cluster", "delete", kept, "--yes")
+    log_in(cloud, home)
+    removed = vcd("cse", "cluster", "delete", kept, "--yes")
+    assert (result.code, result.out) == (4, "")
+    assert "Error: VCD forbids you to delete the vApp: " in result.err
+    assert 'Hint: The right "vApp: Delete" is needed; ' in result.err
+    assert removed.code == 0, removed.err
+
+
 @pytest.mark.parametrize(
     "words",
     [

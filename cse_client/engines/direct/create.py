@@ -245,8 +245,12 @@ class Creation:
         spec = self._found.spec
         description = describe(spec.name, self._machines.cluster_id)
         self.wrote_something = True
-        href, task = self._gateway.compose(
-            self._found.vdc, spec.name, description, self._found.network
+        href, task = tasks.change(
+            self._gateway,
+            lambda: self._gateway.compose(
+                self._found.vdc, spec.name, description, self._found.network
+            ),
+            deadline=self._deadline,
         )
         # What was just made is known; reading it back would be a request for nothing.
         self._machines.vapp = VApp(

@@ -14,6 +14,7 @@ from cse_client.errors import (
     CseError,
     Interrupted,
     NotFound,
+    Refused,
     SessionInvalid,
     TaskFailed,
     VcdFault,
@@ -64,10 +65,7 @@ def _is_gone(gateway: Gateway, href: str, error: CseError) -> bool:
     )
     if unreachable or not href:
         return False
-    try:
-        return gateway.gone(href)
-    except CseError:
-        return False
+    return _absent(gateway, href)
 
 
 def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:
@@ -117,17 +115,21 @@ def delete_vapp(gateway: Gateway, vapp_href: str, *, deadline: float) -> None:
     """Delete a vApp by force; undeploy it first where VCD insists. Absence is success."""
     try:
         _delete(gateway, vapp_href, deadline)
-    except VcdFault as fault:
-        if gateway.gone(vapp_href):
+    except SessionInvalid:
+        raise
+    except (VcdFault, Refused, NotFound) as fault:
+        if _absent(gateway, vapp_href):
             return
-        if not isinstance(fault, TaskFailed) and fault.status != _BAD_REQUEST:
+        if not isinstance(fault, TaskFailed) and getattr(fault, "status", 0) != _BAD_REQUEST:
             raise
         try:
             task = tasks.change(gateway, lambda: gateway.undeploy(vapp_href), deadline=deadline)
             tasks.wait(gateway, task, deadline=deadline)
             _delete(gateway, vapp_href, deadline)
-        except VcdFault as second:
-            if gateway.gone(vapp_href):
+        except SessionInvalid:
+            raise
+        except (VcdFault, Refused, NotFound) as second:
+            if _absent(gateway, vapp_href):
                 return
             # The first refusal tells why; the second attempt is a note under it.
             fault.notes.append(f"Stopping it first did not help: {second.message}")
@@ -135,8 +137,19 @@ def delete_vapp(gateway: Gateway, vapp_href: str, *, deadline: float) -> None:
 
 
 def _delete(gateway: Gateway, vapp_href: str, deadline: float) -> None:
-    task = tasks.change(gateway, lambda: gateway.delete_vapp(vapp_href), deadline=deadline)
+    # What is deleted twice is as gone as what is deleted once.
+    task = tasks.change(
+        gateway, lambda: gateway.delete_vapp(vapp_href), deadline=deadline, idempotent=True
+    )
     tasks.wait(gateway, task, deadline=deadline)
+
+
+def _absent(gateway: Gateway, vapp_href: str) -> bool:
+    """Say whether it is known to be gone; what goes wrong in looking is no news."""
+    try:
+        return gateway.gone(vapp_href)
+    except CseError:
+        return False
 
 
 def delete_cluster(

@@ -247,7 +247,10 @@ class Growth:
         self._forget([vm.name for vm in doomed], error)
         self._progress(Event(EventKind.DONE, text))
         kept = f" Kept, because healthy: {', '.join(sorted(healthy))}." if healthy else ""
-        error.notes.append(f"Removed again: {len(doomed)} of the new VMs.{kept}")
+        if made:
+            error.notes.append(f"Removed again: {len(doomed)} of the new VMs.{kept}")
+        else:
+            error.notes.append("No new VM had been made, so the cluster is as it was.")
         self._settle(error)
 
     def _healthy(self, error: CseError, made: Sequence[Vm]) -> set[str]:
