@@ -116,13 +116,30 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
             {"cluster": name, "file": str(path)},
         )
     elif run.console.as_json:
-        import yaml
-
-        run.console.document(yaml.safe_load(kubeconfig))
+        run.console.document(_document(kubeconfig))
     else:
         run.console.text(kubeconfig)
     if spec.limited:
         run.console.hint(_limits(name, spec))
+
+
+def _document(kubeconfig: str) -> Any:
+    """Return a kubeconfig as an object. Raises CseError, which quotes nothing of it."""
+    import json
+
+    import yaml
+
+    from cse_client.errors import CseError
+
+    try:
+        document = yaml.safe_load(kubeconfig)
+        json.dumps(document)
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
+        raise CseError(
+            "What came as the kubeconfig is no YAML that JSON can hold.",
+            hint="Without -j it is printed as it came.",
+        ) from None
+    return document
 
 
 def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:

@@ -85,6 +85,7 @@ def _apply(run: Run, document: Any, words: dict[str, Any]) -> None:
 
 def _read(file: str) -> Any:
     """Return what a file says. Raises WrongUsage; nothing of its content gets into the message."""
+    import json
     import sys
 
     import yaml
@@ -98,18 +99,26 @@ def _read(file: str) -> Any:
         else:
             with Path(file).expanduser().open("rb") as stream:
                 text = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise WrongUsage(f"{name} cannot be read: {error.strerror or error}.") from None
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise WrongUsage(f"{name} cannot be read: {reason}.") from None
     if len(text) > _LARGEST_FILE:
         raise WrongUsage(f"{name} is too large to describe a cluster.")
     try:
-        return yaml.safe_load(text)
+        document = yaml.safe_load(text)
+        json.dumps(document)
+    except UnicodeDecodeError:
+        raise WrongUsage(f"{name} is no text.") from None
+    except (TypeError, ValueError, RecursionError):
+        raise WrongUsage(
+            f"{name} holds what JSON cannot say, a date for example.",
+            hint="put dates and the like in quotes",
+        ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise WrongUsage(f"{name} is no YAML{where}.") from None
-    except UnicodeDecodeError:
-        raise WrongUsage(f"{name} is no text.") from None
+    return document
 
 
 def _print_sample(run: Run, release: str | None, output: str) -> None:

@@ -111,7 +111,7 @@ def delete_command(
     `cluster config --save` put into your kubeconfig is taken out again.
     """
     from cse_client.engines.base import Entities
-    from cse_client.errors import WrongUsage
+    from cse_client.errors import CseError, WrongUsage
     from cse_client.model import RunOptions
 
     reference = chosen(name, cluster_id)
@@ -133,6 +133,11 @@ def delete_command(
 
     if report_task(run, deletion, f"cluster {deletion.cluster}"):
         return
+    if deletion.left:
+        raise CseError(
+            f"Cluster {deletion.cluster} is not gone: {', '.join(deletion.left)}.",
+            hint=f"See what is there: vcd cse cluster info {deletion.cluster}",
+        )
     forget_saved(run, deletion, vdc=vdc, org=org, explicit=kubeconfig)
     run.console.sentence(deletion_sentence(deletion), plain(deletion))
 

@@ -282,12 +282,14 @@ def said_of(run: Run, cluster: Cluster) -> None:
     """Print what a cluster consists of after a change."""
     from cse_client.cli.served import report_task
     from cse_client.cli.tables import cluster_object, size_sentence
+    from cse_client.model.server import ServedCluster
 
     name = cluster.summary.name
     if report_task(run, cluster, f"cluster {name}"):
         return
     size = size_sentence(cluster.nodes)
-    if run.wait:
+    if run.wait or isinstance(cluster, ServedCluster):
+        # without a task of its own a server had nothing to do
         said = f"Cluster {name} has {size}."
     else:
         said = f"Cluster {name} is being changed; VCD and its nodes finish alone."

@@ -27,7 +27,7 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
     if pks_plans:
         refuse_pks("-p/--pks-plans")
     found = run.provider("ovdc list").ovdcs()
-    entities = any(one.runtimes or not one.provider for one in found)
+    entities = not any(one.provider for one in found)
     columns = OVDC_RUNTIME_COLUMNS if entities else OVDC_COLUMNS
     run.console.table([ovdc_row(one) for one in found], columns)
 

@@ -46,7 +46,8 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
 
     check_existing_name(name)
     raise_all(check_workers(nodes))
-    remove = tuple(part.strip() for part in nodes_to_remove.split(",") if part.strip())
+    named = (part.strip() for part in nodes_to_remove.split(","))
+    remove = tuple(dict.fromkeys(part for part in named if part))
     spec = nodes_spec(name, nodes, words, remove=remove)
     run.when_interrupted = "The same command again carries on."
     options = RunOptions(

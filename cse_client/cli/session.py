@@ -56,7 +56,12 @@ class Run:
         from cse_client.engines.choice import choose_engine
 
         session, word = self._session()
-        return choose_engine(session, word)
+        engine = choose_engine(session, word)
+        if self.when_interrupted and engine.name == "server":
+            self.when_interrupted = (
+                "The CSE server may go on; see how far it is: vcd cse cluster list"
+            )
+        return engine
 
     def direct_engine(self, what: str) -> DirectEngine:
         """Open the direct engine, for `what` no CSE server can do.

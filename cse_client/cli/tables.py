@@ -202,8 +202,6 @@ def deletion_sentence(deletion: Deletion) -> str:
     """Return what was deleted, and how sure that is."""
     machines = f" and {_count(len(deletion.vms), 'virtual machine')}" if deletion.vms else ""
     name = deletion.cluster
-    if deletion.left:
-        return f"Cluster {name} is deleted, but this is left: {', '.join(deletion.left)}."
     if not deletion.verified_gone:
         return f"Cluster {name} is being deleted: its vApp{machines}."
     verb = "are" if machines else "is"

@@ -417,6 +417,23 @@ def test_a_size_that_is_there_already_asks_for_nothing(cse: Run, served: Served)
     assert served.asked() == [PROBE, INFO]
 
 
+def test_more_named_than_must_go(cse: Run, served: Served) -> None:
+    words = ("cluster", "resize", "blue", "-N", "1", "--nodes-to-remove", "node-c3d4,node-e5f6")
+    result = cse(*words)
+    assert (result.out, result.code) == ("", 2)
+    assert result.err == (
+        "Error: --nodes-to-remove names 2 nodes, but 1 must go to leave 1.\n"
+        "Hint: Name at most 1, or change --nodes.\n"
+    )
+    assert served.asked() == [PROBE, INFO]
+
+
+def test_a_node_named_twice_goes_once(cse: Run, served: Served) -> None:
+    served.accept("DELETE /api/cse/nodes", cluster_name="blue")
+    cse("cluster", "resize", "blue", "-N", "0", "--nodes-to-remove", "node-c3d4,node-c3d4")
+    assert served.body("DELETE /api/cse/nodes")["node_names"] == ["node-c3d4", "node-e5f6"]
+
+
 def test_the_network_is_the_vapps_when_none_is_named(cse: Run, served: Served) -> None:
     served.set(
         "GET /api/vApp/vapp-1",
@@ -488,6 +505,10 @@ def test_the_control_plane_is_not_deleted(cse: Run, served: Served) -> None:
         ["template", "register", "c", "i", "--kubernetes-version", "1.20.1"],
         ["cluster", "create", "blue", "-n", "net1", "--dry-run"],
         ["cluster", "create", "blue", "-n", "net1", "--seal"],
+        ["cluster", "create", "blue", "-n", "net1", "--endpoint", "k8s.example.com"],
+        ["cluster", "resize", "blue", "-N", "3", "--keep-healthy"],
+        ["node", "create", "blue", "--accept-eulas"],
+        ["node", "delete", "blue", "node-c3d4", "--yes", "--force"],
     ],
 )
 def test_what_only_the_direct_engine_can(cse: Run, served: Served, words: list[str]) -> None:

@@ -487,6 +487,9 @@ def test_apply_changes_what_is_there(cse: Run, second: Generation, home: Path) -
     document = {key: one for key, one in ENTITY_31.items() if key != "apiVersion"}
     document = json.loads(json.dumps(document))
     document["spec"]["topology"]["workers"]["count"] = 3
+    there = ENTITY_31["status"]["cloudProperties"]["distribution"]
+    document["spec"]["distribution"] = dict(there)
+    document["spec"]["settings"]["network"]["expose"] = False
     (home / "blue.yaml").write_text(yaml.safe_dump(document))
     call = f"PUT {second.url()}"
     second.accept(call)
@@ -507,6 +510,12 @@ def test_apply_changes_what_is_there(cse: Run, second: Generation, home: Path) -
         ("kind: TKGm\n", "a cluster of Tanzu Kubernetes Grid (TKGm)"),
         ("metadata: {orgName: o}\n", "The file is made for a server of CSE 3.1"),
         ("a: [", "The file 'blue.yaml' is no YAML (line 1, column 5)"),
+        (
+            "metadata: {cluster_name: 2024-01-01}\n",
+            "holds what JSON cannot say, a date for example",
+        ),
+        ("a: &x {b: *x}\n", "holds what JSON cannot say"),
+        ("kind: [native]\n", "The kind '['native']' is not known."),
     ],
 )
 def test_a_file_that_cannot_be_applied(

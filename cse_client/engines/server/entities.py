@@ -21,7 +21,7 @@ from cse_client.engines.server.entity_provider import EntityProvider
 from cse_client.engines.server.entity_reading import ambiguous
 from cse_client.engines.server.entity_sharing import EntitySharing
 from cse_client.engines.server.extension import quoted
-from cse_client.engines.server.served_engine import refuse_direct_words
+from cse_client.engines.server.served_engine import refuse_direct_scaling, refuse_direct_words
 from cse_client.engines.server.waiting import gone
 from cse_client.errors import (
     WrongUsage,
@@ -116,6 +116,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`; the server chooses who goes."""
+        refuse_direct_scaling(spec)
         raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
         one = self._find(spec.cluster, spec.vdc, spec.org)
         wished = self._dialect.group(one.entity, "workers").get("count")
@@ -126,6 +127,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers, or NFS nodes where `spec.nfs`."""
+        refuse_direct_scaling(spec)
         raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
         one = idle(self._find(spec.cluster, spec.vdc, spec.org))
         group = "nfs" if spec.nfs else "workers"
@@ -141,6 +143,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         Raises:
             WrongUsage: workers were named.
         """
+        refuse_direct_scaling(spec)
         one = idle(self._find(spec.cluster, spec.vdc, spec.org))
         going = list(dict.fromkeys(spec.nodes))
         self._check_going(one, going)
@@ -213,7 +216,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         org: str = "",
     ) -> Cluster:
         """Have the server upgrade the cluster to a template of its plan."""
-        if not revision.isdigit():
+        if not (revision.isascii() and revision.isdigit()):
             raise WrongUsage(f"The template's revision '{revision}' is no number.")
         one = idle(self._find(name, vdc, org))
         if self._dialect.camel:
@@ -259,7 +262,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         return self._send(self._change_of(one, body, what), options, progress)
 
     def _change_of(self, one: Found, body: Mapping[str, Any], what: str) -> Change:
-        """Return an update that is done when the cluster has the counts that its body wishes."""
+        """Return an update that is done when the cluster has what its body wishes to change."""
         wanted = {
             group: count
             for group in ("workers", "nfs")
@@ -267,7 +270,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         }
 
         def done(now: Found) -> bool:
-            return all(len(now.names(group)) == count for group, count in wanted.items())
+            counted = all(len(now.names(group)) == count for group, count in wanted.items())
+            return counted and specs.has_template_and_exposure(now, body)
 
         return Change(
             "PUT",

@@ -14,7 +14,7 @@ from typing import Any
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_reading import EntityReading
-from cse_client.engines.server.waiting import follow_effect, follow_task, gone
+from cse_client.engines.server.waiting import follow_effect, follow_task, gone, refuse_older
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed, VcdFault
 from cse_client.model import Event, EventKind, Progress, RunOptions
 from cse_client.model.server import ServedCluster
@@ -34,6 +34,7 @@ class Change:
     `what` is a noun ("creation of cluster 'demo'"); `look` reads the entity anew, `done` says
     whether it is as wanted; `old_task` is the task that it named before. `seen` is the last look.
     A creation says its `vdc`: a server 3.0 may answer with another cluster of that name.
+    `began` is when it was sent (the gateway's clock).
     """
 
     method: str
@@ -47,6 +48,7 @@ class Change:
     show: str = "vcd cse cluster list"
     seen: Found | None = None
     vdc: str = ""
+    began: float = 0.0
 
     @property
     def started(self) -> bool:
@@ -118,6 +120,7 @@ class EntityFollowing(EntityReading):
         deletion: bool = False,
     ) -> Found | None:
         """Send it; None where no answer came and the effect has been waited for."""
+        change.began = self._gateway.clock.monotonic()
         try:
             said = self._server.change(
                 change.method,
@@ -181,7 +184,12 @@ class EntityFollowing(EntityReading):
         def reached() -> bool:
             if deletion:
                 return gone(change.look)
-            return change.reached() or (change.started and not hidden)
+            first = change.seen is None
+            done = change.reached() or (change.started and not hidden)
+            if first and change.vdc and change.seen is not None and not hidden:
+                href = change.seen.external_id
+                refuse_older(self._gateway, self._root, change.seen.name, href, change.began)
+            return done
 
         follow_effect(
             self._gateway,

@@ -13,7 +13,7 @@ from typing import Any
 from cse_client.engines.server.entity_reading import EntityReading
 from cse_client.engines.server.legacy_documents import mapping, mappings, text
 from cse_client.engines.server.legacy_provider import control_server, need_administrator
-from cse_client.engines.server.waiting import follow_task
+from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import WrongUsage
 from cse_client.model import Progress, RunOptions, Vdc
 from cse_client.model.server import ComputePolicy, OvdcState
@@ -40,7 +40,10 @@ class EntityProvider(EntityReading):
             Refused: this user is no system administrator; the server itself does not look.
             WrongUsage: the server is a 3.0.
         """
-        self._need_3_1("system config")
+        if self._found.version.startswith("3.0"):
+            raise WrongUsage(
+                f"CSE server {self._found.version} has no `system config`: it came with CSE 3.1."
+            )
         need_administrator(self._gateway, self._session, "see the CSE server's configuration")
         said = self._root.get("/system/config", "show the CSE server's configuration")
         return mapping(said, "the configuration")
@@ -151,12 +154,21 @@ class EntityProvider(EntityReading):
         if not self._found.version.startswith("3.0"):
             body["org_name"] = vdc.org
         deadline = self._gateway.clock.monotonic() + options.timeout
-        said = self._server.change(
-            "PUT", f"/ovdc/{identity}", f"change VDC '{name}'", deadline=deadline, body=body
+        what = f"{'enabling' if enabled else 'disabling'} of VDC '{name}'"
+        said = change_or_effect(
+            self._gateway,
+            lambda: self._server.change(
+                "PUT", f"/ovdc/{identity}", f"change VDC '{name}'", deadline=deadline, body=body
+            ),
+            lambda: enabled == (_NATIVE in _state(self._ovdc(name, identity)).runtimes),
+            what=what,
+            deadline=deadline,
+            progress=progress,
+            look=f"vcd cse ovdc info {name}",
+            wait=options.wait,
         )
         href = text(mapping(said or {}, "the change of the VDC"), "task_href")
         if href and options.wait:
-            what = f"{'enabling' if enabled else 'disabling'} of VDC '{name}'"
             follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
         return href
 

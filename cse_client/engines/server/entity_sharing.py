@@ -12,6 +12,7 @@ from cse_client.engines.server.entity_following import EntityFollowing
 from cse_client.engines.server.entity_reading import URN
 from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.legacy_documents import mapping, text
+from cse_client.engines.server.waiting import change_or_effect
 from cse_client.errors import NotFound, Refused, WrongUsage
 from cse_client.model.server import ACCESS_LEVELS, Share
 
@@ -95,13 +96,22 @@ class EntitySharing(EntityFollowing):
             }
             for one in shares
         ]
-        self._server.change(
-            "PUT",
-            f"/cluster/{quoted(identity)}/acl",
-            f"change who cluster '{name}' is shared with",
-            deadline=self._gateway.clock.monotonic() + _CHANGE_SECONDS,
-            body={"accessSetting": settings},
-            missing=f"cluster '{name}'",
+        deadline = self._gateway.clock.monotonic() + _CHANGE_SECONDS
+        wanted = {(one.username, one.level) for one in shares}
+        change_or_effect(
+            self._gateway,
+            lambda: self._server.change(
+                "PUT",
+                f"/cluster/{quoted(identity)}/acl",
+                f"change who cluster '{name}' is shared with",
+                deadline=deadline,
+                body={"accessSetting": settings},
+                missing=f"cluster '{name}'",
+            ),
+            lambda: {(one.username, one.level) for one in self._shares(identity)} == wanted,
+            what=f"change of who cluster '{name}' is shared with",
+            deadline=deadline,
+            look=f"vcd cse cluster share-list {_option(name)}",
         )
 
     def _need_sharing(self) -> None:

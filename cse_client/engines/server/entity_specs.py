@@ -135,11 +135,12 @@ def wished(server: Dialect, one: Found) -> dict[str, Any]:
     """
     entity = dict(without_nulls(one.entity))
     entity.pop("status", None)
+    entity.setdefault("spec", {})
     if server.payload:
         entity[server.version_key] = server.payload
     if not one.dialect.camel:
         return entity
-    spec = entity.setdefault("spec", {})
+    spec = entity["spec"]
     there = part(one.entity, "status", "cloudProperties")
     if part(there, "distribution"):
         spec["distribution"] = dict(part(there, "distribution"))
@@ -219,7 +220,7 @@ def check_applied(server: Dialect, document: Any) -> list[CseError]:
             WrongUsage("The file does not describe a cluster: it is no YAML object.", hint=sample)
         ]
     kind = document.get("kind")
-    if kind in _OTHER_KINDS:
+    if isinstance(kind, str) and kind in _OTHER_KINDS:
         return [
             WrongUsage(
                 f"The file describes a cluster of {_OTHER_KINDS[kind]}, and this client makes "
@@ -265,7 +266,17 @@ def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
         count = dialect.group(body, group).get("count")
         if len(one.names(group)) != (default if count is None else count):
             return False
+    if not has_template_and_exposure(one, body):
+        return False
     wish = {**part(body, "spec")}
+    wish.pop(dialect.distribution, None)
+    return _covers(part(one.entity, "spec"), wish)
+
+
+def has_template_and_exposure(one: Found, body: Mapping[str, Any]) -> bool:
+    """Say whether a cluster is of the template and as exposed as a body says, if it says."""
+    dialect = one.dialect
+    wish = part(body, "spec")
     said = part(wish, dialect.distribution)
     there = dialect.template_of(one.entity)
     for now, then in zip((said.get(dialect.template), said.get(dialect.revision)), there):
@@ -273,10 +284,7 @@ def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
             return False
     exposed = part(one.entity, "status", "cloudProperties").get("exposed")
     expose = part(wish, "settings", "network").get("expose")
-    if isinstance(exposed, bool) and isinstance(expose, bool) and expose != exposed:
-        return False
-    wish.pop(dialect.distribution, None)
-    return _covers(part(one.entity, "spec"), wish)
+    return not (isinstance(exposed, bool) and isinstance(expose, bool) and expose != exposed)
 
 
 def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:

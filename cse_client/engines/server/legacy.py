@@ -20,9 +20,16 @@ from cse_client.engines.server.legacy_parts import (
 )
 from cse_client.engines.server.legacy_provider import LegacyProvider
 from cse_client.engines.server.legacy_reading import LegacyReading
-from cse_client.engines.server.served_engine import refuse_direct_words
-from cse_client.engines.server.waiting import follow_effect, follow_task, gone
-from cse_client.errors import CseError, NotFound, Refused, VcdFault, WrongUsage
+from cse_client.engines.server.served_engine import refuse_direct_scaling, refuse_direct_words
+from cse_client.engines.server.waiting import follow_effect, follow_task, gone, refuse_older
+from cse_client.errors import (
+    CseError,
+    NotFound,
+    Refused,
+    TaskFailed,
+    VcdFault,
+    WrongUsage,
+)
 from cse_client.model import (
     CONTROL_PLANE,
     NFS,
@@ -64,13 +71,27 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             **self._template(spec),
         }
 
+        what = f"creation of cluster '{spec.name}'"
+        began = self._gateway.clock.monotonic()
+        looks: list[bool] = []
+
         def made() -> bool:
             try:
-                return complete(self._read(spec.name, place), spec.workers)
+                now = self._read(spec.name, place)
             except NotFound:
+                if any(looks):
+                    raise TaskFailed(
+                        f"the {what} failed: the cluster was there and is gone",
+                        hint="vcd cse cluster list",
+                    ) from None
+                looks.append(False)
                 return False
+            if not looks:
+                href = documents.text(now.document, "vapp_href")
+                refuse_older(self._gateway, self._server, spec.name, href, began)
+            looks.append(True)
+            return complete(now, spec.workers)
 
-        what = f"creation of cluster '{spec.name}'"
         answer = self._carry_out("POST", "/clusters", what, body, options, progress, made)
         return self._result(spec.name, place, answer, options)
 
@@ -79,6 +100,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
         The server's own resize only grows; to shrink, nodes are deleted by name.
         """
+        refuse_direct_scaling(spec)
         place = self._place(spec.vdc, spec.org)
         before = self._read(spec.cluster, place)
         workers = [node.name for node in before.nodes if node.kind == WORKER]
@@ -98,14 +120,20 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers, or NFS nodes where `spec.nfs`."""
+        refuse_direct_scaling(spec)
         place = self._place(spec.vdc, spec.org)
         before = self._read(spec.cluster, place)
         kind = NFS if spec.nfs else WORKER
         wanted = count(before, kind) + spec.workers
+
+        def added() -> bool:
+            now = self._read(spec.cluster, place)
+            return complete(now, 0) and count(now, kind) >= wanted
+
         body = {**self._growth(spec, before, options), "enable_nfs": spec.nfs, **place}
         answer = self._carry_out(
             "POST", "/nodes", f"addition of nodes to cluster '{spec.cluster}'", body,
-            options, progress, lambda: count(self._read(spec.cluster, place), kind) >= wanted,
+            options, progress, added,
         )  # fmt: skip
         return self._result(spec.cluster, place, answer, options)
 
@@ -113,6 +141,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         self, spec: RemovalSpec, options: RunOptions, progress: Progress
     ) -> ServedRemoval:
         """Have the server drain and delete nodes. It would accept unknown names, so look first."""
+        refuse_direct_scaling(spec)
         place = self._place(spec.vdc, spec.org)
         present = {node.name: node.kind for node in self._read(spec.cluster, place).nodes}
         unknown = [name for name in spec.nodes if name not in present]
@@ -225,6 +254,10 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         href = documents.text(answer, "task_href")
         if options.wait and href:
             self._await(href, what, deadline, progress, reached, look)
+        elif options.wait:
+            follow_effect(
+                self._gateway, reached, what=what, deadline=deadline, progress=progress, look=look
+            )
         return answer
 
     def _await(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cse_client.errors import NotFound
+from cse_client.errors import NotFound, WrongUsage
 from cse_client.model import WORKER, ClusterSpec
 from cse_client.model.scaling import NodesSpec
 from cse_client.model.server import ServedCluster
@@ -50,5 +50,13 @@ def leaving(workers: Sequence[str], spec: NodesSpec) -> list[str]:
             f"cluster '{spec.cluster}' has no worker {', '.join(unknown)}",
             hint=f"see which there are: vcd cse node list {spec.cluster}",
         )
-    others = [name for name in reversed(workers) if name not in spec.remove]
-    return [*spec.remove, *others][: len(workers) - spec.workers]
+    named = list(dict.fromkeys(spec.remove))
+    surplus = len(workers) - spec.workers
+    if len(named) > surplus:
+        raise WrongUsage(
+            f"--nodes-to-remove names {len(named)} nodes, but {surplus} must go to leave"
+            f" {spec.workers}.",
+            hint=f"Name at most {surplus}, or change --nodes.",
+        )
+    others = [name for name in reversed(workers) if name not in named]
+    return [*named, *others][:surplus]

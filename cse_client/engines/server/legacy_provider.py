@@ -7,7 +7,7 @@ from typing import Any
 
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.extension import Extension
-from cse_client.engines.server.waiting import follow_task
+from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import Refused, WrongUsage
 from cse_client.model import Progress, RunOptions, Session, Vdc
 from cse_client.model.server import ComputePolicy, OvdcState
@@ -17,6 +17,10 @@ __all__ = ["LegacyProvider", "control_server", "need_administrator"]
 
 #: Seconds in which a change without a task must have been accepted.
 _SMALL_CHANGE_SECONDS = 60.0
+
+#: What a server says of itself after an action (container-service-extension 2.6.1 and 3.1.4,
+#: container_service_extension/service.py `ServerState`; shown to system administrators).
+_STATES = {"enable": "Running", "disable": "Disabled"}
 
 _NATIVE, _NONE = "native", "none"
 
@@ -28,14 +32,35 @@ def control_server(server: Extension, gateway: Gateway, action: str) -> str:
         Refused: this user may not.
     """
     deadline = gateway.clock.monotonic() + _SMALL_CHANGE_SECONDS
-    said = server.change(
-        "PUT",
-        "/system",
-        f"{action} the CSE server",
-        deadline=deadline,
-        body={"server_action": action},
-    )
+
+    def send() -> Any:
+        return server.change(
+            "PUT",
+            "/system",
+            f"{action} the CSE server",
+            deadline=deadline,
+            body={"server_action": action},
+        )
+
+    def reached() -> bool:
+        state = mapping_of_system(server).get("status")
+        return str(state) == _STATES[action]
+
+    if action not in _STATES:
+        # a server that has stopped answers no more
+        said = send()
+    else:
+        what = f"change of the CSE server ({action})"
+        said = change_or_effect(
+            gateway, send, reached, what=what, deadline=deadline, look="vcd cse system info"
+        )
     return documents.text(said or {}, "message") or f"The CSE server accepted: {action}."
+
+
+def mapping_of_system(server: Extension) -> Mapping[str, Any]:
+    """Return the server's description of itself."""
+    said = server.get("/system", "look at the CSE server")
+    return documents.mapping(said, "the server's description")
 
 
 def need_administrator(gateway: Gateway, session: Session, what: str) -> None:
@@ -146,12 +171,22 @@ class LegacyProvider:
             "k8s_provider": provider,
         }
         verb = "disabling" if provider == _NONE else "enabling"
-        said = self._server.change(
-            "PUT",
-            f"/ovdc/{identity}",
-            f"change VDC '{name}'",
-            deadline=self._deadline(options),
-            body=body,
+        deadline = self._deadline(options)
+        said = change_or_effect(
+            self._gateway,
+            lambda: self._server.change(
+                "PUT",
+                f"/ovdc/{identity}",
+                f"change VDC '{name}'",
+                deadline=deadline,
+                body=body,
+            ),
+            lambda: self.ovdc(name, org=org).provider == provider,
+            what=f"{verb} of VDC '{name}'",
+            deadline=deadline,
+            progress=progress,
+            look=f"vcd cse ovdc info {name}",
+            wait=options.wait,
         )
         answer = documents.mapping(said or {}, "the change of the VDC")
         return self._ended(answer, f"{verb} of VDC '{name}'", options, progress)
@@ -161,17 +196,31 @@ class LegacyProvider:
     ) -> Mapping[str, Any]:
         self._need_administrator("change an org VDC's compute policies")
         _vdc, identity = self._find(vdc, org)
-        said = self._server.change(
-            "PUT",
-            f"/ovdc/{identity}/compute-policies",
-            f"{action} compute policy '{policy}'",
-            deadline=self._gateway.clock.monotonic() + _SMALL_CHANGE_SECONDS,
-            body={
-                "ovdc_id": identity,
-                "compute_policy_name": policy,
-                "action": action,
-                "remove_compute_policy_from_vms": force,
-            },
+        deadline = self._gateway.clock.monotonic() + _SMALL_CHANGE_SECONDS
+        body = {
+            "ovdc_id": identity,
+            "compute_policy_name": policy,
+            "action": action,
+            "remove_compute_policy_from_vms": force,
+        }
+
+        def reached() -> bool:
+            there = any(one.name == policy for one in self.compute_policies(vdc, org))
+            return there == (action == "add")
+
+        said = change_or_effect(
+            self._gateway,
+            lambda: self._server.change(
+                "PUT",
+                f"/ovdc/{identity}/compute-policies",
+                f"{action} compute policy '{policy}'",
+                deadline=deadline,
+                body=body,
+            ),
+            reached,
+            what=f"change of the compute policies of VDC '{vdc}'",
+            deadline=deadline,
+            look=f"vcd cse ovdc compute-policy list {org} {vdc}",
         )
         return documents.mapping(said or {}, "the change of the policies")
 

@@ -8,10 +8,11 @@ from cse_client.engines.server import WITHOUT_SERVER
 from cse_client.engines.server.detect import Detection
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import ClusterSpec, Progress, Session, SystemInfo, Template, TemplateFacts
+from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedSystem
 from cse_client.vcd.gateway import Gateway
 
-__all__ = ["ServedEngine", "direct_only", "refuse_direct_words"]
+__all__ = ["ServedEngine", "direct_only", "refuse_direct_scaling", "refuse_direct_words"]
 
 
 class ServedEngine:
@@ -64,7 +65,18 @@ def refuse_direct_words(spec: ClusterSpec) -> None:
         (spec.seal, "--seal"),
         (spec.strict, "--strict"),
         (spec.accept_eulas, "--accept-eulas"),
+        (spec.endpoint, "--endpoint"),
     ):
+        if said:
+            raise direct_only(f"A CSE server knows nothing of {option}")
+
+
+def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
+    """Refuse what only the direct engine can do with nodes. Raises WrongUsage."""
+    words = [(spec.force, "--force"), (bool(spec.max_parallel), "--max-parallel")]
+    if isinstance(spec, NodesSpec):
+        words += [(spec.accept_eulas, "--accept-eulas"), (spec.keep_healthy, "--keep-healthy")]
+    for said, option in words:
         if said:
             raise direct_only(f"A CSE server knows nothing of {option}")
 

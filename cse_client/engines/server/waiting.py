@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
 
+from cse_client.engines.server.answers import Wish
+from cse_client.engines.server.extension import Extension
 from cse_client.errors import (
+    Conflict,
     CseError,
     Interrupted,
     NotFound,
@@ -12,15 +18,18 @@ from cse_client.errors import (
     TimedOut,
     VcdFault,
 )
-from cse_client.model import Event, EventKind, Progress
+from cse_client.model import Event, EventKind, Progress, silent
 from cse_client.vcd import tasks
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.tasks import Task
 
-__all__ = ["follow_effect", "follow_task", "gone", "task_id"]
+__all__ = ["change_or_effect", "follow_effect", "follow_task", "gone", "refuse_older", "task_id"]
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
+
+#: How much an HTTP date may be behind the moment that it stands for, and a little more.
+_CLOCK_GRAIN = timedelta(seconds=2)
 
 #: Seconds that looks at the effect may fail before the server is taken for lost.
 _PATIENCE = 180.0
@@ -135,6 +144,65 @@ def follow_effect(
         progress(Event(EventKind.FAILED, _title(what)))
         raise
     progress(Event(EventKind.DONE, _title(what)))
+
+
+def change_or_effect(
+    gateway: Gateway,
+    send: Callable[[], Any],
+    reached: Callable[[], bool],
+    *,
+    what: str,
+    deadline: float,
+    look: str,
+    progress: Progress = silent,
+    wait: bool = True,
+) -> Any:
+    """Send a change and return its answer; wait for its effect where VCD cut the answer off.
+
+    Then the answer is None: the server takes a change for accepted that it has begun, so it is
+    not sent again.
+
+    Raises:
+        CseError: what `send` raises; see `follow_effect` for the rest.
+    """
+    try:
+        return send()
+    except VcdFault as fault:
+        if not fault.outcome_unknown:
+            raise
+        if not wait:
+            fault.hint = f"the server may still be at work on it; see: {look}"
+            raise
+    follow_effect(gateway, reached, what=what, deadline=deadline, progress=progress, look=look)
+    return None
+
+
+def refuse_older(
+    gateway: Gateway, server: Extension, name: str, vapp_href: str, began: float
+) -> None:
+    """Refuse to take a cluster for one whose creation got no answer, if it was there before.
+
+    `began` is the moment of the gateway's clock at which the creation was sent. The vApp's age
+    tells, by VCD's own clock; where either is not to be had, nothing is said.
+
+    Raises:
+        Conflict: it is older; the server has refused the creation, or will.
+    """
+    since = gateway.clock.monotonic()
+    said = server.answer("/system", Wish("look at the CSE server")).headers.get("date", "")
+    try:
+        created = gateway.vapp(gateway.address(vapp_href)).created if vapp_href else None
+        now = parsedate_to_datetime(said)
+    except (CseError, TypeError, ValueError):
+        return
+    if created is None or now.tzinfo is None:
+        return
+    if created < now - timedelta(seconds=since - began) - _CLOCK_GRAIN:
+        raise Conflict(
+            f"VCD gave no answer about the creation of cluster '{name}', and there was a cluster "
+            "of that name before.",
+            hint=f"look whether it is yours: vcd cse cluster info {name}",
+        )
 
 
 def _title(what: str) -> str:

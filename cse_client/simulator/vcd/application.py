@@ -9,6 +9,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable
+from email.utils import format_datetime
 
 from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd import login
@@ -61,6 +62,8 @@ class VcdApplication:
             response = self.refusal(request, VcdError(500, "INTERNAL_SERVER_ERROR", text))
         response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-ID", str(uuid.uuid4()))
         response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-EXECUTION-TIME", "1")
+        # RFC 9110, 6.6.1: a server that has a clock says the time with every answer
+        response.headers.setdefault("Date", format_datetime(self.cloud.clock.now(), usegmt=True))
         return response
 
     def refusal(self, request: Request, error: VcdError) -> Response:

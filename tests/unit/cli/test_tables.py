@@ -159,9 +159,6 @@ def test_deletions_in_words() -> None:
         "Cluster demo is deleted: its vApp and 2 virtual machines are gone."
     )
     assert deletion_sentence(Deletion("demo", "demo")) == "Cluster demo is being deleted: its vApp."
-    assert deletion_sentence(Deletion("demo", "demo", left=("vApp x",))) == (
-        "Cluster demo is deleted, but this is left: vApp x."
-    )
 
 
 def test_plain_values() -> None:
