@@ -12,9 +12,10 @@ import pytest
 
 from tests.programs import ROOT, Result, clean_environment
 
-# A shell starts a background job with SIGINT ignored, and whatever a test starts would inherit
-# that: Ctrl-C is tested here, however the tests themselves were started.
+# A shell starts a background job with SIGINT ignored, nohup with SIGHUP, and whatever a test starts
+# would inherit that: both are tested here, however the tests themselves were started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 #: Files with few and long tests: begun first, so that no process is left alone with one at the end.
