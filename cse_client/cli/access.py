@@ -20,7 +20,7 @@ from cse_client.cli.wording import capital
 from cse_client.model.access import ROLES
 
 if TYPE_CHECKING:
-    from cse_client.kube.kubefile import Saved
+    from cse_client.kube.kubeconfig.file import Saved
     from cse_client.model import Deletion
     from cse_client.model.access import Grant, KubeconfigSpec, Subject
 
@@ -102,12 +102,12 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
 
         kubeconfig = with_our_names(kubeconfig, _place(name, words["vdc"], words["org"]), spec)
     if words["save"]:
-        from cse_client.kube.kubefile import save
+        from cse_client.kube.kubeconfig.file import save
 
         saved = save(kubeconfig, files, set_current=words["set_current"], limited=spec.limited)
         _report_saved(run, name, saved)
     elif words["output"]:
-        from cse_client.kube.kubefile import overwrite
+        from cse_client.kube.kubeconfig.file import overwrite
 
         path = Path(words["output"]).expanduser()
         overwrite(path, kubeconfig)
@@ -195,7 +195,7 @@ def _config_spec(words: dict[str, Any]) -> KubeconfigSpec:
 def _files(explicit: str) -> list[Path]:
     import os
 
-    from cse_client.kube.kubefile import files_of
+    from cse_client.kube.kubeconfig.file import files_of
 
     return files_of(explicit, os.environ)
 
@@ -243,8 +243,8 @@ def _span(seconds: float) -> str:
 def forget_saved(run: Run, deletion: Deletion, *, vdc: str, org: str, explicit: str) -> None:
     """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of."""
     from cse_client.errors import CseError
-    from cse_client.kube.kubefile import forget
-    from cse_client.kube.kubenodes import Mark
+    from cse_client.kube.kubeconfig.file import forget
+    from cse_client.kube.kubeconfig.mark import Mark
 
     place = _place(deletion.cluster, vdc, org)
     try:
@@ -259,7 +259,7 @@ def forget_saved(run: Run, deletion: Deletion, *, vdc: str, org: str, explicit: 
 def _place(name: str, vdc: str, org: str) -> str:
     """Return what a cluster is called among those of all organisations and VDCs."""
     from cse_client.cli.session import read_session
-    from cse_client.kube.kubeconfig import context_name
+    from cse_client.kube.kubeconfig.document import context_name
 
     session, _warn = read_session()
     return context_name(name, org or session.org, vdc or session.vdc)

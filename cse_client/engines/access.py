@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from cse_client.errors import CseError, NotFound, Refused, WrongUsage
 from cse_client.kube.grants import GrantBook
-from cse_client.kube.kubeconfig import adopt, server_url
-from cse_client.kube.kubenodes import SECTIONS, Mark, mark_of, only_entry, parse
+from cse_client.kube.kubeconfig.document import adopt, server_url
+from cse_client.kube.kubeconfig.mark import Mark
+from cse_client.kube.kubeconfig.tree import SECTIONS, mark_of, only_entry, parse
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
 

@@ -22,8 +22,13 @@ from cse_client.engines.direct import metadata as keys
 from cse_client.errors import CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
-from cse_client.kube.kubeconfig import context_name, render_kubeconfig, server_url, user_name
-from cse_client.kube.kubenodes import Mark
+from cse_client.kube.kubeconfig.document import (
+    context_name,
+    render_kubeconfig,
+    server_url,
+    user_name,
+)
+from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
 from cse_client.model.access import KubeconfigSpec
 

@@ -18,8 +18,8 @@ from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
 from cse_client.errors import Interrupted, NotFinished, NotFound, WrongUsage
-from cse_client.kube.kubeconfig import context_name
-from cse_client.kube.kubenodes import Mark
+from cse_client.kube.kubeconfig.document import context_name
+from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import (
     Cluster,
     ClusterSpec,

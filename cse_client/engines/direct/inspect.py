@@ -18,7 +18,7 @@ from cse_client.engines.direct.delete import find_vapp
 from cse_client.engines.direct.drift import drift
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.report import parse_guestinfo
-from cse_client.kube.kubeconfig import server_url
+from cse_client.kube.kubeconfig.document import server_url
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model import (
     WORKER,

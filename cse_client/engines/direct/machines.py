@@ -18,7 +18,7 @@ from cse_client.engines.direct.vms import remove_vms
 from cse_client.errors import CseError
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
-from cse_client.kube.kubeconfig import server_url
+from cse_client.kube.kubeconfig.document import server_url
 from cse_client.model import WORKER, NewVm, VApp, Vm, VmChange, node_kind
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task

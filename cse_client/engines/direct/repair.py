@@ -18,7 +18,7 @@ from cse_client.engines.direct.vms import delete_vms
 from cse_client.errors import Interrupted
 from cse_client.guest import render
 from cse_client.kube.drain import delete_node
-from cse_client.kube.kubeconfig import server_url
+from cse_client.kube.kubeconfig.document import server_url
 from cse_client.model import CONTROL_PLANE, WORKER, Node, Progress, RunOptions, Vm, node_kind
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task

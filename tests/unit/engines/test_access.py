@@ -23,7 +23,7 @@ from cse_client.engines.direct.access import (
 )
 from cse_client.errors import CseError, Refused
 from cse_client.guest.pki import ClusterPKI, mint_pki
-from cse_client.kube.kubeconfig import server_url
+from cse_client.kube.kubeconfig.document import server_url
 
 
 @pytest.fixture(scope="module")

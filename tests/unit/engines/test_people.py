@@ -22,7 +22,7 @@ from cse_client.engines.direct.access import mint_kubeconfig
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.grants import binding_name
-from cse_client.kube.kubenodes import Mark
+from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
 
 PLACE = Mark("id-1", "demo@acme-vdc1")

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client, load_pair, mint_pki
-from cse_client.kube.kubeconfig import render_kubeconfig
+from cse_client.kube.kubeconfig.document import render_kubeconfig
 
 NAME = "k8s.example.test"
 Answer = tuple[int, object]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cse_client.kube.kubeconfig import context_name, render_kubeconfig
+from cse_client.kube.kubeconfig.document import context_name, render_kubeconfig
 
 TEXT = render_kubeconfig(
     cluster="demo",

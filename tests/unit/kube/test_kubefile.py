@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cse_client.errors import Conflict, CseError, WrongUsage
-from cse_client.kube import kubenodes
-from cse_client.kube.kubeconfig import render_kubeconfig, user_name
-from cse_client.kube.kubefile import files_of, forget, overwrite, save
-from cse_client.kube.kubelock import locked, replace_file
-from cse_client.kube.kubenodes import Mark
+from cse_client.kube.kubeconfig import tree
+from cse_client.kube.kubeconfig.document import render_kubeconfig, user_name
+from cse_client.kube.kubeconfig.file import files_of, forget, overwrite, save
+from cse_client.kube.kubeconfig.lock import locked, replace_file
+from cse_client.kube.kubeconfig.mark import Mark
 
 KUBECTL = shutil.which("kubectl")
 OTHERS = """\
@@ -450,7 +450,7 @@ def test_twenty_processes_lose_no_entry(file: Path) -> None:
         f"""
         import sys, time
         from pathlib import Path
-        from cse_client.kube.kubefile import save
+        from cse_client.kube.kubeconfig.file import save
         Path(sys.argv[2] + "." + sys.argv[1]).touch()
         while not Path(sys.argv[2]).exists():
             time.sleep(0.01)
@@ -468,7 +468,7 @@ def test_twenty_processes_lose_no_entry(file: Path) -> None:
         time.sleep(0.05)
     start.touch()
     while any(worker.poll() is None for worker in workers):
-        assert kubenodes.names(kubenodes.parse(file.read_text()), "contexts")[0] == "prod"
+        assert tree.names(tree.parse(file.read_text()), "contexts")[0] == "prod"
     assert [worker.returncode for worker in workers] == [0] * 20
     found = content(file)
     for section in ("clusters", "users", "contexts"):
@@ -547,17 +547,17 @@ def test_whatever_else_is_in_there_stays(unknown: object, names: list[str]) -> N
         "users": [{"name": name, "user": {"x": unknown}} for name in names],
     }
     text = yaml.safe_dump(document, allow_unicode=True)
-    root = kubenodes.parse(text)
-    kubenodes.put(root, "users", kubenodes.only_entry(kubenodes.parse(ours()), "users"))
-    again = kubenodes.parse(kubenodes.dump(root))
-    assert kubenodes.remove_marked(again, MARK)
-    assert yaml.safe_load(kubenodes.dump(again)) == yaml.safe_load(text)
+    root = tree.parse(text)
+    tree.put(root, "users", tree.only_entry(tree.parse(ours()), "users"))
+    again = tree.parse(tree.dump(root))
+    assert tree.remove_marked(again, MARK)
+    assert yaml.safe_load(tree.dump(again)) == yaml.safe_load(text)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")))
 def test_any_text_is_read_or_called_damaged(text: str) -> None:
     try:
-        root = kubenodes.parse(text)
-    except kubenodes.Damaged:
+        root = tree.parse(text)
+    except tree.Damaged:
         return
-    kubenodes.names(root, "users")
+    tree.names(root, "users")

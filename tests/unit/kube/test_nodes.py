@@ -367,7 +367,8 @@ def test_closing_twice_is_harmless(api: StubAPI) -> None:
 
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     code = (
-        "import sys, cse_client.kube.nodes, cse_client.kube.kubeconfig, cse_client.kube.custody\n"
+        "import sys, cse_client.kube.nodes, cse_client.kube.custody\n"
+        "import cse_client.kube.kubeconfig.document, cse_client.kube.kubeconfig.file\n"
         "print([m for m in ('yaml', 'lightkube', 'httpx', 'httpx2') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cse_client.errors import CseError
-from cse_client.kube.kubenodes import Mark
+from cse_client.kube.kubeconfig.mark import Mark
 
 #: Where every cluster's API server listens.
 API_PORT = 6443

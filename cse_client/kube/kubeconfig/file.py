@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cse_client.errors import Conflict, CseError, WrongUsage
-from cse_client.kube import kubenodes as nodes
-from cse_client.kube.kubelock import PRIVATE, cannot, locked, replace_file
+from cse_client.kube.kubeconfig import tree
+from cse_client.kube.kubeconfig.lock import PRIVATE, cannot, locked, replace_file
+from cse_client.kube.kubeconfig.mark import Mark
 
 __all__ = ["Saved", "files_of", "forget", "overwrite", "save"]
 
@@ -75,37 +76,37 @@ def save(
         Conflict: the context's name is taken by something else, or a file is locked.
         CseError: a file is damaged, cannot be read or written. Nothing was changed then.
     """
-    new = nodes.parse(kubeconfig)
-    context = nodes.current_context(new)
+    new = tree.parse(kubeconfig)
+    context = tree.current_context(new)
     _make_folder(files)
     with locked(files):
         found = {path: _read(path) for path in files}
         existing = {path: root for path, root in found.items() if root is not None}
         default = next(iter(existing), files[-1])
         places = {
-            section: _holder(existing, section, nodes.only_name(new, section)) or default
-            for section in nodes.SECTIONS
+            section: _holder(existing, section, tree.only_name(new, section)) or default
+            for section in tree.SECTIONS
         }
-        before = nodes.entry(existing.get(places["contexts"]), "contexts", context)
+        before = tree.entry(existing.get(places["contexts"]), "contexts", context)
         if before is not None:
             _check_same_owner(before, new, context, places["contexts"], limited)
-        set_current = set_current or not any(map(nodes.current_context, existing.values()))
-        changed: dict[Path, nodes.Root] = {}
+        set_current = set_current or not any(map(tree.current_context, existing.values()))
+        changed: dict[Path, tree.Root] = {}
         for section, path in places.items():
-            changed[path] = changed.get(path) or existing.get(path) or nodes.empty()
-            nodes.put(changed[path], section, nodes.only_entry(new, section))
+            changed[path] = changed.get(path) or existing.get(path) or tree.empty()
+            tree.put(changed[path], section, tree.only_entry(new, section))
         if set_current:
-            changed[default] = changed.get(default) or existing.get(default) or nodes.empty()
-            nodes.set_current_context(changed[default], context)
+            changed[default] = changed.get(default) or existing.get(default) or tree.empty()
+            tree.set_current_context(changed[default], context)
         current = _effective_current({**existing, **changed})
         mode = _wide_mode(places["users"])
         # the user first: a context never points at what is not there yet
         for path in sorted(changed, key=lambda one: one != places["users"]):
-            replace_file(path, nodes.dump(changed[path]))
+            replace_file(path, tree.dump(changed[path]))
     return Saved(places["contexts"], context, current == context, before is not None, mode)
 
 
-def forget(mark: nodes.Mark, files: Sequence[Path]) -> list[Path]:
+def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
     """Take everything marked with this cluster out of `files`; return the files that had any.
 
     A current context that goes is left empty, as kubectl says it: no other cluster gets the
@@ -122,8 +123,8 @@ def forget(mark: nodes.Mark, files: Sequence[Path]) -> list[Path]:
         cleaned: list[Path] = []
         for path in concerned:
             root = _read(path)
-            if root is not None and nodes.remove_marked(root, mark):
-                replace_file(path, nodes.dump(root))
+            if root is not None and tree.remove_marked(root, mark):
+                replace_file(path, tree.dump(root))
                 cleaned.append(path)
     return cleaned
 
@@ -139,11 +140,11 @@ def overwrite(path: Path, kubeconfig: str) -> None:
         raise WrongUsage(
             f"{path} is a folder, not a file.", hint=f"Give a file's name: -o {path / 'config'}"
         )
-    context = nodes.current_context(nodes.parse(kubeconfig))
+    context = tree.current_context(tree.parse(kubeconfig))
     if path.is_file() and path.stat().st_size:
         try:
             root = _read(path)
-            ours = root is not None and set(nodes.names(root, "contexts")) <= {context}
+            ours = root is not None and set(tree.names(root, "contexts")) <= {context}
         except CseError:
             ours = False
         if not ours:
@@ -154,7 +155,7 @@ def overwrite(path: Path, kubeconfig: str) -> None:
     replace_file(path, kubeconfig)
 
 
-def _read(path: Path) -> nodes.Root | None:
+def _read(path: Path) -> tree.Root | None:
     """Return a file's content, None when there is no file; an empty one is an empty kubeconfig."""
     try:
         if path.is_dir():
@@ -169,8 +170,8 @@ def _read(path: Path) -> nodes.Root | None:
     except UnicodeDecodeError:
         raise _damaged(path, "it is not text in UTF-8") from None
     try:
-        return nodes.parse(text)
-    except nodes.Damaged as damage:
+        return tree.parse(text)
+    except tree.Damaged as damage:
         raise _damaged(path, str(damage)) from None
 
 
@@ -214,13 +215,13 @@ def _make_folder(files: Sequence[Path]) -> None:
         raise cannot("made", folder, error) from None
 
 
-def _holder(existing: Mapping[Path, nodes.Root], section: str, name: str) -> Path | None:
+def _holder(existing: Mapping[Path, tree.Root], section: str, name: str) -> Path | None:
     """Return the first file that holds an entry: it is the one that kubectl uses."""
-    return next((path for path, root in existing.items() if nodes.entry(root, section, name)), None)
+    return next((path for path, root in existing.items() if tree.entry(root, section, name)), None)
 
 
-def _effective_current(roots: Mapping[Path, nodes.Root]) -> str:
-    return next((name for name in map(nodes.current_context, roots.values()) if name), "")
+def _effective_current(roots: Mapping[Path, tree.Root]) -> str:
+    return next((name for name in map(tree.current_context, roots.values()) if name), "")
 
 
 def _wide_mode(path: Path) -> int | None:
@@ -232,26 +233,26 @@ def _wide_mode(path: Path) -> int | None:
 
 
 def _check_same_owner(
-    before: nodes.Entry, new: nodes.Root, context: str, path: Path, limited: bool
+    before: tree.Entry, new: tree.Root, context: str, path: Path, limited: bool
 ) -> None:
     """Refuse to replace a context that is somebody else's."""
-    mark = nodes.mark_of(nodes.only_entry(new, "contexts"))
-    theirs = nodes.mark_of(before)
+    mark = tree.mark_of(tree.only_entry(new, "contexts"))
+    theirs = tree.mark_of(before)
     same_name = mark is not None and context == mark.name
     if not (same_name or (mark is not None and theirs is not None and mark.matches(theirs))):
         raise Conflict(
             f"A context '{context}' of something else exists already in {path}.",
             hint="Choose another name: --context NAME",
         )
-    user = nodes.only_name(new, "users")
-    if limited and nodes.user_of(before) != user:
+    user = tree.only_name(new, "users")
+    if limited and tree.user_of(before) != user:
         raise Conflict(
             f"The context '{context}' in {path} is that of another user of this cluster.",
             hint=f"Give this one a name of its own: --context {user}",
         )
 
 
-def _mentions(path: Path, mark: nodes.Mark) -> bool:
+def _mentions(path: Path, mark: Mark) -> bool:
     try:
         content = path.read_bytes()
     except OSError:

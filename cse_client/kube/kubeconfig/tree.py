@@ -7,14 +7,14 @@ Python, so scalars are carried as they are spelled and never turned into values.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from cse_client.kube.kubeconfig.mark import EXTENSION, Mark
 
 __all__ = [
     "SECTIONS",
     "Damaged",
     "Entry",
-    "Mark",
     "Root",
     "current_context",
     "dump",
@@ -37,7 +37,6 @@ Entry = Any
 
 SECTIONS = ("clusters", "users", "contexts")
 _BODIES = {"clusters": "cluster", "users": "user", "contexts": "context"}
-_EXTENSION = "cse-client"
 _STR = "tag:yaml.org,2002:str"
 _MAP = "tag:yaml.org,2002:map"
 _SEQ = "tag:yaml.org,2002:seq"
@@ -47,25 +46,6 @@ _ENOUGH = 1 << 20
 
 class Damaged(ValueError):
     """The text is no kubeconfig; says why without showing any of it."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Which cluster an entry belongs to: its id, and `<cluster>@<org>-<vdc>`."""
-
-    cluster_id: str
-    name: str
-
-    def matches(self, other: Mark) -> bool:
-        """Tell whether both mean one cluster; names decide where an id is unknown."""
-        if self.cluster_id and other.cluster_id:
-            return self.cluster_id == other.cluster_id
-        return self.name == other.name
-
-    def document(self) -> list[dict[str, Any]]:
-        """Return what goes into an entry's `extensions`."""
-        values = {"cluster-id": self.cluster_id, "name": self.name}
-        return [{"name": _EXTENSION, "extension": values}]
 
 
 def parse(text: str) -> Root:
@@ -196,7 +176,7 @@ def mark_of(item: Entry) -> Mark | None:
             extensions = _get(body, "extensions")
             for extension in _sequence(extensions):
                 inside = _get(extension, "extension")
-                if _name(extension) == _EXTENSION and isinstance(inside, yaml.MappingNode):
+                if _name(extension) == EXTENSION and isinstance(inside, yaml.MappingNode):
                     return Mark(_text(_get(inside, "cluster-id")), _text(_get(inside, "name")))
     return None
 
