@@ -138,7 +138,8 @@ class LazyGroup(click.Group):
         self._known = {**table, **(former or {})}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read a bare group as a request for its help."""
+        """Read a bare group as a request for its help; keep what was typed for suggestions."""
+        ctx.meta.setdefault("cse_client.typed", tuple(args))
         if not args and not ctx.resilient_parsing:
             args = list(ctx.help_option_names[:1])
         return super().parse_args(ctx, args)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.console import Console, OutputClosed
 from cse_client.cli.options import ENGINES
 from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
@@ -30,6 +31,9 @@ __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
 #: What a shell shows for a program that SIGPIPE ended; not an error of ours.
 PIPE_CLOSED = 141
 
+#: Where the group `cse` leaves the words after it, in the contexts' shared `meta`.
+TYPED = "cse_client.typed"
+
 _LOGIN = "vcd login HOST ORGANISATION USER"
 
 
@@ -42,6 +46,7 @@ class Run:
         #: What to say about an operation that Ctrl-C or a signal stopped.
         self.when_interrupted = ""
         self._engine_word = _engine_option(ctx)
+        suggest.aim(_target(ctx, self._engine_word))
 
     def engine(self) -> Engine:
         """Open the engine for the stored session: the CSE server's where one answers.
@@ -59,7 +64,7 @@ class Run:
         engine = choose_engine(session, word)
         if self.when_interrupted and engine.name == "server":
             self.when_interrupted = (
-                "The CSE server may go on; see how far it is: vcd cse cluster list"
+                f"The CSE server may go on; see how far it is: {suggest.cse('cluster list')}"
             )
         return engine
 
@@ -73,7 +78,8 @@ class Run:
         session, word = self._session()
         if word == "server":
             raise WrongUsage(
-                f"A CSE server cannot do {what}.", hint="without it: vcd cse --engine direct ..."
+                f"A CSE server cannot do {what}.",
+                hint=f"without it: {suggest.again(engine='direct')}",
             )
         from cse_client.engines.direct.engine import DirectEngine
 
@@ -142,7 +148,8 @@ def _needs_server(engine: Engine, what: str, server: str = "a CSE server") -> Wr
         return WrongUsage(f"This release of the CSE server has no `{what}`.")
     return WrongUsage(
         f"`{what}` needs {server}, and the direct engine works without one.",
-        hint="`vcd cse system info` shows whether there is a server and why it is not used",
+        hint=f"`{suggest.cse('system info')}` shows whether there is a server and why it is not"
+        " used",
     )
 
 
@@ -154,6 +161,31 @@ def _engine_option(ctx: click.Context) -> str:
             return str(context.params["engine"] or "")
         context = context.parent
     return ""
+
+
+def _target(ctx: click.Context, engine: str) -> suggest.Target:
+    """Return what was typed of where this run acts."""
+    root = ctx.find_root().params
+    flags = {"json_output": "-j", "no_wait": "-n"}
+
+    def typed(option: str) -> str:
+        return str(ctx.params.get(option) or "")
+
+    def context(cluster: str) -> str:
+        from cse_client.kube.kubeconfig.document import context_name
+
+        session, _warn = read_session()
+        return context_name(cluster, typed("org") or session.org, typed("vdc") or session.vdc)
+
+    return suggest.Target(
+        vdc=typed("vdc"),
+        org=typed("org"),
+        engine=engine,
+        kubeconfig=typed("kubeconfig"),
+        root=tuple(flag for name, flag in flags.items() if root.get(name)),
+        typed=tuple(ctx.meta.get(TYPED, ())),
+        context=context,
+    )
 
 
 def _chosen_before(profile: Mapping[str, Any]) -> str:

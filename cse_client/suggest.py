@@ -1,0 +1,241 @@
+"""Commands that messages suggest: they work when pasted, and they act on the right thing.
+
+A command line says where it acts (`--vdc`, `--org`, `--engine`, `--kubeconfig`), and a suggestion
+that leaves this out acts somewhere else: it deletes the healthy cluster of the same name in the VDC
+in use. So every suggestion is made here. `aim` is called once a run with what was typed; from then
+on each suggestion repeats what the suggested command accepts of it. Everything is quoted for a
+POSIX shell, whatever characters a name holds.
+
+The first argument of each function is the command, in our own words; the following ones are names
+and other values, and may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Union
+
+__all__ = ["Target", "again", "aim", "aim_at", "cse", "kubectl", "program", "quote", "vcd"]
+
+Value = Union[str, int, bool, None, Sequence[str]]
+
+_ENTITY = "urn:vcloud:entity:"
+
+#: Which of a target's options a command accepts; a group stands for those of its commands that are
+#: not named themselves.
+_ACCEPTED: Mapping[str, tuple[str, ...]] = {
+    "addon": ("vdc", "org"),
+    "cluster": ("vdc", "org"),
+    "cluster apply": ("org",),
+    "cluster config": ("vdc", "org", "kubeconfig"),
+    "cluster delete": ("vdc", "org", "kubeconfig"),
+    "node": ("vdc", "org"),
+    "ovdc": ("org",),
+    "ovdc list": (),
+    "ovdc compute-policy": ("vdc", "org"),
+    "system": (),
+    "template": (),
+    "version": (),
+}
+
+#: Commands that accept `--id URN` instead of a cluster's name.
+_BY_ID = frozenset(
+    f"cluster {name}"
+    for name in (
+        "config",
+        "delete",
+        "info",
+        "share",
+        "share-list",
+        "unshare",
+        "upgrade",
+        "upgrade-plan",
+    )
+)
+
+#: vcd-cli's own commands take no VDC and no organization: they act in those in use.
+_IN_USE: Mapping[str, tuple[str, ...]] = {
+    "catalog list": ("org",),
+    "network list": ("org", "vdc"),
+    "org use": (),
+    "task list": (),
+    "task wait": (),
+    "user list": ("org",),
+    "vapp info": ("org", "vdc"),
+    "vdc info": ("org",),
+    "vdc list": ("org",),
+    "vdc use": ("org",),
+    "vm info": ("org", "vdc"),
+}
+
+
+def _no_context(_cluster: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was typed of where a command acts; empty where nothing was typed.
+
+    `root` holds vcd's own options of the run and `typed` the words after `vcd cse`. `context` tells
+    the name of a cluster's context in a kubeconfig that this client made, empty if unknown.
+    """
+
+    vdc: str = ""
+    org: str = ""
+    engine: str = ""
+    kubeconfig: str = ""
+    root: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
+    context: Callable[[str], str] = _no_context
+
+
+# one command line a process; threads of a run suggest for the same one
+_target = Target()
+
+
+def aim(target: Target) -> None:
+    """Let all suggestions from now on act where this run does."""
+    global _target  # noqa: PLW0603 - one run a process
+    _target = target
+
+
+def aim_at(*, vdc: str = "", org: str = "") -> None:
+    """Let suggestions act in a VDC and an organization that a file named, not an option."""
+    aim(replace(_target, vdc=vdc or _target.vdc, org=org or _target.org))
+
+
+def cse(command: str, *words: str, **options: Value) -> str:
+    """Return a `vcd cse` command line, such as `cse("cluster resize", name, nodes=3)`.
+
+    An option's `_` becomes `-`; True makes a flag of it, a sequence repeats it, and nothing comes
+    of None, False and what is empty. The first word may be a cluster's id instead of its name
+    where the command has `--id`; so may the option `name`.
+    """
+    arguments = list(words)
+    given = {name: value for name, value in options.items() if _is_said(value)}
+    if command in _BY_ID:
+        if str(given.get("name", "")).startswith(_ENTITY):
+            given["id"] = given.pop("name")
+        elif arguments and arguments[0].startswith(_ENTITY):
+            given["id"] = arguments.pop(0)
+    for name in _accepted(command, given):
+        value = getattr(_target, name)
+        if value:
+            given.setdefault(name, value)
+    engine = ["--engine", _target.engine] if _target.engine else []
+    return _line(["vcd", "cse", *engine, *command.split()], arguments, given)
+
+
+def again(*, engine: str = "", yes: bool = False) -> str:
+    """Return the command line of this run, with another engine or with `--yes`."""
+    words = list(_target.typed)
+    if engine:
+        # the options of `vcd cse` itself stand before the first command
+        while words and words[0].startswith("-"):
+            del words[: 2 if words[0] == "--engine" else 1]
+        words[:0] = ["--engine", engine]
+    if yes:
+        end = words.index("--") if "--" in words else len(words)
+        words.insert(end, "--yes")
+    return shell_line(["vcd", *_target.root, "cse", *(words or ["..."])])
+
+
+def vcd(command: str, *words: str) -> str:
+    """Return a command line of vcd-cli's own, after what brings it to the right VDC."""
+    before = []
+    for name in _IN_USE[command]:
+        value = getattr(_target, name)
+        if value and command != f"{name} use":
+            before.append(_line(["vcd", name, "use"], [value], {}))
+    return " && ".join([*before, _line(["vcd", *command.split()], list(words), {})])
+
+
+def kubectl(command: str, *words: str, cluster: str = "", **options: Value) -> str:
+    """Return a kubectl command line; `cluster` names the one whose context it is for."""
+    given: dict[str, Value] = {}
+    if _target.kubeconfig and "kubeconfig" not in options:
+        given["kubeconfig"] = _target.kubeconfig
+    if cluster:
+        given["context"] = _target.context(cluster)
+    given.update(options)
+    return shell_line(["kubectl", *_options(given), *command.split(), *_arguments(words)])
+
+
+def program(command: str, *words: str, **options: Value) -> str:
+    """Return the command line of any other program, such as `program("rmdir", path)`."""
+    return _line(command.split(), list(words), options)
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Return words as one line for a POSIX shell."""
+    return " ".join(quote(word) for word in words)
+
+
+def quote(word: str) -> str:
+    """Return a word as a shell reads it, in characters that can be printed and pasted.
+
+    Control characters and the like are written as bash and zsh read them: `$'\\x1b'`.
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(_escaped(character) for character in word) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    try:
+        data = character.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = character.encode("utf-8", "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in data)
+
+
+def _accepted(command: str, given: Mapping[str, Value]) -> Sequence[str]:
+    """Return which options of a target a command accepts: its own entry, or its group's."""
+    words = command.split()
+    for length in range(len(words), 0, -1):
+        found = _ACCEPTED.get(" ".join(words[:length]))
+        if found is not None:
+            break
+    else:
+        raise KeyError(command)
+    if command == "cluster config" and "save" not in given:
+        return [name for name in found if name != "kubeconfig"]
+    return found
+
+
+def _is_said(value: Value) -> bool:
+    return value is not None and value is not False and value not in ("", ())
+
+
+def _line(command: list[str], words: list[str], options: Mapping[str, Value]) -> str:
+    arguments = _arguments(words)
+    if arguments[:1] == ["--"]:
+        return shell_line([*command, *_options(options), *arguments])
+    return shell_line([*command, *arguments, *_options(options)])
+
+
+def _arguments(words: Sequence[str]) -> list[str]:
+    """Return words so that none of them is taken for an option."""
+    dashed = any(word.startswith("-") for word in words)
+    return ["--", *words] if dashed else list(words)
+
+
+def _options(options: Mapping[str, Value]) -> list[str]:
+    made = []
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            made.append(option)
+        elif _is_said(value):
+            values = value if isinstance(value, (list, tuple)) else [value]
+            for one in values:
+                text = str(one)
+                made += [f"{option}={text}"] if text.startswith("-") else [option, text]
+    return made
