@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, cast
 
-__all__ = ["log_path", "open_log", "redact", "state_folder"]
+from cse_client.state import state_folder
+
+__all__ = ["log_path", "open_log", "redact"]
 
 _HIDDEN = "[redacted]"
 _PATTERNS = (
@@ -33,15 +34,6 @@ def redact(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(_HIDDEN, text)
     return _NAMED.sub(rf"\1\2{_HIDDEN}", text)
-
-
-def state_folder() -> Path:
-    """Return the folder for what this package keeps, which may not exist yet."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    else:
-        base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "cse-client"
 
 
 def log_path() -> Path:

@@ -31,18 +31,12 @@ from cse_client.kube.kubeconfig.document import (
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
 from cse_client.model.access import KubeconfigSpec
+from cse_client.state import state_folder
 
 if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
 
 PROBE_LIFETIME = timedelta(minutes=30)
-
-
-def state_folder() -> Path:
-    """Return this user's state folder (XDG_STATE_HOME, by default ~/.local/state)."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path("~/.local/state").expanduser()
-    return root / "cse-client"
 
 
 def ca_file(cluster_id: str) -> Path:

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import IO, TYPE_CHECKING
 
-from cse_client.engines.direct.access import state_folder
 from cse_client.errors import Conflict, CseError
 from cse_client.model import Session
+from cse_client.state import state_folder
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 

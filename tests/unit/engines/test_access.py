@@ -19,11 +19,11 @@ from cse_client.engines.direct.access import (
     ca_file,
     load_ca_file,
     save_ca_file,
-    state_folder,
 )
 from cse_client.errors import CseError, Refused
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
+from cse_client.state import state_folder
 
 
 @pytest.fixture(scope="module")
