@@ -121,9 +121,8 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
         check_name,
         check_sizes,
         check_workers,
+        node_source,
         raise_all,
-        read_ssh_key,
-        split_template,
     )
     from cse_client.errors import WrongUsage
     from cse_client.model import ClusterSpec
@@ -140,15 +139,8 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
     if words["endpoint"]:
         problems += check_endpoint(words["endpoint"])
     problems += check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
-    template, revision, ssh_key = "", None, ""
-    try:
-        template, revision = split_template(words["template"], words["template_revision"])
-    except WrongUsage as error:
-        problems.append(error)
-    try:
-        ssh_key = read_ssh_key(words["ssh_key"]) if words["ssh_key"] is not None else ""
-    except WrongUsage as error:
-        problems.append(error)
+    template, revision, ssh_key, wrong = node_source(words)
+    problems += wrong
     raise_all(problems)
     return ClusterSpec(
         name=words["name"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +11,7 @@ from cse_client.cli.options import break_lock_option, org_option, timeout_option
 from cse_client.cli.session import Run, command
 
 if TYPE_CHECKING:
+    from cse_client.errors import CseError
     from cse_client.model import Cluster
     from cse_client.model.scaling import NodesSpec
 
@@ -104,19 +105,21 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
     Example
         vcd cse node create demo --nodes 2
     """
-    from cse_client.cli.words import check_existing_name, check_workers, raise_all
+    from cse_client.cli.words import check_existing_name, check_workers
     from cse_client.errors import WrongUsage
     from cse_client.model import RunOptions
 
     check_existing_name(cluster)
+    problems = check_workers(nodes)
     if nodes < 1:
-        raise WrongUsage(
-            f"The number of new nodes cannot be {nodes}.",
-            hint=f"To take nodes out: vcd cse node delete {cluster} NODE",
-        )
-    raise_all(check_workers(nodes))
+        problems = [
+            WrongUsage(
+                f"The number of new nodes cannot be {nodes}.",
+                hint=f"To take nodes out: vcd cse node delete {cluster} NODE",
+            )
+        ]
     run.when_interrupted = "The same command again carries on."
-    spec = nodes_spec(cluster, nodes, words, nfs=enable_nfs)
+    spec = nodes_spec(cluster, nodes, words, problems=problems, nfs=enable_nfs)
     options = RunOptions(
         timeout=words["timeout"],
         rollback=not words["disable_rollback"],
@@ -239,24 +242,17 @@ def nodes_spec(
     workers: int,
     words: dict[str, Any],
     *,
+    problems: Sequence[CseError] = (),
     remove: tuple[str, ...] = (),
     nfs: bool = False,
 ) -> NodesSpec:
-    """Return what was asked for; raise every problem with the words at once."""
-    from cse_client.cli.words import check_sizes, raise_all, read_ssh_key, split_template
-    from cse_client.errors import CseError, WrongUsage
+    """Return what was asked for; raise every problem at once, with those found before."""
+    from cse_client.cli.words import check_sizes, node_source, raise_all
     from cse_client.model.scaling import NodesSpec
 
-    problems: list[CseError] = check_sizes(
-        cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"]
-    )
-    template, revision, ssh_key = "", None, ""
-    try:
-        template, revision = split_template(words["template"], words["template_revision"])
-        ssh_key = read_ssh_key(words["ssh_key"]) if words["ssh_key"] is not None else ""
-    except WrongUsage as error:
-        problems.append(error)
-    raise_all(problems)
+    sizes = check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
+    template, revision, ssh_key, wrong = node_source(words)
+    raise_all([*problems, *sizes, *wrong])
     return NodesSpec(
         cluster=cluster,
         workers=workers,

@@ -41,14 +41,13 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
     Example
         vcd cse cluster resize demo --nodes 5
     """
-    from cse_client.cli.words import check_existing_name, check_workers, raise_all
+    from cse_client.cli.words import check_existing_name, check_workers
     from cse_client.model import RunOptions
 
     check_existing_name(name)
-    raise_all(check_workers(nodes))
     named = (part.strip() for part in nodes_to_remove.split(","))
     remove = tuple(dict.fromkeys(part for part in named if part))
-    spec = nodes_spec(name, nodes, words, remove=remove)
+    spec = nodes_spec(name, nodes, words, problems=check_workers(nodes), remove=remove)
     run.when_interrupted = "The same command again carries on."
     options = RunOptions(
         timeout=words["timeout"],

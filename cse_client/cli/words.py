@@ -6,15 +6,14 @@ report all of them at once.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import re
-import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
+from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 __all__ = [
     "check_endpoint",
@@ -23,17 +22,19 @@ __all__ = [
     "check_register",
     "check_sizes",
     "check_workers",
+    "collect",
+    "node_source",
     "parse_duration",
     "raise_all",
     "read_ssh_key",
     "split_template",
 ]
 
+T = TypeVar("T")
+
 #: Longest name of a cluster; CSE's own limit (container-service-extension, vApp name check).
 NAME_LENGTH = 25
 MOST_WORKERS = 500
-#: authorized_keys text that still leaves room in a customization script.
-MOST_KEY_BYTES = 4096
 MOST_MEMORY_MB = 24 * 1024 * 1024
 MOST_CPUS = 1024
 HIGHEST_PORT = 65535
@@ -48,16 +49,8 @@ _PORT = re.compile(r"\d{1,5}", re.ASCII)
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
-_KEY_TYPES = (
-    "ssh-rsa",
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
-_PRIVATE = ("PRIVATE KEY-----", "PuTTY-User-Key-File-")
+_LONGEST_KEY_FILE = 64 * 1024
+_KEY_HINT = "Give a file with one public key, such as ~/.ssh/id_ed25519.pub."
 _NAME_RULE = (
     f"A name has 1 to {NAME_LENGTH} letters, digits and dashes, begins with a letter and does not "
     "end with a dash."
@@ -71,6 +64,30 @@ def raise_all(problems: Iterable[CseError]) -> None:
         raise found[0]
     if found:
         raise PreflightFailed(f"{len(found)} problems were found; nothing was created.", found)
+
+
+def collect(problems: list[CseError], look: Callable[[], T], otherwise: T) -> T:
+    """Return what `look` returns; what it raises is added to `problems` instead."""
+    try:
+        return look()
+    except CseError as problem:
+        problems.append(problem)
+        return otherwise
+
+
+def node_source(words: Mapping[str, Any]) -> tuple[str, int | None, str, list[CseError]]:
+    """Return template, revision and ssh key that new nodes are made from, and every problem.
+
+    `words` holds the options `template`, `template_revision` and `ssh_key` (a file, or None).
+    """
+    problems: list[CseError] = []
+    nothing: tuple[str, int | None] = ("", None)
+    template, revision = collect(
+        problems, lambda: split_template(words["template"], words["template_revision"]), nothing
+    )
+    file = words["ssh_key"]
+    ssh_key = collect(problems, lambda: "" if file is None else read_ssh_key(file), "")
+    return template, revision, ssh_key, problems
 
 
 def check_name(name: str) -> list[CseError]:
@@ -212,19 +229,19 @@ def split_template(template: str, revision: int | None) -> tuple[str, int | None
 
 
 def read_ssh_key(path: str) -> str:
-    """Return the public keys in a file, one a line, without comments and blank lines.
+    """Return the public key in a file as one line.
 
     Nothing of the file's content ever gets into a message: it may be the wrong file.
 
     Raises:
-        WrongUsage: it cannot be read, or is not a file of OpenSSH public keys.
+        WrongUsage: it cannot be read, or does not hold exactly one OpenSSH public key.
     """
     file = Path(path).expanduser()
     try:
         if file.is_dir():
             raise WrongUsage(f"The ssh key '{path}' is a folder, not a file.")
         with file.open("rb") as stream:
-            content = stream.read(64 * 1024)
+            content = stream.read(_LONGEST_KEY_FILE)
     except FileNotFoundError:
         raise WrongUsage(
             f"The ssh key file '{path}' does not exist.", hint="`ssh-keygen -t ed25519` makes one."
@@ -233,46 +250,11 @@ def read_ssh_key(path: str) -> str:
         raise WrongUsage(
             f"The ssh key file '{path}' cannot be read: {error.strerror or error}."
         ) from None
-    return _public_keys(path, content.decode("utf-8", "replace"))
-
-
-def _public_keys(path: str, text: str) -> str:
-    if any(sign in text for sign in _PRIVATE):
-        raise WrongUsage(
-            f"'{path}' is a private key; it must stay on this machine.",
-            hint=f"Give the public key, usually {path}.pub.",
-        )
-    lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
-    keys = [line for line in lines if line and not line.startswith("#")]
-    if not keys:
-        raise WrongUsage(f"The ssh key file '{path}' holds no key.")
-    for number, key in enumerate(keys, 1):
-        if not _is_public_key(key):
-            which = f"line {number} of '{path}'" if len(keys) > 1 else f"'{path}'"
-            raise WrongUsage(
-                f"{which[0].upper()}{which[1:]} is not an OpenSSH public key.",
-                hint=f"A public key begins with {_KEY_TYPES[0]}, {_KEY_TYPES[1]} or alike.",
-            )
-    joined = "\n".join(keys)
-    if len(joined.encode()) > MOST_KEY_BYTES:
-        raise WrongUsage(
-            f"The keys in '{path}' are too long together: {MOST_KEY_BYTES} bytes is the limit.",
-            hint="Give one key; more can be added to the nodes later.",
-        )
-    return joined
-
-
-def _is_public_key(line: str) -> bool:
-    """Tell whether a line is a type and a blob that names the same type (RFC 4253, 6.6)."""
-    kind, _, rest = line.partition(" ")
-    if kind not in _KEY_TYPES or not line.isprintable():
-        return False
     try:
-        blob = base64.b64decode(rest.split(" ")[0], validate=True)
-        (length,) = struct.unpack(">I", blob[:4])
-    except (binascii.Error, struct.error, ValueError):
-        return False
-    return blob[4 : 4 + length] == kind.encode() and len(blob) > 4 + length
+        return parse_public_key(content.decode("utf-8", "replace")).line
+    except InvalidPublicKey as wrong:
+        hint = f"Give the public key, usually {path}.pub." if wrong.private else _KEY_HINT
+        raise WrongUsage(f"The ssh key file '{path}' {wrong}.", hint=hint) from None
 
 
 def _sign(character: str) -> str:

@@ -29,6 +29,7 @@ from cse_client.guest.pki import (
     pki_to_files,
 )
 from cse_client.model import TemplateFacts
+from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 FORMAT = 1
 #: Nobody documents a limit for VCD's CustomizationScript; this is what we dare.
@@ -46,6 +47,10 @@ _PAYLOAD = re.compile(r"<<'CSE_PAYLOAD'\n(.*?)\nCSE_PAYLOAD$", re.M | re.S)
 _FILE = re.compile(
     r"^put /etc/kubernetes/pki/(\S+) [0-7]+ <<'CSE_FILE'\n(.*?)^CSE_FILE$", re.M | re.S
 )
+_SSH_KEY = re.compile(r"^SSH_KEY=(.*)$", re.M)
+#: zlib's number for gzip's format, and the bytes that a payload has at most when it is unpacked.
+_GZIP = 31
+_LONGEST_PAYLOAD = 1024 * 1024
 #: Pod networks for CNIs that want one from kubeadm; weave brings its own.
 _POD_CIDRS = {"antrea": "10.244.0.0/16", "flannel": "10.244.0.0/16", "cilium": "10.244.0.0/16"}
 _POD_CIDRS["calico"] = "192.168.0.0/16"
@@ -164,19 +169,26 @@ def recover_pki(script: str) -> ClusterPKI | None:
             "the control plane's script in VCD was written by a newer version of cse-client",
             hint="upgrade cse-client",
         )
-    payload = _PAYLOAD.search(text)
-    if payload is None:
-        raise _damaged("its payload is missing")
-    try:
-        raw = base64.b64decode("".join(payload.group(1).split()), validate=True)
-        body = gzip.decompress(raw).decode()
-    except (binascii.Error, ValueError, OSError, EOFError, zlib.error):
-        raise _damaged("its payload cannot be decoded") from None
+    body = _payload(text)
     files = {path: content.encode() for path, content in _FILE.findall(body)}
     try:
         return pki_from_files({path: files[path] for path in PKI_FILES.values() if path in files})
     except CseError as error:
         raise _damaged(error.message) from None
+
+
+def recover_ssh_key(script: str) -> str | None:
+    """Return root's key line that a node's script holds; empty: the script gives none.
+
+    Returns None for a script that does not say: sealed, not ours, or damaged.
+    """
+    if _kind(script) not in (_CONTROL_PLANE, _WORKER):
+        return None
+    try:
+        found = _SSH_KEY.search(_payload(_normal(script)))
+        return "".join(shlex.split(found.group(1))) if found is not None else None
+    except (CseError, ValueError):
+        return None
 
 
 def split_endpoint(endpoint: str) -> tuple[str, int]:
@@ -225,6 +237,28 @@ def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -
             hint="use a shorter ssh key or fewer extra names",
         )
     return script
+
+
+def _payload(script: str) -> str:
+    """Return what a script carries. Raises CseError when that is damaged."""
+    payload = _PAYLOAD.search(script)
+    if payload is None:
+        raise _damaged("its payload is missing")
+    try:
+        raw = base64.b64decode("".join(payload.group(1).split()), validate=True)
+        return _unpack(raw).decode()
+    except (binascii.Error, ValueError, OSError, EOFError, zlib.error):
+        raise _damaged("its payload cannot be decoded") from None
+
+
+def _unpack(packed: bytes) -> bytes:
+    """Decompress what somebody else may have written: never more than a script could hold."""
+    stream = zlib.decompressobj(wbits=_GZIP)
+    body = stream.decompress(packed, _LONGEST_PAYLOAD)
+    if not stream.eof:
+        # cut off, or longer than anything of ours
+        raise EOFError
+    return body
 
 
 def _header(kind: str) -> str:
@@ -297,12 +331,12 @@ def _quote(name: str, value: str) -> str:
 
 
 def _ssh_key(text: str) -> str:
-    key = text.strip()
-    if "PRIVATE KEY" in key:
-        raise WrongUsage("this is a private ssh key; the public one (.pub) is wanted")
-    if "\n" in key or "\r" in key:
-        raise WrongUsage("one ssh public key is wanted, on one line")
-    return key
+    if not text:
+        return ""
+    try:
+        return parse_public_key(text).line
+    except InvalidPublicKey as wrong:
+        raise WrongUsage(f"The ssh key for the nodes {wrong}.") from None
 
 
 def _check_host(host: str) -> None:

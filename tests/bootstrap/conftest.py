@@ -28,6 +28,7 @@ from cse_client.simulator.guest import (
     Nic,
     sandbox_mode,
 )
+from tests.ssh_keys import public_key
 
 CSE = Image(name="ubuntu-16.04_k8-1.18_weave-2.6.5_rev2")
 CURRENT = Image(
@@ -167,7 +168,7 @@ class Cluster:
         )
 
     def bootstrap(self, name: str, **more: object) -> Bootstrap:
-        made = Bootstrap("cluster-1", "demo", name, facts=self.facts, ssh_key="ssh-ed25519 AAAA me")
+        made = Bootstrap("cluster-1", "demo", name, facts=self.facts, ssh_key=public_key())
         return replace(made, **more)  # type: ignore[arg-type]
 
     def node(self, name: str, *, egress: bool = True, image: Image | None = None) -> Node:

@@ -16,6 +16,7 @@ from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import mint_pki, pki_to_files
 from cse_client.guest.render import control_plane_script
 from cse_client.kube.nodes import ClusterAPI
+from tests.ssh_keys import public_key
 
 from .conftest import CSE, IMAGES, Cluster, Node
 
@@ -107,7 +108,7 @@ def test_cse_servers_find_the_kubeconfig_and_people_their_console(cluster: Clust
     first.start()
     first.wait_status("ready")
     assert first.file("/root/.kube/config") == first.file("/etc/kubernetes/admin.conf")
-    assert first.guest.read_file("/root/.ssh/authorized_keys") == b"ssh-ed25519 AAAA me\n"
+    assert first.guest.read_file("/root/.ssh/authorized_keys") == f"{public_key()}\n".encode()
     console = first.guest.console()
     for phase in ("host", "runtime", "images", "init", "network", "done"):
         assert f"cse-bootstrap: mstr-ab12: {phase}\n" in console.replace("\r", "")

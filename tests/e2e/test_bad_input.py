@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Control
 from tests.programs import Result
+from tests.ssh_keys import public_key
 
 Run = Callable[..., Result]
 
@@ -113,20 +114,28 @@ def test_a_name_that_looks_like_an_option(cse: Run) -> None:
         ),
         (
             ["--ssh-key", "private"],
-            "Error: 'private' is a private key; it must stay on this machine.\n"
+            "Error: The ssh key file 'private' is a private key; it must stay on its machine.\n"
             "Hint: Give the public key, usually private.pub.\n",
         ),
         (
             ["--ssh-key", ".vcd-cli/profiles.yaml"],
-            "Error: Line 1 of '.vcd-cli/profiles.yaml' is not an OpenSSH public key.\n"
-            "Hint: A public key begins with ssh-rsa, ssh-ed25519 or alike.\n",
+            "Error: The ssh key file '.vcd-cli/profiles.yaml' is not an OpenSSH public key: a"
+            " public key begins with ssh-ed25519, ssh-rsa or the like.\n"
+            "Hint: Give a file with one public key, such as ~/.ssh/id_ed25519.pub.\n",
+        ),
+        (
+            ["--ssh-key", "two.pub"],
+            "Error: The ssh key file 'two.pub' holds 2 keys; exactly one is expected.\n"
+            "Hint: Give a file with one public key, such as ~/.ssh/id_ed25519.pub.\n",
         ),
     ],
 )
 def test_bad_words(cse: Run, home: Path, nothing_asked: None, words: list[str], err: str) -> None:
     (home / "private").write_text(PRIVATE)
-    result = cse("cluster", "create", "bad", "-n", "net1", *words)
-    assert (result.code, result.out, result.err) == (2, "", err)
+    (home / "two.pub").write_text(f"{public_key()}\n{public_key('ssh-rsa')}\n")
+    for dry in ((), ("--dry-run",)):
+        result = cse("cluster", "create", "bad", "-n", "net1", *words, *dry)
+        assert (result.code, result.out, result.err) == (2, "", err)
 
 
 def test_no_network_and_a_bad_name_are_both_reported(cse: Run) -> None:
@@ -146,3 +155,20 @@ def test_clicks_own_complaints(cse: Run, words: list[str]) -> None:
     result = cse("cluster", "create", "bad", "-n", "net1", *words)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("Usage: vcd cse cluster create [OPTIONS] NAME\n")
+
+
+@pytest.mark.parametrize("words", [("node", "create"), ("cluster", "resize")])
+def test_every_problem_of_a_change_is_reported_at_once(
+    cse: Run, nothing_asked: None, words: tuple[str, ...]
+) -> None:
+    bad = ("-N", "-1", "-c", "0", "-t", "x_rev1", "-r", "2", "-k", "nothing.pub")
+    result = cse(*words, "demo", *bad)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.count("\n") < 20
+    for problem in (
+        "nodes cannot be -1",
+        "A node cannot have 0 CPUs.",
+        "'x_rev1' is revision 1, but revision 2 was asked for.",
+        "The ssh key file 'nothing.pub' does not exist.",
+    ):
+        assert problem in result.err

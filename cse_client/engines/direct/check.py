@@ -142,15 +142,17 @@ def _check_growth(
     spec = _inherited(standing, wanted, target)
     problems: list[CseError] = []
     present = 1 + sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
+    if spec.network not in standing.vapp.networks:
+        problems.append(
+            Conflict(
+                f"Cluster '{standing.name}' is on the network"
+                f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
+                hint="All nodes of a cluster share one network: leave --network out.",
+            )
+        )
     found = _resolve(gateway, spec, standing.vdc, templates, present, problems)
     if found is None:
         raise _all_of(problems, f"Cluster '{standing.name}' cannot be changed")
-    if spec.network not in standing.vapp.networks:
-        raise Conflict(
-            f"Cluster '{standing.name}' is on the network"
-            f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
-            hint="All nodes of a cluster share one network: leave --network out.",
-        )
     return replace(
         found,
         vapp=standing.vapp,

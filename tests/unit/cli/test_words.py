@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import base64
-import struct
 from pathlib import Path
 
 import pytest
@@ -19,11 +17,7 @@ from cse_client.cli.words import (
     split_template,
 )
 from cse_client.errors import CseError, NotFound, PreflightFailed, WrongUsage
-
-
-def public_key(kind: str = "ssh-ed25519", comment: str = "me@there") -> str:
-    blob = struct.pack(">I", len(kind)) + kind.encode() + b"\0\0\0\x20" + bytes(range(32))
-    return f"{kind} {base64.b64encode(blob).decode()} {comment}"
+from tests.ssh_keys import KINDS, public_key
 
 
 @pytest.mark.parametrize("name", ["a", "Z9", "demo", "a-b-c", "a" * 25, "n" + "-" * 23 + "1"])
@@ -170,7 +164,7 @@ def test_facts_of_a_template_to_register() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp256"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_public_key(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "key.pub"
     file.write_text(public_key(kind) + "\n")
@@ -183,16 +177,10 @@ def test_a_key_written_on_windows(tmp_path: Path) -> None:
     assert read_ssh_key(str(file)) == public_key()
 
 
-def test_several_keys(tmp_path: Path) -> None:
-    one, two = public_key(comment="one"), public_key("ssh-rsa", "two")
+def test_two_keys_in_one_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.pub"
-    file.write_text(f"# ours\n{one}\n\n{two}\n")
-    assert read_ssh_key(str(file)) == f"{one}\n{two}"
-    file.write_text(f"{one}\nnonsense\n")
-    with pytest.raises(WrongUsage, match=r"Line 2 of '.*' is not an OpenSSH public key"):
-        read_ssh_key(str(file))
-    file.write_text("".join(f"{one}\n" for _ in range(100)))
-    with pytest.raises(WrongUsage, match="too long together"):
+    file.write_text(f"# ours\n{public_key()}\n\n{public_key('ssh-rsa')}\n")
+    with pytest.raises(WrongUsage, match="holds 2 keys; exactly one is expected"):
         read_ssh_key(str(file))
 
 

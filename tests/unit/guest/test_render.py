@@ -20,14 +20,20 @@ from cse_client.guest.render import (
     control_plane_script,
     is_sealed,
     recover_pki,
+    recover_ssh_key,
     sealed_script,
     split_endpoint,
     worker_script,
 )
 from cse_client.model import TemplateFacts
+from tests.ssh_keys import blob, public_key
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
-RSA_4096_KEY = "ssh-rsa " + "A" * 716 + " somebody@a-rather-long-host-name.example.com"
+_MODULUS = bytes([0, 0x80, *(i * 7919 % 251 for i in range(511))])
+RSA_4096_KEY = (
+    f"ssh-rsa {blob(b'ssh-rsa', bytes([1, 0, 1]), _MODULUS)}"
+    " somebody@a-rather-long-host-name.example.com"
+)
 CONTROL_PLANE = Bootstrap(
     cluster_id="9a0f3cda-7aa8-4eb8-9c6e-1c1c27f64a34",
     cluster_name="demo",
@@ -169,7 +175,7 @@ def test_facts_reach_the_script(pki: ClusterPKI) -> None:
         endpoint_host="k8s.example.com",
         extra_sans=("203.0.113.7", "other.example.com"),
         images_deadline=77,
-        ssh_key="ssh-ed25519 AAAA it's me",
+        ssh_key=public_key(comment="it's me"),
     )
     values = assignments(control_plane_script(spec, pki, now=NOW))
     assert values["CSE_ID"] == "9a0f3cda-7aa8-4eb8-9c6e-1c1c27f64a34 mstr-ab12"
@@ -180,8 +186,27 @@ def test_facts_reach_the_script(pki: ClusterPKI) -> None:
     assert (values["CNI"], values["CNI_VERSION"]) == ("antrea", "0.11.3")
     assert values["CNI_MANIFEST"] == "/root/x y.yaml"
     assert values["POD_CIDR"] == "10.244.0.0/16"
-    assert values["SSH_KEY"] == "ssh-ed25519 AAAA it's me"
+    assert values["SSH_KEY"] == public_key(comment="it's me")
     assert values["T_IMAGES"] == "77"
+
+
+def test_the_key_of_a_node_is_read_back(pki: ClusterPKI) -> None:
+    key = public_key(comment="it's me")
+    head = control_plane_script(replace(CONTROL_PLANE, ssh_key=key), pki, now=NOW)
+    assert recover_ssh_key(head) == key
+    worker = worker_script(replace(WORKER, ssh_key=""), pki, endpoint="10.0.0.2", now=NOW)
+    assert recover_ssh_key(worker) == ""
+    for silent in (sealed_script(), "#!/bin/bash\nreboot\n", head.replace("=\nCSE", "\nCSE")[:900]):
+        assert recover_ssh_key(silent) is None
+
+
+def test_a_payload_that_grows_without_end_is_damaged(pki: ClusterPKI) -> None:
+    script = control_plane_script(CONTROL_PLANE, pki, now=NOW)
+    old = script.partition("<<'CSE_PAYLOAD'\n")[2].partition("\nCSE_PAYLOAD\n")[0]
+    bomb = base64.b64encode(gzip.compress(b"SSH_KEY=" + b"x" * 50_000_000)).decode()
+    assert recover_ssh_key(script.replace(old, bomb)) is None
+    with pytest.raises(CseError, match="cannot be decoded"):
+        recover_pki(script.replace(old, bomb))
 
 
 def test_weave_brings_its_own_pod_network(pki: ClusterPKI) -> None:
@@ -193,12 +218,12 @@ def test_weave_brings_its_own_pod_network(pki: ClusterPKI) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=80))
 def test_no_text_escapes_from_its_quotes(text: str) -> None:
-    spec = replace(WORKER, cluster_name=f"x{text}", ssh_key=f"ssh-ed25519 A {text}".strip())
-    if "PRIVATE KEY" in text:
+    if "PRIVATE KEY-----" in text:
         return
+    spec = replace(WORKER, cluster_name=f"x{text}", ssh_key=public_key(comment=text))
     values = assignments(worker_script(spec, _PKI, endpoint="10.0.0.2", now=NOW))
     assert values["CLUSTER"] == f"x{text}"
-    assert values["SSH_KEY"] == f"ssh-ed25519 A {text}".strip()
+    assert values["SSH_KEY"] == public_key(comment=text)
 
 
 _PKI = mint_pki("demo", now=NOW)
@@ -214,8 +239,9 @@ _PKI = mint_pki("demo", now=NOW)
         {"cluster_id": ""},
         {"cluster_id": "a b"},
         {"cluster_name": "a\nb"},
-        {"ssh_key": "ssh-rsa A\nssh-rsa B"},
+        {"ssh_key": f"{RSA_4096_KEY}\n{public_key()}"},
         {"ssh_key": "-----BEGIN OPENSSH PRIVATE KEY-----"},
+        {"ssh_key": f'command="id" {public_key()}'},
         {"endpoint_host": "a b"},
         {"endpoint_host": "-a"},
         {"extra_sans": ("ok", "$(id)")},
@@ -231,7 +257,7 @@ def test_what_cannot_stand_in_a_script_is_wrong_usage(change: dict[str, object])
 
 def test_a_script_that_vcd_might_not_take_is_refused() -> None:
     noise = "".join(f"{i * 7919 % 104729:05d}" for i in range(4000))
-    spec = replace(WORKER, ssh_key=f"ssh-rsa {noise}")
+    spec = replace(WORKER, cluster_name=noise)
     with pytest.raises(CseError, match="more than the 16384 that are safe in VCD"):
         worker_script(spec, _PKI, endpoint="10.0.0.2")
 
