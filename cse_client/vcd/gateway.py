@@ -278,7 +278,7 @@ class Gateway(Tenancy):
 
         One request, or none where the last document of its vApp had it.
         """
-        known = self._scripts.pop(vm_href, None)
+        known = self._scripts.get(vm_href)
         if known is not None:
             return known
         return self._section(vm_href, "guestCustomizationSection").findtext(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.names import id_in_description
+from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
 from cse_client.engines.direct.templates import choose
 from cse_client.errors import Conflict, CseError, PreflightFailed
 from cse_client.model import (
@@ -31,6 +32,7 @@ from cse_client.model import (
     silent,
 )
 from cse_client.model.scaling import NodesSpec
+from cse_client.model.ssh_keys import parse_public_key
 from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
@@ -119,8 +121,13 @@ def _check(
         earlier = _look_for_earlier(gateway, vdc, spec.name)
     except Conflict as taken:
         problems.append(taken)
+    warning = ""
     if earlier is not None:
-        spec = _resumed_spec(spec, earlier)
+        try:
+            spec = _resumed_spec(spec, earlier)
+            spec, warning = _with_key(gateway, spec, earlier.vapp, earlier.metadata)
+        except CseError as problem:
+            problems.append(problem)
     present = len(earlier.vapp.vms) if earlier is not None else 0
     found = _resolve(gateway, spec, vdc, templates, present, problems)
     if found is None:
@@ -128,7 +135,11 @@ def _check(
     if earlier is None:
         return found
     return replace(
-        found, vapp=earlier.vapp, cluster_id=earlier.cluster_id, metadata=earlier.metadata
+        found,
+        vapp=earlier.vapp,
+        cluster_id=earlier.cluster_id,
+        metadata=earlier.metadata,
+        warnings=(*found.warnings, *([warning] if warning else [])),
     )
 
 
@@ -141,6 +152,11 @@ def _check_growth(
 ) -> Found:
     spec = _inherited(standing, wanted, target)
     problems: list[CseError] = []
+    warning = ""
+    try:
+        spec, warning = _with_key(gateway, spec, standing.vapp, standing.metadata)
+    except CseError as problem:
+        problems.append(problem)
     present = 1 + sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
     if spec.network not in standing.vapp.networks:
         problems.append(
@@ -158,6 +174,7 @@ def _check_growth(
         vapp=standing.vapp,
         cluster_id=standing.metadata[keys.CLUSTER_ID],
         metadata=standing.metadata,
+        warnings=(*found.warnings, *([warning] if warning else [])),
     )
 
 
@@ -206,13 +223,23 @@ def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpe
         workers=target,
         template=template,
         template_revision=revision,
-        ssh_key=wanted.ssh_key or recorded.ssh_key,
+        ssh_key=wanted.ssh_key,
         cpus=wanted.cpus or recorded.cpus,
         memory_mb=wanted.memory_mb or recorded.memory_mb,
         storage_profile=wanted.storage_profile or recorded.storage_profile,
         endpoint=recorded.endpoint,
         accept_eulas=wanted.accept_eulas,
     )
+
+
+def _with_key(
+    gateway: Gateway, spec: ClusterSpec, vapp: VApp, metadata: Mapping[str, str]
+) -> tuple[ClusterSpec, str]:
+    """Return `spec` with the recorded ssh key where the user named none, and a warning or ""."""
+    if spec.ssh_key:
+        return spec, ""
+    key, warning = inherited_key(gateway, vapp, metadata)
+    return replace(spec, ssh_key=key.line if key is not None else ""), warning
 
 
 def _all_of(problems: Sequence[CseError], refused: str) -> CseError:
@@ -264,6 +291,7 @@ def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
         )
         if now not in ("", None) and was != now
     ]
+    differences += _other_key(spec, earlier.metadata)
     if differences:
         raise Conflict(
             f"An unfinished cluster '{spec.name}' exists that was asked for differently:"
@@ -276,7 +304,17 @@ def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
         template_revision=recorded.revision,
         storage_profile=recorded.storage_profile or spec.storage_profile,
         endpoint=recorded.endpoint or spec.endpoint,
-        ssh_key=recorded.ssh_key or spec.ssh_key,
         cpus=recorded.cpus,
         memory_mb=recorded.memory_mb,
     )
+
+
+def _other_key(spec: ClusterSpec, metadata: Mapping[str, str]) -> list[str]:
+    text = keys.recorded_ssh_key(metadata)
+    if not spec.ssh_key or not text:
+        return []
+    typed = parse_public_key(spec.ssh_key)
+    recorded = parse_recorded(spec.name, text)
+    if recorded.same_key(typed):
+        return []
+    return [f"--ssh-key {show_key(recorded)} (now {show_key(typed)})"]

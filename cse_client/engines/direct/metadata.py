@@ -135,7 +135,6 @@ class RecordedSpec:
     memory_mb: int | None = None
     storage_profile: str = ""
     endpoint: str = ""
-    ssh_key: str = ""
     damaged: bool = False
 
 
@@ -160,11 +159,11 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
         memory_mb=_integer(raw.get("memory_mb")),
         storage_profile=_words(raw.get("storage_profile")),
         endpoint=_words(raw.get("endpoint")),
-        ssh_key=_ssh_key(metadata),
     )
 
 
-def _ssh_key(metadata: Mapping[str, str]) -> str:
+def recorded_ssh_key(metadata: Mapping[str, str]) -> str:
+    """Return what is recorded as root's ssh key: any text, whoever wrote it."""
     parts = [metadata.get(SSH_KEY, "")]
     while (key := f"{SSH_KEY}.{len(parts)}") in metadata:
         parts.append(metadata[key])

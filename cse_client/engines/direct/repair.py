@@ -13,6 +13,7 @@ from cse_client.engines.direct.inspect import list_vapp_nodes
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.power import heard_since
 from cse_client.engines.direct.readiness import await_nodes
+from cse_client.engines.direct.root_key import own_key
 from cse_client.engines.direct.standing import Standing
 from cse_client.engines.direct.vms import delete_vms
 from cse_client.errors import Interrupted
@@ -186,12 +187,13 @@ class Repair:
     def _bootstrap_again(self, vm: Vm) -> None:
         """Give the VM a script with a fresh join certificate, and have it customized again."""
         standing, gateway = self._standing, self._standing.gateway
-        recorded = keys.recorded_spec(standing.metadata)
+        # the key that this very node has, not what the metadata says by now
+        key = own_key(gateway, vm.href)
         bootstrap = render.Bootstrap(
             cluster_id=standing.metadata[keys.CLUSTER_ID],
             cluster_name=standing.name,
             node=vm.name,
-            ssh_key=recorded.ssh_key,
+            ssh_key=key.line if key is not None else "",
         )
         # nodes join by the control plane's own address, not by what outsiders call the cluster
         host = endpoint_host(standing.vapp, {})

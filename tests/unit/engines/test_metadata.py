@@ -52,7 +52,7 @@ def test_a_long_ssh_key_comes_back_whole_and_no_value_is_too_long(length: int) -
     key = ("ssh-rsa " + "AbC1" * 2000)[:length]
     written = keys.initial(ClusterSpec(name="demo", network="n", ssh_key=key), GUIDE, "id")
     assert max(len(value) for value in written.values()) <= 1000
-    assert keys.recorded_spec(written).ssh_key == key
+    assert keys.recorded_ssh_key(written) == key
 
 
 def test_the_spec_comes_back() -> None:
