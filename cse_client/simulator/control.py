@@ -37,7 +37,7 @@ class Control:
     - `POST vdcs/NAME` `vm_quota`, `cpu_limit_mhz`, `memory_limit_mb`, `enabled`,
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
-      (pairs of addresses)
+      (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8)
     - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `status`, `remove`, `image`;
       `like` names a template of which NAME becomes a copy first
     - `POST users/NAME` `{"rights": {"NAME OF RIGHT": true|false}}`
@@ -166,9 +166,12 @@ class Control:
         egress: bool | None = None,
         backing: str | None = None,
         dhcp: list[list[str]] | None = None,
+        cidr: str | None = None,
     ) -> None:
         network: OrgNetwork = _named(self.cloud.networks.values(), name)
         with self.cloud.lock:
+            if cidr is not None:
+                network.cidr = cidr
             if dns is not None:
                 network.dns = tuple(dns)
             if pool is not None:

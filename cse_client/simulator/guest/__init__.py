@@ -13,6 +13,7 @@ from cse_client.simulator.guest.model import (
     Customization,
     GuestHooks,
     GuestSettings,
+    Hardware,
     Image,
     Nic,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Guest",
     "GuestHooks",
     "GuestSettings",
+    "Hardware",
     "Image",
     "Nic",
     "SandboxUnavailable",

@@ -333,8 +333,8 @@ class Kubelet:
         for condition in conditions:
             condition["lastTransitionTime"] = stamp
         capacity = {
-            "cpu": str(system.image.cpus),
-            "memory": "2041212Ki",
+            "cpu": str(system.hardware.cpus),
+            "memory": f"{system.hardware.usable_memory_mb * 1024}Ki",
             "pods": "110",
             "ephemeral-storage": "16446332Ki",
         }

@@ -13,7 +13,14 @@ from cse_client.simulator.guest.boot import boot
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.faults import Faults
 from cse_client.simulator.guest.life import PowerLoss
-from cse_client.simulator.guest.model import Customization, GuestHooks, GuestSettings, Image, Nic
+from cse_client.simulator.guest.model import (
+    Customization,
+    GuestHooks,
+    GuestSettings,
+    Hardware,
+    Image,
+    Nic,
+)
 from cse_client.simulator.guest.sandbox import SandboxUnavailable
 from cse_client.simulator.guest.skeleton import install_disk
 from cse_client.simulator.guest.system import System
@@ -29,10 +36,17 @@ _LONGEST_CONSOLE = 1 << 20
 class _Order:
     """One power-on that was asked for, and whether it still holds."""
 
-    def __init__(self, customization: Customization, nics: Sequence[Nic], environment: str) -> None:
+    def __init__(
+        self,
+        customization: Customization,
+        nics: Sequence[Nic],
+        environment: str,
+        hardware: Hardware,
+    ) -> None:
         self.customization = customization
         self.nics = tuple(nics)
         self.environment = environment
+        self.hardware = hardware
         self.cancelled = threading.Event()
 
 
@@ -91,6 +105,7 @@ class Guest:
         customization: Customization,
         nics: Sequence[Nic],
         ovf_environment: str = "",
+        hardware: Hardware | None = None,
     ) -> None:
         """Switch on and return at once; the guest boots in the background.
 
@@ -100,7 +115,7 @@ class Guest:
         with self._lock:
             if self._order is not None:
                 raise RuntimeError("the guest is on already")
-            self._order = _Order(customization, nics, ovf_environment)
+            self._order = _Order(customization, nics, ovf_environment, hardware or Hardware())
             self._start(self._order, customize=customization.needed)
 
     def _start(self, order: _Order, *, customize: bool) -> None:
@@ -118,7 +133,7 @@ class Guest:
                 install_disk(self.disk, self.image)
             self.hostname = self.disk.text("/etc/hostname").strip() or "ubuntu"
             try:
-                self._system = system = System(self, order.nics, order.environment)
+                self._system = system = System(self, order.nics, order.environment, order.hardware)
             except SandboxUnavailable as error:
                 self._refuse(customize, error)
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Customization", "GuestHooks", "GuestSettings", "Image", "Nic"]
+__all__ = ["Customization", "GuestHooks", "GuestSettings", "Hardware", "Image", "Nic"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Image:
         images_preloaded: the container images are in the runtime's store already.
         missing_commands: commands that the image lacks.
         swap: /etc/fstab names a swap partition, in use from boot.
-        cpus: number of virtual CPUs that kubeadm sees.
     """
 
     name: str
@@ -44,12 +43,27 @@ class Image:
     images_preloaded: bool = False
     missing_commands: tuple[str, ...] = ()
     swap: bool = False
-    cpus: int = 2
 
     @property
     def minor(self) -> int:
         """The minor number of Kubernetes, 18 for "1.18.6"."""
         return int(self.kubernetes.split(".")[1])
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What VCD gives the VM at power-on: virtual CPUs and memory in MiB."""
+
+    cpus: int = 2
+    memory_mb: int = 2048
+
+    @property
+    def usable_memory_mb(self) -> int:
+        """MiB that Linux reports as its total: the kernel keeps some for itself.
+
+        A VM of 2,200 MiB reports 2,135 (kubernetes/minikube#10018).
+        """
+        return self.memory_mb * 2135 // 2200
 
 
 @dataclass(frozen=True)

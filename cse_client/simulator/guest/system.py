@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cse_client.simulator.guest.exchange import Call, CallAborted, Channel, exchange
 from cse_client.simulator.guest.jobs import Job, Jobs
 from cse_client.simulator.guest.life import Life, PowerLoss
-from cse_client.simulator.guest.model import Nic
+from cse_client.simulator.guest.model import Hardware, Nic
 from cse_client.simulator.guest.sandbox import Sandbox
 from cse_client.simulator.guest.skeleton import interface_of, prepare_boot
 from cse_client.simulator.guest.systemd import Systemd
@@ -38,16 +38,20 @@ class System:
         guest: the VM with its disk, image, clock and faults.
         life: ends with the power.
         nics: the network cards; their addresses count once `network_up`.
+        hardware: CPUs and memory of this boot.
         guestinfo: values that vmtoolsd can read.
         modules: kernel modules loaded so far.
     """
 
-    def __init__(self, guest: Guest, nics: Sequence[Nic], ovf_environment: str) -> None:
+    def __init__(
+        self, guest: Guest, nics: Sequence[Nic], ovf_environment: str, hardware: Hardware
+    ) -> None:
         self.guest = guest
         self.disk = guest.disk
         self.image = guest.image
         self.faults = guest.faults
         self.nics = tuple(nics)
+        self.hardware = hardware
         self.life = Life(guest.settings.speed)
         self.jobs = Jobs(self.disk, self.life)
         self.network_up = False

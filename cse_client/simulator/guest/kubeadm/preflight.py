@@ -24,6 +24,11 @@ _DOCKER_SOCKET = "/var/run/dockershim.sock"
 _DOCKERSHIM_GONE = 24
 _SWAP_ALLOWED = 28
 _BRIDGE_CHECK_GONE = 30
+# kubernetes/kubernetes:cmd/kubeadm/app/constants (ControlPlaneNumCPU, ControlPlaneMem); the check
+# of memory came with 1.20 (kubernetes/kubernetes#93275)
+_LEAST_CPUS = 2
+_LEAST_MEMORY_MB = 1700
+_MEMORY_CHECKED = 20
 _MANDATORY = ("conntrack", "ip", "iptables", "mount", "nsenter")
 _OPTIONAL = ("ebtables", "ethtool", "socat", "tc", "touch")
 
@@ -179,11 +184,7 @@ def init_checks(
     system: System, checks: Checks, *, version: str, cri_socket: str, node: str, port: int
 ) -> None:
     """Run the checks of `kubeadm init`; raises KubeadmError."""
-    if system.image.cpus < 2:  # noqa: PLR2004
-        checks.error(
-            "NumCPU",
-            f"the number of available CPUs {system.image.cpus} is less than the required 2",
-        )
+    _check_hardware(system, checks)
     _version_check(system, checks, version)
     _check_ports(system, checks, (port, 10259, 10257))
     for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"):
@@ -194,6 +195,20 @@ def init_checks(
     if system.disk.names("/var/lib/etcd"):
         checks.error("DirAvailable--var-lib-etcd", "/var/lib/etcd is not empty")
     checks.finish()
+
+
+def _check_hardware(system: System, checks: Checks) -> None:
+    cpus, memory = system.hardware.cpus, system.hardware.usable_memory_mb
+    if cpus < _LEAST_CPUS:
+        checks.error(
+            "NumCPU",
+            f"the number of available CPUs {cpus} is less than the required {_LEAST_CPUS}",
+        )
+    if memory < _LEAST_MEMORY_MB and system.image.minor >= _MEMORY_CHECKED:
+        checks.error(
+            "Mem",
+            f"the system RAM ({memory} MB) is less than the minimum {_LEAST_MEMORY_MB} MB",
+        )
 
 
 def _version_check(system: System, checks: Checks, version: str) -> None:

@@ -26,6 +26,8 @@ _CONFIG_VERSIONS = {
     "v1beta3": (22, 99),
     "v1beta4": (31, 99),
 }
+# PodSubnetNodeMaskMaxDiff of kubeadm's constants
+_MOST_NODE_BITS = 16
 _WITH_CONFIG = {"config", "ignore-preflight-errors", "v", "skip-token-print", "dry-run",
                 "upload-certs", "skip-phases", "certificate-key", "node-name", "cri-socket",
                 "skip-certificate-key-print", "help", "rootfs"}  # fmt: skip
@@ -139,6 +141,7 @@ def init_settings(system: System, call: Call, flags: Flags) -> InitSettings:
         ("service-cidr", flags.get("service-cidr") or net.get("serviceSubnet") or "10.96.0.0/12"),
     ):
         _check_network(name, value)
+    _check_pod_subnet(flags.get("pod-network-cidr") or net.get("podSubnet") or "")
     return InitSettings(
         version=chosen_version(system, call, flags, str(cluster.get("kubernetesVersion") or "")),
         address=address,
@@ -169,6 +172,27 @@ def init_settings(system: System, call: Call, flags: Flags) -> InitSettings:
             )
         ),
     )
+
+
+def _check_pod_subnet(value: str) -> None:
+    """Compare with the node mask, /24 unless the controller manager is told otherwise.
+
+    Source: ValidatePodSubnetNodeMask in
+    kubernetes/kubernetes:cmd/kubeadm/app/apis/kubeadm/validation/validation.go.
+    """
+    for part in filter(None, value.split(",")):
+        subnet = ipaddress.ip_network(part)
+        size, node = subnet.prefixlen, 24 if subnet.version == 4 else 64  # noqa: PLR2004
+        if size > node:
+            raise KubeadmError(
+                f'networking.podSubnet: Invalid value: "{part}": the size of pod subnet with mask'
+                f" {size} is smaller than the size of node subnet with mask {node}"
+            )
+        if node - size > _MOST_NODE_BITS:
+            raise KubeadmError(
+                f'networking.podSubnet: Invalid value: "{part}": pod subnet mask ({size}) and'
+                f" node-mask ({node}) difference is greater than {_MOST_NODE_BITS}"
+            )
 
 
 def _check_network(name: str, value: str) -> None:
