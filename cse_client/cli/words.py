@@ -6,13 +6,13 @@ report all of them at once.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
+from cse_client.model.ranges import pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 __all__ = [
@@ -177,15 +177,14 @@ def check_register(*, version: str, cni_manifest: str, pod_cidr: str) -> list[Cs
         )
     if cni_manifest and not cni_manifest.startswith("/"):
         found.append(WrongUsage(f"The CNI manifest '{cni_manifest}' must be an absolute path."))
-    if pod_cidr:
-        try:
-            ipaddress.ip_network(pod_cidr)
-        except ValueError:
-            found.append(
-                WrongUsage(
-                    f"'{pod_cidr}' is not a network.", hint="For example --pod-cidr 10.244.0.0/16."
-                )
+    problem = pod_cidr_problem(pod_cidr) if pod_cidr else ""
+    if problem:
+        found.append(
+            WrongUsage(
+                f"'{pod_cidr}' cannot be the pod network: {problem}.",
+                hint="For example --pod-cidr 10.244.0.0/16.",
             )
+        )
     return found
 
 

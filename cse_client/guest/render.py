@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
-import ipaddress
 import re
 import shlex
 import zlib
@@ -29,6 +28,7 @@ from cse_client.guest.pki import (
     pki_to_files,
 )
 from cse_client.model import TemplateFacts
+from cse_client.model.ranges import pod_cidr_for_kubeadm, pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 FORMAT = 1
@@ -51,9 +51,6 @@ _SSH_KEY = re.compile(r"^SSH_KEY=(.*)$", re.M)
 #: zlib's number for gzip's format, and the bytes that a payload has at most when it is unpacked.
 _GZIP = 31
 _LONGEST_PAYLOAD = 1024 * 1024
-#: Pod networks for CNIs that want one from kubeadm; weave brings its own.
-_POD_CIDRS = {"antrea": "10.244.0.0/16", "flannel": "10.244.0.0/16", "cilium": "10.244.0.0/16"}
-_POD_CIDRS["calico"] = "192.168.0.0/16"
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
         _check_host(name)
     if b.endpoint_host:
         _check_host(b.endpoint_host)
-    pod_cidr = b.facts.pod_cidr or _POD_CIDRS.get(b.facts.cni.lower(), "")
+    pod_cidr = pod_cidr_for_kubeadm(b.facts)
     if pod_cidr:
         _check_cidr(pod_cidr)
     data = {
@@ -346,7 +343,6 @@ def _check_host(host: str) -> None:
 
 
 def _check_cidr(text: str) -> None:
-    try:
-        ipaddress.ip_network(text, strict=True)
-    except ValueError:
-        raise WrongUsage(f"{text!r} is no pod network: an address range is wanted") from None
+    problem = pod_cidr_problem(text)
+    if problem:
+        raise WrongUsage(f"{text!r} cannot be the pod network: {problem}")

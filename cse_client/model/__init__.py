@@ -93,7 +93,8 @@ class Fence(str, Enum):
 class Network:
     """An org VDC network. Address counts are None when VCD does not show them.
 
-    `egress` is True (a way out was seen), False (none was seen) or None (cannot tell).
+    `egress` is True (a way out was seen), False (none was seen) or None (cannot tell). `subnets`
+    are all of its subnets, each as ADDRESS/NETMASK; `gateway` and `netmask` are those of the first.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Network:
     edge_href: str = ""
     egress: bool | None = None
     egress_reason: str = ""
+    subnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

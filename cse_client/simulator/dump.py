@@ -21,6 +21,7 @@ def state(cloud: Cloud) -> dict[str, Any]:
         "networks": {
             network.name: {
                 "fence": network.fence,
+                "cidr": network.cidr,
                 "pool": list(network.pool),
                 "free": network.free,
                 "allocated": {

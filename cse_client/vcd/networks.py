@@ -8,6 +8,7 @@ A routed network names its gateway in `connectedTo`; the network's own document 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -90,7 +91,16 @@ def network_document(root: etree._Element, known: Network) -> Network:
         dns=dns or known.dns,
         total_addresses=total,
         edge_href=(edge.get("href") or "") if edge is not None else known.edge_href,
+        subnets=tuple(_subnets(root)) or known.subnets,
     )
+
+
+def _subnets(root: etree._Element) -> Iterator[str]:
+    for scope in children(root, "Configuration/IpScopes/IpScope"):
+        gateway, size = text(scope, "Gateway"), text(scope, "SubnetPrefixLength")
+        size = text(scope, "Netmask") or size
+        if gateway and size:
+            yield f"{gateway}/{size}"
 
 
 def egress(transport: Transport, network: Network) -> Network:
@@ -123,16 +133,18 @@ def _from_record(record: etree._Element) -> Network:
         fence = Fence.ROUTED if connected else Fence.ISOLATED
     used = number(record.get("usedIpCount"))
     total = number(record.get("totalIpCount"))
+    gateway, netmask = record.get("defaultGateway") or "", record.get("netmask") or ""
     dns = tuple(name for name in (record.get("dns1"), record.get("dns2")) if name)
     return Network(
         name=record.get("name") or "",
         href=record.get("href") or "",
         fence=fence,
-        gateway=record.get("defaultGateway") or "",
-        netmask=record.get("netmask") or "",
+        gateway=gateway,
+        netmask=netmask,
         dns=dns,
         free_addresses=max(0, total - used) if used is not None and total is not None else None,
         total_addresses=total,
+        subnets=(f"{gateway}/{netmask}",) if gateway and netmask else (),
     )
 
 

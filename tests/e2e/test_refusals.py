@@ -116,6 +116,78 @@ def test_too_few_addresses(cse: Run, control: Control) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("cidr", "template", "err"),
+    [
+        (
+            "10.40.1.0/24",
+            TEMPLATE,
+            "Error: The network 'net1' (10.40.1.0/24) overlaps the addresses of the cluster's pods "
+            "(10.32.0.0/12).\nHint: Choose another network with --network\n",
+        ),
+        (
+            "10.244.7.0/24",
+            "ubuntu-24.04_k8-1.33_antrea-2.3",
+            "Error: The network 'net1' (10.244.7.0/24) overlaps the addresses of the cluster's "
+            "pods (10.244.0.0/16).\nHint: Choose another network with --network, or a template "
+            "that is registered with another --pod-cidr\n",
+        ),
+        (
+            "10.100.0.0/16",
+            TEMPLATE,
+            "Error: The network 'net1' (10.100.0.0/16) overlaps the addresses of the cluster's "
+            "Services (10.96.0.0/12).\nHint: Choose another network with --network\n",
+        ),
+    ],
+)
+def test_a_network_that_overlaps_the_clusters_own_addresses(
+    cse: Run, control: Control, cidr: str, template: str, err: str
+) -> None:
+    network = control.get("state")["networks"]["net1"]
+    there = {"cidr": network["cidr"], "pool": network["pool"]}
+    start = cidr.rpartition(".")[0]
+    here = {"cidr": cidr, "pool": [f"{start}.10", f"{start}.250"]}
+    with changed(control, "networks/net1", here, there):
+        result = cse("cluster", "create", "bad", "-n", "net1", "-t", template)
+        planned = cse("cluster", "create", "bad", "-n", "net1", "-t", template, "--dry-run")
+    assert (result.code, result.out, said(result)) == (4, "", err)
+    assert (planned.code, said(planned)) == (4, err)
+
+
+def test_a_control_plane_too_small_for_kubeadm(cse: Run) -> None:
+    result = cse(
+        *("cluster", "create", "bad", "-n", "net1", "--cpu", "1", "--memory", "1024"),
+        *("-t", "ubuntu-24.04_k8-1.33_antrea-2.3"),
+    )
+    assert (result.code, result.out) == (2, "")
+    assert said(result) == (
+        "Error: Cluster 'bad' cannot be created for 2 reasons; nothing was changed.\n"
+        "  - The control plane's VM would have 1 CPU, and kubeadm requires 2 CPUs of a control "
+        "plane.\n"
+        "    Hint: Give the nodes more, for example --cpu 2\n"
+        "  - The control plane's VM would have 1024 MB of memory, and kubeadm requires "
+        "1800 MB (1700 MB that Linux can use) of a control plane.\n"
+        "    Hint: Give the nodes more, for example --memory 2048\n"
+    )
+
+
+def test_a_template_too_small_for_kubeadm(cse: Run, control: Control) -> None:
+    with changed(control, f"templates/{TEMPLATE}_rev2", {"cpus": 1}, {"cpus": 2}):
+        refused = cse("cluster", "create", "bad", "-n", "net1", "--dry-run")
+        enlarged = cse("cluster", "create", "bad", "-n", "net1", "--cpu", "2", "--dry-run")
+    assert refused.code == 4
+    assert "the template's VM would have 1 CPU" in refused.err.replace("The", "the")
+    assert enlarged.code == 0
+
+
+@pytest.mark.parametrize("cidr", ["10.244.0.0/25", "fd00:10::/64", "10.96.0.0/16"])
+def test_a_pod_network_that_cannot_be_registered(cse: Run, cidr: str) -> None:
+    words = ("template", "register", "cse", f"{TEMPLATE}_rev2", "--kubernetes-version", "1.33.1")
+    result = cse(*words, "--pod-cidr", cidr)
+    assert result.code == 2
+    assert result.err.startswith(f"Error: '{cidr}' cannot be the pod network: it ")
+
+
 def test_too_small_a_quota(cse: Run, control: Control) -> None:
     with changed(control, "vdcs/vdc1", {"vm_quota": 3}, {"vm_quota": 0}):
         result = cse("cluster", "create", "bad", "-n", "net1")

@@ -7,11 +7,12 @@ a finished cluster (refused), or this very creation, interrupted earlier (resume
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct import requirements
 from cse_client.engines.direct.names import id_in_description
 from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
 from cse_client.engines.direct.templates import choose
@@ -38,6 +39,7 @@ from cse_client.vcd import preflight
 if TYPE_CHECKING:
     from cse_client.engines.direct.standing import Standing
     from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.preflight import Findings
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _check(
         except CseError as problem:
             problems.append(problem)
     present = len(earlier.vapp.vms) if earlier is not None else 0
-    found = _resolve(gateway, spec, vdc, templates, present, problems)
+    found = _resolve(gateway, spec, vdc, templates, present, problems, is_new=True)
     if found is None:
         raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
     if earlier is None:
@@ -185,8 +187,14 @@ def _resolve(
     templates: Callable[[], Sequence[Template]],
     present: int,
     problems: list[CseError],
+    *,
+    is_new: bool = False,
 ) -> Found | None:
-    """Find what `spec` names; add to `problems` what is wrong, None when there is any."""
+    """Find what `spec` names; add to `problems` what is wrong, None when there is any.
+
+    The requirements of a control plane and of ranges are those of a new cluster: in one that
+    stands they were met, or changing its workers does not make it worse.
+    """
     template: Template | None = None
     try:
         template = choose(templates(), spec.template, spec.template_revision)
@@ -194,6 +202,10 @@ def _resolve(
         problems.append(problem)
     checked = preflight.check_create(gateway, spec, vdc, template, vms_present=present)
     problems.extend(checked.problems)
+    if template is not None:
+        problems.extend(requirements.room_problems(template, 1 + spec.workers))
+        if is_new:
+            problems.extend(_unmet(spec, template, checked))
     if problems:
         return None
     assert template is not None  # noqa: S101  (a missing template is a problem above)
@@ -207,6 +219,16 @@ def _resolve(
         storage_profile=checked.storage_profile,
         warnings=tuple(checked.warnings),
     )
+
+
+def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator[CseError]:
+    facts = template.facts
+    yield from requirements.template_problems(template)
+    if checked.network is not None:
+        yield from requirements.network_problems(spec, checked.network, facts)
+        checked.warnings.extend(requirements.network_warnings(checked.network, facts))
+    if checked.template_vm is not None:
+        yield from requirements.machine_problems(spec, checked.template_vm, facts.kubernetes)
 
 
 def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:

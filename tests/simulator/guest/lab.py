@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cse_client.simulator.clock import Clock
-from cse_client.simulator.guest import Customization, Guest, GuestSettings, Image, Nic
+from cse_client.simulator.guest import (
+    Customization,
+    Guest,
+    GuestSettings,
+    Hardware,
+    Image,
+    Nic,
+)
 from cse_client.simulator.guest.certs import Pair, new_authority, new_leaf
 from cse_client.simulator.guest.kubeclient import render_kubeconfig
 
@@ -182,10 +189,21 @@ class Machine:
         )
 
     def on(
-        self, script: str = "", *, name: str = "vm-1", needed: bool = True, password: str = ""
+        self,
+        script: str = "",
+        *,
+        name: str = "vm-1",
+        needed: bool = True,
+        password: str = "",
+        hardware: Hardware | None = None,
     ) -> None:
         wish = Customization(name, script, password or None, needed)
-        self.guest.power_on(customization=wish, nics=[self.nic], ovf_environment="<Environment/>")
+        self.guest.power_on(
+            customization=wish,
+            nics=[self.nic],
+            ovf_environment="<Environment/>",
+            hardware=hardware,
+        )
 
     def customized(self, seconds: float = 20.0) -> str:
         """Wait for the end of the customization; returns its state."""

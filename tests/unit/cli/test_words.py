@@ -154,13 +154,15 @@ def test_contradicting_templates(template: str, revision: int, message: str) -> 
 
 def test_facts_of_a_template_to_register() -> None:
     assert (
-        check_register(version="1.33.1", cni_manifest="/root/cni.yml", pod_cidr="10.0.0.0/8") == []
+        check_register(version="1.33.1", cni_manifest="/root/cni.yml", pod_cidr="172.16.0.0/12")
+        == []
     )
     problems = check_register(version="1.33", cni_manifest="cni.yml", pod_cidr="10.0.0.1/8")
     assert [p.message for p in problems] == [
         "'1.33' is not a Kubernetes version.",
         "The CNI manifest 'cni.yml' must be an absolute path.",
-        "'10.0.0.1/8' is not a network.",
+        "'10.0.0.1/8' cannot be the pod network: it is not a network in CIDR notation "
+        "(10.0.0.1/8 has host bits set).",
     ]
 
 

@@ -1,0 +1,157 @@
+"""What kubeadm and the pod network require of a new cluster's network, machines and template.
+
+kubeadm itself refuses a small control plane only after the VM was cloned and booted and its images
+were pulled; overlapping ranges it does not notice at all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import fields
+
+from cse_client.engines.direct.templates import version_key
+from cse_client.errors import CseError, Refused, WrongUsage
+from cse_client.model import ClusterSpec, Network, Template, TemplateFacts, TemplateVm
+from cse_client.model.ranges import internal_ranges, most_nodes, pod_cidr_problem
+
+__all__ = [
+    "machine_problems",
+    "network_problems",
+    "network_warnings",
+    "room_problems",
+    "template_problems",
+]
+
+# kubernetes/kubernetes:cmd/kubeadm/app/constants: ControlPlaneNumCPU, ControlPlaneMem
+_CPUS = 2
+_MEMORY_MB = 1700
+# kubeadm counts what Linux reports, which is some 3 % less than the VM has
+# (kubernetes/minikube#10018: a VM of 2,200 MiB reports 2,135).
+_VM_MEMORY_MB = 1800
+# The check of memory came with this release (kubernetes/kubernetes#93275).
+_MEMORY_CHECKED = (1, 20)
+
+
+def template_problems(template: Template) -> Iterator[CseError]:
+    """Yield what is wrong with the facts that were registered with a template.
+
+    They are metadata that whoever may edit the template can have written.
+    """
+    again = "register it again: vcd cse template register -h"
+    for one in fields(TemplateFacts):
+        value = str(getattr(template.facts, one.name))
+        if not value.isprintable():
+            yield Refused(
+                f"the template '{template.item}' is registered with {one.name} {value!r}, which "
+                "contains control characters",
+                hint=again,
+            )
+    cidr = template.facts.pod_cidr
+    problem = pod_cidr_problem(cidr) if cidr else ""
+    if problem:
+        yield Refused(
+            f"the template '{template.item}' is registered with the pod network {cidr!r}: "
+            f"{problem}",
+            hint=again,
+        )
+
+
+def room_problems(template: Template, nodes: int) -> Iterator[CseError]:
+    """Yield the shortage of a pod network that has no part left for each of `nodes` nodes."""
+    most = most_nodes(template.facts)
+    if most is not None and nodes > most:
+        pods = internal_ranges(template.facts)["pods"]
+        yield Refused(
+            f"the pod network {pods} of the template '{template.item}' has room for {most} "
+            f"nodes, and the cluster would have {nodes}",
+            hint="ask for fewer --nodes, or register the template with a larger --pod-cidr",
+        )
+
+
+def network_problems(
+    spec: ClusterSpec, network: Network, facts: TemplateFacts
+) -> Iterator[CseError]:
+    """Yield the overlaps of the nodes' network, or of the endpoint, with the cluster's own ranges.
+
+    A network whose subnet VCD does not show has none.
+    """
+    ranges = internal_ranges(facts)
+    for subnet in _subnets(network):
+        for what, range_ in ranges.items():
+            if subnet.overlaps(range_):
+                yield Refused(
+                    f"the network '{network.name}' ({subnet}) overlaps the addresses of the "
+                    f"cluster's {what} ({range_})",
+                    hint=_way_out(what, facts),
+                )
+    address = _address(spec.endpoint.partition(":")[0])
+    for what, range_ in ranges.items():
+        if address is not None and address in range_:
+            yield WrongUsage(
+                f"the endpoint {address} is one of the addresses of the cluster's {what} "
+                f"({range_})",
+                hint="give another address with --endpoint",
+            )
+
+
+def network_warnings(network: Network, facts: TemplateFacts) -> Iterator[str]:
+    """Yield the name servers of the network that pods, or nodes, would not reach."""
+    for text in network.dns:
+        server = _address(text)
+        for what, range_ in internal_ranges(facts).items():
+            if server is not None and server in range_:
+                yield (
+                    f"the DNS server {server} of the network '{network.name}' is one of the "
+                    f"addresses of the cluster's {what} ({range_}): names may not be resolved"
+                )
+
+
+def machine_problems(spec: ClusterSpec, source: TemplateVm, kubernetes: str) -> Iterator[CseError]:
+    """Yield what kubeadm would refuse of the control plane's VM.
+
+    A size of 0 is not known and passes. `kubernetes` is the template's version, which may be empty.
+    """
+    cpus = spec.cpus or source.cpus
+    if cpus and cpus < _CPUS:
+        yield _too_small(spec.cpus, f"{cpus} CPU", f"{_CPUS} CPUs", f"--cpu {_CPUS}")
+    memory = spec.memory_mb or source.memory_mb
+    if memory and memory < _VM_MEMORY_MB and _checks_memory(kubernetes):
+        needs = f"{_VM_MEMORY_MB} MB ({_MEMORY_MB} MB that Linux can use)"
+        yield _too_small(spec.memory_mb, f"{memory} MB of memory", needs, "--memory 2048")
+
+
+def _checks_memory(kubernetes: str) -> bool:
+    version = version_key(kubernetes)[:2]
+    return not version or version >= _MEMORY_CHECKED
+
+
+def _too_small(asked: int | None, has: str, needs: str, option: str) -> CseError:
+    kind = Refused if asked is None else WrongUsage
+    whose = "the template's VM" if asked is None else "the control plane's VM"
+    return kind(
+        f"{whose} would have {has}, and kubeadm requires {needs} of a control plane",
+        hint=f"give the nodes more, for example {option}",
+    )
+
+
+def _way_out(what: str, facts: TemplateFacts) -> str:
+    other = "choose another network with --network"
+    if what == "pods" and facts.cni.lower() != "weave":
+        return f"{other}, or a template that is registered with another --pod-cidr"
+    return other
+
+
+def _subnets(network: Network) -> Iterator[ipaddress.IPv4Network]:
+    for text in network.subnets:
+        try:
+            yield ipaddress.IPv4Network(text, strict=False)
+        except ValueError:
+            continue
+
+
+def _address(text: str) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        return None

@@ -1,0 +1,185 @@
+"""What kubeadm and the pod network require, judged before anything is made."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cse_client.engines.direct import requirements
+from cse_client.errors import Refused, WrongUsage
+from cse_client.model import ClusterSpec, Fence, Network, Template, TemplateFacts, TemplateVm
+from cse_client.model.ranges import SERVICES, internal_ranges, most_nodes, pod_cidr_problem
+
+WEAVE = TemplateFacts(kubernetes="1.18", cni="weave")
+ANTREA = TemplateFacts(kubernetes="1.33", cni="antrea")
+CALICO = TemplateFacts(kubernetes="1.33", cni="Calico")
+OWN = TemplateFacts(kubernetes="1.33.1", cni="antrea", pod_cidr="172.30.0.0/20")
+
+
+def network(*subnets: str, dns: tuple[str, ...] = ()) -> Network:
+    return Network("net1", "h", Fence.ROUTED, subnets=subnets, dns=dns)
+
+
+def spec(**values: object) -> ClusterSpec:
+    return ClusterSpec("demo", "net1", **values)  # type: ignore[arg-type]
+
+
+def template(facts: TemplateFacts) -> Template:
+    return Template("t", 1, "cat", "t_rev1", "h", facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("subnet", "facts", "what", "range_"),
+    [
+        ("10.96.7.1/255.255.255.0", WEAVE, "Services", "10.96.0.0/12"),
+        ("10.111.255.1/24", ANTREA, "Services", "10.96.0.0/12"),
+        ("10.40.0.1/255.255.0.0", WEAVE, "pods", "10.32.0.0/12"),
+        ("10.244.8.1/24", ANTREA, "pods", "10.244.0.0/16"),
+        ("192.168.4.1/22", CALICO, "pods", "192.168.0.0/16"),
+        ("172.30.15.1/24", OWN, "pods", "172.30.0.0/20"),
+        ("10.0.0.1/8", TemplateFacts(), "Services", "10.96.0.0/12"),
+    ],
+)
+def test_a_network_inside_or_around_a_range_is_refused_with_both(
+    subnet: str, facts: TemplateFacts, what: str, range_: str
+) -> None:
+    # the second subnet of a direct network counts as much as the first
+    for subnets in ((subnet,), ("203.0.113.1/24", subnet)):
+        problems = list(requirements.network_problems(spec(), network(*subnets), facts))
+        assert problems
+        whole = ipaddress.IPv4Network(subnet, strict=False)
+        assert problems[0].exit_code == Refused.exit_code
+        assert str(whole) in problems[0].message
+        assert any(f"cluster's {what} ({range_})" in one.message for one in problems)
+        assert "--network" in problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("subnet", "facts"),
+    [
+        ("10.244.0.1/24", WEAVE),
+        ("10.32.0.1/24", ANTREA),
+        ("192.168.1.1/24", ANTREA),
+        ("10.112.0.1/24", ANTREA),
+        ("10.95.255.1/24", WEAVE),
+        ("fd00::1/64", ANTREA),
+        ("rubbish", ANTREA),
+    ],
+)
+def test_other_networks_pass(subnet: str, facts: TemplateFacts) -> None:
+    assert list(requirements.network_problems(spec(), network(subnet), facts)) == []
+
+
+def test_an_endpoint_or_name_server_inside_a_range() -> None:
+    (problem,) = requirements.network_problems(
+        spec(endpoint="10.96.0.9:443"), network("203.0.113.1/24"), ANTREA
+    )
+    assert problem.exit_code == WrongUsage.exit_code
+    assert problem.message == (
+        "the endpoint 10.96.0.9 is one of the addresses of the cluster's Services (10.96.0.0/12)"
+    )
+    fine = spec(endpoint="k8s.example.com")
+    assert list(requirements.network_problems(fine, network(), ANTREA)) == []
+    dns = network(dns=("10.244.0.53", "203.0.113.53", "ns.example"))
+    (warning,) = requirements.network_warnings(dns, ANTREA)
+    assert "10.244.0.53" in warning
+
+
+@pytest.mark.parametrize(
+    ("cidr", "why"),
+    [
+        ("10.244.0.0/25", "too small"),
+        ("10.0.0.0/7", "Services"),
+        ("64.0.0.0/7", "too large"),
+        ("fd00:10::/64", "IPv6"),
+        ("10.96.0.0/16", "Services"),
+        ("10.96.0.0/12", "Services"),
+        ("10.0.0.0/8", "Services"),
+        ("127.20.0.0/16", "loopback"),
+        ("169.254.0.0/16", "link-local"),
+        ("239.0.0.0/16", "multicast"),
+        ("0.0.0.0/0", "this host"),
+        ("10.244.0.1/16", "host bits"),
+        ("10.244.0.0/16 ", "not a network"),
+        ("١٠.244.0.0/16", "not a network"),
+        ("10.244.0.0/16,fd00::/64", "not a network"),
+        ("", "not a network"),
+    ],
+)
+def test_pod_networks_that_cannot_be(cidr: str, why: str) -> None:
+    assert why in pod_cidr_problem(cidr)
+    if not cidr:
+        return
+    facts = TemplateFacts(kubernetes="1.33", cni="antrea", pod_cidr=cidr)
+    (problem,) = requirements.template_problems(template(facts))
+    assert why in problem.message
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 32))
+def test_what_passes_is_what_kubeadm_takes(number: int, prefix: int) -> None:
+    pods = ipaddress.IPv4Network((number, prefix), strict=False)
+    if pod_cidr_problem(str(pods)) == "":
+        assert 8 <= prefix <= 24
+        assert not pods.overlaps(SERVICES)
+        assert pods.is_loopback is pods.is_multicast is pods.is_link_local is False
+
+
+@pytest.mark.parametrize(
+    ("facts", "nodes", "room"),
+    [
+        (TemplateFacts(cni="antrea", pod_cidr="10.244.0.0/23"), 3, 2),
+        (TemplateFacts(cni="flannel", pod_cidr="10.244.0.0/24"), 2, 1),
+        (ANTREA, 257, 256),
+        (WEAVE, 501, None),
+        (CALICO, 501, None),
+        (TemplateFacts(), 501, None),
+    ],
+)
+def test_each_node_needs_a_part_of_the_pod_network(
+    facts: TemplateFacts, nodes: int, room: int | None
+) -> None:
+    assert most_nodes(facts) == room
+    problems = list(requirements.room_problems(template(facts), nodes))
+    assert [f"room for {room} nodes" in one.message for one in problems] == [True] * bool(room)
+    assert list(requirements.room_problems(template(facts), room or nodes)) == []
+
+
+def test_weave_keeps_its_own_range_whatever_is_registered() -> None:
+    facts = TemplateFacts(cni="weave", pod_cidr="172.30.0.0/16")
+    assert str(internal_ranges(facts)["pods"]) == "10.32.0.0/12"
+
+
+@pytest.mark.parametrize(
+    ("asked", "cpus", "memory", "kubernetes", "messages"),
+    [
+        ({}, 2, 1800, "1.33", []),
+        ({}, 0, 0, "1.33", []),
+        ({"cpus": 2, "memory_mb": 4096}, 1, 512, "1.33", []),
+        ({"cpus": 1}, 4, 4096, "1.18", ["the control plane's VM would have 1 CPU"]),
+        ({}, 1, 4096, "1.33", ["the template's VM would have 1 CPU"]),
+        ({"memory_mb": 1024}, 2, 4096, "1.20", ["the control plane's VM would have 1024 MB"]),
+        ({"memory_mb": 1750}, 2, 4096, "", ["the control plane's VM would have 1750 MB"]),
+        ({"memory_mb": 1024}, 2, 4096, "1.19.3", []),
+        ({}, 1, 1024, "1.36", ["the template's VM would have 1 CPU", "the template's VM would"]),
+    ],
+)
+def test_the_control_planes_machine(
+    asked: dict[str, int], cpus: int, memory: int, kubernetes: str, messages: list[str]
+) -> None:
+    source = TemplateVm("h", "vm", cpus=cpus, memory_mb=memory)
+    problems = list(requirements.machine_problems(spec(**asked), source, kubernetes))
+    assert len(problems) == len(messages)
+    for problem, start in zip(problems, messages):
+        assert problem.message.startswith(start)
+        assert problem.exit_code == (WrongUsage if asked else Refused).exit_code
+
+
+@pytest.mark.parametrize("name", ["os", "kubernetes", "cni", "cni_version", "cni_manifest"])
+def test_registered_facts_that_no_script_can_hold(name: str) -> None:
+    facts = TemplateFacts(**{name: "a\nb"})
+    (problem,) = requirements.template_problems(template(facts))
+    assert name in problem.message
+    assert "\n" not in problem.message
