@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
 __all__ = ["BadYaml", "Bounds", "Place", "Reading", "read_yaml"]
@@ -45,7 +45,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands: its line, counted from 1, and for a scalar its text as written.
+    """Where a value, or its key, stands: its line from 1 on, and for a scalar its text as written.
 
     `plain` says that the text stands without quotes, so that YAML guesses its type.
     """
@@ -161,7 +161,9 @@ class _Reader:
             key = self._key(event)
             if key in values:
                 raise BadYaml(f"{_at(event)}: the key {_shown(key)} occurs twice")
-            values[key] = self._value(next(events), events, (*path, key))
+            here = (*path, key)
+            values[key] = self._value(next(events), events, here)
+            self.places[here] = replace(self.places[here], line=_line(event))
         return values
 
     def _key(self, event: Any) -> str:

@@ -10,10 +10,12 @@ import click
 from cse_client.cli.naming import id_option, tkg_sentence
 from cse_client.cli.options import org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
+from cse_client.yamldocs import Bounds, Reading
 
 __all__ = ["apply_command", "delete_nfs_command"]
 
-_LARGEST_FILE = 1024 * 1024
+#: A cluster's description has some 40 values.
+_BOUNDS = Bounds(size=256 * 1024, depth=16, values=2_000)
 
 
 @click.command("apply")
@@ -40,7 +42,8 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
 
     Needs a CSE server 3. FILE is YAML (`-` reads stdin); what it leaves out of the place is that of
     the session. A cluster of that name is changed: its number of workers and NFS nodes, and with
-    CSE 3.1 its template. `cluster info` prints what can be changed and applied again.
+    CSE 3.1 its template; what FILE does not state stays as it is. `cluster info` prints what can be
+    changed and applied again.
 
     \b
     Example
@@ -69,7 +72,7 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
     _apply(run, _read(file), words)
 
 
-def _apply(run: Run, document: Any, words: dict[str, Any]) -> None:
+def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
     from cse_client.cli.naming import chosen
     from cse_client.cli.node import said_of
     from cse_client.model import RunOptions
@@ -79,46 +82,38 @@ def _apply(run: Run, document: Any, words: dict[str, Any]) -> None:
     options = RunOptions(timeout=words["timeout"], wait=run.wait)
     engine = run.entities("cluster apply")
     with run.console.progress() as progress:
-        cluster = engine.apply(document, options, progress, identity=identity, org=words["org"])
+        cluster = engine.apply(
+            reading.value,
+            options,
+            progress,
+            identity=identity,
+            org=words["org"],
+            places=reading.places,
+        )
     said_of(run, cluster)
 
 
-def _read(file: str) -> Any:
-    """Return what a file says. Raises WrongUsage; nothing of its content gets into the message."""
-    import json
+def _read(file: str) -> Reading:
+    """Return what a file holds. Raises WrongUsage; no value of it gets into the message."""
     import sys
 
-    import yaml
-
     from cse_client.errors import WrongUsage
+    from cse_client.yamldocs import BadYaml, read_yaml
 
-    name = "what stdin says" if file == "-" else f"the file '{file}'"
+    name = "the standard input" if file == "-" else f"the file '{file}'"
     try:
         if file == "-":
-            text = sys.stdin.buffer.read(_LARGEST_FILE + 1)
+            data = sys.stdin.buffer.read(_BOUNDS.size + 1)
         else:
             with Path(file).expanduser().open("rb") as stream:
-                text = stream.read(_LARGEST_FILE + 1)
-    except (OSError, RuntimeError) as error:
+                data = stream.read(_BOUNDS.size + 1)
+    except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WrongUsage(f"{name} cannot be read: {reason}.") from None
-    if len(text) > _LARGEST_FILE:
-        raise WrongUsage(f"{name} is too large to describe a cluster.")
     try:
-        document = yaml.safe_load(text)
-        json.dumps(document)
-    except UnicodeDecodeError:
-        raise WrongUsage(f"{name} is no text.") from None
-    except (TypeError, ValueError, RecursionError):
-        raise WrongUsage(
-            f"{name} holds what JSON cannot say, a date for example.",
-            hint="put dates and the like in quotes",
-        ) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise WrongUsage(f"{name} is no YAML{where}.") from None
-    return document
+        return read_yaml(data, _BOUNDS)
+    except BadYaml as error:
+        raise WrongUsage(f"{name} does not describe a cluster: {error}.") from None
 
 
 def _print_sample(run: Run, release: str | None, output: str) -> None:

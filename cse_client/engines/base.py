@@ -31,6 +31,7 @@ from cse_client.model.server import (
     Share,
     UpgradeTarget,
 )
+from cse_client.yamldocs import Path, Place
 
 
 class Engine(Protocol):
@@ -136,8 +137,9 @@ class Entities(Protocol):
         *,
         identity: str = "",
         org: str = "",
+        places: Mapping[Path, Place] | None = None,
     ) -> ServedCluster:
-        """Make or change the cluster that a file's document describes."""
+        """Make or change the cluster that a file's document describes; `places` are its lines."""
 
     def server_config(self) -> Mapping[str, Any]:
         """Return the configuration that the server shows to system administrators."""

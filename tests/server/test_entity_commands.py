@@ -509,12 +509,12 @@ def test_apply_changes_what_is_there(cse: Run, second: Generation, home: Path) -
     [
         ("kind: TKGm\n", "a cluster of Tanzu Kubernetes Grid (TKGm)"),
         ("metadata: {orgName: o}\n", "The file is made for a server of CSE 3.1"),
-        ("a: [", "The file 'blue.yaml' is no YAML (line 1, column 5)"),
-        (
-            "metadata: {cluster_name: 2024-01-01}\n",
-            "holds what JSON cannot say, a date for example",
-        ),
-        ("a: &x {b: *x}\n", "holds what JSON cannot say"),
+        ("a: [", "The file 'blue.yaml' does not describe a cluster: it is not YAML (line"),
+        ("a: &x {b: *x}\n", "line 1: anchors and aliases (&, *) are not supported"),
+        ("a: 1\na: 2\n", "line 2: the key 'a' occurs twice"),
+        ("kind: native\n---\nkind: native\n", "it holds more than one document"),
+        ("[1, 2]", "it is not a YAML object"),
+        ("", "it is not a YAML object"),
         ("kind: [native]\n", "The kind '['native']' is not known."),
     ],
 )

@@ -435,8 +435,8 @@ def test_files(engine: EntityEngine, first: Generation) -> None:
     with pytest.raises(PreflightFailed) as caught:
         engine.apply(whole, RunOptions(), silent)
     assert [problem.message for problem in caught.value.problems] == [
-        "The file says sepc, which nobody reads.",
-        "'-1' is no number of nodes (workers.count).",
+        "spec.workers.count must be a number of nodes, 0 or more, without quotes.",
+        "sepc is not a key that a CSE server reads; did you mean 'spec'?",
         "A native cluster has exactly one control plane node.",
     ]
     with pytest.raises(WrongUsage, match="is for organization 'other', not for 'acme'"):
@@ -466,7 +466,7 @@ def test_a_file_that_is_fulfilled_changes_nothing(served: Served, release: str) 
     cluster = found.apply(document, RunOptions(), silent, identity=generation.id)
     assert cluster.summary.name == "blue"
     assert not [one for one in served.asked() if one.startswith(("PUT", "POST"))]
-    document["spec"]["settings"]["rollback_on_failure" if generation.first else "sshKey"] = "x"
+    document["spec"]["settings"]["ssh_key" if generation.first else "sshKey"] = "x"
     generation.accept(f"PUT {generation.url()}")
     found.apply(document, RunOptions(wait=False), silent, identity=generation.id)
     assert f"PUT {generation.url()}" in served.asked()

@@ -102,7 +102,7 @@ def test_places() -> None:
     assert places["a",] == Place(1, "no", plain=True)
     assert places["b", 0] == Place(3, "x", plain=True)
     assert places["b", 1] == Place(4, "no", plain=False)
-    assert places["b",].line == 3
+    assert places["b",].line == 2
 
 
 _VALUES = st.recursive(

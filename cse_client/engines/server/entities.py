@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cse_client.engines.server import entity_documents as documents
+from cse_client.engines.server import entity_files as files
 from cse_client.engines.server import entity_specs as specs
 from cse_client.engines.server.entity_checks import EntityChecks, collect, raise_all
 from cse_client.engines.server.entity_documents import SUCCEEDED, Found
@@ -29,11 +30,14 @@ from cse_client.errors import (
 from cse_client.model import (
     Cluster,
     ClusterSpec,
+    Event,
+    EventKind,
     Progress,
     RunOptions,
 )
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
+from cse_client.yamldocs import Path, Place
 
 __all__ = ["EntityEngine"]
 
@@ -84,34 +88,57 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         *,
         identity: str = "",
         org: str = "",
+        places: Mapping[Path, Place] | None = None,
     ) -> ServedCluster:
         """Make the cluster that a file describes, or bring the one that is there to it.
 
         `identity` is the id of the cluster that is meant; without it the name, VDC and
-        organization of the file tell. What the file does not say of the place is `org` and the
-        session's. Nothing is sent where the cluster is so already.
+        organization of the file tell. What the file does not state of the place is `org` and the
+        session's; what it does not state of a cluster that is there stays as it is. Nothing is
+        sent where the cluster is so already. `places` tells where the file's values stand.
 
         Raises:
             WrongUsage: the file does not describe a cluster of this server's kind.
         """
+        problems = files.check_file(self._dialect, document, places or {})
+        if identity:
+            raise_all(problems)
+            return self._bring(self._find(identity), document, options, progress)
         place = (org or self._own_org(), self._session.vdc, self._site())
-        body = specs.completed(self._dialect, document, place)
-        raise_all(specs.check_applied(self._dialect, body))
-        name, vdc, said = specs.place_of(self._dialect, body)
+        body: dict[str, Any] = {}
+        if isinstance(document, dict) and not problems:
+            body = files.completed(self._dialect, document, place)
+            problems = files.check_place(self._dialect, body)
+        raise_all(problems)
+        name, vdc, said = files.place_of(self._dialect, body)
         if org and org != said:
             raise WrongUsage(f"The file is for organization '{said}', not for '{org}'.")
         org = said
-        there = [self._find(identity)] if identity else self._named(name, vdc, org)
-        if not there:
-            network = str(body["spec"]["settings"][self._dialect.network])
-            raise_all(self._check_network(network, vdc, org))
-            return self._make(name, vdc, org, body, options, progress)
+        there = self._named(name, vdc, org)
         if len(there) > 1:
             raise ambiguous(name, there)
-        one = there[0]
-        if not one.busy and specs.fulfilled(one, body):
+        if there:
+            return self._bring(there[0], document, options, progress)
+        raise_all(files.check_new(self._dialect, body))
+        network = str(body["spec"]["settings"][self._dialect.network])
+        raise_all(self._check_network(network, vdc, org))
+        return self._make(name, vdc, org, body, options, progress)
+
+    def _bring(
+        self, one: Found, document: Mapping[str, Any], options: RunOptions, progress: Progress
+    ) -> ServedCluster:
+        """Bring a cluster that is there to what a file states."""
+        body = files.merged(self._dialect, one, document)
+        if not one.busy and files.fulfilled(one, body):
             return documents.cluster(one, server=self._found.seen)
-        specs.refuse_upgrade(idle(one), body)
+        files.refuse_upgrade(idle(one), body)
+        going = files.leaving(one, body)
+        if going:
+            text = (
+                f"{going} of the {len(one.names('workers'))} workers of cluster '{one.name}' will "
+                "be deleted, as the file states their count"
+            )
+            progress(Event(EventKind.WARNING, text))
         return self._update(one, body, f"update of cluster '{one.name}'", options, progress)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:

@@ -10,36 +10,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cse_client.engines.server.entity_dialects import FIRST, Dialect, part
+from cse_client.engines.server.entity_dialects import Dialect, part
 from cse_client.engines.server.entity_documents import Found
+from cse_client.engines.server.entity_keys import MOST_NODES
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import ClusterSpec
 from cse_client.model.scaling import NodesSpec
 
 __all__ = [
     "KIND",
-    "check_applied",
     "check_create",
     "check_growth",
-    "completed",
-    "fulfilled",
     "grown",
+    "has_template_and_exposure",
     "new_entity",
-    "place_of",
-    "refuse_upgrade",
     "resized",
     "retemplated",
     "wished",
+    "without_nulls",
 ]
 
 KIND = "native"
-_MOST_NODES = {"1": 100, "2": 200}
-_KEYS = ("api_version", "apiVersion", "kind", "metadata", "spec", "status")
-_OTHER_KINDS = {
-    "TanzuKubernetesCluster": "vSphere with Tanzu (TKG-S)",
-    "TKG+": "TKG+",
-    "TKGm": "Tanzu Kubernetes Grid (TKGm)",
-}
 
 
 def check_create(dialect: Dialect, spec: ClusterSpec) -> list[CseError]:
@@ -189,90 +180,6 @@ def retemplated(server: Dialect, one: Found, template: str, revision: int) -> di
     return entity
 
 
-def completed(server: Dialect, document: Any, place: tuple[str, str, str]) -> Any:
-    """Return a file's document without its status, and with what it does not say of the place.
-
-    `place` is organization, VDC and site. What is no object is returned as it is.
-    """
-    if not isinstance(document, dict) or _generation_problem(server, document) is not None:
-        return document
-    metadata = document.get("metadata")
-    if not isinstance(metadata, dict):
-        metadata = {}
-    keys = (server.org, server.vdc, server.site)
-    known = {key: value for key, value in zip(keys, place) if key and value}
-    said = {key: value for key, value in metadata.items() if value is not None}
-    body = {key: value for key, value in document.items() if key != "status"}
-    whole = {
-        server.version_key: server.payload,
-        "kind": KIND,
-        **body,
-        "metadata": {**known, **said},
-    }
-    return without_nulls(whole)
-
-
-def check_applied(server: Dialect, document: Any) -> list[CseError]:
-    """Return what is wrong with a file for `cluster apply`, as far as it can be seen here."""
-    sample = "`vcd cse cluster apply --sample --native` prints one to start from"
-    if not isinstance(document, dict):
-        return [
-            WrongUsage("The file does not describe a cluster: it is no YAML object.", hint=sample)
-        ]
-    kind = document.get("kind")
-    if isinstance(kind, str) and kind in _OTHER_KINDS:
-        return [
-            WrongUsage(
-                f"The file describes a cluster of {_OTHER_KINDS[kind]}, and this client makes "
-                "native clusters only.",
-                hint="kind: native",
-            )
-        ]
-    if kind not in (None, KIND):
-        return [WrongUsage(f"The kind '{kind}' is not known.", hint="kind: native")]
-    generation = _generation_problem(server, document)
-    if generation is not None:
-        return [generation]
-    problems: list[CseError] = [
-        WrongUsage(f"The file says nothing of {'.'.join(path)}.", hint=sample)
-        for path in server.required
-        if part(document, *path[:-1]).get(path[-1]) in (None, "")
-    ]
-    strange = [str(key) for key in document if key not in _KEYS]
-    if strange:
-        problems.append(WrongUsage(f"The file says {', '.join(strange)}, which nobody reads."))
-    for group in ("workers", "nfs", server.control_plane):
-        count = server.group(document, group).get("count")
-        if count is None:
-            continue
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            problems.append(WrongUsage(f"'{count}' is no number of nodes ({group}.count)."))
-        elif group == server.control_plane and count != 1:
-            problems.append(WrongUsage("A native cluster has exactly one control plane node."))
-        else:
-            problems += _too_many(server, count)
-    return problems
-
-
-def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
-    """Say whether a cluster is already what a body wishes, as far as the body says something.
-
-    A count that is left out is the server's default (def_/models.py, rde_2_1_0.py).
-    """
-    dialect = one.dialect
-    if (dialect.version_key not in body) or one.failed:
-        return False
-    for group, default in (("workers", 0 if dialect.camel else 1), ("nfs", 0)):
-        count = dialect.group(body, group).get("count")
-        if len(one.names(group)) != (default if count is None else count):
-            return False
-    if not has_template_and_exposure(one, body):
-        return False
-    wish = {**part(body, "spec")}
-    wish.pop(dialect.distribution, None)
-    return _covers(part(one.entity, "spec"), wish)
-
-
 def has_template_and_exposure(one: Found, body: Mapping[str, Any]) -> bool:
     """Say whether a cluster is of the template and as exposed as a body says, if it says."""
     dialect = one.dialect
@@ -287,66 +194,11 @@ def has_template_and_exposure(one: Found, body: Mapping[str, Any]) -> bool:
     return not (isinstance(exposed, bool) and isinstance(expose, bool) and expose != exposed)
 
 
-def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:
-    """Refuse another template where the server upgrades by a command only. Raises WrongUsage."""
-    if one.dialect.camel:
-        return
-    said = part(body, "spec", one.dialect.distribution)
-    wish = tuple(str(said.get(key) or "") for key in (one.dialect.template, one.dialect.revision))
-    if all(wish) and wish != one.dialect.template_of(one.entity):
-        raise WrongUsage(
-            f"Cluster '{one.name}' is of another template than the file says, and a CSE server 3.0 "
-            "does not upgrade by `cluster apply`.",
-            hint=f"vcd cse cluster upgrade {one.name} {' '.join(wish)}",
-        )
-
-
-def place_of(dialect: Dialect, document: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return name, VDC and organization of an entity."""
-    said = part(document, "metadata")
-    name, vdc, org = (str(said.get(key) or "") for key in (dialect.name, dialect.vdc, dialect.org))
-    return name, vdc, org
-
-
-def _generation_problem(server: Dialect, document: Mapping[str, Any]) -> CseError | None:
-    """Say whether a file is made for servers of another generation."""
-    version = document.get("apiVersion")
-    metadata = part(document, "metadata")
-    if server.camel and (version is None and FIRST.name in metadata):
-        return _made_for("CSE 3.0", server)
-    if not server.camel and (version is not None or "orgName" in metadata):
-        return _made_for("CSE 3.1", server)
-    if server.camel and version not in (None, server.payload):
-        older = str(version) == "cse.vmware.com/v2.0"
-        if not older:
-            return WrongUsage(
-                f"The CSE server does not know apiVersion '{version}'.",
-                hint=f"apiVersion: {server.payload}",
-            )
-    return None
-
-
-def _made_for(release: str, server: Dialect) -> WrongUsage:
-    return WrongUsage(
-        f"The file is made for a server of {release}, and this one keeps clusters as entities of "
-        f"type {server.version}.",
-        hint="`vcd cse cluster apply --sample --native` prints a file of the right form",
-    )
-
-
 def _too_many(dialect: Dialect, count: int) -> list[CseError]:
-    most = _MOST_NODES[dialect.version[0]]
+    most = MOST_NODES[dialect.version[0]]
     if count <= most:
         return []
     return [WrongUsage(f"{count} nodes are too many: a CSE server takes {most} at most.")]
-
-
-def _covers(there: Any, wish: Any) -> bool:
-    """Say whether everything that is wished, and not null, is there."""
-    if isinstance(wish, dict):
-        found = there if isinstance(there, dict) else {}
-        return all(_covers(found.get(key), one) for key, one in wish.items() if key != "count")
-    return wish is None or wish == there
 
 
 def without_nulls(value: Any) -> Any:
