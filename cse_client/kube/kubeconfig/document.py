@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cse_client.errors import CseError
+from cse_client.kube.kubeconfig.goyaml import node, serialize
 from cse_client.kube.kubeconfig.mark import Mark
 
 #: Where every cluster's API server listens.
@@ -132,28 +133,7 @@ def _body(document: Any, section: str, kind: str, name: str) -> dict[str, Any]:
 
 
 def _dump(document: Mapping[str, Any]) -> str:
-    import yaml
-
-    return str(
-        yaml.dump(
-            document,
-            Dumper=_plain_dumper(),
-            sort_keys=False,
-            default_flow_style=False,
-            width=1 << 20,
-        )
-    )
-
-
-def _plain_dumper() -> Any:
-    """Return a YAML writer that repeats what is there twice; aliases are valid but puzzling."""
-    import yaml
-
-    class Plain(yaml.SafeDumper):
-        def ignore_aliases(self, _data: Any) -> bool:
-            return True
-
-    return Plain
+    return serialize(node(document), ascii_only=True)
 
 
 def _base64(pem: bytes) -> str:

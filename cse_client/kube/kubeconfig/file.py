@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cse_client import suggest
 from cse_client.errors import Conflict, CseError, WrongUsage
 from cse_client.kube.kubeconfig import tree
 from cse_client.kube.kubeconfig.lock import PRIVATE, cannot, locked, replace_file
@@ -176,9 +177,10 @@ def _read(path: Path) -> tree.Root | None:
 
 
 def _damaged(path: Path, why: str) -> CseError:
+    view = suggest.kubectl("config view", kubeconfig=str(path))
     return CseError(
-        f"The kubeconfig {path} is damaged ({why}), so it was left as it is.",
-        hint=f"See what kubectl says of it: kubectl --kubeconfig {path} config view",
+        f"The kubeconfig {path} is damaged and was left as it is: {why}.",
+        hint=f"See what kubectl reads of it: {view}",
     )
 
 

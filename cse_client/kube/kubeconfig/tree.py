@@ -1,14 +1,15 @@
 """A kubeconfig as a tree of YAML nodes, which can be written again without changing it.
 
-Form: kubernetes/client-go:tools/clientcmd/api/v1/types.go. Go reads YAML by other rules than
-Python, so scalars are carried as they are spelled and never turned into values.
+Scalars are carried as they are spelled and never turned into values, and what a plain one means is
+Go's to say (see `goyaml`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from cse_client.kube.kubeconfig.check import Damaged, read_checked
+from cse_client.kube.kubeconfig.goyaml import TAG, scalar, serialize, value_of
 from cse_client.kube.kubeconfig.mark import EXTENSION, Mark
 
 __all__ = [
@@ -37,41 +38,25 @@ Entry = Any
 
 SECTIONS = ("clusters", "users", "contexts")
 _BODIES = {"clusters": "cluster", "users": "user", "contexts": "context"}
-_STR = "tag:yaml.org,2002:str"
-_MAP = "tag:yaml.org,2002:map"
-_SEQ = "tag:yaml.org,2002:seq"
-_NULL = "tag:yaml.org,2002:null"
-_ENOUGH = 1 << 20
-
-
-class Damaged(ValueError):
-    """The text is no kubeconfig; says why without showing any of it."""
+_MAP = f"{TAG}map"
+_SEQ = f"{TAG}seq"
+_NULL = f"{TAG}null"
 
 
 def parse(text: str) -> Root:
     """Return the tree of a kubeconfig. Raises Damaged."""
-    import yaml
-
-    try:
-        root = _compose(text)
-    except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise Damaged(f"no YAML{line}") from None
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise Damaged("no YAML") from None
-    if root is None or root.tag == _NULL:
+    root = read_checked(text)
+    if root is None:
         return empty()
-    if not isinstance(root, yaml.MappingNode):
-        raise Damaged("no kubeconfig")
     for key, wanted in (("kind", "Config"), ("apiVersion", "v1")):
-        value = _get(root, key)
-        if value is not None and _text(value) not in ("", wanted):
+        if _text(_get(root, key)) not in ("", wanted):
             raise Damaged(f"its {key} is not {wanted}")
     for section in SECTIONS:
-        _check_section(_get(root, section), section)
-    current = _get(root, "current-context")
-    if current is not None and not isinstance(current, yaml.ScalarNode):
-        raise Damaged("its current-context is no name")
+        for number, item in enumerate(_items(root, section)):
+            if not _name(item):
+                raise Damaged(f"{section}[{number}] has no name")
+    if _is_shared(root):
+        raise Damaged("an alias (*) stands for one of its lists or entries")
     return root
 
 
@@ -79,19 +64,20 @@ def empty() -> Root:
     """Return a kubeconfig without entries."""
     import yaml
 
-    pairs = [(_scalar("apiVersion"), _scalar("v1")), (_scalar("kind"), _scalar("Config"))]
+    pairs = [(scalar("apiVersion"), scalar("v1")), (scalar("kind"), scalar("Config"))]
     return yaml.MappingNode(_MAP, pairs, flow_style=False)
 
 
 def dump(root: Root) -> str:
-    """Return the tree as text. Raises CseError when it would not be read back the same."""
-    import yaml
-
+    """Return the tree as text. Raises CseError when kubectl would not read the same back."""
     from cse_client.errors import CseError
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text = str(yaml.serialize(root, Dumper=dumper, width=_ENOUGH, allow_unicode=True))
-    if _shape(_compose(text)) != _shape(root):
+    text = serialize(root)
+    try:
+        again = parse(text)
+    except Damaged as damage:
+        raise CseError(f"The kubeconfig cannot be written for kubectl: {damage}.") from None
+    if value_of(again) != value_of(root):
         raise CseError("The kubeconfig holds something that cannot be written again unchanged.")
     return text
 
@@ -104,7 +90,7 @@ def current_context(root: Root) -> str:
 
 def set_current_context(root: Root, name: str) -> None:
     """Name the current context; an empty name means none."""
-    _set(root, "current-context", _scalar(name))
+    _set(root, "current-context", scalar(name))
 
 
 def names(root: Root, section: str) -> list[str]:
@@ -187,28 +173,12 @@ def user_of(context: Entry) -> str:
     return _text(_get(body, "user"))
 
 
-def _compose(text: str) -> Any:
-    import yaml
-
-    # The one in C takes a fiftieth of the time; not every PyYAML has it.
-    return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
-def _check_section(sequence: Any, section: str) -> None:
-    import yaml
-
-    if sequence is None or sequence.tag == _NULL:
-        return
-    if not isinstance(sequence, yaml.SequenceNode):
-        raise Damaged(f"its {section} are no list")
-    for item in sequence.value:
-        body = _get(item, _BODIES[section])
-        if not isinstance(item, yaml.MappingNode) or not isinstance(
-            _get(item, "name"), yaml.ScalarNode
-        ):
-            raise Damaged(f"its {section} hold an entry without a name")
-        if body is not None and body.tag != _NULL and not isinstance(body, yaml.MappingNode):
-            raise Damaged(f"its {section} hold an entry without content")
+def _is_shared(root: Root) -> bool:
+    """Tell whether a change of one list or entry would change another, too."""
+    parts = [_get(root, section) for section in SECTIONS]
+    parts += [item for section in SECTIONS for item in _items(root, section)]
+    found = [id(part) for part in parts if part is not None]
+    return len(found) != len(set(found))
 
 
 def _items(root: Root, section: str) -> list[Any]:
@@ -234,7 +204,7 @@ def _set(mapping: Any, key: str, node: Any) -> None:
         if _text(name) == key:
             mapping.value[number] = (name, node)
             return
-    mapping.value.append((_scalar(key), node))
+    mapping.value.append((scalar(key), node))
 
 
 def _name(item: Any) -> str:
@@ -247,29 +217,3 @@ def _text(node: Any) -> str:
     if not isinstance(node, yaml.ScalarNode) or node.tag == _NULL:
         return ""
     return str(node.value)
-
-
-def _scalar(text: str) -> Any:
-    import yaml
-
-    # An empty plain scalar would be null; one that looks like a number gets quotes on writing.
-    return yaml.ScalarNode(_STR, text, style=None if text else '"')
-
-
-def _shape(node: Any, above: tuple[int, ...] = ()) -> Any:
-    """Return what a tree says, without how it is spelled."""
-    return list(_walk(node, above))
-
-
-def _walk(node: Any, above: tuple[int, ...]) -> Iterator[Any]:
-    import yaml
-
-    if id(node) in above:  # an alias to something around it, which no kubeconfig has
-        yield "cycle"
-    elif isinstance(node, yaml.ScalarNode):
-        yield node.tag, node.value
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield _shape(key, (*above, id(node))), _shape(value, (*above, id(node)))
-    elif node is not None:
-        yield [_shape(item, (*above, id(node))) for item in node.value]

@@ -278,19 +278,19 @@ def test_an_entry_is_replaced_in_the_file_that_has_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("a: [", "no YAML in line"),
-        ("a: b: c", "no YAML in line 1"),
-        ("- a", "no kubeconfig"),
-        ("secret words", "no kubeconfig"),
+        ("a: [", "it is not YAML in line"),
+        ("a: b: c", "it is not YAML in line 1"),
+        ("- a", "it is not a kubeconfig"),
+        ("secret words", "it is not a kubeconfig"),
         ("kind: Pod", "its kind is not Config"),
         ("apiVersion: v2", "its apiVersion is not v1"),
-        ("clusters: {}", "its clusters are no list"),
-        ("users: [1]", "its users hold an entry without a name"),
-        ("contexts: [{context: {}}]", "its contexts hold an entry without a name"),
-        ("contexts: [{name: a, context: b}]", "its contexts hold an entry without content"),
-        ("current-context: [a]", "its current-context is no name"),
-        ("a: 1\n---\nb: 2", "no YAML in line"),
-        ("a: \x01", "no YAML"),
+        ("clusters: {}", "clusters is not a list"),
+        ("users: [1]", "users[0] is not an object"),
+        ("contexts: [{context: {}}]", "contexts[0] has no name"),
+        ("contexts: [{name: a, context: b}]", "contexts[0].context is not an object"),
+        ("current-context: [a]", "current-context is not text"),
+        ("a: 1\n---\nb: 2", "it holds several YAML documents"),
+        ("a: \x01", "it is not YAML"),
     ],
 )
 def test_a_damaged_file_is_left_as_it_is(tmp_path: Path, text: str, why: str) -> None:
@@ -298,7 +298,7 @@ def test_a_damaged_file_is_left_as_it_is(tmp_path: Path, text: str, why: str) ->
     path.write_text(text)
     with pytest.raises(CseError, match="damaged") as caught:
         save(ours(), [path])
-    assert f"({why}" in caught.value.message
+    assert f"left as it is: {why}" in caught.value.message
     assert "secret" not in caught.value.message + caught.value.hint
     assert path.read_text() == text
     assert forget(MARK, [path]) == []
