@@ -111,6 +111,8 @@ def test_a_new_node_fails(place: Place, faults: dict[str, object], code: int, sa
     assert said in error
     assert "node-" in error
     assert "Note: Removed again: 1 of the new VMs." in done.stderr
+    # only where nothing at all was heard of the guest
+    assert ("open-vm-tools is installed" in done.stderr) is ("never_boot" in faults)
     # rolled back: nothing of it is left, and nothing else is touched
     assert everything(place) == before
 

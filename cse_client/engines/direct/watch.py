@@ -42,6 +42,12 @@ _NAMED = 3
 _REASON = re.compile(r"FAILED in phase \S+ \(rc \d+\): (.+)")
 _CUSTOMIZED = "GC_COMPLETE"
 _CUSTOMIZATION_FAILED = "GC_FAILED"
+# VMware Tools has not begun with the customization, or has not said so.
+_CUSTOMIZATION_PENDING = "GC_PENDING"
+_TOOLS_HINT = (
+    "Guest customization is started by VMware Tools: open the VM's console in VCD to see whether it"
+    " boots, and check that open-vm-tools is installed and enabled in the template."
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,18 @@ class _NodeState:
     report: NodeReport | None = None
     kube: KubeNode | None = None
     was_on: bool = False
+    pending_told: bool = False
+
+    @property
+    def pending(self) -> bool:
+        """The VM is on, and its customization has not begun."""
+        return (
+            self.report is None
+            and self.kube is None
+            and self.vm is not None
+            and self.vm.status == "POWERED_ON"
+            and self.vm.customization == _CUSTOMIZATION_PENDING
+        )
 
     def enter(self, phase: str, now: float) -> None:
         if phase != self.phase:
@@ -147,6 +165,7 @@ class ReadyWatch:
             if verdict is not None:
                 return verdict
             self._check_deadlines(now)
+            self._warn_pending(now)
             self._tell()
             self.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.4)
@@ -283,7 +302,27 @@ class ReadyWatch:
         for state in self._accountable(now):
             waited = now - state.since
             if waited > self._limit(state):
-                self._fail(state, self._stuck_text(state, waited))
+                hint = _TOOLS_HINT if state.pending else ""
+                self._fail(state, self._stuck_text(state, waited), hint=hint)
+
+    def _warn_pending(self, now: float) -> None:
+        """Say once of each node that its guest is silent for half of what a boot may take."""
+        late = [
+            state
+            for state in self._all()
+            if state.pending and not state.pending_told and now - state.since > self.limits.boot / 2
+        ]
+        if not late:
+            return
+        for state in late:
+            state.pending_told = True
+        names = ", ".join(state.name for state in late[:_NAMED])
+        more = f" and {len(late) - _NAMED} more" if len(late) > _NAMED else ""
+        text = (
+            f"Guest customization of {names}{more} has not started after"
+            f" {now - late[0].since:.0f} s. {_TOOLS_HINT}"
+        )
+        self.progress(Event(EventKind.WARNING, text))
 
     def _accountable(self, now: float) -> list[_NodeState]:
         """Return the nodes whose clock runs: workers wait for the control plane first."""

@@ -144,6 +144,24 @@ def test_a_guest_that_never_boots_ends_within_the_boot_limit() -> None:
     assert 300 <= scene.age() < 320
 
 
+def test_a_customization_that_does_not_start_names_vmware_tools_once() -> None:
+    scene = Scene()
+    with pytest.raises(GuestFailed) as caught:
+        scene.wait()
+    assert "open-vm-tools" in caught.value.hint
+    warnings = [e.text for e in scene.events if e.kind is EventKind.WARNING]
+    (warning,) = warnings
+    assert warning.startswith(f"Guest customization of {HEAD}, {WORKER} has not started after 15")
+    assert "VMware Tools" in warning
+
+
+def test_a_customization_that_starts_in_time_is_not_warned_of() -> None:
+    customized = {name: [(95.0, "GC_COMPLETE")] for name in (HEAD, WORKER)}
+    scene = Scene(customization=customized, api_up_at=200, ready_at={HEAD: 210, WORKER: 220})
+    assert scene.wait().verified
+    assert [e.text for e in scene.events if e.kind is EventKind.WARNING] == []
+
+
 def test_the_clock_of_workers_starts_when_the_control_plane_is_up() -> None:
     late = {HEAD: [(10.0, report(HEAD, "running", "init"))]}
     scene = Scene(api_up_at=550, ready_at={HEAD: 560, WORKER: 800}, reports=late)
