@@ -48,7 +48,7 @@ class NamedCommand(click.Command):
     "template",
     default="",
     metavar="NAME",
-    help="Template, with or without _revN; default: see `vcd cse template list`.",
+    help="Template: NAME, NAME_revN, CATALOG/NAME or an id; default: see `vcd cse template list`.",
 )
 @click.option(
     "-r",

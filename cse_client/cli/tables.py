@@ -81,6 +81,7 @@ def template_row(template: Template) -> dict[str, Any]:
         "OS": facts.os,
         "Kubernetes": facts.kubernetes,
         "CNI": " ".join(part for part in (facts.cni, facts.cni_version) if part),
+        "Template ID": template.id,
     }
 
 

@@ -58,7 +58,9 @@ class TemplateFacts:
 class Template:
     """A vApp template that can become nodes, as one catalog item.
 
-    `name` is without the `_revN` ending, `item` with it. `href` is the vApp template's.
+    `name` is without the `_revN` ending, `item` with it. `href` is the vApp template's; its last
+    part is an id that tells templates of the same name in catalogs of the same name apart. `is_own`
+    is True when the template belongs to the session's organization, not to one that shares it.
     """
 
     name: str
@@ -70,6 +72,12 @@ class Template:
     facts: TemplateFacts = TemplateFacts()
     registered: bool = False
     is_default: bool = False
+    is_own: bool = False
+
+    @property
+    def id(self) -> str:
+        """The template's id in VCD, such as vappTemplate-6ec95d1c-..."""
+        return self.href.rstrip("/").rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -226,7 +234,10 @@ class VAppRecord:
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """What the user asked for. Empty or None means: take the default."""
+    """What the user asked for. Empty or None means: take the default.
+
+    `template_id` is not asked for: it is the template of that name which was taken earlier.
+    """
 
     name: str
     network: str
@@ -244,6 +255,7 @@ class ClusterSpec:
     strict: bool = False
     accept_eulas: bool = False
     nfs: bool = False
+    template_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,24 +7,34 @@ from typing import Any
 from uuid import uuid4
 
 from cse_client.simulator.vcd.cloud import Cloud
-from cse_client.simulator.vcd.entities import fresh_id
+from cse_client.simulator.vcd.entities import Catalog, fresh_id
 from cse_client.simulator.vcd.vapps import Customization, Nic, Status, VApp, Vm
 
 __all__ = ["copy_template", "make_vapps"]
 
 
-def copy_template(cloud: Cloud, source: str, name: str) -> None:
-    """Add a copy of a template to its catalog under another name; ValueError without a source.
+def copy_template(
+    cloud: Cloud, source: str, name: str, *, catalog: str = "", foreign: bool = False
+) -> None:
+    """Add a copy of a template under another name; ValueError without a source.
+
+    It goes into the same catalog, or into a new one called `catalog`, which may have the name of
+    another and, where `foreign`, is shared by another organization.
 
     The caller holds the cloud's lock.
     """
-    for catalog, item in cloud.items():
+    for home, item in list(cloud.items()):
         if item.name == source and item.template is not None:
             image = {**item.template.image, "name": name}
             template = replace(
                 item.template, id=fresh_id(), name=name, vm_id=fresh_id(), image=image
             )
-            catalog.items.append(replace(item, id=fresh_id(), name=name, template=template))
+            target = home
+            if catalog:
+                org_id = fresh_id() if foreign else ""
+                target = Catalog(catalog, created=item.created, org_id=org_id)
+                cloud.catalogs[target.id] = target
+            target.items.append(replace(item, id=fresh_id(), name=name, template=template))
             return
     raise ValueError(f"no template {source}")
 

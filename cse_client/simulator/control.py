@@ -39,7 +39,8 @@ class Control:
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
       (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8)
     - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `status`, `remove`, `image`;
-      `like` names a template of which NAME becomes a copy first
+      `like` names a template of which NAME becomes a copy first, in a new `catalog` if one is
+      named (`foreign`: shared by another organization)
     - `POST users/NAME` `{"rights": {"NAME OF RIGHT": true|false}}`
     - `POST vapps` `{"count": n, ...}` many cluster-like vApps at once (see `bulk`)
     - `POST guests` `{"vm": REGEX, "faults": {...}}` for guests that start from now on; also
@@ -190,7 +191,8 @@ class Control:
         rest = dict(values)
         with self.cloud.lock:
             if "like" in rest:
-                bulk.copy_template(self.cloud, str(rest.pop("like")), name)
+                where = {key: rest.pop(key) for key in ("catalog", "foreign") if key in rest}
+                bulk.copy_template(self.cloud, str(rest.pop("like")), name, **where)
             for catalog, item in list(self.cloud.items()):
                 if item.name != name or item.template is None:
                     continue

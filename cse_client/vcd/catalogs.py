@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 
 from lxml import etree
 
-from cse_client.errors import NotFound
+from cse_client.errors import Conflict, NotFound
 from cse_client.model import Template, TemplateFacts
 from cse_client.vcd import queries
 from cse_client.vcd.faults import Action
@@ -36,6 +36,7 @@ _FIELDS = (
     "description",
     "status",
     "isExpired",
+    "org",
     f"metadata:{REGISTRATION_KEY}",
 )
 
@@ -81,28 +82,38 @@ def read_facts(text: str) -> TemplateFacts:
     return TemplateFacts(**known)
 
 
-def templates(transport: Transport) -> Iterator[Template]:
-    """Yield the usable templates in all catalogs that this user can see; one query."""
+def templates(transport: Transport, org_href: str) -> Iterator[Template]:
+    """Yield the usable templates in all catalogs that this user can see; one query.
+
+    `org_href` is the organization whose templates count as the user's own.
+    """
     action = Action("list the templates", right="vApp Template / Media: View")
     for record in queries.records(transport, "vAppTemplate", action, fields=_FIELDS):
-        template = from_record(record)
+        template = from_record(record, org_href)
         if template is not None:
             yield template
 
 
-def find_item(transport: Transport, catalog: str, item: str) -> Template:
+def find_item(transport: Transport, catalog: str, item: str, org_href: str) -> Template:
     """Return the vApp template behind a catalog item, whether registered or not.
 
+    Of several catalogs of that name, the one of the organization at `org_href` counts.
+
     Raises:
-        NotFound: no such catalog item, or it is no vApp template.
+        NotFound: no such catalog item, or it is not a vApp template.
+        Conflict: several catalogs of that name have it, none or more than one of them ours.
     """
     action = Action(f"find '{item}' in catalog '{catalog}'")
     conditions = [("catalogName", catalog), ("name", item)]
-    for record in queries.records(
-        transport, "vAppTemplate", action, conditions=conditions, fields=_FIELDS
-    ):
-        if record.get("name") == item:
-            return _template(record, item, catalog)
+    found = [
+        _template(record, item, catalog, org_href)
+        for record in queries.records(
+            transport, "vAppTemplate", action, conditions=conditions, fields=_FIELDS
+        )
+        if record.get("name") == item
+    ]
+    if found:
+        return _only(found)
     # An item may have another name than its template.
     for record in queries.records(transport, "catalogItem", action, conditions=conditions):
         if (
@@ -118,7 +129,19 @@ def find_item(transport: Transport, catalog: str, item: str) -> Template:
     )
 
 
-def from_record(record: etree._Element) -> Template | None:
+def _only(found: Sequence[Template]) -> Template:
+    own = [one for one in found if one.is_own]
+    for group in (found, own):
+        if len(group) == 1:
+            return group[0]
+    first = found[0]
+    raise Conflict(
+        f"you can see {len(found)} templates '{first.item}' in catalogs named '{first.catalog}'",
+        hint="rename the catalog that you mean, in VCD",
+    )
+
+
+def from_record(record: etree._Element, org_href: str) -> Template | None:
     """Read a VAppTemplateRecord; None unless it is registered or named as CSE's are."""
     item = record.get("name") or ""
     if record.get("isExpired") == "true":
@@ -126,10 +149,10 @@ def from_record(record: etree._Element) -> Template | None:
     registered = REGISTRATION_KEY in queries.record_metadata(record)
     if not registered and parse_name(item)[2] is None:
         return None
-    return _template(record, item, record.get("catalogName") or "")
+    return _template(record, item, record.get("catalogName") or "", org_href)
 
 
-def _template(record: etree._Element, item: str, catalog: str) -> Template:
+def _template(record: etree._Element, item: str, catalog: str, org_href: str) -> Template:
     metadata: Mapping[str, str] = queries.record_metadata(record)
     name, revision, named = parse_name(item)
     registered = REGISTRATION_KEY in metadata
@@ -145,7 +168,12 @@ def _template(record: etree._Element, item: str, catalog: str) -> Template:
         description=record.get("description") or "",
         facts=facts,
         registered=registered,
+        is_own=_last(record.get("org") or "") == _last(org_href) != "",
     )
+
+
+def _last(href: str) -> str:
+    return href.rstrip("/").rpartition("/")[2]
 
 
 def _merged(first: TemplateFacts, second: TemplateFacts) -> TemplateFacts:

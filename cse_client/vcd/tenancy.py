@@ -280,7 +280,7 @@ class Tenancy:
 
     def templates(self) -> list[Template]:
         """List the templates that nodes can be made from; one request for every 128 templates."""
-        return list(catalogs.templates(self._transport))
+        return list(catalogs.templates(self._transport, self.org_href))
 
     def find_item(self, catalog: str, item: str) -> Template:
         """Return the vApp template behind a catalog item.
@@ -288,7 +288,7 @@ class Tenancy:
         Raises:
             NotFound: there is none that this user can see.
         """
-        return catalogs.find_item(self._transport, catalog, item)
+        return catalogs.find_item(self._transport, catalog, item, self.org_href)
 
     def template_vm(self, template: Template) -> TemplateVm:
         """Read the VM that nodes are cloned from; one request.

@@ -15,7 +15,7 @@ from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct import requirements
 from cse_client.engines.direct.names import id_in_description
 from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
-from cse_client.engines.direct.templates import choose
+from cse_client.engines.direct.templates import choose, name_of, namesakes
 from cse_client.errors import Conflict, CseError, PreflightFailed
 from cse_client.model import (
     WORKER,
@@ -197,11 +197,14 @@ def _resolve(
     """
     template: Template | None = None
     try:
-        template = choose(templates(), spec.template, spec.template_revision)
+        offered = templates()
+        template = choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
     except CseError as problem:
         problems.append(problem)
     checked = preflight.check_create(gateway, spec, vdc, template, vms_present=present)
     problems.extend(checked.problems)
+    if template is not None and not spec.template_id:
+        checked.warnings.extend(namesakes(offered, template, spec.template))
     if template is not None:
         problems.extend(requirements.room_problems(template, 1 + spec.workers))
         if is_new:
@@ -234,8 +237,9 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
 def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:
     recorded = keys.recorded_spec(standing.metadata)
     networks = standing.vapp.networks
-    template, revision = wanted.template, wanted.template_revision
+    template, revision, earlier = wanted.template, wanted.template_revision, ""
     if not template:
+        earlier = recorded.template_id
         template = standing.metadata.get(keys.TEMPLATE_NAME, "")
         text = standing.metadata.get(keys.TEMPLATE_REVISION, "")
         revision = int(text) if revision is None and text.isdigit() else revision
@@ -245,6 +249,7 @@ def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpe
         workers=target,
         template=template,
         template_revision=revision,
+        template_id=earlier,
         ssh_key=wanted.ssh_key,
         cpus=wanted.cpus or recorded.cpus,
         memory_mb=wanted.memory_mb or recorded.memory_mb,
@@ -307,7 +312,7 @@ def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
         for words, was, now in (
             ("--nodes", recorded.workers, spec.workers),
             ("--network", recorded.network, spec.network),
-            ("--template", recorded.template, spec.template.partition("_rev")[0]),
+            ("--template", recorded.template, name_of(spec.template, recorded)),
             ("--cpu", recorded.cpus, spec.cpus),
             ("--memory", recorded.memory_mb, spec.memory_mb),
         )
@@ -324,6 +329,7 @@ def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
         spec,
         template=recorded.template,
         template_revision=recorded.revision,
+        template_id=recorded.template_id,
         storage_profile=recorded.storage_profile or spec.storage_profile,
         endpoint=recorded.endpoint or spec.endpoint,
         cpus=recorded.cpus,

@@ -111,6 +111,7 @@ def _spec_text(spec: ClusterSpec, template: Template) -> str:
         "template": template.name,
         "revision": template.revision,
         "catalog": template.catalog,
+        "template_id": template.id,
     }
     optional = {
         "cpus": spec.cpus,
@@ -131,6 +132,7 @@ class RecordedSpec:
     template: str = ""
     revision: int | None = None
     catalog: str = ""
+    template_id: str = ""
     cpus: int | None = None
     memory_mb: int | None = None
     storage_profile: str = ""
@@ -155,6 +157,7 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
         template=_words(raw.get("template")),
         revision=_integer(raw.get("revision")),
         catalog=_words(raw.get("catalog")),
+        template_id=_words(raw.get("template_id")),
         cpus=_integer(raw.get("cpus")),
         memory_mb=_integer(raw.get("memory_mb")),
         storage_profile=_words(raw.get("storage_profile")),

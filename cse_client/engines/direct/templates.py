@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from cse_client.engines.direct.metadata import RecordedSpec
 from cse_client.errors import NotFound
 from cse_client.model import Template
 
@@ -22,10 +24,12 @@ def with_default(templates: Sequence[Template], configured: str = "") -> list[Te
     """Mark one template as the default and return all, newest Kubernetes first.
 
     The default is the configured name, else the guide's, else the newest; of several revisions
-    the highest.
+    the highest. Of those that are alike, the session's own organization's comes first, then the
+    first catalog by name.
     """
+    by_catalog = sorted(templates, key=lambda t: (not t.is_own, t.catalog, t.id))
     ordered = sorted(
-        templates,
+        by_catalog,
         key=lambda t: (version_key(t.facts.kubernetes), t.name, t.revision),
         reverse=True,
     )
@@ -41,11 +45,18 @@ def _default(ordered: Sequence[Template], configured: str) -> Template | None:
     return ordered[0] if ordered else None
 
 
-def choose(templates: Sequence[Template], name: str, revision: int | None) -> Template:
+def choose(
+    templates: Sequence[Template], name: str, revision: int | None, *, earlier: str = ""
+) -> Template:
     """Return the template that `name` and `revision` mean.
 
-    `name` may be empty (the default), a template's name, or a whole catalog item's name with its
-    revision. Without a revision the highest wins. Raises NotFound naming what there is.
+    `name` may be empty (the default), a template's name, a whole catalog item's name with its
+    revision, CATALOG/ either of them, or a template's id. Without a revision the highest wins. Of
+    several that are alike, the one whose id is `earlier` wins, else the first in the order of
+    `with_default`.
+
+    Raises:
+        NotFound: nothing fits; the hint names what there is.
     """
     if not templates:
         raise NotFound(
@@ -53,23 +64,72 @@ def choose(templates: Sequence[Template], name: str, revision: int | None) -> Te
             hint="Ask the provider to share the CSE catalog with your organisation, or mark a"
             " prepared template with: vcd cse template register CATALOG ITEM",
         )
-    if not name:
-        wanted = next(t for t in templates if t.is_default)
-        name = wanted.name
-        matches = [t for t in templates if t.name == name]
-    else:
-        matches = [t for t in templates if t.item == name] or [
-            t for t in templates if t.name == name
-        ]
+    matches = _matches(templates, name or next(t.name for t in templates if t.is_default))
     if not matches:
         known = ", ".join(sorted({t.name for t in templates}))
         raise NotFound(f"Template '{name}' was not found.", hint=f"There are: {known}.")
-    if revision is None:
-        return max(matches, key=lambda t: t.revision)
-    exact = [t for t in matches if t.revision == revision]
+    wanted = max(t.revision for t in matches) if revision is None else revision
+    exact = [t for t in matches if t.revision == wanted]
     if not exact:
         known = ", ".join(str(r) for r in sorted({t.revision for t in matches}))
         raise NotFound(
             f"Template '{name}' has no revision {revision}.", hint=f"There are: {known}."
         )
-    return exact[0]
+    return next((t for t in exact if t.id == earlier), exact[0])
+
+
+def namesakes(templates: Sequence[Template], chosen: Template, name: str) -> Iterator[str]:
+    """Yield a warning where `name` means other templates as much as the chosen one.
+
+    Their catalogs have different names, or the same one: those of the user's organization and of
+    organizations that share theirs are independent of each other.
+    """
+    same = [
+        t
+        for t in _matches(templates, name or chosen.name)
+        if (t.name, t.revision) == (chosen.name, chosen.revision) and t.id != chosen.id
+    ]
+    if not same:
+        return
+    others = "; ".join(f"{_catalog(one)}: --template {_choice(one, templates)}" for one in same[:5])
+    yield (
+        f"The template '{chosen.item}' is in {1 + len(same)} catalogs; the one in "
+        f"{_catalog(chosen)} is used. To use another, {others}"
+    )
+
+
+def name_of(text: str, recorded: RecordedSpec) -> str:
+    """Return the template's name in what a user typed, without catalog and revision.
+
+    An id stands for the recorded template when it is that template's.
+    """
+    if text and text == recorded.template_id:
+        return recorded.template
+    return text.rpartition("/")[2].partition("_rev")[0]
+
+
+def _matches(templates: Sequence[Template], text: str) -> list[Template]:
+    catalog, _slash, name = text.rpartition("/")
+    ways: tuple[Callable[[Template], bool], ...] = (
+        lambda t: t.item == text,
+        lambda t: t.name == text,
+        lambda t: (t.catalog, t.item) == (catalog, name),
+        lambda t: (t.catalog, t.name) == (catalog, name),
+        lambda t: t.id == text,
+    )
+    for fits in ways:
+        found = [t for t in templates if fits(t)]
+        if found:
+            return found
+    return []
+
+
+def _choice(one: Template, templates: Sequence[Template]) -> str:
+    """Return the words that mean this template and no other."""
+    text = f"{one.catalog}/{one.item}"
+    return shlex.quote(text if _matches(templates, text) == [one] else one.id)
+
+
+def _catalog(one: Template) -> str:
+    owner = "of your organization" if one.is_own else "of another organization"
+    return f"catalog '{one.catalog}' {owner}"

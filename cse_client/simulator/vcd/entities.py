@@ -130,11 +130,15 @@ class CatalogItem(Entity):
 
 @dataclass
 class Catalog(Entity):
-    """A catalog. `shared` makes it visible to every user of the organisation."""
+    """A catalog. `shared` makes it visible to every user of the organisation.
+
+    `org_id` is that of the organization which shares it; empty for the cloud's own.
+    """
 
     items: list[CatalogItem] = field(default_factory=list)
     created: datetime | None = None
     shared: bool = True
     published: bool = False
     owner: str = "admin"
+    org_id: str = ""
     kind: str = "catalog"

@@ -57,7 +57,7 @@ def test_a_template_row() -> None:
         is_default=True,
     )
     row = template_row(template)
-    assert tuple(row) == TEMPLATE_COLUMNS
+    assert tuple(row) == (*TEMPLATE_COLUMNS, "Template ID")  # for JSON
     assert list(row.values()) == [
         "t",
         2,
@@ -68,6 +68,7 @@ def test_a_template_row() -> None:
         "ubuntu-16.04",
         "1.18",
         "weave 2.6.5",
+        "h",
     ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cse_client.simulator.vcd.documents.view import View
+from cse_client.simulator.vcd.entities import Catalog
 from cse_client.simulator.vcd.markup import boolean, moment
 from cse_client.simulator.vcd.people import Right
 from cse_client.simulator.vcd.query import Row
@@ -228,6 +229,10 @@ def _items(view: View) -> list[Row]:
     return rows
 
 
+def _org_of(view: View, catalog: Catalog) -> str:
+    return f"{view.api}/org/{catalog.org_id}" if catalog.org_id else view.href(view.cloud.org)
+
+
 def _templates(view: View) -> list[Row]:
     rows = []
     for catalog, item in view.cloud.items():
@@ -247,7 +252,7 @@ def _templates(view: View) -> list[Row]:
                     "isPublished": boolean(catalog.published),
                     "vdc": view.href(vdc),
                     "vdcName": vdc.name,
-                    "org": view.href(view.cloud.org),
+                    "org": _org_of(view, catalog),
                     "creationDate": moment(one.created) if one.created else None,
                     "isBusy": "false",
                     "isGoldMaster": "false",
