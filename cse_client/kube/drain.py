@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cse_client.errors import Refused, TimedOut
+from cse_client.kube.answers import Json, is_of_a_budget, problem, said
 from cse_client.model import Event, EventKind, Progress
 
 if TYPE_CHECKING:
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Stuck", "delete_node", "drain", "look", "uncordon"]
 
-_PAGE = "500"
 _MIRROR = "kubernetes.io/config.mirror"
 _EVICTIONS_V1 = (1, 22)
 _BUDGETS_V1 = (1, 21)
-_OK = (200, 201, 202)
-_NOT_FOUND = 404
-_CONFLICT = 409
-_TOO_MANY = 429
+_BAD = 400
+_NOT_FOUND, _CONFLICT, _FAULT = 404, 409, 500
+#: The API server's own words, with HTTP 500 (kubernetes:pkg/registry/core/pod/storage/eviction.go).
+_TWO_BUDGETS = "more than one PodDisruptionBudget"
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 #: How long an evicted pod may take beyond its own grace period before a dead node is suspected.
@@ -57,8 +57,8 @@ def look(api: ClusterAPI, nodes: Sequence[str]) -> tuple[Stuck, ...]:
     """Return the pods on these nodes that a drain could not move; reads only.
 
     Such are pods without a controller, which nobody would start again, pods with local data
-    (emptyDir), and pods whose disruption budget allows no eviction now. Two requests, or one more
-    for every 500 pods.
+    (emptyDir), pods whose disruption budget allows no eviction now, and pods with two disruption
+    budgets, which Kubernetes never evicts. Two requests, or one more for every 500 pods.
     """
     wanted = set(nodes)
     pods = [pod for pod in _pods(api) if pod["spec"].get("nodeName") in wanted]
@@ -87,13 +87,14 @@ def drain(
 ) -> None:
     """Keep new pods off a node and evict those on it; returns when they are gone.
 
-    Harmless for a node that is gone or drained already. An eviction that a disruption budget
-    refuses is tried again until `deadline` (of `clock`); with `force` the pod is deleted instead.
+    Harmless for a node that is gone or drained already. An eviction that disruption budgets refuse
+    is tried again until `deadline` (of `clock`); with `force` the pod is deleted instead.
     Pods of a node that is not Ready, whose kubelet cannot confirm their end, are removed from the
     API at last.
 
     Raises:
         TimedOut: the time was up; names a pod and what held it.
+        Refused: two disruption budgets cover a pod, and not `force`.
         ClusterUnreachable: the API stopped answering.
     """
     if not _cordon(api, node, on=True):
@@ -120,7 +121,7 @@ def drain(
 def delete_node(api: ClusterAPI, name: str) -> bool:
     """Delete a Node object; False when there was none."""
     status, answer = api.ask("DELETE", f"/api/v1/nodes/{name}")
-    return _did(status, answer, f"delete the node {name}")
+    return _did(api, status, answer, f"delete the node {name}")
 
 
 def uncordon(api: ClusterAPI, node: str) -> bool:
@@ -135,35 +136,20 @@ def _cordon(api: ClusterAPI, node: str, *, on: bool) -> bool:
         {"spec": {"unschedulable": True if on else None}},
         content_type="application/merge-patch+json",
     )
-    return _did(status, answer, f"{'cordon' if on else 'uncordon'} the node {node}")
+    return _did(api, status, answer, f"{'cordon' if on else 'uncordon'} the node {node}")
 
 
-def _did(status: int, answer: Any, doing: str) -> bool:
+def _did(api: ClusterAPI, status: int, answer: Json, doing: str) -> bool:
     if status == _NOT_FOUND:
         return False
-    if status not in _OK:
-        raise _refusal(answer, doing)
+    if status >= _BAD:
+        raise problem(status, answer, doing, api.server)
     return True
 
 
-def _refusal(answer: Any, doing: str) -> Refused:
-    said = answer.get("message", "") if isinstance(answer, dict) else ""
-    return Refused(f"the cluster's API refused to {doing}: {said or 'it gives no reason'}")
-
-
-def _pods(api: ClusterAPI, node: str = "") -> Iterator[dict[str, Any]]:
-    query = {"limit": _PAGE}
-    if node:
-        query["fieldSelector"] = f"spec.nodeName={node}"
-    while True:
-        status, answer = api.ask("GET", "/api/v1/pods", query=query)
-        if status not in _OK:
-            raise _refusal(answer, "list the pods")
-        yield from answer["items"]
-        following = answer["metadata"].get("continue")
-        if not following:
-            return
-        query["continue"] = following
+def _pods(api: ClusterAPI, node: str = "") -> Iterator[Json]:
+    query = {"fieldSelector": f"spec.nodeName={node}"} if node else {}
+    return api.listing("/api/v1/pods", "Pod", "list the pods", query)
 
 
 def _counts(pod: Mapping[str, Any]) -> bool:
@@ -190,18 +176,20 @@ def _why_stuck(pod: Mapping[str, Any], budgets: Sequence[Mapping[str, Any]]) -> 
         return "no controller would start it again"
     if any("emptyDir" in volume for volume in pod["spec"].get("volumes") or ()):
         return "its local data would be lost"
-    for budget in budgets:
-        if _covers(budget, pod) and not (budget.get("status") or {}).get("disruptionsAllowed"):
-            return f"the disruption budget {budget['metadata']['name']} allows no eviction"
+    covering = [budget for budget in budgets if _covers(budget, pod)]
+    names = [str(budget["metadata"]["name"]) for budget in covering]
+    if len(covering) > 1:
+        return f"more than one disruption budget covers it ({', '.join(sorted(names))})"
+    if covering and not covering[0].get("status", {}).get("disruptionsAllowed"):
+        return f"the disruption budget {names[0]} allows no eviction"
     return ""
 
 
-def _budgets(api: ClusterAPI) -> list[dict[str, Any]]:
+def _budgets(api: ClusterAPI) -> list[Json]:
     version = "v1" if api.minor() >= _BUDGETS_V1 else "v1beta1"
-    status, answer = api.ask("GET", f"/apis/policy/{version}/poddisruptionbudgets")
-    if status not in _OK:
-        raise _refusal(answer, "list the disruption budgets")
-    return [{**item, "apiVersion": f"policy/{version}"} for item in answer["items"]]
+    path = f"/apis/policy/{version}/poddisruptionbudgets"
+    found = api.listing(path, "PodDisruptionBudget", "list the disruption budgets")
+    return [{**item, "apiVersion": f"policy/{version}"} for item in found]
 
 
 def _covers(budget: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
@@ -228,7 +216,7 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
         "NotIn": labels.get(key) not in values,
         "Exists": key in labels,
         "DoesNotExist": key not in labels,
-    }[expression["operator"]]
+    }.get(expression["operator"], False)
 
 
 def _evict(api: ClusterAPI, pod: Mapping[str, Any], *, force: bool) -> str:
@@ -242,14 +230,22 @@ def _evict(api: ClusterAPI, pod: Mapping[str, Any], *, force: bool) -> str:
     }
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
     status, answer = api.ask("POST", f"{path}/eviction", eviction)
-    if status in _OK or status in (_NOT_FOUND, _CONFLICT):
+    if status < _BAD or status in (_NOT_FOUND, _CONFLICT):
         return ""
-    if status != _TOO_MANY:
-        raise _refusal(answer, f"evict {namespace}/{name}")
-    if not force:
-        return str(answer.get("message") or "its disruption budget")
-    _delete(api, pod)
-    return ""
+    why = said(answer)
+    two = status == _FAULT and _TWO_BUDGETS in why
+    if not two and not is_of_a_budget(status, answer):
+        raise problem(status, answer, f"evict {namespace}/{name}", api.server)
+    if force:
+        _delete(api, pod)
+        return ""
+    if two:
+        raise Refused(
+            f"Node '{pod['spec'].get('nodeName')}' cannot be drained: {namespace}/{name} is covered"
+            " by more than one disruption budget, and Kubernetes evicts no such pod.",
+            hint="Remove a budget, delete the pod, or let it be ended with --force.",
+        )
+    return why
 
 
 def _delete(api: ClusterAPI, pod: Mapping[str, Any], *, at_once: bool = False) -> None:
@@ -263,8 +259,8 @@ def _delete(api: ClusterAPI, pod: Mapping[str, Any], *, at_once: bool = False) -
     if at_once:
         body["gracePeriodSeconds"] = 0
     status, answer = api.ask("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", body)
-    if status not in _OK and status not in (_NOT_FOUND, _CONFLICT):
-        raise _refusal(answer, f"delete {namespace}/{name}")
+    if status >= _BAD and status not in (_NOT_FOUND, _CONFLICT):
+        raise problem(status, answer, f"delete {namespace}/{name}", api.server)
 
 
 def _await_end(
@@ -295,10 +291,8 @@ def _await_end(
 
 
 def _ready(api: ClusterAPI, node: str) -> bool:
-    status, answer = api.ask("GET", f"/api/v1/nodes/{node}")
-    if status not in _OK:
-        return False
-    conditions = (answer.get("status") or {}).get("conditions") or ()
+    found = api.read(f"/api/v1/nodes/{node}", "Node", f"read the node {node}")
+    conditions = found.get("status", {}).get("conditions", ()) if found else ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 

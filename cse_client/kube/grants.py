@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from urllib.parse import quote
 
-from cse_client.errors import Conflict
+from cse_client.errors import Conflict, NotFound
+from cse_client.kube.answers import Json, problem, said
 from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.shapes import moment
 from cse_client.model.access import Grant, Subject
 
 __all__ = ["LABELS", "GrantBook", "binding_name"]
@@ -22,9 +24,9 @@ LABELS = {
     "app.kubernetes.io/component": "access",
 }
 _GROUP = "rbac.authorization.k8s.io"
-_NOT_FOUND = 404
-_CONFLICT = 409
-_PAGE = 500
+_BASE = f"/apis/{_GROUP}/v1"
+_PLURALS = {"ClusterRoleBinding": "clusterrolebindings", "RoleBinding": "rolebindings"}
+_BAD, _NOT_FOUND, _CONFLICT = 400, 404, 409
 _LONGEST_NAME = 30
 
 
@@ -45,104 +47,99 @@ class GrantBook:
 
     def has_namespace(self, name: str) -> bool:
         """Tell whether there is such a namespace, and it is not on its way out."""
-        from lightkube.core.exceptions import ApiError
-        from lightkube.resources.core_v1 import Namespace
-
-        with self._api.talking() as client:
-            try:
-                found = client.get(Namespace, name)
-            except ApiError as error:
-                if error.status.code == _NOT_FOUND:
-                    return False
-                raise
-            return getattr(found.status, "phase", None) != "Terminating"
+        path = f"/api/v1/namespaces/{quote(name)}"
+        found = self._api.read(path, "Namespace", f"read namespace '{name}'")
+        return found is not None and found.get("status", {}).get("phase") != "Terminating"
 
     def all(self) -> list[Grant]:
         """Return every grant to a user or a group, whoever made it."""
-        from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding, RoleBinding
-
-        with self._api.talking() as client:
-            cluster_wide = list(client.list(ClusterRoleBinding, chunk_size=_PAGE))
-            inside = list(client.list(RoleBinding, namespace="*", chunk_size=_PAGE))
-        return [grant for binding in (*cluster_wide, *inside) for grant in _grants(binding)]
+        bindings = [
+            one
+            for kind, plural in _PLURALS.items()
+            for one in self._api.listing(f"{_BASE}/{plural}", kind, f"list {plural}")
+        ]
+        return [grant for binding in bindings for grant in _grants(binding)]
 
     def add(self, grant: Grant) -> bool:
         """Make a grant's binding; return False when it is there.
 
         Raises:
             Conflict: something else has the binding's name.
+            NotFound: its namespace is gone, or on its way out.
         """
-        from lightkube.core.exceptions import ApiError
-
         binding = _binding(grant)
-        with self._api.talking() as client:
-            try:
-                client.create(binding)
-                return True
-            except ApiError as error:
-                if error.status.code != _CONFLICT:
-                    raise
-            found = client.get(
-                type(binding),
-                binding.metadata.name,
-                **_where(grant),
+        kind, collection = binding["kind"], _collection(grant)
+        doing = f"grant {grant.role} to {grant.subject}"
+        status, answer = self._api.ask("POST", collection, binding, forbidden=True)
+        if status < _BAD:
+            return True
+        if grant.namespace and (status == _NOT_FOUND or _is_ending(answer)):
+            raise NotFound(
+                f"Cannot {doing}: namespace '{grant.namespace}' was deleted meanwhile.",
+                hint=f"kubectl create namespace {grant.namespace}",
             )
-        theirs = [(one.subject, one.role, one.ours) for one in _grants(found)]
+        if status != _CONFLICT:
+            raise problem(status, answer, doing, self._api.server)
+        name = binding["metadata"]["name"]
+        found = self._api.read(f"{collection}/{name}", kind, f"read the binding {name}")
+        theirs = [(one.subject, one.role, one.ours) for one in _grants(found)] if found else []
         if theirs != [(grant.subject, grant.role, True)]:
             raise Conflict(
-                f"The binding {binding.metadata.name} is there and says something else.",
+                f"The binding {name} is there and says something else.",
                 hint="Somebody changed it: look at it with kubectl and delete it.",
             )
         return False
 
     def remove(self, grant: Grant) -> None:
         """Delete a grant's binding; one that is gone already is no error."""
-        from lightkube.core.exceptions import ApiError
-
-        with self._api.talking() as client:
-            try:
-                client.delete(_kind(grant), grant.binding, **_where(grant))
-            except ApiError as error:
-                if error.status.code != _NOT_FOUND:
-                    raise
+        path = f"{_collection(grant)}/{quote(grant.binding)}"
+        status, answer = self._api.ask("DELETE", path, forbidden=True)
+        if status >= _BAD and status != _NOT_FOUND:
+            doing = f"take {grant.role} from {grant.subject}"
+            raise problem(status, answer, doing, self._api.server)
 
 
-def _kind(grant: Grant) -> Any:
-    from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding, RoleBinding
+def _is_ending(answer: Json) -> bool:
+    """Say whether a refusal is that of a namespace that is being deleted.
 
-    return RoleBinding if grant.namespace else ClusterRoleBinding
+    Its cause since Kubernetes 1.17: kubernetes:staging/src/k8s.io/api/core/v1/types.go,
+    NamespaceTerminatingCause; the words before that.
+    """
+    cause = "NamespaceTerminating" in str(answer.get("details"))
+    return cause or "being terminated" in said(answer)
 
 
-def _where(grant: Grant) -> dict[str, Any]:
-    return {"namespace": grant.namespace} if grant.namespace else {}
+def _collection(grant: Grant) -> str:
+    if grant.namespace:
+        return f"{_BASE}/namespaces/{quote(grant.namespace)}/{_PLURALS['RoleBinding']}"
+    return f"{_BASE}/{_PLURALS['ClusterRoleBinding']}"
 
 
-def _binding(grant: Grant) -> Any:
-    from lightkube.models.meta_v1 import ObjectMeta
-    from lightkube.models.rbac_v1 import RoleRef
-    from lightkube.models.rbac_v1 import Subject as Bound
-
+def _binding(grant: Grant) -> Json:
     subject = grant.subject
-    return _kind(grant)(
-        metadata=ObjectMeta(name=binding_name(grant), labels=dict(LABELS), **_where(grant)),
-        roleRef=RoleRef(apiGroup=_GROUP, kind="ClusterRole", name=grant.role),
-        subjects=[Bound(apiGroup=_GROUP, kind=subject.kind, name=subject.name)],
-    )
+    where = {"namespace": grant.namespace} if grant.namespace else {}
+    return {
+        "apiVersion": f"{_GROUP}/v1",
+        "kind": "RoleBinding" if grant.namespace else "ClusterRoleBinding",
+        "metadata": {"name": binding_name(grant), "labels": dict(LABELS), **where},
+        "roleRef": {"apiGroup": _GROUP, "kind": "ClusterRole", "name": grant.role},
+        "subjects": [{"apiGroup": _GROUP, "kind": subject.kind, "name": subject.name}],
+    }
 
 
-def _grants(binding: Any) -> Iterator[Grant]:
-    metadata = binding.metadata
-    labels = metadata.labels or {}
-    subjects = list(binding.subjects or ())
+def _grants(binding: Json) -> Iterator[Grant]:
+    metadata = binding["metadata"]
+    labels = metadata.get("labels", {})
+    subjects = binding.get("subjects", [])
     # One that somebody added people to is theirs as well: it is shown, not deleted.
     ours = len(subjects) == 1 and all(labels.get(key) == value for key, value in LABELS.items())
     for subject in subjects:
-        if subject.kind in ("User", "Group"):
+        if subject["kind"] in ("User", "Group"):
             yield Grant(
-                subject=Subject(subject.kind, subject.name),
-                role=binding.roleRef.name,
-                namespace=metadata.namespace or "",
-                binding=metadata.name,
-                created=metadata.creationTimestamp,
+                subject=Subject(subject["kind"], subject["name"]),
+                role=binding["roleRef"]["name"],
+                namespace=metadata.get("namespace", ""),
+                binding=metadata["name"],
+                created=moment(metadata.get("creationTimestamp", "")),
                 ours=ours,
             )

@@ -1,14 +1,18 @@
 """A cluster's own API: its nodes, its version, and what its nodes report of their bootstrap.
 
-lightkube does the talking: a fraction of the official client's size and start time. Two lines of it
-are supported, 0.17 up to 0.22 on httpx and 1.x on httpx2; nothing here names either.
+lightkube makes the connection from a kubeconfig: a fraction of the official client's size and start
+time. Two lines of it are supported, 0.17 up to 0.22 on httpx and 1.x on httpx2; nothing here names
+either. Requests and answers are plain JSON: its models fail in their own ways at what they do not
+expect, and take an error that is not JSON for no answer at all.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -16,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cse_client.errors import CseError
+from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
 from cse_client.kube.proxy import proxy_for
-from cse_client.kube.unreachable import explain
+from cse_client.kube.shapes import checked, items_of, moment
+from cse_client.kube.unreachable import explain, explain_content, explain_status
 from cse_client.model import KubeNode, NodeReport
 from cse_client.reports import NAMESPACE, SELECTOR, parse_configmap
 
@@ -27,10 +33,15 @@ if TYPE_CHECKING:
     from lightkube import Client
 
 _ROLE = "node-role.kubernetes.io/"
-_PAGE = 500
-_NOT_FOUND = 404
-_CONFLICT = 409
-_TURNED_AWAY = (401, 403)
+_PAGE = "500"
+_MOST_PAGES = 200
+_BAD = 400
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
+_TOO_MANY, _FAULT = 429, 500
+_VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(\D|$)")
+#: An API server that asks to be left alone is waited for, in all, so many times the time-out.
+_PATIENCE = 3
+_SHORTEST_PAUSE = 0.1
 
 
 class ClusterAPI:
@@ -45,13 +56,20 @@ class ClusterAPI:
     """
 
     def __init__(
-        self, kubeconfig: str, timeout: float = 10.0, *, environ: Mapping[str, str] | None = None
+        self,
+        kubeconfig: str,
+        timeout: float = 10.0,
+        *,
+        environ: Mapping[str, str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         with _private_files() as folder:
             config = _load(kubeconfig, folder)
             self.server: str = config.cluster.server
             self._proxy = proxy_for(self.server, os.environ if environ is None else environ)
             self._client = _connect(config, timeout, self._proxy)
+        self._timeout = timeout
+        self._sleep = sleep
         self._minor: tuple[int, int] | None = None
 
     def __enter__(self) -> ClusterAPI:
@@ -70,34 +88,7 @@ class ClusterAPI:
         # Client.close came with lightkube 0.19.
         self._http().close()
 
-    def version(self) -> str:
-        """Return the API server's version as it says it, for example `v1.33.1`."""
-        with self._explained():
-            response = self._http().get("/version")
-            response.raise_for_status()
-            answer = response.json()
-            return str(answer["gitVersion"])
-
-    def minor(self) -> tuple[int, int]:
-        """Return the version as (1, 33); asked for once."""
-        if self._minor is None:
-            major, minor = self.version().lstrip("v").split(".")[:2]
-            self._minor = (int(major), int(minor))
-        return self._minor
-
-    def now(self) -> datetime:
-        """Return the time by the API server's own clock, to the second."""
-        with self._explained():
-            response = self._http().get("/version")
-            response.raise_for_status()
-            return parsedate_to_datetime(response.headers["date"])
-
-    def nodes(self) -> tuple[KubeNode, ...]:
-        """Return every Node, in the API's order."""
-        from lightkube.resources.core_v1 import Node
-
-        with self._explained():
-            return tuple(_node(item) for item in self._client.list(Node, chunk_size=_PAGE))
+    # ---- asking --------------------------------------------------------------------------------
 
     def ask(
         self,
@@ -107,89 +98,193 @@ class ClusterAPI:
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
-    ) -> tuple[int, Any]:
-        """Send one request with JSON and return status and body, good or bad.
+        timeout: float | None = None,
+        forbidden: bool = False,
+    ) -> tuple[int, Json]:
+        """Send one request with JSON and return status and JSON object, good or bad.
 
-        For what has no model in every version that is supported: evictions, disruption budgets.
+        A bad answer that is not JSON comes as a Status with its text. An overloaded API server is
+        asked again when it says when. `timeout` (seconds) replaces the one of this object for the
+        answer; with `forbidden` a 403 is returned as well.
 
         Raises:
-            ClusterUnreachable: there was no answer, or none of a Kubernetes API's.
+            ClusterUnreachable: there was no answer, none of a Kubernetes API's, or it does not
+                accept us.
         """
-        with self._explained():
-            response = self._http().request(
-                method,
-                path,
-                params=dict(query or {}),
-                content=None if body is None else json.dumps(body).encode(),
-                headers={"Content-Type": content_type, "Accept": "application/json"},
-            )
-            if response.status_code in _TURNED_AWAY:
-                response.raise_for_status()
-            return response.status_code, response.json()
+        status, answer, _headers = self._send(
+            method, path, body, query=query, content_type=content_type, timeout=timeout
+        )
+        if status == _UNAUTHORIZED or (status == _FORBIDDEN and not forbidden):
+            raise explain_status(status, self.server, self._proxy)
+        return status, answer
+
+    def read(self, path: str, kind: str, doing: str) -> Json | None:
+        """Return one object, whole; None when there is none."""
+        status, answer = self.ask("GET", path)
+        if status == _NOT_FOUND:
+            return None
+        self._good(status, answer, doing)
+        return self.whole(answer, kind)
+
+    def whole(self, answer: Json, kind: str) -> Json:
+        """Return an object as answered; raises ClusterUnreachable for a malformed one."""
+        with self._sensible():
+            return checked(answer, kind)
+
+    def listing(
+        self,
+        path: str,
+        kind: str,
+        doing: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        certain: bool = True,
+    ) -> Iterator[Json]:
+        """Yield the objects of a list, page by page.
+
+        Not `certain`: the kind may be unknown to the cluster, which is an empty list, or forbidden,
+        which is Refused.
+        """
+        asked = {"limit": _PAGE, **(query or {})}
+        for _ in range(_MOST_PAGES):
+            status, answer = self.ask("GET", path, query=asked, forbidden=not certain)
+            if not certain and status == _NOT_FOUND:
+                return
+            if not certain and status >= _BAD:
+                raise problem(status, answer, doing, self.server)
+            self._good(status, answer, doing)
+            with self._sensible():
+                items, more = items_of(answer, kind)
+            yield from items
+            if not more:
+                return
+            asked["continue"] = more
+        raise explain_content(f"more than {_MOST_PAGES} pages of {kind} objects", self.server)
+
+    # ---- what is asked -------------------------------------------------------------------------
+
+    def version(self) -> str:
+        """Return the API server's version as it says it, for example `v1.33.1`."""
+        found = self._version()[0].get("gitVersion")
+        if not isinstance(found, str) or not _VERSION.match(found):
+            raise explain_content("no version", self.server)
+        return found
+
+    def minor(self) -> tuple[int, int]:
+        """Return the version as (1, 33); asked for once."""
+        if self._minor is None:
+            found = _VERSION.match(self.version())
+            self._minor = (int(found[1]), int(found[2])) if found else (1, 0)
+        return self._minor
+
+    def now(self) -> datetime:
+        """Return the time by the API server's own clock, to the second."""
+        date = self._version()[1]
+        with self._sensible():
+            return parsedate_to_datetime(date)
+
+    def nodes(self) -> tuple[KubeNode, ...]:
+        """Return every Node, in the API's order."""
+        return tuple(_node(item) for item in self.listing("/api/v1/nodes", "Node", "list nodes"))
 
     def bootstrap_reports(self) -> dict[str, NodeReport]:
         """Return what nodes reported into the namespace `cse-system`, by node name."""
-        from lightkube.resources.core_v1 import ConfigMap
-
-        labels: dict[str, Any] = dict(pair.split("=", 1) for pair in SELECTOR.split(","))
-        with self._explained():
-            found = self._client.list(
-                ConfigMap, namespace=NAMESPACE, labels=labels, chunk_size=_PAGE
-            )
-            reports = (parse_configmap(item) for item in found)
-            return {report.node: report for report in reports if report is not None}
+        path = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+        found = self.listing(
+            path, "ConfigMap", "read the nodes' reports", {"labelSelector": SELECTOR}
+        )
+        reports = (parse_configmap(item) for item in found)
+        return {report.node: report for report in reports if report is not None}
 
     def read_secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """Return a Secret's data, decoded, or None when there is no such Secret."""
         import base64
 
-        from lightkube.core.exceptions import ApiError
-        from lightkube.resources.core_v1 import Secret
-
-        with self._explained():
-            try:
-                secret = self._client.get(Secret, name, namespace=namespace)
-            except ApiError as error:
-                if error.status.code == _NOT_FOUND:
-                    return None
-                raise
-            data = secret.data or {}
-            return {key: base64.b64decode(value) for key, value in data.items()}
+        path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+        secret = self.read(path, "Secret", f"read the Secret {namespace}/{name}")
+        if secret is None:
+            return None
+        with self._sensible():
+            return {key: base64.b64decode(text) for key, text in secret.get("data", {}).items()}
 
     def write_secret(self, namespace: str, name: str, data: Mapping[str, bytes]) -> None:
         """Create an Opaque Secret, or replace the one of that name."""
         import base64
 
-        from lightkube.core.exceptions import ApiError
-        from lightkube.models.meta_v1 import ObjectMeta
-        from lightkube.resources.core_v1 import Secret
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {"app.kubernetes.io/managed-by": "cse-client"},
+            },
+            "type": "Opaque",
+            "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+        }
+        path = f"/api/v1/namespaces/{namespace}/secrets"
+        status, answer = self.ask("POST", path, secret)
+        if status == _CONFLICT:
+            status, answer = self.ask("PUT", f"{path}/{name}", secret)
+        self._good(status, answer, f"write the Secret {namespace}/{name}")
 
-        secret = Secret(
-            metadata=ObjectMeta(
-                name=name,
-                namespace=namespace,
-                labels={"app.kubernetes.io/managed-by": "cse-client"},
-            ),
-            type="Opaque",
-            data={key: base64.b64encode(value).decode() for key, value in data.items()},
-        )
-        with self._explained():
-            try:
-                self._client.create(secret)
-            except ApiError as error:
-                if error.status.code != _CONFLICT:
-                    raise
-                self._client.replace(secret)
+    # ---- inner ---------------------------------------------------------------------------------
 
-    @contextmanager
-    def talking(self) -> Iterator[Client]:
-        """Give lightkube's client for what has no method here, with errors explained as ever."""
-        with self._explained():
-            yield self._client
+    def _version(self) -> tuple[Json, str]:
+        status, answer, date = self._send("GET", "/version")
+        if status >= _BAD:
+            raise explain_status(status, self.server, self._proxy)
+        return answer, date
+
+    def _good(self, status: int, answer: Json, doing: str) -> None:
+        if status in (_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY) or status >= _FAULT:
+            raise explain_status(status, self.server, self._proxy)
+        if status >= _BAD:
+            raise problem(status, answer, doing, self.server)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        timeout: float | None = None,
+    ) -> tuple[int, Json, str]:
+        """Return status, JSON object and Date; waits while the API server asks for it."""
+        more = {} if timeout is None else {"timeout": (self._timeout, timeout, timeout, timeout)}
+        patience = _PATIENCE * self._timeout
+        while True:
+            with self._explained():
+                response = self._http().request(
+                    method,
+                    path,
+                    params=dict(query or {}),
+                    content=None if body is None else json.dumps(body).encode(),
+                    headers={"Content-Type": content_type, "Accept": "application/json"},
+                    **more,
+                )
+            with self._sensible():
+                answer = read(response.status_code, response.content)
+            headers = response.headers
+            pause = pause_asked(response.status_code, answer, headers.get("retry-after", ""))
+            if pause is None or pause > patience:
+                return response.status_code, answer, headers.get("date", "")
+            patience -= max(pause, _SHORTEST_PAUSE)
+            self._sleep(max(pause, _SHORTEST_PAUSE))
 
     def _http(self) -> Any:
-        # lightkube has no call for what is no resource; both lines keep their HTTP client here.
+        # Both lines of lightkube keep their HTTP client here.
         return self._client._client._client
+
+    @contextmanager
+    def _sensible(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            what = str(error) if isinstance(error, Malformed) else type(error).__name__
+            raise explain_content(what, self.server) from None
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -267,31 +362,31 @@ def _failures() -> tuple[type[Exception], ...]:
     from lightkube.core.exceptions import ApiError
 
     http = [kind for kind in ApiError.__mro__ if kind.__name__ == "HTTPError"]
-    # The latter three: an answer that is no Kubernetes API's.
-    return (ApiError, *http, OSError, ValueError, KeyError, TypeError)
+    # ValueError: a URL or header that cannot be sent.
+    return (ApiError, *http, OSError, ValueError)
 
 
-def _node(item: Any) -> KubeNode:
+def _node(item: Json) -> KubeNode:
     ready: bool | None = None
     heard = None
     reason, message = "no Ready condition", ""
-    for condition in getattr(item.status, "conditions", None) or ():
-        if condition.type == "Ready":
-            ready = {"True": True, "False": False}.get(condition.status)
-            reason = "" if ready else (condition.reason or "")
-            message = "" if ready else (condition.message or "")
-            heard = condition.lastHeartbeatTime
-    labels = item.metadata.labels or {}
-    roles = sorted(key[len(_ROLE) :] for key in labels if key.startswith(_ROLE))
-    info = getattr(item.status, "nodeInfo", None)
+    status = item.get("status", {})
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "Ready":
+            ready = {"True": True, "False": False}.get(condition["status"])
+            reason = "" if ready else condition.get("reason", "")
+            message = "" if ready else condition.get("message", "")
+            heard = moment(condition.get("lastHeartbeatTime", ""))
+    metadata = item["metadata"]
+    roles = sorted(key[len(_ROLE) :] for key in metadata.get("labels", {}) if key.startswith(_ROLE))
     return KubeNode(
-        name=item.metadata.name,
+        name=metadata["name"],
         ready=ready,
         reason=reason,
         message=message,
-        kubelet_version=getattr(info, "kubeletVersion", "") or "",
+        kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         roles=tuple(roles),
-        unschedulable=bool(getattr(item.spec, "unschedulable", False)),
-        created=item.metadata.creationTimestamp,
+        unschedulable=item.get("spec", {}).get("unschedulable", False),
+        created=moment(metadata.get("creationTimestamp", "")),
         heard=heard,
     )

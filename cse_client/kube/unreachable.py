@@ -47,6 +47,23 @@ def explain(error: BaseException, server: str, proxy: str | None) -> ClusterUnre
     return ClusterUnreachable(message, hint=_HINTS.get(reason, ""), reason=reason)
 
 
+def explain_status(status: int, server: str, proxy: str | None = None) -> ClusterUnreachable:
+    """Return the error to raise for an answer of that status, whatever its body says."""
+    reason, text = _from_status(status)
+    via = f" through the proxy {_without_password(proxy)}" if proxy else ""
+    message = f"the Kubernetes API at {server} cannot be used{via}: {text}"
+    return ClusterUnreachable(message, hint=_HINTS.get(reason, ""), reason=reason)
+
+
+def explain_content(what: str, server: str) -> ClusterUnreachable:
+    """Return the error to raise for an answer that a Kubernetes API would not give."""
+    return ClusterUnreachable(
+        f"the Kubernetes API at {server} cannot be used: it gives no answer that makes sense"
+        f" ({what})",
+        reason="failed",
+    )
+
+
 def _reason(error: BaseException) -> tuple[str, str]:
     status = _status(error)
     if status:

@@ -103,7 +103,7 @@ class Addons:
         asked = self._read_words(options)
         watch = Watch(options.timeout, self._clock.monotonic, self._clock.sleep)
         with closing(self._connect(options.cluster, options.vdc, options.org)) as api:
-            objects = Objects(api)
+            objects = Objects(api, lambda: watch.left)
             release = choose(options.addon, minor_of(api.version()), options.version)
             before = read_record(objects, options.addon)
             self._refuse_foreign(objects, options, before)
@@ -126,7 +126,7 @@ class Addons:
         known(addon)
         watch = Watch(timeout, self._clock.monotonic, self._clock.sleep)
         with closing(self._connect(cluster, vdc, org)) as api:
-            objects = Objects(api)
+            objects = Objects(api, lambda: watch.left)
             record = read_record(objects, addon)
             extra = crds_of(objects, MODULES[addon].GROUP) if purge else []
             if record is None and not extra:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from cse_client.errors import CseError, TimedOut
-from cse_client.kube.addons.objects import Object, Objects, Ref, Unserved, WebhookDown
+from cse_client.errors import ClusterUnreachable, CseError, TimedOut
+from cse_client.kube.addons.objects import Object, Objects, Ref, Unserved
+from cse_client.kube.answers import WebhookDown
 
 __all__ = [
     "LABELS",
@@ -44,6 +45,9 @@ _FIRST = (
     "Service",
 )
 _LAST = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+_BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
+#: Why an API that answered a moment ago may not do so now.
+_PASSING = ("timed out", "not ready", "closed")
 #: An upgrade that drops these would drop what others keep in them.
 _NEVER_PRUNED = ("Namespace", _CRD, "Secret")
 
@@ -101,7 +105,9 @@ class Watch:
             pause = min(pause * 1.5, 2.0)
 
     def patiently(self, work: Callable[[], T], what: str) -> T:
-        """Do what a webhook has to allow, which may not be up yet.
+        """Do what a webhook has to allow, which may not be up yet, or an API that is overloaded.
+
+        `work` may be done twice.
 
         Raises:
             TimedOut: it is not by the deadline.
@@ -111,6 +117,10 @@ class Watch:
             try:
                 return (work(),), ""
             except (WebhookDown, Unserved) as error:
+                return None, error.message.rstrip(".")
+            except ClusterUnreachable as error:
+                if error.reason not in _PASSING:
+                    raise
                 return None, error.message.rstrip(".")
 
         return self.until(attempt, what)[0]
@@ -269,11 +279,17 @@ def _apply_one(objects: Objects, obj: Object, force: bool, watch: Watch) -> bool
     ref = Ref.of(obj)
     before = objects.get(ref)
     after = watch.patiently(lambda: objects.apply(obj, force=force), f"{ref} was not applied")
-    return before is None or _revision(before) != _revision(after)
+    return before is None or _meant(before) != _meant(after)
 
 
-def _revision(obj: Object) -> object:
-    return obj["metadata"].get("resourceVersion")
+def _meant(obj: Object) -> Object:
+    """Return what is wanted of an object: a new revision alone is not a change.
+
+    An API server writes some objects anew although nothing changes, Namespaces in which we own
+    nothing and PodSecurityPolicies for example; status is its controllers'.
+    """
+    metadata = {k: v for k, v in obj["metadata"].items() if k not in _BOOKKEEPING}
+    return {**obj, "metadata": metadata, "status": None}
 
 
 def _establish(objects: Objects, crds: Iterable[Ref], watch: Watch) -> None:

@@ -6,25 +6,38 @@ Semantics: kubernetes.io/docs/reference/using-api/server-side-apply and api-conc
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from cse_client.errors import ClusterUnreachable, Conflict, CseError, Refused
+from cse_client.errors import Conflict, CseError
+from cse_client.kube.answers import problem, said
 from cse_client.kube.nodes import ClusterAPI
 
-__all__ = ["FIELD_MANAGER", "Object", "Objects", "Ref", "Unserved", "WebhookDown"]
+__all__ = ["FIELD_MANAGER", "Object", "Objects", "Ref", "Unserved"]
 
 #: Owns the fields that we apply.
 FIELD_MANAGER = "cse-client"
 
 Object = dict[str, Any]
 _APPLY = "application/apply-patch+yaml"
-_FORBIDDEN, _NOT_FOUND, _GONE, _CONFLICT = 403, 404, 410, 409
+_NOT_FOUND, _GONE, _CONFLICT = 404, 410, 409
 _FAILED = 400
-_FAULT = 500
+#: A webhook may take up to 30 s (timeoutSeconds), and only then is the answer a refusal that says
+#: so; two may be asked one after the other, so that the deadline has to be the judge in the end.
+_WRITE_TIMEOUT = 70.0
+#: Where below its spec a kind holds a pod's.
+_TEMPLATE = ("template", "spec")
+_PODS: Mapping[str, tuple[str, ...]] = {
+    "Pod": (),
+    **dict.fromkeys(
+        ("Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job"),
+        _TEMPLATE,
+    ),
+    "CronJob": ("jobTemplate", "spec", *_TEMPLATE),
+}
+_SHORTEST_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -62,19 +75,19 @@ class Unserved(CseError):
     """The cluster's API does not know the kind of an object."""
 
 
-class WebhookDown(CseError):
-    """A webhook that has to look at an object first does not answer (yet)."""
-
-
 class Objects:
     """Reads and writes objects through one cluster's API.
+
+    `left` returns how many seconds there are until the operation's deadline; a change, which may
+    wait for webhooks, takes no longer.
 
     Every method raises ClusterUnreachable where the API does not answer, Refused where it forbids,
     Unserved for a kind that the cluster does not have.
     """
 
-    def __init__(self, api: ClusterAPI) -> None:
+    def __init__(self, api: ClusterAPI, left: Callable[[], float] = lambda: _WRITE_TIMEOUT) -> None:
         self._api = api
+        self._left = left
         self._known: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def get(self, ref: Ref) -> Object | None:
@@ -86,7 +99,8 @@ class Objects:
         status, body = self._ask("GET", path)
         if status == _NOT_FOUND:
             return None
-        return self._good(status, body, f"read {ref}")
+        self._good(status, body, f"read {ref}")
+        return self._api.whole(body, ref.kind)
 
     def list(
         self, api_version: str, kind: str, *, namespace: str = "", selector: str = ""
@@ -97,8 +111,7 @@ class Objects:
         except Unserved:
             return []
         query = {"labelSelector": selector} if selector else {}
-        body = self._good(*self._ask("GET", path, query=query), f"list {kind}s")
-        items = body.get("items") or []
+        items = self._api.listing(path, kind, f"list {kind}s", query, certain=False)
         return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
 
     def apply(self, obj: Object, *, force: bool = False) -> Object:
@@ -110,19 +123,25 @@ class Objects:
         """
         ref = Ref.of(obj)
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
-        status, body = self._ask("PATCH", self._path(ref), obj, query=query, content_type=_APPLY)
+        status, body = self._ask(
+            "PATCH", self._path(ref), completed(obj), query=query, content_type=_APPLY
+        )
         if status == _CONFLICT:
-            raise Conflict(f"{ref} was set by somebody else: {_message(body)}.")
-        return self._good(status, body, f"apply {ref}")
+            raise Conflict(f"{ref} was set by somebody else: {said(body) or 'no reason given'}.")
+        self._good(status, body, f"apply {ref}")
+        return self._api.whole(body, ref.kind)
 
     def create(self, obj: Object) -> Object:
         """Create an object. Raises Conflict when it is there."""
         ref = Ref.of(obj)
         path = self._collection(ref.api_version, ref.kind, ref.namespace)
-        status, body = self._ask("POST", path, obj, query={"fieldManager": FIELD_MANAGER})
+        status, body = self._ask(
+            "POST", path, completed(obj), query={"fieldManager": FIELD_MANAGER}
+        )
         if status == _CONFLICT:
             raise Conflict(f"{ref} exists already.")
-        return self._good(status, body, f"create {ref}")
+        self._good(status, body, f"create {ref}")
+        return self._api.whole(body, ref.kind)
 
     def delete(self, ref: Ref) -> bool:
         """Delete an object with what it owns; False when it was not there."""
@@ -164,11 +183,7 @@ class Objects:
             status, body = self._ask("GET", _base(api_version))
             if status != _NOT_FOUND:
                 self._good(status, body, f"read what {api_version} has")
-                known = {
-                    one["kind"]: (one["name"], bool(one.get("namespaced")))
-                    for one in body.get("resources") or ()
-                    if "/" not in one["name"]
-                }
+                known = dict(_resources(body.get("resources")))
                 self._known[api_version] = known
         if kind not in known:
             raise Unserved(f"This cluster's API has no {kind} in {api_version}.")
@@ -183,35 +198,68 @@ class Objects:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, Any]:
-        with self._api._explained():
-            response = self._api._http().request(
-                method,
-                path,
-                params=dict(query or {}),
-                content=None if body is None else json.dumps(body).encode(),
-                headers={"Content-Type": content_type, "Accept": "application/json"},
-            )
-            if response.status_code == 401:  # noqa: PLR2004
-                response.raise_for_status()
-            return response.status_code, response.json()
+        timeout = None
+        if method != "GET":
+            timeout = max(_SHORTEST_TIMEOUT, min(_WRITE_TIMEOUT, self._left()))
+        return self._api.ask(
+            method,
+            path,
+            body,
+            query=query,
+            content_type=content_type,
+            timeout=timeout,
+            forbidden=True,
+        )
 
-    def _good(self, status: int, body: Any, doing: str) -> Object:
-        if status < _FAILED and isinstance(body, dict):
-            return body
-        said = _message(body)
-        if status == _FORBIDDEN:
-            raise Refused(f"The cluster does not let you {doing}: {said}.")
-        if status == _FAULT and "webhook" in said:
-            raise WebhookDown(f"Cannot {doing}: {said}.")
-        if status >= _FAULT:
-            raise ClusterUnreachable(f"Cannot {doing}: {said}.", reason="not ready")
-        raise CseError(f"Cannot {doing}: {said}.")
+    def _good(self, status: int, body: Object, doing: str) -> None:
+        if status >= _FAILED:
+            raise problem(status, body, doing, self._api.server)
 
 
 def _base(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-def _message(body: Any) -> str:
-    text = body.get("message") if isinstance(body, dict) else ""
-    return str(text or "no reason given").rstrip(".")
+def _resources(listed: object) -> Iterable[tuple[str, tuple[str, bool]]]:
+    """Yield kind, plural and whether it lives in namespaces, of an APIResourceList's resources."""
+    for one in listed if isinstance(listed, list) else ():
+        kind, name = (one.get("kind"), one.get("name")) if isinstance(one, dict) else (None, None)
+        if isinstance(kind, str) and isinstance(name, str) and "/" not in name:
+            yield kind, (name, one.get("namespaced") is True)
+
+
+def completed(obj: Object) -> Object:
+    """Return an object with the protocol of every port of its containers or its Service.
+
+    Server-side apply tells ports apart by number and protocol, and knows no default for the latter
+    before Kubernetes 1.20 (containers) and 1.21 (Services).
+    """
+    kind, spec = obj.get("kind"), obj.get("spec")
+    if not isinstance(spec, dict):
+        return obj
+    if kind == "Service":
+        return {**obj, "spec": _with_protocols(spec)}
+    path = _PODS.get(str(kind))
+    return obj if path is None else {**obj, "spec": _at(spec, path)}
+
+
+def _at(spec: Object, path: tuple[str, ...]) -> Object:
+    if path:
+        inner = spec.get(path[0])
+        return {**spec, path[0]: _at(inner, path[1:])} if isinstance(inner, dict) else spec
+    lists = {
+        name: [_with_protocols(one) if isinstance(one, dict) else one for one in spec[name]]
+        for name in ("initContainers", "containers")
+        if isinstance(spec.get(name), list)
+    }
+    return {**spec, **lists}
+
+
+def _with_protocols(holder: Object) -> Object:
+    ports = holder.get("ports")
+    if not isinstance(ports, list):
+        return holder
+    return {
+        **holder,
+        "ports": [{"protocol": "TCP", **one} if isinstance(one, dict) else one for one in ports],
+    }

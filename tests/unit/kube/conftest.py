@@ -25,6 +25,14 @@ Answer = tuple[int, object]
 
 
 @dataclass
+class Text:
+    """An answer that is not JSON."""
+
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class StubAPI:
     """A TLS server that demands a client certificate of its CA and answers from `answers`."""
 
@@ -95,9 +103,14 @@ def _handler(api: StubAPI) -> type[BaseHTTPRequestHandler]:
             if callable(found):
                 found = found(self.command, parse_qs(parts.query), body)
             code, content = found
+            headers = {"Content-Type": "application/json"}
+            if isinstance(content, Text):
+                headers = {"Content-Type": "text/plain; charset=utf-8", **content.headers}
+                content = content.text.encode()
             raw = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(code)
-            self.send_header("Content-Type", "application/json")
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cse_client.errors import TimedOut
+from cse_client.errors import ClusterUnreachable, Refused, TimedOut
 from cse_client.kube.drain import Stuck, delete_node, drain, look, uncordon
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model import Event
 
-from .conftest import Answer, StubAPI, status
+from .conftest import Answer, StubAPI, Text, status
 
 Edit = Callable[..., dict[str, Any]]
 
@@ -64,6 +64,7 @@ class Cluster:
             path = f"/apis/policy/{group}/poddisruptionbudgets"
             api.answers[path] = lambda *_: (200, {"items": self.budgets})
         self._api = api
+        self.doubled: set[str] = set()
 
     def add(self, *pods: dict[str, Any]) -> None:
         for one in pods:
@@ -88,7 +89,21 @@ class Cluster:
             self.sent.append((method, f"{name}/eviction", json.loads(body)))
             if self.held.get(name, 0):
                 self.held[name] -= 1
-                return 429, status(429, "Cannot evict pod: budget")
+                return 429, {
+                    **status(429, "TooManyRequests"),
+                    "message": "Cannot evict pod: budget",
+                    "details": {"causes": [{"reason": "DisruptionBudget", "message": "x"}]},
+                }
+            if name in self.doubled:
+                # without a reason, as kubernetes:pkg/registry/core/pod/storage/eviction.go does
+                return 500, {
+                    "kind": "Status",
+                    "apiVersion": "v1",
+                    "status": "Failure",
+                    "message": "This pod has more than one PodDisruptionBudget, which the "
+                    "eviction subresource does not support.",
+                    "code": 500,
+                }
             if name not in self.lingering:
                 self.pods.pop(name, None)
             return 201, {}
@@ -188,6 +203,41 @@ def test_force_deletes_what_a_budget_holds(api: StubAPI, cluster: Cluster) -> No
     drained(api, force=True)
     assert cluster.pods == {}
     assert ("DELETE", "web") in [sent[:2] for sent in cluster.sent]
+
+
+def test_two_budgets_over_one_pod_are_seen_before_a_drain(api: StubAPI, cluster: Cluster) -> None:
+    cluster.budgets = [
+        {
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}},
+            "status": {"disruptionsAllowed": 1},
+        }
+        for name in ("wide", "loose")
+    ]
+    cluster.add(pod("web"))
+    with ClusterAPI(api.kubeconfig(), environ={}) as connection:
+        (stuck,) = look(connection, ["node-1"])
+    assert stuck.reason == "more than one disruption budget covers it (loose, wide)"
+
+
+def test_two_budgets_over_one_pod_are_not_waited_for(api: StubAPI, cluster: Cluster) -> None:
+    cluster.add(pod("web"))
+    cluster.doubled.add("web")
+    with pytest.raises(Refused, match="default/web is covered by more than one disruption budget"):
+        drained(api)
+    assert "web" in cluster.pods
+    drained(api, force=True)
+    assert cluster.pods == {}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_overloaded_api_is_no_budget(api: StubAPI, cluster: Cluster, force: bool) -> None:
+    cluster.add(pod("web"))
+    path = "/api/v1/namespaces/default/pods/web/eviction"
+    api.answers[path] = (429, Text("Too many requests, please try again later.\n"))
+    with pytest.raises(ClusterUnreachable, match="Cannot evict default/web: Too many requests"):
+        drained(api, force=force)
+    assert "web" in cluster.pods
 
 
 def test_pods_of_a_dead_node_are_removed_at_last(api: StubAPI, cluster: Cluster) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from cse_client.errors import ClusterUnreachable, Conflict
+from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.kube.grants import LABELS, GrantBook, binding_name
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.access import Grant, Subject
 
-from .conftest import Answer, StubAPI, status
+from .conftest import Answer, StubAPI, Text, status
 
 ALICE = Subject("User", "alice")
 GRANT = Grant(ALICE, "view", "shop")
@@ -138,7 +139,38 @@ def test_a_namespace_on_its_way_out_is_none(
 
 
 def test_without_rights_it_says_so(api: StubAPI, book: GrantBook) -> None:
-    api.answers[INSIDE] = (403, status(403, "Forbidden"))
-    with pytest.raises(ClusterUnreachable) as caught:
+    api.answers[INSIDE] = (403, status(403, "Because"))
+    with pytest.raises(Refused, match="does not let you grant view to user 'alice': Because"):
         book.add(GRANT)
-    assert caught.value.reason == "forbidden"
+
+
+ENDING = {
+    **status(403, "Forbidden"),
+    "message": "unable to create new content in namespace shop because it is being terminated",
+}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (404, {**status(404, "NotFound"), "message": 'namespaces "shop" not found'}),
+        (404, Text("404 page not found\n")),
+        (403, ENDING),
+        (403, {**status(403, "No"), "details": {"causes": [{"reason": "NamespaceTerminating"}]}}),
+    ],
+)
+def test_a_namespace_that_went_away_meanwhile(
+    api: StubAPI, book: GrantBook, answer: Answer
+) -> None:
+    api.answers[INSIDE] = answer
+    with pytest.raises(NotFound) as caught:
+        book.add(GRANT)
+    assert caught.value.message == (
+        "Cannot grant view to user 'alice': namespace 'shop' was deleted meanwhile."
+    )
+    assert caught.value.hint == "kubectl create namespace shop"
+
+
+def test_a_grant_that_is_gone_already_is_taken(api: StubAPI, book: GrantBook) -> None:
+    api.answers[f"{INSIDE}/b"] = (404, Text("404 page not found\n"))
+    book.remove(replace(GRANT, binding="b"))
