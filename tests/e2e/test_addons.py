@@ -226,6 +226,26 @@ def test_a_manifest_with_another_checksum(place: Place) -> None:
     assert "cannot be fetched (ConnectionError).\nHint: Without Internet: " in err
 
 
+def test_a_manifest_that_does_not_fit_the_cluster(place: Place) -> None:
+    """The API server answers 500, and its text holds the word webhook: told at once."""
+    text = _FILES["metallb", ""].replace(
+        b"      hostNetwork: true", b"      hostNetwork: true\n      webhooks: []"
+    )
+    (place.home / "odd.yaml").write_bytes(text)
+    code, out, err = place.addon(
+        *("install", "demo", "metallb", "--addresses", "10.0.0.4", "--manifest", "odd.yaml"),
+        *("--checksum", manifests.digest(text), "--timeout", "10m"),
+    )
+    assert (code, out) == (1, "")
+    assert err.endswith(
+        "Error: Cannot apply DaemonSet metallb-system/speaker: it does not fit what this cluster's"
+        " Kubernetes knows (failed to create typed patch object: .spec.template.spec.webhooks:"
+        " field not declared in schema).\n"
+        "Hint: Compare the manifest with the Kubernetes version of the cluster.\n"
+    )
+    assert place.addon("remove", "demo", "metallb", "--yes")[0] == 0
+
+
 def test_the_whole_story(place: Place) -> None:
     before = place.kubectl("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
     assert place.addon("status", "demo")[1].splitlines()[2:] == [

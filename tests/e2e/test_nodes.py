@@ -175,6 +175,33 @@ def test_a_pod_that_nobody_would_start_again_is_named_first(place: Place) -> Non
     assert node not in place.workers()
 
 
+def budget(name: str) -> str:
+    return f"""
+apiVersion: policy/v1beta1
+kind: PodDisruptionBudget
+metadata: {{name: {name}, namespace: default}}
+spec: {{maxUnavailable: 1, selector: {{matchLabels: {{app: web}}}}}}
+"""
+
+
+def test_two_budgets_over_one_pod_are_seen_and_can_be_forced(place: Place) -> None:
+    """Kubernetes answers such an eviction with HTTP 500, whatever the budgets allow."""
+    place.resize(2)
+    objects = "---".join([WORKLOAD, budget("one"), budget("two")])
+    place.kubectl("apply", "-f", "-", stdin=objects)
+    place.kubectl("wait", "--for=condition=Available", "deployment/web", f"--timeout={PATIENCE}s")
+    pods = json.loads(place.kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
+    node = pods[0]["spec"]["nodeName"]
+    refused = place.cse("node", "delete", NAME, node, "--yes")
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "(more than one disruption budget covers it (one, two))" in refused.stderr
+    assert len(place.workers()) == 2
+    forced = place.cse("node", "delete", NAME, node, "--yes", "--force")
+    assert forced.returncode == 0, forced.stderr
+    place.kubectl("delete", "-f", "-", stdin=objects)
+    assert node not in place.workers()
+
+
 def test_create_and_info(place: Place) -> None:
     before = set(place.workers())
     made = place.cse("node", "create", NAME, "--cpu", "4")

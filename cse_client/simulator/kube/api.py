@@ -18,6 +18,7 @@ from .errors import (
     forbidden,
     method_not_allowed,
     not_found,
+    page_not_found,
     unauthorized,
 )
 from .objects import Obj
@@ -98,7 +99,9 @@ class Api:
         cluster = self._cluster
         resource = cluster.table.serving(target.group or "", target.version, target.plural)
         if resource is None:
-            raise not_found(target.group or "", target.plural, "")
+            if cluster.table.built_in(target.group or "", target.version):
+                raise not_found(target.group or "", target.plural, "")
+            raise page_not_found()
         if resource.group in _REVIEWS and resource.verbs == ("create",):
             if target.verb != "create":
                 raise method_not_allowed()

@@ -1,5 +1,7 @@
 """What a client asks before anything else: version, groups, resources, health, OpenAPI.
 
+What a CRD defines appears here a moment after it is served (see `Cluster.discovered`).
+
 OpenAPI: the answer to /openapi/v2 is an empty protobuf document, which switches kubectl's own
 validation off without an error; /openapi/v3 does not exist. `kubectl explain` therefore fails.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import not_found, not_implemented
+from .errors import not_implemented, page_not_found
 from .objects import Obj
 from .requests import Answer, Call
 from .resources import Resource
@@ -47,13 +49,13 @@ def discover(cluster: Cluster, call: Call) -> Answer:
     fixed = {"/": _paths, "/version": _version, "/api": _core_versions, "/apis": _groups}
     value = fixed[path](cluster) if path in fixed else _below(cluster, path.split("/")[1:])
     if value is None:
-        raise not_found("", "", "")
+        raise page_not_found()
     return Answer(value=value)
 
 
 def _below(cluster: Cluster, parts: list[str]) -> Obj | None:
     """Return what /api/VERSION, /apis/GROUP or /apis/GROUP/VERSION tells."""
-    groups = cluster.table.groups()
+    groups = cluster.discovered.groups()
     if parts[0] == "api":
         return _resources(cluster, "", "v1") if parts[1:] == ["v1"] else None
     if parts[0] != "apis" or parts[1] not in groups:
@@ -75,7 +77,7 @@ def _core_versions(cluster: Cluster) -> Obj:
 
 
 def _groups(cluster: Cluster) -> Obj:
-    groups = [_group(cluster, name) for name in cluster.table.groups() if name]
+    groups = [_group(cluster, name) for name in cluster.discovered.groups() if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
@@ -101,7 +103,7 @@ def _version(cluster: Cluster) -> Obj:
 def _group_paths(cluster: Cluster) -> list[str]:
     return [
         path
-        for group, versions in cluster.table.groups().items()
+        for group, versions in cluster.discovered.groups().items()
         if group
         for path in (f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions))
     ]
@@ -110,14 +112,14 @@ def _group_paths(cluster: Cluster) -> list[str]:
 def _group(cluster: Cluster, name: str) -> Obj:
     versions = [
         {"groupVersion": f"{name}/{version}", "version": version}
-        for version in cluster.table.groups()[name]
+        for version in cluster.discovered.groups()[name]
     ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
 def _resources(cluster: Cluster, group: str, version: str) -> Obj:
     listed = []
-    for resource in cluster.table.of_version(group, version):
+    for resource in cluster.discovered.of_version(group, version):
         listed.append(_entry(resource))
         listed.extend(_subresource(cluster, resource, name) for name in resource.subresources)
     return {

@@ -1,4 +1,4 @@
-"""Refusals of the Kubernetes API, each one a `Status` object of the kind meta/v1.
+"""Refusals of the Kubernetes API, most of them a `Status` object of the kind meta/v1.
 
 Reasons, codes and the shape of the messages are what clients test for
 (kubernetes:staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go).
@@ -21,24 +21,37 @@ __all__ = [
     "method_not_allowed",
     "not_found",
     "not_implemented",
+    "page_not_found",
     "qualified",
     "too_many_requests",
+    "two_budgets",
+    "typed_patch_failure",
     "unauthorized",
     "unsupported_media_type",
 ]
 
 
 class ApiError(Exception):
-    """An answer other than success: HTTP code, machine-readable reason, message, details."""
+    """An answer other than success: HTTP code, machine-readable reason, message, details.
+
+    `plain`: the answer is the message as text, not a `Status`. An empty `reason` is left out.
+    """
 
     def __init__(
-        self, code: int, reason: str, message: str, details: dict[str, Any] | None = None
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: dict[str, Any] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self.plain = plain
 
     def status(self) -> dict[str, Any]:
         """Return the `Status` object that a client is shown."""
@@ -48,7 +61,7 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            **({"reason": self.reason} if self.reason else {}),
             "code": self.code,
         }
         if self.details:
@@ -88,6 +101,14 @@ def not_found(group: str, plural: str, name: str) -> ApiError:
         return ApiError(404, "NotFound", "the server could not find the requested resource")
     message = f'{qualified(group, plural)} "{name}" not found'
     return ApiError(404, "NotFound", message, _details(group, plural, name))
+
+
+def page_not_found() -> ApiError:
+    """404 as text: nobody serves this path, a group or version that is not there for example.
+
+    Seen on 1.36 and 1.20; kubernetes:staging/src/k8s.io/apiserver/pkg/util/notfoundhandler.
+    """
+    return ApiError(404, "NotFound", "404 page not found\n", plain=True)
 
 
 def already_exists(group: str, plural: str, name: str) -> ApiError:
@@ -147,6 +168,26 @@ def too_many_requests(message: str, retry_after: int, causes: Sequence[str] = ()
     if causes:
         details["causes"] = [{"reason": "DisruptionBudget", "message": text} for text in causes]
     return ApiError(429, "TooManyRequests", message, details)
+
+
+def typed_patch_failure(named: str, why: str) -> ApiError:
+    """500 without a reason: what is applied does not fit its schema.
+
+    kubernetes/kubernetes#122480; `named` is `NAMESPACE/NAME; GROUP/VERSION, Kind=KIND`, which
+    servers before 1.25 left out.
+    """
+    where = f" ({named})" if named else ""
+    return ApiError(500, "", f"failed to create typed patch object{where}: {why}")
+
+
+def two_budgets() -> ApiError:
+    """500 without a reason (kubernetes:pkg/registry/core/pod/storage/eviction.go)."""
+    return ApiError(
+        500,
+        "",
+        "This pod has more than one PodDisruptionBudget, which the eviction subresource does not "
+        "support.",
+    )
 
 
 def not_implemented(what: str) -> ApiError:

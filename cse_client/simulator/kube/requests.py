@@ -17,6 +17,7 @@ from .rbac import Attributes, User
 __all__ = ["Answer", "Call", "Target", "parse_target"]
 
 _JSON = "application/json"
+_TEXT = "text/plain; charset=utf-8"
 _YAML = frozenset({"application/yaml", "application/apply-patch+yaml", "application/x-yaml"})
 
 
@@ -112,6 +113,10 @@ class Answer:
             headers["Retry-After"] = str(error.details["retryAfterSeconds"])
         if error.code == 401:  # noqa: PLR2004
             headers["Www-Authenticate"] = 'Basic realm="kubernetes-master"'
+        if error.plain:
+            headers["X-Content-Type-Options"] = "nosniff"
+            text = error.message.encode()
+            return cls(error.code, raw=text, content_type=_TEXT, headers=headers)
         return cls(error.code, error.status(), headers=headers)
 
     def payload(self) -> bytes:

@@ -318,6 +318,12 @@ class ResourceTable:
         found = self.find(group, plural)
         return found if found and version in self._versions(found) else None
 
+    def built_in(self, group: str, version: str) -> bool:
+        """Say whether the API server itself, not a CRD, serves a group's version."""
+        return any(
+            one.group == group and version in self._versions(one) for one in self._built_in.values()
+        )
+
     def of_kind(self, group: str, kind: str) -> Resource | None:
         """Return the resource whose objects are of that kind."""
         for resource in self:

@@ -12,12 +12,12 @@ from .errors import (
     bad_request,
     conflict,
     forbidden,
-    internal,
     invalid,
     method_not_allowed,
     not_found,
     not_implemented,
     too_many_requests,
+    two_budgets,
 )
 from .node_authorizer import restrict_node
 from .objects import Obj, clone, dig
@@ -175,10 +175,7 @@ class Subresources:
         finished = dig(pod, "status", "phase") in ("Succeeded", "Failed")
         budgets = [] if finished else self._budgets(pod)
         if len(budgets) > 1:
-            raise internal(
-                "This pod has more than one PodDisruptionBudget, which the eviction "
-                "subresource does not support."
-            )
+            raise two_budgets()
         for budget in budgets:
             self._spend(budget)
         options = body.get("deleteOptions") or {}

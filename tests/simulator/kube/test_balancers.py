@@ -54,6 +54,8 @@ def metallb(cluster: Running, kubectl: Kubectl) -> Kubectl:
     kubectl("rollout", "status", "-n", "metallb-system", "ds/speaker", "--timeout=10s")
     kubectl("rollout", "status", "-n", "metallb-system", "deploy/controller", "--timeout=10s")
     assert address(kubectl, "early") == ""
+    # kubectl asks discovery, which lags behind a new CRD
+    cluster.clock.advance(1)
     kubectl("apply", "-f", "-", stdin=POOL)
     return kubectl
 

@@ -153,6 +153,8 @@ def test_server_side_apply(cluster: Running, kubectl: Kubectl) -> None:
 def test_custom_resources(cluster: Running, kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=CRD)
     kubectl("wait", "--for=condition=Established", "crd/things.example.com", "--timeout=5s")
+    # kubectl asks discovery, which lags behind a new CRD
+    cluster.clock.advance(1)
     kubectl("apply", "-f", "-", stdin=THING)
     listed = kubectl("get", "th").stdout
     assert listed.split() == ["NAME", "SIZE", "one", "3"]
