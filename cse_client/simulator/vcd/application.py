@@ -36,6 +36,7 @@ for _module in (
 ):
     importlib.import_module(f"cse_client.simulator.vcd.handlers.{_module}")
 
+_NOT_IMPLEMENTED = 501
 _VERSION = re.compile(r"version=([0-9][0-9A-Za-z.-]*)")
 
 
@@ -55,6 +56,9 @@ class VcdApplication:
         try:
             response = self._answer(request)
         except VcdError as error:
+            if error.status == _NOT_IMPLEMENTED:
+                # said aloud, too: a test must not mistake it for VCD's answer
+                print(f"simulator: {error.message}", file=sys.stderr, flush=True)  # noqa: T201
             response = self.refusal(request, error)
         except Exception as error:  # noqa: BLE001  (a defect must be answered, and seen)
             traceback.print_exc(file=sys.stderr)
@@ -107,7 +111,7 @@ class VcdApplication:
         in_json = "json" in accept and "xml" not in accept
         if in_json and request.path.startswith("/api/") and "/api/cse" not in request.path:
             # Real servers speak JSON here since API 32.
-            raise _not_implemented(request.method, f"{request.path} in JSON")
+            raise not_implemented(f"{request.method} {request.path} in JSON")
         return version
 
     def _handle(
@@ -117,14 +121,7 @@ class VcdApplication:
             raise not_found(request.path)
         found = find(request.method, request.path)
         if found is None:
-            raise _not_implemented(request.method, request.path)
+            raise not_implemented(f"{request.method} {request.path}")
         handler, ids = found
         call = Call(self.cloud, request, session, version, version_text, ids)
         return self.cloud.transact(lambda: handler(call))
-
-
-def _not_implemented(method: str, path: str) -> VcdError:
-    """Return the 501, and say it aloud: a test must not mistake it for VCD's answer."""
-    error = not_implemented(method, path)
-    print(f"simulator: {error.message}", file=sys.stderr, flush=True)  # noqa: T201
-    return error

@@ -9,20 +9,25 @@ from lxml import etree
 
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.entities import Template, Vdc
-from cse_client.simulator.vcd.errors import VcdError, bad_request, duplicate_name
+from cse_client.simulator.vcd.errors import VcdError, bad_request, duplicate_name, not_implemented
 from cse_client.simulator.vcd.markup import local
 from cse_client.simulator.vcd.people import Right, User
 from cse_client.simulator.vcd.power import Target, switch_on
+from cse_client.simulator.vcd.reading import child, children, last_part, text, truth
+from cse_client.simulator.vcd.resources import (
+    apply_policy,
+    check_quotas,
+    wanted_disk_mb,
+    wanted_policy,
+    wanted_profile,
+)
 from cse_client.simulator.vcd.sections import (
     SECTIONS,
     allocate_addresses,
     apply_section,
-    child,
-    children,
-    last_part,
+    connect,
     network_configs,
-    text,
-    truth,
+    reconfigure,
 )
 from cse_client.simulator.vcd.tasks import Task
 from cse_client.simulator.vcd.vapps import Customization, Nic, Status, VApp, Vm
@@ -53,8 +58,7 @@ def compose(cloud: Cloud, user: User, vdc: Vdc, body: etree._Element) -> tuple[V
 def instantiate(cloud: Cloud, user: User, vdc: Vdc, body: etree._Element) -> tuple[VApp, Task]:
     """Begin instantiating a template; its VM gets the body's sections, as VCD applies them."""
     vapp = _new_vapp(cloud, user, vdc, body)
-    source = child(body, "Source")
-    _item, template = cloud.template(last_part(source.get("href") if source is not None else ""))
+    template = _template_of(cloud, child(body, "Source"))
     items = list(children(body, "SourcedItem"))
     wanted = [_wanted(cloud, vapp, item) for item in items] or [
         _from_template(cloud, vapp, template)
@@ -70,14 +74,20 @@ def recompose(cloud: Cloud, user: User, vapp: VApp, body: etree._Element) -> Tas
     cloud.refuse_if_unavailable(vapp)
     parameters = child(body, "InstantiationParams")
     config = child(parameters, "NetworkConfigSection") if parameters is not None else None
-    networks = network_configs(cloud, vapp, config) if config is not None else None
+    networks = network_configs(cloud, vapp, config) if config is not None else []
     doomed = [_doomed(vapp, one) for one in children(body, "DeleteItem")]
     changed = [(_member(vapp, one), one) for one in children(body, "ReconfigureItem")]
-    if networks is not None:
-        vapp.networks = networks
-    wanted = [_wanted(cloud, vapp, item) for item in children(body, "SourcedItem")]
-    _check_new(cloud, vapp, wanted, body)
     _refuse_hot_changes(changed)
+    changes = [reconfigure(cloud, user, vapp, vm, element) for vm, element in changed]
+    before = (vapp.networks, vapp.network_descriptions)
+    if config is not None:
+        connect(vapp, networks, config)
+    try:
+        wanted = [_wanted(cloud, vapp, item) for item in children(body, "SourcedItem")]
+        _check_new(cloud, vapp, wanted, body)
+    except VcdError:
+        vapp.networks, vapp.network_descriptions = before
+        raise
     for one in wanted:
         cloud.put_vm(vapp, one.vm)
     everything = body.get("powerOn") == "true"
@@ -93,8 +103,8 @@ def recompose(cloud: Cloud, user: User, vapp: VApp, body: etree._Element) -> Tas
         _make(cloud, user, vapp, wanted, task)
         for vm in doomed:
             cloud.take_vm(vapp, vm)
-        for vm, element in changed:
-            _reconfigure(cloud, user, vapp, vm, element)
+        for change in changes:
+            change()
         if new_name:
             vapp.name = new_name
         if description is not None:
@@ -148,7 +158,7 @@ def _new_vapp(cloud: Cloud, user: User, vdc: Vdc, body: etree._Element) -> VApp:
     parameters = child(body, "InstantiationParams")
     for section in parameters if parameters is not None else ():
         if local(section) == "NetworkConfigSection":
-            vapp.networks = network_configs(cloud, vapp, section)
+            connect(vapp, network_configs(cloud, vapp, section), section)
     return vapp
 
 
@@ -205,14 +215,16 @@ def _wants_power(body: etree._Element) -> bool:
 
 def _wanted(cloud: Cloud, vapp: VApp, item: etree._Element) -> _Wanted:
     source = child(item, "Source")
-    identifier = last_part(source.get("href") if source is not None else "")
-    _item, template = cloud.template(identifier)
+    template = _template_of(cloud, source)
     general = child(item, "VmGeneralParams")
     wanted = _from_template(cloud, vapp, template)
     vm = wanted.vm
-    vm.name = text(general, "Name") or template.vm_name
+    vm.name = text(general, "Name") or _name_of(source, template)
     vm.description = text(general, "Description") or ""
-    vm.needs_customization = truth(general, "NeedsCustomization", False)
+    # Unless the item says so, the template's CustomizeOnInstantiate decides (vApp.xsd,
+    # VmGeneralParamsType and CustomizationSectionType).
+    vm.needs_customization = truth(general, "NeedsCustomization", template.customize_on_instantiate)
+    vm.local_id = text(item, "VAppScopedLocalId") or vm.local_id
     if not vm.customization.computer_name or vm.name != template.vm_name:
         vm.customization.computer_name = vm.name[:63]
     if not truth(general, "RegenerateBiosUuid", False):
@@ -221,24 +233,35 @@ def _wanted(cloud: Cloud, vapp: VApp, item: etree._Element) -> _Wanted:
     wanted.sections = [
         one for one in (parameters if parameters is not None else ()) if local(one) in SECTIONS
     ]
-    profile = child(item, "StorageProfile")
+    for section in wanted.sections:
+        vm.disk_mb = wanted_disk_mb(vm, section)
+    profile = wanted_profile(vapp.vdc, item)
     if profile is not None:
-        vm.storage_profile_id = last_part(profile.get("href"))
-    policy = child(item, "ComputePolicy")
-    sizing = child(policy, "VmSizingPolicy") if policy is not None else None
-    if sizing is not None:
-        _apply_policy(vapp.vdc, vm, last_part(sizing.get("href")))
+        vm.storage_profile_id = profile.id
+    policy = wanted_policy(vapp.vdc, item)
+    if policy is not None:
+        apply_policy(vm, policy)
     return wanted
 
 
-def _apply_policy(vdc: Vdc, vm: Vm, identifier: str) -> None:
-    for policy in vdc.policies:
-        if policy.id == identifier:
-            vm.sizing_policy_id = identifier
-            vm.cpus = policy.cpus or vm.cpus
-            vm.memory_mb = policy.memory_mb or vm.memory_mb
-            return
-    raise bad_request(f"The VM sizing policy {identifier} is not available in the VDC.")
+def _template_of(cloud: Cloud, source: etree._Element | None) -> Template:
+    """Return the template that a Source refers to."""
+    href = source.get("href") or "" if source is not None else ""
+    if "/vApp/" in href:
+        raise not_implemented("a VM or a vApp instead of a template as the Source of new VMs")
+    return cloud.template(last_part(href))[1]
+
+
+def _name_of(source: etree._Element | None, template: Template) -> str:
+    """Return the name of a VM whose item gives none by VmGeneralParams.
+
+    Deprecated and still read: "Changing the name of the newly created VM by specifying name
+    attribute" of the Source (vApp.xsd, SourcedCompositionItemParamType). It names a VM only where
+    the source is one.
+    """
+    if source is None or "/vm-" not in (source.get("href") or ""):
+        return template.vm_name
+    return source.get("name") or template.vm_name
 
 
 def _from_template(cloud: Cloud, vapp: VApp, template: Template) -> _Wanted:
@@ -248,7 +271,7 @@ def _from_template(cloud: Cloud, vapp: VApp, template: Template) -> _Wanted:
         cpus=template.cpus,
         memory_mb=template.memory_mb,
         disk_mb=template.disk_mb,
-        needs_customization=True,
+        needs_customization=template.customize_on_instantiate,
         storage_profile_id=vapp.vdc.default_profile.id,
         created=cloud.clock.now(),
         customization=Customization(
@@ -279,32 +302,7 @@ def _check_new(cloud: Cloud, vapp: VApp, wanted: Sequence[_Wanted], body: etree.
         if one.vm.name in names:
             raise duplicate_name(one.vm.name)
         names.add(one.vm.name)
-    _check_quotas(cloud, vapp.vdc, [one.vm for one in wanted])
-
-
-def _check_quotas(cloud: Cloud, vdc: Vdc, fresh: Sequence[Vm]) -> None:
-    if not fresh:
-        return
-    present = [vm for vapp, vm in cloud.vms.values() if vapp.vdc is vdc]
-    if vdc.vm_quota and len(present) + len(fresh) > vdc.vm_quota:
-        raise bad_request(
-            f"The requested operation will exceed the VDC's VM quota of {vdc.vm_quota}."
-        )
-    for profile in vdc.storage:
-        need = sum(vm.disk_mb for vm in fresh if vm.storage_profile_id == profile.id)
-        used = sum(vm.disk_mb for vm in present if vm.storage_profile_id == profile.id)
-        if need and profile.limit_mb and used + need > profile.limit_mb:
-            raise bad_request(
-                "The requested operation will exceed the VDC's storage quota: storage policy"
-                f' "{profile.name}" has {profile.limit_mb - used:,} MB remaining, requested'
-                f" {need:,} MB."
-            )
-    known = {profile.id for profile in vdc.storage if profile.enabled}
-    for vm in fresh:
-        if vm.storage_profile_id not in known:
-            raise bad_request(
-                f"The storage policy {vm.storage_profile_id} is not available in the VDC."
-            )
+    check_quotas(cloud, vapp.vdc, [one.vm for one in wanted])
 
 
 def _make(cloud: Cloud, user: User, vapp: VApp, wanted: Sequence[_Wanted], task: Task) -> None:
@@ -316,7 +314,7 @@ def _make(cloud: Cloud, user: User, vapp: VApp, wanted: Sequence[_Wanted], task:
             if doom is not None and len(made) >= (doom.keep or 0):
                 raise doom.error
             for section in one.sections:
-                apply_section(cloud, user, vapp, one.vm, section, fresh=True)
+                apply_section(cloud, user, vapp, one.vm, section)
             _fill_password(one.vm)
             allocate_addresses(vapp, one.vm)
             one.vm.status = Status.OFF
@@ -375,12 +373,3 @@ def _refuse_hot_changes(changed: Sequence[tuple[Vm, etree._Element]]) -> None:
             raise bad_request(
                 f'The VM "{vm.name}" is powered on: its hardware cannot be reconfigured.'
             )
-
-
-def _reconfigure(cloud: Cloud, user: User, vapp: VApp, vm: Vm, element: etree._Element) -> None:
-    if element.get("name"):
-        vm.name = element.get("name") or vm.name
-    for section in element:
-        if local(section) in SECTIONS:
-            apply_section(cloud, user, vapp, vm, section)
-    allocate_addresses(vapp, vm)

@@ -114,6 +114,8 @@ class Template(Entity):
     eula: str = ""
     has_nic: bool = True
     customization_enabled: bool = True
+    #: CustomizeOnInstantiate of its CustomizationSection.
+    customize_on_instantiate: bool = True
     status: int = 8
     created: datetime | None = None
     kind: str = "vapptemplate"

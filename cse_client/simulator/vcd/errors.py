@@ -91,10 +91,7 @@ def not_found(path: str) -> VcdError:
     )
 
 
-def not_implemented(method: str, path: str) -> VcdError:
-    """501: VCD may well know this call, the simulator does not. Never met on a real VCD."""
-    return VcdError(
-        501,
-        "NOT_IMPLEMENTED_BY_SIMULATOR",
-        f"cse_client.simulator does not implement {method} {path}.",
-    )
+def not_implemented(what: str) -> VcdError:
+    """501: VCD may well know this, the simulator does not. Never met on a real VCD."""
+    text = f"cse_client.simulator does not implement {what}."
+    return VcdError(501, "NOT_IMPLEMENTED_BY_SIMULATOR", text)

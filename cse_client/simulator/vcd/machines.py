@@ -208,7 +208,7 @@ def environment_properties(vapp: VApp, vm: Vm) -> dict[str, str]:
         values[f"vCloud_netmask_{nic.index}"] = str(network.network.netmask)
         for position, server in enumerate(network.dns, start=1):
             values[f"vCloud_dns{position}_{nic.index}"] = server
-    values.update(vm.properties)
+    values.update({key: one.value for key, one in vm.properties.items()})
     return values
 
 

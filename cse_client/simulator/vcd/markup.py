@@ -22,8 +22,10 @@ NS: Mapping[str, str] = {
     "ve": "http://www.vmware.com/schema/ovfenv",
     "xsi": "http://www.w3.org/2001/XMLSchema-instance",
 }
-# The stubs do not know that a default namespace is called None.
-_ROOT_NSMAP: Any = {None: VCLOUD, **NS}
+# Attributes of vCloud's namespace need a prefix. Real servers call it ns2 to ns5, and a client that
+# sends a hardware section's items back word for word declares just those (go-vcloud-director:
+# types.RequestVirtualHardwareSection). The stubs do not know that a default namespace is None.
+_ROOT_NSMAP: Any = {None: VCLOUD, "ns4": VCLOUD, **{k: v for k, v in NS.items() if k != "vcloud"}}
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 from cse_client.simulator.vcd.errors import bad_request
-from cse_client.simulator.vcd.sections import last_part
+from cse_client.simulator.vcd.reading import last_part
 
 __all__ = ["MOST_METADATA_FIELDS", "Query", "Row", "parameters"]
 

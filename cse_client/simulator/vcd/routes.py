@@ -10,11 +10,10 @@ from functools import cached_property
 from lxml import etree
 
 from cse_client.simulator.http import Request, Response
-from cse_client.simulator.vcd import bodies
+from cse_client.simulator.vcd import bodies, heeding
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.documents.view import View, media
-from cse_client.simulator.vcd.errors import VcdError
 from cse_client.simulator.vcd.markup import serialise
 from cse_client.simulator.vcd.people import Session, User
 from cse_client.simulator.vcd.query import parameters
@@ -23,6 +22,10 @@ from cse_client.simulator.vcd.tasks import Task
 __all__ = ["Call", "Handler", "find", "route"]
 
 _ID = r"[0-9a-fA-F-]{36}"
+
+
+def _nothing_yet(_scope: etree._Element) -> None:
+    """Stand for the current document of what is only being made."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,16 @@ class Call:
         """Read a boolean of the query string; any case, as pyvcloud sends `True`."""
         return self.parameters.get(name, "").lower() == "true"
 
-    def body(self, *kinds: str) -> etree._Element:
-        """Return the body, checked against the order of its elements.
+    def body(self, *kinds: str, current: heeding.Current = _nothing_yet) -> etree._Element:
+        """Return the body, checked against the order of its elements and for what is heeded.
 
         `kinds` are the documents that are accepted; another content type is 415, another root
-        or a wrong order 400.
+        or a wrong order 400. Whatever no handler carries out is 501, unless it is what `current`
+        shows anyway.
         """
-        return bodies.read(self.request, kinds)
+        root = bodies.read(self.request, kinds)
+        heeding.check(root, self.request.method, self.request.path, current)
+        return root
 
     def xml(self, root: etree._Element, kind: str, status: int = 200) -> Response:
         """Answer with a document of a vCloud media type; the header's type is in lower case."""
@@ -117,18 +123,15 @@ def _head(path: str) -> str:
 
 
 def find(method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
-    """Find the handler of a request.
+    """Find the handler of a request; None when the simulator has none.
 
-    Raises 405 when the path exists for other methods; returns None when nobody knows the path.
+    A path that is known with other methods only is no exception: whether VCD allows the method
+    there is not known here, so that a 405 would be a guess.
     """
-    known = False
     for one in _BY_HEAD.get(_head(path), ()):
         match = one.pattern.fullmatch(path)
         if match is None:
             continue
         if one.method == method:
             return one.handler, match.groupdict()
-        known = True
-    if known:
-        raise VcdError(405, "METHOD_NOT_ALLOWED", f"The method {method} is not allowed here.")
     return None

@@ -7,34 +7,38 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from lxml import etree
 
 from cse_client.simulator.vcd.cloud import Cloud
-from cse_client.simulator.vcd.errors import bad_request
+from cse_client.simulator.vcd.errors import bad_request, not_implemented
 from cse_client.simulator.vcd.markup import local, name
 from cse_client.simulator.vcd.networks import OrgNetwork
-from cse_client.simulator.vcd.people import Right, User
-from cse_client.simulator.vcd.vapps import Nic, VApp, Vm
+from cse_client.simulator.vcd.people import User
+from cse_client.simulator.vcd.reading import child, children, last_part, text, truth
+from cse_client.simulator.vcd.resources import (
+    apply_hardware,
+    apply_policy,
+    apply_vm_spec,
+    check_disks,
+    wanted_policy,
+    wanted_profile,
+)
+from cse_client.simulator.vcd.vapps import GuestProperty, Nic, VApp, Vm
 
 __all__ = [
     "SECTIONS",
     "allocate_addresses",
     "apply_section",
-    "child",
-    "children",
-    "last_part",
+    "check_section",
+    "connect",
     "network_configs",
-    "set_cpu_or_memory",
-    "text",
-    "truth",
+    "reconfigure",
 ]
 
 _MODES = ("NONE", "DHCP", "POOL", "MANUAL")
 _LONGEST_COMPUTER_NAME = 63
-_VCPUS = 128
-_CPU, _MEMORY, _DISK = "3", "4", "17"
 
 #: The sections of a Vm that reconfigureVm and ReconfigureItem change.
 SECTIONS = (
@@ -46,58 +50,58 @@ SECTIONS = (
 )
 
 
-def child(element: etree._Element, tag: str) -> etree._Element | None:
-    """Return the first child of this local name."""
-    return next((one for one in element if local(one) == tag), None)
+def check_section(vm: Vm, section: etree._Element) -> None:
+    """Refuse at once what a section must not ask of a VM that is there."""
+    if section.get("Modified", "true") not in ("false", "0"):
+        check_disks(vm, section)
 
 
-def children(element: etree._Element | None, tag: str) -> Iterator[etree._Element]:
-    """Yield the children of this local name."""
-    if element is not None:
-        yield from (one for one in element if local(one) == tag)
-
-
-def text(element: etree._Element | None, tag: str) -> str | None:
-    """Return a child's text, stripped; None where the child is missing, "" where it is empty."""
-    found = child(element, tag) if element is not None else None
-    return None if found is None else (found.text or "").strip()
-
-
-def truth(element: etree._Element | None, tag: str, default: bool) -> bool:
-    """Return a child's boolean, or the default where it is missing."""
-    value = text(element, tag)
-    return default if value is None else value in ("true", "1")
-
-
-def last_part(href: str | None) -> str:
-    """Return the identifier at the end of an href: of `.../vApp/vm-ID` the ID."""
-    tail = (href or "").rstrip("/").rsplit("/", 1)[-1]
-    for prefix in ("vappTemplate-", "vapp-", "vm-"):
-        if tail.startswith(prefix):
-            return tail[len(prefix) :]
-    return tail.rsplit(":", 1)[-1]
-
-
-def apply_section(
-    cloud: Cloud, user: User, vapp: VApp, vm: Vm, section: etree._Element, *, fresh: bool = False
-) -> None:
-    """Apply one section to a VM; `fresh` for one that is being made, whose parts may be left out.
-
-    Sections that the simulator keeps no state for are refused.
-    """
+def apply_section(cloud: Cloud, user: User, vapp: VApp, vm: Vm, section: etree._Element) -> None:
+    """Apply one section to a VM."""
     tag = local(section)
     if tag == "GuestCustomizationSection":
         _customization(vm, section)
     elif tag == "NetworkConnectionSection":
         _network_connections(cloud, vapp, vm, section)
     elif tag == "VirtualHardwareSection":
-        _hardware(user, vm, section, fresh=fresh)
+        apply_hardware(user, vm, section)
     elif tag == "VmSpecSection":
-        _vm_spec(vm, section)
+        apply_vm_spec(vm, section)
     elif tag == "ProductSection":
         _product(vm, section)
-    elif tag not in ("OperatingSystemSection", "RuntimeInfoSection", "SnapshotSection"):
-        raise bad_request(f"The simulator cannot apply the section {tag}.")
+    else:
+        raise not_implemented(f"the section {tag} of a VM")
+
+
+def reconfigure(
+    cloud: Cloud, user: User, vapp: VApp, vm: Vm, element: etree._Element
+) -> Callable[[], None]:
+    """Return what a Vm or ReconfigureItem changes: the parts that it holds, and no others.
+
+    What VCD refuses at once, as it does for policies and profiles that are not there, is raised
+    here; what the change itself meets, by what is returned.
+    """
+    for section in element:
+        if local(section) in SECTIONS:
+            check_section(vm, section)
+    profile = wanted_profile(vapp.vdc, element)
+    policy = wanted_policy(vapp.vdc, element)
+    new_name, description = element.get("name"), text(element, "Description")
+
+    def effect() -> None:
+        if policy is not None and policy.id != vm.sizing_policy_id:
+            apply_policy(vm, policy)
+        for section in element:
+            if local(section) in SECTIONS:
+                apply_section(cloud, user, vapp, vm, section)
+        allocate_addresses(vapp, vm)
+        if profile is not None:
+            vm.storage_profile_id = profile.id
+        vm.name = new_name or vm.name
+        if description is not None:
+            vm.description = description
+
+    return effect
 
 
 def _customization(vm: Vm, section: etree._Element) -> None:
@@ -112,6 +116,8 @@ def _customization(vm: Vm, section: etree._Element) -> None:
     custom.password_enabled = truth(section, "AdminPasswordEnabled", custom.password_enabled)
     custom.password_auto = truth(section, "AdminPasswordAuto", custom.password_auto)
     custom.reset_password = truth(section, "ResetPasswordRequired", custom.reset_password)
+    custom.auto_logon = truth(section, "AdminAutoLogonEnabled", custom.auto_logon)
+    custom.auto_logon_count = int(text(section, "AdminAutoLogonCount") or custom.auto_logon_count)
     password = text(section, "AdminPassword")
     if not custom.password_enabled:
         custom.password = None
@@ -200,90 +206,36 @@ def allocate_addresses(vapp: VApp, vm: Vm) -> None:
             found.reserve(nic.address, vm.id)
 
 
-def _refuse_if_on(vm: Vm, what: str) -> None:
-    if vm.on:
-        raise bad_request(
-            f'The {what} of VM "{vm.name}" cannot be changed while it is powered on: hot add is'
-            " not enabled."
-        )
-
-
-def _hardware(user: User, vm: Vm, section: etree._Element, *, fresh: bool) -> None:
-    for item in children(section, "Item"):
-        kind = text(item, "ResourceType")
-        if kind in (_CPU, _MEMORY):
-            set_cpu_or_memory(vm, item)
-    kinds = {text(item, "ResourceType") for item in children(section, "Item")}
-    if vm.disk_mb and not fresh and _DISK not in kinds:
-        raise bad_request(
-            f'The hard disk of VM "{vm.name}" is missing in the VirtualHardwareSection: the'
-            " simulator does not remove disks."
-        )
-    extra = list(children(section, "ExtraConfig"))
-    if extra and user.may(Right.EXTRA_CONFIG):
-        # Without the right VCD drops them silently.
-        values = dict(vm.extra_config)
-        for one in extra:
-            key = one.get(name("vmw:key")) or one.get("key") or ""
-            values[key] = one.get(name("vmw:value")) or one.get("value") or ""
-        vm.extra_config = values
-
-
-def set_cpu_or_memory(vm: Vm, item: etree._Element) -> None:
-    """Apply a RASD item of CPUs or memory."""
-    kind = text(item, "ResourceType")
-    quantity = _positive(text(item, "VirtualQuantity"), "VirtualQuantity")
-    if kind == _MEMORY:
-        if quantity != vm.memory_mb:
-            _refuse_if_on(vm, "memory")
-        vm.memory_mb = quantity
-        return
-    if kind != _CPU:
-        raise bad_request(f"The resource type {kind} does not belong here.")
-    cores = int(text(item, "CoresPerSocket") or vm.cores_per_socket)
-    _set_cpus(vm, quantity, cores)
-
-
-def _set_cpus(vm: Vm, cpus: int, cores: int) -> None:
-    if cpus != vm.cpus:
-        _refuse_if_on(vm, "number of CPUs")
-    if cpus > _VCPUS or cores < 1 or cpus % cores:
-        raise bad_request(
-            f"The number of CPUs {cpus} is not a multiple of the number of cores per socket"
-            f" {cores}, or exceeds {_VCPUS}."
-        )
-    vm.cpus, vm.cores_per_socket = cpus, cores
-
-
-def _positive(value: str | None, what: str) -> int:
-    number = int(value) if value and value.isdigit() else 0
-    if number < 1:
-        raise bad_request(f"The value {value} of {what} is invalid.")
-    return number
-
-
-def _vm_spec(vm: Vm, section: etree._Element) -> None:
-    cpus = text(section, "NumCpus")
-    if cpus is not None:
-        cores = int(text(section, "NumCoresPerSocket") or vm.cores_per_socket)
-        _set_cpus(vm, _positive(cpus, "NumCpus"), cores)
-    memory = child(section, "MemoryResourceMb")
-    if memory is not None:
-        wanted = _positive(text(memory, "Configured"), "MemoryResourceMb")
-        if wanted != vm.memory_mb:
-            _refuse_if_on(vm, "memory")
-        vm.memory_mb = wanted
-
-
 def _product(vm: Vm, section: etree._Element) -> None:
-    values = {}
+    """Replace the guest properties, with everything that describes them."""
+    found = {}
     for one in children(section, "Property"):
         key = one.get(name("ovf:key")) or ""
         inner = child(one, "Value")
+        default = one.get(name("ovf:value"))
         given = inner.get(name("ovf:value")) if inner is not None else None
-        values[key] = given if given is not None else one.get(name("ovf:value")) or ""
-    vm.properties = values
+        found[key] = GuestProperty(
+            type=one.get(name("ovf:type")) or "string",
+            qualifiers=one.get(name("ovf:qualifiers")),
+            user_configurable=one.get(name("ovf:userConfigurable")) in ("true", "1"),
+            password=one.get(name("ovf:password")) in ("true", "1"),
+            default=default,
+            label=text(one, "Label"),
+            description=text(one, "Description"),
+            given=given,
+        )
+    vm.properties = found
     vm.product_info = text(section, "Info") or ""
+    vm.product_required = section.get(name("ovf:required")) not in ("false", "0")
+
+
+def connect(vapp: VApp, networks: list[OrgNetwork], section: etree._Element) -> None:
+    """Connect a vApp to networks, with the descriptions that a NetworkConfigSection gives them."""
+    vapp.networks = networks
+    vapp.network_descriptions = {
+        config.get("networkName") or "": text(config, "Description") or ""
+        for config in children(section, "NetworkConfig")
+    }
 
 
 def network_configs(cloud: Cloud, vapp: VApp, section: etree._Element) -> list[OrgNetwork]:
@@ -294,14 +246,14 @@ def network_configs(cloud: Cloud, vapp: VApp, section: etree._Element) -> list[O
         configuration = child(config, "Configuration")
         parent = child(configuration, "ParentNetwork") if configuration is not None else None
         if parent is None:
-            raise bad_request("The simulator has no vApp networks without a parent network.")
+            raise not_implemented("a vApp network without a parent network")
         network = cloud.network(last_part(parent.get("href")))
         if vapp.vdc.id not in network.shared_in:
             raise bad_request(f'The network "{network.name}" is not available in the VDC.')
         if label != network.name or text(configuration, "FenceMode") != "bridged":
-            raise bad_request(
-                f'The simulator connects vApps directly only: the vApp network "{label}" must have'
-                f' the name of its parent "{network.name}" and the fence mode bridged.'
+            raise not_implemented(
+                f'vApp networks other than direct ones: "{label}" must have the name of its parent'
+                f' "{network.name}" and the fence mode bridged; that'
             )
         found.append(network)
     return found

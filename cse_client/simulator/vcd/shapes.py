@@ -18,7 +18,7 @@ from lxml import etree
 from cse_client.simulator.vcd.errors import VcdError, bad_request
 from cse_client.simulator.vcd.markup import NS, VCLOUD, local
 
-__all__ = ["MEDIA_TYPES", "check"]
+__all__ = ["ALIASES", "MEDIA_TYPES", "Particle", "check", "particles"]
 
 _MEDIA = "application/vnd.vmware.vcloud."
 
@@ -41,7 +41,6 @@ MEDIA_TYPES: Mapping[str, str] = {
     "LeaseSettingsSection": _MEDIA + "leaseSettingsSection+xml",
     "ControlAccessParams": _MEDIA + "controlAccess+xml",
     "ProductSectionList": _MEDIA + "productSections+xml",
-    "Owner": _MEDIA + "owner+xml",
 }
 
 _COMPOSITION = (
@@ -122,6 +121,12 @@ _SHAPES: Mapping[str, str] = {
         " MediaSection? DiskSection? HardwareVersion VmToolsVersion? ToolsGuestOsId?"
         " VirtualCpuType? TimeSyncWithHost?:boolean"
     ),
+    "DiskSection": "VCloudExtension* DiskSettings*",
+    "DiskSettings": (
+        "VCloudExtension* DiskId? SizeMb:int UnitNumber:int BusNumber:int AdapterType"
+        " ThinProvisioned?:boolean Disk? StorageProfile? overrideVmDefault?:boolean iops?:int"
+        " VirtualQuantityUnit? VirtualQuantity?:int"
+    ),
     "MemoryResourceMb": (
         "VCloudExtension* Configured:int Reservation?:int Limit?:int SharesLevel? Shares?:int"
     ),
@@ -135,21 +140,23 @@ _SHAPES: Mapping[str, str] = {
     "AccessSettings": "VCloudExtension* AccessSetting+",
     "AccessSetting": "VCloudExtension* Subject? ExternalSubject? AccessLevel",
     "ProductSectionList": "VCloudExtension* Link* ProductSection*",
-    "Owner": "VCloudExtension* Link* User",
 }
 #: The same name, other shapes: a VM in a recompose is a `Vm` under another name.
-_ALIASES = {"ReconfigureItem": "Vm", "CreateItem": "Vm"}
+ALIASES = {"ReconfigureItem": "Vm", "CreateItem": "Vm"}
 _SECTION_SUFFIX = "Section"
 
 
 @dataclass(frozen=True)
-class _Particle:
+class Particle:
+    """A word of a shape: what may come at its place."""
+
     name: str
     least: int
     most: int | None
     kind: str
 
     def takes(self, element: etree._Element) -> bool:
+        """Say whether an element may stand here."""
         tag = local(element)
         if self.name == "(SECTION)":
             return tag.endswith(_SECTION_SUFFIX)
@@ -165,28 +172,29 @@ def _namespace(element: etree._Element) -> str:
 
 
 @lru_cache(maxsize=128)
-def _particles(name: str) -> tuple[_Particle, ...]:
+def particles(name: str) -> tuple[Particle, ...]:
+    """Return what an element may hold, in order; nothing for an element without a shape."""
     found = []
-    for word in _SHAPES[name].split():
+    for word in _SHAPES.get(name, "").split():
         head, _, kind = word.partition(":")
         mark = head[-1]
         least, most = {"?": (0, 1), "*": (0, None), "+": (1, None)}.get(mark, (1, 1))
-        found.append(_Particle(head.rstrip("?*+"), least, most, kind))
+        found.append(Particle(head.rstrip("?*+"), least, most, kind))
     return tuple(found)
 
 
 def check(element: etree._Element) -> None:
     """Check an element and everything below it; raise 400 with Xerces' words."""
-    name = _ALIASES.get(local(element), local(element))
+    name = ALIASES.get(local(element), local(element))
     if name not in _SHAPES:
         return
     kids = [one for one in element if isinstance(one.tag, str)]
-    _match(local(element), kids, _particles(name))
+    _match(local(element), kids, particles(name))
     for kid in kids:
         check(kid)
 
 
-def _match(name: str, kids: Sequence[etree._Element], particles: Sequence[_Particle]) -> None:
+def _match(name: str, kids: Sequence[etree._Element], particles: Sequence[Particle]) -> None:
     position, count = 0, 0
     for kid in kids:
         while True:
@@ -212,11 +220,11 @@ def _match(name: str, kids: Sequence[etree._Element], particles: Sequence[_Parti
             )
 
 
-def _later(kid: etree._Element, rest: Sequence[_Particle]) -> bool:
+def _later(kid: etree._Element, rest: Sequence[Particle]) -> bool:
     return any(particle.takes(kid) for particle in rest)
 
 
-def _unexpected(kid: etree._Element, expected: Sequence[_Particle]) -> VcdError:
+def _unexpected(kid: etree._Element, expected: Sequence[Particle]) -> VcdError:
     text = f"Invalid content was found starting with element '{local(kid)}'."
     if expected:
         text += f" One of '{_expected(expected)}' is expected."
@@ -225,7 +233,7 @@ def _unexpected(kid: etree._Element, expected: Sequence[_Particle]) -> VcdError:
     return bad_request(f"Bad request - cvc-complex-type.2.4.a: {text}")
 
 
-def _expected(particles: Sequence[_Particle]) -> str:
+def _expected(particles: Sequence[Particle]) -> str:
     """Name what may come, up to and with the first that must."""
     names = []
     for particle in particles:

@@ -11,7 +11,19 @@ from cse_client.simulator.vcd.entities import Entity, Template, Vdc, fresh_id
 from cse_client.simulator.vcd.networks import OrgNetwork
 from cse_client.simulator.vcd.people import User
 
-__all__ = ["STATUS_NAMES", "Customization", "Nic", "Status", "VApp", "Vm"]
+__all__ = [
+    "DISK_ID",
+    "STATUS_NAMES",
+    "Customization",
+    "GuestProperty",
+    "Nic",
+    "Status",
+    "VApp",
+    "Vm",
+]
+
+#: The id of a VM's only disk, in its hardware items and in its VmSpecSection.
+DISK_ID = "2000"
 
 
 class Status:
@@ -71,6 +83,28 @@ class Customization:
 
 
 @dataclass
+class GuestProperty:
+    """A property of a VM's ProductSection: its key's attributes, label and values.
+
+    `given` is the value that was entered, `default` the one that the section came with.
+    """
+
+    type: str = "string"
+    qualifiers: str | None = None
+    user_configurable: bool = False
+    password: bool = False
+    default: str | None = None
+    label: str | None = None
+    description: str | None = None
+    given: str | None = None
+
+    @property
+    def value(self) -> str:
+        """What the guest reads."""
+        return (self.given if self.given is not None else self.default) or ""
+
+
+@dataclass
 class Vm(Entity):
     """A VM of a vApp. `guest` is the machine that runs, once it was switched on."""
 
@@ -87,8 +121,9 @@ class Vm(Entity):
     customization: Customization = field(default_factory=Customization)
     gc_status: str = "GC_PENDING"
     extra_config: dict[str, str] = field(default_factory=dict)
-    properties: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, GuestProperty] = field(default_factory=dict)
     product_info: str = ""
+    product_required: bool = True
     storage_profile_id: str = ""
     sizing_policy_id: str = ""
     bios_uuid: str = field(default_factory=fresh_id)
@@ -123,6 +158,8 @@ class VApp(Entity):
     owner: User = field(default_factory=lambda: User("nobody", "", "", set()))
     vms: list[Vm] = field(default_factory=list)
     networks: list[OrgNetwork] = field(default_factory=list)
+    #: By the network's name.
+    network_descriptions: dict[str, str] = field(default_factory=dict)
     state: int | None = Status.UNRESOLVED
     deployment_lease: int = 0
     storage_lease: int = 0

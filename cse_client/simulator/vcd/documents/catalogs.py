@@ -7,10 +7,10 @@ from lxml import etree
 from cse_client.simulator.vcd.documents import common, machines
 from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.entities import Catalog, CatalogItem, Template
-from cse_client.simulator.vcd.markup import add, boolean, document, moment
+from cse_client.simulator.vcd.markup import add, boolean, document, moment, name
 from cse_client.simulator.vcd.people import Right
 
-__all__ = ["catalog", "catalog_item", "template"]
+__all__ = ["catalog", "catalog_item", "template", "template_vm"]
 
 
 def catalog(view: View, one: Catalog) -> etree._Element:
@@ -87,6 +87,13 @@ def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
     return root
 
 
+def template_vm(view: View, item: CatalogItem, one: Template) -> etree._Element:
+    """Render the VM of a template: the child of the template's document."""
+    vm = template(view, item, one).find(f"{name('Children')}/{name('Vm')}")
+    assert vm is not None  # noqa: S101  (the template's document always has it)
+    return vm
+
+
 def _sections(view: View, root: etree._Element, one: Template, href: str) -> None:
     section = add(root, "ovf:NetworkSection")
     add(section, "ovf:Info", "The list of logical networks")
@@ -116,7 +123,7 @@ def _sections(view: View, root: etree._Element, one: Template, href: str) -> Non
         },
     )
     add(custom, "ovf:Info", "VApp template customization section")
-    add(custom, "CustomizeOnInstantiate", "true")
+    add(custom, "CustomizeOnInstantiate", boolean(one.customize_on_instantiate))
     if one.eula:
         eula = add(root, "ovf:EulaSection")
         add(eula, "ovf:Info", "Read the licence agreement")

@@ -13,7 +13,7 @@ from cse_client.simulator.vcd.markup import add, boolean, document, moment
 from cse_client.simulator.vcd.people import Right
 from cse_client.simulator.vcd.vapps import Status, VApp, Vm
 
-__all__ = ["template_vm", "vapp", "vm"]
+__all__ = ["network_config_section", "template_vm", "vapp", "vm"]
 
 _ON_ACTIONS = ("powerOff", "reboot", "reset", "shutdown", "suspend")
 _COMPUTE_POLICY_SINCE = (33, 0)
@@ -34,7 +34,7 @@ def vapp(view: View, one: VApp) -> etree._Element:
     sections.lease(view, root, one)
     _startup_section(view, root, one)
     _network_section(view, root, one)
-    _network_config_section(view, root, one)
+    network_config_section(view, one, root)
     _snapshot_section(view.href(one), root)
     if one.created is not None:
         add(root, "DateCreated", moment(one.created))
@@ -130,15 +130,18 @@ def _network_section(view: View, root: etree._Element, one: VApp) -> None:
         add(entry, "ovf:Description", "")
 
 
-def _network_config_section(view: View, root: etree._Element, one: VApp) -> None:
+def network_config_section(
+    view: View, one: VApp, parent: etree._Element | None = None
+) -> etree._Element:
+    """Render the networks of a vApp, as a document or inside of it."""
     href = view.href(one)
-    section = sections.own_section(root, "NetworkConfigSection", href)
+    section = sections.own_section(parent, "NetworkConfigSection", href)
     add(section, "ovf:Info", "The configuration parameters for logical networks")
     if view.user.may(Right.EDIT):
         view.link(section, "edit", f"{href}/networkConfigSection/", "networkConfigSection")
     for network in one.networks:
         config = add(section, "NetworkConfig", None, {"networkName": network.name})
-        add(config, "Description", "")
+        add(config, "Description", one.network_descriptions.get(network.name, ""))
         configuration = add(config, "Configuration")
         scope = add(add(configuration, "IpScopes"), "IpScope")
         ip_scope(view, scope, network, inherited=True)
@@ -155,6 +158,7 @@ def _network_config_section(view: View, root: etree._Element, one: VApp) -> None
         add(configuration, "FenceMode", "bridged")
         add(configuration, "RetainNetInfoAcrossDeployments", "false")
         add(config, "IsDeployed", boolean(one.deployed))
+    return section
 
 
 def _snapshot_section(href: str, root: etree._Element) -> None:

@@ -12,7 +12,7 @@ from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.errors import bad_request
 from cse_client.simulator.vcd.markup import add, document
 from cse_client.simulator.vcd.query import Query, Row
-from cse_client.simulator.vcd.sections import last_part
+from cse_client.simulator.vcd.reading import last_part
 
 __all__ = ["page", "query_list"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from lxml import etree
 
@@ -11,7 +11,7 @@ from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.entities import Template
 from cse_client.simulator.vcd.markup import add, boolean, document, moment
 from cse_client.simulator.vcd.people import Right
-from cse_client.simulator.vcd.vapps import Customization, Nic, VApp
+from cse_client.simulator.vcd.vapps import Customization, Nic, VApp, Vm
 
 __all__ = [
     "customization",
@@ -173,25 +173,31 @@ def lease(view: View, parent: etree._Element | None, one: VApp) -> etree._Elemen
     return root
 
 
-def product_list(
-    view: View, properties: Mapping[str, str], info: str, href: str, *, edit: bool
-) -> etree._Element:
-    """Render the guest properties of a VM."""
+def product_list(view: View, vm: Vm | None, href: str, *, edit: bool) -> etree._Element:
+    """Render the guest properties of a VM; None for what has none."""
     place = f"{href}/productSections/"
     root = document("ProductSectionList", {"href": place, "type": media("productSections")})
     if edit:
         view.link(root, "edit", place, "productSections")
-    if properties:
-        section = add(root, "ovf:ProductSection", None, {"ovf:required": "true"})
-        add(section, "ovf:Info", info)
-        for key, value in properties.items():
-            attributes = {
-                "ovf:key": key,
-                "ovf:type": "string",
-                "ovf:userConfigurable": "true",
-                "ovf:value": "",
-            }
-            one = add(section, "ovf:Property", None, attributes)
-            add(one, "ovf:Label", key)
-            add(one, "ovf:Value", None, {"ovf:value": value})
+    if vm is None or not (vm.properties or vm.product_info):
+        return root
+    required: dict[str, str | None] = {"ovf:required": boolean(vm.product_required)}
+    section = add(root, "ovf:ProductSection", None, required)
+    add(section, "ovf:Info", vm.product_info)
+    for key, value in vm.properties.items():
+        attributes: dict[str, str | None] = {
+            "ovf:key": key,
+            "ovf:type": value.type,
+            "ovf:qualifiers": value.qualifiers,
+            "ovf:userConfigurable": boolean(value.user_configurable),
+            "ovf:password": "true" if value.password else None,
+            "ovf:value": value.default,
+        }
+        one = add(section, "ovf:Property", None, attributes)
+        if value.label is not None:
+            add(one, "ovf:Label", value.label)
+        if value.description is not None:
+            add(one, "ovf:Description", value.description)
+        if value.given is not None:
+            add(one, "ovf:Value", None, {"ovf:value": value.given})
     return root

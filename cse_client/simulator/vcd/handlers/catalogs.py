@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd.documents import catalogs, common, sections
-from cse_client.simulator.vcd.markup import name
 from cse_client.simulator.vcd.people import Right
 from cse_client.simulator.vcd.routes import Call, route
 
@@ -37,12 +36,8 @@ def _template(call: Call) -> Response:
 
 @route("GET", "/api/vAppTemplate/vm-{template}")
 def _template_vm(call: Call) -> Response:
-    """Answer with the VM of a template: the child of the template's document."""
     item, template = call.cloud.template(call.ids["template"])
-    root = catalogs.template(call.view, item, template)
-    vm = root.find(f"{name('Children')}/{name('Vm')}")
-    assert vm is not None  # noqa: S101  (the template's document always has it)
-    return call.xml(vm, "vm")
+    return call.xml(catalogs.template_vm(call.view, item, template), "vm")
 
 
 @route("GET", "/api/vAppTemplate/vappTemplate-{template}/owner")
@@ -56,5 +51,5 @@ def _owner(call: Call) -> Response:
 def _product_sections(call: Call) -> Response:
     _, template = call.cloud.template(call.ids["template"])
     href = call.view.href(template)
-    root = sections.product_list(call.view, {}, "", href, edit=False)
+    root = sections.product_list(call.view, None, href, edit=False)
     return call.xml(root, "productSections")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from lxml import etree
@@ -9,11 +10,11 @@ from lxml import etree
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.entities import Metadata
-from cse_client.simulator.vcd.errors import bad_request, no_access
+from cse_client.simulator.vcd.errors import bad_request, no_access, not_implemented
 from cse_client.simulator.vcd.markup import name
 from cse_client.simulator.vcd.people import Right
+from cse_client.simulator.vcd.reading import child, children, text
 from cse_client.simulator.vcd.routes import Call, route
-from cse_client.simulator.vcd.sections import child, children, text
 from cse_client.simulator.vcd.tasks import Owner, Task
 
 _LONGEST_KEY = 256
@@ -24,6 +25,16 @@ _TYPES = (
     "MetadataBooleanValue",
     "MetadataDateTimeValue",
 )
+
+#: What the typed values of XML Schema may look like: MetadataNumberValue is a long (common.xsd).
+_FORMS = {
+    "MetadataNumberValue": r"[+-]?[0-9]{1,19}",
+    "MetadataBooleanValue": r"true|false|0|1",
+    "MetadataDateTimeValue": (
+        r"-?[0-9]{4,}-(0[1-9]|1[0-2])-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+        r"(Z|[+-][0-9]{2}:[0-9]{2})?"
+    ),
+}
 
 Holder = tuple[Owner, str, Metadata]
 
@@ -117,13 +128,35 @@ def _entry(element: etree._Element) -> tuple[str, str]:
     kind = (typed.get(name("xsi:type")) or "").rpartition(":")[2]
     if kind not in _TYPES:
         raise bad_request(f"The metadata value type {kind!r} is unknown.")
-    value = child(typed, "Value")
-    return kind, (value.text or "") if value is not None else ""
+    given = child(typed, "Value")
+    value = (given.text or "") if given is not None else ""
+    pattern = _FORMS.get(kind)
+    if pattern is not None and not re.fullmatch(pattern, value.strip()):
+        raise bad_request(
+            f"Bad request - cvc-datatype-valid.1.2.1: '{value}' is not a valid value for"
+            f" '{kind.replace('Metadata', '').replace('Value', '')}'."
+        )
+    return kind, value
 
 
-def _check_domain(domain: str) -> None:
-    if domain != "GENERAL":
+def _check_domain(call: Call, domain: str, visibility: str | None) -> None:
+    """Refuse domains that the user may not write; of SYSTEM's visibilities READONLY is known.
+
+    Guide "Metadata": GENERAL is READWRITE for everybody, SYSTEM is written by system
+    administrators, whose tenants may read it (READONLY) or not even see it (PRIVATE).
+    """
+    if domain not in ("GENERAL", "SYSTEM"):
+        raise bad_request(f"The metadata domain {domain} is unknown.")
+    if domain == "SYSTEM" and not call.user.is_provider:
         raise bad_request("Only a system administrator may write metadata of the SYSTEM domain.")
+    known = {"GENERAL": "READWRITE", "SYSTEM": "READONLY"}[domain]
+    if visibility not in (None, known):
+        raise not_implemented(f"the metadata visibility {visibility} in the domain {domain}")
+
+
+def _visibility(element: etree._Element) -> str | None:
+    domain = child(element, "Domain")
+    return domain.get("visibility") if domain is not None else None
 
 
 def _start(call: Call, entity: Owner, effect: Callable[[Task], None]) -> Response:
@@ -147,7 +180,7 @@ def _merge(call: Call) -> Response:
     fresh: Metadata = {}
     for element in children(body, "MetadataEntry"):
         domain = text(element, "Domain") or "GENERAL"
-        _check_domain(domain)
+        _check_domain(call, domain, _visibility(element))
         key = text(element, "Key") or ""
         if not 0 < len(key) <= _LONGEST_KEY:
             raise bad_request("A metadata key is 1 to 256 characters long.")
@@ -161,8 +194,11 @@ def _merge(call: Call) -> Response:
 def _write_value(call: Call) -> Response:
     entity, _href, values = _writable(call)
     domain, key = _key(call)
-    _check_domain(domain)
-    entry = _entry(call.body("MetadataValue"))
+    body = call.body("MetadataValue")
+    _check_domain(call, domain, _visibility(body))
+    if (text(body, "Domain") or domain) != domain:
+        raise bad_request(f"The metadata's domain is not that of its address, {domain}.")
+    entry = _entry(body)
     return _start(call, entity, lambda _task: values.update({(domain, key): entry}))
 
 
@@ -170,7 +206,7 @@ def _write_value(call: Call) -> Response:
 def _delete_value(call: Call) -> Response:
     entity, _href, values = _writable(call)
     domain, key = _key(call)
-    _check_domain(domain)
+    _check_domain(call, domain, None)
     if (domain, key) not in values:
         raise no_access("metadata", key)
 

@@ -9,17 +9,12 @@ from lxml import etree
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd import compose, power
 from cse_client.simulator.vcd.documents import common, machines, sections
-from cse_client.simulator.vcd.errors import bad_request, duplicate_name
+from cse_client.simulator.vcd.errors import bad_request, duplicate_name, not_implemented
+from cse_client.simulator.vcd.handlers.current import of_composition
 from cse_client.simulator.vcd.people import Right
+from cse_client.simulator.vcd.reading import child, children, last_part, text, truth
 from cse_client.simulator.vcd.routes import Call, route
-from cse_client.simulator.vcd.sections import (
-    child,
-    children,
-    last_part,
-    network_configs,
-    text,
-    truth,
-)
+from cse_client.simulator.vcd.sections import connect, network_configs
 from cse_client.simulator.vcd.tasks import Task
 from cse_client.simulator.vcd.vapps import VApp
 
@@ -34,7 +29,7 @@ def _vapp(call: Call) -> VApp:
 @route("POST", "/api/vdc/{vdc}/action/composeVApp")
 def _compose(call: Call) -> Response:
     vdc = call.cloud.vdc(call.ids["vdc"])
-    body = call.body("ComposeVAppParams")
+    body = call.body("ComposeVAppParams", current=of_composition(call, None))
     vapp, _task = compose.compose(call.cloud, call.user, vdc, body)
     return call.created(machines.vapp(call.view, vapp), "vApp", call.view.href(vapp))
 
@@ -42,15 +37,16 @@ def _compose(call: Call) -> Response:
 @route("POST", "/api/vdc/{vdc}/action/instantiateVAppTemplate")
 def _instantiate(call: Call) -> Response:
     vdc = call.cloud.vdc(call.ids["vdc"])
-    body = call.body("InstantiateVAppTemplateParams")
+    body = call.body("InstantiateVAppTemplateParams", current=of_composition(call, None))
     vapp, _task = compose.instantiate(call.cloud, call.user, vdc, body)
     return call.created(machines.vapp(call.view, vapp), "vApp", call.view.href(vapp))
 
 
 @route("POST", f"{_VAPP}/action/recomposeVApp")
 def _recompose(call: Call) -> Response:
-    body = call.body("RecomposeVAppParams")
-    return call.accepted(compose.recompose(call.cloud, call.user, _vapp(call), body))
+    vapp = _vapp(call)
+    body = call.body("RecomposeVAppParams", current=of_composition(call, vapp))
+    return call.accepted(compose.recompose(call.cloud, call.user, vapp, body))
 
 
 @route("GET", _VAPP)
@@ -68,7 +64,7 @@ def _rename(call: Call) -> Response:
     vapp = _vapp(call)
     call.user.require(Right.EDIT)
     call.cloud.tasks.refuse_if_busy(vapp)
-    body = call.body("VApp")
+    body = call.body("VApp", current=of_composition(call, vapp))
     name, description = body.get("name"), text(body, "Description")
     for other in call.cloud.vapps.values():
         if other is not vapp and other.vdc is vapp.vdc and other.name == name:
@@ -111,7 +107,7 @@ def _power(call: Call) -> Response:
 def _act(call: Call, target: power.Target) -> Task:
     action = call.ids["action"].rstrip("/")
     if action not in ("powerOn", "powerOff", "reset", "reboot", "suspend", "shutdown"):
-        raise bad_request(f"The power action {action} is unknown.")
+        raise not_implemented(f"the power action {action}")
     return power.power(call.cloud, call.user, target, action)
 
 
@@ -163,7 +159,9 @@ def _set_lease(call: Call) -> Response:
     vapp = _vapp(call)
     call.user.require(Right.EDIT)
     call.cloud.tasks.refuse_if_busy(vapp)
-    body = call.body("LeaseSettingsSection")
+    body = call.body(
+        "LeaseSettingsSection", current=lambda _scope: sections.lease(call.view, None, vapp)
+    )
     org = call.cloud.org
     deployment = _capped(text(body, "DeploymentLeaseInSeconds"), org.longest_deployment_lease)
     storage = _capped(text(body, "StorageLeaseInSeconds"), org.longest_storage_lease)
@@ -194,9 +192,7 @@ def _capped(value: str | None, longest: int) -> int | None:
 
 @route("GET", f"{_VAPP}/networkConfigSection")
 def _network_config(call: Call) -> Response:
-    root = machines.vapp(call.view, _vapp(call))
-    section = child(root, "NetworkConfigSection")
-    assert section is not None  # noqa: S101  (the vApp's document always has it)
+    section = machines.network_config_section(call.view, _vapp(call))
     return call.xml(section, "networkConfigSection")
 
 
@@ -205,7 +201,11 @@ def _set_network_config(call: Call) -> Response:
     vapp = _vapp(call)
     call.user.require(Right.EDIT)
     call.cloud.tasks.refuse_if_busy(vapp, *vapp.vms)
-    networks = network_configs(call.cloud, vapp, call.body("NetworkConfigSection"))
+    body = call.body(
+        "NetworkConfigSection",
+        current=lambda _scope: machines.network_config_section(call.view, vapp),
+    )
+    networks = network_configs(call.cloud, vapp, body)
     names = {network.name for network in networks}
     for vm in vapp.vms:
         for nic in vm.nics:
@@ -213,7 +213,7 @@ def _set_network_config(call: Call) -> Response:
                 raise bad_request(f'The network "{nic.network}" is in use by VM "{vm.name}".')
 
     def effect(_task: Task) -> None:
-        vapp.networks = networks
+        connect(vapp, networks, body)
 
     return call.accepted(_update(call, vapp, effect, "vdcUpdateVappNetworkSection"))
 
@@ -227,7 +227,7 @@ def _owner(call: Call) -> Response:
 @route("GET", f"{_VAPP}/productSections")
 def _product_sections(call: Call) -> Response:
     vapp = _vapp(call)
-    root = sections.product_list(call.view, {}, "", call.view.href(vapp), edit=False)
+    root = sections.product_list(call.view, None, call.view.href(vapp), edit=False)
     return call.xml(root, "productSections")
 
 
@@ -240,7 +240,9 @@ def _access(call: Call) -> Response:
 def _share(call: Call) -> Response:
     vapp = _vapp(call)
     call.user.require(Right.SHARE)
-    body = call.body("ControlAccessParams")
+    body = call.body(
+        "ControlAccessParams", current=lambda _scope: common.control_access(call.view, vapp)
+    )
     everyone = ""
     if truth(body, "IsSharedToEveryone", False):
         everyone = _level(text(body, "EveryoneAccessLevel"))

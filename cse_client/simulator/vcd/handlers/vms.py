@@ -10,19 +10,19 @@ from cse_client.simulator.http import Response
 from cse_client.simulator.vcd import power
 from cse_client.simulator.vcd.documents import hardware, machines, sections
 from cse_client.simulator.vcd.documents.view import media
-from cse_client.simulator.vcd.errors import bad_request
+from cse_client.simulator.vcd.errors import bad_request, not_implemented
+from cse_client.simulator.vcd.handlers.current import of_vm
 from cse_client.simulator.vcd.handlers.vapps import begin_deploy, begin_undeploy
-from cse_client.simulator.vcd.markup import document, local
+from cse_client.simulator.vcd.markup import document
 from cse_client.simulator.vcd.people import Right
+from cse_client.simulator.vcd.reading import child, children, text
+from cse_client.simulator.vcd.resources import set_cpu_or_memory
 from cse_client.simulator.vcd.routes import Call, route
 from cse_client.simulator.vcd.sections import (
-    SECTIONS,
     allocate_addresses,
     apply_section,
-    child,
-    children,
-    set_cpu_or_memory,
-    text,
+    check_section,
+    reconfigure,
 )
 from cse_client.simulator.vcd.tasks import Task
 from cse_client.simulator.vcd.vapps import Status, VApp, Vm
@@ -68,8 +68,8 @@ def _read(call: Call) -> Response:
 @route("PUT", _VM)
 def _rename(call: Call) -> Response:
     """Change name and description only."""
-    _vapp, vm = _editable(call)
-    body = call.body("Vm")
+    vapp, vm = _editable(call)
+    body = call.body("Vm", current=of_vm(call, vapp, vm))
     name, description = body.get("name"), text(body, "Description")
 
     def effect(_task: Task) -> None:
@@ -84,19 +84,9 @@ def _rename(call: Call) -> Response:
 def _reconfigure(call: Call) -> Response:
     """Change the sections that the body holds, and no others."""
     vapp, vm = _editable(call, Right.COMPOSE)
-    body = call.body("Vm")
-    given = [one for one in body if local(one) in SECTIONS]
-    name, description = body.get("name"), text(body, "Description")
-
-    def effect(_task: Task) -> None:
-        for section in given:
-            apply_section(call.cloud, call.user, vapp, vm, section)
-        allocate_addresses(vapp, vm)
-        vm.name = name or vm.name
-        if description is not None:
-            vm.description = description
-
-    return _update(call, vm, effect)
+    body = call.body("Vm", current=of_vm(call, vapp, vm))
+    change = reconfigure(call.cloud, call.user, vapp, vm, body)
+    return _update(call, vm, lambda _task: change())
 
 
 @route("DELETE", _VM)
@@ -110,7 +100,7 @@ def _delete(call: Call) -> Response:
 def _power(call: Call) -> Response:
     action = call.ids["action"].rstrip("/")
     if action not in _POWER:
-        raise bad_request(f"The power action {action} is unknown.")
+        raise not_implemented(f"the power action {action}")
     target = power.Target(*_find(call))
     return call.accepted(power.power(call.cloud, call.user, target, action))
 
@@ -178,7 +168,9 @@ def _set_section(call: Call) -> Response:
     """Replace a section as a whole."""
     vapp, vm = _editable(call)
     part = call.request.path.rstrip("/").rsplit("/", 1)[-1]
-    body = call.body(part[0].upper() + part[1:])
+    tag = part[0].upper() + part[1:]
+    body = call.body(tag, current=lambda _scope: child(machines.vm(call.view, vapp, vm), tag))
+    check_section(vm, body)
 
     def effect(_task: Task) -> None:
         apply_section(call.cloud, call.user, vapp, vm, body)
@@ -187,13 +179,16 @@ def _set_section(call: Call) -> Response:
     return _update(call, vm, effect)
 
 
-def _item(call: Call, part: str) -> Response:
-    _vapp, vm = _find(call)
+def _item_document(call: Call, vm: Vm, part: str) -> etree._Element:
     href = f"{call.view.href(vm)}/virtualHardwareSection/{part}"
     edit = call.user.may(Right.EDIT)
     parts = hardware.HardwareOf.vm(vm)
-    root = hardware.cpu_or_memory(call.view, None, "Item", parts, part, href, edit=edit)
-    return call.xml(root, "rasdItem")
+    return hardware.cpu_or_memory(call.view, None, "Item", parts, part, href, edit=edit)
+
+
+def _item(call: Call, part: str) -> Response:
+    _vapp, vm = _find(call)
+    return call.xml(_item_document(call, vm, part), "rasdItem")
 
 
 @route("GET", f"{_VM}/virtualHardwareSection/cpu")
@@ -209,7 +204,8 @@ def _memory(call: Call) -> Response:
 @route("PUT", f"{_VM}/virtualHardwareSection/cpu", f"{_VM}/virtualHardwareSection/memory")
 def _set_item(call: Call) -> Response:
     _vapp, vm = _editable(call)
-    body = call.body("Item")
+    part = call.request.path.rstrip("/").rsplit("/", 1)[-1]
+    body = call.body("Item", current=lambda _scope: _item_document(call, vm, part))
     return _update(call, vm, lambda _task: set_cpu_or_memory(vm, body))
 
 
@@ -227,7 +223,7 @@ def _items(call: Call) -> Response:
     _vapp, vm = _find(call)
     part = call.ids["part"].rstrip("/")
     if part not in _RESOURCE_TYPES:
-        raise bad_request(f"There is no hardware list {part}.")
+        raise not_implemented(f"the hardware list {part}")
     href = call.view.href(vm)
     parts = hardware.HardwareOf.vm(vm)
     section = hardware.hardware(call.view, None, href, parts, edit=False)
@@ -254,14 +250,15 @@ def _properties(call: Call) -> Response:
     _vapp, vm = _find(call)
     href = call.view.href(vm)
     edit = call.user.may(Right.EDIT)
-    root = sections.product_list(call.view, vm.properties, vm.product_info, href, edit=edit)
+    root = sections.product_list(call.view, vm, href, edit=edit)
     return call.xml(root, "productSections")
 
 
 @route("PUT", f"{_VM}/productSections")
 def _set_properties(call: Call) -> Response:
     vapp, vm = _editable(call)
-    body = call.body("ProductSectionList")
+    current = sections.product_list(call.view, vm, call.view.href(vm), edit=True)
+    body = call.body("ProductSectionList", current=lambda _scope: current)
     section = child(body, "ProductSection")
 
     def effect(_task: Task) -> None:
