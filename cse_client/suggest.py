@@ -129,17 +129,17 @@ def cse(command: str, *words: str, **options: Value) -> str:
     return _line(["vcd", "cse", *engine, *command.split()], arguments, given)
 
 
-def again(*, engine: str = "", yes: bool = False) -> str:
-    """Return the command line of this run, with another engine or with `--yes`."""
+def again(*, engine: str = "", yes: bool = False, **options: Value) -> str:
+    """Return the command line of this run, with another engine, `--yes`, or more options."""
     words = list(_target.typed)
     if engine:
         # the options of `vcd cse` itself stand before the first command
         while words and words[0].startswith("-"):
             del words[: 2 if words[0] == "--engine" else 1]
         words[:0] = ["--engine", engine]
-    if yes:
-        end = words.index("--") if "--" in words else len(words)
-        words.insert(end, "--yes")
+    end = words.index("--") if "--" in words else len(words)
+    asked = not {"-y", "--yes"} & set(words[:end])
+    words[end:end] = _options({"yes": yes and asked, **options})
     return shell_line(["vcd", *_target.root, "cse", *(words or ["..."])])
 
 

@@ -20,7 +20,9 @@ from cse_client.cli.wording import capital
 from cse_client.model.access import ROLES
 
 if TYPE_CHECKING:
+    from cse_client.engines.base import Engine
     from cse_client.kube.kubeconfig.file import Saved
+    from cse_client.kube.kubeconfig.mark import Mark
     from cse_client.model import Deletion
     from cse_client.model.access import Grant, KubeconfigSpec, Subject
 
@@ -56,6 +58,12 @@ __all__ = [
 @click.option(
     "-o", "--output", default="", metavar="FILE", help="Write it into a file of mode 0600."
 )
+@click.option(
+    "--accept-ca",
+    default="",
+    metavar="SHA256",
+    help="Trust this CA certificate in place of the one that was saved for the cluster.",
+)
 @click.option("--user", default="", metavar="NAME", help="For this user, who is no administrator.")
 @click.option(
     "--group", "groups", multiple=True, metavar="NAME", help="A group of the user; repeatable."
@@ -88,39 +96,90 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
         words["output"] = ""
     spec = _config_spec(words)
     _check_config(words, spec)
-    files = _files(words["kubeconfig"]) if words["save"] else []
+    if words["save"]:
+        # a KUBECONFIG that names no file is wrong usage, before anything is asked of VCD
+        _files(words["kubeconfig"])
     if words["output"]:
         _check_output(words["output"])
     engine = engine_of(run, reference)
     kubeconfig = engine.kubeconfig(reference, vdc=words["vdc"], org=words["org"], spec=spec)
     name = reference
-    if words["save"] or spec.context or spec.endpoint:
-        if cluster_id:
-            # what is saved is found again by the cluster's name
-            name = engine.cluster(reference).summary.name
+    # the direct engine's are ours already
+    if engine.name != "direct" and (words["save"] or spec.context or spec.endpoint):
         from cse_client.engines.access import with_our_names
 
-        kubeconfig = with_our_names(kubeconfig, _place(name, words["vdc"], words["org"]), spec)
-    if words["save"]:
-        from cse_client.kube.kubeconfig.file import save
-
-        saved = save(kubeconfig, files, set_current=words["set_current"], limited=spec.limited)
-        _report_saved(run, name, saved)
-    elif words["output"]:
-        from cse_client.kube.kubeconfig.file import overwrite
-
-        path = Path(words["output"]).expanduser()
-        overwrite(path, kubeconfig)
-        run.console.sentence(
-            f"The kubeconfig of {name} is written to {path}.",
-            {"cluster": name, "file": str(path)},
-        )
+        identity = engine.identity(reference, vdc=words["vdc"], org=words["org"])
+        name = identity.name.partition("@")[0]
+        kubeconfig = with_our_names(kubeconfig, identity, spec)
+    if words["save"] or words["output"]:
+        _write(run, engine, name, kubeconfig, words, spec)
     elif run.console.as_json:
         run.console.document(_document(kubeconfig))
     else:
         run.console.text(kubeconfig)
     if spec.limited:
         run.console.hint(_limits(name, spec))
+
+
+def _write(
+    run: Run,
+    engine: Engine,
+    name: str,
+    kubeconfig: str,
+    words: dict[str, Any],
+    spec: KubeconfigSpec,
+) -> None:
+    """Save a kubeconfig, or write it into a file of its own. Raises CaChanged with a way on."""
+    from cse_client import suggest
+    from cse_client.kube.kubeconfig.file import overwrite, save
+    from cse_client.kube.kubeconfig.ownership import CaChanged
+
+    accepted = _fingerprint(words["accept_ca"])
+
+    def gone(mark: Mark) -> bool:
+        return engine.gone(mark.identity)
+
+    try:
+        if words["save"]:
+            saved = save(
+                kubeconfig,
+                _files(words["kubeconfig"]),
+                set_current=words["set_current"],
+                limited=spec.limited,
+                accept_ca=accepted,
+                gone=gone,
+            )
+            _report_saved(run, name, saved)
+            return
+        path = Path(words["output"]).expanduser()
+        overwrite(path, kubeconfig, accept_ca=accepted, gone=gone)
+    except CaChanged as changed:
+        accept = suggest.again(accept_ca=f"sha256:{changed.now}")
+        changed.hint = (
+            "Whoever may edit the vApp may have put another CA into VCD. Ask an administrator of"
+            f" the cluster for its CA's fingerprint; if the new one is right: {accept}"
+        )
+        raise
+    run.console.sentence(
+        f"The kubeconfig of {name} is written to {path}.", {"cluster": name, "file": str(path)}
+    )
+
+
+def _fingerprint(typed: str) -> str:
+    """Return a SHA-256 fingerprint as lower-case hex. Raises WrongUsage where it is none."""
+    import re
+
+    from cse_client.errors import WrongUsage
+
+    if not typed:
+        return ""
+    found = typed.lower().removeprefix("sha256:").replace(":", "")
+    if not re.fullmatch(r"[0-9a-f]{64}", found):
+        raise WrongUsage(
+            f"'{typed}' is not a SHA-256 fingerprint.",
+            hint="openssl x509 -noout -fingerprint -sha256 -in ca.crt shows that of a certificate.",
+        )
+    return found
 
 
 def _document(kubeconfig: str) -> Any:
@@ -162,6 +221,13 @@ def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
             problems.append(WrongUsage(f"--{spelled} needs --save."))
     if words["endpoint"]:
         problems += check_endpoint(words["endpoint"])
+    if words["accept_ca"]:
+        if not (words["save"] or words["output"]):
+            problems.append(WrongUsage("--accept-ca needs --save or -o FILE."))
+        try:
+            _fingerprint(words["accept_ca"])
+        except WrongUsage as problem:
+            problems.append(problem)
     context = words["context"]
     if context != context.strip() or not context.isprintable():
         problems.append(WrongUsage(f"'{context}' cannot be the name of a context."))
@@ -240,29 +306,56 @@ def _span(seconds: float) -> str:
     return text
 
 
-def forget_saved(run: Run, deletion: Deletion, *, vdc: str, org: str, explicit: str) -> None:
+def forget_saved(run: Run, deletion: Deletion, *, explicit: str) -> None:
     """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of."""
+    from cse_client import suggest
     from cse_client.errors import CseError
     from cse_client.kube.kubeconfig.file import forget
     from cse_client.kube.kubeconfig.mark import Mark
 
-    place = _place(deletion.cluster, vdc, org)
+    if deletion.identity is None:
+        return
     try:
-        cleaned = forget(Mark(deletion.cluster_id, place), _files(explicit))
+        cleaned = forget(Mark.of(deletion.identity), _files(explicit))
     except CseError as error:
         run.console.warning(f"The cluster is not taken out of your kubeconfig: {error.message}")
+        if error.hint:
+            run.console.hint(error.hint)
+        rest = suggest.again(yes=True)
+        run.console.hint(f"After that, this takes it out, although the cluster is gone: {rest}")
         return
     for path in cleaned:
         run.console.hint(f"It is taken out of {path}.")
 
 
-def _place(name: str, vdc: str, org: str) -> str:
-    """Return what a cluster is called among those of all organisations and VDCs."""
-    from cse_client.cli.session import read_session
-    from cse_client.kube.kubeconfig.document import context_name
+def forget_left(run: Run, engine: Engine, name: str, *, vdc: str, org: str, explicit: str) -> bool:
+    """Take a cluster that is gone out of the user's kubeconfig; tell whether it was in there.
 
-    session, _warn = read_session()
-    return context_name(name, org or session.org, vdc or session.vdc)
+    For a deletion that could not change the file. Only entries that name a vApp which is known to
+    be gone are taken out.
+
+    Raises:
+        Conflict, CseError: a file is locked, damaged or cannot be written.
+    """
+    from cse_client.kube.kubeconfig.file import forget, marks
+    from cse_client.kube.kubeconfig.mark import Mark
+
+    files = _files(explicit)
+    place = Mark.of(engine.place(name, vdc=vdc, org=org))
+    left = [mark for mark in marks(files) if mark.identity.bound and place.same_place(mark)]
+    cleaned = [
+        path
+        for mark in dict.fromkeys(left)
+        if engine.gone(mark.identity)
+        for path in forget(mark, files)
+    ]
+    paths = [str(path) for path in dict.fromkeys(cleaned)]
+    if paths:
+        run.console.sentence(
+            f"Cluster {name} was gone already; it is taken out of {', '.join(paths)}.",
+            {"cluster": name, "files": paths},
+        )
+    return bool(paths)
 
 
 def _subject(user: str, group: str) -> Subject:

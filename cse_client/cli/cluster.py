@@ -111,7 +111,7 @@ def delete_command(
     `cluster config --save` put into your kubeconfig is taken out again.
     """
     from cse_client.engines.base import Entities
-    from cse_client.errors import CseError, WrongUsage
+    from cse_client.errors import CseError, NotFound, WrongUsage
     from cse_client.model import RunOptions
 
     reference = chosen(name, cluster_id)
@@ -124,10 +124,23 @@ def delete_command(
             "--force needs a CSE server 3.1.", hint="Without it any cluster is deleted here."
         )
     options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock, force=force)
-    with run.console.progress() as progress:
-        deletion = engine.delete(reference, options, progress, vdc=vdc, org=org)
+    from cse_client.cli.access import forget_left, forget_saved
 
-    from cse_client.cli.access import forget_saved
+    try:
+        with run.console.progress() as progress:
+            deletion = engine.delete(reference, options, progress, vdc=vdc, org=org)
+    except NotFound as absent:
+        if cluster_id:
+            raise
+        try:
+            left = forget_left(run, engine, reference, vdc=vdc, org=org, explicit=kubeconfig)
+        except CseError as second:
+            absent.notes.append(second.message)
+            raise absent from None
+        if not left:
+            raise
+        return
+
     from cse_client.cli.served import report_task
     from cse_client.cli.tables import deletion_sentence, plain
 
@@ -138,8 +151,9 @@ def delete_command(
             f"Cluster {deletion.cluster} is not gone: {', '.join(deletion.left)}.",
             hint=f"See what is there: vcd cse cluster info {deletion.cluster}",
         )
-    forget_saved(run, deletion, vdc=vdc, org=org, explicit=kubeconfig)
-    run.console.sentence(deletion_sentence(deletion), plain(deletion))
+    forget_saved(run, deletion, explicit=kubeconfig)
+    shown = {key: value for key, value in plain(deletion).items() if key != "identity"}
+    run.console.sentence(deletion_sentence(deletion), shown)
 
 
 def _ask(run: Run, reference: str, *, by_id: bool) -> None:

@@ -16,9 +16,9 @@ from cse_client.errors import CseError, NotFound, Refused, WrongUsage
 from cse_client.kube.grants import GrantBook
 from cse_client.kube.kubeconfig.document import adopt, server_url
 from cse_client.kube.kubeconfig.mark import Mark
-from cse_client.kube.kubeconfig.tree import SECTIONS, mark_of, only_entry, parse
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
+from cse_client.model.identity import ClusterIdentity
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
@@ -103,21 +103,15 @@ def refuse_signing(cluster: str, spec: KubeconfigSpec) -> None:
         )
 
 
-def with_our_names(kubeconfig: str, name: str, spec: KubeconfigSpec) -> str:
-    """Return a kubeconfig that can stand among others in one file, and be found again.
+def with_our_names(kubeconfig: str, identity: ClusterIdentity, spec: KubeconfigSpec) -> str:
+    """Return a kubeconfig of a server's that can stand among others in one file.
 
-    An engine that only passes on what a server gave it leaves the names in there that kubeadm gave
-    them, which are the same for every cluster. `name` is `<cluster>@<org>-<vdc>`. Raises CseError
-    when the text is no kubeconfig.
+    The names in there are those that kubeadm gave, which are the same for every cluster. Marks that
+    it holds already are replaced: whoever made it could have copied another cluster's. Raises
+    CseError when the text is no kubeconfig.
     """
-    try:
-        tree = parse(kubeconfig)
-        if all(mark_of(only_entry(tree, section)) for section in SECTIONS):
-            return kubeconfig
-    except ValueError:  # damaged, or not one entry of each kind
-        pass
     server = server_url(spec.endpoint) if spec.endpoint else ""
-    return adopt(kubeconfig, Mark("", name), context=spec.context, server=server)
+    return adopt(kubeconfig, Mark.of(identity), context=spec.context, server=server)
 
 
 def check_subject(subject: Subject) -> list[CseError]:

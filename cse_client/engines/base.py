@@ -22,6 +22,7 @@ from cse_client.model import (
     TemplateFacts,
 )
 from cse_client.model.access import KubeconfigSpec
+from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 from cse_client.model.server import (
     ComputePolicy,
@@ -68,6 +69,15 @@ class Engine(Protocol):
         An administrator's, or the limited one of `spec`: an engine that cannot sign certificates
         for a cluster raises Refused for that.
         """
+
+    def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+        """Return which cluster that is, its names as VCD spells them."""
+
+    def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+        """Return where a cluster of that name is or was, which need not exist: no vApp in it."""
+
+    def gone(self, identity: ClusterIdentity) -> bool:
+        """Say whether a cluster is known to exist no more; see `identity.is_gone`."""
 
     def delete(
         self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""

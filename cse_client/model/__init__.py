@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from cse_client.model.identity import ClusterIdentity
+
 CONTROL_PLANE = "control plane"
 WORKER = "worker"
 NFS = "nfs"
@@ -355,6 +357,7 @@ class Deletion:
     verified_gone: bool = False
     left: tuple[str, ...] = ()
     cluster_id: str = ""
+    identity: ClusterIdentity | None = None
 
 
 @dataclass(frozen=True)

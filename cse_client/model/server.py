@@ -36,12 +36,14 @@ class ServedCluster(Cluster):
     """A cluster as a CSE server shows it.
 
     `task_href` is the VCD task of a change that was not waited for; empty otherwise. `as_yaml`
-    asks for the document as YAML, as CSE's clients show entities.
+    asks for the document as YAML, as CSE's clients show entities. `vapp` is the address or the id
+    of its vApp; empty where there is none yet.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
     task_href: str = ""
     as_yaml: bool = False
+    vapp: str = ""
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,10 @@ class Gateway(Tenancy):
         action = Action("read the task", missing=f"the task {href.rsplit('/', 1)[-1]}")
         return documents.task(self._transport.get(href, action, patient=False))
 
+    def vapp_href(self, uuid: str) -> str:
+        """Return the address of a vApp by its UUID."""
+        return f"{self._transport.api}/vApp/vapp-{uuid}"
+
     def task_href(self, task_id: str) -> str:
         """Return the address of a task by its id."""
         return f"{self._transport.api}/task/{task_id}"

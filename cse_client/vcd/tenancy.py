@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -64,6 +65,7 @@ class Tenancy:
         self._transport = transport
         self._known_session: etree._Element | None = None
         self._vdc_documents: dict[str, VdcDocument] = {}
+        self._org_in_use = ""
         transport.as_administrator = transport.session.login_org.lower() == _SYSTEM
         if session_document is not None:
             self._learn(session_document)
@@ -123,6 +125,38 @@ class Tenancy:
         if self._known_session is None and self._transport.session.login_org:
             return self._transport.session.login_org
         return self._session_document.get("org") or self._transport.session.org
+
+    @property
+    def host(self) -> str:
+        """Return VCD's host as it tells one VCD from another: lower case, no port where it is 443.
+
+        It is what the user logged in to: one VCD under two names counts as two.
+        """
+        parts = urlsplit(self._transport.origin)
+        host = (parts.hostname or "").rstrip(".")
+        host = f"[{host}]" if ":" in host else host
+        return host if parts.port in (None, 443) else f"{host}:{parts.port}"
+
+    def organization(self, org: str = "") -> str:
+        """Return an organization's name as VCD spells it; by default that of the one in use.
+
+        VCD takes the name in any case. At most one request, the first time: the session's
+        document, or for a system administrator that of the organization in use.
+
+        Raises:
+            Refused: another organization was named by a tenant.
+        """
+        self.identify()
+        foreign = self._foreign_org(org)
+        if not foreign:
+            return self.org_name
+        session = self._transport.session
+        if foreign.lower() != session.org.lower() or not session.org_href:
+            return foreign
+        if not self._org_in_use:
+            root = self._transport.get(session.org_href, Action("read the organization"))
+            self._org_in_use = root.get("name") or foreign
+        return self._org_in_use
 
     @property
     def org_href(self) -> str:
@@ -207,7 +241,8 @@ class Tenancy:
             Refused: see `vdcs`.
         """
         session = self._transport.session
-        if org in ("", session.org) and session.vdc_href and name in ("", session.vdc):
+        in_use = org.lower() in ("", session.org.lower())
+        if in_use and session.vdc_href and name in ("", session.vdc):
             return Vdc(session.vdc, session.vdc_href, session.org)
         found = self.vdcs(org)
         wanted = name or session.vdc

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import ca_file
 from cse_client.engines.direct.names import id_in_description
+from cse_client.engines.identity import identify
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -192,7 +193,21 @@ def delete_cluster(
     cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
     _forget_ca(cluster_id)
     progress(Event(EventKind.DONE, proof, 2, 2))
-    return Deletion(cluster=name, vapp=vapp.id, vms=vms, verified_gone=True, cluster_id=cluster_id)
+    return Deletion(
+        cluster=name,
+        vapp=vapp.id,
+        vms=vms,
+        verified_gone=True,
+        cluster_id=cluster_id,
+        identity=identify(
+            gateway,
+            cluster=name,
+            vdc=vdc.name,
+            org=vdc.org,
+            vapp=vapp.id or vapp.href,
+            cluster_id=cluster_id,
+        ),
+    )
 
 
 def _forget_ca(cluster_id: str) -> None:

@@ -17,8 +17,9 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
+from cse_client.engines.identity import identify, is_gone
 from cse_client.errors import Interrupted, NotFinished, NotFound, WrongUsage
-from cse_client.kube.kubeconfig.document import context_name
+from cse_client.guest.pki import fingerprint
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import (
     Cluster,
@@ -34,6 +35,7 @@ from cse_client.model import (
     TemplateFacts,
 )
 from cse_client.model.access import KubeconfigSpec
+from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
@@ -165,14 +167,45 @@ class DirectEngine:
                 f"Cluster '{name}' has no known API address yet.",
                 hint=f"See how far it is: vcd cse cluster info {name}",
             )
-        org = org or self._session.org
+        org = self._gateway.organization(org)
+        identity = identify(
+            self._gateway,
+            cluster=name,
+            vdc=place.name,
+            org=org,
+            vapp=vapp.id or vapp.href,
+            cluster_id=metadata.get(keys.CLUSTER_ID, ""),
+        )
         return mint_kubeconfig(
             pki,
             spec or KubeconfigSpec(),
-            place=Mark(metadata.get(keys.CLUSTER_ID, ""), context_name(name, org, place.name)),
+            place=Mark.of(identity, fingerprint(pki.ca_cert)),
             host=host,
             administrator=f"{self._session.user}@{org}",
         )
+
+    def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+        """Return which cluster that is. Raises NotFound or Conflict."""
+        where = self._gateway.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._gateway, where, name)
+        return identify(
+            self._gateway,
+            cluster=name,
+            vdc=where.name,
+            org=self._gateway.organization(org),
+            vapp=vapp.id or vapp.href,
+            cluster_id=metadata.get(keys.CLUSTER_ID, ""),
+        )
+
+    def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+        """Return where a cluster of that name is or was."""
+        where = self._gateway.vdc(vdc, org)
+        spelled = self._gateway.organization(org)
+        return identify(self._gateway, cluster=name, vdc=where.name, org=spelled)
+
+    def gone(self, identity: ClusterIdentity) -> bool:
+        """Say whether a cluster is known to exist no more; one request."""
+        return is_gone(self._gateway, identity)
 
     def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
         """Return a cluster's nodes, in fewer requests than everything known of it takes."""

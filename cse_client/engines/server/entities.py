@@ -9,6 +9,7 @@ server/request_handlers/.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -222,14 +223,15 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             missing=f"cluster '{one.name}'",
             show=f"vcd cse cluster info {one.name}",
         )
+        found = documents.cluster(one)
+        identity = self._identify(found, vdc, org)
         href = self._send_deletion(change, options, progress)
-        vms = tuple(node.name for node in documents.cluster(one).nodes)
+        vms = tuple(node.name for node in found.nodes)
+        deletion = ServedDeletion(one.name, one.name, vms, cluster_id=one.id, identity=identity)
         if not options.wait:
-            return ServedDeletion(one.name, one.name, vms, cluster_id=one.id, task_href=href)
+            return replace(deletion, task_href=href)
         left = () if gone(change.look) else (f"the entity {one.id}, which VCD still shows",)
-        return ServedDeletion(
-            one.name, one.name, vms, verified_gone=not left, left=left, cluster_id=one.id
-        )
+        return replace(deletion, verified_gone=not left, left=left)
 
     def upgrade(
         self,

@@ -128,6 +128,7 @@ def cluster(one: Found, *, server: str = "", task_href: str = "") -> ServedClust
         document=public(one.entity),
         task_href=task_href,
         as_yaml=True,
+        vapp=one.external_id,
     )
 
 

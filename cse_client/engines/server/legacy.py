@@ -162,6 +162,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
     ) -> ServedDeletion:
         """Have the server delete the cluster, and look that it is gone."""
         place = self._place(vdc, org)
+        identity = self._identify(self._read(name, place), vdc, org)
 
         def deleted() -> bool:
             return gone(lambda: self._read(name, place))
@@ -172,9 +173,10 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             query=place, missing=f"cluster '{name}'",
         )  # fmt: skip
         if not options.wait:
-            return ServedDeletion(name, name, task_href=_unawaited(answer, options))
+            href = _unawaited(answer, options)
+            return ServedDeletion(name, name, task_href=href, identity=identity)
         left = () if deleted() else (f"the cluster {name}, which the server still shows",)
-        return ServedDeletion(name, name, verified_gone=not left, left=left)
+        return ServedDeletion(name, name, verified_gone=not left, left=left, identity=identity)
 
     def upgrade(
         self,

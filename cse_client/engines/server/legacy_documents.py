@@ -124,6 +124,7 @@ def cluster(
         evidence=(server,),
         document=document,
         task_href=task_href,
+        vapp=text(document, "vapp_href") or text(document, "vapp_id"),
     )
 
 

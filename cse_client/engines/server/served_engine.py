@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from cse_client.engines.identity import identify, is_gone
 from cse_client.engines.server import WITHOUT_SERVER
 from cse_client.engines.server.detect import Detection
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import ClusterSpec, Progress, Session, SystemInfo, Template, TemplateFacts
+from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, RemovalSpec
-from cse_client.model.server import ServedSystem
+from cse_client.model.server import ServedCluster, ServedSystem
 from cse_client.vcd.gateway import Gateway
 
 __all__ = ["ServedEngine", "direct_only", "refuse_direct_scaling", "refuse_direct_words"]
 
 
-class ServedEngine:
+class ServedEngine(ABC):
     """The server's own description, and what only the direct engine can do."""
 
     name = "server"
@@ -44,6 +47,38 @@ class ServedEngine:
             vdc=self._session.vdc,
             user=self._session.user,
             document=said,
+        )
+
+    @abstractmethod
+    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
+        """Return what is known of one cluster."""
+
+    def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+        """Return which cluster that is, as far as the server tells; one request or two."""
+        cluster = self.cluster(name, vdc=vdc, org=org)
+        return self._identify(cluster, vdc, org)
+
+    def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+        """Return where a cluster of that name is or was."""
+        org = self._gateway.organization(org)
+        return identify(self._gateway, cluster=name, vdc=vdc or self._session.vdc, org=org)
+
+    def gone(self, identity: ClusterIdentity) -> bool:
+        """Say whether a cluster is known to exist no more."""
+        return is_gone(self._gateway, identity)
+
+    def _identify(self, cluster: ServedCluster, vdc: str, org: str) -> ClusterIdentity:
+        found = cluster.summary
+        owner = self._gateway.organization(org)
+        if found.org and found.org.lower() != owner.lower():
+            owner = found.org
+        return identify(
+            self._gateway,
+            cluster=found.name,
+            vdc=found.vdc or vdc or self._session.vdc,
+            org=owner,
+            vapp=cluster.vapp,
+            cluster_id=found.cluster_id,
         )
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:

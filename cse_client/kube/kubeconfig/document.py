@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from cse_client.errors import CseError
 from cse_client.kube.kubeconfig.goyaml import node, serialize
 from cse_client.kube.kubeconfig.mark import Mark
+from cse_client.kube.kubeconfig.ownership import ca_fingerprint
 
 #: Where every cluster's API server listens.
 API_PORT = 6443
@@ -103,6 +105,8 @@ def adopt(kubeconfig: str, mark: Mark, *, context: str = "", server: str = "") -
         user = _body(document, "users", "user", chosen["user"])
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, StopIteration):
         raise CseError("What was given as the cluster's kubeconfig is none.") from None
+    ca = cluster.get("certificate-authority-data")
+    mark = replace(mark, ca=ca_fingerprint(ca if isinstance(ca, str) else ""))
     extensions = {"extensions": mark.document()}
     name = user_name(str(chosen["user"]), mark.name)
     moved = {"server": server} if server else {}

@@ -13,7 +13,7 @@ of ours carry a mark in `extensions`, which kubectl keeps; only marked entries a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,14 @@ from cse_client.errors import Conflict, CseError, WrongUsage
 from cse_client.kube.kubeconfig import tree
 from cse_client.kube.kubeconfig.lock import PRIVATE, cannot, locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
+from cse_client.kube.kubeconfig.ownership import (
+    CaChanged,
+    Claim,
+    ca_fingerprint,
+    check_replaceable,
+)
 
-__all__ = ["Saved", "files_of", "forget", "overwrite", "save"]
+__all__ = ["Saved", "files_of", "forget", "marks", "overwrite", "save"]
 
 #: client-go's RecommendedConfigPathEnvVar and RecommendedHomeFile.
 VARIABLE = "KUBECONFIG"
@@ -66,19 +72,29 @@ def files_of(explicit: str, environ: Mapping[str, str]) -> list[Path]:
 
 
 def save(
-    kubeconfig: str, files: Sequence[Path], *, set_current: bool = False, limited: bool = False
+    kubeconfig: str,
+    files: Sequence[Path],
+    *,
+    set_current: bool = False,
+    limited: bool = False,
+    accept_ca: str = "",
+    gone: Callable[[Mark], bool] = lambda _mark: False,
 ) -> Saved:
     """Put the one context of `kubeconfig` (text, as this client renders it) into `files`.
 
     The context becomes the current one when asked for, and when there is none so far. A `limited`
-    user's never replaces another user's context of the same name.
+    user's never replaces another user's context of the same name. `accept_ca` is the fingerprint
+    of a CA that may take the place of another one; `gone` tells whether a marked cluster is known
+    to exist no more, so that one made anew in its place may replace it.
 
     Raises:
-        Conflict: the context's name is taken by something else, or a file is locked.
+        Conflict: an entry's name is taken by something else, or a file is locked.
+        CaChanged: an entry of this cluster has another CA.
         CseError: a file is damaged, cannot be read or written. Nothing was changed then.
     """
     new = tree.parse(kubeconfig)
     context = tree.current_context(new)
+    claim = Claim.of(new, accepted=accept_ca, gone=gone)
     _make_folder(files)
     with locked(files):
         found = {path: _read(path) for path in files}
@@ -88,9 +104,15 @@ def save(
             section: _holder(existing, section, tree.only_name(new, section)) or default
             for section in tree.SECTIONS
         }
+        # the context first: it is what the user chose a name for
+        for section in reversed(tree.SECTIONS):
+            name, path = tree.only_name(new, section), places[section]
+            there = tree.entry(existing.get(path), section, name)
+            if there is not None:
+                check_replaceable(there, section, path, claim)
         before = tree.entry(existing.get(places["contexts"]), "contexts", context)
-        if before is not None:
-            _check_same_owner(before, new, context, places["contexts"], limited)
+        if before is not None and limited:
+            _check_same_user(before, tree.only_name(new, "users"), context, places["contexts"])
         set_current = set_current or not any(map(tree.current_context, existing.values()))
         changed: dict[Path, tree.Root] = {}
         for section, path in places.items():
@@ -130,30 +152,76 @@ def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
     return cleaned
 
 
-def overwrite(path: Path, kubeconfig: str) -> None:
-    """Write a kubeconfig of its own, mode 0600, replacing an older one of the same context.
+def marks(files: Sequence[Path]) -> list[Mark]:
+    """Return the marks of this client that the entries of `files` carry.
+
+    Raises:
+        CseError: as for `save`.
+    """
+    roots = [root for path in files if (root := _read(path)) is not None]
+    found = [
+        tree.mark_of(item)
+        for root in roots
+        for section in tree.SECTIONS
+        for item in tree.entries(root, section)
+    ]
+    return list(dict.fromkeys(mark for mark in found if mark is not None))
+
+
+def overwrite(
+    path: Path,
+    kubeconfig: str,
+    *,
+    accept_ca: str = "",
+    gone: Callable[[Mark], bool] = lambda _mark: False,
+) -> None:
+    """Write a kubeconfig of its own, mode 0600, replacing an older one of the same cluster.
+
+    `accept_ca` and `gone` are as for `save`.
 
     Raises:
         Conflict: the file holds something else, which would be lost.
+        CaChanged: it is this cluster's, with another CA.
         CseError: it cannot be written.
     """
     if path.is_dir():
         raise WrongUsage(
             f"{path} is a folder, not a file.", hint=f"Give a file's name: -o {path / 'config'}"
         )
-    context = tree.current_context(tree.parse(kubeconfig))
+    new = tree.parse(kubeconfig)
     if path.is_file() and path.stat().st_size:
         try:
-            root = _read(path)
-            ours = root is not None and set(tree.names(root, "contexts")) <= {context}
+            _check_own_file(path, new, accept_ca, gone)
+        except CaChanged:
+            raise
         except CseError:
-            ours = False
-        if not ours:
             raise Conflict(
                 f"The file {path} exists and holds something else, which would be lost.",
                 hint=f"Give another file, or add the cluster to it: --save --kubeconfig {path}",
-            )
+            ) from None
     replace_file(path, kubeconfig)
+
+
+def _check_own_file(
+    path: Path, new: tree.Root, accept_ca: str, gone: Callable[[Mark], bool]
+) -> None:
+    """Raise CseError unless a file holds nothing but an older kubeconfig of the same cluster."""
+    root = _read(path)
+    if root is None or not set(tree.names(root, "contexts")) <= {tree.current_context(new)}:
+        raise CseError("It holds another context.")
+    if not all(map(tree.mark_of, tree.entries(new, "contexts"))):
+        # As a CSE server gave it: kubeadm's names, which are those of all its clusters.
+        if _cas(root) != _cas(new):
+            raise CseError("It holds another cluster.")
+        return
+    claim = Claim.of(new, accepted=accept_ca, gone=gone)
+    for section in tree.SECTIONS:
+        for item in tree.entries(root, section):
+            check_replaceable(item, section, path, claim)
+
+
+def _cas(root: tree.Root) -> set[str]:
+    return {ca_fingerprint(tree.ca_of(item)) for item in tree.entries(root, "clusters")}
 
 
 def _read(path: Path) -> tree.Root | None:
@@ -234,20 +302,8 @@ def _wide_mode(path: Path) -> int | None:
     return mode if mode & ~PRIVATE else None
 
 
-def _check_same_owner(
-    before: tree.Entry, new: tree.Root, context: str, path: Path, limited: bool
-) -> None:
-    """Refuse to replace a context that is somebody else's."""
-    mark = tree.mark_of(tree.only_entry(new, "contexts"))
-    theirs = tree.mark_of(before)
-    same_name = mark is not None and context == mark.name
-    if not (same_name or (mark is not None and theirs is not None and mark.matches(theirs))):
-        raise Conflict(
-            f"A context '{context}' of something else exists already in {path}.",
-            hint="Choose another name: --context NAME",
-        )
-    user = tree.only_name(new, "users")
-    if limited and tree.user_of(before) != user:
+def _check_same_user(before: tree.Entry, user: str, context: str, path: Path) -> None:
+    if tree.user_of(before) != user:
         raise Conflict(
             f"The context '{context}' in {path} is that of another user of this cluster.",
             hint=f"Give this one a name of its own: --context {user}",
@@ -259,4 +315,4 @@ def _mentions(path: Path, mark: Mark) -> bool:
         content = path.read_bytes()
     except OSError:
         return False
-    return any(word.encode() in content for word in (mark.cluster_id, mark.name) if word)
+    return any(word.encode() in content for word in (mark.cluster_id, mark.name, mark.vapp) if word)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from cse_client import suggest
 from cse_client.errors import Conflict, CseError
 
 __all__ = ["PATIENCE", "cannot", "locked", "replace_file"]
@@ -119,7 +120,8 @@ def _still_locked(lock: Path, patience: float) -> Conflict:
     return Conflict(
         f"The kubeconfig {str(lock)[: -len('.lock')]} is locked by another program{since}: {lock}"
         f" did not go away within {patience:g} seconds.",
-        hint=f"Wait until no kubectl changes it. If none runs, a stopped one left it: rm {lock}",
+        hint="Wait until no kubectl changes it. If none runs, a stopped one left it:"
+        f" {suggest.program('rm', str(lock))}",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from cse_client.model.identity import ClusterIdentity
 
 __all__ = ["EXTENSION", "Mark"]
 
@@ -13,18 +15,73 @@ EXTENSION = "cse-client"
 
 @dataclass(frozen=True)
 class Mark:
-    """Which cluster an entry belongs to: its id, and `<cluster>@<org>-<vdc>`."""
+    """Which cluster an entry belongs to.
+
+    `name` is `<cluster>@<org>-<vdc>`; `host`, `org` and `vapp` are those of `ClusterIdentity`, and
+    `ca` is the SHA-256 fingerprint of the cluster's CA certificate. Older marks have the first two
+    only, and what is not known is empty. `cluster_id` decides nothing where the vApp is known:
+    whoever may edit a vApp chooses it.
+    """
 
     cluster_id: str
     name: str
+    host: str = ""
+    org: str = ""
+    vapp: str = ""
+    ca: str = ""
+
+    @classmethod
+    def of(cls, identity: ClusterIdentity, ca: str = "") -> Mark:
+        """Return the mark for the entries of a cluster."""
+        return cls(
+            identity.cluster_id, identity.name, identity.host, identity.org, identity.vapp, ca
+        )
+
+    @property
+    def identity(self) -> ClusterIdentity:
+        """The cluster that the mark names."""
+        return ClusterIdentity(self.host, self.org, self.vapp, self.name, self.cluster_id)
 
     def matches(self, other: Mark) -> bool:
-        """Tell whether both mean one cluster; names decide where an id is unknown."""
-        if self.cluster_id and other.cluster_id:
-            return self.cluster_id == other.cluster_id
-        return self.name == other.name
+        """Tell whether both are known to mean one cluster.
+
+        Where one of them does not say whose vApp it is (an older version wrote it), the name has
+        to agree, which is the cluster's place and no copy of it can have, and besides it either
+        the cluster's id, or host and organization.
+        """
+        mine, theirs = self.identity, other.identity
+        if mine.bound and theirs.bound:
+            return mine.key == theirs.key
+        if not self.same_place(other) or not _agree(self.vapp, other.vapp):
+            return False
+        ids = self.cluster_id, other.cluster_id
+        known = all(ids) or all((self.host, other.host, self.org, other.org))
+        return known and _agree(*ids)
+
+    def same_place(self, other: Mark) -> bool:
+        """Tell whether both name one place: what stood there may have been made anew."""
+        return (
+            self.name == other.name
+            and _agree(self.host, other.host)
+            and _agree(self.org.casefold(), other.org.casefold())
+        )
 
     def document(self) -> list[dict[str, Any]]:
         """Return what goes into an entry's `extensions`."""
-        values = {"cluster-id": self.cluster_id, "name": self.name}
+        values = {
+            _key(field.name): text for field in fields(self) if (text := getattr(self, field.name))
+        }
         return [{"name": EXTENSION, "extension": values}]
+
+    @classmethod
+    def read(cls, values: dict[str, str]) -> Mark:
+        """Undo `document`; what is missing is empty."""
+        return cls(**{field.name: values.get(_key(field.name), "") for field in fields(cls)})
+
+
+def _key(field: str) -> str:
+    return field.replace("_", "-")
+
+
+def _agree(one: str, other: str) -> bool:
+    return not (one and other) or one == other

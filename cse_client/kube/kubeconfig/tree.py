@@ -17,11 +17,14 @@ __all__ = [
     "Damaged",
     "Entry",
     "Root",
+    "ca_of",
     "current_context",
     "dump",
     "empty",
+    "entries",
     "entry",
     "mark_of",
+    "name_of",
     "names",
     "only_entry",
     "only_name",
@@ -98,6 +101,11 @@ def names(root: Root, section: str) -> list[str]:
     return [_name(item) for item in _items(root, section)]
 
 
+def entries(root: Root, section: str) -> list[Entry]:
+    """Return a section's entries."""
+    return _items(root, section)
+
+
 def entry(root: Root | None, section: str, name: str) -> Entry | None:
     """Return an entry by its name, or None."""
     if root is None:
@@ -163,8 +171,18 @@ def mark_of(item: Entry) -> Mark | None:
             for extension in _sequence(extensions):
                 inside = _get(extension, "extension")
                 if _name(extension) == EXTENSION and isinstance(inside, yaml.MappingNode):
-                    return Mark(_text(_get(inside, "cluster-id")), _text(_get(inside, "name")))
+                    return Mark.read({_text(key): _text(value) for key, value in inside.value})
     return None
+
+
+def ca_of(cluster: Entry) -> str:
+    """Return a cluster's CA as it is spelled in base64; empty where it is elsewhere, or missing."""
+    return _text(_get(_get(cluster, "cluster"), "certificate-authority-data"))
+
+
+def name_of(item: Entry) -> str:
+    """Return an entry's name."""
+    return _name(item)
 
 
 def user_of(context: Entry) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -24,8 +26,10 @@ from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.grants import binding_name
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
+from cse_client.model.identity import ClusterIdentity
 
 PLACE = Mark("id-1", "demo@acme-vdc1")
+IDENTITY = ClusterIdentity("vcd.example.com", "acme", "v-1", "demo@acme-vdc1")
 DAY = 86400.0
 
 
@@ -186,9 +190,16 @@ users:
 
 
 def test_what_kubeadm_wrote_gets_our_names() -> None:
-    text = with_our_names(KUBEADMS, "demo@acme-vdc1", KubeconfigSpec())
+    text = with_our_names(KUBEADMS, IDENTITY, KubeconfigSpec())
     found = yaml.safe_load(text)
-    extensions = [{"name": "cse-client", "extension": {"cluster-id": "", "name": "demo@acme-vdc1"}}]
+    mark = {
+        "name": "demo@acme-vdc1",
+        "host": "vcd.example.com",
+        "org": "acme",
+        "vapp": "v-1",
+        "ca": hashlib.sha256(b"A").hexdigest(),
+    }
+    extensions = [{"name": "cse-client", "extension": mark}]
     assert found == {
         "apiVersion": "v1",
         "kind": "Config",
@@ -224,12 +235,16 @@ def test_what_kubeadm_wrote_gets_our_names() -> None:
         ],
         "current-context": "demo@acme-vdc1",
     }
-    assert with_our_names(text, "other", KubeconfigSpec()) == text
+    # a mark that a server's kubeconfig brings along is not believed
+    other = replace(IDENTITY, name="other@acme-vdc1", vapp="v-2")
+    again = yaml.safe_load(with_our_names(text, other, KubeconfigSpec()))
+    assert again["contexts"][0]["name"] == "other@acme-vdc1"
+    assert again["contexts"][0]["context"]["extensions"][0]["extension"]["vapp"] == "v-2"
 
 
 def test_another_address_for_what_kubeadm_wrote() -> None:
     spec = KubeconfigSpec(context="mine", endpoint="outside:8443")
-    found = yaml.safe_load(with_our_names(KUBEADMS, "demo@acme-vdc1", spec))
+    found = yaml.safe_load(with_our_names(KUBEADMS, IDENTITY, spec))
     cluster = found["clusters"][0]["cluster"]
     assert (cluster["server"], cluster["tls-server-name"]) == ("https://outside:8443", "10.0.0.5")
     assert (found["current-context"], found["contexts"][0]["name"]) == ("mine", "mine")
@@ -241,7 +256,7 @@ def test_another_address_for_what_kubeadm_wrote() -> None:
 )
 def test_no_kubeconfig_from_a_server(text: str) -> None:
     with pytest.raises(CseError, match="is none"):
-        with_our_names(text, "demo@acme-vdc1", KubeconfigSpec())
+        with_our_names(text, IDENTITY, KubeconfigSpec())
 
 
 def test_without_the_ca_key_nothing_is_signed() -> None:

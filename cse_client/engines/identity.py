@@ -1,0 +1,49 @@
+"""Which cluster is which: read from VCD, and never from what a vApp says of itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cse_client.kube.kubeconfig.document import context_name
+from cse_client.model.identity import ClusterIdentity
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+__all__ = ["identify", "is_gone"]
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+
+
+def identify(
+    gateway: Gateway, *, cluster: str, vdc: str, org: str, vapp: str = "", cluster_id: str = ""
+) -> ClusterIdentity:
+    """Return a cluster's identity.
+
+    `org` is the organization's name as VCD spells it where the identity's name is to be shown or
+    written. `vapp` is the vApp's id or address, or an entity's id; anything else counts as unknown.
+    """
+    return ClusterIdentity(
+        host=gateway.host,
+        org=org,
+        vapp=_uuid(vapp),
+        name=context_name(cluster, org, vdc),
+        cluster_id=cluster_id,
+    )
+
+
+def is_gone(gateway: Gateway, identity: ClusterIdentity) -> bool:
+    """Say whether a cluster is known to exist no more; one request.
+
+    False where that cannot be asked: it is another VCD's, or its vApp is not known. A vApp that
+    this user may not see any more counts as gone, since VCD answers the same for both.
+    """
+    if identity.host != gateway.host or not _uuid(identity.vapp):
+        return False
+    return gateway.gone(gateway.vapp_href(identity.vapp))
+
+
+def _uuid(reference: str) -> str:
+    found = _UUID.search(reference)
+    return found.group().lower() if found else ""
