@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 #: Bytes of one answer, after decompression. The largest that VCD has reason to give is a vApp of
 #: 128 VMs (its own limit) with their customization scripts, about 10 MiB.
-MOST_BYTES = 32 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 #: Elements and attributes of an XML answer, or values of a JSON one: what they cost in memory does
 #: not depend on the number of bytes.
 MOST_MARKS = 1_000_000

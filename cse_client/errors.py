@@ -103,6 +103,7 @@ class VcdFault(CseError):
 
     `outcome_unknown`: a change was sent and no answer came back, so look before sending it again.
     `repeatable`: the request never reached VCD (or was turned away), so it may be sent again.
+    `lasting`: trying again or waiting does not help: a stranger answers, or too much.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class VcdFault(CseError):
         request_id: str = "",
         outcome_unknown: bool = False,
         repeatable: bool = False,
+        lasting: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
@@ -122,6 +124,7 @@ class VcdFault(CseError):
         self.request_id = request_id
         self.outcome_unknown = outcome_unknown
         self.repeatable = repeatable
+        self.lasting = lasting
 
 
 class TaskFailed(VcdFault):

@@ -14,6 +14,7 @@ from typing import Any
 
 from lxml import etree
 
+from cse_client import bounds
 from cse_client.errors import CseError, SessionInvalid
 from cse_client.model import Network
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
@@ -38,7 +39,7 @@ def record_text(network_id: str, ranges: tuple[AddressRange, ...]) -> str:
 def parse_record(value: str) -> tuple[str, tuple[AddressRange, ...]]:
     """Read a reservation: the network's id and the ranges; nothing where it is damaged."""
     try:
-        raw = json.loads(value)
+        raw = bounds.load_json(value)
         ranges = tuple(AddressRange.of(*one.split("-")) for one in raw["ranges"])
         return str(raw["network"]), ranges
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -67,7 +68,8 @@ def plan(transport: Transport, network: Network) -> AddressPlan:
     Raises:
         NotFound, Refused: the network cannot be read.
     """
-    root = transport.get(network.href, Action(f"read network '{network.name}'"))
+    action = Action(f"read network '{network.name}'")
+    root = transport.get(network.href, action, "OrgVdcNetwork")
     scope = root.find("{*}Configuration/{*}IpScopes/{*}IpScope")
     unknown = []
     allocated = _allocated(transport, root, network)
@@ -113,7 +115,7 @@ def _allocated(
         return None
     action = Action(f"read the addresses in use in network '{network.name}'")
     try:
-        answer = transport.get(href, action)
+        answer = transport.get(href, action, "AllocatedIpAddresses")
     except SessionInvalid:
         raise
     except CseError:
@@ -145,7 +147,7 @@ def _dhcp(
     if answer.status == _NOT_FOUND:
         return told
     try:
-        value = json.loads(answer.text) if answer.status == _OK else None
+        value = bounds.load_json(answer.text) if answer.status == _OK else None
     except ValueError:
         value = None
     return told + _json_ranges(value) if isinstance(value, dict) else told or None

@@ -15,6 +15,7 @@ from dataclasses import asdict, fields
 
 from lxml import etree
 
+from cse_client import bounds
 from cse_client.errors import Conflict, NotFound
 from cse_client.model import Template, TemplateFacts
 from cse_client.vcd import queries
@@ -72,7 +73,7 @@ def facts_text(facts: TemplateFacts) -> str:
 def read_facts(text: str) -> TemplateFacts:
     """Read a metadata entry; what cannot be read is unknown, never an error."""
     try:
-        document = json.loads(text)
+        document = bounds.load_json(text)
     except ValueError:
         return TemplateFacts()
     if not isinstance(document, dict):

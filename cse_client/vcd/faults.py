@@ -10,16 +10,16 @@ Minor error codes and texts: recorded VCD answers; pyvcloud:pyvcloud/vcd/client.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import requests
 from lxml import etree
 
+from cse_client import bounds
+from cse_client.bounds import OutOfBounds
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -29,23 +29,25 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.model import Session
+from cse_client.vcd import reading
 
 __all__ = [
-    "UNTRUSTED",
+    "LATE",
     "Action",
     "EntityBusy",
     "Said",
     "clean",
-    "from_exception",
     "from_reply",
     "login_line",
+    "not_vcd",
     "offered_versions",
+    "out_of_bounds",
     "read_error",
     "version_key",
 ]
 
-#: Our own code of a certificate that cannot be verified; trying again does not help.
-UNTRUSTED = "UNTRUSTED_CERTIFICATE"
+#: Our own code of an answer that took too long.
+LATE = "LATE"
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _REQUEST_ID = re.compile(rf"\[\s*(?P<id>{_UUID}(?:-[0-9A-Za-z]+)*)\s*\]\s*")
@@ -59,7 +61,7 @@ _MAX_TEXT = 700
 
 _TOO_MANY_REQUESTS = 429
 _PROVIDERS_TROUBLE = "if it happens again, tell your provider the time and the request"
-_WAY_BROKE_OFF = "check the network and the VPN, then run the same command again"
+_PROXY_BETWEEN = "is a proxy in between? (HTTPS_PROXY, NO_PROXY)"
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def from_reply(
     if status == requests.codes.not_acceptable:
         return version_refused(session, offered_versions(body.decode("utf-8", "replace")))
     if said is None:
-        return _not_from_vcd(status, content_type, request_id, action)
+        return _not_from_vcd(status, body, content_type, request_id, action)
     if status == requests.codes.forbidden:
         return _forbidden(said, action)
     if status == requests.codes.not_found:
@@ -196,12 +198,9 @@ def _said(body: bytes, content_type: str, request_id: str) -> Said | None:
     text = body.strip()
     if text.startswith(b"{"):
         return _said_in_json(text, request_id)
-    if not text.startswith(b"<") or "html" in content_type.lower():
-        return None
     try:
-        parser = etree.XMLParser(resolve_entities=False, no_network=True)
-        root = etree.fromstring(text, parser)
-    except etree.XMLSyntaxError:
+        root = reading.read_xml(body)
+    except ValueError:
         return None
     if etree.QName(root).localname != "Error":
         return None
@@ -210,10 +209,8 @@ def _said(body: bytes, content_type: str, request_id: str) -> Said | None:
 
 
 def _said_in_json(text: bytes, request_id: str) -> Said | None:
-    import json
-
     try:
-        document: Any = json.loads(text)
+        document: Any = bounds.load_json(text)
     except ValueError:
         return None
     if not isinstance(document, dict):
@@ -261,24 +258,34 @@ def _refusal(status: int, said: Said, action: Action) -> CseError:
     )
 
 
-def _not_from_vcd(status: int, content_type: str, request_id: str, action: Action) -> CseError:
-    """Make the error for an answer without VCD's error body: empty, HTML, or anything else."""
-    if status == requests.codes.forbidden:
+def _not_from_vcd(
+    status: int,
+    body: bytes,
+    content_type: str,
+    request_id: str,
+    action: Action,
+) -> CseError:
+    """Make the error for an answer without VCD's error body: empty, HTML, or anything else.
+
+    A page of HTML is never VCD's word that something is missing or forbidden.
+    """
+    page = reading.is_html(body, content_type)
+    if status == requests.codes.forbidden and not page:
         return _forbidden(Said(request_id=request_id), action)
-    if status == requests.codes.not_found and action.missing:
+    if status == requests.codes.not_found and action.missing and not page:
         return NotFound(f"{action.missing} not found")
     what = f"HTTP {status} with an empty body"
     hint = ""
-    if content_type:
-        kind = content_type.partition(";")[0]
+    if body.strip() or content_type:
+        kind = content_type.partition(";")[0] or reading.what_it_is(body)
         what = f"HTTP {status} and {kind}, which is not a VCD answer"
-        hint = "is a proxy in between? (HTTPS_PROXY, NO_PROXY)"
+        hint = _PROXY_BETWEEN
     return VcdFault(
         f"cannot {action.doing}: got {what}",
         hint=hint,
         status=status,
         request_id=request_id,
-        outcome_unknown=action.changes and not 300 <= status < 500,  # noqa: PLR2004
+        outcome_unknown=action.changes and not 400 <= status < 500,  # noqa: PLR2004
         repeatable=status == _TOO_MANY_REQUESTS,
     )
 
@@ -289,85 +296,25 @@ def _sentence(subject: str, said: Said, default: str = "") -> str:
     return f"{sentence} (request {said.request_id})" if said.request_id else sentence
 
 
-def from_exception(error: Exception, action: Action, session: Session) -> CseError:
-    """Translate what `requests` or lxml raised; never quotes the request itself."""
-    host = session.host
-    start = f"cannot {action.doing}: "
-    if isinstance(error, requests.exceptions.SSLError):
-        return _tls_fault(error, start, session)
-    if isinstance(error, requests.exceptions.ConnectionError):
-        # ProxyError and ConnectTimeout are among them.
-        return _connection_fault(error, start, action, host)
-    if isinstance(error, requests.exceptions.Timeout):
-        return VcdFault(
-            start + f"{host} did not answer in time",
-            hint=_WAY_BROKE_OFF,
-            outcome_unknown=action.changes,
-        )
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
-        return VcdFault(start + f"{host} is no valid host name", hint=login_line(session))
-    if not isinstance(error, requests.exceptions.RequestException) and isinstance(error, OSError):
-        return _no_ca_file(error, start)
+def not_vcd(what: str, action: Action, session: Session, status: int) -> VcdFault:
+    """Make the error for an answer that is not VCD's; `what` describes it."""
     return VcdFault(
-        start + f"talking to {host} failed ({type(error).__name__})",
+        f"cannot {action.doing}: {session.host} does not answer like VMware Cloud Director"
+        f" ({what})",
+        hint=f"check the host name; {_PROXY_BETWEEN}",
+        status=status,
         outcome_unknown=action.changes,
+        lasting=True,
     )
 
 
-def _no_ca_file(error: OSError, start: str) -> VcdFault:
-    """Explain what `requests` raises before it sends anything: the CA file cannot be read."""
-    named = [
-        f"{variable}={os.environ[variable]}"
-        for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-        if os.environ.get(variable) and not Path(os.environ[variable]).exists()
-    ]
-    if not named:
-        return VcdFault(start + f"{error.strerror or type(error).__name__}")
+def out_of_bounds(
+    error: OutOfBounds, action: Action, session: Session, status: int = 0
+) -> VcdFault:
+    """Make the error for an answer that exceeds a bound."""
     return VcdFault(
-        start + f"the file of trusted certificates does not exist ({', '.join(named)})",
-        hint="set the variable to a file that exists, or unset it",
-        code=UNTRUSTED,
-    )
-
-
-def _tls_fault(error: Exception, start: str, session: Session) -> VcdFault:
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" not in text and "doesn't match" not in text:
-        return VcdFault(start + f"no TLS connection to {session.host}", repeatable=True)
-    found = re.search(r"certificate verify failed: ([^(\"']*)", text)
-    reason = found.group(1).strip() if found else "it does not match"
-    return VcdFault(
-        start + f"the TLS certificate of {session.host} cannot be verified: {reason}",
-        hint="name its CA file in REQUESTS_CA_BUNDLE, or log in with `vcd login -i`",
-        code=UNTRUSTED,
-    )
-
-
-def _connection_fault(error: Exception, start: str, action: Action, host: str) -> VcdFault:
-    if isinstance(error, requests.exceptions.ProxyError):
-        return VcdFault(
-            start + f"the proxy on the way to {host} does not work",
-            hint="check HTTPS_PROXY and NO_PROXY",
-            repeatable=True,
-        )
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return VcdFault(start + f"{host} does not accept connections in time", repeatable=True)
-    text = str(error)
-    if "NameResolutionError" in text or "getaddrinfo" in text or "Name or service" in text:
-        return VcdFault(
-            start + f"the host name {host} cannot be resolved",
-            hint="check the name, the DNS and the VPN",
-            repeatable=True,
-        )
-    if "NewConnectionError" in text or "Connection refused" in text:
-        reason = "the connection was refused" if "refused" in text else "no connection"
-        return VcdFault(
-            start + f"{host} cannot be reached: {reason}",
-            hint="check the host name, the network and the VPN",
-            repeatable=True,
-        )
-    return VcdFault(
-        start + f"the connection to {host} broke off",
-        hint=_WAY_BROKE_OFF,
+        f"cannot {action.doing}: the answer of {session.host} {error}",
+        status=status,
         outcome_unknown=action.changes,
+        lasting=True,
     )

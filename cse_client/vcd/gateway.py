@@ -83,7 +83,7 @@ class Gateway(Tenancy):
             NotFound: it is gone, or hidden.
         """
         action = Action("read the vApp", missing="the vApp")
-        root = self._transport.get(href, action)
+        root = self._transport.get(href, action, "VApp")
         # kept apart from the model, which is shown and logged; they save a request a script
         self._scripts = documents.customization_scripts(root)
         return documents.vapp(root)
@@ -105,7 +105,7 @@ class Gateway(Tenancy):
     def vapp_metadata(self, href: str) -> dict[str, str]:
         """Read the GENERAL metadata of a vApp (or of anything); one request."""
         action = Action("read the metadata", missing="the vApp")
-        return documents.metadata(self._transport.get(f"{href}/metadata", action))
+        return documents.metadata(self._transport.get(f"{href}/metadata", action, "Metadata"))
 
     def gone(self, href: str) -> bool:
         """Say whether an entity that was there is no more (403 or 404 on a known address)."""
@@ -141,7 +141,8 @@ class Gateway(Tenancy):
 
     def vm(self, href: str) -> Vm:
         """Read one VM with its ExtraConfig, where this user may see it; one request."""
-        return documents.vm(self._transport.get(href, Action("read the VM", missing="the VM")))
+        action = Action("read the VM", missing="the VM")
+        return documents.vm(self._transport.get(href, action, "Vm"))
 
     def user_urns(self, names: Sequence[str], org: str = "") -> dict[str, str]:
         """Return the ids of an organization's users, by name. Raises NotFound, see `users`."""
@@ -150,7 +151,7 @@ class Gateway(Tenancy):
     def task(self, href: str) -> Task:
         """Read a task once; a failing way to VCD is the caller's to bear."""
         action = Action("read the task", missing=f"the task {href.rsplit('/', 1)[-1]}")
-        return documents.task(self._transport.get(href, action, patient=False))
+        return documents.task(self._transport.get(href, action, "Task", patient=False))
 
     def vapp_href(self, uuid: str) -> str:
         """Return the address of a vApp by its UUID."""
@@ -182,9 +183,9 @@ class Gateway(Tenancy):
         action = Action(f"create vApp '{name}'", right=_CREATE, changes=True)
         body = bodies.compose(name, description, network)
         reply = self._transport.post(url, body, bodies.COMPOSE, action)
-        if reply.root is None:
+        if reply.root is None or etree.QName(reply.root).localname != "VApp":
             raise VcdFault(
-                f"cannot {action.doing}: got an empty answer",
+                f"cannot tell whether VCD did it ({action.doing}): it answered without a vApp",
                 status=reply.status,
                 outcome_unknown=True,
             )
@@ -379,7 +380,7 @@ class Gateway(Tenancy):
             NotFound: the vApp holds no such VM.
         """
         action = Action("read the vApp", missing="the vApp")
-        root = self._transport.get(vapp_href, action)
+        root = self._transport.get(vapp_href, action, "VApp")
         present = {vm.get("href"): vm for vm in documents.children(root, "Children/Vm")}
         result = []
         for change in changes:
@@ -408,7 +409,8 @@ class Gateway(Tenancy):
         return self._section(vm.get("href") or "", name[0].lower() + name[1:])
 
     def _section(self, vm_href: str, name: str) -> etree._Element:
-        return self._transport.get(f"{vm_href}/{name}/", Action(f"read the VM's {name}"))
+        action = Action(f"read the VM's {name}")
+        return self._transport.get(f"{vm_href}/{name}/", action, name[0].upper() + name[1:])
 
     def _post(self, url: str, body: etree._Element | None, media_type: str, action: Action) -> Task:
         return _task_of(self._transport.post(url, body, media_type, action).root, action)

@@ -14,7 +14,7 @@ from typing import Any
 
 from lxml import etree
 
-from cse_client.errors import CseError, NotFound, Refused, SessionInvalid
+from cse_client.errors import CseError, NotFound, Refused, SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Vdc
 from cse_client.vcd import queries
 from cse_client.vcd.documents import VdcDocument, children, number, text
@@ -54,7 +54,9 @@ def details(transport: Transport, network: Network) -> Network:
     Two requests: the document, and the addresses in use where no counts are known.
     """
     try:
-        root = transport.get(network.href, Action(f"read network '{network.name}'"))
+        root = transport.get(
+            network.href, Action(f"read network '{network.name}'"), "OrgVdcNetwork"
+        )
     except SessionInvalid:
         raise
     except (NotFound, Refused):
@@ -152,7 +154,7 @@ def _by_document(transport: Transport, name: str, href: str) -> Network:
     """Read a network that the query did not show; unreadable ones count as routed, unknown."""
     bare = Network(name=name, href=href, fence=Fence.ROUTED)
     try:
-        root = transport.get(href, Action(f"read network '{name}'"))
+        root = transport.get(href, Action(f"read network '{name}'"), "OrgVdcNetwork")
     except SessionInvalid:
         raise
     except (NotFound, Refused):
@@ -170,9 +172,8 @@ def _addresses_in_use(transport: Transport, root: etree._Element, network: Netwo
     if not href:
         return None
     try:
-        answer = transport.get(
-            href, Action(f"read the addresses in use in network '{network.name}'")
-        )
+        action = Action(f"read the addresses in use in network '{network.name}'")
+        answer = transport.get(href, action, "AllocatedIpAddresses")
     except SessionInvalid:
         raise
     except CseError:
@@ -217,7 +218,9 @@ def _nsxt_snat(transport: Transport, edge_href: str, network: Network) -> bool:
     urn = f"urn:vcloud:gateway:{_id(edge_href)}"
     url = f"{transport.cloudapi}/1.0.0/edgeGateways/{urn}/nat/rules?pageSize=128"
     answer = transport.get_json(url, Action("read the NAT rules", right=_VIEW_NAT))
-    rules: list[Any] = answer.get("values") or [] if isinstance(answer, dict) else []
+    rules = answer.get("values")
+    if not isinstance(rules, list):
+        raise VcdFault("the answer has no list of rules")
     return any(_nsxt_rule_covers(rule, network) for rule in rules if isinstance(rule, dict))
 
 
@@ -246,17 +249,16 @@ def _in_cloudapi(transport: Transport, network: Network) -> dict[str, Any]:
     """Read the network's JSON document; empty where this VCD or this user has none."""
     url = f"{transport.cloudapi}/1.0.0/orgVdcNetworks/urn:vcloud:network:{_id(network.href)}"
     try:
-        answer = transport.get_json(url, Action(f"read network '{network.name}'"))
+        return transport.get_json(url, Action(f"read network '{network.name}'"))
     except SessionInvalid:
         raise
     except CseError:
         return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def _nsxv_snat(transport: Transport, edge_href: str, network: Network) -> bool:
     url = f"{transport.origin}/network/edges/{_id(edge_href)}/nat/config"
-    root = transport.get(url, Action("read the NAT rules", right=_VIEW_NAT))
+    root = transport.get(url, Action("read the NAT rules", right=_VIEW_NAT), "nat")
     if text(root, "enabled") == "false":
         return False
     for rule in children(root, "natRules/natRule"):

@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from cse_client.bounds import OutOfBounds, Pages
 from cse_client.errors import VcdFault
 from cse_client.model import StorageProfile, VAppRecord, Vm
 from cse_client.vcd.documents import children, number, truth
-from cse_client.vcd.faults import Action, version_key
+from cse_client.vcd.faults import Action, out_of_bounds, version_key
 from cse_client.vcd.transport import Transport
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "vapp_record",
     "vm_record",
 ]
+
+_RESULT = "QueryResultRecords"
 
 #: VCD gives at most this many records a page, and 25 unless asked.
 PAGE_SIZE = 128
@@ -102,8 +105,13 @@ def records(
 ) -> Iterator[etree._Element]:
     """Yield the records of a query, page by page; one request for every 128."""
     url = address(transport, kind, conditions=conditions, raw=raw, fields=fields)
+    pages = Pages()
     while url:
-        page = transport.get(url, action)
+        try:
+            pages.visit(url)
+        except OutOfBounds as error:
+            raise out_of_bounds(error, action, transport.session) from None
+        page = transport.get(url, action, _RESULT)
         url = ""
         for one in page.iterchildren("{*}*"):
             if etree.QName(one).localname != "Link":
@@ -120,7 +128,8 @@ def total(
     conditions: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Count the records of a query with one small request."""
-    page = transport.get(address(transport, kind, conditions=conditions, page_size=1), action)
+    url = address(transport, kind, conditions=conditions, page_size=1)
+    page = transport.get(url, action, _RESULT)
     count = number(page.get("total"))
     if count is None:
         raise VcdFault(f"cannot {action.doing}: the answer has no total")

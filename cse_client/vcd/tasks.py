@@ -180,7 +180,7 @@ def change(
 
 def _may_pass(fault: VcdFault) -> bool:
     """Say whether what happened may not happen again: no answer, or a server in trouble."""
-    return fault.outcome_unknown or fault.status >= 500  # noqa: PLR2004
+    return not fault.lasting and (fault.outcome_unknown or fault.status >= 500)  # noqa: PLR2004
 
 
 class _Watched:
@@ -199,7 +199,7 @@ class _Watched:
             if self._silent_since is None:
                 self._silent_since = now
             passing = fault.status == 0 or fault.status >= 500 or fault.repeatable  # noqa: PLR2004
-            if not passing or now - self._silent_since > _PATIENCE:
+            if not passing or fault.lasting or now - self._silent_since > _PATIENCE:
                 fault.notes.append(_goes_on(self.task))
                 raise
         except CseError as error:

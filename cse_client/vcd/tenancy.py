@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,7 +9,8 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from cse_client.errors import Conflict, NotFound, Refused, VcdFault
+from cse_client import bounds
+from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.model import (
     Capacity,
     Network,
@@ -92,11 +92,8 @@ class Tenancy:
         """Read the session's document, unless it is known already; see `open`."""
         if self._known_session is None:
             transport = self._transport
-            document = transport.get(f"{transport.api}/session", Action("open the session"))
-            if etree.QName(document).localname != "Session":
-                host = transport.session.host
-                raise VcdFault(f"{host} does not answer like VMware Cloud Director")
-            self._learn(document)
+            action = Action("open the session")
+            self._learn(transport.get(f"{transport.api}/session", action, "Session"))
 
     def _learn(self, session_document: etree._Element) -> None:
         self._known_session = session_document
@@ -264,7 +261,8 @@ class Tenancy:
         known = self._vdc_documents.get(vdc.href)
         if known is None:
             missing = f"VDC '{vdc.name}'"
-            root = self._transport.get(vdc.href, Action(f"read {missing}", missing=missing))
+            action = Action(f"read {missing}", missing=missing)
+            root = self._transport.get(vdc.href, action, "Vdc", "AdminVdc")
             known = documents.vdc(root)
             self._vdc_documents[vdc.href] = known
         return known
@@ -333,7 +331,8 @@ class Tenancy:
             Conflict: the template is still being uploaded or copied.
         """
         missing = f"template '{template.item}' in catalog '{template.catalog}'"
-        root = self._transport.get(template.href, Action(f"read {missing}", missing=missing))
+        action = Action(f"read {missing}", missing=missing)
+        root = self._transport.get(template.href, action, "VAppTemplate")
         reason = documents.template_ready(root, template)
         if reason:
             raise Conflict(reason)
@@ -367,7 +366,7 @@ class Tenancy:
 
 def _cse_version(text: str) -> str:
     with suppress(ValueError):
-        document = json.loads(text)
+        document = bounds.load_json(text)
         if isinstance(document, dict):
             return str(document.get("version") or "")
     return ""

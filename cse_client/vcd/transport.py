@@ -1,60 +1,60 @@
-"""HTTP to one VCD: the only place that touches pyvcloud's client and `requests`.
+"""HTTP to one VCD: requests, tries and errors; `wire` sends, `reading` judges what came.
 
-pyvcloud's client brings the headers and the API version. Three of its habits are kept away here:
-it has no time-outs, it logs bodies and tokens (vcd-cli asks for that), and it parses every error
-body as XML, so that a proxy's HTML page ends in a parser error
-(pyvcloud:pyvcloud/vcd/client.py `_do_request_prim`, `_response_code_to_exception`).
+pyvcloud's client brings the headers and the API version. Four of its habits are kept away here:
+it has no time-outs, it follows redirects, it logs bodies and tokens (vcd-cli asks for that), and it
+parses every error body as XML, so that a proxy's HTML page ends in a parser error
+(pyvcloud:pyvcloud/vcd/client.py `_do_request_prim`, `_response_code_to_exception`). None of its
+own requests (login, versions, uploads) is used.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import requests
 import urllib3
 from lxml import etree
 from pyvcloud.vcd.client import Client
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
+from cse_client.bounds import OutOfBounds
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
-from cse_client.vcd import faults
+from cse_client.vcd import faults, reading, unanswered
 from cse_client.vcd.clock import Clock
 from cse_client.vcd.faults import Action
+from cse_client.vcd.reading import NotVcd
+from cse_client.vcd.wire import Wire
 
 __all__ = ["Answer", "Reply", "Transport"]
 
-#: Seconds to connect, and between two pieces of an answer. VCD checks a recompose of a hundred
-#: VMs before it answers, so a change may be silent for longer than a read.
-_CONNECT = 10.0
-_READ = 60.0
-_READ_AFTER_CHANGE = 180.0
+_Document = TypeVar("_Document")
 
 #: A read is tried this often when the way to VCD fails, with growing pauses in between; less often
 #: when nothing listens there at all, which is a wrong host name more often than a passing fault.
 _TRIES = 6
 _TRIES_UNREACHABLE = 3
 _TRIES_FAILING = 3
+_TRIES_LATE = 2
 _FIRST_PAUSE = 0.3
 _LONGEST_PAUSE = 5.0
 _LONGEST_WISH = 30.0
 _TRY_AGAIN = (429, 502, 503, 504)
 
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+#: What sending a request may raise. Also a plain OSError: requests raises one for a CA file that is
+#: not there.
+_BROKEN = (OSError, urllib3.exceptions.HTTPError, OutOfBounds)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A successful answer. `root` is None where the body is empty or was not asked for as XML."""
+    """A successful answer to a change. `root` is None where the body is empty."""
 
     status: int
     root: etree._Element | None
-    text: str = ""
     location: str = ""
 
 
@@ -72,37 +72,6 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
-class _BoundedAdapter(HTTPAdapter):
-    """Gives every request a time-out, whoever sends it."""
-
-    def send(  # type: ignore[no-untyped-def]  # the signature is the base class's affair
-        self, request: requests.PreparedRequest, *args: Any, **options: Any
-    ):
-        if options.get("timeout") is None:
-            read = _READ if request.method in ("GET", "HEAD") else _READ_AFTER_CHANGE
-            options["timeout"] = (_CONNECT, read)
-        return super().send(request, *args, **options)
-
-
-class _Token(AuthBase):
-    """Puts the token on each request.
-
-    As `auth` and not as a header, because `requests` would otherwise replace it by what a
-    ~/.netrc holds for the host.
-    """
-
-    def __init__(self, token: str, *, is_jwt: bool) -> None:
-        self._token = token
-        self._is_jwt = is_jwt
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._is_jwt:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        else:
-            request.headers["x-vcloud-authorization"] = self._token
-        return request
-
-
 class Transport:
     """Requests to one VCD with one session's token and API version.
 
@@ -117,10 +86,6 @@ class Transport:
         self.requests_sent = 0
         self.as_administrator = False
         self._wished_pause = 0.0
-        self._http = requests.Session()
-        self._http.auth = _Token(session.token, is_jwt=session.is_jwt)
-        for scheme in ("https://", "http://"):
-            self._http.mount(scheme, _BoundedAdapter())
         if not session.verify:
             # The command that starts us warns once; once per request would drown the output.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -133,6 +98,7 @@ class Transport:
             log_headers=False,
             log_bodies=False,
         )
+        self._http = Wire(self.origin, session.token, is_jwt=session.is_jwt)
 
     @property
     def api(self) -> str:
@@ -153,26 +119,22 @@ class Transport:
         """Let go of the connections."""
         self._http.close()
 
-    def get(self, url: str, action: Action, *, patient: bool = True) -> etree._Element:
-        """Read an XML document. Not `patient`: one try only, for callers with a loop of their own.
+    def get(self, url: str, action: Action, *roots: str, patient: bool = True) -> etree._Element:
+        """Read an XML document whose root element has one of the local names `roots`.
+
+        No name stands for every document of VCD's. Not `patient`: one try only, for callers with
+        a loop of their own.
 
         Raises:
             CseError: NotFound, Refused, SessionInvalid or VcdFault, see `faults`.
         """
-        reply = self._read(url, action, "", patient=patient)
-        if reply.root is None:
-            raise VcdFault(f"cannot {action.doing}: got an empty answer", status=reply.status)
-        return reply.root
+        return self._read(
+            url, action, "", lambda content: reading.read_xml(content, roots), patient
+        )
 
-    def get_json(self, url: str, action: Action) -> Any:
-        """Read a JSON document."""
-        reply = self._read(url, action, "application/json", patient=True)
-        try:
-            return json.loads(reply.text)
-        except ValueError as error:
-            raise VcdFault(
-                f"cannot {action.doing}: got something that is no JSON", status=reply.status
-            ) from error
+    def get_json(self, url: str, action: Action) -> dict[str, Any]:
+        """Read a JSON document, which is an object."""
+        return self._read(url, action, "application/json", reading.read_json, patient=True)
 
     def post(
         self,
@@ -200,7 +162,7 @@ class Transport:
         """
         action = Action(f"read {url}")
         response = self._exchange("GET", url, action, accept=accept)
-        return response.status_code, response.headers.get("Content-Type", ""), response.text
+        return response.status_code, response.headers.get("Content-Type", ""), _text(response)
 
     def ask_json(
         self,
@@ -230,30 +192,32 @@ class Transport:
             sent["Content-Type"] = "application/json"
         try:
             response = self._http.request(
-                method,
-                url,
-                params=query,
-                data=data,
-                headers=sent,
-                verify=self.session.verify,
-                allow_redirects=False,
+                method, url, params=query, data=data, headers=sent, verify=self.session.verify
             )
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            raise faults.from_exception(error, action, self.session) from error
+        except _BROKEN as error:
+            raise unanswered.from_exception(error, action, self.session) from error
         return Answer(
             response.status_code,
             response.headers.get("Content-Type", ""),
-            response.text,
+            _text(response),
             {name.lower(): value for name, value in response.headers.items()},
         )
 
-    def _read(self, url: str, action: Action, accept: str, *, patient: bool) -> Reply:
+    def _read(
+        self,
+        url: str,
+        action: Action,
+        accept: str,
+        understand: Callable[[bytes], _Document],
+        patient: bool = True,
+    ) -> _Document:
         pause = _FIRST_PAUSE
         tries = 0
         while True:
             tries += 1
             try:
-                return self._send("GET", url, action, accept=accept)
+                response = self._good("GET", url, action, accept=accept)
+                return self._understood(response, action, understand)
             except VcdFault as fault:
                 if not patient or tries >= _tries_for(fault):
                     raise
@@ -268,26 +232,47 @@ class Transport:
         *,
         body: etree._Element | None = None,
         media_type: str = "",
-        accept: str = "",
     ) -> Reply:
+        """Send a change; its answer is empty or a document of VCD's."""
+        response = self._good(method, url, action, body=body, media_type=media_type)
+        location = response.headers.get("Location", "")
+        if not response.content.strip():
+            return Reply(response.status_code, None, location)
+        root = self._understood(response, action, reading.read_xml)
+        return Reply(response.status_code, root, location)
+
+    def _good(
+        self,
+        method: str,
+        url: str,
+        action: Action,
+        *,
+        body: etree._Element | None = None,
+        media_type: str = "",
+        accept: str = "",
+    ) -> requests.Response:
+        """Send a request and return its answer when that is a success."""
         response = self._exchange(
             method, url, action, body=body, media_type=media_type, accept=accept
         )
-        status = response.status_code
-        content_type = response.headers.get("Content-Type", "")
-        if status not in (200, 201, 202, 204):
+        if response.status_code not in (200, 201, 202, 204):
             raise self._refused(response, action)
-        if accept or not response.content.strip():
-            text = response.text if accept else ""
-            return Reply(status, None, text, response.headers.get("Location", ""))
+        return response
+
+    def _understood(
+        self,
+        response: requests.Response,
+        action: Action,
+        understand: Callable[[bytes], _Document],
+    ) -> _Document:
+        """Return what an answer says. Raises VcdFault when it is not VCD's."""
+        status = response.status_code
         try:
-            root = etree.fromstring(response.content, _PARSER)
-        except etree.XMLSyntaxError as error:
-            fault = faults.from_reply(
-                status, response.content, content_type or "unknown", "", action, self.session
-            )
-            raise fault from error
-        return Reply(status, root, "", response.headers.get("Location", ""))
+            return understand(response.content)
+        except NotVcd as error:
+            raise faults.not_vcd(str(error), action, self.session, status) from error
+        except OutOfBounds as error:
+            raise faults.out_of_bounds(error, action, self.session, status) from error
 
     def _refused(self, response: requests.Response, action: Action) -> CseError:
         error = faults.from_reply(
@@ -326,11 +311,9 @@ class Transport:
     def _versions_document(self) -> etree._Element:
         action = Action("read the API versions")
         response = self._exchange("GET", f"{self.api}/versions", action, accept="*/*")
-        try:
-            return etree.fromstring(response.content, _PARSER)
-        except etree.XMLSyntaxError as error:
-            message = f"{self.session.host} does not answer like VMware Cloud Director"
-            raise VcdFault(message, status=response.status_code) from error
+        return self._understood(
+            response, action, lambda content: reading.read_xml(content, ("SupportedVersions",))
+        )
 
     def _exchange(
         self,
@@ -357,19 +340,25 @@ class Transport:
                     accept_type=accept or None,
                 ),
             )
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            # Also a plain OSError: requests raises one for a CA file that is not there.
-            raise faults.from_exception(error, action, self.session) from error
+        except _BROKEN as error:
+            raise unanswered.from_exception(error, action, self.session) from error
         wish = response.headers.get("Retry-After", "")
         if wish.isdigit():
             self._wished_pause = min(float(wish), _LONGEST_WISH)
         return response
 
 
+def _text(response: requests.Response) -> str:
+    """Return an answer as text; `requests` would guess at a large one's encoding for minutes."""
+    return response.content.decode("utf-8", "replace")
+
+
 def _tries_for(fault: VcdFault) -> int:
     """Return how often a read that met this fault is tried in all."""
-    if fault.code == faults.UNTRUSTED:
+    if fault.lasting:
         return 1
+    if fault.code == faults.LATE:
+        return _TRIES_LATE
     if fault.status == 0:
         return _TRIES_UNREACHABLE if fault.repeatable else _TRIES
     if fault.status == requests.codes.server_error:

@@ -66,7 +66,7 @@ def test_an_answer_is_put_together(encoding: str) -> None:
 
 def test_a_small_answer_does_not_become_a_large_one() -> None:
     bomb = gzip.compress(b"\0" * (64 << 20))
-    with pytest.raises(OutOfBounds, match="larger than 32 MiB"):
+    with pytest.raises(OutOfBounds, match="larger than 16 MiB"):
         bounds.gather([bomb], "gzip")
 
 

@@ -17,7 +17,7 @@ from cse_client.engines.server.answers import Wish, error_of
 from cse_client.engines.server.extension import BASE
 from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.model import Session
-from cse_client.vcd.faults import UNTRUSTED, version_key
+from cse_client.vcd.faults import version_key
 from cse_client.vcd.gateway import Answer, Gateway
 
 __all__ = ["ABSENT", "DOWN", "ENTITIES", "LEGACY", "PRESENT", "Detection", "detect"]
@@ -97,7 +97,7 @@ def _ask(gateway: Gateway) -> Answer:
             wish = answer.headers.get("retry-after", "")
             pause = min(float(wish), _LONGEST_PAUSE) if wish.isdigit() else _PAUSE
         except VcdFault as fault:
-            if not left or fault.code == UNTRUSTED:
+            if not left or fault.lasting:
                 raise
         gateway.clock.sleep(pause)
     raise AssertionError("unreachable")

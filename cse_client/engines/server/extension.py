@@ -13,7 +13,7 @@ from urllib.parse import quote
 from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of, vcd_error_of
 from cse_client.errors import VcdFault
 from cse_client.model import Session
-from cse_client.vcd import faults, tasks
+from cse_client.vcd import tasks
 from cse_client.vcd.gateway import Answer, Gateway
 
 __all__ = ["BASE", "Extension", "quoted"]
@@ -163,4 +163,4 @@ def quoted(name: str) -> str:
 
 def _passing(fault: VcdFault) -> bool:
     """Say whether a read that met this fault may go well a moment later."""
-    return fault.status in _PASSING or (fault.status == 0 and fault.code != faults.UNTRUSTED)
+    return fault.status in _PASSING or (fault.status == 0 and not fault.lasting)

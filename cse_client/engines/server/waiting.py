@@ -124,9 +124,9 @@ def follow_effect(
                 if reached():
                     break
                 silent_since = None
-            except VcdFault:
+            except VcdFault as fault:
                 silent_since = now if silent_since is None else silent_since
-                if now - silent_since > _PATIENCE:
+                if fault.lasting or now - silent_since > _PATIENCE:
                     raise
             if now >= deadline:
                 raise TimedOut(

@@ -179,7 +179,9 @@ def test_a_proxys_answer_is_called_that(
 
 def test_a_login_page_instead_of_xml_is_no_answer(scripted: ScriptedVcd, clock: FakeClock) -> None:
     scripted.answer("GET /api/session", Answer("<html><p>Hello", 200, "text/html"))
-    with pytest.raises(VcdFault, match="text/html, which is not a VCD answer"):
+    with pytest.raises(
+        VcdFault, match=r"does not answer like VMware Cloud Director \(an HTML page without a title"
+    ):
         Gateway.open(scripted.session(), clock=clock)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cse_client.errors import SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Session, Vdc
-from cse_client.vcd import transport
+from cse_client.vcd import wire
 from cse_client.vcd.gateway import Gateway
 from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
 
@@ -26,6 +26,7 @@ VDC = (
     '<Link rel="add" type="application/vnd.vmware.vcloud.composeVAppParams+xml"'
     ' href="{base}/api/vdc/1/action/composeVApp"/></Vdc>'
 )
+VERSIONS = '<SupportedVersions xmlns="http://www.vmware.com/vcloud/versions">'
 
 
 @pytest.fixture
@@ -116,8 +117,7 @@ def test_a_read_is_given_up_after_six_tries(
 def test_a_silent_server_is_not_waited_for_for_ever(
     scripted: ScriptedVcd, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "_READ", 0.1)
-    monkeypatch.setattr(transport, "_READ_AFTER_CHANGE", 0.1)
+    monkeypatch.setattr(wire, "_SILENCE", 0.1)
     gateway = Gateway.open(scripted.session(), clock=clock)
     scripted.answer("GET /api/vApp/1", Answer(silence=2.0))
     scripted.answer("POST /api/vApp/1/metadata", Answer(silence=2.0))
@@ -212,7 +212,7 @@ def test_the_release_is_derived_from_the_api(
     gateway: Gateway, scripted: ScriptedVcd, served: list[str], told: str
 ) -> None:
     rows = "".join(f"<VersionInfo><Version>{one}</Version></VersionInfo>" for one in served)
-    scripted.answer("GET /api/versions", f"<SupportedVersions>{rows}</SupportedVersions>")
+    scripted.answer("GET /api/versions", f"{VERSIONS}{rows}</SupportedVersions>")
     assert gateway.vcd_version() == told
 
 
