@@ -1,4 +1,4 @@
-"""Where requests go and what is read of answers: one host, no redirects, bounds, VCD's documents."""
+"""Where requests go and what is read of answers: one host, no redirect, bounds, VCD only."""
 
 from __future__ import annotations
 
