@@ -151,7 +151,9 @@ class Tenancy:
         if foreign.lower() != session.org.lower() or not session.org_href:
             return foreign
         if not self._org_in_use:
-            root = self._transport.get(session.org_href, Action("read the organization"))
+            root = self._transport.get(
+                session.org_href, Action("read the organization"), "Org", "AdminOrg"
+            )
             self._org_in_use = root.get("name") or foreign
         return self._org_in_use
 
