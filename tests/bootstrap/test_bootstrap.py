@@ -348,6 +348,55 @@ def test_power_loss_inside_kubeadm_join(cluster: Cluster, moment: str) -> None:
     check_finished(cluster, second)
 
 
+@spread("late", [20.0, 5.0, 1.0])
+def test_a_control_plane_waits_for_its_runtime_after_a_power_loss(
+    cluster: Cluster, late: float
+) -> None:
+    """Nothing is reset, and no failure is reported, because the runtime comes after the unit."""
+    first = cluster.control_plane()
+    first.guest.faults.kill_at_step = "kubeadm init wait-control-plane"
+    first.start()
+    first.wait("power loss", lambda: first.told.offs == 1)
+    first.told.guestinfo.clear()
+    first.told.statuses.clear()
+    first.guest.faults.runtime_late = late
+    first.guest.faults.log.clear()
+    first.boot()
+    first.wait_status("ready", 60)
+    assert "failed" not in first.told.statuses
+    assert [line for line in first.guest.faults.log if "kubeadm reset" in line] == []
+    cluster.wait_ready("mstr-ab12")
+    check_finished(cluster, first)
+
+
+@spread("late", [1.0, 20.0], begin=1)
+def test_a_worker_waits_for_its_runtime_after_a_power_loss(cluster: Cluster, late: float) -> None:
+    first, second = cluster.control_plane(), cluster.worker()
+    second.guest.faults.kill_at_step = "kubeadm join kubelet.conf"
+    first.start()
+    second.start()
+    second.wait("power loss", lambda: second.told.offs == 1)
+    second.told.guestinfo.clear()
+    second.told.statuses.clear()
+    second.guest.faults.runtime_late = late
+    second.boot()
+    second.wait_status("ready", 60)
+    assert "failed" not in second.told.statuses
+    cluster.wait_ready("mstr-ab12", "node-cd34")
+    check_finished(cluster, second)
+
+
+@either("current")
+def test_the_unit_comes_after_every_container_runtime(cluster: Cluster) -> None:
+    first = cluster.control_plane()
+    first.start()
+    first.wait_status("ready")
+    unit = (first.file("/etc/systemd/system/cse-bootstrap.service") or b"").decode()
+    (after,) = [line for line in unit.splitlines() if line.startswith("After=")]
+    wanted = ("docker", "containerd", "crio", "cri-docker")
+    assert [name for name in wanted if f"{name}.service" not in after.split("=")[1].split()] == []
+
+
 @either("current")
 def test_a_template_that_was_captured_from_a_node(cluster: Cluster) -> None:
     first = cluster.control_plane()

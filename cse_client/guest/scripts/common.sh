@@ -184,6 +184,8 @@ look_around() {
     CRI=/var/run/dockershim.sock
     return 0
   fi
+  # After a power loss another runtime's socket may be there first.
+  [ ! -s "$D/cri" ] || { CRI=$(cat "$D/cri"); return 0; }
   for s in /run/containerd/containerd.sock /run/crio/crio.sock /run/cri-dockerd.sock; do
     [ -e "$s" ] && { CRI=$s; break; }
   done
@@ -213,9 +215,13 @@ step_runtime() {
   # kubeadm's own checks are the judge of these.
   sysctl -q -p /etc/sysctl.d/99-cse.conf || say "sysctl failed"
   systemctl enable kubelet.service || die "there is no kubelet service in this template"
+}
+# Not a step: after a power loss the runtime has to be waited for once more.
+await_runtime() {
   LAST=
   until_ok "$T_RUNTIME" 5 runtime_up ||
     die "the container runtime does not answer after $T_RUNTIME s: $(last_line "$LAST")"
+  [ -s "$D/cri" ] || put "$D/cri" 600 <<<"$CRI"
 }
 
 have_image() {

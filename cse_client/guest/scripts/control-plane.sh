@@ -121,6 +121,7 @@ step_network() {
 start
 step host
 step runtime
+await_runtime
 step images
 step pki
 step init

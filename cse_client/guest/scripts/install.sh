@@ -8,7 +8,7 @@ if [ "${1-}" = install ]; then
   # A template captured from a node carries that node's marks, and its unit if it was unfinished.
   if [ -e "$D/id" ] && [ "$(cat "$D/id")" != "$CSE_ID" ]; then
     systemctl stop cse-bootstrap.service || true
-    rm -f "$D/done" "$D/ip" "$D"/ok.* "$D"/init.* "$D"/join.*
+    rm -f "$D/done" "$D/ip" "$D/cri" "$D"/ok.* "$D"/init.* "$D"/join.*
   fi
   printf '%s\n' "$CSE_ID" >"$D/id"
   cat >"$D/scrub.sh" <<'E'
@@ -30,7 +30,7 @@ E
 [Unit]
 Description=Kubernetes node bootstrap
 Wants=network-online.target
-After=network-online.target docker.service containerd.service
+After=network-online.target docker.service containerd.service crio.service cri-docker.service
 ConditionPathExists=/var/lib/cse-bootstrap/run.sh
 [Service]
 ExecStart=/bin/bash /var/lib/cse-bootstrap/run.sh

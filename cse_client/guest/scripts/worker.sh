@@ -62,6 +62,7 @@ start
 put_discovery
 step host
 step runtime
+await_runtime
 step images
 step wait
 step join

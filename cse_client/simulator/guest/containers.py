@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.cni import manifest_images
+from cse_client.simulator.guest.life import PowerLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,10 +99,22 @@ class Daemon:
     def begin(self) -> None:
         """Start and make the sockets."""
         self._system.life.sleep(self._seconds)
+        late = self._system.faults.runtime_late
+        if not late:
+            self._answer()
+            return
+        threading.Thread(target=self._answer_late, args=(late,), daemon=True).start()
+
+    def _answer_late(self, seconds: float) -> None:
+        with contextlib.suppress(PowerLoss):
+            self._system.life.sleep(seconds)
+            self._answer()
+
+    def _answer(self) -> None:
         with self._system.life.guard():
             for path in self._sockets:
                 make_socket(self._system, path)
-        self.running = True
+            self.running = True
 
     def end(self) -> None:
         """Stop and remove the sockets."""

@@ -24,6 +24,8 @@ class Faults:
         never_boot: the guest hangs before its operating system starts.
         no_address: the network card never gets its address.
         clock_offset: seconds by which the guest's clock is off.
+        runtime_late: seconds of the guest's time after which the container runtime answers, once
+            its service counts as started; as after a crash, when it first sorts out what it had.
         slow: seconds (real) by expression that a matching command line takes longer.
         fail: exit code by expression that a matching command line ends with, doing nothing.
         unreachable_registries: image pulls fail although there is a way out.
@@ -38,6 +40,7 @@ class Faults:
     never_boot: bool = False
     no_address: bool = False
     clock_offset: float = 0.0
+    runtime_late: float = 0.0
     slow: dict[str, float] = field(default_factory=dict)
     fail: dict[str, int] = field(default_factory=dict)
     unreachable_registries: bool = False
