@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from cse_client.errors import CseError
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
+from cse_client.kube.kubeconfig.foreign import read_access
 from cse_client.kube.proxy import proxy_for
 from cse_client.kube.shapes import checked, items_of, moment
 from cse_client.kube.unreachable import explain, explain_content, explain_status
@@ -304,41 +305,41 @@ def _private_files() -> Iterator[Path]:
         yield Path(name)
 
 
-def _take_out(entry: dict[str, Any], folder: Path) -> None:
-    """Replace inline `X-data` by a file; lightkube's own files outlive an error in them."""
-    import base64
-
-    for key in ("certificate-authority", "client-certificate", "client-key"):
-        inline = entry.pop(f"{key}-data", None)
-        if inline is not None:
-            path = folder / key
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(base64.b64decode(inline))
-            entry[key] = str(path)
-
-
 def _load(kubeconfig: str, folder: Path) -> Any:
-    import yaml
-    from lightkube import KubeConfig
+    """Return lightkube's configuration, made of nothing but what `read_access` takes.
 
+    lightkube itself would run what a kubeconfig names. Inline data goes through files here, since
+    those of lightkube outlive an error in them.
+    """
+    access = read_access(kubeconfig, "The kubeconfig", ours=True)
     try:
-        document = yaml.safe_load(kubeconfig)
-        chosen = {context["name"]: context["context"] for context in document["contexts"]}
-        context = chosen[document["current-context"]]
-        for kind, of in (("clusters", "cluster"), ("users", "user")):
-            for item in document[kind]:
-                if item["name"] == context[of]:
-                    _take_out(item[of], folder)
-        config = KubeConfig.from_dict(document).get()
+        from lightkube import KubeConfig
+
+        parts = {
+            "certificate-authority": access.ca,
+            "client-certificate": access.certificate,
+            "client-key": access.key,
+        }
+        files = {name: _private_file(folder / name, pem) for name, pem in parts.items() if pem}
     except OSError as error:
         raise CseError(f"no temporary file for the kubeconfig's key: {error.strerror}") from None
-    except Exception:  # noqa: BLE001
-        # Each line of lightkube fails in its own way here, and with the text in the message.
-        config = None
-    if config is None or config.user is None or not config.cluster.server:
-        raise CseError("this is not a kubeconfig with a current context")
-    return config
+    authority = {"certificate-authority": files.pop("certificate-authority")}
+    token = {"token": access.token} if access.token else {}
+    return KubeConfig.from_dict(
+        {
+            "clusters": [{"name": "it", "cluster": {"server": access.server, **authority}}],
+            "users": [{"name": "it", "user": {**files, **token}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "current-context": "it",
+        }
+    ).get()
+
+
+def _private_file(path: Path, content: bytes) -> str:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    return str(path)
 
 
 def _connect(config: Any, timeout: float, proxy: str | None) -> Client:

@@ -8,17 +8,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from cse_client.guest.pki import ADMIN_GROUP, issue_client, mint_pki
+from cse_client.kube.kubeconfig.document import render_kubeconfig
 from tests.programs import Result
 from tests.unit.vcd.conftest import Answer, ScriptedVcd
 
 TASK = "5f8d0d55-0000-4000-8000-000000000001"
-KUBECONFIG = "apiVersion: v1\nkind: Config\nclusters: []\nusers:\n- name: secret-user\n"
+
+
+def made_kubeconfig() -> str:
+    """Return a kubeconfig that is good for nothing but being handed out."""
+    pki = mint_pki("blue")
+    admin = issue_client(
+        pki, common_name="x", organizations=[ADMIN_GROUP], lifetime=timedelta(hours=1)
+    )
+    return render_kubeconfig(
+        cluster="kubernetes",
+        context="secret-user@kubernetes",
+        user="secret-user",
+        server="https://127.0.0.1:9",
+        ca=pki.ca_cert,
+        cert=admin.cert,
+        key=admin.key,
+    )
+
+
+KUBECONFIG = made_kubeconfig()
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
 
 SYSTEM = {

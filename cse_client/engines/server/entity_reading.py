@@ -97,7 +97,8 @@ class EntityReading(ServedEngine):
         """Return the administrator's kubeconfig that the server fetches from the control plane.
 
         Raises:
-            Refused: a user's was asked for: the CA key is not at hand.
+            Refused: a user's was asked for: the CA key is not at hand. Or what came holds more than
+                the way into the cluster.
         """
         if spec is not None:
             refuse_signing(name, spec)
@@ -107,10 +108,7 @@ class EntityReading(ServedEngine):
             f"read the kubeconfig of cluster '{name}'",
             missing=f"cluster '{name}'",
         )
-        text = legacy_documents.mapping(document, "the kubeconfig").get("message")
-        if not isinstance(text, str) or not text.strip():
-            raise VcdFault(f"the CSE server has no kubeconfig of cluster '{name}'")
-        return text.rstrip("\n") + "\n"
+        return legacy_documents.kubeconfig(document, name)
 
     def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
         """List the templates that the server would upgrade the cluster to."""

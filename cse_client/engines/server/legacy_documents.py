@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from cse_client.errors import VcdFault
+from cse_client.kube.kubeconfig.document import pass_on
 from cse_client.model import (
     CONTROL_PLANE,
     NFS,
@@ -28,6 +29,7 @@ from cse_client.model.server import (
 
 __all__ = [
     "cluster",
+    "kubeconfig",
     "mapping",
     "mappings",
     "node",
@@ -69,6 +71,19 @@ def text(document: Mapping[str, Any], key: str) -> str:
     """Return a value as text; None and a missing one are empty."""
     value = document.get(key)
     return "" if value is None else str(value)
+
+
+def kubeconfig(document: Any, cluster: str) -> str:
+    """Return the kubeconfig in an answer, written anew from what is taken of it.
+
+    Raises:
+        Refused: it holds more than the way into the cluster, such as a command to run.
+        CseError: it is not one.
+    """
+    text = mapping(document, "the kubeconfig").get("message")
+    if not isinstance(text, str) or not text.strip():
+        raise VcdFault(f"the CSE server has no kubeconfig of cluster '{cluster}'")
+    return pass_on(text, f"The kubeconfig that the CSE server gives for cluster '{cluster}'")
 
 
 def summary(document: Mapping[str, Any]) -> ClusterSummary:

@@ -13,7 +13,6 @@ from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.extension import Extension, quoted
 from cse_client.engines.server.served_engine import ServedEngine
-from cse_client.errors import VcdFault
 from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
@@ -66,7 +65,8 @@ class LegacyReading(ServedEngine):
         """Return the administrator's kubeconfig that the server fetches from the control plane.
 
         Raises:
-            Refused: a user's was asked for: the CA key is not at hand.
+            Refused: a user's was asked for: the CA key is not at hand. Or what came holds more than
+                the way into the cluster.
         """
         if spec is not None:
             refuse_signing(name, spec)
@@ -76,10 +76,7 @@ class LegacyReading(ServedEngine):
             query=self._place(vdc, org),
             missing=f"cluster '{name}'",
         )
-        text = documents.mapping(document, "the kubeconfig").get("message")
-        if not isinstance(text, str) or not text.strip():
-            raise VcdFault(f"the CSE server has no kubeconfig of cluster '{name}'")
-        return text.rstrip("\n") + "\n"
+        return documents.kubeconfig(document, name)
 
     def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
         """List the templates that the server would upgrade the cluster to."""

@@ -75,6 +75,7 @@ _CONFIG: dict[str, Any] = {
     "current-context": _TEXT,
     "extensions": _EXTENSIONS,
 }
+_KIND = {"kind": "Config", "apiVersion": "v1"}
 _DIRECTIVE = re.compile(r"\ufeff?(?:[ \t]*(?:#[^\n]*)?\r?\n)*%YAML[ \t]+(\S+)")
 _MERGE = f"{TAG}merge"
 
@@ -97,6 +98,10 @@ def read_checked(text: str) -> Any:
         raise Damaged(f"a key occurs twice, again in line {line}, and kubectl reads the last only")
     for where, problem in _mismatches(root, _CONFIG, ""):
         raise Damaged(f"{where} {problem}" if where else "it is not a kubeconfig")
+    for key, value in root.value:
+        wanted = _KIND.get(key.value)
+        if wanted and value.value not in ("", wanted) and value.tag != f"{TAG}null":
+            raise Damaged(f"its {key.value} is not {wanted}")
     return root
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from cse_client.errors import CseError
+from cse_client.kube.kubeconfig.foreign import ClusterAccess, read_access
 from cse_client.kube.kubeconfig.goyaml import node, serialize
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import ca_fingerprint
@@ -41,8 +41,10 @@ def render_kubeconfig(
     user: str,
     server: str,
     ca: bytes,
-    cert: bytes,
-    key: bytes,
+    cert: bytes = b"",
+    key: bytes = b"",
+    token: str = "",
+    namespace: str = "",
     server_name: str = "",
     mark: Sequence[Mapping[str, Any]] = (),
 ) -> str:
@@ -50,11 +52,15 @@ def render_kubeconfig(
 
     `ca`, `cert` and `key` are PEM; `server` is the API's URL. `server_name` is what the server's
     certificate must be for where that differs from the URL's host (`tls-server-name`, kubectl
-    1.18). `mark` goes into every entry's `extensions`. The text holds the private key: whoever
-    writes it somewhere sees to mode 0600.
+    1.18). `mark` goes into every entry's `extensions`. The text holds the private key or token:
+    whoever writes it somewhere sees to mode 0600.
     """
     extensions: dict[str, Any] = {"extensions": list(mark)} if mark else {}
-    name: dict[str, Any] = {"tls-server-name": server_name} if server_name else {}
+    secrets = {
+        "client-certificate-data": _base64(cert),
+        "client-key-data": _base64(key),
+        "token": token,
+    }
     document = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -64,80 +70,71 @@ def render_kubeconfig(
                 "cluster": {
                     "certificate-authority-data": _base64(ca),
                     "server": server,
-                    **name,
+                    **_given(**{"tls-server-name": server_name}),
                     **extensions,
                 },
             }
         ],
-        "users": [
-            {
-                "name": user,
-                "user": {
-                    "client-certificate-data": _base64(cert),
-                    "client-key-data": _base64(key),
-                    **extensions,
-                },
-            }
-        ],
+        "users": [{"name": user, "user": {**_given(**secrets), **extensions}}],
         "contexts": [
-            {"name": context, "context": {"cluster": cluster, "user": user, **extensions}}
+            {
+                "name": context,
+                "context": {
+                    "cluster": cluster,
+                    "user": user,
+                    **_given(namespace=namespace),
+                    **extensions,
+                },
+            }
         ],
         "current-context": context,
     }
-    return _dump(document)
+    return serialize(node(document), ascii_only=True)
+
+
+def pass_on(kubeconfig: str, what: str) -> str:
+    """Return somebody else's kubeconfig, written anew from what is taken of it.
+
+    `what` names it in errors. Raises Refused and CseError as `read_access` does.
+    """
+    access = read_access(kubeconfig, what)
+    return _render(access, access.cluster, access.user, access.context)
 
 
 def adopt(kubeconfig: str, mark: Mark, *, context: str = "", server: str = "") -> str:
     """Return a kubeconfig that somebody else wrote, under our names and with our mark.
 
-    kubeadm calls everything `kubernetes` and `kubernetes-admin`, in every cluster. Of several
-    contexts the current one counts. `context` and `server` replace what is there. Raises CseError
-    when the text is no kubeconfig with one context to take.
+    kubeadm calls everything `kubernetes` and `kubernetes-admin`, in every cluster. `context` and
+    `server` replace what is there. Raises Refused and CseError as `read_access` does.
     """
-    import yaml
-
-    try:
-        document = yaml.safe_load(kubeconfig)
-        listed = {entry["name"]: entry["context"] for entry in document["contexts"]}
-        current = document.get("current-context") or next(iter(listed))
-        chosen = listed[current]
-        cluster = _body(document, "clusters", "cluster", chosen["cluster"])
-        user = _body(document, "users", "user", chosen["user"])
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, StopIteration):
-        raise CseError("What was given as the cluster's kubeconfig is none.") from None
-    ca = cluster.get("certificate-authority-data")
-    mark = replace(mark, ca=ca_fingerprint(ca if isinstance(ca, str) else ""))
-    extensions = {"extensions": mark.document()}
-    name = user_name(str(chosen["user"]), mark.name)
-    moved = {"server": server} if server else {}
-    if server and "tls-server-name" not in cluster:
-        moved["tls-server-name"] = urlsplit(str(cluster.get("server"))).hostname or ""
-    named = context or mark.name
-    own = {key: value for key, value in chosen.items() if key not in ("cluster", "user")}
-    return _dump(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": mark.name, "cluster": {**cluster, **moved, **extensions}}],
-            "users": [{"name": name, "user": {**user, **extensions}}],
-            "contexts": [
-                {
-                    "name": named,
-                    "context": {"cluster": mark.name, "user": name, **own, **extensions},
-                }
-            ],
-            "current-context": named,
-        }
+    access = read_access(kubeconfig, "What was given as the cluster's kubeconfig")
+    name = urlsplit(access.server).hostname or "" if server else ""
+    if server:
+        access = replace(access, server=server)
+    mark = replace(mark, ca=ca_fingerprint(_base64(access.ca)))
+    user = user_name(access.user, mark.name)
+    return _render(
+        access, mark.name, user, context or mark.name, server_name=name, mark=mark.document()
     )
 
 
-def _body(document: Any, section: str, kind: str, name: str) -> dict[str, Any]:
-    found = next(entry[kind] for entry in document[section] if entry["name"] == name)
-    return dict(found)
+def _render(access: ClusterAccess, cluster: str, user: str, context: str, **more: Any) -> str:
+    return render_kubeconfig(
+        cluster=cluster,
+        user=user,
+        context=context,
+        server=access.server,
+        ca=access.ca,
+        cert=access.certificate,
+        key=access.key,
+        token=access.token,
+        namespace=access.namespace,
+        **more,
+    )
 
 
-def _dump(document: Mapping[str, Any]) -> str:
-    return serialize(node(document), ascii_only=True)
+def _given(**values: str) -> dict[str, str]:
+    return {key: value for key, value in values.items() if value}
 
 
 def _base64(pem: bytes) -> str:

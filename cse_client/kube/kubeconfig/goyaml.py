@@ -137,8 +137,6 @@ def node(value: Any) -> Any:
 
     if isinstance(value, str):
         return scalar(value)
-    if not isinstance(value, (Mapping, list, tuple)):
-        return yaml.ScalarNode(f"{TAG}bool", str(value).lower())
     if isinstance(value, Mapping):
         pairs = [(scalar(key), node(item)) for key, item in value.items()]
         return yaml.MappingNode(f"{TAG}map", pairs, flow_style=False)

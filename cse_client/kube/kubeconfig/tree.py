@@ -51,9 +51,6 @@ def parse(text: str) -> Root:
     root = read_checked(text)
     if root is None:
         return empty()
-    for key, wanted in (("kind", "Config"), ("apiVersion", "v1")):
-        if _text(_get(root, key)) not in ("", wanted):
-            raise Damaged(f"its {key} is not {wanted}")
     for section in SECTIONS:
         for number, item in enumerate(_items(root, section)):
             if not _name(item):

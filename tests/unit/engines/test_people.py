@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -18,7 +16,6 @@ from cse_client.engines.access import (
     check_subject,
     lifetime_of,
     refuse_signing,
-    with_our_names,
 )
 from cse_client.engines.direct.access import mint_kubeconfig
 from cse_client.errors import CseError, Refused, WrongUsage
@@ -26,10 +23,8 @@ from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.grants import binding_name
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
-from cse_client.model.identity import ClusterIdentity
 
 PLACE = Mark("id-1", "demo@acme-vdc1")
-IDENTITY = ClusterIdentity("vcd.example.com", "acme", "v-1", "demo@acme-vdc1")
 DAY = 86400.0
 
 
@@ -171,92 +166,6 @@ def test_each_grant_has_a_binding_of_its_own() -> None:
     assert len(found) == 16
     assert all(len(name) <= 63 and name == name.lower() and name.isascii() for name in found)
     assert binding_name(Grant(people[0], "view", "shop")) in found
-
-
-KUBEADMS = """\
-apiVersion: v1
-kind: Config
-clusters:
-- {name: kubernetes, cluster: {server: "https://10.0.0.5:6443", certificate-authority-data: QQ==}}
-- {name: other, cluster: {server: "https://10.0.0.6:6443"}}
-contexts:
-- {name: kubernetes-admin@kubernetes, context: {cluster: kubernetes, user: kubernetes-admin}}
-- {name: other, context: {cluster: other, user: kubernetes-admin}}
-current-context: kubernetes-admin@kubernetes
-preferences: {}
-users:
-- {name: kubernetes-admin, user: {client-certificate-data: Qg==, client-key-data: Qw==}}
-"""
-
-
-def test_what_kubeadm_wrote_gets_our_names() -> None:
-    text = with_our_names(KUBEADMS, IDENTITY, KubeconfigSpec())
-    found = yaml.safe_load(text)
-    mark = {
-        "name": "demo@acme-vdc1",
-        "host": "vcd.example.com",
-        "org": "acme",
-        "vapp": "v-1",
-        "ca": hashlib.sha256(b"A").hexdigest(),
-    }
-    extensions = [{"name": "cse-client", "extension": mark}]
-    assert found == {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {
-                "name": "demo@acme-vdc1",
-                "cluster": {
-                    "server": "https://10.0.0.5:6443",
-                    "certificate-authority-data": "QQ==",
-                    "extensions": extensions,
-                },
-            }
-        ],
-        "users": [
-            {
-                "name": "kubernetes-admin/demo@acme-vdc1",
-                "user": {
-                    "client-certificate-data": "Qg==",
-                    "client-key-data": "Qw==",
-                    "extensions": extensions,
-                },
-            }
-        ],
-        "contexts": [
-            {
-                "name": "demo@acme-vdc1",
-                "context": {
-                    "cluster": "demo@acme-vdc1",
-                    "user": "kubernetes-admin/demo@acme-vdc1",
-                    "extensions": extensions,
-                },
-            }
-        ],
-        "current-context": "demo@acme-vdc1",
-    }
-    # a mark that a server's kubeconfig brings along is not believed
-    other = replace(IDENTITY, name="other@acme-vdc1", vapp="v-2")
-    again = yaml.safe_load(with_our_names(text, other, KubeconfigSpec()))
-    assert again["contexts"][0]["name"] == "other@acme-vdc1"
-    assert again["contexts"][0]["context"]["extensions"][0]["extension"]["vapp"] == "v-2"
-
-
-def test_another_address_for_what_kubeadm_wrote() -> None:
-    spec = KubeconfigSpec(context="mine", endpoint="outside:8443")
-    found = yaml.safe_load(with_our_names(KUBEADMS, IDENTITY, spec))
-    cluster = found["clusters"][0]["cluster"]
-    assert (cluster["server"], cluster["tls-server-name"]) == ("https://outside:8443", "10.0.0.5")
-    assert (found["current-context"], found["contexts"][0]["name"]) == ("mine", "mine")
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "[]", "a: [", "contexts: []", KUBEADMS.replace("user: kubernetes-admin", "user: x")],
-)
-def test_no_kubeconfig_from_a_server(text: str) -> None:
-    with pytest.raises(CseError, match="is none"):
-        with_our_names(text, IDENTITY, KubeconfigSpec())
 
 
 def test_without_the_ca_key_nothing_is_signed() -> None:
