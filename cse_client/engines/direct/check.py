@@ -291,6 +291,8 @@ def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:
             f"Cluster '{name}' exists already in VDC '{vdc.name}'{maker}.",
             hint=f"Look at it: vcd cse cluster info {name}",
         )
+    # before the vApp, so that the vApp is never older than what is recorded of it
+    metadata = gateway.vapp_metadata(record.href)
     vapp = gateway.vapp(record.href)
     cluster_id = record.metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
     if not cluster_id:
@@ -298,7 +300,6 @@ def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:
             f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is no cluster.",
             hint="Choose another name.",
         )
-    metadata = gateway.vapp_metadata(record.href) if record.metadata else {}
     return _Earlier(vapp, cluster_id, metadata)
 
 

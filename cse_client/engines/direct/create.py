@@ -90,7 +90,6 @@ class Creation:
         self._lease_task: Task | None = None
         self._verdict: Verdict | None = None
         self._recorded = False
-        self._claimed = False
         # False while VCD makes it: a vApp that cannot be made may go by itself
         self._vapp_stood = found.vapp is not None
         self.wrote_something = found.vapp is not None
@@ -209,18 +208,26 @@ class Creation:
         if self._machines.vapp is None:
             return
         self._lock.refuse_if_held(self._metadata, break_lock=self._options.break_lock)
+        self._claim()
+        values = self._lock.ending_broken()
+        if values:
+            self._write(values)
+
+    def _claim(self) -> None:
+        """Claim the vApp: since we looked at it, or made it, nobody else may have been at work."""
+        # Without waiting nobody is left to give the cluster free, so the claim is a short one.
         self._metadata = self._lock.claim(
             self._machines.href,
-            self._lock.broken(self._metadata),
+            self._found.metadata,
             doing=_DOING,
             deadline=self._deadline,
+            seconds=None if self._options.wait else _CLAIM_WITHOUT_WAITING,
+            break_lock=self._options.break_lock,
         )
-        self._claimed = True
 
     def _give_free(self) -> None:
-        if self._claimed and self._machines.vapp is not None:
-            self._lock.release(self._machines.href)
-            self._claimed = False
+        if self._machines.vapp is not None:
+            self._lock.release(self._machines.href, ended=True)
 
     def _observe(self) -> None:
         """Look at VCD again, once nothing is changing the vApp any more."""
@@ -266,14 +273,9 @@ class Creation:
 
     def _tag(self) -> None:
         values = keys.initial(self._found.spec, self._found.template, self._machines.cluster_id)
-        if self._claimed:
-            self._write(values)
-            return
-        # Without waiting nobody is left to give the cluster free, so the claim is a short one.
-        seconds = self._options.timeout if self._options.wait else _CLAIM_WITHOUT_WAITING
-        self._write({**values, **self._lock.entry(_DOING, seconds)})
-        self._claimed = True
-        self._metadata = self._lock.confirm(self._machines.href)
+        if not self._lock.held:
+            self._claim()
+        self._write(values)
 
     def _write(self, values: dict[str, str]) -> None:
         self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
@@ -313,7 +315,7 @@ class Creation:
             except VcdFault as fault:
                 self._lease_stays(fault)
             self._lease_task = None
-        values = {keys.PHASE: keys.PHASE_READY, **self._lock.free_entry()}
+        values = {keys.PHASE: keys.PHASE_READY, **self._lock.ended()}
         head = self._machines.head
         if head is not None and head.ip:
             values[keys.CONTROL_PLANE_IP] = head.ip
@@ -321,6 +323,7 @@ class Creation:
         if head is not None and head.name in seen and seen[head.name].kubelet_version:
             values[keys.KUBERNETES_VERSION] = seen[head.name].kubelet_version.lstrip("v")
         self._write(values)
+        self._lock.left()
         self._recorded = True
 
     def _seal(self) -> None:

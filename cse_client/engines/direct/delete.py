@@ -75,12 +75,15 @@ def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str,
     A vApp is a cluster when it carries CSE's id, or when its description does (made by us, the
     client died before it could be tagged). Raises NotFound, or Conflict for any other vApp.
     """
-    record, vapp = find_vapp(gateway, vdc, name)
+    record = gateway.find_vapp(vdc, name)
+    if record is None:
+        raise _no_cluster(vdc, name)
     try:
+        # before the vApp: what a later operation changed is never older than what the records say
         metadata = gateway.vapp_metadata(record.href)
     except NotFound:
         raise _no_cluster(vdc, name) from None
-    return vapp, metadata
+    return _cluster_vapp(gateway, vdc, record), metadata
 
 
 def find_vapp(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
@@ -92,6 +95,11 @@ def find_vapp(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
     record = gateway.find_vapp(vdc, name)
     if record is None:
         raise _no_cluster(vdc, name)
+    return record, _cluster_vapp(gateway, vdc, record)
+
+
+def _cluster_vapp(gateway: Gateway, vdc: Vdc, record: VAppRecord) -> VApp:
+    name = record.name
     try:
         vapp = gateway.vapp(record.href)
     except NotFound:
@@ -102,7 +110,7 @@ def find_vapp(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
             f"vApp '{name}' exists but is not a Kubernetes cluster.",
             hint=f"To look at it: vcd vapp info {name}",
         )
-    return record, vapp
+    return vapp
 
 
 def _no_cluster(vdc: Vdc, name: str) -> NotFound:

@@ -7,14 +7,13 @@ VMs are made off, changed and started: two more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.delete import DeletedMeanwhile
 from cse_client.engines.direct.inspect import look_at_cluster
 from cse_client.engines.direct.machines import Machines
-from cse_client.engines.direct.operation import Operation, with_workers
+from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.readiness import await_ready
 from cse_client.engines.direct.standing import Standing
@@ -42,13 +41,11 @@ from cse_client.model import (
 )
 from cse_client.vcd.tasks import Clock
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["Growth"]
 
 _ON = "POWERED_ON"
 _ROLLBACK_SECONDS = 300.0
+_CLAIM_WITHOUT_WAITING = 60.0
 
 
 class Growth:
@@ -168,19 +165,23 @@ class Growth:
         return self._outcome()
 
     def _claim(self) -> None:
-        values = {
-            **self._standing.lock.broken(self._metadata),
-            **self._standing.adoption,
-            **self._operation.entries(),
-            **with_workers(self._metadata, self._operation.workers),
-        }
-        self._metadata = self._standing.lock.claim(
-            self._machines.href,
-            values,
-            doing=f"growing to {self._operation.workers} workers",
-            deadline=self._deadline,
-        )
+        lock = self._standing.lock
+        if not lock.held:
+            lock.claim(
+                self._machines.href,
+                self._standing.metadata,
+                doing=f"growing to {self._operation.workers} workers",
+                deadline=self._deadline,
+                # without waiting nobody is left to give the cluster free
+                seconds=None if self._options.wait else _CLAIM_WITHOUT_WAITING,
+                break_lock=self._options.break_lock,
+            )
+        self._write({**self._standing.adoption, **lock.begun(self._operation)})
         self._claimed = True
+
+    def _write(self, values: Mapping[str, str]) -> None:
+        self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
+        self._metadata.update(values)
 
     def _stopped(self) -> list[Vm]:
         return [vm for vm in self._machines.marked() if vm.status != _ON]
@@ -201,19 +202,20 @@ class Growth:
         )
 
     def _record(self) -> None:
-        values = {
-            **Operation.erased(),
-            **self._standing.lock.free_entry(),
-        }
-        self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
-        self._metadata.update(values)
+        self._end(self._operation.workers)
         self._recorded = True
+
+    def _end(self, workers: int) -> None:
+        """Record the size that the cluster has now, and give it free."""
+        self._write(self._standing.lock.ended(workers))
+        self._standing.lock.left()
 
     # ---- failure --------------------------------------------------------------------------
 
     def _after_failure(self, error: CseError) -> None:
         lost = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
         if not self._claimed:
+            self._standing.lock.release(self._machines.href)
             return
         if self._verdict is not None or (lost and not getattr(error, "status", 0)):
             error.notes.append("The same command again carries on.")
@@ -274,13 +276,8 @@ class Growth:
     def _settle(self, error: CseError) -> None:
         """Record the size that came of it, and give the cluster free."""
         workers = sum(1 for vm in self._machines.vms() if node_kind(vm.name) == WORKER)
-        values = {
-            **with_workers(self._metadata, workers),
-            **Operation.erased(),
-            **self._standing.lock.free_entry(),
-        }
         try:
-            self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
+            self._end(workers)
         except CseError as second:
             error.notes.append(f"The cluster's record could not be written: {second.message}")
 

@@ -16,6 +16,8 @@ from cse_client.engines.direct.access import (
 )
 from cse_client.engines.direct.delete import find_vapp
 from cse_client.engines.direct.drift import drift
+from cse_client.engines.direct.journal import read_journal, wanted_workers
+from cse_client.engines.direct.lock import damaged_claims
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.report import parse_guestinfo
 from cse_client.kube.kubeconfig.document import server_url
@@ -123,7 +125,7 @@ def describe_cluster(
         sealed=bool(metadata.get(keys.SEALED)),
         nodes=nodes,
         evidence=tuple(evidence),
-        damage=summary.damage + _damage(vapp, spec, nodes, kube),
+        damage=summary.damage + _damage(vapp, metadata, spec, nodes, kube),
     )
 
 
@@ -191,20 +193,28 @@ def _kubernetes_status(seen: KubeNode | None, *, asked: bool) -> str:
     return f"{words},SchedulingDisabled" if seen.unschedulable else words
 
 
+def _unreadable(metadata: Mapping[str, str]) -> list[str]:
+    """Name the records and claims that somebody has spoilt."""
+    keys_of = (*read_journal(metadata).damaged, *damaged_claims(metadata))
+    return [f"metadata {key} cannot be read" for key in sorted(keys_of)]
+
+
 def _damage(
     vapp: VApp,
+    metadata: Mapping[str, str],
     spec: keys.RecordedSpec,
     nodes: tuple[Node, ...],
     kube: Mapping[str, KubeNode] | None,
 ) -> tuple[str, ...]:
-    found: list[str] = []
+    found = _unreadable(metadata)
     if spec.damaged:
         found.append(f"metadata {keys.SPEC} cannot be read")
     if control_plane_vm(vapp) is None:
         found.append("there is no control plane VM")
     workers = sum(1 for vm in vapp.vms if node_kind(vm.name) == WORKER)
-    if spec.workers is not None and workers != spec.workers:
-        found.append(f"{workers} worker VMs where {spec.workers} were asked for")
+    wanted = wanted_workers(metadata)
+    if wanted is not None and workers != wanted:
+        found.append(f"{workers} worker VMs where {wanted} were asked for")
     found.extend(f"VM {node.name} is no part of the cluster" for node in nodes if not _ours(node))
     found.extend(drift(vapp, nodes))
     return tuple(found)

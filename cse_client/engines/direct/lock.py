@@ -2,9 +2,20 @@
 
 Two layers. On one machine an advisory file lock in the user's state folder, which the kernel lets
 go of when its holder dies. Between machines and users an entry in the vApp's metadata that says
-who is at work, since when, and until when at most. VCD's metadata knows no compare-and-swap, so
-each holder writes a key of its own first and reads all of them afterwards: of two who start at
-once, at least one sees the other and steps back.
+who is at work, since when, and until when at most.
+
+VCD's metadata knows no compare-and-swap, and a request may be held back on its way for as long as
+it takes. So:
+
+1. Each owner writes its claim into a key of its own, and nothing else with it, waits until VCD's
+   task has ended, and reads all of them: of two who start at once, at least one sees the other. The
+   one whose key sorts first waits for the other to step back; the other steps back.
+2. Nobody else held the cluster since the caller looked at it: the journal's turn is still the same.
+   Otherwise what the caller decided is about a cluster that no longer exists so; it steps back.
+3. Only then is anything else written, with the claim's turn in it, a number above all seen before.
+
+So whoever steps back has changed nothing but its own key. What arrives late is a claim or a record
+of a turn that has ended, and those are ignored (`holders`, `journal.read_journal`).
 """
 
 from __future__ import annotations
@@ -13,7 +24,6 @@ import getpass
 import hashlib
 import json
 import os
-import random
 import re
 import socket
 from collections.abc import Mapping
@@ -21,6 +31,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import IO, TYPE_CHECKING
 
+from cse_client.engines.direct import claims, journal
+from cse_client.engines.direct import metadata as keys
 from cse_client.errors import Conflict, CseError
 from cse_client.model import Session
 from cse_client.state import state_folder
@@ -28,27 +40,36 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
+    from cse_client.engines.direct.operation import Operation
     from cse_client.vcd.gateway import Gateway
 
-__all__ = ["ClusterLock", "Holder", "holders"]
+__all__ = ["ClusterLock", "Holder", "damaged_claims", "holders"]
 
 PREFIX = "cse.client.lock."
 _FREE = "free"
-_ATTEMPTS = 4
+#: How long the one who may wait gives the other to step back, and the pause between two looks.
+_WAIT_FOR_OTHERS = 15.0
+_LOOK_AGAIN = 0.5
 #: What a run may take longer than its time-out: rolling back has its own time.
 _AFTERWARDS = 300.0
 _GIVE_UP = 5.0
+_KEY = re.compile(r"cse\.client\.lock\.[0-9a-zA-Z_-]{1,64}", re.ASCII)
+_LONGEST_NAME = 128
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who changes a cluster: `until` is when the claim ends by itself, both times in UTC."""
+    """Who changes a cluster: `until` is when the claim ends by itself, both times in UTC.
+
+    `turn` is None in a claim that does not say (of an older version).
+    """
 
     who: str
     host: str
     doing: str
     since: datetime
     until: datetime
+    turn: int | None = None
 
     def sentence(self, name: str) -> str:
         """Say who holds cluster `name`, and since when."""
@@ -70,7 +91,13 @@ class ClusterLock:
         self._who = f"{session.user}@{session.org}"
         self._host = socket.gethostname()
         identity = f"{self._who} {self._host} {state_folder()}"
-        self.key = PREFIX + hashlib.sha256(identity.encode()).hexdigest()[:12]
+        #: Who writes: a user, on a machine, with a state folder (whose file lock keeps runs apart).
+        self.owner = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        self.key = PREFIX + self.owner
+        self.turn = 0
+        self._held = False
+        self._written = False
+        self._broken: dict[str, str] = {}
         place = hashlib.sha256(f"{vdc_href} {name}".encode()).hexdigest()[:24]
         self._path = state_folder() / "locks" / place
         self._file: IO[str] | None = None
@@ -120,6 +147,11 @@ class ClusterLock:
 
     # ---- between machines -----------------------------------------------------------------
 
+    @property
+    def held(self) -> bool:
+        """Whether this run holds the cluster."""
+        return self._held
+
     def refuse_if_held(self, metadata: Mapping[str, str], *, break_lock: bool = False) -> None:
         """Refuse to go on while somebody else holds the cluster.
 
@@ -130,65 +162,128 @@ class ClusterLock:
         """
         if break_lock:
             return
-        for key, holder in holders(metadata).items():
-            if key != self.key:
-                raise self._held(holder)
-
-    def entry(self, doing: str, seconds: float) -> dict[str, str]:
-        """Return the metadata that claims the cluster for at most `seconds` and a rollback."""
-        now = datetime.now(timezone.utc)
-        value = {
-            "who": self._who,
-            "host": self._host,
-            "doing": doing,
-            "since": now.isoformat(timespec="seconds"),
-            "until": (now + timedelta(seconds=seconds + _AFTERWARDS)).isoformat(timespec="seconds"),
-        }
-        return {self.key: json.dumps(value, separators=(",", ":"))}
-
-    def free_entry(self) -> dict[str, str]:
-        """Return the metadata that gives the cluster free."""
-        return {self.key: _FREE}
-
-    def broken(self, metadata: Mapping[str, str]) -> dict[str, str]:
-        """Return the metadata that ends everybody else's claim, because the user said so."""
-        return {key: _FREE for key in holders(metadata) if key != self.key}
-
-    def confirm(self, vapp_href: str) -> dict[str, str]:
-        """Read the metadata after our entry was written; return it when nobody else has one.
-
-        Raises:
-            Conflict: somebody else claims the cluster too; our claim is withdrawn.
-        """
-        metadata = self._gateway.vapp_metadata(vapp_href)
-        others = [held for key, held in holders(metadata).items() if key != self.key]
-        if not others:
-            return metadata
-        self.release(vapp_href, seconds=60.0)
-        raise self._held(others[0])
+        for holder in self._others(metadata).values():
+            raise self._is_held(holder)
 
     def claim(
-        self, vapp_href: str, values: Mapping[str, str], *, doing: str, deadline: float
+        self,
+        vapp_href: str,
+        seen: Mapping[str, str],
+        *,
+        doing: str,
+        deadline: float,
+        seconds: float | None = None,
+        break_lock: bool = False,
     ) -> dict[str, str]:
         """Claim the cluster until `deadline`; return its metadata as read afterwards.
 
-        `values` are written in the same request. Two who start at once both step back, and both
-        try again after a pause of random length.
+        `seen` is the metadata that the caller's decisions rest on, read before the vApp was. The
+        claim ends by itself after `seconds`, by default what is left until `deadline`. With
+        `break_lock` the claims and unreadable records in `seen` do not count; the first record that
+        is written ends them.
 
         Raises:
-            Conflict: somebody else holds it.
+            Conflict: somebody else holds it, or has held it since `seen` was read; the claim is
+                withdrawn.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
+        if seconds is None:
             seconds = deadline - self._clock.monotonic()
-            self._write(vapp_href, {**values, **self.entry(doing, seconds)}, deadline)
-            try:
-                return self.confirm(vapp_href)
-            except Conflict:
-                if attempt == _ATTEMPTS:
-                    raise
-            self._clock.sleep(random.uniform(0.2, 1.0) * attempt)  # noqa: S311 - no secret
-            self.refuse_if_held(self._gateway.vapp_metadata(vapp_href))
-        raise AssertionError  # the loop returns or raises
+        if break_lock:
+            damaged = read_damaged(seen)
+            self._broken = {**{k: seen[k] for k in self._others(seen)}, **damaged}
+        self.turn = _next_turn(seen)
+        self._written = True
+        try:
+            self._write(vapp_href, self._entry(doing, seconds), deadline)
+            found = self._settle(vapp_href, seen, deadline)
+        except Conflict:
+            self.release(vapp_href, seconds=60.0)
+            raise
+        self._held = True
+        return found
+
+    def begun(self, operation: Operation) -> dict[str, str]:
+        """Return the metadata that records the beginning of an operation under this claim."""
+        return {**self.ending_broken(), **journal.begun(self.owner, self.turn, operation)}
+
+    def ended(self, workers: int | None = None, nodes: tuple[str, ...] = ()) -> dict[str, str]:
+        """Return the metadata that ends what this claim was for and gives the cluster free.
+
+        Call `left` when it is written. See `journal.Done` for the arguments.
+        """
+        return {
+            **self.ending_broken(),
+            **journal.ended(self.owner, self.turn, workers, nodes),
+            **self._free(),
+        }
+
+    def left(self) -> None:
+        """Note that the cluster has been given free."""
+        self._held = self._written = False
+
+    def ending_broken(self) -> dict[str, str]:
+        """Return the metadata that ends the claims and records which `break_lock` was about."""
+        return {
+            key: _FREE if key.startswith(PREFIX) else journal.NONE
+            for key in self._broken
+            if key != self.key
+        }
+
+    def release(self, vapp_href: str, *, seconds: float = _GIVE_UP, ended: bool = False) -> None:
+        """Give the cluster free, as far as that can be done at once; never raises.
+
+        With `ended` what was begun is ended as well. An entry that stays ends by itself, and does
+        not hold its own writer back.
+        """
+        if not self._written:
+            return
+        values = self.ended() if ended and self._held else self._free()
+        deadline = self._clock.monotonic() + seconds
+        try:
+            self._write(vapp_href, values, deadline)
+        except CseError:
+            return
+        self.left()
+
+    # ---- inner ----------------------------------------------------------------------------
+
+    def _entry(self, doing: str, seconds: float) -> dict[str, str]:
+        now = datetime.now(timezone.utc)
+        value = {
+            "who": self._who[:_LONGEST_NAME],
+            "host": self._host[:_LONGEST_NAME],
+            "doing": doing[:_LONGEST_NAME],
+            "since": now.isoformat(timespec="seconds"),
+            "until": (now + timedelta(seconds=seconds + _AFTERWARDS)).isoformat(timespec="seconds"),
+            "turn": self.turn,
+        }
+        return {self.key: json.dumps(value, separators=(",", ":"))}
+
+    def _free(self) -> dict[str, str]:
+        return {self.key: f"{_FREE} {self.turn}"}
+
+    def _others(self, metadata: Mapping[str, str]) -> dict[str, Holder]:
+        return {
+            key: holder
+            for key, holder in holders(metadata).items()
+            if key != self.key and metadata[key] != self._broken.get(key)
+        }
+
+    def _settle(self, vapp_href: str, seen: Mapping[str, str], deadline: float) -> dict[str, str]:
+        """Read the metadata until ours is the only claim; return it."""
+        patience = min(deadline, self._clock.monotonic() + _WAIT_FOR_OTHERS)
+        while True:
+            metadata = self._gateway.vapp_metadata(vapp_href)
+            changed = _basis(metadata) != _basis(seen)
+            others = self._others(metadata)
+            if not others:
+                if changed or self.key not in holders(metadata):
+                    raise self._was_changed()
+                return metadata
+            first = min(others)
+            if changed or first < self.key or self._clock.monotonic() >= patience:
+                raise self._is_held(others[first])
+            self._clock.sleep(_LOOK_AGAIN)
 
     def _write(self, vapp_href: str, values: Mapping[str, str], deadline: float) -> None:
         task = tasks.change(
@@ -198,51 +293,95 @@ class ClusterLock:
         )
         tasks.wait(self._gateway, task, deadline=deadline)
 
-    def release(self, vapp_href: str, *, seconds: float = _GIVE_UP) -> None:
-        """Give the cluster free, as far as that can be done at once; never raises.
-
-        An entry that stays ends by itself, and does not hold its own writer back.
-        """
-        deadline = self._clock.monotonic() + seconds
-        try:
-            self._write(vapp_href, self.free_entry(), deadline)
-        except CseError:
-            return
-
-    def _held(self, holder: Holder) -> Conflict:
+    def _is_held(self, holder: Holder) -> Conflict:
         return Conflict(
             holder.sentence(self._name),
             hint=f"Wait for its end. If that command no longer runs, add --break-lock; the claim"
             f" ends by itself at {_minute(holder.until)}.",
         )
 
+    def _was_changed(self) -> Conflict:
+        return Conflict(
+            f"Cluster '{self._name}' was changed by somebody else while this command was looking"
+            " at it; nothing was changed.",
+            hint="Run the same command again.",
+        )
+
 
 def holders(metadata: Mapping[str, str]) -> dict[str, Holder]:
     """Return the claims on a cluster that have not ended, by key; damaged ones are none."""
     now = datetime.now(timezone.utc)
-    found = {}
-    for key, text in metadata.items():
-        if not key.startswith(PREFIX) or text == _FREE:
-            continue
-        try:
-            raw = json.loads(text)
-            holder = Holder(
-                who=str(raw["who"]),
-                host=str(raw["host"]),
-                doing=str(raw["doing"]),
-                since=datetime.fromisoformat(raw["since"]),
-                until=datetime.fromisoformat(raw["until"]),
-            )
-            alive = holder.until > now
-        except (ValueError, KeyError, TypeError):
-            continue
-        if alive:
-            found[key] = holder
-    return found
+    found = journal.read_journal(metadata)
+    return {
+        key: holder
+        for key, holder in _claims(metadata).items()
+        if holder is not None
+        and holder.until > now
+        # its turn has ended, or somebody else began a later one: it arrived late, or was broken
+        and (holder.turn is None or (holder.turn > found.ended and holder.turn >= found.turn))
+    }
+
+
+def damaged_claims(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the claims that cannot be read; they hold nobody back."""
+    return tuple(key for key, holder in _claims(metadata).items() if holder is None)
+
+
+def read_damaged(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the damaged records of the journal."""
+    return {key: metadata[key] for key in journal.read_journal(metadata).damaged}
+
+
+def _claims(metadata: Mapping[str, str]) -> dict[str, Holder | None]:
+    """Return every claim, alive or not; None for a damaged one."""
+    return {
+        key: _holder(value)
+        for key, value in metadata.items()
+        if _KEY.fullmatch(key) and _turn_of_free(value) is None
+    }
+
+
+def _holder(value: str) -> Holder | None:
+    raw = claims.json_object(value)
+    if raw is None:
+        return None
+    since, until = claims.moment(raw.get("since")), claims.moment(raw.get("until"))
+    who, host = (
+        claims.text(raw.get("who"), _LONGEST_NAME),
+        claims.text(raw.get("host"), _LONGEST_NAME),
+    )
+    doing = claims.text(raw.get("doing"), _LONGEST_NAME)
+    if since is None or until is None or not who:
+        return None
+    turn = claims.integer(raw.get("turn"), 0, journal.LAST_TURN)
+    return Holder(who, host, doing, since, until, turn)
+
+
+def _turn_of_free(value: str) -> int | None:
+    """Return the turn in the value of a lock that is free, 0 where it has none; else None."""
+    word, _, turn = value.partition(" ")
+    if word != _FREE or not re.fullmatch(r"[0-9]{0,10}", turn, re.ASCII):
+        return None
+    return min(int(turn or 0), journal.LAST_TURN)
+
+
+def _next_turn(metadata: Mapping[str, str]) -> int:
+    """Return a turn above every one that was seen, whoever has or had it."""
+    turns = [journal.read_journal(metadata).turn]
+    turns += [holder.turn or 0 for holder in _claims(metadata).values() if holder is not None]
+    free = [_turn_of_free(value) for key, value in metadata.items() if _KEY.fullmatch(key)]
+    turns += [turn for turn in free if turn is not None]
+    return min(max(turns) + 1, journal.LAST_TURN)
+
+
+def _basis(metadata: Mapping[str, str]) -> tuple[object, ...]:
+    """Return what stays as it is as long as nobody holds the cluster."""
+    what = (keys.CLUSTER_ID, keys.PHASE, keys.SPEC)
+    return (journal.read_journal(metadata).turn, *(metadata.get(key) for key in what))
 
 
 def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _login() -> str:

@@ -1,7 +1,7 @@
 """The change that a cluster is in the middle of, as its vApp records it.
 
 Written before the first change and erased with the last, so that whoever comes after a crash can
-carry on with exactly what was begun: the same target, the same nodes.
+carry on with exactly what was begun: the same target, the same nodes. `journal` says where.
 """
 
 from __future__ import annotations
@@ -9,19 +9,15 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct import claims
 
-__all__ = ["GROW", "SHRINK", "Operation", "read_operation", "with_workers"]
+__all__ = ["GROW", "SHRINK", "Operation", "parse_operation"]
 
 GROW = "grow"
 SHRINK = "shrink"
-
-_KEY = "cse.client.operation"
-_NONE = "none"
-# A text value of VCD metadata ends at about a thousand characters.
-_CHUNK = 900
 
 
 @dataclass(frozen=True)
@@ -58,56 +54,27 @@ class Operation:
         """Return what the description of a VM of this operation contains."""
         return f"[operation {self.id}]"
 
-    def entries(self) -> dict[str, str]:
-        """Return the metadata that records this operation."""
-        value = {
-            "id": self.id,
-            "kind": self.kind,
-            "workers": self.workers,
-            "before": self.before,
-            "asked": self.asked,
-            "nodes": list(self.nodes),
-            "waited": self.waited,
-        }
-        text = json.dumps(value, separators=(",", ":"))
-        chunks = [text[i : i + _CHUNK] for i in range(0, len(text), _CHUNK)]
-        # How many keys belong together: a longer operation before may have left more of them.
-        found = {_KEY: f"{len(chunks)}:{chunks[0]}"}
-        found.update({f"{_KEY}.{n}": chunk for n, chunk in enumerate(chunks[1:], 1)})
-        return found
-
-    @staticmethod
-    def erased() -> dict[str, str]:
-        """Return the metadata that records that nothing is going on."""
-        return {_KEY: _NONE}
+    def document(self) -> dict[str, Any]:
+        """Return the operation as a JSON object."""
+        return {**asdict(self), "nodes": list(self.nodes)}
 
 
-def read_operation(metadata: Mapping[str, str]) -> Operation | None:
-    """Return the unfinished operation, None where there is none or its record is damaged."""
-    count, _, text = metadata.get(_KEY, "").partition(":")
-    if not count.isdigit():
+def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
+    """Return the operation that a JSON object describes, None where it is damaged."""
+    workers = claims.integer(raw.get("workers"), 0, claims.MOST_WORKERS)
+    before = claims.integer(raw.get("before"), 0, claims.MOST_WORKERS)
+    asked = claims.integer(raw.get("asked", 0), 0, claims.MOST_WORKERS)
+    nodes = claims.texts(raw.get("nodes", []), claims.MOST_WORKERS)
+    identifier, kind = claims.text(raw.get("id"), 64), raw.get("kind")
+    if workers is None or before is None or asked is None or nodes is None or not identifier:
         return None
-    text += "".join(metadata.get(f"{_KEY}.{n}", "") for n in range(1, int(count)))
-    try:
-        raw = json.loads(text)
-        return Operation(
-            id=str(raw["id"]),
-            kind=str(raw["kind"]),
-            workers=int(raw["workers"]),
-            before=int(raw["before"]),
-            asked=int(raw["asked"]),
-            nodes=tuple(str(name) for name in raw["nodes"]),
-            waited=bool(raw.get("waited", True)),
-        )
-    except (ValueError, KeyError, TypeError):
+    if kind not in (GROW, SHRINK) or (kind == GROW) != (not nodes):
         return None
+    return Operation(
+        identifier, str(kind), workers, before, asked, nodes, raw.get("waited", True) is not False
+    )
 
 
-def with_workers(metadata: Mapping[str, str], workers: int) -> dict[str, str]:
-    """Return the record of what was asked for with another number of workers; empty: no record."""
-    try:
-        asked = json.loads(metadata.get(keys.SPEC, ""))
-        asked["workers"] = workers
-    except (ValueError, TypeError):
-        return {}
-    return {keys.SPEC: json.dumps(asked, separators=(",", ":"), sort_keys=True)}
+def operation_text(operation: Operation) -> str:
+    """Return the operation as compact JSON."""
+    return json.dumps(operation.document(), separators=(",", ":"))

@@ -65,7 +65,7 @@ class Repair:
         self._progress = progress
         self._deadline = clock.monotonic() + options.timeout
         self._pki: ClusterPKI | None = None
-        self._wanted = keys.recorded_spec(standing.metadata).workers
+        self._wanted = standing.wanted_workers
         self._remedies = self._plan()
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from cse_client.model import (
     Template,
 )
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
+from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Scaling:
                 )
                 return self._grow(standing, spec, operation, options, progress)
             else:
+                if standing.wanted_workers not in (None, present):
+                    self._record_size(standing, present, options)
                 text = f"Cluster '{spec.cluster}' has {present} workers already."
                 progress(Event(EventKind.NOTE, text))
             return self._look(standing)
@@ -180,17 +183,37 @@ class Scaling:
     @contextlib.contextmanager
     def _claimed(self, standing: Standing, doing: str, options: RunOptions) -> Iterator[None]:
         """Hold the cluster while something short is done that leaves no record of its own."""
-        href = standing.vapp.href
-        standing.lock.claim(
+        href, lock = standing.vapp.href, standing.lock
+        deadline = self.clock.monotonic() + options.timeout
+        lock.claim(
             href,
-            {**standing.lock.broken(standing.metadata), **standing.adoption},
+            standing.metadata,
             doing=doing,
-            deadline=self.clock.monotonic() + options.timeout,
+            deadline=deadline,
+            break_lock=options.break_lock,
         )
         try:
+            first = {**standing.adoption, **lock.ending_broken()}
+            if first:
+                self._write(standing, first, deadline)
             yield
         finally:
-            standing.lock.release(href)
+            lock.release(href, ended=True)
+
+    def _record_size(self, standing: Standing, workers: int, options: RunOptions) -> None:
+        """Record that the cluster is to have the workers that it has."""
+        with self._claimed(standing, "recording its size", options):
+            values = standing.lock.ended(workers)
+            deadline = self.clock.monotonic() + options.timeout
+            self._write(standing, values, deadline)
+            standing.lock.left()
+
+    def _write(self, standing: Standing, values: Mapping[str, str], deadline: float) -> None:
+        href = standing.vapp.href
+        task = tasks.change(
+            self.gateway, lambda: self.gateway.write_metadata(href, values), deadline
+        )
+        tasks.wait(self.gateway, task, deadline=deadline)
 
     def _grow(
         self,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.delete import DeletedMeanwhile
-from cse_client.engines.direct.operation import SHRINK, Operation, with_workers
+from cse_client.engines.direct.operation import SHRINK, Operation
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.standing import Standing
 from cse_client.engines.direct.vms import delete_vms
@@ -90,7 +90,6 @@ class Shrinking:
         self._clock = clock
         self._progress = progress
         self._deadline = clock.monotonic() + options.timeout
-        self._metadata: Mapping[str, str] = standing.metadata
         self._claimed = False
         self._drained = False
         self._removed = False
@@ -172,6 +171,8 @@ class Shrinking:
                     self._standing.lock.release(self._standing.vapp.href)
                 else:
                     self._step_back(error)
+            else:
+                self._standing.lock.release(self._standing.vapp.href)
             raise
         return Removal(
             cluster=name,
@@ -180,18 +181,17 @@ class Shrinking:
         )
 
     def _claim(self) -> None:
-        values = {
-            **self._standing.lock.broken(self._metadata),
-            **self._standing.adoption,
-            **self._operation.entries(),
-            **with_workers(self._metadata, self._operation.workers),
-        }
-        self._metadata = self._standing.lock.claim(
-            self._standing.vapp.href,
-            values,
-            doing=f"removing {_named(self._operation.nodes)}",
-            deadline=self._deadline,
-        )
+        lock = self._standing.lock
+        if not lock.held:
+            lock.claim(
+                self._standing.vapp.href,
+                self._standing.metadata,
+                doing=f"removing {_named(self._operation.nodes)}",
+                deadline=self._deadline,
+                break_lock=self._options.break_lock,
+            )
+        values = {**self._standing.adoption, **lock.begun(self._operation)}
+        self._write(values, self._deadline)
         self._claimed = True
 
     def _drain(self) -> None:
@@ -226,8 +226,13 @@ class Shrinking:
         self._removed = True
 
     def _record(self) -> None:
-        self._write({**Operation.erased(), **self._standing.lock.free_entry()}, self._deadline)
+        self._end(self._operation.workers, self._operation.nodes, self._deadline)
         self._recorded = True
+
+    def _end(self, workers: int, gone: tuple[str, ...], deadline: float) -> None:
+        """Record the size that the cluster has now and who is out of it, and give it free."""
+        self._write(self._standing.lock.ended(workers, gone), deadline)
+        self._standing.lock.left()
 
     def _write(self, values: Mapping[str, str], deadline: float) -> None:
         gateway, href = self._standing.gateway, self._standing.vapp.href
@@ -241,13 +246,8 @@ class Shrinking:
         else:
             left = list(self._operation.nodes)
         present = {vm.name for vm in self._standing.workers}
-        values = {
-            **with_workers(self._metadata, len(present)),
-            **Operation.erased(),
-            **self._standing.lock.free_entry(),
-        }
         try:
-            self._write(values, self._clock.monotonic() + _ROLLBACK_SECONDS)
+            self._end(len(present), (), self._clock.monotonic() + _ROLLBACK_SECONDS)
         except CseError as second:
             error.notes.append(f"The cluster's record could not be written: {second.message}")
         out = [name for name in self._operation.nodes if name in present and name not in left]

@@ -15,8 +15,9 @@ from cse_client.engines.direct.access import (
     find_pki,
 )
 from cse_client.engines.direct.delete import find_cluster, noticing_deletion
+from cse_client.engines.direct.journal import Journal, read_journal, wanted_workers
 from cse_client.engines.direct.lock import ClusterLock
-from cse_client.engines.direct.operation import Operation, read_operation
+from cse_client.engines.direct.operation import Operation
 from cse_client.errors import Conflict, NotFound
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.nodes import ClusterAPI
@@ -61,7 +62,17 @@ class Standing:
     @property
     def unfinished(self) -> Operation | None:
         """The operation that a command before this one began and did not end."""
-        return read_operation(self.metadata)
+        return self.journal.operation
+
+    @property
+    def journal(self) -> Journal:
+        """What the records say of operations that began and ended."""
+        return read_journal(self.metadata)
+
+    @property
+    def wanted_workers(self) -> int | None:
+        """How many workers the cluster is to have, None where nobody can tell."""
+        return wanted_workers(self.metadata)
 
     def again(self) -> Standing:
         """Return the cluster with its vApp read anew."""
@@ -138,6 +149,8 @@ def find_standing(
     vapp, metadata = find_cluster(gateway, vdc, name)
     lock.refuse_if_held(metadata, break_lock=break_lock)
     standing = Standing(gateway, session, vdc, vapp, metadata, lock)
+    if standing.journal.unclear and not break_lock:
+        raise _unclear(standing)
     if keys.CLUSTER_ID not in metadata or (standing.adoption and not _all_made(standing)):
         raise Conflict(
             f"Cluster '{name}' is not finished yet.",
@@ -148,6 +161,15 @@ def find_standing(
 
 def _all_made(standing: Standing) -> bool:
     """Say whether a creation that was not waited for has made everything it was asked for."""
-    wanted = keys.recorded_spec(standing.metadata).workers
+    wanted = standing.wanted_workers
     head = any(node_kind(vm.name) == CONTROL_PLANE for vm in standing.vapp.vms)
     return head and wanted is not None and len(standing.workers) >= wanted
+
+
+def _unclear(standing: Standing) -> Conflict:
+    damaged = ", ".join(standing.journal.damaged)
+    return Conflict(
+        f"What was begun on cluster '{standing.name}' is not known: its metadata {damaged} cannot"
+        " be read.",
+        hint="If no other command is changing it, add --break-lock: the entry is then erased.",
+    )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from cse_client.engines.direct.lock import ClusterLock, holders
+from cse_client.engines.direct.journal import read_journal, wanted_workers
+from cse_client.engines.direct.lock import ClusterLock, damaged_claims, holders
+from cse_client.engines.direct.operation import GROW, Operation
 from cse_client.errors import Conflict
 from cse_client.model import Session
 from cse_client.vcd.tasks import Task
@@ -50,18 +55,7 @@ class Seconds:
         self.now += seconds
 
 
-def lock(
-    metadata: Metadata, user: str, monkeypatch: pytest.MonkeyPatch, folder: Path
-) -> ClusterLock:
-    monkeypatch.setenv("XDG_STATE_HOME", str(folder / user))
-    session = Session("vcd.example", "acme", user, "36.0", "token")
-    return ClusterLock(
-        metadata,  # type: ignore[arg-type]
-        session,
-        name="demo",
-        vdc_href="https://vcd.example/api/vdc/1",
-        clock=metadata.clock,
-    )
+Maker = Callable[..., ClusterLock]
 
 
 @pytest.fixture
@@ -69,13 +63,33 @@ def cloud() -> Metadata:
     return Metadata()
 
 
-def test_a_claim_is_written_seen_and_given_back(
-    cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    ann = lock(cloud, "ann", monkeypatch, tmp_path)
-    bob = lock(cloud, "bob", monkeypatch, tmp_path)
-    values = ann.claim(HREF, {"k": "v"}, doing="growing", deadline=100.0)
-    assert values["k"] == "v"
+@pytest.fixture
+def lock(cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Maker:
+    """Make the lock of a user's run."""
+
+    def make(user: str, metadata: object = cloud) -> ClusterLock:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / user))
+        session = Session("vcd.example", "acme", user, "36.0", "token")
+        return ClusterLock(
+            metadata,  # type: ignore[arg-type]
+            session,
+            name="demo",
+            vdc_href="https://vcd.example/api/vdc/1",
+            clock=metadata.clock,  # type: ignore[attr-defined]
+        )
+
+    return make
+
+
+def claim(one: ClusterLock, seen: Mapping[str, str], **options: bool) -> dict[str, str]:
+    return one.claim(HREF, dict(seen), doing="growing", deadline=100.0, **options)
+
+
+def test_a_claim_is_written_alone_seen_and_given_back(cloud: Metadata, lock: Maker) -> None:
+    ann, bob = lock("ann"), lock("bob")
+    cloud.values["k"] = "v"
+    assert claim(ann, cloud.values)["k"] == "v"
+    assert set(cloud.values) == {"k", ann.key}
     (held,) = holders(cloud.values).values()
     assert (held.who, held.doing) == ("ann@acme", "growing")
     assert 399 <= (held.until - held.since).total_seconds() <= 401
@@ -88,58 +102,214 @@ def test_a_claim_is_written_seen_and_given_back(
     bob.refuse_if_held(cloud.values)
 
 
-def test_a_claim_ends_by_itself(
-    cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    ann = lock(cloud, "ann", monkeypatch, tmp_path)
-    cloud.values.update(ann.entry("growing", -301.0))
+@pytest.mark.parametrize("until", ["2020-01-01T00:00:00+00:00", "0001-01-01T00:00:00+00:00"])
+def test_a_claim_ends_by_itself(cloud: Metadata, lock: Maker, until: str) -> None:
+    ann, bob = lock("ann"), lock("bob")
+    claim(ann, {})
+    entry = json.loads(cloud.values[ann.key])
+    cloud.values[ann.key] = json.dumps({**entry, "until": until})
     assert holders(cloud.values) == {}
+    claim(bob, cloud.values)
+    assert bob.turn > ann.turn
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"who": 1}', '{"until": "soon"}', "free"])
-def test_a_damaged_claim_is_none(text: str) -> None:
-    assert holders({"cse.client.lock.0123456789ab": text}) == {}
+CLAIM = {
+    "who": "w",
+    "host": "h",
+    "doing": "d",
+    "since": "2026-01-01T00:00:00+00:00",
+    "until": "9000-01-01T00:00:00+00:00",
+}
 
 
-def test_a_broken_claim_is_overwritten(
-    cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    ann = lock(cloud, "ann", monkeypatch, tmp_path)
-    bob = lock(cloud, "bob", monkeypatch, tmp_path)
-    ann.claim(HREF, {}, doing="growing", deadline=100.0)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"who": 1}',
+        '{"until": "soon"}',
+        "free soon",
+        json.dumps({**CLAIM, "since": "0001-01-01T00:00:00+14:00"}),
+        json.dumps({**CLAIM, "until": "9999-12-31T23:59:59-14:00"}),
+        json.dumps({**CLAIM, "who": "w" * 1000}),
+    ],
+)
+def test_a_damaged_claim_holds_nobody_back(text: str) -> None:
+    metadata = {"cse.client.lock.0123456789ab": text}
+    assert holders(metadata) == {}
+    assert damaged_claims(metadata) == tuple(metadata)
+
+
+@pytest.mark.parametrize("text", ["free", "free 0", "free 12"])
+def test_a_claim_that_was_given_up_is_not_damaged(text: str) -> None:
+    metadata = {"cse.client.lock.0123456789ab": text}
+    assert (holders(metadata), damaged_claims(metadata)) == ({}, ())
+
+
+def test_a_claim_without_a_turn_holds_others_back(cloud: Metadata, lock: Maker) -> None:
+    cloud.values["cse.client.lock.x"] = json.dumps(CLAIM)
+    with pytest.raises(Conflict, match="is being changed by w on h"):
+        lock("ann").refuse_if_held(cloud.values)
+
+
+def test_a_broken_claim_is_ended_by_the_first_record(cloud: Metadata, lock: Maker) -> None:
+    ann, bob, eve = lock("ann"), lock("bob"), lock("eve")
+    claim(ann, {})
     bob.refuse_if_held(cloud.values, break_lock=True)
-    bob.claim(HREF, bob.broken(cloud.values), doing="shrinking", deadline=100.0)
+    claim(bob, cloud.values, break_lock=True)
+    # until then nothing of ann's was touched
+    assert {held.who for held in holders(cloud.values).values()} == {"ann@acme", "bob@acme"}
+    cloud.values.update(bob.begun(Operation.begin(GROW, workers=2, before=1)))
     assert [held.who for held in holders(cloud.values).values()] == ["bob@acme"]
+    cloud.values.update(bob.ended(2))
+    assert holders(cloud.values) == {}
+    claim(eve, cloud.values)
 
 
-@pytest.mark.parametrize("order", sorted(set(itertools.permutations("aabb"))))
-def test_never_do_both_hold_it(
-    order: tuple[str, ...], cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_only_the_claims_that_were_seen_are_broken(cloud: Metadata, lock: Maker) -> None:
+    ann, bob = lock("ann"), lock("bob")
+    claim(ann, {})
+    seen = dict(cloud.values)
+    ann.release(HREF)
+    claim(ann, cloud.values)
+    with pytest.raises(Conflict, match="ann@acme"):
+        claim(bob, seen, break_lock=True)
+    assert [held.who for held in holders(cloud.values).values()] == ["ann@acme"]
+
+
+class Yielding(Seconds):
+    """Seconds that let the other thread run."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        time.sleep(0.01)
+
+
+class Scheduler(Metadata):
+    """Metadata that serves two threads in a given order; afterwards whoever comes."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__()
+        self.clock = Yielding()
+        self._order = list(order)
+        self._ended: set[str] = set()
+        self._turn = threading.Condition()
+
+    def step(self) -> None:
+        me = threading.current_thread().name
+        with self._turn:
+            self._turn.wait_for(
+                lambda: not self._order or self._order[0] == me or self._order[0] in self._ended,
+                timeout=20,
+            )
+            while self._order and self._order[0] in self._ended:
+                self._order.pop(0)
+            if self._order:
+                self._order.pop(0)
+            self._turn.notify_all()
+
+    def end(self) -> None:
+        with self._turn:
+            self._ended.add(threading.current_thread().name)
+            self._turn.notify_all()
+
+    def vapp_metadata(self, href: str) -> dict[str, str]:
+        self.step()
+        return super().vapp_metadata(href)
+
+    def write_metadata(self, href: str, values: Mapping[str, str]) -> Task:
+        self.step()
+        return super().write_metadata(href, values)
+
+
+def change(cloud: Scheduler, one: ClusterLock, begun: list[str], workers: int) -> None:
+    """Look, claim, record the beginning, do something, record the end: a whole operation."""
+    me = threading.current_thread().name
+    try:
+        seen = cloud.vapp_metadata(HREF)
+        one.refuse_if_held(seen)
+        claim(one, seen)
+        begun.append(me)
+        operation = Operation.begin(GROW, workers=workers, before=1)
+        cloud.write_metadata(HREF, one.begun(operation))
+        assert read_journal(cloud.values).operation == operation
+        cloud.step()
+        assert read_journal(cloud.values).operation == operation
+        begun.remove(me)
+        cloud.write_metadata(HREF, one.ended(workers))
+        one.left()
+        begun.append(f"{me} ended")
+    except Conflict:
+        pass
+    finally:
+        cloud.end()
+
+
+@pytest.mark.parametrize("order", ["".join(one) for one in itertools.product("ab", repeat=7)])
+def test_in_every_order_one_wins_and_the_other_leaves_no_mark(order: str, lock: Maker) -> None:
+    cloud = Scheduler(order)
+    locks = {name: lock(name, cloud) for name in "ab"}
+    log: list[str] = []
+    threads = [
+        threading.Thread(target=change, name=name, args=(cloud, locks[name], log, number))
+        for number, name in enumerate("ab", 2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert log, "nobody won"
+    assert holders(cloud.values) == {}
+    journal = read_journal(cloud.values)
+    assert (journal.operation, journal.damaged) == (None, ())
+    assert wanted_workers(cloud.values) == {"a": 2, "b": 3}[log[-1][0]]
+    # a third one finds nothing in the way
+    lock("c", cloud).claim(HREF, cloud.values, doing="growing", deadline=100.0)
+
+
+@pytest.mark.parametrize("late", range(4))
+def test_whatever_arrives_late_says_nothing_any_more(
+    late: int, cloud: Metadata, lock: Maker
 ) -> None:
-    """Each writes, then reads; in every order of these four steps at most one goes on."""
-    locks = {name: lock(cloud, name, monkeypatch, tmp_path) for name in "ab"}
-    written: set[str] = set()
-    won = []
-    for name in order:
-        if name not in written:
-            cloud.values.update(locks[name].entry("growing", 100.0))
-            written.add(name)
-            continue
-        try:
-            locks[name].confirm(HREF)
-        except Conflict:
-            continue
-        won.append(name)
-    assert len(won) <= 1
-    # whoever stepped back left nothing behind
-    assert {held.who[0] for held in holders(cloud.values).values()} == set(won)
+    """One of the writes is made twice, the second time after everything has ended."""
+    ann, bob = lock("ann"), lock("bob")
+    written: list[dict[str, str]] = []
+    keep = cloud.write_metadata
+    cloud.write_metadata = lambda href, values: (  # type: ignore[method-assign]
+        written.append(dict(values)) or keep(href, values)  # type: ignore[func-returns-value]
+    )
+    claim(ann, {})
+    cloud.write_metadata(HREF, ann.begun(Operation.begin(GROW, workers=2, before=1)))
+    cloud.write_metadata(HREF, ann.ended(2))
+    ann.left()
+    claim(bob, cloud.values)
+    cloud.write_metadata(HREF, bob.begun(Operation.begin(GROW, workers=5, before=2)))
+    cloud.write_metadata(HREF, bob.ended(5))
+    bob.left()
+    cloud.values.update(written[late])
+    assert holders(cloud.values) == {}
+    assert read_journal(cloud.values).operation is None
+    assert wanted_workers(cloud.values) == 5
 
 
-def test_one_command_of_a_user_at_a_time(
-    cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    first = lock(cloud, "ann", monkeypatch, tmp_path)
-    second = lock(cloud, "ann", monkeypatch, tmp_path)
+def test_who_decided_on_an_older_state_steps_back(cloud: Metadata, lock: Maker) -> None:
+    ann, bob = lock("ann"), lock("bob")
+    seen = dict(cloud.values)
+    claim(bob, {})
+    cloud.values.update(bob.begun(Operation.begin(GROW, workers=5, before=1)))
+    cloud.values.update(bob.ended(5))
+    with pytest.raises(Conflict, match="was changed by somebody else while this command was look"):
+        claim(ann, seen)
+    assert holders(cloud.values) == {}
+    assert wanted_workers(cloud.values) == 5
+    claim(ann, cloud.values)
+
+
+def test_one_command_of_a_user_at_a_time(lock: Maker) -> None:
+    first, second = lock("ann"), lock("ann")
     first.take_here()
     first.take_here()
     with pytest.raises(Conflict, match=r"on this machine is changing cluster 'demo' \(process \d+"):
@@ -149,8 +319,6 @@ def test_one_command_of_a_user_at_a_time(
     second.leave_here()
 
 
-def test_a_state_folder_that_cannot_be_written_stops_nobody(
-    cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_state_folder_that_cannot_be_written_stops_nobody(lock: Maker, tmp_path: Path) -> None:
     (tmp_path / "ann").write_text("a file where a folder is wanted")
-    lock(cloud, "ann", monkeypatch, tmp_path).take_here()
+    lock("ann").take_here()

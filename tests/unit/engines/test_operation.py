@@ -3,50 +3,94 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cse_client.engines.direct.operation import (
-    GROW,
-    SHRINK,
-    Operation,
-    read_operation,
-    with_workers,
-)
+from cse_client.engines.direct import journal
+from cse_client.engines.direct.journal import read_journal, wanted_workers
+from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.shrink import choose_workers, parallel
 from cse_client.model import KubeNode, Vm
 
 KEY = "cse.client.operation"
+ANN, BOB = "0123456789ab", "ba9876543210"
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 180])
+@pytest.mark.parametrize("count", [1, 3, 180])
 def test_what_is_written_is_read_back(count: int) -> None:
     nodes = tuple(f"node-{number:04}" for number in range(count))
     operation = Operation.begin(SHRINK, workers=2, before=2 + count, nodes=nodes)
-    entries = operation.entries()
+    entries = journal.begun(ANN, 3, operation)
     assert all(len(value) < 1000 for value in entries.values())
-    assert read_operation(entries) == operation
+    found = read_journal(entries)
+    assert (found.operation, found.turn, found.damaged) == (operation, 3, ())
+    entries.update(journal.ended(ANN, 3, 2, nodes))
+    assert all(len(value) < 1000 for value in entries.values())
+    found = read_journal(entries)
+    assert (found.operation, found.turn, found.workers) == (None, 3, 2)
+    assert found.removed == set(nodes)
 
 
 def test_a_short_one_after_a_long_one() -> None:
     nodes = tuple(f"node-{number:04}" for number in range(180))
-    metadata = Operation.begin(SHRINK, workers=2, before=182, nodes=nodes).entries()
+    metadata = journal.begun(ANN, 1, Operation.begin(SHRINK, workers=2, before=182, nodes=nodes))
     short = Operation.begin(GROW, workers=5, before=2)
-    metadata.update(short.entries())
-    assert read_operation(metadata) == short
-    metadata.update(Operation.erased())
-    assert read_operation(metadata) is None
+    metadata.update(journal.begun(ANN, 2, short))
+    assert read_journal(metadata).operation == short
+    metadata.update(journal.ended(ANN, 2))
+    assert read_journal(metadata).operation is None
 
 
-@pytest.mark.parametrize("text", ["", "none", "1:", "1:{", '1:{"id": "x"}', "2:[]", "x:{}"])
-def test_a_damaged_record_is_none(text: str) -> None:
-    assert read_operation({KEY: text}) is None
+def test_the_last_turn_is_what_counts() -> None:
+    first, second = (Operation.begin(GROW, workers=n, before=1) for n in (2, 3))
+    spec = {"cse.client.spec": json.dumps({"workers": 1})}
+    assert wanted_workers(spec) == 1
+    metadata = {**spec, **journal.begun(ANN, 1, first)}
+    assert wanted_workers(metadata) == 2
+    metadata.update(journal.begun(BOB, 2, second))
+    assert (read_journal(metadata).operation, wanted_workers(metadata)) == (second, 3)
+    metadata.update(journal.ended(BOB, 2, 3))
+    assert (read_journal(metadata).operation, wanted_workers(metadata)) == (None, 3)
+    metadata.update(journal.ended(ANN, 4))
+    assert wanted_workers(metadata) == 3
 
 
-def test_the_wish_is_updated_where_it_is_recorded() -> None:
-    spec = json.dumps({"workers": 2, "network": "net1"})
-    (value,) = with_workers({"cse.client.spec": spec}, 7).values()
-    assert json.loads(value) == {"workers": 7, "network": "net1"}
-    assert with_workers({}, 7) == {}
-    assert with_workers({"cse.client.spec": "{"}, 7) == {}
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1:",
+        "1:{",
+        '1:{"id": "x"}',
+        "2:[]",
+        "x:{}",
+        "999999999:{}",
+        "\u00b2:{}",
+        "0:{}",
+        "1:" + "[" * 900,
+        '1:{"id":"x","kind":"grow","workers":1e400,"before":1}',
+        '1:{"id":"x","kind":"grow","workers":true,"before":1}',
+        '1:{"id":"x","kind":"grow","workers":99999999,"before":1}',
+        '1:{"id":"x","kind":"shrink","workers":1,"before":2,"nodes":"abc"}',
+        '1:{"id":"x","kind":"explode","workers":1,"before":2}',
+    ],
+)
+def test_a_damaged_record_is_named(text: str) -> None:
+    found = read_journal({KEY: text})
+    assert (found.operation, found.damaged, found.unclear) == (None, (KEY,), True)
+    found = read_journal({f"cse.client.done.{ANN}": text})
+    assert (found.damaged, found.unclear) == ((f"cse.client.done.{ANN}",), False)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([KEY, f"{KEY}.{ANN}", f"{KEY}.{ANN}.1", f"cse.client.done.{BOB}"]),
+        st.text() | st.integers(0, 3).flatmap(lambda n: st.text().map(lambda t: f"{n}:{t}")),
+    )
+)
+def test_any_metadata_is_read(metadata: dict[str, str]) -> None:
+    found = read_journal(metadata)
+    assert set(found.damaged) <= set(metadata)
 
 
 def node(name: str, age: int) -> KubeNode:

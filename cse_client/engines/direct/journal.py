@@ -1,0 +1,160 @@
+"""What was begun and what was ended on a cluster, as its vApp's metadata tells.
+
+VCD merges what is written into the metadata of a vApp; it neither compares before it writes nor
+keeps an order: a request that is held back on its way overwrites what came later. So nobody writes
+what another may write. Each owner (a user on a machine, see `lock`) has two keys of its own:
+
+- `cse.client.operation.OWNER`: the operation that this owner has begun, until it has ended
+- `cse.client.done.OWNER`: the last turn that this owner has ended, and the size it left
+
+Each holder of the lock has a turn, a number above all that were seen before. The operation with
+the highest turn is the one that is going on, unless that turn or a later one has been ended: a
+record that arrives late says nothing any more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cse_client.engines.direct import claims
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.operation import Operation, parse_operation
+
+__all__ = ["Journal", "read_journal", "wanted_workers"]
+
+OPERATION = "cse.client.operation"
+DONE = "cse.client.done"
+NONE = "none"
+LAST_TURN = 10**9
+# A text value of VCD metadata ends at about a thousand characters.
+_CHUNK = 900
+_MOST_CHUNKS = 500
+# versions before owners had keys of their own wrote OPERATION itself
+_KEY = re.compile(
+    rf"(?P<base>{re.escape(OPERATION)}(\.[0-9a-f]{{12}})?|{re.escape(DONE)}\.[0-9a-f]{{12}})",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A turn that has ended: how many workers it left (None: as before), and who was removed."""
+
+    turn: int
+    workers: int | None = None
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What the records say. `turn` is the highest one that changed the cluster or began to.
+
+    `damaged` names the keys that cannot be read; an `unclear` journal has one that may hide an
+    operation.
+    """
+
+    operation: Operation | None = None
+    turn: int = 0
+    ended: int = -1
+    workers: int | None = None
+    removed: frozenset[str] = frozenset()
+    damaged: tuple[str, ...] = ()
+    unclear: bool = False
+
+
+def read_journal(metadata: Mapping[str, str]) -> Journal:
+    """Read the records of all owners; never raises."""
+    pending: list[tuple[int, Operation]] = []
+    done: list[Done] = []
+    damaged: list[str] = []
+    for key in sorted(metadata):
+        if _KEY.fullmatch(key) is None or metadata[key] == NONE:
+            continue
+        raw = claims.json_object(_joined(metadata, key) or "")
+        # operations recorded by older versions have no turn
+        default = 0 if key.startswith(OPERATION) else None
+        turn = claims.integer((raw or {}).get("turn", default), 0, LAST_TURN)
+        ended = _done(raw, turn) if key.startswith(DONE) else None
+        begun = parse_operation(raw) if raw is not None and ended is None else None
+        if ended is not None:
+            done.append(ended)
+        elif begun is not None and turn is not None and key.startswith(OPERATION):
+            pending.append((turn, begun))
+        else:
+            damaged.append(key)
+    last = max((one.turn for one in done), default=-1)
+    turn, operation = max(pending, key=lambda one: one[0], default=(-1, None))
+    sizes = [one for one in sorted(done, key=lambda one: one.turn) if one.workers is not None]
+    return Journal(
+        operation=operation if turn > last else None,
+        turn=max(turn, last, 0),
+        ended=last,
+        workers=sizes[-1].workers if sizes else None,
+        removed=frozenset(name for one in done for name in one.nodes),
+        damaged=tuple(damaged),
+        unclear=any(key.startswith(OPERATION) for key in damaged),
+    )
+
+
+def wanted_workers(metadata: Mapping[str, str]) -> int | None:
+    """Return how many workers the cluster is to have, None where nobody can tell."""
+    journal = read_journal(metadata)
+    if journal.operation is not None:
+        return journal.operation.workers
+    if journal.workers is not None:
+        return journal.workers
+    return keys.recorded_spec(metadata).workers
+
+
+def begun(owner: str, turn: int, operation: Operation) -> dict[str, str]:
+    """Return the metadata that records the beginning of `operation`."""
+    return _entries(f"{OPERATION}.{owner}", {"turn": turn, **operation.document()})
+
+
+def ended(
+    owner: str, turn: int, workers: int | None = None, nodes: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return the metadata that records the end of a turn, see `Done`."""
+    value: dict[str, Any] = {"turn": turn}
+    if workers is not None:
+        value["workers"] = workers
+    if nodes:
+        value["nodes"] = list(nodes)
+    return {**_entries(f"{DONE}.{owner}", value), f"{OPERATION}.{owner}": NONE}
+
+
+def _done(raw: Mapping[str, Any] | None, turn: int | None) -> Done | None:
+    if raw is None or turn is None:
+        return None
+    workers = claims.integer(raw.get("workers"), 0, claims.MOST_WORKERS)
+    nodes = claims.texts(raw.get("nodes", []), claims.MOST_WORKERS)
+    if nodes is None or ("workers" in raw and workers is None):
+        return None
+    return Done(turn, workers, nodes)
+
+
+def _entries(key: str, value: Mapping[str, Any]) -> dict[str, str]:
+    text = json.dumps(value, separators=(",", ":"))
+    chunks = [text[i : i + _CHUNK] for i in range(0, len(text), _CHUNK)]
+    # How many keys belong together: a longer record before may have left more of them.
+    found = {key: f"{len(chunks)}:{chunks[0]}"}
+    found.update({f"{key}.{n}": chunk for n, chunk in enumerate(chunks[1:], 1)})
+    return found
+
+
+def _joined(metadata: Mapping[str, str], key: str) -> str | None:
+    """Return a record's whole text, None where its first key or one of the others is damaged."""
+    count, _, first = metadata[key].partition(":")
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", count, re.ASCII) or int(count) > _MOST_CHUNKS:
+        return None
+    return "".join(_chunks(metadata, key, first, int(count)))
+
+
+def _chunks(metadata: Mapping[str, str], key: str, first: str, count: int) -> Iterator[str]:
+    yield first
+    for number in range(1, count):
+        yield metadata.get(f"{key}.{number}", "")
