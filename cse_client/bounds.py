@@ -65,7 +65,11 @@ class OutOfBounds(ValueError):
 
 
 class OutOfTime(TimeoutError):
-    """A request exceeded its own time; the text is a whole sentence without its period."""
+    """A request exceeded its own time; `took` completes "it did not finish its answer ..."."""
+
+    def __init__(self, whom: str, seconds: float) -> None:
+        self.took = f"within {_duration(seconds)}"
+        super().__init__(f"{whom} did not finish its answer {self.took}")
 
 
 # ---- time -----------------------------------------------------------------------------------
@@ -163,7 +167,7 @@ def within(seconds: float, work: Callable[[], T], *, whom: str) -> T:
     if not done.wait(min(seconds, left)):
         if left < seconds:
             _COMMAND.over(f"before {whom} had answered")
-        raise OutOfTime(f"{whom} did not finish its answer within {_duration(seconds)}")
+        raise OutOfTime(whom, seconds)
     if errors:
         try:
             raise errors[0]

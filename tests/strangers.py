@@ -91,6 +91,11 @@ def answer(status: str, body: bytes = b"", **headers: str) -> Manner:
 
     def once(connection: Any, _stopped: threading.Event) -> None:
         connection.sendall(raw)
+        # what is not read when a connection is closed resets it, and takes the answer along
+        connection.settimeout(0.3)
+        with contextlib.suppress(OSError):
+            while connection.recv(65536):
+                pass
 
     return once
 

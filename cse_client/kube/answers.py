@@ -9,11 +9,13 @@ does not fit its schema (kubernetes/kubernetes#122480), and an eviction under tw
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from cse_client import bounds
+from cse_client.bounds import OutOfBounds
+from cse_client.content import describe
 from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused
 from cse_client.kube.unreachable import explain_status
 
@@ -59,13 +61,17 @@ def read(status: int, content: bytes) -> Json:
         Malformed: a good answer holds no JSON object.
     """
     try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
+        found = bounds.load_json(content)
+    except OutOfBounds as error:
+        if status < _BAD:
+            raise Malformed(f"an answer that {error}") from None
+        found = None
+    except ValueError:
         found = None
     if isinstance(found, dict):
         return found
     if status < _BAD:
-        raise Malformed("no JSON object")
+        raise Malformed(describe(content) if found is None else "no JSON object")
     return {"kind": "Status", "code": status, "message": _first_line(content)}
 
 

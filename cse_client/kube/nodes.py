@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,12 +18,15 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cse_client import bounds
+from cse_client.bounds import OutOfBounds, Pages
 from cse_client.errors import CseError
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
+from cse_client.kube.exchange import ASKED, exchange
 from cse_client.kube.kubeconfig.foreign import read_access
 from cse_client.kube.proxy import proxy_for
 from cse_client.kube.shapes import checked, items_of, moment
-from cse_client.kube.unreachable import explain, explain_content, explain_status
+from cse_client.kube.unreachable import explain, explain_content, explain_redirect, explain_status
 from cse_client.model import KubeNode, NodeReport
 from cse_client.reports import NAMESPACE, SELECTOR, parse_configmap
 
@@ -34,12 +36,13 @@ if TYPE_CHECKING:
     from lightkube import Client
 
 _ROLE = "node-role.kubernetes.io/"
-_PAGE = "500"
-_MOST_PAGES = 200
+_PAGE = "100"
 _BAD = 400
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
 _TOO_MANY, _FAULT = 429, 500
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(\D|$)")
+#: A whole answer may take so many times the time-out, which is for each wait in it.
+_TOTAL = 2
 #: An API server that asks to be left alone is waited for, in all, so many times the time-out.
 _PATIENCE = 3
 _SHORTEST_PAUSE = 0.1
@@ -48,10 +51,10 @@ _SHORTEST_PAUSE = 0.1
 class ClusterAPI:
     """One cluster's Kubernetes API, seen with one kubeconfig; close it, or use it with `with`.
 
-    `timeout` (seconds) bounds connecting, and each wait for an answer. Python's TLS takes keys from
-    files only, so an inline key passes through one of mode 0600 that is gone when the constructor
-    returns or raises. Proxies are kubectl's (see `cse_client.kube.proxy`); pass `environ` to take
-    them from elsewhere than this process.
+    `timeout` (seconds) bounds connecting, and each wait for an answer; a whole answer has twice
+    that time. Python's TLS takes keys from files only, so an inline key passes through one of mode
+    0600 that is gone when the constructor returns or raises. Proxies are kubectl's (see
+    `cse_client.kube.proxy`); pass `environ` to take them from elsewhere than this process.
 
     Every method raises ClusterUnreachable, whose `reason` tells the cases apart.
     """
@@ -62,7 +65,7 @@ class ClusterAPI:
         timeout: float = 10.0,
         *,
         environ: Mapping[str, str] | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = bounds.sleep,
     ) -> None:
         with _private_files() as folder:
             config = _load(kubeconfig, folder)
@@ -147,7 +150,8 @@ class ClusterAPI:
         which is Refused.
         """
         asked = {"limit": _PAGE, **(query or {})}
-        for _ in range(_MOST_PAGES):
+        pages = Pages()
+        while True:
             status, answer = self.ask("GET", path, query=asked, forbidden=not certain)
             if not certain and status == _NOT_FOUND:
                 return
@@ -159,8 +163,11 @@ class ClusterAPI:
             yield from items
             if not more:
                 return
+            try:
+                pages.visit(more)
+            except OutOfBounds as error:
+                raise explain_content(f"a list of {kind} objects {error}", self.server) from None
             asked["continue"] = more
-        raise explain_content(f"more than {_MOST_PAGES} pages of {kind} objects", self.server)
 
     # ---- what is asked -------------------------------------------------------------------------
 
@@ -258,20 +265,27 @@ class ClusterAPI:
         patience = _PATIENCE * self._timeout
         while True:
             with self._explained():
-                response = self._http().request(
-                    method,
-                    path,
-                    params=dict(query or {}),
-                    content=None if body is None else json.dumps(body).encode(),
-                    headers={"Content-Type": content_type, "Accept": "application/json"},
-                    **more,
+                received = exchange(
+                    self._http(),
+                    self._http().build_request(
+                        method,
+                        path,
+                        params=dict(query or {}),
+                        content=None if body is None else json.dumps(body).encode(),
+                        headers={"Content-Type": content_type, **ASKED},
+                        **more,
+                    ),
+                    seconds=_TOTAL * max(self._timeout, timeout or 0.0),
+                    whom=f"the Kubernetes API at {self.server}",
                 )
+            status, headers = received.status, received.headers
+            if received.target is not None:
+                raise explain_redirect(received.target, self.server, self._proxy)
             with self._sensible():
-                answer = read(response.status_code, response.content)
-            headers = response.headers
-            pause = pause_asked(response.status_code, answer, headers.get("retry-after", ""))
+                answer = read(status, received.content)
+            pause = pause_asked(status, answer, headers.get("retry-after", ""))
             if pause is None or pause > patience:
-                return response.status_code, answer, headers.get("date", "")
+                return status, answer, headers.get("date", "")
             patience -= max(pause, _SHORTEST_PAUSE)
             self._sleep(max(pause, _SHORTEST_PAUSE))
 

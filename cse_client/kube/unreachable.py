@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.errors import ClusterUnreachable
 
 _ERRNO = {
@@ -64,6 +65,18 @@ def explain_content(what: str, server: str) -> ClusterUnreachable:
     )
 
 
+def explain_redirect(target: str, server: str, proxy: str | None = None) -> ClusterUnreachable:
+    """Return the error to raise for a redirect, which would take our certificate elsewhere."""
+    shown = "".join(one if one.isprintable() else "?" for one in target[:200]) or "nowhere"
+    via = f" through the proxy {_without_password(proxy)}" if proxy else ""
+    return ClusterUnreachable(
+        f"the Kubernetes API at {server} cannot be used{via}: it redirects to {shown}, and"
+        " redirects are not followed",
+        hint=_HINTS["not ours"],
+        reason="failed",
+    )
+
+
 def _reason(error: BaseException) -> tuple[str, str]:
     status = _status(error)
     if status:
@@ -103,8 +116,11 @@ def _from_tls(error: ssl.SSLError) -> tuple[str, str]:
 def _from_cause(cause: BaseException) -> tuple[str, str] | None:
     if isinstance(cause, ssl.SSLError):
         return _from_tls(cause)
+    if isinstance(cause, OutOfBounds):
+        return "failed", f"its answer {cause}"
     if isinstance(cause, (TimeoutError, socket.timeout)):
-        return "timed out", "it does not answer"
+        late = f"did not finish its answer {cause.took}" if isinstance(cause, OutOfTime) else ""
+        return "timed out", f"it {late or 'does not answer'}"
     if isinstance(cause, socket.gaierror):
         return "unknown host", "its name does not resolve"
     if isinstance(cause, OSError) and cause.errno in _ERRNO:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from cse_client import bounds
+
 __all__ = ["SYSTEM_CLOCK", "Clock"]
 
 
@@ -15,7 +17,7 @@ class Clock(Protocol):
         """Return seconds since some fixed moment."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
+        """Return after `seconds`, or when the command's time is up."""
 
 
 class _SystemClock:
@@ -23,7 +25,7 @@ class _SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        bounds.sleep(seconds)
 
 
 SYSTEM_CLOCK: Clock = _SystemClock()

@@ -20,6 +20,7 @@ from lxml import etree
 
 from cse_client import bounds
 from cse_client.bounds import OutOfBounds
+from cse_client.content import describe, is_html
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -269,7 +270,7 @@ def _not_from_vcd(
 
     A page of HTML is never VCD's word that something is missing or forbidden.
     """
-    page = reading.is_html(body, content_type)
+    page = is_html(body, content_type)
     if status == requests.codes.forbidden and not page:
         return _forbidden(Said(request_id=request_id), action)
     if status == requests.codes.not_found and action.missing and not page:
@@ -277,7 +278,7 @@ def _not_from_vcd(
     what = f"HTTP {status} with an empty body"
     hint = ""
     if body.strip() or content_type:
-        kind = content_type.partition(";")[0] or reading.what_it_is(body)
+        kind = content_type.partition(";")[0] or describe(body)
         what = f"HTTP {status} and {kind}, which is not a VCD answer"
         hint = _PROXY_BETWEEN
     return VcdFault(

@@ -7,7 +7,6 @@ root element is the one that the address stands for.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +15,9 @@ from lxml import etree
 
 from cse_client import bounds
 from cse_client.bounds import OutOfBounds
+from cse_client.content import describe, is_html
 
-__all__ = ["NotVcd", "is_html", "read_json", "read_xml", "what_it_is"]
+__all__ = ["NotVcd", "read_json", "read_xml"]
 
 #: The namespaces of VCD's documents: its own, the provider's extension, the list of versions, and
 #: OVF's for the sections of a VM (VCD's schemas: master.xsd, vmwextensions.xsd, versions.xsd).
@@ -30,11 +30,9 @@ _NAMESPACES = (
 #: NSX answers for edge gateways through VCD without a namespace.
 _BARE = ("nat",)
 _HEAD = 64 * 1024
-_BEGINNING = 2048
-_MOST_TITLE = 80
-_TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
-_HTML = re.compile(rb"<(?:!doctype\s{1,20})?html[\s>]", re.IGNORECASE)
+_MOST_NAME = 80
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
+_MOST_DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
 
 
 class NotVcd(ValueError):
@@ -53,7 +51,7 @@ def read_xml(content: bytes, expected: Sequence[str] = ()) -> etree._Element:
     start = content[:_HEAD]
     # VCD sends UTF-8 without a document type; entities and other encodings could hide anything
     if not content.lstrip()[:1] == b"<" or is_html(start) or _DOCTYPE.search(start):
-        raise NotVcd(what_it_is(content))
+        raise NotVcd(describe(content))
     bounds.refuse_crowded(content, "<=")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8"
@@ -68,9 +66,9 @@ def read_xml(content: bytes, expected: Sequence[str] = ()) -> etree._Element:
         raise NotVcd("XML that is damaged") from None
     name = etree.QName(root)
     if (name.namespace or "") not in _NAMESPACES and name.localname not in _BARE:
-        raise NotVcd(f"XML of another kind, <{name.localname[:_MOST_TITLE]}>")
+        raise NotVcd(f"XML of another kind, <{name.localname[:_MOST_NAME]}>")
     if expected and name.localname not in expected:
-        raise NotVcd(f"<{name.localname[:_MOST_TITLE]}> where <{expected[0]}> is due")
+        raise NotVcd(f"<{name.localname[:_MOST_NAME]}> where <{expected[0]}> is due")
     return root
 
 
@@ -86,32 +84,7 @@ def read_json(content: bytes) -> dict[str, Any]:
     except OutOfBounds:
         raise
     except ValueError:
-        raise NotVcd(what_it_is(content)) from None
+        raise NotVcd(describe(content)) from None
     if not isinstance(value, dict):
         raise NotVcd("JSON that is not an object")
     return value
-
-
-def is_html(content: bytes, content_type: str = "") -> bool:
-    """Say whether it is an HTML page, whatever its type says."""
-    return "html" in content_type.lower() or _HTML.search(content[:_BEGINNING]) is not None
-
-
-def what_it_is(content: bytes, content_type: str = "") -> str:
-    """Describe an answer that is not VCD's, for "(... )" after a host's name."""
-    start = content[:_HEAD].strip()
-    if not start:
-        return "an empty body"
-    if is_html(start, content_type):
-        found = _TITLE.search(start)
-        title = (
-            " ".join(html.unescape(found[1].decode("utf-8", "replace")).split()) if found else ""
-        )
-        title = "".join(one for one in title if one.isprintable())[:_MOST_TITLE]
-        return f'an HTML page titled "{title}"' if title else "an HTML page without a title"
-    if start[:1] in (b"{", b"["):
-        return "JSON"
-    if start[:1] == b"<":
-        return "XML with a document type" if _DOCTYPE.search(start) else "XML that is damaged"
-    kind = content_type.partition(";")[0].strip()
-    return kind if kind.isprintable() and kind else "plain text"

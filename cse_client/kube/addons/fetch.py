@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
+from cse_client import bounds
+from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.errors import CseError, NotFound, Refused, TimedOut, WrongUsage
 from cse_client.kube.addons.table import Release
 from cse_client.model.addons import ManifestSource
 
+if TYPE_CHECKING:
+    import requests
+
 __all__ = ["Manifest", "obtain", "parse_checksum"]
 
 _CHUNK = 65536
-# The largest of the pinned ones has half a megabyte.
-_TOO_MUCH = 16 * 1024 * 1024
+_SILENCE = 20.0
+_MOST_REDIRECTS = 5
+_LONGEST_REASON = 100
 _OK = 200
 _OFFLINE = "Without Internet: fetch it elsewhere and give it with --manifest FILE, or use --mirror."
 
@@ -78,33 +87,78 @@ def _read(path: Path) -> bytes:
 
 
 def _download(url: str, timeout: float) -> bytes:
+    """Return what is at `url`, after a few redirects at most. No secret is sent along."""
     import requests
+    from urllib3.exceptions import HTTPError
 
     end = monotonic() + timeout
-    if not url.startswith(("http://", "https://")):
-        raise WrongUsage(
-            f"'{url}' is no address to download from.", hint="Give http:// or https://"
-        )
+    origin = url
+    _refuse_address(url, origin)
     try:
-        with requests.get(url, stream=True, timeout=min(timeout, 20.0)) as answer:
-            if answer.status_code != _OK:
-                raise NotFound(
-                    f"{url} answers {answer.status_code} {answer.reason}.", hint=_OFFLINE
+        with requests.Session() as http:
+            # a ~/.netrc would send its password along, and requests reads a redirect's whole body
+            http.auth = _no_password
+            http.get_redirect_target = _nowhere  # type: ignore[method-assign,assignment]
+            http.headers["Accept-Encoding"] = "gzip"
+            for _ in range(_MOST_REDIRECTS + 1):
+                content, target = bounds.within(
+                    max(0.0, end - monotonic()),
+                    partial(_one_answer, http, url, min(timeout, _SILENCE)),
+                    whom=url,
                 )
-            parts, size = [], 0
-            for part in answer.iter_content(_CHUNK):
-                parts.append(part)
-                size += len(part)
-                if size > _TOO_MUCH:
-                    raise CseError(f"{url} gives more than a manifest can have.")
-                if monotonic() > end:
-                    raise TimedOut(f"{url} took longer than {timeout:.0f} seconds.", hint=_OFFLINE)
-            return b"".join(parts)
-    except requests.Timeout:
-        raise TimedOut(f"{url} does not answer.", hint=_OFFLINE) from None
+                if target is None:
+                    return content
+                url = urljoin(url, target)
+                _refuse_address(url, origin)
+    except (requests.Timeout, OutOfTime):
+        raise TimedOut(
+            f"{origin} was not downloaded within {timeout:.0f} seconds.", hint=_OFFLINE
+        ) from None
     except requests.exceptions.SSLError:
         raise CseError(f"The certificate of {url} is not trusted here.", hint=_OFFLINE) from None
-    except (requests.RequestException, ValueError) as error:
+    except OutOfBounds as error:
+        raise CseError(f"The file at {url} {error}.", hint=_OFFLINE) from None
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         raise CseError(
             f"{url} cannot be fetched ({type(error).__name__}).", hint=_OFFLINE
         ) from None
+    raise CseError(f"{origin} redirects more than {_MOST_REDIRECTS} times.", hint=_OFFLINE)
+
+
+def _refuse_address(url: str, origin: str) -> None:
+    """Refuse what is not HTTP, and a redirect that gives up TLS."""
+    scheme = url.partition("://")[0].lower()
+    if scheme not in ("http", "https"):
+        if url == origin:
+            raise WrongUsage(
+                f"'{url}' is no address to download from.", hint="Give http:// or https://"
+            )
+        raise Refused(f"{origin} redirects to {url}, which is not an address of the Web.")
+    if scheme == "http" and origin.lower().startswith("https:"):
+        raise Refused(
+            f"{origin} redirects to {url}, without TLS; that is not followed.", hint=_OFFLINE
+        )
+
+
+def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _nowhere(_answer: Any) -> None:
+    return None
+
+
+def _one_answer(http: requests.Session, url: str, silence: float) -> tuple[bytes, str | None]:
+    """Return the content at an address, or where it redirects to. Raises NotFound."""
+    import requests
+
+    prepared = http.prepare_request(requests.Request("GET", url))
+    settings = http.merge_environment_settings(url, {}, True, None, None)
+    with http.send(prepared, allow_redirects=False, timeout=silence, **settings) as answer:
+        if answer.is_redirect:
+            return b"", answer.headers["Location"]
+        if answer.status_code != _OK:
+            reason = f"{answer.status_code} {answer.reason}".strip()[:_LONGEST_REASON]
+            raise NotFound(f"{url} answers {reason}.", hint=_OFFLINE)
+        pieces = iter(partial(answer.raw.read, _CHUNK, decode_content=False), b"")
+        return bounds.gather(pieces, answer.headers.get("Content-Encoding", "")), None

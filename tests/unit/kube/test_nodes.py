@@ -68,7 +68,7 @@ def failure(api: StubAPI, kubeconfig: str = "", **words: object) -> ClusterUnrea
 
 def test_nodes_are_read_page_by_page(api: StubAPI) -> None:
     def pages(_method: str, query: dict[str, list[str]], _body: bytes) -> Answer:
-        assert query["limit"] == ["500"]
+        assert query["limit"] == ["100"]
         if query.get("continue") == ["next"]:
             return node_list([node("node-2", "Unknown", spec={"unschedulable": True})])
         labels = {
