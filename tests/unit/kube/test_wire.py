@@ -76,8 +76,9 @@ def test_the_bound_is_named(talking: Talking) -> None:
         with bounds.command_time(0.1), pytest.raises(TimedOut, match="had answered"):
             api.nodes()
     told = "its answer is larger than 16 MiB"
-    with talking(MANNERS["compressed body"][1]) as api:
-        pytest.raises(ClusterUnreachable, api.nodes).match(told)
+    manner = MANNERS["compressed body"][1]
+    with talking(manner) as api, pytest.raises(ClusterUnreachable, match=told):
+        api.nodes()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
