@@ -54,16 +54,23 @@ class Tenant:
     connection: http.client.HTTPSConnection | None = field(default=None, repr=False)
 
     def login(self) -> Tenant:
-        password = self.simulator.password(self.user)
+        """Log in; `administrator` is the system administrator."""
+        provider = self.user == "administrator"
+        org = "System" if provider else "acme"
         answer = self.send(
             "POST",
-            "/cloudapi/1.0.0/sessions",
+            "/cloudapi/1.0.0/sessions" + ("/provider" if provider else ""),
             accept="application/json",
-            headers={"Authorization": basic(f"{self.user}@acme", password)},
+            headers={"Authorization": basic(f"{self.user}@{org}", self.password())},
         )
         assert answer.status == 200, answer
         self.token = answer.headers["X-VMWARE-VCLOUD-ACCESS-TOKEN"]
         return self
+
+    def password(self) -> str:
+        if self.user == "administrator":
+            return self.simulator.cloud.providers[self.user].password
+        return self.simulator.password(self.user)
 
     def send(
         self,

@@ -28,11 +28,15 @@ for _module in (
     "catalogs",
     "vapps",
     "vms",
+    "hardware",
     "metadata",
     "tasks",
     "gateways",
     "defined_entities",
     "defined_types",
+    "administration",
+    # last: what is left of the addresses below vApps, VMs and templates
+    "parts",
 ):
     importlib.import_module(f"cse_client.simulator.vcd.handlers.{_module}")
 

@@ -20,6 +20,7 @@ NS: Mapping[str, str] = {
     "vmw": "http://www.vmware.com/schema/ovf",
     "ovfenv": "http://schemas.dmtf.org/ovf/environment/1",
     "ve": "http://www.vmware.com/schema/ovfenv",
+    "vmext": "http://www.vmware.com/vcloud/extension/v1.5",
     "xsi": "http://www.w3.org/2001/XMLSchema-instance",
 }
 # Attributes of vCloud's namespace need a prefix. Real servers call it ns2 to ns5, and a client that

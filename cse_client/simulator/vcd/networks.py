@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import uuid4
 
 from cse_client.simulator.vcd.errors import bad_request
 from cse_client.simulator.vcd.tasks import Task
 
 __all__ = ["EdgeGateway", "NatRule", "OrgNetwork"]
+
+_Vdc = TypeVar("_Vdc")
 
 
 @dataclass
@@ -32,7 +36,25 @@ class EdgeGateway:
     external_address: str
     backing: str = "NSXT"
     nat: list[NatRule] = field(default_factory=list)
+    #: The provider's network behind it, and the name of the gateway's way there.
+    external_cidr: str = "203.0.113.0/24"
+    uplink: str = "internet"
     id: str = field(default_factory=lambda: str(uuid4()))
+    uplink_id: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def outside(self) -> ipaddress.IPv4Network:
+        """The subnet of the uplink."""
+        return ipaddress.IPv4Network(self.external_cidr)
+
+    def networks(self, every: Iterable[OrgNetwork]) -> list[OrgNetwork]:
+        """Return the networks that it routes."""
+        return [one for one in every if one.edge is self]
+
+    def vdc_in(self, every: Iterable[OrgNetwork], vdcs: Mapping[str, _Vdc]) -> _Vdc:
+        """Return the VDC that it belongs to: that of its networks."""
+        ids = sorted({vdc for one in self.networks(every) for vdc in one.shared_in})
+        return vdcs[ids[0]] if ids else next(iter(vdcs.values()))
 
     def leads_out(self, network: ipaddress.IPv4Network) -> bool:
         """Say whether a SNAT rule covers the whole network."""

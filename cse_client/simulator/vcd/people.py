@@ -11,12 +11,12 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.vcd.errors import forbidden
 
-__all__ = ["ROLES", "Right", "Session", "Sessions", "User"]
+__all__ = ["ROLES", "Right", "Session", "Sessions", "User", "role_id"]
 
 
 class Right:
@@ -33,6 +33,7 @@ class Right:
     GATEWAY_VIEW = "Organization vDC Gateway: View"
     NAT_VIEW = "Organization vDC Gateway: View NAT"
     ADMIN_QUERIES = "Organization: Perform Administrator Queries"
+    USER_VIEW = "General: Administrator View"
 
 
 _AUTHOR = frozenset((Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE))
@@ -45,6 +46,7 @@ _ADMINISTRATOR = _AUTHOR | {
     Right.GATEWAY_VIEW,
     Right.NAT_VIEW,
     Right.ADMIN_QUERIES,
+    Right.USER_VIEW,
 }
 ROLES: Mapping[str, frozenset[str]] = {
     "Organization Administrator": _ADMINISTRATOR,
@@ -52,6 +54,11 @@ ROLES: Mapping[str, frozenset[str]] = {
     "Read Only": frozenset((Right.ADMIN_QUERIES,)),
     "System Administrator": _ADMINISTRATOR,
 }
+
+
+def role_id(name: str) -> str:
+    """Return the id of a predefined role."""
+    return str(uuid5(NAMESPACE_OID, name))
 
 
 @dataclass

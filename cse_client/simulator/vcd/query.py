@@ -37,6 +37,12 @@ class Row:
 
     attributes: Mapping[str, str | None]
     metadata: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    #: What filters know of it besides, and records do not show.
+    unseen: Mapping[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> str:
+        """Return an attribute for a comparison; empty where it is missing."""
+        return self.attributes.get(name) or self.unseen.get(name) or ""
 
 
 Test = Callable[[Row], bool]
@@ -192,9 +198,9 @@ def _comparison(name: str, operator: str, value: list[str | None]) -> Test:
     if name == "status":
         # An enumeration: vcd-cli asks for tasks whose status is SUCCESS, records say success.
         anycase = _compare(operator, [part and part.upper() for part in value], by_id=False)
-        return lambda row: anycase((row.attributes.get(name) or "").upper())
+        return lambda row: anycase(row.get(name).upper())
     compare = _compare(operator, value, by_id=name in _REFERENCES)
-    return lambda row: compare(row.attributes.get(name) or "")
+    return lambda row: compare(row.get(name))
 
 
 def _metadata_comparison(key: tuple[str, str], operator: str, value: list[str | None]) -> Test:

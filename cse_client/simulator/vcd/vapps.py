@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid5
 
 from cse_client.simulator.vcd.entities import Entity, Template, Vdc, fresh_id
 from cse_client.simulator.vcd.networks import OrgNetwork
@@ -192,6 +193,10 @@ class VApp(Entity):
     def vm_named(self, name: str) -> Vm | None:
         """Find a VM by name."""
         return next((vm for vm in self.vms if vm.name == name), None)
+
+    def network_id(self, network: OrgNetwork) -> str:
+        """Return the id of the vApp's own network that is connected to an org network."""
+        return str(uuid5(UUID(self.id), network.id))
 
     def network_named(self, name: str) -> OrgNetwork | None:
         """Find a connected network by name."""

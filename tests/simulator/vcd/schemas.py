@@ -13,6 +13,7 @@ from tests import official_schemas
 NEWER_ELEMENTS = {
     ("IpScope", "SubnetPrefixLength"),  # 31: IPv6 and prefix lengths
     ("Vdc", "DefaultComputePolicy"),  # 31
+    ("AdminVdc", "DefaultComputePolicy"),
     ("Vm", "ComputePolicy"),  # 33
     ("VdcComputePolicyReferences", ""),  # 31
     ("VersionInfo", "ProviderLoginUrl"),  # 33

@@ -140,7 +140,12 @@ def test_formats(tenant):
     first = root.find(f"{V}CatalogItemReference")
     assert first.get("href") and first.get("name") and first.get("id").startswith("urn:vcloud:")
     root = tenant.get("/api/query?type=catalogItem&format=idrecords")
-    assert root.find(f"{V}CatalogItemRecord").get("id").startswith("urn:vcloud:catalogitem:")
+    record = root.find(f"{V}CatalogItemRecord")
+    assert record.get("id").startswith("urn:vcloud:catalogitem:")
+    assert record.get("vdc").startswith("urn:vcloud:vdc:")
+    assert record.get("catalog").startswith("urn:vcloud:catalog:")
+    assert record.get("entity").startswith("urn:vcloud:vapptemplate:")
+    assert record.get("href") is None
     root = tenant.get("/api/query?type=catalogItem")
     assert root.find(f"{V}CatalogItemRecord").get("id") is None
 
@@ -183,3 +188,55 @@ def test_users_are_listed_for_who_administers_them(simulator: Simulator, tenant:
     author = Tenant(simulator, "author").login()
     assert [one.get("name") for one in author.query("type=user")] == ["author"]
     author.close()
+
+
+@pytest.mark.parametrize("user", ["admin", "author", "administrator"])
+def test_each_type_that_the_list_names_answers(simulator: Simulator, user: str) -> None:
+    caller = Tenant(simulator, user).login()
+    kinds = {one.get("name") or "" for one in caller.get("/api/query")}
+    assert ("adminVApp" in kinds) is (user == "administrator")
+    for kind in kinds:
+        answer = caller.send("GET", f"/api/query?type={kind}")
+        # an author has no right to see gateways
+        forbidden = (user, kind) == ("author", "edgeGateway")
+        assert answer.status == (403 if forbidden else 200), kind
+    caller.close()
+
+
+@pytest.mark.parametrize("kind", ["media", "vAppNetwork", "providerVdc", "disk", "event", "role"])
+def test_a_type_that_only_vcd_knows_is_not_implemented(tenant: Tenant, kind: str) -> None:
+    answer = tenant.send("GET", f"/api/query?type={kind}")
+    assert (answer.status, f"the query type {kind}" in answer.message) == (501, True)
+    answer = tenant.send("GET", "/api/query?type=rubbish")
+    assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+
+
+def test_metadata_fields_alone_come_on_top_of_everything(tenant: Tenant) -> None:
+    vapp = tenant.vapp("demo")
+    tenant.done(tenant.post(f"{vapp}/metadata", metadata_body(a="1"), "metadata"))
+    (record,) = tenant.query("type=vApp&fields=metadata:a")
+    assert {"name", "vdc", "status"} <= set(record.keys())
+    assert record.find(f"{V}Metadata") is not None
+
+
+@pytest.mark.parametrize("kind", ["vApp", "catalog", "orgVdc"])
+def test_everything_is_found_by_its_organisation(
+    simulator: Simulator, tenant: Tenant, kind: str
+) -> None:
+    tenant.vapp("demo")
+    org, system = simulator.cloud.org, simulator.cloud.system_org
+    assert tenant.query(f"type={kind}&filter=org==urn:vcloud:org:{org.id}")
+    assert not tenant.query(f"type={kind}&filter=org==urn:vcloud:org:{system.id}")
+
+
+def test_what_the_system_administrator_finds(simulator: Simulator) -> None:
+    provider = Tenant(simulator, "administrator").login()
+    assert provider.query("type=orgVdcNetwork")
+    assert provider.query("type=edgeGateway")
+    names = {one.get("name") for one in provider.query("type=adminUser")}
+    assert names == {"admin", "author", "viewer", "administrator"}
+    home = provider.get(f"/api/org/{simulator.cloud.system_org.id}")
+    queries = [one.get("href") or "" for one in home.iter(f"{V}Link")]
+    found = [provider.query(one.partition("?")[2]) for one in queries if "/api/query?" in one]
+    assert found and not any(found)
+    provider.close()

@@ -55,7 +55,7 @@ def test_a_viewer_reads_and_changes_nothing(tenant, users):
     vapp = tenant.vapp("demo")
     viewer = users["viewer"]
     seen = rels(viewer.get(vapp))
-    assert seen == {"down", "up", "ovf"}
+    assert seen == {"down", "up"}
     vdc = viewer.get(viewer.one("orgVdc", "vdc1"))
     assert "add" not in rels(vdc)
     answer = viewer.compose("mine")

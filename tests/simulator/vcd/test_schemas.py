@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from lxml import etree
 
@@ -13,6 +11,7 @@ from cse_client.simulator.vcd.application import VcdApplication
 from tests import official_schemas
 from tests.simulator.client import NAMESPACES, Tenant, V, metadata_body, recompose_body
 from tests.simulator.vcd import schemas
+from tests.simulator.vcd.links import walk
 
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
 
@@ -32,27 +31,6 @@ class Recorder:
 
     def refusal(self, request: Request, error: Exception) -> Response:
         return self.vcd.refusal(request, error)
-
-
-def walk(tenant: Tenant) -> None:
-    """Follow every link of every document that a tenant can reach from his session."""
-    seen: set[str] = set()
-    waiting = ["/api/session"]
-    while waiting:
-        place = waiting.pop()
-        plain = re.sub(r"[0-9a-f-]{36}", "ID", place.split("/api/")[-1])
-        if place in seen or (plain.count("ID") and len(seen) > 400):
-            continue
-        seen.add(place)
-        answer = tenant.send("GET", place)
-        if answer.status != 200 or not answer.body.startswith(b"<?xml"):
-            continue
-        for element in answer.xml.iter(f"{V}*", f"{V}Link"):
-            href = element.get("href") or ""
-            rel = element.get("rel") or "down"
-            followed = rel in ("down", "up", "edit", "catalogItem", "nextPage")
-            if "/api/" in href and followed and "+json" not in (element.get("type") or ""):
-                waiting.append(href)
 
 
 def change_everything(tenant: Tenant) -> None:
@@ -123,6 +101,10 @@ def answers() -> list[tuple[str, str, bytes]]:
         walk(tenant)
         tenant.control("POST", f"templates/{TEMPLATE}", {"eula": ""})
         change_everything(tenant)
+        tenant.done(tenant.add_vms(tenant.vapp("left"), "vm"))
+        administrator = Tenant(simulator, "administrator").login()
+        walk(administrator)
+        administrator.close()
         tenant.close()
         old = Tenant(simulator, version="31.0").login()
         walk(old)
@@ -139,6 +121,8 @@ def test_the_run_saw_every_kind_of_document(answers):
         "ControlAccessParams", "LeaseSettingsSection", "NetworkConfigSection",
         "GuestCustomizationSection", "GuestCustomizationStatusSection",
         "NetworkConnectionSection", "VirtualHardwareSection", "Item", "RasdItemsList",
+        "AdminOrg", "AdminVdc", "AdminCatalog", "EdgeGateway", "Role", "User", "VAppNetwork",
+        "VCloud", "SnapshotSection", "StartupSection", "RuntimeInfoSection", "VmCapabilities",
         "ProductSectionList", "QueryList", "QueryResultRecords", "VAppReferences", "Error",
     }  # fmt: skip
 

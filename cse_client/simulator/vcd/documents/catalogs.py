@@ -45,7 +45,6 @@ def catalog_item(view: View, shelf: Catalog, one: CatalogItem) -> etree._Element
     view.link(root, "up", view.href(shelf), "catalog")
     view.link(root, "down", f"{href}/metadata", "metadata")
     if view.user.may(Right.CATALOG_EDIT):
-        view.link(root, "edit", href, "catalogItem")
         view.link(root, "remove", href)
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
@@ -74,7 +73,6 @@ def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
     view.link(root, "down", f"{href}/owner", "owner")
     view.link(root, "down", f"{href}/metadata", "metadata")
     view.link(root, "down", f"{href}/productSections/", "productSections")
-    view.link(root, "ovf", f"{href}/ovf", "text/xml")
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
     owner = add(root, "Owner", None, {"type": media("owner")})

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from cse_client.simulator.vcd.documents.view import View, media
-from cse_client.simulator.vcd.entities import Template
+from cse_client.simulator.vcd.entities import StorageProfile, Template
 from cse_client.simulator.vcd.markup import add, boolean, document
 from cse_client.simulator.vcd.people import Right
-from cse_client.simulator.vcd.vapps import Nic, Vm
+from cse_client.simulator.vcd.vapps import DISK_ID, Nic, Vm
 
 __all__ = ["TOOLS_VERSION", "HardwareOf", "cpu_or_memory", "hardware", "vm_spec"]
 
@@ -215,9 +215,13 @@ def cpu_or_memory(
 
 
 def vm_spec(
-    view: View, root: etree._Element, one: HardwareOf, template: Template, href: str
+    view: View,
+    root: etree._Element,
+    one: HardwareOf,
+    template: Template,
+    profile: StorageProfile | None = None,
 ) -> None:
-    """Add the VmSpecSection of newer servers."""
+    """Add the VmSpecSection of newer servers; `profile` is where a VM's disk lies."""
     if view.version < _VM_SPEC_SINCE:
         return
     section = add(root, "VmSpecSection", None, {"Modified": "false"})
@@ -233,7 +237,7 @@ def vm_spec(
     if one.disk_mb:
         disk = add(disks, "DiskSettings")
         for tag, value in (
-            ("DiskId", "2000"),
+            ("DiskId", DISK_ID),
             ("SizeMb", str(one.disk_mb)),
             ("UnitNumber", "0"),
             ("BusNumber", "0"),
@@ -241,6 +245,8 @@ def vm_spec(
             ("ThinProvisioned", "true"),
         ):
             add(disk, tag, value)
-    version = {"href": f"{href}/hwv/vmx-19", "type": media("virtualHardwareVersion")}
-    add(section, "HardwareVersion", "vmx-19", version)
+        if profile is not None:
+            view.reference(disk, "StorageProfile", profile)
+            add(disk, "overrideVmDefault", "false")
+    add(section, "HardwareVersion", "vmx-19")
     add(section, "VmToolsVersion", TOOLS_VERSION)

@@ -11,7 +11,7 @@ from cse_client.simulator.vcd.documents.view import View
 from cse_client.simulator.vcd.errors import forbidden
 from cse_client.simulator.vcd.query import Row
 
-__all__ = ["KINDS", "rows_for"]
+__all__ = ["ELSEWHERE", "KINDS", "kinds_of", "rows_for"]
 
 #: What system administrators query instead, with their records (queryRecordView.xsd). Their own
 #: organisation holds nothing, so that the tenants' types show them nothing.
@@ -33,7 +33,7 @@ _TENANTS: Mapping[str, Kind] = {
     "organization": ORGANIZATION,
 }
 #: Types of both, with the same records.
-_SHARED = ("organization",)
+_SHARED = ("organization", "orgVdcNetwork", "edgeGateway")
 
 KINDS: Mapping[str, Kind] = {
     **_TENANTS,
@@ -41,10 +41,43 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+#: Types that VCD knows and the simulator does not (API reference, "Query types"; records of
+#: queryRecordView.xsd).
+ELSEWHERE = frozenset(
+    (
+        *("aclRule", "adminAllocatedExternalAddress", "adminApiDefinition", "adminDisk"),
+        *("adminEvent", "adminEventCBM", "adminFileDescriptor", "adminGroup", "adminMedia"),
+        *("adminOrgNetwork", "adminOrgVdcTemplate", "adminRole", "adminService", "adminShadowVM"),
+        *("adminVAppNetwork", "adminVMDiskRelation", "adminVmDiskRelation", "apiDefinition"),
+        *("allocatedExternalAddress", "apiFilter", "blockingTask", "cell", "condition"),
+        *("datastore", "datastoreProviderVdcRelation", "disk", "dvSwitch", "event"),
+        *("externalLocalization", "externalNetwork", "fileDescriptor", "fromCloudTunnel"),
+        *("group", "host", "licensingManagedServer", "licensingReport"),
+        *("licensingReportSample", "licensingVirtualMachine", "media", "networkPool"),
+        *("nsxTManager", "orgAssociation", "orgNetwork", "orgVdcResourcePoolRelation"),
+        *("orgVdcTemplate", "portgroup", "providerVdc", "providerVdcResourcePoolRelation"),
+        *("providerVdcStorageProfile", "resourceClass", "resourceClassAction", "resourcePool"),
+        *("resourcePoolVmList", "right", "role", "service", "serviceLink", "serviceResource"),
+        *("siteAssociation", "strandedItem", "strandedUser", "toCloudTunnel", "vAppNetwork"),
+        *("vAppOrgNetworkRelation", "vAppOrgVdcNetworkRelation", "vappOrgVdcNetworkRelation"),
+        *("virtualCenter", "vmDiskRelation", "vmGroups", "vmGroupVms"),
+    )
+)
+
+
+def kinds_of(view: View) -> list[str]:
+    """Return the types that the query list offers a user."""
+    return [kind for kind in KINDS if view.user.is_provider or kind not in _PROVIDERS]
+
+
 def rows_for(view: View, kind: str) -> list[Row]:
-    """Return the rows of a type that the user sees; raises 403 for what is a provider's."""
+    """Return the rows of a type that the user sees; raises 403 for what is a provider's.
+
+    Everything can be filtered by its organisation, also what does not show it.
+    """
     if kind in _PROVIDERS and not view.user.is_provider:
         raise forbidden("System Administrator")
     if kind in _PROVIDERS or kind in _SHARED or not view.user.is_provider:
-        return KINDS[kind].rows(view)
+        org = {"org": view.href(view.cloud.org)}
+        return [replace(row, unseen=org) for row in KINDS[kind].rows(view)]
     return []

@@ -1,11 +1,10 @@
-"""vApp and VM documents. Links depend on state and rights [recorded: fog, vcloud-rest]."""
+"""VM documents. Links depend on state and rights [recorded: fog, vcloud-rest]."""
 
 from __future__ import annotations
 
 from lxml import etree
 
 from cse_client.simulator.vcd.documents import common, hardware, sections
-from cse_client.simulator.vcd.documents.organization import ip_scope
 from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.entities import Template
 from cse_client.simulator.vcd.machines import environment_properties
@@ -13,78 +12,18 @@ from cse_client.simulator.vcd.markup import add, boolean, document, moment
 from cse_client.simulator.vcd.people import Right
 from cse_client.simulator.vcd.vapps import Status, VApp, Vm
 
-__all__ = ["network_config_section", "template_vm", "vapp", "vm"]
+__all__ = ["power_links", "snapshot_section", "template_vm", "vm"]
 
 _ON_ACTIONS = ("powerOff", "reboot", "reset", "shutdown", "suspend")
+#: The id of the vCenter Server behind the cloud; the simulator has none.
+VIM_SERVER = "6e1f4ad4-0b7b-4b6e-9a38-5a1c1c9f3b11"
 _COMPUTE_POLICY_SINCE = (33, 0)
 
 
-def vapp(view: View, one: VApp) -> etree._Element:
-    """Render a vApp with all its VMs."""
-    attributes = {
-        "ovfDescriptorUploaded": "true",
-        "deployed": boolean(one.deployed),
-        "status": str(one.status),
-        **view.identity(one),
-    }
-    root = document("VApp", attributes)
-    _vapp_links(view, root, one)
-    add(root, "Description", one.description)
-    common.tasks_of(view, root, one)
-    sections.lease(view, root, one)
-    _startup_section(view, root, one)
-    _network_section(view, root, one)
-    network_config_section(view, one, root)
-    _snapshot_section(view.href(one), root)
-    if one.created is not None:
-        add(root, "DateCreated", moment(one.created))
-    owner = add(root, "Owner", None, {"type": media("owner")})
-    view.user_reference(owner, one.owner)
-    add(root, "autoNature", "false")
-    add(root, "InMaintenanceMode", boolean(one.maintenance))
-    if one.vms:
-        children = add(root, "Children")
-        for member in one.vms:
-            vm(view, one, member, children)
-    return root
-
-
-def _vapp_links(view: View, root: etree._Element, one: VApp) -> None:
-    """Add the links of what can be done now, and may be done by this user."""
-    href = view.href(one)
-    user = view.user
-    status = one.status
-    if status != Status.UNRESOLVED and not one.expired:
-        if user.may(Right.POWER):
-            _power_links(
-                view,
-                root,
-                href,
-                off=any(not member.on for member in one.vms),
-                on=any(member.on for member in one.vms),
-                deployed=one.deployed,
-            )
-        if user.may(Right.COMPOSE):
-            view.link(root, "recompose", f"{href}/action/recomposeVApp", "recomposeVAppParams")
-    if user.may(Right.DELETE) and status != Status.UNRESOLVED and not one.deployed:
-        view.link(root, "remove", href)
-    if user.may(Right.EDIT) and status != Status.UNRESOLVED:
-        view.link(root, "edit", href, "vApp")
-    for network in one.networks:
-        view.link(root, "down", f"{view.api}/network/{network.id}", "vAppNetwork", network.name)
-    view.link(root, "down", f"{href}/controlAccess/", "controlAccess")
-    if user.may(Right.SHARE) and status != Status.UNRESOLVED:
-        view.link(root, "controlAccess", f"{href}/action/controlAccess", "controlAccess")
-    view.link(root, "up", view.href(one.vdc), "vdc")
-    view.link(root, "down", f"{href}/owner", "owner")
-    view.link(root, "down", f"{href}/metadata", "metadata")
-    view.link(root, "down", f"{href}/productSections/", "productSections")
-    view.link(root, "ovf", f"{href}/ovf", "text/xml")
-
-
-def _power_links(
+def power_links(
     view: View, root: etree._Element, href: str, *, off: bool, on: bool, deployed: bool
 ) -> None:
+    """Add the links of the power actions that are possible."""
     if off:
         view.link(root, "power:powerOn", f"{href}/power/action/powerOn")
         view.link(root, "deploy", f"{href}/action/deploy", "deployVAppParams")
@@ -95,73 +34,8 @@ def _power_links(
         view.link(root, "undeploy", f"{href}/action/undeploy", "undeployVAppParams")
 
 
-def _own(href: str, name: str) -> dict[str, str | None]:
-    """Return the attributes of a section in OVF's namespace: vCloud's ones are qualified."""
-    return {"vcloud:href": f"{href}/{name}/", "vcloud:type": media(name)}
-
-
-def _startup_section(view: View, root: etree._Element, one: VApp) -> None:
-    href = view.href(one)
-    section = add(root, "ovf:StartupSection", None, _own(href, "startupSection"))
-    add(section, "ovf:Info", "VApp startup section")
-    for member in one.vms:
-        add(
-            section,
-            "ovf:Item",
-            None,
-            {
-                "ovf:id": member.name,
-                "ovf:order": "0",
-                "ovf:startAction": "powerOn",
-                "ovf:startDelay": "0",
-                "ovf:stopAction": "powerOff",
-                "ovf:stopDelay": "0",
-            },
-        )
-    if view.user.may(Right.EDIT):
-        view.link(section, "edit", f"{href}/startupSection/", "startupSection")
-
-
-def _network_section(view: View, root: etree._Element, one: VApp) -> None:
-    section = add(root, "ovf:NetworkSection", None, _own(view.href(one), "networkSection"))
-    add(section, "ovf:Info", "The list of logical networks")
-    for network in one.networks:
-        entry = add(section, "ovf:Network", None, {"ovf:name": network.name})
-        add(entry, "ovf:Description", "")
-
-
-def network_config_section(
-    view: View, one: VApp, parent: etree._Element | None = None
-) -> etree._Element:
-    """Render the networks of a vApp, as a document or inside of it."""
-    href = view.href(one)
-    section = sections.own_section(parent, "NetworkConfigSection", href)
-    add(section, "ovf:Info", "The configuration parameters for logical networks")
-    if view.user.may(Right.EDIT):
-        view.link(section, "edit", f"{href}/networkConfigSection/", "networkConfigSection")
-    for network in one.networks:
-        config = add(section, "NetworkConfig", None, {"networkName": network.name})
-        add(config, "Description", one.network_descriptions.get(network.name, ""))
-        configuration = add(config, "Configuration")
-        scope = add(add(configuration, "IpScopes"), "IpScope")
-        ip_scope(view, scope, network, inherited=True)
-        add(
-            configuration,
-            "ParentNetwork",
-            None,
-            {
-                "href": view.href(network),
-                "id": f"urn:vcloud:network:{network.id}",
-                "name": network.name,
-            },
-        )
-        add(configuration, "FenceMode", "bridged")
-        add(configuration, "RetainNetInfoAcrossDeployments", "false")
-        add(config, "IsDeployed", boolean(one.deployed))
-    return section
-
-
-def _snapshot_section(href: str, root: etree._Element) -> None:
+def snapshot_section(href: str, root: etree._Element) -> None:
+    """Add the SnapshotSection of a vApp or VM, which never has a snapshot."""
     attributes: dict[str, str | None] = {
         "ovf:required": "false",
         "href": f"{href}/snapshotSection",
@@ -181,6 +55,8 @@ def vm(view: View, holder: VApp, one: Vm, parent: etree._Element | None = None) 
         **view.identity(one),
     }
     root = document("Vm", attributes) if parent is None else add(parent, "Vm", None, attributes)
+    if view.user.is_provider:
+        _vim_info(view, root, one)
     _vm_links(view, root, holder, one)
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
@@ -191,25 +67,52 @@ def vm(view: View, holder: VApp, one: Vm, parent: etree._Element | None = None) 
     sections.network_connections(view, root, one.nics, one.primary_nic, href, edit=edit)
     sections.customization(view, root, one.customization, one.id, href, edit=edit)
     sections.runtime_info(root, href, tools=one.tools_running)
-    _snapshot_section(href, root)
-    hardware.vm_spec(view, root, hardware.HardwareOf.vm(one), one.template, href)
+    snapshot_section(href, root)
+    profile = next(
+        (p for p in holder.vdc.storage if p.id == one.storage_profile_id),
+        holder.vdc.default_profile,
+    )
+    hardware.vm_spec(view, root, hardware.HardwareOf.vm(one), one.template, profile)
     if one.created is not None:
         add(root, "DateCreated", moment(one.created))
     add(root, "VAppScopedLocalId", one.local_id)
     if one.on:
         _environment(root, holder, one)
     _capabilities(root, href)
-    profile = next(
-        (p for p in holder.vdc.storage if p.id == one.storage_profile_id),
-        holder.vdc.default_profile,
-    )
     view.reference(root, "StorageProfile", profile)
+    _policy_and_boot(view, root, one)
+    return root
+
+
+def _policy_and_boot(view: View, root: etree._Element, one: Vm) -> None:
     if view.version >= _COMPUTE_POLICY_SINCE and one.sizing_policy_id:
         urn = f"urn:vcloud:vdcComputePolicy:{one.sizing_policy_id}"
         place = f"{view.cloudapi}/1.0.0/vdcComputePolicies/{urn}"
         policy = add(root, "ComputePolicy")
         add(policy, "VmSizingPolicy", None, {"href": place, "id": urn, "type": "application/json"})
-    return root
+    boot = add(root, "BootOptions")
+    add(boot, "BootDelay", "0")
+    add(boot, "EnterBIOSSetup", "false")
+
+
+def _vim_info(view: View, root: etree._Element, one: Vm) -> None:
+    """Add what vSphere calls a VM and where it is, for system administrators alone.
+
+    The genuine CSE server finds the VM in vCenter by its MoRef (vsphere-guest-run).
+    """
+    extension = add(root, "VCloudExtension", None, {"required": "false"})
+    info = add(extension, "vmext:VmVimInfo")
+    for tag, kind, reference in (
+        ("VmVimObjectRef", "VIRTUAL_MACHINE", f"vm-{one.id[:6]}"),
+        ("DatastoreVimObjectRef", "DATASTORE", "datastore-1"),
+        ("HostVimObjectRef", "HOST", "host-1"),
+    ):
+        entry = add(info, f"vmext:{tag}")
+        server = f"{view.api}/admin/extension/vimServer/{VIM_SERVER}"
+        add(entry, "vmext:VimServerRef", None, {"href": server, "name": "vc1"})
+        add(entry, "vmext:MoRef", reference)
+        add(entry, "vmext:VimObjectType", kind)
+    add(info, "vmext:VirtualDisksMaxChainLength", "1")
 
 
 def _vm_links(view: View, root: etree._Element, holder: VApp, one: Vm) -> None:
@@ -217,7 +120,7 @@ def _vm_links(view: View, root: etree._Element, holder: VApp, one: Vm) -> None:
     user = view.user
     usable = one.status not in (Status.UNRESOLVED, Status.FAILED) and not holder.expired
     if usable and user.may(Right.POWER):
-        _power_links(view, root, href, off=not one.on, on=one.on, deployed=one.deployed)
+        power_links(view, root, href, off=not one.on, on=one.on, deployed=one.deployed)
     if usable and user.may(Right.EDIT):
         view.link(root, "edit", href, "vm")
     if user.may(Right.DELETE) and not one.deployed and one.status != Status.UNRESOLVED:
@@ -228,8 +131,6 @@ def _vm_links(view: View, root: etree._Element, holder: VApp, one: Vm) -> None:
         if not one.on:
             view.link(root, "customizeAtNextPowerOn", f"{href}/action/customizeAtNextPowerOn")
         view.link(root, "reconfigureVm", f"{href}/action/reconfigureVm", "vm", one.name)
-        view.link(root, "disk:attach", f"{href}/disk/action/attach", "diskAttachOrDetachParams")
-        view.link(root, "disk:detach", f"{href}/disk/action/detach", "diskAttachOrDetachParams")
     view.link(root, "up", view.href(holder), "vApp")
 
 
@@ -250,6 +151,10 @@ def _environment(root: etree._Element, holder: VApp, one: Vm) -> None:
     for key, value in environment_properties(holder, one).items():
         attributes = {"ovfenv:key": key, "ovfenv:value": value}
         add(properties, "ovfenv:Property", None, attributes)
+    adapters = add(environment, "ve:EthernetAdapterSection")
+    for nic in one.nics:
+        values = {"ve:mac": nic.mac, "ve:network": nic.network, "ve:unitNumber": str(7 + nic.index)}
+        add(adapters, "ve:Adapter", None, values)
 
 
 def _capabilities(root: etree._Element, href: str) -> None:
@@ -275,7 +180,8 @@ def template_vm(view: View, parent: etree._Element, one: Template) -> None:
         },
     )
     view.link(root, "up", view.href(one), "vAppTemplate")
-    view.link(root, "storageProfile", f"{view.api}/vdcStorageProfile/", "vdcStorageProfile")
+    profile = view.href(view.cloud.vdcs[one.vdc_id].default_profile)
+    view.link(root, "storageProfile", profile, "vdcStorageProfile")
     view.link(root, "down", f"{href}/metadata", "metadata")
     add(root, "Description", "")
     parts = hardware.HardwareOf.template(one)
@@ -283,5 +189,5 @@ def template_vm(view: View, parent: etree._Element, one: Template) -> None:
     sections.template_customization(view, root, one, href)
     sections.operating_system(root, href, one)
     hardware.hardware(view, root, href, parts, edit=False)
-    hardware.vm_spec(view, root, parts, one, href)
+    hardware.vm_spec(view, root, parts, one)
     add(root, "VAppScopedLocalId", one.vm_name)

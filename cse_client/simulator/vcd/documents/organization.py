@@ -24,6 +24,7 @@ __all__ = [
 
 _QUERY_LINKS_SINCE = (33, 0)
 _POLICIES_SINCE = (31, 0)
+_LOGOUT_GONE = (38, 0)
 _RECORDS = "query.records"
 _HARDWARE_VERSIONS = ("vmx-10", "vmx-11", "vmx-13", "vmx-14", "vmx-15", "vmx-18", "vmx-19")
 
@@ -45,7 +46,10 @@ def session(view: View, current: Session) -> etree._Element:
         },
     )
     view.link(root, "down", f"{view.api}/org/", "orgList")
-    view.link(root, "remove", f"{view.api}/session")
+    if view.version < _LOGOUT_GONE:
+        view.link(root, "remove", f"{view.api}/session")
+    if user.is_provider or user.may(Right.ADMIN_QUERIES):
+        view.link(root, "down", f"{view.api}/admin/", "application/vnd.vmware.admin.vcloud+xml")
     view.link(root, "down", view.href(own), "org", own.name)
     view.link(root, "down", f"{view.api}/query", "query.queryList")
     view.link(root, "entityResolver", f"{view.api}/entity/", "entity")
@@ -73,31 +77,26 @@ def org(view: View, which: Org) -> etree._Element:
     lead to the types of administrators is inferred: pyvcloud finds a tenant's VDCs by them.
     """
     cloud = view.cloud
-    if which is not cloud.org:
-        root = document("Org", view.identity(which))
-        add(root, "Description", which.description)
-        add(root, "FullName", which.full_name)
-        return root
-    root = document("Org", view.identity(cloud.org))
+    root = document("Org", view.identity(which))
     if view.version >= _QUERY_LINKS_SINCE:
         query = f"{view.api}/query?type="
-        own = f"&filter=(org=={view.href(cloud.org)})&links=true"
+        own = f"&filter=(org=={view.href(which)})&links=true"
         kinds = ("adminOrgVdc", "adminCatalog") if view.user.is_provider else ("orgVdc", "catalog")
         view.link(root, "down", f"{query}{kinds[0]}{own}", _RECORDS)
-        view.link(root, "down", f"{query}{kinds[1]}&links=true", _RECORDS)
-        view.link(root, "down", f"{query}orgVdcNetwork&links=true", _RECORDS)
-    else:
+        view.link(root, "down", f"{query}{kinds[1]}{own}", _RECORDS)
+        view.link(root, "down", f"{query}orgVdcNetwork{own}", _RECORDS)
+    elif which is cloud.org:
         for one in cloud.vdcs.values():
             view.link(root, "down", view.href(one), "vdc", one.name)
         for shelf in cloud.catalogs.values():
             view.link(root, "down", view.href(shelf), "catalog", shelf.name)
         for net in cloud.networks.values():
             view.link(root, "down", view.href(net), "orgNetwork", net.name)
-    view.link(root, "down", f"{view.api}/tasksList/{cloud.org.id}", "tasksList")
-    view.link(root, "down", f"{view.href(cloud.org)}/metadata", "metadata")
-    add(root, "Description", cloud.org.description)
-    common.tasks_of(view, root, cloud.org)
-    add(root, "FullName", cloud.org.full_name)
+    view.link(root, "down", f"{view.api}/tasksList/{which.id}", "tasksList")
+    view.link(root, "down", f"{view.href(which)}/metadata", "metadata")
+    add(root, "Description", which.description)
+    common.tasks_of(view, root, which)
+    add(root, "FullName", which.full_name)
     return root
 
 
@@ -128,7 +127,7 @@ def vdc(view: View, one: Vdc) -> etree._Element:
     capabilities = add(root, "Capabilities")
     versions = add(capabilities, "SupportedHardwareVersions")
     for version in _HARDWARE_VERSIONS:
-        add(versions, "SupportedHardwareVersion", version)
+        add(versions, "SupportedHardwareVersion", version, {"name": version})
     add(root, "NicQuota", "0")
     add(root, "NetworkQuota", "1000")
     add(root, "UsedNetworkCount", str(len(available)))
@@ -160,8 +159,6 @@ def _vdc_links(view: View, root: etree._Element, one: Vdc) -> None:
             root, "add", f"{href}/action/instantiateVAppTemplate", "instantiateVAppTemplateParams"
         )
         view.link(root, "add", f"{href}/action/composeVApp", "composeVAppParams")
-        view.link(root, "add", f"{href}/action/cloneVApp", "cloneVAppParams")
-        view.link(root, "add", f"{href}/disk", "diskCreateParams")
     if view.version >= _POLICIES_SINCE:
         view.link(root, "down", f"{href}/computePolicies", "vdcComputePolicyReferences")
     if view.user.may(Right.GATEWAY_VIEW):

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from cse_client.simulator.vcd.documents.kinds import KINDS, rows_for
+from cse_client.simulator.vcd.documents.kinds import ELSEWHERE, KINDS, kinds_of, rows_for
 from cse_client.simulator.vcd.documents.rows import Kind
-from cse_client.simulator.vcd.documents.view import View, media
-from cse_client.simulator.vcd.errors import bad_request
+from cse_client.simulator.vcd.documents.view import View, as_urn, media
+from cse_client.simulator.vcd.errors import bad_request, not_implemented
 from cse_client.simulator.vcd.markup import add, document
 from cse_client.simulator.vcd.query import Query, Row
 from cse_client.simulator.vcd.reading import last_part
@@ -20,7 +20,7 @@ __all__ = ["page", "query_list"]
 def query_list(view: View) -> etree._Element:
     """Render the QueryList: one link per type and format."""
     root = document("QueryList", {"href": f"{view.api}/query", "type": media("query.queryList")})
-    for kind in KINDS:
+    for kind in kinds_of(view):
         for form in ("references", "records", "idrecords"):
             href = f"{view.api}/query?type={kind}&format={form}"
             view.link(root, "down", href, f"query.{form}", kind)
@@ -30,6 +30,8 @@ def query_list(view: View) -> etree._Element:
 def page(view: View, query: Query) -> etree._Element:
     """Render one page of a query's hits."""
     kind = KINDS.get(query.kind)
+    if kind is None and query.kind in ELSEWHERE:
+        raise not_implemented(f"the query type {query.kind}")
     if kind is None:
         raise bad_request(f"The query type {query.kind or '(none)'} is unknown.")
     rows = rows_for(view, query.kind)
@@ -77,10 +79,13 @@ def _reference(root: etree._Element, kind: Kind, row: Row) -> None:
 def _record(root: etree._Element, kind: Kind, row: Row, query: Query) -> None:
     attributes = dict(row.attributes)
     plain = [one for one in query.fields if not one.startswith("metadata")]
-    if query.fields:
+    if plain:
+        # Metadata fields alone come on top of everything (the genuine CSE server 2.6.1 reads name,
+        # vdc and status of such records).
         attributes = {key: value for key, value in attributes.items() if key in (*plain, "href")}
     if query.format == "idrecords":
         href = row.attributes["href"] or ""
+        attributes = {key: as_urn(value) for key, value in attributes.items() if key != "href"}
         attributes["id"] = f"urn:vcloud:{kind.urn}:{last_part(href)}"
     record = add(root, kind.element, None, attributes)
     entries = [(key, row.metadata[key]) for key in query.metadata_keys() if key in row.metadata]

@@ -359,9 +359,8 @@ def _gateways(view: View) -> list[Row]:
     view.user.require(Right.GATEWAY_VIEW)
     rows = []
     for edge in view.cloud.edges.values():
-        networks = [one for one in view.cloud.networks.values() if one.edge is edge]
-        vdc_ids = sorted({vdc for one in networks for vdc in one.shared_in})
-        vdc = view.cloud.vdcs[vdc_ids[0]] if vdc_ids else next(iter(view.cloud.vdcs.values()))
+        networks = edge.networks(view.cloud.networks.values())
+        vdc = edge.vdc_in(view.cloud.networks.values(), view.cloud.vdcs)
         rows.append(
             Row(
                 {

@@ -16,7 +16,10 @@ __all__ = ["ORGANIZATION", "USER"]
 def _users(view: View) -> list[Row]:
     cloud = view.cloud
     rows = []
-    for one in cloud.users.values():
+    everyone = [(one, cloud.org) for one in cloud.users.values()]
+    if view.user.is_provider:
+        everyone += [(one, cloud.system_org) for one in cloud.providers.values()]
+    for one, org in everyone:
         if not (view.user.sees_all or one is view.user):
             continue
         vms = [vm for vapp in cloud.vapps.values() if vapp.owner is one for vm in vapp.vms]
@@ -25,7 +28,7 @@ def _users(view: View) -> list[Row]:
                 {
                     "name": one.name,
                     "href": f"{view.api}/admin/user/{one.id}",
-                    "org": view.href(cloud.org),
+                    "org": view.href(org),
                     "fullName": "",
                     "isEnabled": "true",
                     "numberOfDeployedVMs": str(sum(vm.deployed for vm in vms)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lxml import etree
@@ -11,7 +12,7 @@ from cse_client.simulator.vcd.markup import add
 from cse_client.simulator.vcd.people import User
 from cse_client.simulator.vcd.tasks import Owner
 
-__all__ = ["MEDIA", "View", "media"]
+__all__ = ["MEDIA", "View", "as_urn", "media"]
 
 MEDIA = "application/vnd.vmware.vcloud."
 _JSON_SINCE = (32, 0)
@@ -41,6 +42,24 @@ _PLACES = {
 def _is_urn(entity: Owner) -> bool:
     """Say whether an entity's id is whole, as those of runtime defined entities are."""
     return entity.id.startswith("urn:")
+
+
+#: What an address holds before the id, to the kind that URNs call it by.
+_URNS = {
+    **{place: kind for kind, (place, _media) in _PLACES.items() if kind != "definedEntity"},
+    "vAppTemplate/vm-": "vm",
+    "user/": "user",
+    "task/": "task",
+    "edgeGateway/": "gateway",
+}
+_ADDRESS = re.compile(r"https://[^/]+/api/(?:admin/)?(\w+/(?:[A-Za-z]+-)?)([0-9a-f-]{36})")
+
+
+def as_urn(value: str | None) -> str | None:
+    """Return the URN of the entity that an address leads to; any other value as it is."""
+    match = _ADDRESS.fullmatch(value or "")
+    kind = _URNS.get(match[1]) if match else None
+    return f"urn:vcloud:{kind}:{match[2]}" if match and kind else value
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from cse_client.simulator.vcd.documents import catalogs, machines
+from cse_client.simulator.vcd.documents import catalogs, machines, vapps
 from cse_client.simulator.vcd.heeding import Current
 from cse_client.simulator.vcd.markup import local
 from cse_client.simulator.vcd.reading import child, last_part
@@ -28,7 +28,7 @@ def of_composition(call: Call, vapp: VApp | None) -> Current:
             return _source(call, source) if source is not None else None
         if local(scope) == "ReconfigureItem":
             return _member(call, vapp, scope)
-        return machines.vapp(call.view, vapp) if vapp is not None else None
+        return vapps.vapp(call.view, vapp) if vapp is not None else None
 
     return current
 

@@ -9,7 +9,7 @@ from lxml import etree
 
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd.documents import common
-from cse_client.simulator.vcd.entities import Metadata
+from cse_client.simulator.vcd.entities import Metadata, Org
 from cse_client.simulator.vcd.errors import bad_request, no_access, not_implemented
 from cse_client.simulator.vcd.markup import name
 from cse_client.simulator.vcd.people import Right
@@ -60,10 +60,18 @@ def _holder(call: Call) -> Holder:
         "item": lambda: cloud.item(identifier)[1],
         "network": lambda: cloud.network(identifier),
         "vdc": lambda: cloud.vdc(identifier),
-        "org": lambda: cloud.org,
+        "org": lambda: _org(call, identifier),
     }
     entity = finders[kind]()
     return entity, view.href(entity), entity.metadata  # type: ignore[attr-defined]
+
+
+def _org(call: Call, identifier: str) -> Org:
+    own = call.cloud.org_of(call.user)
+    for one in (own, call.cloud.org):
+        if one.id == identifier:
+            return one
+    raise no_access("org", identifier)
 
 
 def _right(entity: Owner) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cse_client.simulator.http import Response
-from cse_client.simulator.vcd.documents import common, organization, records
+from cse_client.simulator.vcd.documents import common, organization, records, vapps
 from cse_client.simulator.vcd.entities import StorageProfile
 from cse_client.simulator.vcd.errors import no_access
 from cse_client.simulator.vcd.markup import add, document
@@ -40,16 +40,19 @@ def _org(call: Call) -> Response:
 
 @route("GET", "/api/tasksList/{org}")
 def _tasks_list(call: Call) -> Response:
-    _check_org(call)
+    """List the organisation's tasks; `System` has none."""
+    if not (call.user.is_provider and call.ids["org"] == call.cloud.system_org.id):
+        _check_org(call)
     view = call.view
-    href = f"{view.api}/tasksList/{call.cloud.org.id}"
+    href = f"{view.api}/tasksList/{call.ids['org']}"
     attributes = {
         "name": "Tasks Lists",
         "href": href,
         "type": "application/vnd.vmware.vcloud.tasksList+xml",
     }
     root = document("TasksList", attributes)
-    for task in reversed(call.cloud.tasks.all.values()):
+    of_tenant = call.ids["org"] == call.cloud.org.id
+    for task in reversed(call.cloud.tasks.all.values()) if of_tenant else ():
         if call.user.sees_all or task.user is call.user:
             common.task(view, task, root)
     return call.xml(root, "tasksList")
@@ -60,26 +63,12 @@ def _extensibility(call: Call) -> Response:
     view = call.view
     kind = "application/vnd.vmware.vcloud.apiextensibility+xml"
     root = document("ApiExtensibility", {"href": f"{view.api}/extensibility", "type": kind})
-    href = f"{view.api}/service/query"
-    view.link(root, "down:service", href, "query.queryList")
     return call.xml(root, "apiextensibility")
 
 
 @route("GET", "/api/vdc/{vdc}")
 def _vdc(call: Call) -> Response:
     return call.xml(organization.vdc(call.view, call.cloud.vdc(call.ids["vdc"])), "vdc")
-
-
-@route("GET", "/api/admin/vdc/{vdc}")
-def _admin_vdc(call: Call) -> Response:
-    """Show a VDC as administrators see it; what only they are told (allocation) is left out."""
-    call.user.require(Right.ADMIN_QUERIES)
-    vdc = call.cloud.vdc(call.ids["vdc"])
-    root = organization.vdc(call.view, vdc)
-    root.tag = str(root.tag).replace("}Vdc", "}AdminVdc")
-    root.set("href", f"{call.view.api}/admin/vdc/{vdc.id}")
-    root.set("type", "application/vnd.vmware.admin.vdc+xml")
-    return call.xml(root, "vdc")
 
 
 @route("GET", "/api/vdc/{vdc}/computePolicies")
@@ -107,6 +96,13 @@ def _profile(call: Call, identifier: str) -> StorageProfile:
 
 @route("GET", "/api/network/{network}")
 def _network(call: Call) -> Response:
+    """Show a network of the organisation, or one of a vApp, which has the same kind of address."""
+    for vapp in call.cloud.vapps.values():
+        for one in vapp.networks:
+            if vapp.network_id(one) == call.ids["network"]:
+                if not call.cloud.visible(vapp, call.user):
+                    raise no_access("network", call.ids["network"])
+                return call.xml(vapps.vapp_network(call.view, vapp, one), "vAppNetwork")
     network = call.cloud.network(call.ids["network"])
     return call.xml(organization.network(call.view, network), "orgVdcNetwork")
 
@@ -141,12 +137,6 @@ def _edge_gateways(call: Call) -> Response:
     call.cloud.vdc(call.ids["vdc"])
     query = Query({"type": "edgeGateway"})
     return call.xml(records.page(call.view, query), "query.records")
-
-
-@route("GET", "/api/admin/user/{user}")
-def _user(call: Call) -> Response:
-    """Refuse: users are read by administrators through an API that the simulator lacks."""
-    raise no_access("user", call.ids["user"])
 
 
 @route("GET", "/api/org/{org}/catalog/{catalog}/controlAccess")

@@ -8,7 +8,7 @@ from lxml import etree
 
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd import compose, power
-from cse_client.simulator.vcd.documents import common, machines, sections
+from cse_client.simulator.vcd.documents import common, sections, vapps
 from cse_client.simulator.vcd.errors import bad_request, duplicate_name, not_implemented
 from cse_client.simulator.vcd.handlers.current import of_composition
 from cse_client.simulator.vcd.people import Right
@@ -31,7 +31,7 @@ def _compose(call: Call) -> Response:
     vdc = call.cloud.vdc(call.ids["vdc"])
     body = call.body("ComposeVAppParams", current=of_composition(call, None))
     vapp, _task = compose.compose(call.cloud, call.user, vdc, body)
-    return call.created(machines.vapp(call.view, vapp), "vApp", call.view.href(vapp))
+    return call.created(vapps.vapp(call.view, vapp), "vApp", call.view.href(vapp))
 
 
 @route("POST", "/api/vdc/{vdc}/action/instantiateVAppTemplate")
@@ -39,7 +39,7 @@ def _instantiate(call: Call) -> Response:
     vdc = call.cloud.vdc(call.ids["vdc"])
     body = call.body("InstantiateVAppTemplateParams", current=of_composition(call, None))
     vapp, _task = compose.instantiate(call.cloud, call.user, vdc, body)
-    return call.created(machines.vapp(call.view, vapp), "vApp", call.view.href(vapp))
+    return call.created(vapps.vapp(call.view, vapp), "vApp", call.view.href(vapp))
 
 
 @route("POST", f"{_VAPP}/action/recomposeVApp")
@@ -55,7 +55,7 @@ def _read(call: Call) -> Response:
     looked_at = [*vapp.tasks, *(task for vm in vapp.vms for task in vm.tasks)]
     for task in {task.id: task for task in looked_at}.values():
         call.cloud.tasks.look(task)
-    return call.xml(machines.vapp(call.view, vapp), "vApp")
+    return call.xml(vapps.vapp(call.view, vapp), "vApp")
 
 
 @route("PUT", _VAPP)
@@ -192,7 +192,7 @@ def _capped(value: str | None, longest: int) -> int | None:
 
 @route("GET", f"{_VAPP}/networkConfigSection")
 def _network_config(call: Call) -> Response:
-    section = machines.network_config_section(call.view, _vapp(call))
+    section = vapps.network_config_section(call.view, _vapp(call))
     return call.xml(section, "networkConfigSection")
 
 
@@ -203,7 +203,7 @@ def _set_network_config(call: Call) -> Response:
     call.cloud.tasks.refuse_if_busy(vapp, *vapp.vms)
     body = call.body(
         "NetworkConfigSection",
-        current=lambda _scope: machines.network_config_section(call.view, vapp),
+        current=lambda _scope: vapps.network_config_section(call.view, vapp),
     )
     networks = network_configs(call.cloud, vapp, body)
     names = {network.name for network in networks}

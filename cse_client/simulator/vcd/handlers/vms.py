@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lxml import etree
-
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd import power
-from cse_client.simulator.vcd.documents import hardware, machines, sections
-from cse_client.simulator.vcd.documents.view import media
+from cse_client.simulator.vcd.documents import machines, sections
 from cse_client.simulator.vcd.errors import bad_request, not_implemented
 from cse_client.simulator.vcd.handlers.current import of_vm
 from cse_client.simulator.vcd.handlers.vapps import begin_deploy, begin_undeploy
-from cse_client.simulator.vcd.markup import document
 from cse_client.simulator.vcd.people import Right
-from cse_client.simulator.vcd.reading import child, children, text
-from cse_client.simulator.vcd.resources import set_cpu_or_memory
+from cse_client.simulator.vcd.reading import child, text
 from cse_client.simulator.vcd.routes import Call, route
 from cse_client.simulator.vcd.sections import (
     allocate_addresses,
@@ -35,7 +30,7 @@ def _find(call: Call) -> tuple[VApp, Vm]:
     return call.cloud.vm(call.ids["vm"], call.user)
 
 
-def _editable(call: Call, right: str = Right.EDIT) -> tuple[VApp, Vm]:
+def editable(call: Call, right: str = Right.EDIT) -> tuple[VApp, Vm]:
     """Return a VM that may be changed now."""
     vapp, vm = _find(call)
     call.user.require(right)
@@ -43,7 +38,8 @@ def _editable(call: Call, right: str = Right.EDIT) -> tuple[VApp, Vm]:
     return vapp, vm
 
 
-def _update(call: Call, vm: Vm, effect: Callable[[Task], None]) -> Response:
+def begin_update(call: Call, vm: Vm, effect: Callable[[Task], None]) -> Response:
+    """Begin a change of a VM and answer with its task."""
     label = f"Virtual Machine {vm.name}({vm.id})"
     # An update of a VM also keeps its vApp from being recomposed or deleted: those ask for both.
     task = call.cloud.tasks.start(
@@ -68,7 +64,7 @@ def _read(call: Call) -> Response:
 @route("PUT", _VM)
 def _rename(call: Call) -> Response:
     """Change name and description only."""
-    vapp, vm = _editable(call)
+    vapp, vm = editable(call)
     body = call.body("Vm", current=of_vm(call, vapp, vm))
     name, description = body.get("name"), text(body, "Description")
 
@@ -77,16 +73,16 @@ def _rename(call: Call) -> Response:
         if description is not None:
             vm.description = description
 
-    return _update(call, vm, effect)
+    return begin_update(call, vm, effect)
 
 
 @route("POST", f"{_VM}/action/reconfigureVm")
 def _reconfigure(call: Call) -> Response:
     """Change the sections that the body holds, and no others."""
-    vapp, vm = _editable(call, Right.COMPOSE)
+    vapp, vm = editable(call, Right.COMPOSE)
     body = call.body("Vm", current=of_vm(call, vapp, vm))
     change = reconfigure(call.cloud, call.user, vapp, vm, body)
-    return _update(call, vm, lambda _task: change())
+    return begin_update(call, vm, lambda _task: change())
 
 
 @route("DELETE", _VM)
@@ -117,7 +113,7 @@ def _undeploy(call: Call) -> Response:
 
 @route("POST", f"{_VM}/action/customizeAtNextPowerOn")
 def _customize(call: Call) -> Response:
-    _vapp, vm = _editable(call, Right.COMPOSE)
+    _vapp, vm = editable(call, Right.COMPOSE)
     if vm.status == Status.ON:
         raise bad_request(f'The VM "{vm.name}" must be powered off to be customized.')
     vm.needs_customization = True
@@ -149,15 +145,6 @@ def _network_connections(call: Call) -> Response:
     return call.xml(root, "networkConnectionSection")
 
 
-@route("GET", f"{_VM}/virtualHardwareSection")
-def _hardware(call: Call) -> Response:
-    _vapp, vm = _find(call)
-    edit = call.user.may(Right.EDIT)
-    parts = hardware.HardwareOf.vm(vm)
-    root = hardware.hardware(call.view, None, call.view.href(vm), parts, edit=edit)
-    return call.xml(root, "virtualHardwareSection")
-
-
 @route(
     "PUT",
     f"{_VM}/guestCustomizationSection",
@@ -166,7 +153,7 @@ def _hardware(call: Call) -> Response:
 )
 def _set_section(call: Call) -> Response:
     """Replace a section as a whole."""
-    vapp, vm = _editable(call)
+    vapp, vm = editable(call)
     part = call.request.path.rstrip("/").rsplit("/", 1)[-1]
     tag = part[0].upper() + part[1:]
     body = call.body(tag, current=lambda _scope: child(machines.vm(call.view, vapp, vm), tag))
@@ -176,73 +163,7 @@ def _set_section(call: Call) -> Response:
         apply_section(call.cloud, call.user, vapp, vm, body)
         allocate_addresses(vapp, vm)
 
-    return _update(call, vm, effect)
-
-
-def _item_document(call: Call, vm: Vm, part: str) -> etree._Element:
-    href = f"{call.view.href(vm)}/virtualHardwareSection/{part}"
-    edit = call.user.may(Right.EDIT)
-    parts = hardware.HardwareOf.vm(vm)
-    return hardware.cpu_or_memory(call.view, None, "Item", parts, part, href, edit=edit)
-
-
-def _item(call: Call, part: str) -> Response:
-    _vapp, vm = _find(call)
-    return call.xml(_item_document(call, vm, part), "rasdItem")
-
-
-@route("GET", f"{_VM}/virtualHardwareSection/cpu")
-def _cpu(call: Call) -> Response:
-    return _item(call, "cpu")
-
-
-@route("GET", f"{_VM}/virtualHardwareSection/memory")
-def _memory(call: Call) -> Response:
-    return _item(call, "memory")
-
-
-@route("PUT", f"{_VM}/virtualHardwareSection/cpu", f"{_VM}/virtualHardwareSection/memory")
-def _set_item(call: Call) -> Response:
-    _vapp, vm = _editable(call)
-    part = call.request.path.rstrip("/").rsplit("/", 1)[-1]
-    body = call.body("Item", current=lambda _scope: _item_document(call, vm, part))
-    return _update(call, vm, lambda _task: set_cpu_or_memory(vm, body))
-
-
-_RESOURCE_TYPES = {
-    "disks": ("5", "6", "17"),
-    "networkCards": ("10",),
-    "media": ("5", "14", "15"),
-    "serialPorts": ("21",),
-}
-
-
-@route("GET", f"{_VM}/virtualHardwareSection/{{part*}}")
-def _items(call: Call) -> Response:
-    """Answer with the items of one kind: disks, networkCards, media, serialPorts."""
-    _vapp, vm = _find(call)
-    part = call.ids["part"].rstrip("/")
-    if part not in _RESOURCE_TYPES:
-        raise not_implemented(f"the hardware list {part}")
-    href = call.view.href(vm)
-    parts = hardware.HardwareOf.vm(vm)
-    section = hardware.hardware(call.view, None, href, parts, edit=False)
-    place = f"{href}/virtualHardwareSection/{part}"
-    root = document("RasdItemsList", {"href": place, "type": media("rasdItemsList")})
-    if call.user.may(Right.EDIT):
-        call.view.link(root, "edit", place, "rasdItemsList")
-    for item in list(children(section, "Item")):
-        if text(item, "ResourceType") in _RESOURCE_TYPES[part]:
-            root.append(_as_rasd(item))
-    return call.xml(root, "rasdItemsList")
-
-
-def _as_rasd(item: etree._Element) -> etree._Element:
-    """Return an `ovf:Item` as the `Item` of vCloud's namespace that lists hold."""
-    one = document("Item", {})
-    for part in list(item):
-        one.append(part)
-    return one
+    return begin_update(call, vm, effect)
 
 
 @route("GET", f"{_VM}/productSections")
@@ -256,7 +177,7 @@ def _properties(call: Call) -> Response:
 
 @route("PUT", f"{_VM}/productSections")
 def _set_properties(call: Call) -> Response:
-    vapp, vm = _editable(call)
+    vapp, vm = editable(call)
     current = sections.product_list(call.view, vm, call.view.href(vm), edit=True)
     body = call.body("ProductSectionList", current=lambda _scope: current)
     section = child(body, "ProductSection")
@@ -267,4 +188,4 @@ def _set_properties(call: Call) -> Response:
         else:
             apply_section(call.cloud, call.user, vapp, vm, section)
 
-    return _update(call, vm, effect)
+    return begin_update(call, vm, effect)
