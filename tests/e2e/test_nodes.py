@@ -175,6 +175,23 @@ def test_a_pod_that_nobody_would_start_again_is_named_first(place: Place) -> Non
     assert node not in place.workers()
 
 
+def test_a_node_stays_in_kubernetes_for_as_long_as_its_vm_may_run(
+    place: Place, control: Control
+) -> None:
+    """A kubelet that still runs, or boots again, would register its Node anew."""
+    place.resize(2)
+    node = place.workers()[-1]
+    control.set("faults", kind="task", operation="vappUndeployPowerOff", status="error")
+    failed = place.cse("node", "delete", NAME, node, "--yes")
+    assert (failed.returncode, failed.stdout) == (1, ""), failed.stderr
+    assert "Note: The same command again carries on." in failed.stderr
+    assert f"node/{node}" in place.kubectl("get", "nodes", "-o", "name").split()
+    done = place.cse("node", "delete", NAME, node, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert node not in place.workers()
+    assert f"node/{node}" not in place.kubectl("get", "nodes", "-o", "name").split()
+
+
 def budget(name: str) -> str:
     return f"""
 apiVersion: policy/v1beta1

@@ -1,13 +1,14 @@
-"""Taking workers out of a cluster: drain, delete the Node, stop and delete the VM.
+"""Taking workers out of a cluster: drain, stop and delete the VM, delete the Node.
 
 What would stand in the way is looked for before the first node is touched. Nodes are drained a few
 at a time, so that what they carry finds room elsewhere; the VMs of all of them then stop side by
-side and go in one task.
+side and go in one task. A Node object goes after its VM, because a kubelet that still runs, or
+boots again, would register it anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,9 @@ class Shrinking:
         self._deadline = clock.monotonic() + options.timeout
         self._claimed = False
         self._drained = False
+        self._touched = False
         self._removed = False
+        self._forgotten = False
         self._recorded = False
         self._gone = tuple(
             name for name in operation.nodes if name not in {vm.name for vm in standing.vapp.vms}
@@ -133,14 +136,25 @@ class Shrinking:
             steps.append(
                 Step(f"Drain {names}", f"Drain {names}.", lambda: self._drained, self._drain)
             )
-        return [
-            *steps,
+        steps.append(
             Step(
                 "Delete the VMs",
                 f"Delete the VMs of {names}.",
                 lambda: self._removed,
                 self._remove,
-            ),
+            )
+        )
+        if self._api is not None:
+            steps.append(
+                Step(
+                    "Delete the Kubernetes nodes",
+                    f"Delete the Kubernetes nodes {names}.",
+                    lambda: self._forgotten,
+                    self._forget,
+                )
+            )
+        return [
+            *steps,
             Step(
                 "Record the new size",
                 "Write the new size to the metadata and give the cluster free.",
@@ -166,7 +180,7 @@ class Shrinking:
             raise
         except CseError as error:
             if self._claimed:
-                if isinstance(error, NotFinished) or self._drained:
+                if isinstance(error, NotFinished) or self._touched:
                     error.notes.append("The same command again carries on.")
                     self._standing.lock.release(self._standing.vapp.href)
                 else:
@@ -214,9 +228,9 @@ class Shrinking:
             clock=self._clock,
             progress=self._progress,
         )
-        delete_node(self._api, name)
 
     def _remove(self) -> None:
+        self._touched = True
         delete_vms(
             self._standing.gateway,
             self._standing.vapp.href,
@@ -224,6 +238,12 @@ class Shrinking:
             deadline=self._deadline,
         )
         self._removed = True
+
+    def _forget(self) -> None:
+        assert self._api is not None  # noqa: S101  (the step exists only with an API)
+        for name in self._operation.nodes:
+            delete_node(self._api, name)
+        self._forgotten = True
 
     def _record(self) -> None:
         self._end(self._operation.workers, self._operation.nodes, self._deadline)
@@ -240,35 +260,22 @@ class Shrinking:
         tasks.wait(gateway, task, deadline=deadline)
 
     def _step_back(self, error: CseError) -> None:
-        """Leave the cluster with the nodes that are still in it: none of their VMs was touched."""
-        if self._api is not None:
-            left = self._uncordon(self._operation.nodes, error)
-        else:
-            left = list(self._operation.nodes)
+        """Let pods onto the nodes again and give the cluster free: none of the VMs was touched."""
         present = {vm.name for vm in self._standing.workers}
+        if self._api is not None:
+            for name in self._operation.nodes:
+                self._uncordon(self._api, name, error)
         try:
             self._end(len(present), (), self._clock.monotonic() + _ROLLBACK_SECONDS)
         except CseError as second:
             error.notes.append(f"The cluster's record could not be written: {second.message}")
-        out = [name for name in self._operation.nodes if name in present and name not in left]
-        if out:
-            error.notes.append(
-                f"Out of Kubernetes already, their VMs still run: {', '.join(out)};"
-                f" remove them with: vcd cse node delete {self._standing.name} {' '.join(out)}"
-            )
-        else:
-            error.notes.append("No node was removed; all of them take pods again.")
+        error.notes.append("No node was removed; all of them take pods again.")
 
-    def _uncordon(self, names: Iterable[str], error: CseError) -> list[str]:
-        assert self._api is not None  # noqa: S101  (asked by the caller)
-        left = []
-        for name in names:
-            try:
-                if uncordon(self._api, name):
-                    left.append(name)
-            except CseError as second:
-                error.notes.append(f"Node {name} may still refuse pods: {second.message}")
-        return left
+    def _uncordon(self, api: ClusterAPI, name: str, error: CseError) -> None:
+        try:
+            uncordon(api, name)
+        except CseError as second:
+            error.notes.append(f"Node {name} may still refuse pods: {second.message}")
 
 
 def begin_removal(
