@@ -30,7 +30,7 @@ class Control:
 
     - `GET state` the whole state, comparable before and after
     - `GET journal`, `DELETE journal` the requests that came
-    - `GET faults`, `POST faults` (a rule of `faults`), `DELETE faults`
+    - `GET faults`, `POST faults` (a rule of `faults`), `DELETE faults`, `DELETE faults/ID`
     - `POST clock` `{"advance": seconds}`
     - `POST sessions` `{"expire": true, "idle_timeout": s, "lifetime": s}`
     - `POST org` lease defaults, limits, `expired_vapps_are_deleted`, `failed_recompose_keeps`
@@ -89,7 +89,7 @@ class Control:
         }
         deletes: dict[str, Callable[[], Any]] = {
             "journal": self.faults.journal.clear,
-            "faults": self.faults.rules.clear,
+            "faults": lambda: self.faults.remove(name),
             "guests": self.cloud.guest_faults.clear,
             "cse": self._behave,
         }

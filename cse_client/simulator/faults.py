@@ -6,6 +6,8 @@ Kinds of rules (JSON objects, `kind` and what belongs to it):
 - `hang`: nothing for `seconds`, then the connection is cut; `act` carries the request out first,
   and `acted` tells when that is done, so that a test can kill the client just then
 - `slow`: the request is answered `seconds` late
+- `hold`: the request waits on its way until the rule is removed, at most `seconds`, and is then
+  carried out and answered; with `cut` the connection is cut at once: a proxy that delivers late
 - `status`: the answer is `status` (500, 502, 503, 429 ...), with `retry_after` seconds if given;
   `html` makes it a proxy's page instead of VCD's XML, `act` carries the request out first
 - `busy`: a change is refused with BUSY_ENTITY
@@ -45,12 +47,14 @@ _KINDS = (
     "reset_after",
     "hang",
     "slow",
+    "hold",
     "status",
     "busy",
     "expire_session",
     "task",
 )
 _LONGEST_JOURNAL = 100_000
+_LONGEST_HOLD = 600.0
 _PAGE = b"<html><head><title>%d</title></head><body><h1>%d %s</h1><hr>nginx</body></html>"
 
 
@@ -68,6 +72,7 @@ class Rule:
     retry_after: int | None = None
     html: bool = False
     act: bool = False
+    cut: bool = False
     operation: str = ".*"
     owner: str = ".*"
     message: str = "Unable to perform this action. Contact your cloud administrator."
@@ -197,11 +202,31 @@ class Faults:
             "reset_after": lambda: _cut_after(vcd, request),
             "hang": lambda: _hang(rule, vcd, request),
             "slow": lambda: _slow(rule, vcd, request),
+            "hold": lambda: self._hold(rule, vcd, request),
             "status": lambda: _status(rule, vcd, request),
             "busy": lambda: vcd.refusal(request, _busy(request)),
             "expire_session": lambda: _expire(cloud, vcd, request),
         }
         return actions[rule.kind]()
+
+    def _hold(self, rule: Rule, vcd: VcdApplication, request: Request) -> Response:
+        def deliver() -> Response:
+            end = time.monotonic() + (rule.seconds or _LONGEST_HOLD)
+            while any(one is rule for one in self.rules) and time.monotonic() < end:
+                time.sleep(0.01)
+            response = vcd(request)
+            rule.acted = True
+            return response
+
+        if rule.cut:
+            threading.Thread(target=deliver, daemon=True).start()
+            raise DropConnection
+        return deliver()
+
+    def remove(self, identifier: str) -> None:
+        """Take one rule away, or all of them where no identifier is given."""
+        # rules are replaced, not edited: other threads go through them meanwhile
+        self.rules = [one for one in self.rules if identifier and one.id != identifier]
 
     def _judge(self, operation: str, owner: str) -> Doom | None:
         with self._lock:

@@ -24,6 +24,7 @@ VCD = str(Path(sys.executable).parent / "vcd")
 FULL = os.environ.get("CSE_SWEEP") == "full"
 STEP = 1 if FULL else 12
 _PATIENCE = 60
+_DONE = "GENERAL:cse.client.done."
 #: Seconds in which a deletion comes to its end, at the speed of the stage's guests.
 _HELD_BACK = 3.0
 
@@ -97,6 +98,7 @@ class Stage:
         self.process, self.cloud = start_simulator(folder, "--guest-speed", "50")
         self.home = folder / "home"
         self.elsewhere = folder / "elsewhere"
+        self.third = folder / "third"
         self.control = Control(self.cloud)
         self.environment = {**clean_environment(self.home), **self.cloud.environment()}
         self.log_in()
@@ -104,9 +106,9 @@ class Stage:
         self.control.set("vapps", prefix=NEIGHBOUR, count=1)
 
     def log_in(self) -> None:
-        """Begin a new session."""
-        log_in(self.cloud, self.home)
-        log_in(self.cloud, self.elsewhere)
+        """Begin a new session for each of the administrators."""
+        for home in (self.home, self.elsewhere, self.third):
+            log_in(self.cloud, home)
 
     def close(self) -> None:
         """End the simulator."""
@@ -167,6 +169,28 @@ class Stage:
         _out, err = process.communicate()
         self.control.ask("DELETE", "faults")
         return Ended(process.returncode, err.decode()), deleted
+
+    def hold(self, number: int) -> str:
+        """Hold back the `number`-th change from now on, on its way to VCD; return the rule's id."""
+        rule = self.control.set(
+            "faults", kind="hold", at=number, method="POST|PUT|DELETE", path="^/api/(?!session)"
+        )
+        return str(rule["id"])
+
+    def wait_for_hold(self, rule: str, process: subprocess.Popen[bytes]) -> bool:
+        """Wait until the held change has come; False where the command ended before."""
+        while True:
+            # the state of the process first: what it sent before its end has come by then
+            ended = process.poll() is not None
+            if any(one["id"] == rule and one["hit"] for one in self.control.get("faults")):
+                return True
+            if ended:
+                return False
+            time.sleep(0.01)
+
+    def let_go(self, rule: str) -> None:
+        """Let a held change reach VCD."""
+        self.control.ask("DELETE", f"faults/{rule}")
 
     def spoiled(self, words: Sequence[str], rule: Mapping[str, object]) -> tuple[Ended, bool]:
         """Run under a rule of faults; say also whether it struck."""
@@ -239,8 +263,11 @@ def _plain(name: str, vapp: Mapping[str, Any]) -> Any:
         key: value
         for key, value in vapp["metadata"].items()
         # claims and operations that have ended say nothing
-        if value not in ("free", "none")
+        if not value.startswith("free") and value != "none" and not key.startswith(_DONE)
     }
+    metadata["workers"] = recorded_workers(vapp["metadata"])
+    # what was asked for at first; the size has changed since
+    metadata.pop("GENERAL:cse.client.spec", None)
     for key in ("cse.cluster.id", "cse.master.ip"):
         metadata[f"GENERAL:{key}"] = bool(metadata.get(f"GENERAL:{key}"))
     vms = sorted(
@@ -262,6 +289,14 @@ def _plain(name: str, vapp: Mapping[str, Any]) -> Any:
         "metadata": metadata,
         "vms": vms,
     }
+
+
+def recorded_workers(metadata: Mapping[str, str]) -> object:
+    """Return the size that the last operation recorded: that of the highest turn."""
+    done = [json.loads(v.partition(":")[2]) for k, v in metadata.items() if k.startswith(_DONE)]
+    sizes = [(one["turn"], one["workers"]) for one in done if "workers" in one]
+    spec = json.loads(metadata.get("GENERAL:cse.client.spec", "{}"))
+    return max(sizes)[1] if sizes else spec.get("workers")
 
 
 def one_sentence(err: str) -> bool:

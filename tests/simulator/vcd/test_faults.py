@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -148,3 +149,29 @@ def test_requests_at_once_from_several_clients(simulator, tenant):
     state = tenant.control("GET", "state")
     addresses = [vm["address"] for vapp in state["vapps"].values() for vm in vapp["vms"].values()]
     assert len(set(addresses)) == 12
+
+
+def test_a_request_is_held_back_until_its_rule_is_removed(tenant):
+    held = tenant.control("POST", "faults", {"kind": "hold", "path": "^/api/session"})
+    other = Tenant(tenant.simulator, tenant.user).login()
+    began = time.monotonic()
+    timer = threading.Timer(0.2, other.control, ("DELETE", f"faults/{held['id']}"))
+    timer.start()
+    tenant.get("/api/session")
+    assert time.monotonic() - began >= 0.2
+    timer.join()
+    other.close()
+
+
+def test_a_request_is_delivered_after_its_connection_was_cut(tenant):
+    tenant.network()
+    rule = {"kind": "hold", "cut": True, "method": "POST", "path": "composeVApp"}
+    held = tenant.control("POST", "faults", rule)
+    with pytest.raises(OSError):
+        tenant.compose("demo")
+    assert names(tenant) == set()
+    tenant.control("DELETE", f"faults/{held['id']}")
+    end = time.monotonic() + 10
+    while names(tenant) != {"demo"} and time.monotonic() < end:
+        time.sleep(0.02)
+    assert names(tenant) == {"demo"}
