@@ -77,6 +77,62 @@ def test_a_signal_then_the_same_command(
     assert vms(control) == ["mstr", "node"]
 
 
+@pytest.fixture
+def stop_at_the_end(
+    home: Path, environment: dict[str, str], logged_in: Path, control: Control
+) -> Callable[..., Result]:
+    """Interrupt a command when its last record is written and no answer has come yet."""
+
+    def start(*words: str) -> Result:
+        # the claim, the beginning, the end
+        control.set("faults", kind="hang", method="POST", path="/metadata$", at=3, act=True)
+        with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
+            process = subprocess.Popen(
+                [VCD, "cse", *words], cwd=home, env=environment, stdout=out, stderr=err
+            )
+        while not any(rule["acted"] for rule in control.get("faults")):
+            assert process.poll() is None, (home / "err").read_text()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        code = process.wait(60)
+        control.ask("DELETE", "faults")
+        return Result(code, (home / "out").read_text(), (home / "err").read_text())
+
+    return start
+
+
+def test_interrupted_after_the_very_last_change(
+    cse: Run, stop_at_the_end: Run, control: Control
+) -> None:
+    created = stop_at_the_end(*CREATE)
+    assert created.code == 5
+    assert "Error: Interrupted; cluster 'halfway' is ready.\n" in created.err
+    assert "Hint: Look at it: vcd cse cluster info halfway\n" in created.err
+
+    grown = stop_at_the_end("node", "create", "halfway")
+    assert grown.code == 5
+    assert "Error: Interrupted; cluster 'halfway' has all its new nodes.\n" in grown.err
+    hint = "vcd cse cluster resize halfway --nodes 2"
+    assert f"Hint: To make sure that this is recorded: {hint}\n" in grown.err
+    assert cse(*hint.split()[2:]).code == 0
+    assert vms(control) == ["mstr", "node", "node"]
+
+    words = ("node", "delete", "halfway", _worker(control), "--yes")
+    removed = stop_at_the_end(*words)
+    assert (removed.code, "The same command again carries on." in removed.err) == (5, True)
+    again = cse(*words)
+    assert (again.code, again.out) == (0, f"The VM was gone already: {words[3]}.\n"), again.err
+    assert vms(control) == ["mstr", "node"]
+    assert cse("node", "delete", "halfway", "node-typo", "--yes").code == 3
+    damaged = cse("cluster", "info", "halfway")
+    assert "Damage" not in damaged.out
+
+
+def _worker(control: Control) -> str:
+    vapp = control.get("state")["vapps"]["halfway"]
+    return next(name for name in vapp["vms"] if name.startswith("node-"))
+
+
 def test_a_signal_then_delete(cse: Run, stop: Run, control: Control) -> None:
     before = control.possessions()
     control.set("faults", kind="slow", method="POST", path="recompose", seconds=1, times=0)

@@ -70,7 +70,6 @@ OPERATIONS = (
         2,
         1,
         lambda workers: ("node", "delete", NAME, workers[0], "--yes"),
-        (0, 3),
     ),
     Operation(
         "cluster delete",

@@ -195,6 +195,16 @@ class Creation:
         finally:
             self._lock.leave_here()
 
+    def finished(self) -> bool:
+        """Return whether the cluster is recorded as ready, also where no answer said so."""
+        if self._recorded or self._verdict is None:
+            return self._recorded
+        try:
+            metadata = self._gateway.vapp_metadata(self._machines.href)
+        except CseError:
+            return False
+        return metadata.get(keys.PHASE) == keys.PHASE_READY
+
     def _noticing_deletion(self) -> AbstractContextManager[None]:
         return noticing_deletion(
             self._gateway,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cse_client import DESCRIPTION, PRODUCT, __version__
+from cse_client import DESCRIPTION, PRODUCT, __version__, suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import endpoint_host, find_pki, mint_kubeconfig
 from cse_client.engines.direct.check import check
@@ -121,19 +121,11 @@ class DirectEngine:
             creation.run()
             return creation.outcome()
         except (KeyboardInterrupt, NotFinished) as stop:
-            started = creation is not None and creation.wrote_something
-            advice = (
-                f"Run the same command again to finish it, or remove it with:"
-                f" vcd cse cluster delete {spec.name}"
-                if started
-                else "Nothing was created."
-            )
+            state, advice = _standing_of(spec, creation)
             if isinstance(stop, NotFinished):
                 stop.notes.append(advice)
                 raise
-            raise Interrupted(
-                f"Interrupted; cluster '{spec.name}' is not finished.", hint=advice
-            ) from None
+            raise Interrupted(f"Interrupted; cluster '{spec.name}' {state}.", hint=advice) from None
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
         """List clusters lazily, so that a thousand of them need little memory."""
@@ -295,6 +287,21 @@ class DirectEngine:
             deadline=deadline,
             progress=progress,
         )
+
+
+def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str]:
+    """Say how far a creation that ended early has come, and what to do next."""
+    if creation is None or not creation.wrote_something:
+        return "is not finished", "Nothing was created."
+    if not creation.finished():
+        remove = suggest.cse("cluster delete", spec.name)
+        return (
+            "is not finished",
+            f"Run the same command again to finish it, or remove it with: {remove}",
+        )
+    if spec.seal:
+        return "is ready", f"To seal it: {suggest.cse('cluster seal', spec.name)}"
+    return "is ready", f"Look at it: {suggest.cse('cluster info', spec.name)}"
 
 
 def _refuse_nfs(spec: ClusterSpec | NodesSpec) -> None:

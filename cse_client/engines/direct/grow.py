@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cse_client import suggest
 from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.delete import DeletedMeanwhile
 from cse_client.engines.direct.inspect import look_at_cluster
@@ -149,12 +150,15 @@ class Growth:
                 carry_out(self.steps(), self._progress, self._observe)
         except KeyboardInterrupt:
             self._standing.lock.release(self._machines.href)
+            state = (
+                "all its new nodes" if self._verdict is not None else "not all its new nodes yet"
+            )
             raise Interrupted(
-                f"Interrupted; cluster '{self._standing.name}' has not all its new nodes yet.",
-                hint="The same command again carries on.",
+                f"Interrupted; cluster '{self._standing.name}' has {state}.",
+                hint=self._next_step(),
             ) from None
         except NotFinished as late:
-            late.notes.append("The same command again carries on.")
+            late.notes.append(self._next_step())
             self._standing.lock.release(self._machines.href)
             raise
         except (SessionInvalid, DeletedMeanwhile):
@@ -163,6 +167,17 @@ class Growth:
             self._after_failure(error)
             raise
         return self._outcome()
+
+    def _next_step(self) -> str:
+        """Say how to carry on with a run that ended early.
+
+        Once all new nodes are Ready the record may have been written, and the same `node create`
+        would be a new one.
+        """
+        if self._verdict is None:
+            return "The same command again carries on."
+        command = suggest.cse("cluster resize", self._standing.name, nodes=self._operation.workers)
+        return f"To make sure that this is recorded: {command}"
 
     def _claim(self) -> None:
         lock = self._standing.lock
@@ -218,7 +233,7 @@ class Growth:
             self._standing.lock.release(self._machines.href)
             return
         if self._verdict is not None or (lost and not getattr(error, "status", 0)):
-            error.notes.append("The same command again carries on.")
+            error.notes.append(self._next_step())
             return
         if not self._options.rollback:
             error.notes.append(

@@ -13,7 +13,13 @@ from cse_client.engines.direct.inspect import look_at_cluster
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.power import Power
 from cse_client.engines.direct.repair import Repair
-from cse_client.engines.direct.shrink import Shrinking, begin_removal, choose_workers, reach
+from cse_client.engines.direct.shrink import (
+    Shrinking,
+    begin_removal,
+    choose_workers,
+    reach,
+    removed_before,
+)
 from cse_client.engines.direct.standing import Standing, find_standing
 from cse_client.errors import Conflict, CseError, NotFound, WrongUsage
 from cse_client.model import (
@@ -102,6 +108,8 @@ class Scaling:
                 standing, lambda op: op.kind == SHRINK and set(spec.nodes) <= {*op.nodes}
             )
             vms = {vm.name for vm in standing.vapp.vms}
+            if pending is None and removed_before(standing, spec.nodes):
+                return Removal(cluster=spec.cluster, nodes=(), already_gone=spec.nodes)
             standing.check_workers([name for name in spec.nodes if name in vms])
             with _closing(reach(standing, force=spec.force, progress=progress)) as api:
                 known = {node.name: node for node in api.nodes()} if api is not None else {}

@@ -288,7 +288,8 @@ def begin_removal(
         Conflict: some are no workers.
     """
     vms = {vm.name for vm in standing.vapp.vms}
-    unknown = [name for name in names if name not in vms and name not in known]
+    before = standing.journal.removed
+    unknown = [n for n in names if n not in vms and n not in known and n not in before]
     if unknown:
         raise NotFound(
             f"Cluster '{standing.name}' has no node {', '.join(unknown)}; nothing was touched.",
@@ -302,6 +303,15 @@ def begin_removal(
         before=len(standing.workers),
         nodes=tuple(dict.fromkeys(names)),
     )
+
+
+def removed_before(standing: Standing, names: Sequence[str]) -> bool:
+    """Return whether a command before this one took all of these nodes out.
+
+    It may have been stopped after its last request: its repetition has nothing left to do.
+    """
+    vms = {vm.name for vm in standing.vapp.vms}
+    return all(name in standing.journal.removed and name not in vms for name in names)
 
 
 def reach(standing: Standing, *, force: bool, progress: Progress) -> ClusterAPI | None:
@@ -333,4 +343,4 @@ def _named(names: Sequence[str]) -> str:
     return f"{len(names)} nodes"
 
 
-__all__ += ["begin_removal", "reach"]
+__all__ += ["begin_removal", "reach", "removed_before"]
