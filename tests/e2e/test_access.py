@@ -238,9 +238,8 @@ def test_a_damaged_kubeconfig_is_left_alone(admin: Person, tmp_path: Path) -> No
     refused(
         admin.cluster("config", NAME, "--save", KUBECONFIG=str(file)),
         1,
-        f"Error: The kubeconfig {file} is damaged (its clusters are no list), so it was left as it"
-        " is.",
-        f"Hint: See what kubectl says of it: kubectl --kubeconfig {file} config view",
+        f"Error: The kubeconfig {file} is damaged and was left as it is: clusters is not a list.",
+        f"Hint: See what kubectl reads of it: kubectl --kubeconfig {file} config view",
     )
     assert file.read_text() == DAMAGED
     assert listing(tmp_path) == ["config"]

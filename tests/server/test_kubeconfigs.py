@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,72 @@ def test_kubectl_reads_what_is_printed_written_and_saved(
         words = ("kubectl", "--kubeconfig", str(file), "config", "view", "-o", "json")
         run = subprocess.run(words, capture_output=True, text=True, check=True)
         assert json.loads(run.stdout)["current-context"] == name
+
+
+# -- into the user's own file ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def saving(cse: Run, served: Served, home: Path) -> Callable[..., Result]:
+    """Save the cluster `blue` into the kubeconfig of a home whose ~/.kube is a link."""
+    Handed(served, "3.1").text(KUBECONFIG)
+    (home / "real").mkdir()
+    (home / ".kube").symlink_to("real")
+    return lambda *words: cse("cluster", "config", "blue", "--save", *words)
+
+
+def test_a_folder_that_is_a_link(saving: Run, home: Path) -> None:
+    began = time.monotonic()
+    result = saving("--context", "433e40")
+    assert time.monotonic() - began < 14
+    assert (result.code, result.out) == (
+        0,
+        f"Cluster blue is saved in {home / '.kube' / 'config'} as context 433e40.\n",
+    )
+    assert [path.name for path in (home / "real").iterdir()] == ["config"]
+    assert contexts_of_kubectl(home / "real" / "config") == ["433e40"]
+
+
+ONE = "apiVersion: v1\nkind: Config\ncontexts:\n- name: one\n  context: {cluster: c, user: u}\n"
+BADLY = [
+    (f"{ONE}{ONE.replace('one', 'two')}", "the key 'apiVersion' occurs twice, again in line 6"),
+    (f"{ONE}---\n{ONE.replace('one', 'two')}", "it holds several YAML documents, of which kubectl"),
+    (f"{ONE}- name: one\n  context: {{}}\n", "contexts hold two entries named 'one'"),
+    (ONE.replace("one", "5"), "contexts[0].name is a number for kubectl, not text: it needs quot"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "why"), BADLY)
+def test_what_kubectl_does_not_read_whole_is_left(
+    saving: Run, home: Path, text: str, why: str
+) -> None:
+    file = home / "real" / "config"
+    file.write_text(text)
+    result = saving()
+    assert (result.code, result.out) == (1, "")
+    assert f"The kubeconfig {home}/.kube/config is damaged and was left as it is: {why}" in (
+        result.err
+    )
+    assert f"kubectl --kubeconfig {home}/.kube/config config view\n" in result.err
+    assert file.read_text() == text
+    assert [path.name for path in (home / "real").iterdir()] == ["config"]
+
+
+def test_a_protected_file_is_left(saving: Run, home: Path) -> None:
+    file = home / "real" / "config"
+    file.write_text(ONE)
+    file.chmod(0o400)
+    result = saving()
+    assert (result.code, result.out) == (1, "")
+    assert f"{home}/.kube/config may not be written: its mode is 0400." in result.err
+    assert f"chmod u+w {file}\n" in result.err
+    assert file.read_text() == ONE
+    file.chmod(0o600)
+    assert saving().code == 0
+    assert contexts_of_kubectl(file) == ["blue@acme-vdc1", "one"]
+
+
+def contexts_of_kubectl(file: Path) -> list[str]:
+    words = ("kubectl", "--kubeconfig", str(file), "config", "get-contexts", "-o", "name")
+    run = subprocess.run(words, capture_output=True, text=True, check=True)
+    return run.stdout.split()

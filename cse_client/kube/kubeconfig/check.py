@@ -75,6 +75,7 @@ _CONFIG: dict[str, Any] = {
     "current-context": _TEXT,
     "extensions": _EXTENSIONS,
 }
+_LONGEST_SHOWN = 60
 _KIND = {"kind": "Config", "apiVersion": "v1"}
 _DIRECTIVE = re.compile(r"\ufeff?(?:[ \t]*(?:#[^\n]*)?\r?\n)*%YAML[ \t]+(\S+)")
 _MERGE = f"{TAG}merge"
@@ -95,7 +96,10 @@ def read_checked(text: str) -> Any:
         raise Damaged(str(error)) from None
     for key in _repeated(root):
         line = key.start_mark.line + 1
-        raise Damaged(f"a key occurs twice, again in line {line}, and kubectl reads the last only")
+        raise Damaged(
+            f"the key {_shown(key.value)} occurs twice, again in line {line}, and kubectl reads the"
+            " last only"
+        )
     for where, problem in _mismatches(root, _CONFIG, ""):
         raise Damaged(f"{where} {problem}" if where else "it is not a kubeconfig")
     for key, value in root.value:
@@ -217,6 +221,14 @@ def _same_names(sequence: Any, where: str) -> Iterator[tuple[str, str]]:
         for key, value in item.value
         if key.value == "name" and isinstance(value, yaml.ScalarNode)
     )
-    lists = "env" not in where.rpartition(".")[2]  # the one list of names that may repeat them
-    if lists and any(count > 1 for count in found.values()):
-        yield where, "hold two entries of one name, which kubectl refuses"
+    if where.endswith(".env"):  # the one list whose names may repeat
+        return
+    for name, count in found.items():
+        if count > 1:
+            yield where, f"hold two entries named {_shown(name)}, which kubectl refuses"
+
+
+def _shown(name: str) -> str:
+    """Return a name for a message: short, and without what a terminal would obey."""
+    plain = "".join(one if one.isprintable() else "?" for one in name[:_LONGEST_SHOWN])
+    return f"'{plain}'"

@@ -20,7 +20,13 @@ from pathlib import Path
 from cse_client import suggest
 from cse_client.errors import Conflict, CseError, WrongUsage
 from cse_client.kube.kubeconfig import tree
-from cse_client.kube.kubeconfig.lock import PRIVATE, cannot, locked, replace_file
+from cse_client.kube.kubeconfig.lock import (
+    PRIVATE,
+    cannot,
+    check_writable,
+    locked,
+    replace_file,
+)
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import (
     CaChanged,
@@ -34,6 +40,8 @@ __all__ = ["Saved", "files_of", "forget", "marks", "overwrite", "save"]
 #: client-go's RecommendedConfigPathEnvVar and RecommendedHomeFile.
 VARIABLE = "KUBECONFIG"
 _HOME_FILE = "~/.kube/config"
+#: Thousands of clusters; a file beyond is something else.
+_LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,7 @@ def save(
     claim = Claim.of(new, accepted=accept_ca, gone=gone)
     _make_folder(files)
     with locked(files):
+        files = _distinct(files)
         found = {path: _read(path) for path in files}
         existing = {path: root for path, root in found.items() if root is not None}
         default = next(iter(existing), files[-1])
@@ -123,9 +132,13 @@ def save(
             tree.set_current_context(changed[default], context)
         current = _effective_current({**existing, **changed})
         mode = _wide_mode(places["users"])
+        written = {path: tree.dump(root) for path, root in changed.items()}
+        for path in written:
+            check_writable(path)
         # the user first: a context never points at what is not there yet
-        for path in sorted(changed, key=lambda one: one != places["users"]):
-            replace_file(path, tree.dump(changed[path]))
+        for path in sorted(written, key=lambda one: one != places["users"]):
+            replace_file(path, written[path])
+        _check_saved(files, new)
     return Saved(places["contexts"], context, current == context, before is not None, mode)
 
 
@@ -143,13 +156,15 @@ def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
     if not concerned:
         return []
     with locked(files):
-        cleaned: list[Path] = []
-        for path in concerned:
+        written: dict[Path, str] = {}
+        for path in _distinct(concerned):
             root = _read(path)
             if root is not None and tree.remove_marked(root, mark):
-                replace_file(path, tree.dump(root))
-                cleaned.append(path)
-    return cleaned
+                written[path] = tree.dump(root)
+                check_writable(path)
+        for path, text in written.items():
+            replace_file(path, text)
+    return list(written)
 
 
 def marks(files: Sequence[Path]) -> list[Mark]:
@@ -189,17 +204,20 @@ def overwrite(
             f"{path} is a folder, not a file.", hint=f"Give a file's name: -o {path / 'config'}"
         )
     new = tree.parse(kubeconfig)
-    if path.is_file() and path.stat().st_size:
-        try:
-            _check_own_file(path, new, accept_ca, gone)
-        except CaChanged:
-            raise
-        except CseError:
-            raise Conflict(
-                f"The file {path} exists and holds something else, which would be lost.",
-                hint=f"Give another file, or add the cluster to it: --save --kubeconfig {path}",
-            ) from None
-    replace_file(path, kubeconfig)
+    check_writable(path)
+    with locked([path]):
+        if path.is_file() and path.stat().st_size:
+            try:
+                _check_own_file(path, new, accept_ca, gone)
+            except CaChanged:
+                raise
+            except CseError:
+                add = f"--save --kubeconfig {suggest.quote(str(path))}"
+                raise Conflict(
+                    f"The file {path} exists and holds something else, which would be lost.",
+                    hint=f"Give another file, or add the cluster to it: {add}",
+                ) from None
+        replace_file(path, kubeconfig)
 
 
 def _check_own_file(
@@ -230,7 +248,9 @@ def _read(path: Path) -> tree.Root | None:
         if path.is_dir():
             raise _is_folder(path)
         if path.exists() and not path.is_file():
-            raise CseError(f"The kubeconfig {path} is no regular file.")
+            raise CseError(f"The kubeconfig {path} is not a regular file.")
+        if path.stat().st_size > _LARGEST:
+            raise _damaged(path, f"it is larger than {_LARGEST >> 20} MiB")
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         return None
@@ -255,13 +275,13 @@ def _damaged(path: Path, why: str) -> CseError:
 def _is_folder(path: Path) -> CseError:
     """Explain what `mkdir ~/.kube/config; cp config ~/.kube/config` leads to."""
     aside = f"{path}.old"
-    inside = path / path.name
-    if inside.is_file():
-        fix = f"mv {path} {aside} && cp {aside}/{path.name} {path}"
+    away = suggest.program("mv", str(path), aside)
+    if (path / path.name).is_file():
+        fix = f"{away} && {suggest.program('cp', f'{aside}/{path.name}', str(path))}"
     elif any(path.iterdir()):
-        fix = f"mv {path} {aside}"
+        fix = away
     else:
-        fix = f"rmdir {path}"
+        fix = suggest.program("rmdir", str(path))
     return CseError(
         f"The kubeconfig {path} is a folder, where kubectl wants a file.", hint=f"Type: {fix}"
     )
@@ -283,6 +303,38 @@ def _make_folder(files: Sequence[Path]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise cannot("made", folder, error) from None
+
+
+def _distinct(files: Sequence[Path]) -> list[Path]:
+    """Return each file once, by the first of its names."""
+    found: list[Path] = []
+    for path in files:
+        if not any(_is_same(path, one) for one in found):
+            found.append(path)
+    return found
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _check_saved(files: Sequence[Path], new: tree.Root) -> None:
+    """Read the files again by kubectl's rules: of each entry the first file's counts."""
+    roots = {path: root for path in files if (root := _read(path)) is not None}
+    for section in tree.SECTIONS:
+        name = tree.only_name(new, section)
+        holder = _holder(roots, section, name)
+        found = tree.entry(roots.get(holder), section, name) if holder else None
+        if found is None or not tree.is_same(found, tree.only_entry(new, section)):
+            where = holder or files[-1]
+            raise CseError(
+                f"The kubeconfig {where} does not hold what was saved into it: another program"
+                " changed it at the same time, without kubectl's lock.",
+                hint=f"Save it again: {suggest.again()}",
+            )
 
 
 def _holder(existing: Mapping[Path, tree.Root], section: str, name: str) -> Path | None:

@@ -23,6 +23,7 @@ __all__ = [
     "empty",
     "entries",
     "entry",
+    "is_same",
     "mark_of",
     "name_of",
     "names",
@@ -119,6 +120,11 @@ def only_entry(root: Root, section: str) -> Entry:
 def only_name(root: Root, section: str) -> str:
     """Return the name of that entry."""
     return _name(only_entry(root, section))
+
+
+def is_same(one: Entry, other: Entry) -> bool:
+    """Tell whether kubectl reads the same of two entries."""
+    return bool(value_of(one) == value_of(other))
 
 
 def put(root: Root, section: str, item: Entry) -> None:
