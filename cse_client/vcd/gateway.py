@@ -25,10 +25,11 @@ from cse_client.model import (
     VmChange,
 )
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
-from cse_client.vcd import addresses, bodies, catalogs, documents, queries, tasks, users
+from cse_client.vcd import addresses, bodies, catalogs, documents, queries, recent, tasks, users
 from cse_client.vcd.bodies import ChangedVm
 from cse_client.vcd.faults import Action
 from cse_client.vcd.queries import CLUSTER_FIELDS
+from cse_client.vcd.recent import RecentTask
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.tenancy import Tenancy
 from cse_client.vcd.transport import Answer, Transport
@@ -156,6 +157,10 @@ class Gateway(Tenancy):
     def vapp_href(self, uuid: str) -> str:
         """Return the address of a vApp by its UUID."""
         return f"{self._transport.api}/vApp/vapp-{uuid}"
+
+    def recent_tasks(self, namespace: str) -> list[RecentTask]:
+        """Return an extension service's tasks that this user sees, the newest first."""
+        return recent.recent_tasks(self._transport, namespace)
 
     def task_href(self, task_id: str) -> str:
         """Return the address of a task by its id."""

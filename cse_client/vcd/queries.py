@@ -52,6 +52,7 @@ _ADMINISTRATORS: Mapping[str, str] = {
     "catalogItem": "adminCatalogItem",
     "orgVdc": "adminOrgVdc",
     "orgVdcStorageProfile": "adminOrgVdcStorageProfile",
+    "task": "adminTask",
     "vApp": "adminVApp",
     "vAppTemplate": "adminVAppTemplate",
     "vm": "adminVM",

@@ -204,7 +204,8 @@ BUSY = page(defined(altered(ENTITY_30, "CREATE:IN_PROGRESS")))
 @pytest.mark.parametrize(
     ("states", "hidden", "said"),
     [
-        ([page(defined(altered(ENTITY_30, "CREATE:FAILED")))], False, "phase is CREATE:FAILED"),
+        ([page(defined(altered(ENTITY_30, "CREATE:FAILED")))], False, "no address is left"),
+        ([page(defined(altered(ENTITY_30, "CREATE:FAILED")))], True, "phase is CREATE:FAILED"),
         ([BUSY], False, "cluster 'blue' failed: no address is left"),
         # rolled back, and the task cannot be seen
         ([BUSY, page()], True, "the cluster was there and is gone"),
@@ -222,6 +223,24 @@ def test_a_creation_that_vcd_cut_off_and_that_failed(
     with pytest.raises(TaskFailed) as caught:
         engine.create(SPEC, RunOptions(), silent)
     assert said in caught.value.message
+
+
+TASKS = (
+    '<QueryResultRecords xmlns="http://www.vmware.com/vcloud/v1.5" total="0"></QueryResultRecords>'
+)
+
+
+def test_a_change_of_which_nothing_is_seen_is_given_up(
+    engine: EntityEngine, first: Generation
+) -> None:
+    """After five minutes, not after the hour of --timeout."""
+    place = "entity.metadata.org_name==acme;entity.metadata.ovdc_name==vdc1"
+    first.served.set(f"GET {lookup('1.0.0', place=place)}", answer(page()))
+    first.served.set("GET /api/query?type=task*", TASKS)
+    first.served.set(CREATE, CUT_OFF)
+    with pytest.raises(TimedOut, match="5 minutes later there is nothing to be seen") as caught:
+        engine.create(SPEC, RunOptions(timeout=3600.0), silent)
+    assert "give the same command again" in caught.value.hint
 
 
 def test_a_task_that_fails(engine: EntityEngine, first: Generation) -> None:

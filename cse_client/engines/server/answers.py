@@ -55,7 +55,7 @@ class ServerDown(VcdFault):
 
 
 class CutOff(VcdFault):
-    """VCD stopped waiting for the server's answer to a change: the server may well carry it out.
+    """VCD, or a proxy, stopped waiting for the answer to a change: the server may carry it out.
 
     VCD's extension layer gives a server ten seconds. Follow the change by its effect.
     """
@@ -202,9 +202,11 @@ def _busy(words: str, wish: Wish) -> VcdFault:
 
 
 def _down(answer: Answer, wish: Wish, session: Session) -> VcdFault:
-    if wish.changes and answer.status == CUT_OFF:
+    if wish.changes:
+        # a proxy says 502 or 503 about a request that it may have passed on
+        stopped = "VCD stopped" if answer.status == CUT_OFF else "something on the way stopped"
         return CutOff(
-            f"VCD stopped waiting for the CSE server ({wish.doing})",
+            f"{stopped} waiting for the CSE server ({wish.doing})",
             status=answer.status,
             outcome_unknown=True,
         )

@@ -24,7 +24,7 @@ from cse_client.engines.server.entity_reading import ambiguous
 from cse_client.engines.server.entity_sharing import EntitySharing
 from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.served_engine import refuse_direct_scaling, refuse_direct_words
-from cse_client.engines.server.waiting import gone
+from cse_client.engines.server.waiting import gone_soon
 from cse_client.errors import (
     WrongUsage,
 )
@@ -222,6 +222,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             done=lambda _now: False,
             missing=f"cluster '{one.name}'",
             show=f"vcd cse cluster info {one.name}",
+            cluster=one.name,
         )
         found = documents.cluster(one)
         identity = self._identify(found, vdc, org)
@@ -230,7 +231,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         deletion = ServedDeletion(one.name, one.name, vms, cluster_id=one.id, identity=identity)
         if not options.wait:
             return replace(deletion, task_href=href)
-        left = () if gone(change.look) else (f"the entity {one.id}, which VCD still shows",)
+        still = f"the entity {one.id}, which VCD still shows"
+        left = () if gone_soon(self._gateway, change.look) else (still,)
         return replace(deletion, verified_gone=not left, left=left)
 
     def upgrade(
@@ -277,6 +279,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             body=body,
             show=f"vcd cse cluster info {name}",
             vdc=vdc,
+            cluster=name,
         )
         return self._send(change, options, progress)
 
@@ -312,6 +315,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             missing=f"cluster '{one.name}'",
             old_task=one.task,
             show=f"vcd cse cluster info {one.name}",
+            cluster=one.name,
         )
 
     def _delete_nfs(self, one: Found, node: str, options: RunOptions, progress: Progress) -> str:
@@ -324,6 +328,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             missing=f"node '{node}' of cluster '{one.name}'",
             old_task=one.task,
             show=f"vcd cse cluster info {one.name}",
+            cluster=one.name,
         )
         return self._send(change, options, progress).task_href
 

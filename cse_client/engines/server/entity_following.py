@@ -14,7 +14,15 @@ from typing import Any
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_reading import EntityReading
-from cse_client.engines.server.waiting import follow_effect, follow_task, gone, refuse_older
+from cse_client.engines.server.traces import Traces
+from cse_client.engines.server.waiting import (
+    follow_effect,
+    follow_task,
+    gone,
+    refuse_older,
+    task_without_answer,
+    unanswered,
+)
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed, VcdFault
 from cse_client.model import Event, EventKind, Progress, RunOptions
 from cse_client.model.server import ServedCluster
@@ -34,7 +42,7 @@ class Change:
     `what` is a noun ("creation of cluster 'demo'"); `look` reads the entity anew, `done` says
     whether it is as wanted; `old_task` is the task that it named before. `seen` is the last look.
     A creation says its `vdc`: a server 3.0 may answer with another cluster of that name.
-    `began` is when it was sent (the gateway's clock).
+    `cluster` is the cluster's name; `began` is when it was sent (the gateway's clock).
     """
 
     method: str
@@ -48,13 +56,8 @@ class Change:
     show: str = "vcd cse cluster list"
     seen: Found | None = None
     vdc: str = ""
+    cluster: str = ""
     began: float = 0.0
-
-    @property
-    def started(self) -> bool:
-        """Whether the last look found the server at work, and on which task."""
-        now = self.seen
-        return now is not None and now.busy and now.task not in ("", self.old_task)
 
     def reached(self) -> bool:
         """Look whether the change has taken place. Raises TaskFailed when it has failed."""
@@ -89,12 +92,10 @@ class EntityFollowing(EntityReading):
         deadline = self._deadline(options)
         answered = self._ask(change, options, progress, deadline)
         if not options.wait:
-            if answered is None:
-                raise VcdFault(
-                    f"the CSE server gave no answer about the {change.what}", hint=change.show
-                )
+            if isinstance(answered, str):
+                return documents.cluster(change.look(), server=self._found.seen, task_href=answered)
             return documents.cluster(answered, server=self._found.seen, task_href=answered.task)
-        if answered is not None:
+        if not isinstance(answered, str):
             if change.vdc and answered.id and answered.vdc == change.vdc:
                 identity = answered.id
                 change.look = lambda: self._read(identity)
@@ -105,10 +106,11 @@ class EntityFollowing(EntityReading):
         """Carry a deletion out; return the task's href where nobody waits for it."""
         deadline = self._deadline(options)
         answered = self._ask(change, options, progress, deadline, deletion=True)
-        href = answered.task if answered is not None else ""
-        if options.wait and answered is not None:
-            self._follow(change, href, deadline, progress, deletion=True)
-        return href
+        if isinstance(answered, str):
+            return answered
+        if options.wait:
+            self._follow(change, answered.task, deadline, progress, deletion=True)
+        return answered.task
 
     def _ask(
         self,
@@ -118,8 +120,11 @@ class EntityFollowing(EntityReading):
         deadline: float,
         *,
         deletion: bool = False,
-    ) -> Found | None:
-        """Send it; None where no answer came and the effect has been waited for."""
+    ) -> Found | str:
+        """Send it and return the answer.
+
+        Where no answer came, wait for the effect; or, where nobody waits, return its task's href.
+        """
         change.began = self._gateway.clock.monotonic()
         try:
             said = self._server.change(
@@ -136,11 +141,17 @@ class EntityFollowing(EntityReading):
             if not fault.outcome_unknown:
                 raise
             if not options.wait:
-                fault.hint = f"the server may still be at work on it; see: {change.show}"
-                raise
+                href = task_without_answer(self._gateway, self._traces(change))
+                if href:
+                    return href
+                raise unanswered(change.what, change.show, fault) from None
             self._await_effect(change, deadline, progress, deletion=deletion)
-            return None
+            return ""
         return documents.found(said, f"the {change.what}")
+
+    def _traces(self, change: Change) -> Traces:
+        user = self._session.user
+        return Traces(self._gateway, user, change.cluster, change.began)
 
     def _follow(
         self,
@@ -172,38 +183,43 @@ class EntityFollowing(EntityReading):
         deletion: bool,
         hidden: bool = False,
     ) -> None:
-        """Wait for the effect; where the entity comes to name its task (not `hidden`), for that.
+        """Wait for the effect, and follow the task as soon as one is known (and not `hidden`).
 
-        Only the task has the server's words about a failure.
+        Only the task has the server's words about a failure. The entity names it; else VCD's list
+        of tasks does.
         """
-        held: list[Event] = []
-
-        def show(event: Event) -> None:
-            (held.append if event.kind is EventKind.DONE else progress)(event)
 
         def reached() -> bool:
             if deletion:
                 return gone(change.look)
             first = change.seen is None
-            done = change.reached() or (change.started and not hidden)
+            done = change.reached()
             if first and change.vdc and change.seen is not None and not hidden:
                 href = change.seen.external_id
-                refuse_older(self._gateway, self._root, change.seen.name, href, change.began)
+                refuse_older(self._gateway, change.seen.name, href, change.began)
             return done
 
-        follow_effect(
+        traces = None if hidden else _EntityTraces(self._traces(change), change)
+        # a server 3.0 deletes the entity first and then the vApp (def_/cluster_service.py)
+        first_step = deletion and not self._dialect.camel and traces is not None
+        by_effect = follow_effect(
             self._gateway,
             reached,
             what=change.what,
             deadline=deadline,
-            progress=show,
+            progress=_without_end(progress) if first_step else progress,
             look=change.show,
+            traces=traces,
+            seen=lambda: change.seen is not None and (change.vdc != "" or change.seen.busy),
         )
-        if change.seen is not None and change.started and not hidden:
-            self._follow(change, change.seen.task, deadline, progress)
-            return
-        for event in held:
-            progress(event)
+        if not by_effect and not deletion:
+            self._settle(change, deadline, progress)
+        if by_effect and first_step and traces is not None:
+            href = task_without_answer(self._gateway, traces)
+            if href:
+                self._follow(change, href, deadline, progress, deletion=True)
+            else:
+                progress(Event(EventKind.DONE, f"{change.what[:1].upper()}{change.what[1:]}"))
 
     def _settle(self, change: Change, deadline: float, progress: Progress) -> None:
         """Wait until the entity says what the task has said already."""
@@ -240,3 +256,40 @@ def idle(one: Found) -> Found:
             hint=f"vcd task wait {task}" if task else f"vcd cse cluster info {one.name}",
         )
     return one
+
+
+class _EntityTraces:
+    """The task that an entity names, and VCD's list of tasks where it names none."""
+
+    def __init__(self, listed: Traces, change: Change) -> None:
+        self._listed = listed
+        self._change = change
+        self._hidden: set[str] = set()
+
+    @property
+    def usable(self) -> bool:
+        """Whether tasks can be seen at all."""
+        return self._listed.usable
+
+    def task(self) -> str:
+        """Return the href of the change's task; empty while none is known."""
+        now = self._change.seen
+        named = now.task if now is not None and (now.busy or now.failed) else ""
+        if named and named != self._change.old_task and named not in self._hidden:
+            return named
+        return self._listed.task()
+
+    def drop(self, href: str) -> None:
+        """Forget a task that this user cannot see."""
+        self._hidden.add(href)
+        self._listed.drop(href)
+
+
+def _without_end(progress: Progress) -> Progress:
+    """Return a progress that leaves out the end of what is only a first step."""
+
+    def show(event: Event) -> None:
+        if event.kind is not EventKind.DONE:
+            progress(event)
+
+    return show

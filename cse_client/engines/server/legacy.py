@@ -21,7 +21,16 @@ from cse_client.engines.server.legacy_parts import (
 from cse_client.engines.server.legacy_provider import LegacyProvider
 from cse_client.engines.server.legacy_reading import LegacyReading
 from cse_client.engines.server.served_engine import refuse_direct_scaling, refuse_direct_words
-from cse_client.engines.server.waiting import follow_effect, follow_task, gone, refuse_older
+from cse_client.engines.server.traces import Traces
+from cse_client.engines.server.waiting import (
+    follow_effect,
+    follow_task,
+    gone,
+    gone_soon,
+    refuse_older,
+    task_without_answer,
+    unanswered,
+)
 from cse_client.errors import (
     CseError,
     NotFound,
@@ -88,11 +97,13 @@ class LegacyEngine(LegacyReading, LegacyProvider):
                 return False
             if not looks:
                 href = documents.text(now.document, "vapp_href")
-                refuse_older(self._gateway, self._server, spec.name, href, began)
+                refuse_older(self._gateway, spec.name, href, began)
             looks.append(True)
             return complete(now, spec.workers)
 
-        answer = self._carry_out("POST", "/clusters", what, body, options, progress, made)
+        answer = self._carry_out(
+            "POST", "/clusters", what, body, options, progress, made, seen=lambda: any(looks)
+        )
         return self._result(spec.name, place, answer, options)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
@@ -175,7 +186,8 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         if not options.wait:
             href = _unawaited(answer, options)
             return ServedDeletion(name, name, task_href=href, identity=identity)
-        left = () if deleted() else (f"the cluster {name}, which the server still shows",)
+        still = f"the cluster {name}, which the server still shows"
+        left = () if gone_soon(self._gateway, lambda: self._read(name, place)) else (still,)
         return ServedDeletion(name, name, verified_gone=not left, left=left, identity=identity)
 
     def upgrade(
@@ -222,14 +234,30 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         *,
         query: Mapping[str, str] | None = None,
         missing: str = "",
+        seen: Callable[[], bool] = lambda: False,
     ) -> Mapping[str, Any]:
         """Send a change and follow it to its end; return the server's answer, `{}` without one.
 
         `reached` looks at the effect, for a change whose answer VCD cut off.
         """
-        deadline = self._gateway.clock.monotonic() + options.timeout
+        began = self._gateway.clock.monotonic()
+        deadline = began + options.timeout
         name = str((body or {}).get("cluster_name") or missing.partition("'")[2].rstrip("'"))
         look = f"vcd cse cluster info {name}"
+        traces = Traces(self._gateway, self._session.user, name, began)
+
+        def follow(traces: Traces | None) -> None:
+            follow_effect(
+                self._gateway,
+                reached,
+                what=what,
+                deadline=deadline,
+                progress=progress,
+                look=look,
+                traces=traces,
+                seen=seen,
+            )
+
         try:
             said = self._server.change(
                 method,
@@ -246,38 +274,23 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             if not fault.outcome_unknown:
                 raise
             if not options.wait:
-                fault.hint = f"the server may still be at work on it; see: {look}"
-                raise
-            follow_effect(
-                self._gateway, reached, what=what, deadline=deadline, progress=progress, look=look
-            )
+                href = task_without_answer(self._gateway, traces)
+                if href:
+                    return {"task_href": href}
+                raise unanswered(what, look, fault) from None
+            follow(traces)
             return {}
         answer = documents.mapping(said, f"the {what}")
         href = documents.text(answer, "task_href")
         if options.wait and href:
-            self._await(href, what, deadline, progress, reached, look)
+            try:
+                follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
+            except NotFound:
+                # the administrator's task may be hidden from this user
+                follow(None)
         elif options.wait:
-            follow_effect(
-                self._gateway, reached, what=what, deadline=deadline, progress=progress, look=look
-            )
+            follow(traces)
         return answer
-
-    def _await(
-        self,
-        href: str,
-        what: str,
-        deadline: float,
-        progress: Progress,
-        reached: Callable[[], bool],
-        look: str,
-    ) -> None:
-        try:
-            follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
-        except NotFound:
-            # the administrator's task may be hidden from this user
-            follow_effect(
-                self._gateway, reached, what=what, deadline=deadline, progress=progress, look=look
-            )
 
     def _result(
         self, name: str, place: Mapping[str, str], answer: Mapping[str, Any], options: RunOptions

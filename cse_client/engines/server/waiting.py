@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from cse_client.engines.server.answers import Wish
-from cse_client.engines.server.extension import Extension
+from cse_client.engines.server.traces import Trail, sent_at
 from cse_client.errors import (
     Conflict,
     CseError,
     Interrupted,
     NotFound,
+    Refused,
+    SessionInvalid,
     TaskFailed,
     TimedOut,
     VcdFault,
@@ -23,13 +23,30 @@ from cse_client.vcd import tasks
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.tasks import Task
 
-__all__ = ["change_or_effect", "follow_effect", "follow_task", "gone", "refuse_older", "task_id"]
+__all__ = [
+    "NO_TRACE",
+    "change_or_effect",
+    "follow_effect",
+    "follow_task",
+    "gone",
+    "gone_soon",
+    "refuse_older",
+    "task_id",
+    "task_without_answer",
+    "unanswered",
+]
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
 
-#: How much an HTTP date may be behind the moment that it stands for, and a little more.
-_CLOCK_GRAIN = timedelta(seconds=2)
+#: Seconds after which a change without an answer, of which there is neither task nor effect, is
+#: given up. A server makes the task before anything else.
+NO_TRACE = 300.0
+_QUICK_LOOKS = 5
+#: How much older than its creation's request a new vApp may seem.
+_CLOCK_GRAIN = timedelta(seconds=1)
+#: Seconds that VCD may still show what was deleted.
+_LAG = 20.0
 
 #: Seconds that looks at the effect may fail before the server is taken for lost.
 _PATIENCE = 180.0
@@ -98,15 +115,22 @@ def follow_effect(
     deadline: float,
     progress: Progress,
     look: str,
-) -> None:
-    """Wait until `reached` says that a change of which no task is known has taken place.
+    traces: Trail | None = None,
+    seen: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Wait until `reached` says that a change without an answer has taken place.
 
-    `look` is the command that shows how far it is.
+    `look` is the command that shows how far it is; `traces` finds the server's task for it, and
+    once found that is followed instead. Without a task, and until `seen` says that something of the
+    change was seen, nobody waits longer than `NO_TRACE` seconds: the server has refused it, or is
+    down. Returns whether `reached` has said so; False where the task has ended instead.
 
     Raises:
+        TaskFailed: it has failed; told at once.
         TimedOut: the deadline passed, nobody knows how far the server got.
         Interrupted: Ctrl-C.
-        CseError: what `reached` raises; faults of the way only when they last.
+        CseError: what `reached` raises, where that lasts; an access that is denied as well, because
+            a vApp that is being deleted answers 403 for a moment.
     """
     progress(
         Event(
@@ -115,35 +139,100 @@ def follow_effect(
             "this waits for its effect",
         )
     )
+    began = gateway.clock.monotonic()
+    while True:
+        try:
+            href = _await_sign(
+                gateway, reached, what, began, deadline, look=look, traces=traces, seen=seen
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Interrupted; the CSE server may go on with the {what}.", hint=look
+            ) from None
+        except CseError:
+            progress(Event(EventKind.FAILED, _title(what)))
+            raise
+        if not href:
+            progress(Event(EventKind.DONE, _title(what)))
+            return True
+        if _followed(gateway, href, traces, what, deadline, progress):
+            return False
+
+
+def _await_sign(
+    gateway: Gateway,
+    reached: Callable[[], bool],
+    what: str,
+    began: float,
+    deadline: float,
+    *,
+    look: str,
+    traces: Trail | None,
+    seen: Callable[[], bool],
+) -> str:
+    """Wait for the effect, which is told as empty text, or for the task, whose href is returned."""
+    clock = gateway.clock
     pause = _FIRST_PAUSE
-    silent_since: float | None = None
+    failing_since: float | None = None
+    while True:
+        now = clock.monotonic()
+        try:
+            if reached():
+                return ""
+            failing_since = None
+        except SessionInvalid:
+            raise
+        except TaskFailed:
+            # the task has the server's own words
+            href = traces.task() if traces is not None else ""
+            if href:
+                return href
+            raise
+        except (VcdFault, Refused) as fault:
+            failing_since = now if failing_since is None else failing_since
+            lasting = isinstance(fault, VcdFault) and fault.lasting
+            if lasting or now - failing_since > _PATIENCE:
+                raise
+        href = traces.task() if traces is not None else ""
+        if href:
+            return href
+        silent = traces is not None and traces.usable and not seen()
+        if silent and now - began >= NO_TRACE and now < deadline:
+            raise _no_trace(what, look)
+        if now >= deadline:
+            raise TimedOut(
+                f"the {what} showed no effect until the time was up; the CSE server may still "
+                "be at work on it",
+                hint=look,
+            )
+        clock.sleep(min(pause, max(0.0, deadline - now)))
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _followed(
+    gateway: Gateway,
+    href: str,
+    traces: Trail | None,
+    what: str,
+    deadline: float,
+    progress: Progress,
+) -> bool:
+    """Follow a task that was found to its end; say whether it could be seen."""
     try:
-        while True:
-            now = gateway.clock.monotonic()
-            try:
-                if reached():
-                    break
-                silent_since = None
-            except VcdFault as fault:
-                silent_since = now if silent_since is None else silent_since
-                if fault.lasting or now - silent_since > _PATIENCE:
-                    raise
-            if now >= deadline:
-                raise TimedOut(
-                    f"the {what} showed no effect until the time was up; the CSE server may still "
-                    "be at work on it",
-                    hint=look,
-                )
-            gateway.clock.sleep(min(pause, max(0.0, deadline - now)))
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"Interrupted; the CSE server may go on with the {what}.", hint=look
-        ) from None
-    except CseError:
-        progress(Event(EventKind.FAILED, _title(what)))
-        raise
-    progress(Event(EventKind.DONE, _title(what)))
+        follow_task(gateway, href, what=what, deadline=deadline, progress=progress)
+    except NotFound:
+        if traces is not None:
+            traces.drop(href)
+        return False
+    return True
+
+
+def _no_trace(what: str, look: str) -> TimedOut:
+    return TimedOut(
+        f"VCD gave no answer about the {what}, and {NO_TRACE / 60:.0f} minutes later there is "
+        "nothing to be seen of it: the CSE server has refused it, or has not begun",
+        hint=f"look, and where nothing is there give the same command again: {look}",
+    )
 
 
 def change_or_effect(
@@ -156,6 +245,7 @@ def change_or_effect(
     look: str,
     progress: Progress = silent,
     wait: bool = True,
+    traces: Trail | None = None,
 ) -> Any:
     """Send a change and return its answer; wait for its effect where VCD cut the answer off.
 
@@ -171,15 +261,39 @@ def change_or_effect(
         if not fault.outcome_unknown:
             raise
         if not wait:
-            fault.hint = f"the server may still be at work on it; see: {look}"
-            raise
-    follow_effect(gateway, reached, what=what, deadline=deadline, progress=progress, look=look)
+            raise unanswered(what, look, fault) from None
+    follow_effect(
+        gateway,
+        reached,
+        what=what,
+        deadline=deadline,
+        progress=progress,
+        look=look,
+        traces=traces,
+    )
     return None
 
 
-def refuse_older(
-    gateway: Gateway, server: Extension, name: str, vapp_href: str, began: float
-) -> None:
+def unanswered(what: str, look: str, fault: VcdFault) -> TimedOut:
+    """Make the error for a change without an answer that nobody waits for."""
+    return TimedOut(
+        f"there is no answer about the {what} ({fault.message}); the CSE server may still be at "
+        "work on it",
+        hint=look,
+    )
+
+
+def task_without_answer(gateway: Gateway, traces: Trail) -> str:
+    """Return the href of the task of a change without an answer, looked for a moment."""
+    for left in reversed(range(_QUICK_LOOKS)):
+        href = traces.task()
+        if href or not traces.usable or not left:
+            return href
+        gateway.clock.sleep(_FIRST_PAUSE)
+    return ""
+
+
+def refuse_older(gateway: Gateway, name: str, vapp_href: str, began: float) -> None:
     """Refuse to take a cluster for one whose creation got no answer, if it was there before.
 
     `began` is the moment of the gateway's clock at which the creation was sent. The vApp's age
@@ -188,16 +302,12 @@ def refuse_older(
     Raises:
         Conflict: it is older; the server has refused the creation, or will.
     """
-    since = gateway.clock.monotonic()
-    said = server.answer("/system", Wish("look at the CSE server")).headers.get("date", "")
     try:
         created = gateway.vapp(gateway.address(vapp_href)).created if vapp_href else None
-        now = parsedate_to_datetime(said)
-    except (CseError, TypeError, ValueError):
+    except CseError:
         return
-    if created is None or now.tzinfo is None:
-        return
-    if created < now - timedelta(seconds=since - began) - _CLOCK_GRAIN:
+    since = sent_at(gateway, began) if created is not None else None
+    if created is not None and since is not None and created < since - _CLOCK_GRAIN:
         raise Conflict(
             f"VCD gave no answer about the creation of cluster '{name}', and there was a cluster "
             "of that name before.",
@@ -216,3 +326,22 @@ def gone(look: Callable[[], object]) -> bool:
     except NotFound:
         return True
     return False
+
+
+def gone_soon(gateway: Gateway, look: Callable[[], object]) -> bool:
+    """Say whether a look finds nothing after a deletion that has succeeded.
+
+    VCD's lists are a little behind: for a moment a deleted cluster is still shown, or denied (403).
+    """
+    until = gateway.clock.monotonic() + _LAG
+    while True:
+        try:
+            if gone(look):
+                return True
+        except SessionInvalid:
+            raise
+        except (VcdFault, Refused):
+            pass
+        if gateway.clock.monotonic() >= until:
+            return False
+        gateway.clock.sleep(_FIRST_PAUSE)

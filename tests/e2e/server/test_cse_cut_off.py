@@ -88,3 +88,52 @@ def test_what_is_shared(stage: Stage) -> None:
     assert result.code == 0, result.err
     assert "author" in stage.run("cse", "cluster", "share-list", "--name", "demo").out
     assert len(changes(stage)) == 1
+
+
+@pytest.mark.parametrize("operation", ["cluster operation", "vdcRecomposeVapp"])
+def test_a_creation_that_then_fails(stage: Stage, operation: str) -> None:
+    """At once, or halfway with its vApp rolled back: told with the server's own words."""
+    stage.control.set("faults", kind="task", operation=operation, message="No address is left.")
+    began = time.monotonic()
+    result = stage.run("cse", "cluster", "create", "bad", "-n", "net1", "-N", "1", *_TEMPLATE)
+    stage.control.ask("DELETE", "faults")
+    assert (result.code, result.out) == (1, "")
+    assert "Error: The creation of cluster 'bad' failed: " in result.err
+    assert "No address is left" in result.err
+    assert result.err.count("\nError: ") == 1
+    assert len(changes(stage)) == 1
+    assert time.monotonic() - began < 30
+    stage.run("cse", "cluster", "delete", "bad", "--yes")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cluster", "resize", "demo", "-N", "3"),
+        ("node", "create", "demo", "-n", "net1"),
+        ("cluster", "delete", "demo", "--yes"),
+    ],
+)
+def test_another_change_that_then_fails(stage: Stage, words: tuple[str, ...]) -> None:
+    if words[0] == "node" and "2.6" not in stage.run("cse", "system", "info").out:
+        words = ("cluster", "resize", "demo", "-N", "4")
+    stage.control.set("faults", kind="task", operation="cluster operation", message="Out of order.")
+    began = time.monotonic()
+    result = stage.run("cse", *words)
+    stage.control.ask("DELETE", "faults")
+    assert (result.code, result.out) == (1, ""), result.err
+    assert "failed: Out of order.\n" in result.err
+    assert time.monotonic() - began < 30
+
+
+def test_without_waiting_the_task_is_found(stage: Stage) -> None:
+    result = stage.run(
+        "-n", "cse", "cluster", "create", "other", "-n", "net1", "-N", "0", *_TEMPLATE
+    )
+    assert result.code == 0, result.err
+    follow = result.out.splitlines()[-1]
+    assert follow.startswith("vcd task wait ")
+    assert stage.run(*follow.split()[1:]).code == 0
+    deleted = stage.run("cse", "cluster", "delete", "other", "--yes")
+    assert deleted.code == 0, deleted.err
+    assert len(changes(stage)) == 2

@@ -348,7 +348,7 @@ def _tasks(view: View) -> list[Row]:
                     "object": view.href(one.owner),
                     "objectName": one.owner_name,
                     "objectType": one.owner.kind,
-                    "serviceNamespace": "com.vmware.vcloud",
+                    "serviceNamespace": one.namespace,
                 }
             )
         )
