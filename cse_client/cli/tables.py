@@ -104,7 +104,7 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
         "Phase": summary.phase,
         "Template": summary.template,
         "Template Revision": summary.template_revision,
-        "Damage": list(summary.damage),
+        "Damage": [*summary.damage, *_same_ids(summary)],
     }
 
 
@@ -133,7 +133,7 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("CA key", "sealed: not in VCD" if cluster.sealed else ""),
         ("Cluster id", summary.cluster_id),
         ("Evidence", cluster.evidence),
-        ("Damage", tuple(dict.fromkeys((*summary.damage, *cluster.damage)))),
+        ("Damage", _damage(cluster)),
     ]
     return [(name, value) for name, value in pairs if value]
 
@@ -173,8 +173,8 @@ def cluster_object(cluster: Cluster) -> dict[str, Any]:
         return dict(plain(cluster.document))
     value: dict[str, Any] = plain(cluster)
     summary = value.pop("summary")
-    damage = list(dict.fromkeys([*summary.pop("damage"), *value.pop("damage")]))
-    return {**summary, **value, "damage": damage}
+    del summary["damage"], summary["same_id"], value["damage"]
+    return {**summary, **value, "damage": list(_damage(cluster))}
 
 
 def plain(value: Any) -> Any:
@@ -224,10 +224,21 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def _damage(cluster: Cluster) -> tuple[str, ...]:
+    found = (*cluster.summary.damage, *cluster.damage, *_same_ids(cluster.summary))
+    return tuple(dict.fromkeys(found))
+
+
+def _same_ids(summary: ClusterSummary) -> list[str]:
+    """Say which other clusters have the same id: copies, or what pretends to be this one."""
+    return [f"same cluster id as {other}" for other in summary.same_id]
+
+
 def _status(summary: ClusterSummary) -> str:
     """Return the vApp's status, and in brackets what else there is to know."""
     remarks = [summary.phase if summary.phase not in ("", "ready") else ""]
     remarks.append("damaged" if summary.damage else "")
+    remarks.append("cluster id not unique" if summary.same_id else "")
     said = ", ".join(remark for remark in remarks if remark)
     return f"{summary.status or _ABSENT} ({said})" if said else summary.status
 

@@ -84,8 +84,13 @@ class Engine(Protocol):
     ) -> Deletion:
         """Delete the cluster and prove that nothing of it is left."""
 
-    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
-        """Take the CA key out of VCD; return where it is kept from now on."""
+    def seal(
+        self, name: str, progress: Progress, *, vdc: str = "", org: str = "", adopted: str = ""
+    ) -> str:
+        """Take the CA key out of VCD; return where it is kept from now on.
+
+        `adopted` is a file that keeps the key already, of a vApp that this one replaces.
+        """
 
     def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
         """Return a cluster's nodes."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cse_client.kube.kubeconfig.document import context_name
+from cse_client.model import ClusterSummary
 from cse_client.model.identity import ClusterIdentity
 
 if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
 
-__all__ = ["identify", "is_gone"]
+__all__ = ["identify", "is_gone", "named", "with_same_ids"]
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 
@@ -42,6 +45,25 @@ def is_gone(gateway: Gateway, identity: ClusterIdentity) -> bool:
     if identity.host != gateway.host or not _uuid(identity.vapp):
         return False
     return gateway.gone(gateway.vapp_href(identity.vapp))
+
+
+def with_same_ids(summaries: Iterable[ClusterSummary]) -> list[ClusterSummary]:
+    """Return the clusters, each with the names of the others that have its id."""
+    listed = list(summaries)
+    by_id: dict[str, list[ClusterSummary]] = {}
+    for one in listed:
+        by_id.setdefault(one.cluster_id, []).append(one)
+    return [
+        replace(one, same_id=tuple(named(two.name, two.vdc) for two in others if two is not one))
+        if one.cluster_id and len(others := by_id[one.cluster_id]) > 1
+        else one
+        for one in listed
+    ]
+
+
+def named(cluster: str, vdc: str) -> str:
+    """Return what tells one cluster from others of its name, for people."""
+    return f"{cluster} in VDC {vdc}" if vdc else cluster
 
 
 def _uuid(reference: str) -> str:

@@ -180,6 +180,11 @@ def fingerprint(cert: bytes) -> str:
     return _load_cert(cert).fingerprint(hashes.SHA256()).hex()
 
 
+def valid_from(cert: bytes) -> datetime:
+    """Return since when a PEM certificate is valid (UTC); a CA of ours is backdated."""
+    return _load_cert(cert).not_valid_before_utc
+
+
 def pki_to_files(pki: ClusterPKI) -> dict[str, bytes]:
     """Return the PKI as the files of /etc/kubernetes/pki, keys first."""
     return {path: getattr(pki, name) for name, path in PKI_FILES.items()}

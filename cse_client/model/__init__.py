@@ -292,7 +292,11 @@ class Node:
 
 @dataclass(frozen=True)
 class ClusterSummary:
-    """One row of `cluster list`. `phase` is ours; empty for clusters that CSE made."""
+    """One row of `cluster list`. `phase` is ours; empty for clusters that CSE made.
+
+    `same_id` names the other clusters that have the same id in their metadata: of those at most one
+    is the cluster of that id, and the others are copies, or pretend to be it.
+    """
 
     name: str
     vdc: str = ""
@@ -308,6 +312,7 @@ class ClusterSummary:
     damage: tuple[str, ...] = ()
     runtime: str = "native"
     provider: str = "native"
+    same_id: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

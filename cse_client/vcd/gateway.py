@@ -6,6 +6,7 @@ A change returns its `Task` at once; `tasks.wait` waits for it. No method prints
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -62,8 +63,12 @@ class Gateway(Tenancy):
                 return record
         return None
 
-    def cluster_records(self, vdc: Vdc | None = None, org: str = "") -> Iterator[VAppRecord]:
+    def cluster_records(
+        self, vdc: Vdc | None = None, org: str = "", *, cluster_id: str = ""
+    ) -> Iterator[VAppRecord]:
         """Yield the vApps that are clusters, in one VDC or in all; one request per 128.
+
+        With `cluster_id` those with this id in their metadata.
 
         Raises:
             Refused: another organization was named by a tenant.
@@ -72,8 +77,12 @@ class Gateway(Tenancy):
         vdcs: set[str] | None = None
         if vdc is None and self._foreign_org(org):
             vdcs = {one.href for one in self.vdcs(org)}
-        terms = ("metadata:cse.cluster.id==STRING:*",)
+        terms = ["metadata:cse.cluster.id==STRING:*"]
+        if re.fullmatch(r"[0-9A-Za-z-]+", cluster_id):  # anything else is compared here only
+            terms = [f"metadata:cse.cluster.id==STRING:{cluster_id}"]
         for record in self._vapp_records(Action("list the clusters"), conditions, terms):
+            if cluster_id and record.metadata.get("cse.cluster.id") != cluster_id:
+                continue
             if vdcs is None or record.vdc_href in vdcs:
                 yield record
 

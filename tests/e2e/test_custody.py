@@ -7,9 +7,12 @@ others' vApps say of themselves. He does with plain VCD calls what no command of
 from __future__ import annotations
 
 import base64
+import json
 import os
+import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,8 @@ from cse_client.guest.pki import fingerprint, mint_pki
 from cse_client.model import VApp, Vdc
 from cse_client.vcd import tasks
 from cse_client.vcd.gateway import Gateway
-from tests.e2e.conftest import Cloud, start_simulator, stop_simulator
-from tests.e2e.people import Person, person
+from tests.e2e.conftest import Cloud, Control, start_simulator, stop_simulator
+from tests.e2e.people import VCD, Person, person
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator", allow_module_level=True)
@@ -134,8 +137,6 @@ def test_a_foreign_entry_of_our_default_name_stays(
 def test_an_organization_in_another_case_is_the_same_cluster(
     admin: Person, demo: str, cloud: Cloud, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     shouting = person(replace(cloud, org=cloud.org.upper()), tmp_path / "home")
     file = tmp_path / "config"
     for who, words in ((admin, ()), (admin, ("--org", "ACME")), (shouting, ())):
@@ -225,3 +226,206 @@ def test_a_locked_kubeconfig_can_be_cleaned_afterwards(admin: Person, tmp_path: 
     assert out == f"Cluster brief was gone already; it is taken out of {file}.\n"
     assert contexts(file) == []
     assert admin.cluster("delete", "brief", "--yes", *named)[0] == 3
+
+
+# -- CA files --------------------------------------------------------------------------------------
+
+VAULT = "vault@acme-vdc1"
+
+
+@pytest.fixture(scope="module")
+def author(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    return person(cloud, tmp_path_factory.mktemp("author"), "author")
+
+
+def ca_files(who: Person) -> list[Path]:
+    return sorted((who.home / ".local/state/cse-client/ca").glob("*"))
+
+
+@dataclass
+class Vault:
+    """A sealed and saved cluster, and the file that keeps its key."""
+
+    admin: Person
+    file: Path
+    content: bytes
+    entry: bytes
+
+    def check_unharmed(self) -> None:
+        """Check that the key and the context are still there, and work."""
+        assert ca_files(self.admin) == [self.file]
+        assert self.file.read_bytes() == self.content
+        assert ca_of(self.admin.config, VAULT) == self.entry
+        assert self.admin.kubectl("--context", VAULT, "get", "nodes")[0] == 0
+
+
+@pytest.fixture(scope="module")
+def vault(admin: Person) -> Vault:
+    create(admin, "vault", "--seal")
+    assert admin.cluster("config", "vault", "--save")[0] == 0
+    (file,) = ca_files(admin)
+    return Vault(admin, file, file.read_bytes(), ca_of(admin.config, VAULT))
+
+
+def impersonate(author: Person, hands: Hands, name: str, *, endpoint: str = "") -> None:
+    """Make a vApp of the author's look like vault, as its author can."""
+    create(author, name)
+    his = Hands(author)
+    spec = json.loads(his.metadata(name)["cse.client.spec"])
+    spec["endpoint"] = endpoint
+    his.write(
+        name,
+        cluster__id=hands.metadata("vault")["cse.cluster.id"],
+        client__sealed="true",
+        client__spec=json.dumps(spec),
+    )
+    his.replace_script(name, render.sealed_script())
+    his.gateway.close()
+
+
+ON_MAL = [
+    ("resize", "mal", "-N", "1"),
+    ("config", "mal"),
+    ("config", "mal", "--save"),
+    ("config", "mal", "--user", "mallory"),
+    ("grants", "mal"),
+    ("grant", "mal", "--user", "mallory", "--role", "admin"),
+    ("seal", "mal"),
+]
+
+
+def test_a_sealed_clusters_id_gives_nothing(
+    admin: Person, author: Person, hands: Hands, vault: Vault
+) -> None:
+    address = next(vm.ip for vm in hands.vapp("vault").vms)
+    impersonate(author, hands, "mal", endpoint=address)
+    for words in ON_MAL:
+        code, out, err = admin.cluster(*words)
+        assert (code, out) == (4, ""), words
+        said = re.sub("^ .*\n", "", err, flags=re.M)
+        assert said.startswith(
+            "Error: Cluster 'mal' is sealed and its CA key is not on this machine.\n"
+        ), words
+        assert f"{vault.file} keeps the CA key of {VAULT}" in said, words
+        assert "not used for 'mal'" in said, words
+    for words in (("node", "create", "mal"), ("addon", "status", "mal")):
+        code, out, _ = admin.type(VCD, "cse", *words)
+        assert code == 4, words
+    repaired = admin.cluster("repair", "mal")
+    assert "vault" not in repaired[1]
+    assert not [vm for vm in hands.vapp("mal").vms if vm.name.startswith("node-")]
+    # what the note suggests is refused as long as the owner of the file is there
+    adopted = admin.cluster("seal", "mal", "--adopt", str(vault.file))
+    assert adopted[:2] == (4, "")
+    assert "whose vApp" in adopted[2]
+    assert "still exists" in adopted[2]
+    vault.check_unharmed()
+
+    # both are shown as such
+    listed = json.loads(admin.type(VCD, "-j", "cse", "cluster", "list")[1])
+    damage = {one["Name"]: " ".join(one["Damage"]) for one in listed}
+    assert "same cluster id as vault" in damage["mal"]
+    assert "same cluster id as mal" in damage["vault"]
+    for name, other in (("mal", "vault"), ("vault", "mal")):
+        shown = admin.cluster("info", name)
+        assert shown[0] == 0
+        assert f"same cluster id as {other}" in shown[1]
+
+    deleted = admin.cluster("delete", "mal", "--yes")
+    assert deleted[0] == 0, deleted[2]
+    vault.check_unharmed()
+
+
+def test_a_copy_of_a_sealed_cluster_is_harmless(admin: Person, hands: Hands, vault: Vault) -> None:
+    """VCD's copy of a vApp: everything is the same, but for the ids, the VMs and the name."""
+    create(admin, "copy")
+    same = hands.metadata("vault")
+    hands.write("copy", **{key[len("cse.") :].replace(".", "__"): same[key] for key in same})
+    hands.replace_script("copy", hands.script("vault"))
+    assert admin.cluster("config", "copy", "--save", "--context", VAULT)[0] == 4
+    assert admin.cluster("delete", "copy", "--yes")[0] == 0
+    vault.check_unharmed()
+
+
+def test_the_key_kept_here_wins_over_what_is_in_vcd(
+    admin: Person, hands: Hands, vault: Vault, cloud: Cloud, tmp_path: Path
+) -> None:
+    original = hands.script("vault")
+    mallorys = mint_pki("vault")
+    bootstrap = render.Bootstrap(cluster_id="x", cluster_name="vault", node="mstr-0000")
+    hands.replace_script("vault", render.control_plane_script(bootstrap, mallorys))
+    saved = admin.cluster("config", "vault", "--save")
+    assert saved[0] == 0, saved[2]
+    vault.check_unharmed()
+    info = json.loads(admin.type(VCD, "-j", "cse", "cluster", "info", "vault")[1])
+    (said,) = (line for line in info["damage"] if "another CA" in line)
+    assert fingerprint(mallorys.ca_cert) in said
+    # somebody else, who has no file, learns from the metadata that this cannot be
+    other = person(cloud, tmp_path / "home")
+    code, out, err = other.cluster("config", "vault")
+    assert (code, out) == (4, "")
+    assert "says that it is sealed" in err
+    hands.replace_script("vault", original)
+
+
+def test_a_file_of_the_older_form_is_adopted_by_its_own_cluster_only(
+    admin: Person, author: Person, hands: Hands, vault: Vault, cloud: Cloud
+) -> None:
+    # what is made from here on is younger than vault's CA, beyond any doubt about clocks
+    Control(cloud).set("clock", advance=600)
+    cluster_id = hands.metadata("vault")["cse.cluster.id"]
+    old = vault.file.with_name(f"{cluster_id}.json")
+    old.write_text(json.dumps(json.loads(vault.content)["pki"]))
+    old.chmod(0o600)
+    vault.file.unlink()
+    address = next(vm.ip for vm in hands.vapp("vault").vms)
+    # once with his own API, once with vault's
+    for name, endpoint, words in (
+        ("mal", "", ON_MAL),
+        ("mal2", address, [("resize", "mal2", "-N", "1"), ("config", "mal2"), ("seal", "mal2")]),
+    ):
+        impersonate(author, hands, name, endpoint=endpoint)
+        for command in words:
+            code, out, err = admin.cluster(*command)
+            assert (code, out) == (4, ""), command
+            assert f"{old} keeps a CA key for the cluster id that '{name}' has" in err, command
+        # not even when he is asked for by name
+        code, out, err = admin.cluster("seal", name, "--adopt", str(old))
+        assert (code, out) == (4, "")
+        assert "is not adopted" in err
+        assert [vm.name[:4] for vm in hands.vapp(name).vms] == ["mstr"]
+    # a copy does not keep the original from its own key
+    assert admin.cluster("config", "vault", "--save")[0] == 0
+    assert ca_files(admin) == [vault.file]
+    assert json.loads(vault.file.read_text()) == json.loads(vault.content)
+    for name in ("mal", "mal2"):
+        assert admin.cluster("delete", name, "--yes")[0] == 0
+    vault.check_unharmed()
+
+
+def test_a_restored_cluster_gets_its_key_back(admin: Person, hands: Hands, vault: Vault) -> None:
+    """A file of a vApp that is gone, as after a restore from a backup: the vApp has a new id."""
+    lost = {**json.loads(vault.content), "vapp": "0" * 8 + "-0000-0000-0000-" + "0" * 12}
+    elsewhere = vault.file.with_name("restored.0123456789abcdef.json")
+    elsewhere.write_text(json.dumps(lost))
+    elsewhere.chmod(0o600)
+    vault.file.unlink()
+    code, out, err = admin.cluster("config", "vault")
+    assert (code, out) == (4, "")
+    adoption = f"vcd cse cluster seal vault --adopt {elsewhere}"
+    assert adoption in err
+    adopted = admin.type("sh", "-c", adoption.replace("vcd", VCD, 1))
+    assert adopted == (
+        0,
+        f"The CA key of cluster vault is kept in {vault.file}; {elsewhere} is as it was.\n",
+        "",
+    )
+    elsewhere.unlink()
+    vault.check_unharmed()
+
+
+def test_deletion_removes_the_key_of_the_deleted(admin: Person, vault: Vault) -> None:
+    deleted = admin.cluster("delete", "vault", "--yes")
+    assert deleted[0] == 0
+    assert ca_files(admin) == []
+    assert VAULT not in contexts(admin.config)

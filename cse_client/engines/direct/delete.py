@@ -6,10 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from cse_client.engines.direct import custody
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import ca_file
 from cse_client.engines.direct.names import id_in_description
-from cse_client.engines.identity import identify
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -22,6 +21,7 @@ from cse_client.errors import (
     WrongUsage,
 )
 from cse_client.model import Deletion, Event, EventKind, Progress, VApp, VAppRecord, Vdc
+from cse_client.model.identity import ClusterIdentity
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
@@ -198,26 +198,25 @@ def delete_cluster(
             f"VCD reported cluster '{name}' as deleted, but still shows: {', '.join(left)}.",
             hint=f"Run it again: vcd cse cluster delete {name}",
         )
-    cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
-    _forget_ca(cluster_id)
     progress(Event(EventKind.DONE, proof, 2, 2))
+    cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
+    identity = custody.identity_of(gateway, vdc, vapp, {**metadata, keys.CLUSTER_ID: cluster_id})
+    for note in _forget_key(gateway, vapp, identity):
+        progress(Event(EventKind.WARNING, note))
     return Deletion(
         cluster=name,
         vapp=vapp.id,
         vms=vms,
         verified_gone=True,
         cluster_id=cluster_id,
-        identity=identify(
-            gateway,
-            cluster=name,
-            vdc=vdc.name,
-            org=vdc.org,
-            vapp=vapp.id or vapp.href,
-            cluster_id=cluster_id,
-        ),
+        identity=identity,
     )
 
 
-def _forget_ca(cluster_id: str) -> None:
-    if cluster_id:
-        ca_file(cluster_id).unlink(missing_ok=True)
+def _forget_key(gateway: Gateway, vapp: VApp, identity: ClusterIdentity) -> list[str]:
+    """Remove the CA file of the cluster; what hinders that does not undo the deletion."""
+    try:
+        return custody.forget(gateway, vapp, identity)
+    except CseError as error:
+        hint = f" {error.hint}" if error.hint else ""
+        return [f"The cluster's CA file is left: {error.message}{hint}"]

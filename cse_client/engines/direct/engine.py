@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, suggest
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import endpoint_host, find_pki, mint_kubeconfig
+from cse_client.engines.direct.access import endpoint_host, mint_kubeconfig
 from cse_client.engines.direct.check import check
 from cse_client.engines.direct.create import Creation
+from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
 from cse_client.engines.direct.delete import delete_cluster, find_cluster
 from cse_client.engines.direct.inspect import list_nodes, look_at_cluster, summarize
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
-from cse_client.engines.identity import identify, is_gone
+from cse_client.engines.identity import identify, is_gone, named, with_same_ids
 from cse_client.errors import Interrupted, NotFinished, NotFound, WrongUsage
 from cse_client.guest.pki import fingerprint
 from cse_client.kube.kubeconfig.mark import Mark
@@ -128,16 +130,19 @@ class DirectEngine:
             raise Interrupted(f"Interrupted; cluster '{spec.name}' {state}.", hint=advice) from None
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
-        """List clusters lazily, so that a thousand of them need little memory."""
+        """List clusters; those of one VDC too are compared with all, to find copies elsewhere."""
         place = self._gateway.vdc(vdc, org) if vdc else None
-        for record in self._gateway.cluster_records(place, org):
-            yield summarize(record, org or self._session.org)
+        records = list(self._gateway.cluster_records(None, org))
+        summaries = with_same_ids(summarize(one, org or self._session.org) for one in records)
+        for record, summary in zip(records, summaries):
+            if place is None or record.vdc_href == place.href:
+                yield summary
 
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
         """Return everything known of one cluster. Raises NotFound or Conflict."""
         place = self._gateway.vdc(vdc, org)
         vapp, metadata = find_cluster(self._gateway, place, name)
-        return look_at_cluster(
+        found = look_at_cluster(
             self._gateway,
             place,
             vapp,
@@ -145,6 +150,9 @@ class DirectEngine:
             org=org or self._session.org,
             user=self._session.user,
         )
+        others = twins(self._gateway, vapp, metadata.get(keys.CLUSTER_ID, ""))
+        same_id = tuple(named(other.name, other.vdc) for other in others)
+        return replace(found, summary=replace(found.summary, same_id=same_id))
 
     def kubeconfig(
         self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
@@ -152,7 +160,7 @@ class DirectEngine:
         """Mint and return a kubeconfig. Raises NotFound, Refused, WrongUsage."""
         place = self._gateway.vdc(vdc, org)
         vapp, metadata = find_cluster(self._gateway, place, name)
-        pki = find_pki(self._gateway, vapp, metadata)
+        pki = find_pki(self._gateway, place, vapp, metadata)
         host = endpoint_host(vapp, metadata)
         if not host:
             raise NotFound(
@@ -160,14 +168,7 @@ class DirectEngine:
                 hint=f"See how far it is: vcd cse cluster info {name}",
             )
         org = self._gateway.organization(org)
-        identity = identify(
-            self._gateway,
-            cluster=name,
-            vdc=place.name,
-            org=org,
-            vapp=vapp.id or vapp.href,
-            cluster_id=metadata.get(keys.CLUSTER_ID, ""),
-        )
+        identity = identity_of(self._gateway, replace(place, org=org), vapp, metadata)
         return mint_kubeconfig(
             pki,
             spec or KubeconfigSpec(),
@@ -180,14 +181,8 @@ class DirectEngine:
         """Return which cluster that is. Raises NotFound or Conflict."""
         where = self._gateway.vdc(vdc, org)
         vapp, metadata = find_cluster(self._gateway, where, name)
-        return identify(
-            self._gateway,
-            cluster=name,
-            vdc=where.name,
-            org=self._gateway.organization(org),
-            vapp=vapp.id or vapp.href,
-            cluster_id=metadata.get(keys.CLUSTER_ID, ""),
-        )
+        spelled = replace(where, org=self._gateway.organization(org))
+        return identity_of(self._gateway, spelled, vapp, metadata)
 
     def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
@@ -273,10 +268,18 @@ class DirectEngine:
         finally:
             lock.leave_here()
 
-    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
-        """Move the CA key out of VCD. Returns the path of the file that keeps it."""
+    def seal(
+        self, name: str, progress: Progress, *, vdc: str = "", org: str = "", adopted: str = ""
+    ) -> str:
+        """Move the CA key out of VCD. Returns the path of the file that keeps it.
+
+        `adopted` is a CA file that the user says is this cluster's: it is copied, and nothing in
+        VCD is changed.
+        """
         place = self._gateway.vdc(vdc, org)
         vapp, metadata = find_cluster(self._gateway, place, name)
+        if adopted:
+            return str(adopt(self._gateway, place, vapp, metadata, Path(adopted)))
         deadline = self._clock.monotonic() + RunOptions().timeout
         return seal_cluster(
             self._gateway,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from cse_client.engines.direct.access import (
     admin_kubeconfig,
     control_plane_vm,
     endpoint_host,
-    find_pki,
 )
+from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.delete import find_vapp
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.journal import read_journal, wanted_workers
@@ -83,7 +84,9 @@ def look_at_cluster(
 ) -> Cluster:
     """Describe a cluster after asking its own Kubernetes API, where that can be reached."""
     kube, evidence = _ask_kubernetes(gateway, vdc, vapp, metadata, org=org, user=user)
-    return describe_cluster(vdc, vapp, metadata, org=org, kube=kube, evidence=evidence)
+    found = describe_cluster(vdc, vapp, metadata, org=org, kube=kube, evidence=evidence)
+    odd = contradictions(gateway, vdc, vapp, metadata)
+    return replace(found, damage=found.damage + odd)
 
 
 def describe_cluster(
@@ -232,7 +235,7 @@ def _ask_kubernetes(
         return None, ("Kubernetes API: no address is known",)
     try:
         kubeconfig = admin_kubeconfig(
-            find_pki(gateway, vapp, metadata),
+            find_pki(gateway, vdc, vapp, metadata),
             cluster=vapp.name,
             host=host,
             user=user,

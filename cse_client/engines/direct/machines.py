@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
+from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import control_plane_vm, endpoint_host
 from cse_client.engines.direct.check import Found
+from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
 from cse_client.engines.direct.vms import remove_vms
-from cse_client.errors import CseError
+from cse_client.errors import CseError, NotFound
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
@@ -113,22 +116,24 @@ class Machines:
     # ---- keys and scripts -----------------------------------------------------------------
 
     def pki(self) -> ClusterPKI:
-        """Return the cluster's PKI: from this run, from the control plane VM, or a new one.
+        """Return the cluster's PKI: from this run, from where it is kept, or a new one.
 
-        Raises CseError when a control plane VM exists that does not hold it.
+        Raises CseError when a control plane VM exists and it is not found; see `custody.find_pki`.
         """
         head = self.head
         if self.known_pki is not None:
             return self.known_pki
-        if self._pki is None and head is not None:
-            self._pki = render.recover_pki(self.gateway.customization_script(head.href))
-            if self._pki is None:
+        if self._pki is None and head is not None and self.vapp is not None:
+            metadata = {**self.found.metadata, keys.CLUSTER_ID: self.cluster_id}
+            try:
+                self._pki = find_pki(self.gateway, self.found.vdc, self.vapp, metadata)
+            except NotFound:
+                name = self.found.spec.name
                 raise CseError(
-                    f"The CA key of the unfinished cluster '{self.found.spec.name}' is not in its"
+                    f"The CA key of the unfinished cluster '{name}' is not in its"
                     f" control plane VM {head.name}.",
-                    hint="Remove it and start again: vcd cse cluster delete"
-                    f" {self.found.spec.name}",
-                )
+                    hint=f"Remove it and start again: {suggest.cse('cluster delete', name)}",
+                ) from None
         if self._pki is None:
             self._pki = mint_pki(self.found.spec.name)
         return self._pki

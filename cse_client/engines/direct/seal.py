@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cse_client.engines.direct import ca_files
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import (
     PROBE_LIFETIME,
     admin_kubeconfig,
     control_plane_vm,
     endpoint_host,
-    find_pki,
-    save_ca_file,
 )
+from cse_client.engines.direct.custody import find_pki, identity_of
 from cse_client.errors import ClusterUnreachable, NotFound
 from cse_client.guest import render
 from cse_client.guest.pki import pki_to_files
@@ -53,7 +53,7 @@ def seal_cluster(
         raise NotFound(f"Cluster '{vapp.name}' has no control plane VM.")
     text = "Seal the cluster: move its CA key out of VCD"
     progress(Event(EventKind.STARTED, text))
-    pki = find_pki(gateway, vapp, metadata)
+    pki = find_pki(gateway, vdc, vapp, metadata)
     kubeconfig = admin_kubeconfig(
         pki,
         cluster=vapp.name,
@@ -72,7 +72,7 @@ def seal_cluster(
         raise
     finally:
         api.close()
-    path = save_ca_file(metadata[keys.CLUSTER_ID], pki)
+    path = ca_files.keep(identity_of(gateway, vdc, vapp, metadata), pki)
     sealed = render.sealed_script()
     task = tasks.change(
         gateway,

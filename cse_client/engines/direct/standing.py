@@ -12,8 +12,8 @@ from cse_client.engines.direct.access import (
     PROBE_LIFETIME,
     admin_kubeconfig,
     endpoint_host,
-    find_pki,
 )
+from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.delete import find_cluster, noticing_deletion
 from cse_client.engines.direct.journal import Journal, read_journal, wanted_workers
 from cse_client.engines.direct.lock import ClusterLock
@@ -83,8 +83,8 @@ class Standing:
         return noticing_deletion(self.gateway, self.name, lambda: self.vapp.href)
 
     def pki(self) -> ClusterPKI:
-        """Return the CA keys. Raises NotFound or Refused, see `access.find_pki`."""
-        return find_pki(self.gateway, self.vapp, self.metadata)
+        """Return the CA keys. Raises NotFound or Refused, see `custody.find_pki`."""
+        return find_pki(self.gateway, self.vdc, self.vapp, self.metadata)
 
     def api(self, pki: ClusterPKI, *, timeout: float = _API_TIMEOUT) -> ClusterAPI:
         """Return the cluster's own API, seen as an administrator; close it afterwards.

@@ -89,7 +89,9 @@ class ServedEngine(ABC):
         """Refuse: the server tells no plan. Raises WrongUsage."""
         raise direct_only("A CSE server does not tell what it would do")
 
-    def seal(self, name: str, progress: Progress, *, vdc: str = "", org: str = "") -> str:
+    def seal(
+        self, name: str, progress: Progress, *, vdc: str = "", org: str = "", adopted: str = ""
+    ) -> str:
         """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
         raise direct_only("A CSE server cannot seal a cluster")
 

@@ -1,0 +1,288 @@
+"""Whose CA key is whose: the one place that decides which key is used for a cluster.
+
+What lies in VCD are claims of whoever may edit the vApp: its metadata, the recorded endpoint, the
+control plane's script. So a key that this machine keeps is used for the vApp that it was kept for
+and for no other, and it wins over anything in VCD. A plain copy of a sealed vApp has everything but
+the vApp's id, and gets nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cse_client import suggest
+from cse_client.engines.direct import ca_files
+from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.access import (
+    PROBE_LIFETIME,
+    admin_kubeconfig,
+    control_plane_vm,
+    endpoint_host,
+)
+from cse_client.engines.identity import identify, is_gone
+from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused
+from cse_client.guest import render
+from cse_client.guest.pki import BACKDATE, ClusterPKI, fingerprint, valid_from
+from cse_client.kube.nodes import ClusterAPI
+from cse_client.model import VApp, VAppRecord, Vdc, Vm
+from cse_client.model.identity import ClusterIdentity
+
+if TYPE_CHECKING:
+    from cse_client.vcd.gateway import Gateway
+
+__all__ = ["adopt", "contradictions", "find_pki", "forget", "identity_of", "twins"]
+
+_TIMEOUT = 10.0
+#: How far the clock of the machine that made a CA may have been behind VCD's.
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+def identity_of(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
+) -> ClusterIdentity:
+    """Return the identity of the cluster in a vApp."""
+    return identify(
+        gateway,
+        cluster=vapp.name,
+        vdc=vdc.name,
+        org=vdc.org,
+        vapp=vapp.id or vapp.href,
+        cluster_id=metadata.get(keys.CLUSTER_ID, ""),
+    )
+
+
+def find_pki(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]) -> ClusterPKI:
+    """Return the cluster's CA keys: those kept on this machine, else those in its script in VCD.
+
+    Raises:
+        Refused: it is sealed and its key is not on this machine, or it cannot be told whose a file
+            on this machine is.
+        NotFound: it has no control plane VM, or its CA was never ours (CSE made it).
+        CseError: the file or the script is damaged.
+    """
+    vm = _head(vapp)
+    identity = identity_of(gateway, vdc, vapp, metadata)
+    kept = ca_files.kept(identity)
+    if kept is not None:
+        return kept.pki
+    script = gateway.customization_script(vm.href)
+    found = render.recover_pki(script)
+    old = ca_files.old_ca_file(identity.cluster_id)
+    if old is not None and (found is None or ca_files.read(old).pki != found):
+        return _adopt_old(gateway, vdc, vapp, metadata, old)
+    sealed = bool(metadata.get(keys.SEALED))
+    if found is not None and sealed:
+        raise Refused(
+            f"The metadata of cluster '{vapp.name}' says that it is sealed, but its control plane's"
+            f" script in VCD holds a CA key (certificate sha256:{fingerprint(found.ca_cert)}), so"
+            " somebody has put it there. It is not used.",
+            hint="Use the machine that sealed it, or an administrator's kubeconfig.",
+        )
+    if found is not None:
+        return found
+    if sealed or render.is_sealed(script):
+        raise _not_here(vapp.name, identity)
+    raise NotFound(
+        f"Cluster '{vapp.name}' was not made by this client, so its CA key is not at hand.",
+        hint=f"Its kubeconfig lies on the VM {vm.name}, in /root/.kube/config"
+        f" (root's password: {suggest.vcd('vm info', vapp.name, vm.name)}).",
+    )
+
+
+def adopt(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path) -> Path:
+    """Keep the CA in `path` for this cluster from now on, because the user says that it is its CA.
+
+    For a vApp that was restored or moved, and so has another id than the one that was sealed.
+    `path` stays as it is. Returns the new file's path.
+
+    Raises:
+        Refused: it is not this cluster's, as far as can be told, or another CA is kept for it.
+        ClusterUnreachable: the cluster's API cannot be asked.
+    """
+    identity = identity_of(gateway, vdc, vapp, metadata)
+    file = ca_files.read(path)
+    if file.owner is not None and file.owner.key != identity.key:
+        same_cloud = file.owner.host == identity.host
+        if same_cloud and not is_gone(gateway, file.owner):
+            raise Refused(
+                f"{path} keeps the CA of {file.owner.name}, whose vApp {file.owner.vapp} still"
+                f" exists, so it is not adopted for '{vapp.name}'."
+            )
+    why = _rival(gateway, vapp, identity, file.pki) or _not_its_api(
+        gateway, vdc, vapp, metadata, file.pki
+    )
+    if why:
+        raise Refused(f"The CA in {path} is not adopted for cluster '{vapp.name}': {why}.")
+    return ca_files.keep(identity, file.pki)
+
+
+def forget(gateway: Gateway, vapp: VApp, identity: ClusterIdentity) -> list[str]:
+    """Remove the CA file of a cluster that is gone; return what to tell of files that are left.
+
+    The file stays where another vApp has the same cluster id: that may be the cluster restored from
+    a backup, whose only key it is.
+
+    Raises:
+        CseError: the file is damaged, cannot be removed, or VCD cannot be asked.
+    """
+    notes = []
+    kept = ca_files.kept(identity)
+    if kept is not None and (twin := next(twins(gateway, vapp, identity.cluster_id), None)):
+        remove = suggest.program("rm", str(kept.path))
+        notes.append(
+            f"{kept.path} is left, because {_same_id(twin)}: if that is the cluster restored from a"
+            f" backup, this is its CA key. If not: {remove}"
+        )
+    elif kept is not None:
+        ca_files.remove(identity)
+    old = ca_files.old_ca_file(identity.cluster_id)
+    if old is not None:
+        notes.append(
+            f"{old} is left: it keeps the CA key of this cluster, or of another one with the same"
+            f" id. If there is no other: {suggest.program('rm', str(old))}"
+        )
+    return notes
+
+
+def contradictions(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return what in VCD contradicts the CA that this machine keeps for the cluster."""
+    vm = control_plane_vm(vapp)
+    try:
+        kept = ca_files.kept(identity_of(gateway, vdc, vapp, metadata))
+        if kept is None or vm is None:
+            return ()
+        found = render.recover_pki(gateway.customization_script(vm.href))
+    except CseError as error:
+        return (error.message,)
+    if found is None or found == kept.pki:
+        return ()
+    return (
+        f"the script of {vm.name} in VCD holds another CA (sha256:{fingerprint(found.ca_cert)})"
+        f" than this machine keeps for the cluster (sha256:{fingerprint(kept.pki.ca_cert)}), which"
+        " is the one in use",
+    )
+
+
+def _head(vapp: VApp) -> Vm:
+    vm = control_plane_vm(vapp)
+    if vm is None:
+        raise NotFound(
+            f"Cluster '{vapp.name}' has no control plane VM.",
+            hint=f"Delete what is left: {suggest.cse('cluster delete', vapp.name)}",
+        )
+    return vm
+
+
+def _not_here(name: str, identity: ClusterIdentity) -> Refused:
+    error = Refused(
+        f"Cluster '{name}' is sealed and its CA key is not on this machine.",
+        hint=f"Use the machine that sealed it (file {ca_files.ca_file(identity)}), or an"
+        " administrator's kubeconfig: kubectl -n kube-system get secret cse-cluster-ca",
+    )
+    for path, owner in ca_files.claiming(identity.cluster_id):
+        adoption = suggest.cse("cluster seal", name, adopt=str(path))
+        error.notes.append(
+            f"{path} keeps the CA key of {owner.name} (vApp {owner.vapp} at {owner.host}), which"
+            f" has the same cluster id; it is not used for '{name}'. Only if '{name}' is that"
+            f" cluster, restored or moved: {adoption}"
+        )
+    return error
+
+
+def _adopt_old(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path
+) -> ClusterPKI:
+    """Bind a file that does not say whose it is to this cluster, where it provably is its own."""
+    identity = identity_of(gateway, vdc, vapp, metadata)
+    pki = ca_files.read(path).pki
+    why = _too_young(vapp, pki) or _rival(gateway, vapp, identity, pki)
+    try:
+        why = why or _not_its_api(gateway, vdc, vapp, metadata, pki)
+    except ClusterUnreachable as silence:
+        why = f"the cluster's API could not be asked ({silence.reason})"
+    if why:
+        adoption = suggest.cse("cluster seal", vapp.name, adopt=str(path))
+        raise Refused(
+            f"{path} keeps a CA key for the cluster id that '{vapp.name}' has, but it cannot be"
+            f" told that it is this cluster's: {why}. It is not used.",
+            hint=f"If you know that it is: {adoption}",
+        )
+    ca_files.keep(identity, pki)
+    path.unlink(missing_ok=True)
+    return pki
+
+
+def _too_young(vapp: VApp, pki: ClusterPKI) -> str:
+    """Say why a vApp cannot be the one that a CA was made for; VCD sets when it was made."""
+    made = valid_from(pki.ca_cert) + BACKDATE
+    if vapp.created is None or vapp.created <= made + _CLOCK_SKEW:
+        return ""
+    return f"the CA was made on {made:%Y-%m-%d %H:%M} UTC, before the vApp was"
+
+
+def twins(gateway: Gateway, vapp: VApp, cluster_id: str) -> Iterator[VAppRecord]:
+    """Yield the other vApps that have the same cluster id; one request per 128 of them."""
+    if not cluster_id:
+        return
+    for record in gateway.cluster_records(cluster_id=cluster_id):
+        if record.href.rpartition("/")[2] != vapp.href.rpartition("/")[2]:
+            yield record
+
+
+def _rival(gateway: Gateway, vapp: VApp, identity: ClusterIdentity, pki: ClusterPKI) -> str:
+    """Say which other vApp may be the one that a CA was made for.
+
+    One that was made after the CA is not, where this one is old enough: else a copy could keep the
+    original from its own key.
+    """
+    old_enough = not _too_young(vapp, pki)
+    for record in twins(gateway, vapp, identity.cluster_id):
+        try:
+            other = gateway.vapp(record.href)
+        except NotFound:
+            continue
+        if not (old_enough and _too_young(other, pki)):
+            return _same_id(record)
+    return ""
+
+
+def _same_id(record: VAppRecord) -> str:
+    return f"the vApp '{record.name}' in VDC '{record.vdc}' has the same cluster id"
+
+
+def _not_its_api(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
+) -> str:
+    """Say why a CA is not the one of the cluster in a vApp.
+
+    Raises:
+        ClusterUnreachable: that cannot be asked.
+    """
+    vm = _head(vapp)
+    host = endpoint_host(vapp, metadata)
+    if not host:
+        return "no address of its API is known"
+    kubeconfig = admin_kubeconfig(
+        pki,
+        cluster=vapp.name,
+        host=host,
+        user=gateway.session_user,
+        org=vdc.org,
+        vdc=vdc.name,
+        lifetime=PROBE_LIFETIME,
+    )
+    with ClusterAPI(kubeconfig, timeout=_TIMEOUT) as api:
+        try:
+            names = {node.name for node in api.nodes()}
+        except ClusterUnreachable as error:
+            if error.reason == "not ours":
+                return f"its API at {host} presents a certificate of another CA"
+            raise
+    if vm.name not in names:
+        return f"the cluster at {host} has no node {vm.name}"
+    return ""
