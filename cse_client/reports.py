@@ -4,8 +4,11 @@ Formats, written by scripts/common.sh and by nothing else:
 
 * guestinfo keys `guestinfo.cse.status` (`running`, `failed` or `ready`), `.phase`, `.rc` and
   `.error` (base64 of the last log lines);
-* a ConfigMap `cse-bootstrap-NODE` in the namespace `cse-system`, labelled
-  `app.kubernetes.io/component=bootstrap`, with the data keys node, status, phase, rc and error.
+* annotations `cse-client/` status, phase, rc and error of the Lease of the node's name in the
+  namespace `kube-node-lease`. Whoever has a node's certificate may write that one and no other
+  (kubernetes:plugin/pkg/auth/authorizer/node, plugin/pkg/admission/noderestriction);
+* of nodes that earlier versions made: a ConfigMap `cse-bootstrap-NODE` in the namespace
+  `cse-system` with the data keys status, phase, rc and error, which every such node may write.
 
 Whoever is root on a node can write anything in there, so a reader trusts nothing: control
 characters go, lengths are bounded, what makes no sense is no report.
@@ -16,12 +19,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from typing import Any
 
 from cse_client.model import NodeReport
 
-NAMESPACE = "cse-system"
+LEASE_NAMESPACE = "kube-node-lease"
+ANNOTATION_PREFIX = "cse-client/"
+OLD_NAMESPACE = "cse-system"
 CONFIGMAP_PREFIX = "cse-bootstrap-"
-SELECTOR = "app.kubernetes.io/managed-by=cse-client,app.kubernetes.io/component=bootstrap"
 GUESTINFO_PREFIX = "guestinfo.cse."
 STATUSES = ("running", "failed", "ready")
 
@@ -33,11 +38,22 @@ _MAX_DIGITS = 3
 
 def parse_guestinfo(node: str, guestinfo: Mapping[str, str]) -> NodeReport | None:
     """Return the report in a VM's `guestinfo.cse.*` values, or None when there is none."""
-    values: dict[object, object] = {}
-    for key, value in guestinfo.items():
-        if isinstance(key, str) and key.startswith(GUESTINFO_PREFIX):
-            values[key[len(GUESTINFO_PREFIX) :]] = value
-    return _parse(node, values, source="guestinfo")
+    return _parse(node, _below(GUESTINFO_PREFIX, guestinfo), source="guestinfo")
+
+
+def parse_lease(lease: Mapping[str, Any]) -> NodeReport | None:
+    """Return the report in a node's Lease, which has a name, or None when there is none."""
+    metadata = lease["metadata"]
+    values = _below(ANNOTATION_PREFIX, metadata.get("annotations") or {})
+    return _parse(metadata["name"], values, source="lease")
+
+
+def _below(prefix: str, values: Mapping[str, str]) -> dict[object, object]:
+    return {
+        key[len(prefix) :]: value
+        for key, value in values.items()
+        if isinstance(key, str) and key.startswith(prefix)
+    }
 
 
 def parse_configmap(obj: object) -> NodeReport | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cse_client.errors import Refused, TimedOut
 from cse_client.kube.answers import Json, is_of_a_budget, problem, said
 from cse_client.model import Event, EventKind, Progress
+from cse_client.reports import LEASE_NAMESPACE
 
 if TYPE_CHECKING:
     from cse_client.kube.nodes import ClusterAPI
@@ -119,7 +120,13 @@ def drain(
 
 
 def delete_node(api: ClusterAPI, name: str) -> bool:
-    """Delete a Node object; False when there was none."""
+    """Delete a Node object with its Lease; False when there was no Node.
+
+    A kubelet makes its Node the Lease's owner; that of a node that never joined has none.
+    """
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases/{name}"
+    status, answer = api.ask("DELETE", lease)
+    _did(api, status, answer, f"delete the lease of node {name}")
     status, answer = api.ask("DELETE", f"/api/v1/nodes/{name}")
     return _did(api, status, answer, f"delete the node {name}")
 

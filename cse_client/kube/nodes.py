@@ -28,7 +28,7 @@ from cse_client.kube.proxy import proxy_for
 from cse_client.kube.shapes import checked, items_of, moment
 from cse_client.kube.unreachable import explain, explain_content, explain_redirect, explain_status
 from cse_client.model import KubeNode, NodeReport
-from cse_client.reports import NAMESPACE, SELECTOR, parse_configmap
+from cse_client.reports import LEASE_NAMESPACE, OLD_NAMESPACE, parse_configmap, parse_lease
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -196,13 +196,15 @@ class ClusterAPI:
         return tuple(_node(item) for item in self.listing("/api/v1/nodes", "Node", "list nodes"))
 
     def bootstrap_reports(self) -> dict[str, NodeReport]:
-        """Return what nodes reported into the namespace `cse-system`, by node name."""
-        path = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-        found = self.listing(
-            path, "ConfigMap", "read the nodes' reports", {"labelSelector": SELECTOR}
+        """Return what nodes reported of their bootstrap, by node name."""
+        doing = "read the nodes' reports"
+        leases = self.listing(
+            f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases", "Lease", doing
         )
-        reports = (parse_configmap(item) for item in found)
-        return {report.node: report for report in reports if report is not None}
+        maps = self.listing(f"/api/v1/namespaces/{OLD_NAMESPACE}/configmaps", "ConfigMap", doing)
+        # A node's own Lease counts more than what any node may write.
+        found = (*(parse_configmap(one) for one in maps), *(parse_lease(one) for one in leases))
+        return {report.node: report for report in found if report is not None}
 
     def read_secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """Return a Secret's data, decoded, or None when there is no such Secret."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -145,19 +146,41 @@ def test_a_worker_reports_with_its_own_credentials(setting: Setting) -> None:
         assert api.bootstrap_reports()["node-cd34"].status == "ready"
 
 
-def test_nobody_else_can_write_reports_and_nodes_can_write_nothing_else(setting: Setting) -> None:
+def test_nobody_can_write_or_hide_another_nodes_report(setting: Setting) -> None:
+    """A node that was taken over can do to the others' what any other user can: nothing."""
     setting.grant()
-    for user, groups, namespace in (
-        ("bob", ("devs",), "cse-system"),
-        ("system:node:n", ("system:nodes",), "kube-system"),
-    ):
+    code = f"API_HOST={setting.host} API_PORT={setting.port}\nport_open() {{ true; }}\n"
+    code += "PHASE=join; DISCOVERY=/root/who.conf\n"
+    setting.put("root/who.conf", setting.kubeconfig("system:node:node-cd34", "system:nodes"))
+    setting.guest.run(f"{code}NODE=node-cd34; report running 0 ''", kind="worker")
+    for user, groups in (("bob", ("devs",)), ("system:node:node-ef56", ("system:nodes",))):
         setting.put("root/who.conf", setting.kubeconfig(user, *groups))
-        log = setting.guest.run(
-            f"kubectl --kubeconfig /root/who.conf -n {namespace}"
-            " create configmap x --from-literal=a=b || say refused"
-        )
-        assert "orbidden" in log
-        assert "refused" in log
+        log = setting.guest.run(f"{code}NODE=node-cd34; report ready 0 ''", kind="worker")
+        assert "no report to the API" in log
+        kubectl = "kubectl --kubeconfig /root/who.conf -n kube-node-lease"
+        for words in (
+            "delete lease node-cd34",
+            "annotate --overwrite lease node-cd34 cse-client/status=ready",
+            "annotate lease node-cd34 cse-client/status-",
+            "-n cse-system create configmap cse-bootstrap-node-cd34 --from-literal=status=ready",
+        ):
+            log = setting.guest.run(f"{kubectl} {words} || say refused")
+            assert "orbidden" in log
+            assert "refused" in log
+    with setting.admin() as api:
+        assert api.bootstrap_reports()["node-cd34"].status == "running"
+
+
+def test_the_lease_is_one_that_a_kubelet_can_carry_on(setting: Setting) -> None:
+    """A kubelet that finds its Lease renews it and leaves the rest of its spec as it is."""
+    setting.put("etc/kubernetes/admin.conf", setting.kubeconfig("boss", "system:masters"))
+    setting.guest.run(setting.local("PHASE=init; report running 0 ''"))
+    path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/mstr-ab12"
+    code, found = setting.api.request("GET", path)
+    assert code == 200
+    renewed = found["spec"].pop("renewTime")
+    assert found["spec"] == {"holderIdentity": "mstr-ab12", "leaseDurationSeconds": 40}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000000Z", renewed)
 
 
 def test_kubeadms_token_is_deleted_and_other_secrets_stay(setting: Setting) -> None:

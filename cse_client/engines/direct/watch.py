@@ -143,6 +143,7 @@ class ReadyWatch:
     _customized_since: float | None = None
     _said: str = ""
     _head_up: bool = False
+    _reported: set[str] = field(default_factory=set)
 
     def wait(self) -> Verdict:
         """Return once all nodes are Ready, or nothing more can be learnt from here.
@@ -182,6 +183,16 @@ class ReadyWatch:
             if node.name in self._states:
                 self._states[node.name].kube = node
         self._take(reports)
+        self._notice_vanished(reports)
+
+    def _notice_vanished(self, reports: Mapping[str, NodeReport]) -> None:
+        """Say when a report that was in the cluster is no longer: somebody took it away."""
+        for name in sorted(self._reported - reports.keys()):
+            state = self._states[name]
+            if not state.ready:
+                text = f"{name}: the report of its bootstrap has vanished from the cluster"
+                self.progress(Event(EventKind.WARNING, f"{text} (it said: {state.phase})."))
+        self._reported = {name for name in reports if name in self._states}
 
     def _all_ready(self, nodes: Sequence[KubeNode]) -> bool:
         ready = {node.name for node in nodes if node.ready is True}

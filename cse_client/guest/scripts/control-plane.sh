@@ -6,7 +6,7 @@ api_answers() { port_open "$IP" 6443; }
 tell_api() {
   [ -n "$IP" ] && [ -s /etc/kubernetes/admin.conf ] || return 0
   api_answers || return 0
-  { printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: cse-system}\n---\n'; config_map "$@"; } | apply
+  lease "$@" | apply
 }
 step_images() { pull_images; }
 step_pki() { put_pki; }
@@ -65,23 +65,6 @@ metadata: {name: "cse:cluster-admins"}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
 subjects:
 - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "cse:cluster-admins"}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: cse-system}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: "cse:bootstrap-reports", namespace: cse-system}
-rules:
-- {apiGroups: [""], resources: [configmaps], verbs: [get, create, update, patch]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: "cse:bootstrap-reports", namespace: cse-system}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: "cse:bootstrap-reports"}
-subjects:
-- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:nodes"}
 E
 }
 step_rbac() {

@@ -9,7 +9,7 @@ tell_api() {
   # Once it has joined, the node's own lasting certificate speaks.
   marked ok.join && DISCOVERY=$KUBELET
   [ -s "$DISCOVERY" ] && api_answers || return 0
-  config_map "$@" | K apply --server-side --force-conflicts --validate=false -f -
+  lease "$@" | K apply --server-side --force-conflicts --validate=false -f -
 }
 step_images() { pull_images '/(kube-proxy|pause):'; }
 # The API answers seconds before a node can join. kubeadm grants this last of all that join needs,

@@ -30,6 +30,8 @@ class Scene:
     names: Sequence[str] = (HEAD, WORKER)
     gone: Sequence[str] = ()
     events: list[Event] = field(default_factory=list)
+    #: While the worker's report is in the cluster.
+    reported: tuple[float, float] = (0.0, 0.0)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -46,6 +48,11 @@ class Scene:
             KubeNode(name, ready=name in self.ready_at and self.age() >= self.ready_at[name])
             for name in self.names
         ]
+
+    def kube_reports(self) -> dict[str, NodeReport]:
+        begin, end = self.reported
+        told = report(WORKER, "running", "join")
+        return {WORKER: told} if begin <= self.age() < end else {}
 
     def vapp(self) -> VApp:
         vms = tuple(
@@ -72,7 +79,7 @@ class Scene:
     def wait(self, timeout: float = 3600.0) -> Verdict:
         watch = ReadyWatch(
             names=self.names,
-            witnesses=Witnesses(self.kube_nodes, dict, self.vapp, self.guest_report),
+            witnesses=Witnesses(self.kube_nodes, self.kube_reports, self.vapp, self.guest_report),
             limits=Limits.within(self.now, timeout),
             progress=self.events.append,
             monotonic=lambda: self.now,
@@ -202,3 +209,15 @@ def test_the_overall_deadline_can_be_resumed() -> None:
     with pytest.raises(TimedOut, match="mstr-aaaa") as caught:
         Scene(reports=steady).wait(timeout=900)
     assert caught.value.exit_code == 5
+
+
+def test_a_report_that_vanishes_is_told_once() -> None:
+    scene = Scene(api_up_at=10, ready_at={HEAD: 20, WORKER: 120}, reported=(30.0, 60.0))
+    scene.wait()
+    warned = [event.text for event in scene.events if event.kind is EventKind.WARNING]
+    assert warned == [
+        "node-bbbb: the report of its bootstrap has vanished from the cluster (it said: join)."
+    ]
+    quiet = Scene(api_up_at=10, ready_at={HEAD: 20, WORKER: 120}, reported=(30.0, 999.0))
+    quiet.wait()
+    assert [event for event in quiet.events if event.kind is EventKind.WARNING] == []

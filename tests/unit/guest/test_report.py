@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cse_client.guest.report import parse_configmap, parse_guestinfo
 from cse_client.model import NodeReport
+from cse_client.reports import parse_lease
 
 LOG = base64.b64encode(b"one\ntwo \x1b[31mred\n").decode()
 
@@ -90,6 +91,13 @@ def test_configmaps_of_any_kind_are_survived(metadata: object, data: object) -> 
         assert report is None or _is_clean(report)
     named = parse_configmap({"metadata": {"name": "cse-bootstrap-a"}, "data": data})
     assert named is None or (named.node == "a" and _is_clean(named))
+
+
+@given(st.dictionaries(_KEYS, _VALUES))
+def test_leases_of_any_kind_are_survived(values: dict[str, object]) -> None:
+    annotations = {f"cse-client/{key}": value for key, value in values.items()}
+    report = parse_lease({"metadata": {"name": "n", "annotations": annotations}})
+    assert report is None or (report.node == "n" and _is_clean(report))
 
 
 @given(st.binary(max_size=20000))

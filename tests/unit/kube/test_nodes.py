@@ -99,29 +99,55 @@ def test_version(api: StubAPI) -> None:
         assert cluster.version() == "v1.33.1"
 
 
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+OLD_REPORTS = "/api/v1/namespaces/cse-system/configmaps"
+
+
+def lease(node: str, **said: str) -> dict[str, object]:
+    annotations = {f"cse-client/{key}": value for key, value in said.items()}
+    return {"metadata": {"name": node, "annotations": {"other": "x", **annotations}}}
+
+
+def old_report(node: str, **said: str) -> dict[str, object]:
+    return {"metadata": {"name": f"cse-bootstrap-{node}"}, "data": said}
+
+
 def test_bootstrap_reports_skip_what_is_none(api: StubAPI) -> None:
     error = base64.b64encode(b"no route to registry").decode()
-    api.answers["/api/v1/namespaces/cse-system/configmaps"] = (
+    api.answers[OLD_REPORTS] = 404, status(404, "NotFound")
+    api.answers[LEASES] = (
         200,
         {
-            "kind": "ConfigMapList",
-            "apiVersion": "v1",
-            "metadata": {},
+            "kind": "LeaseList",
             "items": [
-                {
-                    "metadata": {"name": "cse-bootstrap-node-1"},
-                    "data": {"status": "failed", "phase": "images", "rc": "1", "error": error},
-                },
-                {"metadata": {"name": "cse-bootstrap-node-2"}, "data": {"status": "?"}},
-                {"metadata": {"name": "cse-bootstrap-node-3"}},
+                lease("node-1", status="failed", phase="images", rc="1", error=error),
+                lease("node-2", status="?"),
+                lease("node-3"),
+                {"metadata": {"name": "node-4"}},
             ],
         },
     )
     with ClusterAPI(api.kubeconfig(), environ={}) as cluster:
+        # a namespace that is not there has an empty list, never 404
+        with pytest.raises(ClusterUnreachable):
+            cluster.bootstrap_reports()
+        api.answers[OLD_REPORTS] = 200, {"kind": "ConfigMapList", "items": []}
         reports = cluster.bootstrap_reports()
     assert list(reports) == ["node-1"]
     assert reports["node-1"].log == ("no route to registry",)
-    assert "labelSelector=app.kubernetes.io" in api.seen[0][1]
+
+
+def test_a_nodes_own_lease_counts_more_than_what_any_node_may_write(api: StubAPI) -> None:
+    api.answers[LEASES] = 200, {"items": [lease("node-1", status="running", phase="join")]}
+    api.answers[OLD_REPORTS] = (
+        200,
+        {"items": [old_report("node-1", status="ready"), old_report("node-2", status="ready")]},
+    )
+    with ClusterAPI(api.kubeconfig(), environ={}) as cluster:
+        found = {name: report.status for name, report in cluster.bootstrap_reports().items()}
+    assert found == {"node-1": "running", "node-2": "ready"}
+    # whatever labels they carry, so that none can be hidden
+    assert [path for _method, path in api.seen if "Selector" in path] == []
 
 
 def test_the_ca_is_kept_in_a_secret_and_read_back(api: StubAPI, cluster_pki: ClusterPKI) -> None:
