@@ -26,15 +26,30 @@ def copy_template(
     for home, item in list(cloud.items()):
         if item.name == source and item.template is not None:
             image = {**item.template.image, "name": name}
+            # Every mutable part is the copy's own.
             template = replace(
-                item.template, id=fresh_id(), name=name, vm_id=fresh_id(), image=image
+                item.template,
+                id=fresh_id(),
+                name=name,
+                vm_id=fresh_id(),
+                image=image,
+                tasks=[],
+                metadata=dict(item.template.metadata),
+            )
+            fresh = replace(
+                item,
+                id=fresh_id(),
+                name=name,
+                template=template,
+                tasks=[],
+                metadata=dict(item.metadata),
             )
             target = home
             if catalog:
                 org_id = fresh_id() if foreign else ""
                 target = Catalog(catalog, created=item.created, org_id=org_id)
                 cloud.catalogs[target.id] = target
-            target.items.append(replace(item, id=fresh_id(), name=name, template=template))
+            target.items.append(fresh)
             return
     raise ValueError(f"no template {source}")
 

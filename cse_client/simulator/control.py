@@ -6,6 +6,7 @@ known is refused with 400, so that a misspelt switch cannot pass for a test.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -38,7 +39,8 @@ class Control:
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
       (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8)
-    - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `status`, `remove`, `image`;
+    - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `customize_on_instantiate`,
+      `status`, `remove`, `image` (fields of `guest.Image`);
       `like` names a template of which NAME becomes a copy first, in a new `catalog` if one is
       named (`foreign`: shared by another organization)
     - `POST users/NAME` `{"rights": {"NAME OF RIGHT": true|false}}`
@@ -196,12 +198,15 @@ class Control:
             for catalog, item in list(self.cloud.items()):
                 if item.name != name or item.template is None:
                     continue
-                if rest.pop("remove", False):
-                    catalog.items.remove(item)
-                image = rest.pop("image", {})
-                item.template.image = {**item.template.image, **image}
+                image = {**item.template.image, **rest.pop("image", {})}
+                _check_image(image)
+                remove = rest.pop("remove", False)
                 switches = ("eula", "has_nic", "customization_enabled", "status")
-                _assign(item.template, rest, *switches, *("cpus", "memory_mb", "disk_mb"))
+                sizes = ("cpus", "memory_mb", "disk_mb")
+                _assign(item.template, rest, *switches, "customize_on_instantiate", *sizes)
+                item.template.image = image
+                if remove:
+                    catalog.items.remove(item)
                 return
         raise _Unknown(f"no template {name}")
 
@@ -219,6 +224,8 @@ class Control:
         rest = dict(values)
         if "faults" in rest:
             faults = rest.pop("faults")
+            for key in faults:
+                _check_fault(key)
             self.cloud.guest_faults.append([rest.pop("vm", ".*"), faults, rest.pop("times", None)])
         _assign(self.cloud.guest_options, rest, "speed", "customization_timeout", "boot_delay")
         return None
@@ -243,14 +250,27 @@ class Control:
         """Set faults of one guest; `crash` is what a failing host does to it."""
         _vapp, vm = self._find_vm(name)
         for key, value in (faults or {}).items():
-            if not hasattr(vm.guest.faults, key):
-                raise ValueError(f"guests have no fault {key!r}")
+            _check_fault(key)
             setattr(vm.guest.faults, key, value)
         if crash:
             vm.guest.power_off()
             with self.cloud.lock:
                 vm.status = Status.OFF
                 vm.tools_running = False
+
+
+def _check_image(values: Values) -> None:
+    """Raise ValueError for an image that the guests could only fail to boot from."""
+    from cse_client.simulator.guest import Image
+
+    Image.read(values)
+
+
+def _check_fault(key: str) -> None:
+    from cse_client.simulator.guest import Faults
+
+    if key not in {one.name for one in dataclasses.fields(Faults)}:
+        raise ValueError(f"guests have no fault {key!r}")
 
 
 def _set_egress(network: OrgNetwork, wanted: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 __all__ = ["Customization", "GuestHooks", "GuestSettings", "Hardware", "Image", "Nic"]
 
@@ -43,6 +44,28 @@ class Image:
     images_preloaded: bool = False
     missing_commands: tuple[str, ...] = ()
     swap: bool = False
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Image:
+        """Make an image of what JSON can say, lists for tuples; ValueError names what is wrong."""
+        known = {one.name: one for one in fields(cls)}
+        read: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise ValueError(f"images have no {key!r}; known: {', '.join(known)}")
+            default = known[key].default
+            if isinstance(default, tuple):
+                if isinstance(value, str) or not all(isinstance(one, str) for one in value):
+                    raise ValueError(f"the image's {key} is not a list of names: {value!r}")
+                read[key] = tuple(value)
+                continue
+            wanted = bool if isinstance(default, bool) else str
+            # only what may be missing is None by its type
+            missing = value is None and "None" in str(known[key].type)
+            if not (isinstance(value, wanted) or missing):
+                raise ValueError(f"the image's {key} is not a {wanted.__name__}: {value!r}")
+            read[key] = value
+        return cls(**read)
 
     @property
     def minor(self) -> int:

@@ -113,7 +113,7 @@ def _new_machine(cloud: Cloud, vm: Vm) -> Any:
     folder.mkdir(parents=True, mode=0o700)
     machine = guest.Guest(
         directory=folder,
-        image=guest.Image(**image),
+        image=guest.Image.read(image),
         hooks=_Hooks(vm),
         clock=cloud.clock,
         settings=guest.GuestSettings(

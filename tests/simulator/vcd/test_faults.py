@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from tests.simulator.client import Tenant
+from tests.simulator.client import Tenant, metadata_body
+
+TEMPLATE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
 
 
 def names(tenant):
@@ -94,11 +96,28 @@ def test_rules_and_switches_that_mean_nothing_are_refused(tenant):
         ("networks/net1", {"dnss": []}),
         ("clock", {}),
         ("org", {"lease": 1}),
+        (f"templates/{TEMPLATE}", {"image": {"toolz": True}}),
+        (f"templates/{TEMPLATE}", {"image": {"missing_commands": "iptables"}}),
+        (f"templates/{TEMPLATE}", {"image": {"missing_commands": [1]}}),
+        (f"templates/{TEMPLATE}", {"image": {"tools": "no"}}),
+        (f"templates/{TEMPLATE}", {"image": {"kubernetes": None}}),
+        ("guests", {"faults": {"never_boots": True}}),
     ]:
         answer = tenant.send("POST", f"/simulator/{path}", _json(values))
         assert answer.status == 400, (path, values)
     for path in ("vdcs/vdc9", "networks/net9", "templates/x", "guests/x", "x"):
         assert tenant.send("POST", f"/simulator/{path}", "{}").status == 404, path
+
+
+def test_a_copy_of_a_template_has_metadata_of_its_own(tenant):
+    tenant.control("POST", "templates/copy", {"like": TEMPLATE})
+    entities = [
+        tenant.query(f"type=vAppTemplate&filter=name=={name}")[0].get("href")
+        for name in (TEMPLATE, "copy")
+    ]
+    tenant.done(tenant.post(f"{entities[1]}/metadata", metadata_body(only_copy="1"), "metadata"))
+    found = [len(tenant.get(f"{one}/metadata").findall("{*}MetadataEntry")) for one in entities]
+    assert found[1] == found[0] + 1
 
 
 def _json(values):
@@ -119,7 +138,7 @@ def test_the_journal_counts_and_is_cleared(tenant):
 
 
 def test_a_template_can_vanish_and_lose_its_nic(tenant):
-    item = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
+    item = TEMPLATE
     tenant.control("POST", f"templates/{item}", {"has_nic": False, "customization_enabled": False})
     template = tenant.query(f"type=catalogItem&filter=name=={item}")[0].get("entity")
     root = tenant.get(template)

@@ -15,7 +15,7 @@ import pytest
 
 from cse_client.simulator import Simulator
 from tests.programs import ROOT
-from tests.simulator.client import NAMESPACES, Tenant, V
+from tests.simulator.client import NAMESPACES, Tenant, V, recompose_body, sourced_item
 
 SCRIPT = """#!/bin/bash
 echo "$1" &gt;&gt;/root/runs
@@ -54,6 +54,23 @@ def vm(tenant, request):
     name = f"vm-{abs(hash(request.node.name)) % 10**6}"
     tenant.done(tenant.add_vms(vapp, name, power_on=True, script=SCRIPT))
     yield tenant.one("vm", name)
+    tenant.done(tenant.send("DELETE", f"{vapp}?force=true"))
+
+
+def test_an_image_may_lack_commands(tenant):
+    source = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
+    image = {"missing_commands": ["docker"]}
+    tenant.control("POST", "templates/poor", {"like": source, "image": image})
+    vapp = tenant.vapp("poor")
+    script = "command -v docker &gt;/root/runs; command -v bash &gt;&gt;/root/runs"
+    items = sourced_item(tenant.template_vm("poor"), "poor-vm", script=script)
+    body = recompose_body(items, power_on=True)
+    tenant.done(tenant.post(f"{vapp}/action/recomposeVApp", body, "recomposeVAppParams"))
+    vm = tenant.one("vm", "poor-vm")
+    until(lambda: gc_status(tenant, vm) == "GC_COMPLETE", "its script does not run")
+    found = guest(tenant, vm).read_file("/root/runs")
+    assert b"/bash" in found
+    assert b"docker" not in found
     tenant.done(tenant.send("DELETE", f"{vapp}?force=true"))
 
 

@@ -91,7 +91,8 @@ def _holdings(view: View, root: etree._Element) -> None:
         ("Networks", "Network", view.cloud.networks, "network", "network"),
     ):
         holder = add(root, tag)
-        for one in entities.values():
+        own = [one for one in entities.values() if not getattr(one, "org_id", "")]
+        for one in own:
             attributes: dict[str, str | None] = {
                 "name": one.name,
                 "id": f"urn:vcloud:{place}:{one.id}",
