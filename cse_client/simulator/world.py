@@ -5,6 +5,7 @@ Networks lie in the loopback range, so that a guest's address can be reached on 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cse_client.simulator.clock import Clock
@@ -63,8 +64,13 @@ def make_cloud(
     ):
         cloud.users[name] = User.of_role(name, role)
     cloud.providers["administrator"] = User.of_role("administrator", "System Administrator")
+    policies = [
+        SizingPolicy("System Default", automatic=True),
+        SizingPolicy("2core-4gb", cpus=2, memory_mb=4096),
+        SizingPolicy("4core-8gb", cpus=4, memory_mb=8192),
+    ]
     for name in ("vdc1", "vdc2"):
-        vdc = _vdc(name)
+        vdc = _vdc(name, policies)
         cloud.vdcs[vdc.id] = vdc
     _networks(cloud, addresses)
     _catalog(cloud)
@@ -72,17 +78,13 @@ def make_cloud(
     return cloud
 
 
-def _vdc(name: str) -> Vdc:
+def _vdc(name: str, policies: Sequence[SizingPolicy]) -> Vdc:
     vdc = Vdc(name, description=f"Virtual data centre {name}")
     vdc.storage = [
         StorageProfile("gold", vdc_id=vdc.id, is_default=True),
         StorageProfile("silver", vdc_id=vdc.id, limit_mb=10 * 1024 * 1024),
     ]
-    vdc.policies = [
-        SizingPolicy("System Default"),
-        SizingPolicy("2core-4gb", cpus=2, memory_mb=4096),
-        SizingPolicy("4core-8gb", cpus=4, memory_mb=8192),
-    ]
+    vdc.policies = list(policies)
     return vdc
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from email.utils import format_datetime
 
 from cse_client.simulator.http import Request, Response
-from cse_client.simulator.vcd import login
+from cse_client.simulator.vcd import login, oauth
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.errors import VcdError, not_found, not_implemented
@@ -32,8 +32,10 @@ for _module in (
     "metadata",
     "tasks",
     "gateways",
+    "policies",
     "defined_entities",
     "defined_types",
+    "sessions",
     "administration",
     # last: what is left of the addresses below vApps, VMs and templates
     "parts",
@@ -44,8 +46,19 @@ _NOT_IMPLEMENTED = 501
 _VERSION = re.compile(r"version=([0-9][0-9A-Za-z.-]*)")
 
 
+def _request_id(request: Request) -> str:
+    """Return a fresh id of a request, behind the client's own.
+
+    API reference: up to 128 of letters, digits and hyphens of X-VMWARE-VCLOUD-CLIENT-REQUEST-ID, a
+    hyphen, a random UUID; anything else is not repeated.
+    """
+    fresh = str(uuid.uuid4())
+    given = request.headers.get("x-vmware-vcloud-client-request-id", "")
+    return f"{given[:128]}-{fresh}" if re.fullmatch("[A-Za-z0-9-]+", given) else fresh
+
+
 class VcdApplication:
-    """Answers every request below /api, /cloudapi and /network.
+    """Answers every request below /api, /cloudapi, /oauth and /network.
 
     `extension`, when set, is asked first for paths below /api/cse; it returns None for requests
     that it leaves to VCD.
@@ -68,7 +81,7 @@ class VcdApplication:
             traceback.print_exc(file=sys.stderr)
             text = f"The simulator failed: {type(error).__name__}: {error}"
             response = self.refusal(request, VcdError(500, "INTERNAL_SERVER_ERROR", text))
-        response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-ID", str(uuid.uuid4()))
+        response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-ID", _request_id(request))
         response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-EXECUTION-TIME", "1")
         # RFC 9110, 6.6.1: a server that has a clock says the time with every answer
         response.headers.setdefault("Date", format_datetime(self.cloud.clock.now(), usegmt=True))
@@ -79,7 +92,7 @@ class VcdApplication:
         if error.status == 401:  # noqa: PLR2004
             # Recorded: an empty body [vcloud-rest, wrong_login].
             return Response(401, b"", "", {"WWW-Authenticate": 'BASIC realm="vCloud"'})
-        if request.path.startswith("/cloudapi"):
+        if request.path.startswith(("/cloudapi", "/oauth")):
             body = {"minorErrorCode": error.minor, "message": error.message, "stackTrace": None}
             return Response(error.status, json.dumps(body).encode(), "application/json")
         content_type = "application/vnd.vmware.vcloud.error+xml"
@@ -88,6 +101,8 @@ class VcdApplication:
     def _answer(self, request: Request) -> Response:
         if request.path.rstrip("/") == "/api/versions":
             return login.versions(self.cloud, request)
+        if request.path.startswith("/oauth/"):
+            return self.cloud.transact(lambda: oauth.answer(self.cloud, request))
         version_text = self._version(request)
         version = key(version_text)
         early = login.answer(self.cloud, request, version)

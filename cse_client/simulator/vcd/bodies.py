@@ -29,7 +29,9 @@ def read(request: Request, kinds: Sequence[str]) -> etree._Element:
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     accepted = {shapes.MEDIA_TYPES[kind].lower() for kind in kinds}
-    if content_type not in accepted:
+    # Clients share vApps without naming the body's type, and are served.
+    untyped = not content_type and tuple(kinds) == ("ControlAccessParams",)
+    if content_type not in accepted and not untyped:
         raise VcdError(
             415, "UNSUPPORTED_MEDIA_TYPE", f"The media type {content_type!r} is not supported here."
         )

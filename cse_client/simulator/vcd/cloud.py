@@ -18,7 +18,7 @@ from cse_client.simulator.vcd.defined import DefinedEntities
 from cse_client.simulator.vcd.entities import Catalog, CatalogItem, Org, Template, Vdc
 from cse_client.simulator.vcd.errors import VcdError, bad_request, no_access
 from cse_client.simulator.vcd.networks import EdgeGateway, OrgNetwork
-from cse_client.simulator.vcd.people import Sessions, User
+from cse_client.simulator.vcd.people import ApiToken, Sessions, User
 from cse_client.simulator.vcd.tasks import Task, TaskBoard
 from cse_client.simulator.vcd.vapps import VApp, Vm
 from cse_client.simulator.vcd.versions import RELEASES, Release
@@ -72,6 +72,7 @@ class Cloud:
         self.tasks = TaskBoard(self.clock, self.pace)
         self.users: dict[str, User] = {}
         self.providers: dict[str, User] = {}
+        self.api_tokens: dict[str, ApiToken] = {}
         self.vdcs: dict[str, Vdc] = {}
         self.networks: dict[str, OrgNetwork] = {}
         self.edges: dict[str, EdgeGateway] = {}
@@ -168,6 +169,7 @@ class Cloud:
     def put_vm(self, vapp: VApp, vm: Vm) -> None:
         """Add a VM to a vApp."""
         vapp.vms.append(vm)
+        vapp.started_empty = False
         self.vms[vm.id] = (vapp, vm)
 
     def take_vm(self, vapp: VApp, vm: Vm) -> None:

@@ -68,10 +68,11 @@ class StorageProfile(Entity):
 
 @dataclass
 class SizingPolicy(Entity):
-    """A VM sizing policy."""
+    """A VM sizing policy; an `automatic` one is VCD's own."""
 
     cpus: int = 0
     memory_mb: int = 0
+    automatic: bool = False
     kind: str = "vdcComputePolicy"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from uuid import uuid4
+from typing import Any
 
 from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.cloud import Cloud
@@ -13,10 +13,10 @@ from cse_client.simulator.vcd.documents import organization
 from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.errors import VcdError
 from cse_client.simulator.vcd.markup import serialise
-from cse_client.simulator.vcd.people import Session, User
+from cse_client.simulator.vcd.people import Session, User, role_id
 from cse_client.simulator.vcd.versions import key
 
-__all__ = ["answer", "authenticate", "versions"]
+__all__ = ["answer", "authenticate", "session_document", "versions"]
 
 _JWT_LOGIN_SINCE = (36, 0)
 _OLD_LOGIN_GONE = (38, 0)
@@ -74,21 +74,10 @@ def _open_jwt(cloud: Cloud, request: Request, *, provider: bool = False) -> Resp
     user = _credentials(cloud, request)
     if user.is_provider != provider:
         raise _unauthorized()
-    org = cloud.org_of(user)
     session = cloud.sessions.open(user, jwt=True)
-    body = {
-        "id": f"urn:vcloud:session:{uuid4()}",
-        "user": {"name": user.name, "id": f"urn:vcloud:user:{user.id}"},
-        "org": {"name": org.name, "id": f"urn:vcloud:org:{org.id}"},
-        "operatingOrg": {"name": org.name, "id": f"urn:vcloud:org:{org.id}"},
-        "location": f"{org.id}@{org.id}",
-        "roles": [user.role],
-        "roleRefs": [{"name": user.role, "id": f"urn:vcloud:role:{org.id}"}],
-        "sessionIdleTimeoutMinutes": int(cloud.sessions.idle_timeout // 60),
-    }
     return Response(
         200,
-        json.dumps(body).encode(),
+        json.dumps(session_document(cloud, session)).encode(),
         "application/json",
         # Real servers write these names in upper case.
         {
@@ -96,6 +85,23 @@ def _open_jwt(cloud: Cloud, request: Request, *, provider: bool = False) -> Resp
             "X-VMWARE-VCLOUD-TOKEN-TYPE": "Bearer",
         },
     )
+
+
+def session_document(cloud: Cloud, session: Session) -> dict[str, Any]:
+    """Return a session as the newer API shows it."""
+    user = session.user
+    org = cloud.org_of(user)
+    reference = {"name": org.name, "id": f"urn:vcloud:org:{org.id}"}
+    return {
+        "id": f"urn:vcloud:session:{session.id}",
+        "user": {"name": user.name, "id": f"urn:vcloud:user:{user.id}"},
+        "org": reference,
+        "operatingOrg": reference,
+        "location": f"{org.id}@{org.id}",
+        "roles": [user.role],
+        "roleRefs": [{"name": user.role, "id": f"urn:vcloud:role:{role_id(user.role)}"}],
+        "sessionIdleTimeoutMinutes": int(cloud.sessions.idle_timeout // 60),
+    }
 
 
 def _open_classic(cloud: Cloud, request: Request, version: tuple[int, int]) -> Response:

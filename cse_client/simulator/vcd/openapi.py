@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cse_client.simulator.http import Response
-from cse_client.simulator.vcd.errors import VcdError, bad_request
+from cse_client.simulator.vcd.errors import VcdError, bad_request, not_implemented
 from cse_client.simulator.vcd.query import Query, Row
 from cse_client.simulator.vcd.routes import Call
 
@@ -61,6 +61,8 @@ def page(
     query = Query(call.parameters)
     known = set(firsts)
     for name in query.names:
+        if name == "_context":
+            raise not_implemented("the filter _context")
         if name.partition(".")[0] not in known:
             raise bad_request(f"Invalid filter property: {name}.")
     pairs = [(_row(document(one)), one) for one in things]

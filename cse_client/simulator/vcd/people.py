@@ -16,7 +16,7 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.vcd.errors import forbidden
 
-__all__ = ["ROLES", "Right", "Session", "Sessions", "User", "role_id"]
+__all__ = ["ROLES", "ApiToken", "Right", "Session", "Sessions", "User", "role_id"]
 
 
 class Right:
@@ -104,6 +104,19 @@ class Session:
     token: str = field(repr=False)
     began: float
     used: float
+    id: str = field(default_factory=lambda: str(uuid4()))
+    #: Whether an API token was exchanged for it: it may not make another.
+    of_token: bool = False
+
+
+@dataclass
+class ApiToken:
+    """An API token; its refresh token is given out once."""
+
+    name: str
+    user: User
+    refresh_token: str = field(default="", repr=False)
+    id: str = field(default_factory=lambda: str(uuid4()))
 
 
 class Sessions:

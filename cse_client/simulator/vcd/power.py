@@ -72,6 +72,7 @@ def switch_on(cloud: Cloud, vapp: VApp, vms: Sequence[Vm], *, force: bool = Fals
         vm.status = Status.ON
         vm.deployed = True
     vapp.state = None
+    vapp.started_empty = not vapp.vms
     if vapp.deployed_since is None:
         vapp.deployed_since = cloud.clock.now()
 
@@ -110,7 +111,8 @@ def power(
     if action in ("powerOn", "deploy"):
         return _begin_on(cloud, user, target, force=force_customization)
     running = [vm for vm in target.vms if vm.on]
-    if not running:
+    empty = not target.vms and target.vapp.started_empty and action in ("powerOff", "shutdown")
+    if not running and not empty:
         raise bad_request(
             f"The requested operation could not be executed since {target.quoted}"
             f" {_NOT_RUNNING[target.vm is None]}"
@@ -134,10 +136,10 @@ _NOT_RUNNING = {
 
 def _begin_on(cloud: Cloud, user: User, target: Target, *, force: bool) -> Task:
     off = [vm for vm in target.vms if not vm.on]
-    if not off:
+    if not off and (target.vms or target.vapp.started_empty):
         raise bad_request(
             f"The requested operation could not be executed on {target.quoted}. It is already"
-            " running or has no VMs."
+            " running."
         )
     return cloud.tasks.start(
         "vappDeploy",
@@ -155,6 +157,7 @@ def _begin_off(cloud: Cloud, user: User, target: Target, running: Sequence[Vm], 
     def effect(_task: Task) -> None:
         for vm in running:
             _switch_off(vm, Status.OFF, deployed=vm.deployed)
+        target.vapp.started_empty = False
 
     name = "vappPowerOff" if how == "powerOff" else "vappShutdown"
     texts = (f"Stopping {target.label}", f"Stopped {target.label}")
@@ -218,7 +221,7 @@ def undeploy(cloud: Cloud, user: User, target: Target, action: str) -> Task:
     user.require(Right.POWER)
     target.refuse_if_busy(cloud)
     deployed = [vm for vm in target.vms if vm.deployed]
-    if not deployed:
+    if not deployed and not (target.vm is None and target.vapp.started_empty):
         raise bad_request(
             f"The requested operation could not be executed on {target.quoted}. It is not deployed."
         )
@@ -231,6 +234,7 @@ def undeploy(cloud: Cloud, user: User, target: Target, action: str) -> Task:
             raise _no_tools(toolless[0])
         for vm in deployed:
             _switch_off(vm, status if vm in running else vm.status, deployed=False)
+        target.vapp.started_empty = False
         _after_undeploy(cloud, target.vapp)
 
     name = "vappUndeploySuspend" if action == "suspend" else "vappUndeployPowerOff"

@@ -130,7 +130,7 @@ class _Filter:
     @staticmethod
     def names(text: str) -> set[str]:
         """Return the attribute names that a filter uses."""
-        return set(re.findall(r"(?:^|[(;,])([A-Za-z][\w.]*)(?===|!=|=[gl][te]=)", text))
+        return set(re.findall(r"(?:^|[(;,])([A-Za-z_][\w.]*)(?===|!=|=[gl][te]=)", text))
 
     def _broken(self) -> Exception:
         return bad_request(f"Bad request: the filter {self._text!r} is malformed.")

@@ -162,6 +162,8 @@ class VApp(Entity):
     #: By the network's name.
     network_descriptions: dict[str, str] = field(default_factory=dict)
     state: int | None = Status.UNRESOLVED
+    #: Whether it was powered on while it had no VM: then it is running, too.
+    started_empty: bool = False
     deployment_lease: int = 0
     storage_lease: int = 0
     deployed_since: datetime | None = None
@@ -180,15 +182,15 @@ class VApp(Entity):
             return self.state
         seen = {vm.status for vm in self.vms}
         if not seen:
-            return Status.RESOLVED
+            return Status.ON if self.started_empty else Status.RESOLVED
         if len(seen) == 1:
             return seen.pop()
         return Status.MIXED
 
     @property
     def deployed(self) -> bool:
-        """Whether any VM is deployed."""
-        return any(vm.deployed for vm in self.vms)
+        """Whether any VM is deployed, or the vApp was powered on without any."""
+        return any(vm.deployed for vm in self.vms) or (not self.vms and self.started_empty)
 
     def vm_named(self, name: str) -> Vm | None:
         """Find a VM by name."""

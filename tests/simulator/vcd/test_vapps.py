@@ -347,3 +347,27 @@ def test_metadata_of_the_wrong_kind_or_place(tenant):
         "</MetadataEntry></Metadata>"
     )
     assert tenant.post(f"{vapp}/metadata", body, "metadata").status == 400
+
+
+def test_a_vapp_without_vms_is_powered_on_and_off(tenant):
+    vapp = tenant.vapp("demo")
+    tenant.done(tenant.post(f"{vapp}/power/action/powerOn"))
+    root = tenant.get(vapp)
+    assert (root.get("status"), root.get("deployed")) == ("4", "true")
+    assert "undeploy" in {one.get("rel") for one in root.iter(f"{V}Link")}
+    assert tenant.post(f"{vapp}/power/action/powerOn").status == 400
+    body = f"<UndeployVAppParams {NAMESPACES}/>"
+    tenant.done(tenant.post(f"{vapp}/action/undeploy", body, "undeployVAppParams"))
+    assert (tenant.get(vapp).get("status"), tenant.get(vapp).get("deployed")) == ("1", "false")
+    tenant.done(tenant.send("DELETE", vapp))
+
+
+def test_sharing_needs_no_content_type(tenant):
+    body = (
+        f"<ControlAccessParams {NAMESPACES}><IsSharedToEveryone>true</IsSharedToEveryone>"
+        "<EveryoneAccessLevel>ReadOnly</EveryoneAccessLevel></ControlAccessParams>"
+    )
+    vapp = tenant.vapp("demo")
+    assert tenant.send("POST", f"{vapp}/action/controlAccess", body).status == 200
+    wrong = tenant.send("POST", f"{vapp}/action/controlAccess", body, "text/plain")
+    assert wrong.status == 415

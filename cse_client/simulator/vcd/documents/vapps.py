@@ -56,7 +56,7 @@ def _vapp_links(view: View, root: etree._Element, one: VApp) -> None:
                 view,
                 root,
                 href,
-                off=any(not member.on for member in one.vms),
+                off=any(not member.on for member in one.vms) or status == Status.RESOLVED,
                 on=any(member.on for member in one.vms),
                 deployed=one.deployed,
             )

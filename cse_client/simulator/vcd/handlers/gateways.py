@@ -6,38 +6,36 @@ the XML configuration below /network/edges.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from cse_client.simulator.http import Response
-from cse_client.simulator.vcd.entities import SizingPolicy
 from cse_client.simulator.vcd.errors import no_access
 from cse_client.simulator.vcd.markup import serialise
 from cse_client.simulator.vcd.networks import EdgeGateway, NatRule, OrgNetwork
+from cse_client.simulator.vcd.openapi import answer, page
 from cse_client.simulator.vcd.people import Right
 from cse_client.simulator.vcd.routes import Call, route
 
-
-def _json(values: Any) -> Response:
-    return Response(200, json.dumps(values).encode(), "application/json")
-
-
-def _page(call: Call, values: list[dict[str, Any]]) -> Response:
-    size = min(int(call.parameters.get("pageSize", "25")), 128)
-    page = int(call.parameters.get("page", "1"))
-    shown = values[(page - 1) * size : page * size]
-    return _json(
-        {
-            "resultTotal": len(values),
-            "pageCount": max(1, -(-len(values) // size)),
-            "page": page,
-            "pageSize": size,
-            "associations": None,
-            "values": shown,
-        }
-    )
-
-
+#: What a filter of each list may name first (VMware Cloud Director OpenAPI).
+_FILTERS = {
+    "network": (
+        *("id", "name", "description", "status", "networkType", "ownerRef", "orgVdc"),
+        *("connection", "shared", "backingNetworkId", "backingNetworkType", "subnets"),
+    ),
+    "gateway": (
+        *("id", "name", "description", "status", "ownerRef", "orgVdc", "orgRef"),
+        *("gatewayBacking", "edgeGatewayUplinks", "usingIpSpace"),
+    ),
+    "rule": ("id", "name", "enabled", "type"),
+}
+#: What lies under a network of NSX-T and NSX-V gateways, of no gateway, and of a provider's.
+_BACKINGS = {
+    "NSXT": "NSXT_FLEXIBLE_SEGMENT",
+    "NSXV": "VIRTUAL_WIRE",
+    "isolated": "NSXT_FLEXIBLE_SEGMENT",
+    "bridged": "DV_PORTGROUP",
+    "natRouted": "NSXT_FLEXIBLE_SEGMENT",
+}
 _TYPES = {"bridged": "DIRECT", "natRouted": "NAT_ROUTED", "isolated": "ISOLATED"}
 
 
@@ -72,6 +70,13 @@ def _network(call: Call, one: OrgNetwork) -> dict[str, Any]:
         "ownerRef": owner,
         "orgVdc": owner,
         "orgVdcIsNsxTBacked": edge is None or edge.backing == "NSXT",
+        "backingNetworkId": one.id,
+        "backingNetworkType": _BACKINGS[edge.backing if edge is not None else one.fence],
+        "parentNetworkId": None,
+        "guestVlanTaggingAllowed": False,
+        "enableDualSubnetNetwork": False,
+        "totalIpCount": one.size,
+        "usedIpCount": one.size - one.free,
         "shared": len(one.shared_in) > 1,
         "routeAdvertised": False,
     }
@@ -80,13 +85,14 @@ def _network(call: Call, one: OrgNetwork) -> dict[str, Any]:
 @route("GET", "/cloudapi/1.0.0/orgVdcNetworks")
 def _networks(call: Call) -> Response:
     call.user.require(Right.NETWORK_VIEW)
-    return _page(call, [_network(call, one) for one in call.cloud.networks.values()])
+    networks = list(call.cloud.networks.values())
+    return page(call, networks, lambda one: _network(call, one), _FILTERS["network"])
 
 
 @route("GET", "/cloudapi/1.0.0/orgVdcNetworks/urn:vcloud:network:{network}")
 def _one_network(call: Call) -> Response:
     call.user.require(Right.NETWORK_VIEW)
-    return _json(_network(call, call.cloud.network(call.ids["network"])))
+    return answer(call, _network(call, call.cloud.network(call.ids["network"])))
 
 
 @route("GET", "/cloudapi/1.0.0/orgVdcNetworks/urn:vcloud:network:{network}/dhcp")
@@ -103,29 +109,70 @@ def _dhcp(call: Call) -> Response:
         }
         for first, last in pools
     ]
-    return _json({"enabled": bool(pools), "leaseTime": 86400, "dhcpPools": values, "mode": "EDGE"})
+    body = {"enabled": bool(pools), "leaseTime": 86400, "dhcpPools": values, "mode": "EDGE"}
+    return answer(call, body)
 
 
-def _gateway(one: EdgeGateway) -> dict[str, Any]:
+def _gateway(call: Call, one: EdgeGateway) -> dict[str, Any]:
+    cloud = call.cloud
+    networks = one.networks(cloud.networks.values())
+    vdc = one.vdc_in(cloud.networks.values(), cloud.vdcs)
+    owner = {"name": vdc.name, "id": f"urn:vcloud:vdc:{vdc.id}"}
+    address = one.external_address
+    subnet = {
+        "gateway": str(one.outside.network_address + 1),
+        "prefixLength": one.outside.prefixlen,
+        "dnsSuffix": None,
+        "dnsServer1": "",
+        "dnsServer2": "",
+        "ipRanges": {"values": [{"startAddress": address, "endAddress": address}]},
+        "enabled": True,
+        "totalIpCount": 1,
+        "usedIpCount": 1,
+        "primaryIp": address,
+        "autoAllocateIpRanges": False,
+    }
+    uplink = {
+        "uplinkId": f"urn:vcloud:network:{one.uplink_id}",
+        "uplinkName": one.uplink,
+        "subnets": {"values": [subnet]},
+        "connected": True,
+        "quickAddAllocatedIpCount": None,
+        "dedicated": False,
+        "usingIpSpace": False,
+        "backingType": "NSXT_TIER0" if one.backing == "NSXT" else "DV_PORTGROUP",
+    }
     return {
         "id": f"urn:vcloud:gateway:{one.id}",
         "name": one.name,
+        "description": "",
         "status": "REALIZED",
-        "gatewayBacking": {"gatewayType": f"{one.backing}_BACKED"},
-        "edgeGatewayUplinks": [{"uplinkName": "internet", "connected": True, "dedicated": False}],
+        "ownerRef": owner,
+        "orgVdc": owner,
+        "orgRef": {"name": cloud.org.name, "id": f"urn:vcloud:org:{cloud.org.id}"},
+        "edgeGatewayUplinks": [uplink],
+        "distributedRoutingEnabled": False,
+        "orgVdcNetworkCount": len(networks),
+        "gatewayBacking": {
+            "backingId": one.id,
+            "gatewayType": f"{one.backing}_BACKED",
+            "networkProvider": None,
+        },
+        "usingIpSpace": False,
     }
 
 
 @route("GET", "/cloudapi/1.0.0/edgeGateways")
 def _gateways(call: Call) -> Response:
     call.user.require(Right.GATEWAY_VIEW)
-    return _page(call, [_gateway(one) for one in call.cloud.edges.values()])
+    edges = list(call.cloud.edges.values())
+    return page(call, edges, lambda one: _gateway(call, one), _FILTERS["gateway"])
 
 
 @route("GET", "/cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:{edge}")
 def _one_gateway(call: Call) -> Response:
     call.user.require(Right.GATEWAY_VIEW)
-    return _json(_gateway(call.cloud.edge(call.ids["edge"])))
+    return answer(call, _gateway(call, call.cloud.edge(call.ids["edge"])))
 
 
 def _rule(one: NatRule) -> dict[str, Any]:
@@ -150,7 +197,7 @@ def _nat_rules(call: Call) -> Response:
     edge = call.cloud.edge(call.ids["edge"])
     if edge.backing != "NSXT":
         raise no_access("gateway", edge.id)
-    return _page(call, [_rule(one) for one in edge.nat])
+    return page(call, edge.nat, _rule, _FILTERS["rule"])
 
 
 @route("GET", "/network/edges/{edge}/nat/config")
@@ -183,37 +230,3 @@ def _nsxv_nat(call: Call) -> Response:
         ):
             etree.SubElement(entry, tag).text = value
     return Response(200, serialise(root), "application/xml")
-
-
-@route(
-    "GET",
-    "/cloudapi/1.0.0/vdcComputePolicies/urn:vcloud:vdcComputePolicy:{policy}",
-    "/cloudapi/2.0.0/vdcComputePolicies/urn:vcloud:vdcComputePolicy:{policy}",
-)
-def _policy(call: Call) -> Response:
-    return _json(_policy_document(_find_policy(call, call.ids["policy"])))
-
-
-def _find_policy(call: Call, identifier: str) -> SizingPolicy:
-    for vdc in call.cloud.vdcs.values():
-        for policy in vdc.policies:
-            if policy.id == identifier:
-                return policy
-    raise no_access("vdcComputePolicy", identifier)
-
-
-@route("GET", "/cloudapi/1.0.0/vdcComputePolicies", "/cloudapi/2.0.0/vdcComputePolicies")
-def _policies(call: Call) -> Response:
-    policies = [policy for vdc in call.cloud.vdcs.values() for policy in vdc.policies]
-    return _page(call, [_policy_document(policy) for policy in policies])
-
-
-def _policy_document(one: SizingPolicy) -> dict[str, Any]:
-    return {
-        "id": f"urn:vcloud:vdcComputePolicy:{one.id}",
-        "name": one.name,
-        "description": one.description,
-        "cpuCount": one.cpus or None,
-        "memory": one.memory_mb or None,
-        "isSizingOnly": True,
-    }

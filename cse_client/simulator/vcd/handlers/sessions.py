@@ -1,0 +1,59 @@
+"""The session and the API tokens of whoever asks, as the newer API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cse_client.simulator.http import Response
+from cse_client.simulator.vcd.errors import no_access
+from cse_client.simulator.vcd.login import session_document
+from cse_client.simulator.vcd.openapi import answer, page, since
+from cse_client.simulator.vcd.people import ApiToken
+from cse_client.simulator.vcd.routes import Call, route
+
+_TOKENS = "/cloudapi/1.0.0/tokens"
+
+
+@route("GET", "/cloudapi/1.0.0/sessions/current")
+def _current(call: Call) -> Response:
+    return answer(call, session_document(call.cloud, call.session))
+
+
+def _token_document(call: Call, one: ApiToken) -> dict[str, Any]:
+    org = call.cloud.org_of(one.user)
+    return {
+        "id": f"urn:vcloud:token:{one.id}",
+        "name": one.name,
+        "token": None,
+        "owner": {"name": one.user.name, "id": f"urn:vcloud:user:{one.user.id}"},
+        "org": {"name": org.name, "id": f"urn:vcloud:org:{org.id}"},
+        "softwareId": None,
+        "type": "REFRESH",
+    }
+
+
+def _token(call: Call) -> ApiToken:
+    since(call, 36, 1)
+    one = call.cloud.api_tokens.get(call.ids["token"])
+    if one is None or one.user is not call.user:
+        raise no_access("token", call.ids["token"])
+    return one
+
+
+@route("GET", _TOKENS)
+def _tokens(call: Call) -> Response:
+    since(call, 36, 1)
+    own = [one for one in call.cloud.api_tokens.values() if one.user is call.user]
+    firsts = ("id", "name", "owner", "org", "type", "softwareId")
+    return page(call, own, lambda one: _token_document(call, one), firsts)
+
+
+@route("GET", f"{_TOKENS}/urn:vcloud:token:{{token}}")
+def _one_token(call: Call) -> Response:
+    return answer(call, _token_document(call, _token(call)))
+
+
+@route("DELETE", f"{_TOKENS}/urn:vcloud:token:{{token}}")
+def _revoke(call: Call) -> Response:
+    del call.cloud.api_tokens[_token(call).id]
+    return Response(204)
