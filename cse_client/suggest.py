@@ -17,7 +17,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
-__all__ = ["Target", "again", "aim", "aim_at", "cse", "kubectl", "program", "quote", "vcd"]
+__all__ = [
+    "Target",
+    "again",
+    "aim",
+    "aim_at",
+    "cluster",
+    "cse",
+    "kubectl",
+    "program",
+    "quote",
+    "vcd",
+]
 
 Value = Union[str, int, bool, None, Sequence[str]]
 
@@ -58,7 +69,9 @@ _BY_ID = frozenset(
 #: vcd-cli's own commands take no VDC and no organization: they act in those in use.
 _IN_USE: Mapping[str, tuple[str, ...]] = {
     "catalog list": ("org",),
+    "login": (),
     "network list": ("org", "vdc"),
+    "org list": (),
     "org use": (),
     "task list": (),
     "task wait": (),
@@ -71,7 +84,7 @@ _IN_USE: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _no_context(_cluster: str) -> str:
+def _no_context() -> str:
     return ""
 
 
@@ -79,17 +92,19 @@ def _no_context(_cluster: str) -> str:
 class Target:
     """What was typed of where a command acts; empty where nothing was typed.
 
-    `root` holds vcd's own options of the run and `typed` the words after `vcd cse`. `context` tells
-    the name of a cluster's context in a kubeconfig that this client made, empty if unknown.
+    `cluster` is the cluster's name or id. `root` holds vcd's own options of the run and `typed` the
+    words after `vcd cse`. `context` tells the name that the cluster's context has in kubeconfigs of
+    this client, empty if unknown.
     """
 
+    cluster: str = ""
     vdc: str = ""
     org: str = ""
     engine: str = ""
     kubeconfig: str = ""
     root: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
-    context: Callable[[str], str] = _no_context
+    context: Callable[[], str] = _no_context
 
 
 # one command line a process; threads of a run suggest for the same one
@@ -129,6 +144,11 @@ def cse(command: str, *words: str, **options: Value) -> str:
     return _line(["vcd", "cse", *engine, *command.split()], arguments, given)
 
 
+def cluster() -> str:
+    """Return the cluster that was typed, or a word to replace."""
+    return _target.cluster or "NAME"
+
+
 def again(*, engine: str = "", yes: bool = False, **options: Value) -> str:
     """Return the command line of this run, with another engine, `--yes`, or more options."""
     words = list(_target.typed)
@@ -143,23 +163,25 @@ def again(*, engine: str = "", yes: bool = False, **options: Value) -> str:
     return shell_line(["vcd", *_target.root, "cse", *(words or ["..."])])
 
 
-def vcd(command: str, *words: str) -> str:
+def vcd(command: str, *words: str, **options: Value) -> str:
     """Return a command line of vcd-cli's own, after what brings it to the right VDC."""
     before = []
     for name in _IN_USE[command]:
         value = getattr(_target, name)
         if value and command != f"{name} use":
             before.append(_line(["vcd", name, "use"], [value], {}))
-    return " && ".join([*before, _line(["vcd", *command.split()], list(words), {})])
+    return " && ".join([*before, _line(["vcd", *command.split()], list(words), options)])
 
 
-def kubectl(command: str, *words: str, cluster: str = "", **options: Value) -> str:
-    """Return a kubectl command line; `cluster` names the one whose context it is for."""
-    given: dict[str, Value] = {}
-    if _target.kubeconfig and "kubeconfig" not in options:
-        given["kubeconfig"] = _target.kubeconfig
-    if cluster:
-        given["context"] = _target.context(cluster)
+def kubectl(command: str, *words: str, in_cluster: bool = False, **options: Value) -> str:
+    """Return a kubectl command line.
+
+    With `in_cluster` it names the context of this run's cluster, since the current one may be of
+    another cluster. It fails where that context was never saved.
+    """
+    given: dict[str, Value] = {"kubeconfig": _target.kubeconfig}
+    if in_cluster:
+        given["context"] = _target.context()
     given.update(options)
     return shell_line(["kubectl", *_options(given), *command.split(), *_arguments(words)])
 

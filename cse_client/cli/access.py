@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.naming import chosen, engine_of, id_option
 from cse_client.cli.options import (
     DURATION,
@@ -242,7 +243,8 @@ def _check_output(output: str) -> None:
     if output.lower() == read_session()[0].org.lower():
         raise WrongUsage(
             f"-o is the file to write here, but '{output}' is your organisation.",
-            hint=f"--org {output} for the organisation, -o ./{output} for a file of that name.",
+            hint=f"--org {suggest.quote(output)} for the organisation,"
+            f" -o {suggest.quote(f'./{output}')} for a file of that name.",
         )
 
 
@@ -283,17 +285,18 @@ def _report_saved(run: Run, name: str, saved: Saved) -> None:
             f"{saved.file} had mode {saved.was_mode:04o}; it is 0600 now, since it holds keys."
         )
     if not saved.current:
-        run.console.hint(f"To use it: kubectl config use-context {saved.context}")
+        run.console.hint("To use it: " + suggest.kubectl("config use-context", saved.context))
 
 
 def _limits(name: str, spec: KubeconfigSpec) -> str:
     """Return what whoever gives out a user's kubeconfig has to know."""
     from cse_client.engines.access import lifetime_of
 
-    groups = "".join(f", vcd cse cluster revoke {name} --group {group}" for group in spec.groups)
+    revoke = [suggest.cse("cluster revoke", name, user=spec.user)]
+    revoke += [suggest.cse("cluster revoke", name, group=group) for group in spec.groups]
     return (
         f"It is good for {_span(lifetime_of(spec).total_seconds())} and cannot be revoked before;"
-        f" its rights can: vcd cse cluster revoke {name} --user {spec.user}{groups}"
+        f" its rights can: {', '.join(revoke)}"
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.options import DURATION, org_option, vdc_option
 from cse_client.cli.session import Run, command, read_session
 
@@ -200,7 +201,7 @@ def remove_command(
         if not run.console.can_ask():
             raise WrongUsage(
                 f"Removing {addon} from {cluster} needs a yes, and there is no terminal to ask on.",
-                hint=f"vcd cse addon remove {cluster} {addon} --yes",
+                hint=suggest.again(yes=True),
             )
         if not run.console.confirm(f"Remove {addon} from the cluster {cluster}?"):
             raise CseError("Nothing was removed.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.naming import id_option, tkg_sentence
 from cse_client.cli.options import org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
@@ -67,7 +68,8 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
     if file is None:
         raise WrongUsage(
             "Missing argument 'FILE'.",
-            hint="`vcd cse cluster apply --sample --native` prints a file to start from.",
+            hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` prints a file to"
+            " start from.",
         )
     _apply(run, _read(file), words)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.naming import chosen, engine_of, id_option
 from cse_client.cli.options import (
     break_lock_option,
@@ -116,7 +117,7 @@ def delete_command(
 
     reference = chosen(name, cluster_id)
     if not yes:
-        _ask(run, reference, by_id=bool(cluster_id))
+        _ask(run, reference)
     run.when_interrupted = "The same command again carries on."
     engine = engine_of(run, reference)
     if force and not isinstance(engine, Entities):
@@ -149,22 +150,21 @@ def delete_command(
     if deletion.left:
         raise CseError(
             f"Cluster {deletion.cluster} is not gone: {', '.join(deletion.left)}.",
-            hint=f"See what is there: vcd cse cluster info {deletion.cluster}",
+            hint=f"See what is there: {suggest.cse('cluster info', deletion.cluster)}",
         )
     forget_saved(run, deletion, explicit=kubeconfig)
     shown = {key: value for key, value in plain(deletion).items() if key != "identity"}
     run.console.sentence(deletion_sentence(deletion), shown)
 
 
-def _ask(run: Run, reference: str, *, by_id: bool) -> None:
+def _ask(run: Run, reference: str) -> None:
     """Ask before deleting. Raises CseError for a no, WrongUsage where nobody can be asked."""
     from cse_client.errors import CseError, WrongUsage
 
     if not run.console.can_ask():
-        named = f"--id {reference}" if by_id else reference
         raise WrongUsage(
             f"Deleting {reference} needs a yes, and there is no terminal to ask on.",
-            hint=f"vcd cse cluster delete {named} --yes",
+            hint=suggest.again(yes=True),
         )
     if not run.console.confirm(f"Delete the cluster {reference} and all its virtual machines?"):
         raise CseError("Nothing was deleted.")

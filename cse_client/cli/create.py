@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
 
@@ -99,7 +100,7 @@ def create_command(run: Run, **words: Any) -> None:
 
     run.when_interrupted = (
         "The same command again carries on; "
-        f"`vcd cse cluster delete {spec.name}` removes what was made."
+        f"`{suggest.cse('cluster delete', spec.name)}` removes what was made."
     )
     options = RunOptions(
         timeout=words["timeout"],
@@ -132,7 +133,7 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
         problems.append(
             WrongUsage(
                 "Missing option '-n' / '--network'.",
-                hint="`vcd network list` and `vcd vdc info` show the networks of the VDC.",
+                hint=f"`{suggest.vcd('network list')}` shows the networks of the VDC.",
             )
         )
     problems += check_workers(words["nodes"])
@@ -184,10 +185,10 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
         return
     if run.wait:
         said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
-        following = f"Next: vcd cse cluster config {name} --save"
+        following = f"Next: {suggest.cse('cluster config', name, save=True)}"
     else:
         said = f"Cluster {name} is being made; VCD and its nodes finish alone."
-        following = f"Next: vcd cse cluster info {name}"
+        following = f"Next: {suggest.cse('cluster info', name)}"
     run.console.sentence(said, cluster_object(cluster))
     if not run.console.as_json:
         run.console.sentence(following, {})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.session import Run
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'"
         if not cluster_id.startswith(_ENTITY):
             raise WrongUsage(
                 f"'{cluster_id}' is no cluster's id.",
-                hint=f"It begins with {_ENTITY}cse:nativeCluster: ; `vcd -j cse cluster list` "
-                "shows it as Cluster Id.",
+                hint=f"It begins with {_ENTITY}cse:nativeCluster: ; with -j after vcd,"
+                f" `{suggest.cse('cluster list')}` shows it as Cluster Id.",
             )
         return cluster_id
     if name is None:

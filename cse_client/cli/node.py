@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
 
@@ -115,7 +116,7 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
         problems = [
             WrongUsage(
                 f"The number of new nodes cannot be {nodes}.",
-                hint=f"To take nodes out: vcd cse node delete {cluster} NODE",
+                hint=f"To take nodes out: {suggest.cse('node delete', cluster, 'NODE')}",
             )
         ]
     run.when_interrupted = "The same command again carries on."
@@ -178,7 +179,7 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     if node not in nodes:
         raise NotFound(
             f"Cluster '{cluster}' has no node {node}.",
-            hint=f"See its nodes: vcd cse node list {cluster}",
+            hint=f"See its nodes: {suggest.cse('node list', cluster)}",
         )
     row = node_row(nodes[node])
     pairs = [(name, row[name]) for name in NODE_COLUMNS if row[name] not in ("", None)]
@@ -211,7 +212,7 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
         if not run.console.can_ask():
             raise WrongUsage(
                 f"Deleting {named} needs a yes, and there is no terminal to ask on.",
-                hint=f"vcd cse node delete {cluster} {' '.join(nodes)} --yes",
+                hint=suggest.again(yes=True),
             )
         if not run.console.confirm(f"Delete {named} and the virtual machines?"):
             raise CseError("Nothing was deleted.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.session import Run, command
 
@@ -50,7 +51,7 @@ def repair_command(
     elif yes:
         run.console.sentence(f"Cluster {name} is repaired.", value)
     else:
-        run.console.hint(f"To carry this out: vcd cse cluster repair {name} --yes")
+        run.console.hint(f"To carry this out: {suggest.again(yes=True)}")
 
 
 @click.command("start")
@@ -101,7 +102,7 @@ def stop_command(
         if not run.console.can_ask():
             raise WrongUsage(
                 f"Stopping {name} needs a yes, and there is no terminal to ask on.",
-                hint=f"vcd cse cluster stop {name} --yes",
+                hint=suggest.again(yes=True),
             )
         if not run.console.confirm(f"Stop the cluster {name} and everything that runs in it?"):
             raise CseError("Nothing was stopped.")

@@ -34,7 +34,7 @@ PIPE_CLOSED = 141
 #: Where the group `cse` leaves the words after it, in the contexts' shared `meta`.
 TYPED = "cse_client.typed"
 
-_LOGIN = "vcd login HOST ORGANISATION USER"
+_LOGIN = suggest.vcd("login", "HOST", "ORGANISATION", "USER")
 
 
 class Run:
@@ -171,13 +171,18 @@ def _target(ctx: click.Context, engine: str) -> suggest.Target:
     def typed(option: str) -> str:
         return str(ctx.params.get(option) or "")
 
-    def context(cluster: str) -> str:
+    cluster = typed("cluster") or typed("name")
+
+    def context() -> str:
         from cse_client.kube.kubeconfig.document import context_name
 
+        if not cluster:
+            return ""
         session, _warn = read_session()
         return context_name(cluster, typed("org") or session.org, typed("vdc") or session.vdc)
 
     return suggest.Target(
+        cluster=cluster or typed("cluster_id"),
         vdc=typed("vdc"),
         org=typed("org"),
         engine=engine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.session import Run, command
 
 __all__ = [
@@ -91,7 +92,7 @@ def stop_command(run: Run, yes: bool) -> None:
         if not run.console.can_ask():
             raise WrongUsage(
                 "Stopping the CSE server needs a yes, and there is no terminal to ask on.",
-                hint="vcd cse system stop --yes",
+                hint=suggest.again(yes=True),
             )
         if not run.console.confirm("Stop the CSE server? It can be started on its host only."):
             raise CseError("The server was not stopped.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.options import timeout_option
 from cse_client.cli.session import Run, command
 
@@ -38,7 +39,8 @@ def list_command(run: Run, tkg: bool) -> None:
     if not rows and not run.console.as_json:
         run.console.hint(
             "No template was found. A provider shares CSE's templates in a catalog; "
-            "`vcd cse template register` marks any other prepared one."
+            f"`{suggest.cse('template register', help=True)}` tells how to mark any other prepared"
+            " one."
         )
 
 

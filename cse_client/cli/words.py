@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cse_client import suggest
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
 from cse_client.model.ranges import pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
@@ -116,7 +117,9 @@ def check_existing_name(name: str) -> None:
         WrongUsage: the name is empty or blank.
     """
     if not name.strip():
-        raise WrongUsage("The cluster's name is empty.", hint="`vcd cse cluster list` shows names.")
+        raise WrongUsage(
+            "The cluster's name is empty.", hint=f"`{suggest.cse('cluster list')}` shows names."
+        )
 
 
 def check_endpoint(endpoint: str) -> list[CseError]:
@@ -216,7 +219,7 @@ def split_template(template: str, revision: int | None) -> tuple[str, int | None
         if revision is not None and not template:
             raise WrongUsage(
                 "--template-revision needs --template.",
-                hint="`vcd cse template list` shows names and revisions.",
+                hint=f"`{suggest.cse('template list')}` shows names and revisions.",
             )
         return template, revision
     named = int(match["revision"])

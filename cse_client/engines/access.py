@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.errors import CseError, NotFound, Refused, WrongUsage
 from cse_client.kube.grants import GrantBook
 from cse_client.kube.kubeconfig.document import adopt, server_url
@@ -99,7 +100,8 @@ def refuse_signing(cluster: str, spec: KubeconfigSpec) -> None:
         raise Refused(
             f"The CA key of cluster '{cluster}' is with the CSE server, so no certificate can be"
             " signed here.",
-            hint="Make a ServiceAccount and a token for it instead: kubectl create token --help",
+            hint="Make a ServiceAccount and a token for it instead: "
+            + suggest.kubectl("create token", help=True),
         )
 
 
@@ -139,7 +141,8 @@ def check_subject(subject: Subject) -> list[CseError]:
     return [
         Refused(
             f"The {kind} '{name}' is not given out: names in '{reserved}' belong to {owner}.",
-            hint="Use a name of your own and grant it rights: vcd cse cluster grant --help",
+            hint="Use a name of your own and grant it rights: "
+            + suggest.cse("cluster grant", help=True),
         )
     ]
 
@@ -152,8 +155,8 @@ def check_grant(grant: Grant) -> list[CseError]:
         found.append(
             WrongUsage(
                 f"'{grant.namespace}' cannot be the name of a namespace.",
-                hint="Small letters, digits and dashes; kubectl get namespaces shows what there"
-                " is.",
+                hint="Small letters, digits and dashes;"
+                f" `{suggest.kubectl('get namespaces', in_cluster=True)}` shows what there is.",
             )
         )
     return found
@@ -180,7 +183,7 @@ def give(engine: Engine, place: Place, grant: Grant) -> bool:
         if grant.namespace and not book.has_namespace(grant.namespace):
             raise NotFound(
                 f"Cluster '{place.cluster}' has no namespace '{grant.namespace}'.",
-                hint=f"kubectl create namespace {grant.namespace}",
+                hint=suggest.kubectl("create namespace", grant.namespace, in_cluster=True),
             )
         return book.add(grant)
 
@@ -233,7 +236,7 @@ def _nothing(
 ) -> NotFound:
     what = f" the role {role}" if role else " anything"
     where = f" in namespace '{namespace}'" if namespace else ""
-    hint = f"See what was granted: vcd cse cluster grants {place.cluster}"
+    hint = f"See what was granted: {suggest.cse('cluster grants', place.cluster)}"
     error = NotFound(
         f"This client granted {subject} not{what}{where} in cluster '{place.cluster}'."
         if role
@@ -247,11 +250,12 @@ def _nothing(
 def foreign_sentence(grant: Grant) -> str:
     """Return what to know of a right that somebody else gave."""
     if grant.namespace:
-        return (
-            f"{grant.subject} has the role {grant.role} through a binding that this client did not"
-            f" make: kubectl -n {grant.namespace} delete rolebinding {grant.binding}"
+        remove = suggest.kubectl(
+            "delete rolebinding", grant.binding, in_cluster=True, namespace=grant.namespace
         )
+    else:
+        remove = suggest.kubectl("delete clusterrolebinding", grant.binding, in_cluster=True)
     return (
         f"{grant.subject} has the role {grant.role} through a binding that this client did not"
-        f" make: kubectl delete clusterrolebinding {grant.binding}"
+        f" make; `{remove}` deletes it"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cse_client.engines.base import Engine
-from cse_client.engines.server import WITHOUT_SERVER, open_engine
+from cse_client.engines.server import open_engine, without_server
 from cse_client.engines.server.detect import ABSENT, DOWN, detect
 from cse_client.errors import NotFound
 from cse_client.model import Session
@@ -37,5 +37,7 @@ def choose_engine(session: Session, word: str) -> Engine:
     if not session.login_org:
         gateway.identify()
     if word == "server":
-        raise NotFound(f"VCD at {session.host} has no CSE server registered.", hint=WITHOUT_SERVER)
+        raise NotFound(
+            f"VCD at {session.host} has no CSE server registered.", hint=without_server()
+        )
     return DirectEngine(gateway, session, server_state=(found.state, found.seen))

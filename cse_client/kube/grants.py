@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from cse_client import suggest
 from cse_client.errors import Conflict, NotFound
 from cse_client.kube.answers import Json, problem, said
 from cse_client.kube.nodes import ClusterAPI
@@ -76,7 +77,7 @@ class GrantBook:
         if grant.namespace and (status == _NOT_FOUND or _is_ending(answer)):
             raise NotFound(
                 f"Cannot {doing}: namespace '{grant.namespace}' was deleted meanwhile.",
-                hint=f"kubectl create namespace {grant.namespace}",
+                hint=suggest.kubectl("create namespace", grant.namespace, in_cluster=True),
             )
         if status != _CONFLICT:
             raise problem(status, answer, doing, self._api.server)

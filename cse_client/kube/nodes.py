@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cse_client import bounds
+from cse_client import bounds, suggest
 from cse_client.bounds import OutOfBounds, Pages
 from cse_client.errors import CseError
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
@@ -370,7 +370,8 @@ def _connect(config: Any, timeout: float, proxy: str | None) -> Client:
         raise CseError(
             "the proxy for the Kubernetes API is a SOCKS proxy, and the package for those is "
             "missing",
-            hint="pip install socksio, or put the cluster's address into NO_PROXY",
+            hint=f"{suggest.program('pip install', 'socksio')}, or put the cluster's address into"
+            " NO_PROXY",
         ) from None
 
 

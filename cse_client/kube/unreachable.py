@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from cse_client import suggest
 from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.errors import ClusterUnreachable
 
@@ -30,7 +31,6 @@ _HINTS = {
     "an endpoint that can be reached from here",
     "timed out": "run this from a machine that reaches the cluster's network, or give the cluster "
     "an endpoint that can be reached from here",
-    "unauthorised": "get a new kubeconfig with `vcd cse cluster config`",
     "not ours": "another machine answers at that address, or something reads the traffic between",
     "proxy": "put the address, or its network such as 10.0.0.0/8, into NO_PROXY",
 }
@@ -45,7 +45,13 @@ def explain(error: BaseException, server: str, proxy: str | None) -> ClusterUnre
         if reason in ("no route", "refused", "timed out", "closed"):
             reason = "proxy"
     message = f"the Kubernetes API at {server} cannot be used{via}: {text}"
-    return ClusterUnreachable(message, hint=_HINTS.get(reason, ""), reason=reason)
+    return ClusterUnreachable(message, hint=_hint(reason), reason=reason)
+
+
+def _hint(reason: str) -> str:
+    if reason == "unauthorised":
+        return f"get a new kubeconfig: {suggest.cse('cluster config', suggest.cluster())}"
+    return _HINTS.get(reason, "")
 
 
 def explain_status(status: int, server: str, proxy: str | None = None) -> ClusterUnreachable:
@@ -53,7 +59,7 @@ def explain_status(status: int, server: str, proxy: str | None = None) -> Cluste
     reason, text = _from_status(status)
     via = f" through the proxy {_without_password(proxy)}" if proxy else ""
     message = f"the Kubernetes API at {server} cannot be used{via}: {text}"
-    return ClusterUnreachable(message, hint=_HINTS.get(reason, ""), reason=reason)
+    return ClusterUnreachable(message, hint=_hint(reason), reason=reason)
 
 
 def explain_content(what: str, server: str) -> ClusterUnreachable:

@@ -15,7 +15,7 @@ from dataclasses import asdict, fields
 
 from lxml import etree
 
-from cse_client import bounds
+from cse_client import bounds, suggest
 from cse_client.errors import Conflict, NotFound
 from cse_client.model import Template, TemplateFacts
 from cse_client.vcd import queries
@@ -126,7 +126,7 @@ def find_item(transport: Transport, catalog: str, item: str, org_href: str) -> T
             return Template(name, revision, catalog, item, href, facts=facts or TemplateFacts())
     raise NotFound(
         f"catalog '{catalog}' has no template '{item}' that you can see",
-        hint=f"`vcd catalog list {catalog}` shows its items",
+        hint=f"`{suggest.vcd('catalog list', catalog)}` shows its items",
     )
 
 

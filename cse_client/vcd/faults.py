@@ -18,7 +18,7 @@ from typing import Any
 import requests
 from lxml import etree
 
-from cse_client import bounds
+from cse_client import bounds, suggest
 from cse_client.bounds import OutOfBounds
 from cse_client.content import describe, is_html
 from cse_client.errors import (
@@ -144,14 +144,16 @@ def offered_versions(text: str) -> list[str]:
     return current + deprecated
 
 
-def login_line(session: Session, version: str = "") -> str:
-    """Return the `vcd login` line to type for this session."""
-    words = ["vcd", "login", session.host, session.org, session.user]
+def login_line(session: Session, version: str = "", *, unverified: bool = False) -> str:
+    """Return the `vcd login` line to type for this session, or for one of unverified TLS."""
+    options: dict[str, suggest.Value] = {}
     if not session.verify:
-        words += ["-i", "-w"]
-    if version:
-        words += ["-V", version]
-    return " ".join(words)
+        options.update(no_verify_ssl_certs=True, disable_warnings=True)
+    elif unverified:
+        options.update(no_verify_ssl_certs=True)
+    # an administrator of the provider may have another organization in use than his own
+    org = session.login_org or session.org
+    return suggest.vcd("login", session.host, org, session.user, **options, version=version)
 
 
 def version_refused(session: Session, offered: Sequence[str]) -> SessionInvalid:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from cse_client import suggest
 from cse_client.errors import CseError, NotFound, Refused, TaskFailed, TimedOut, VcdFault
 from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
 from cse_client.vcd.faults import EntityBusy
@@ -241,7 +242,7 @@ def _failure(task: Task) -> TaskFailed:
     request = f" (request {task.request_id})" if task.request_id else ""
     return TaskFailed(
         f"{task.name} failed: {reason}{request}",
-        hint=f"`vcd task list` shows the tasks; this one is {task.id}",
+        hint=f"`{suggest.vcd('task list')}` shows the tasks; this one is {task.id}",
         code=task.code,
         request_id=task.request_id,
     )
@@ -252,9 +253,9 @@ def _too_late(pending: Sequence[Task]) -> TimedOut:
     more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
     return TimedOut(
         f"{first.name}{more}: still {first.status} when the time was up",
-        hint=f"it goes on in VCD; `vcd task wait {first.id}` waits for its end",
+        hint=f"it goes on in VCD; `{suggest.vcd('task wait', first.id)}` waits for its end",
     )
 
 
 def _goes_on(task: Task) -> str:
-    return f'"{task.name}" goes on in VCD; `vcd task wait {task.id}` waits for its end'
+    return f'"{task.name}" goes on in VCD; `{suggest.vcd("task wait", task.id)}` waits for its end'

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from cse_client import bounds
+from cse_client import bounds, suggest
 from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.model import (
     Capacity,
@@ -252,7 +252,7 @@ class Tenancy:
         if not wanted:
             raise NotFound(
                 f"no VDC is chosen; there are: {listed}",
-                hint="choose one: vcd vdc use NAME, or --vdc NAME",
+                hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
         raise NotFound(
             f"organization '{org or session.org}' has no VDC '{wanted}'; there are: {listed}"
@@ -363,7 +363,7 @@ class Tenancy:
 
     def _login_line(self, org: str) -> str:
         session = self._transport.session
-        return f"vcd login {session.host} {org} {session.user}"
+        return suggest.vcd("login", session.host, org, session.user)
 
 
 def _cse_version(text: str) -> str:

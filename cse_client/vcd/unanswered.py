@@ -12,6 +12,7 @@ from pathlib import Path
 
 import requests
 
+from cse_client import suggest
 from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
@@ -151,7 +152,7 @@ def _bad_proxy(error: Exception, start: str, host: str) -> VcdFault | None:
             if missing
             else ": it is not the address of an HTTP proxy"
         ),
-        hint='pip install "requests[socks]"' if missing else _PROXY_HINT,
+        hint=suggest.program("pip install", "requests[socks]") if missing else _PROXY_HINT,
         lasting=True,
     )
 
@@ -164,7 +165,8 @@ def _tls_fault(error: Exception, start: str, session: Session) -> VcdFault:
     reason = found.group(1).strip() if found else "it does not match"
     return VcdFault(
         start + f"the TLS certificate of {session.host} cannot be verified: {reason}",
-        hint="name its CA file in REQUESTS_CA_BUNDLE, or log in with `vcd login -i`",
+        hint="name its CA file in REQUESTS_CA_BUNDLE, or log in without verifying it: "
+        + login_line(session, unverified=True),
         lasting=True,
     )
 

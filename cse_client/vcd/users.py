@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cse_client import suggest
 from cse_client.errors import NotFound
 from cse_client.vcd import queries
 from cse_client.vcd.faults import Action
@@ -44,7 +45,7 @@ def user_urns(transport: Transport, names: Sequence[str], foreign_org: str) -> d
     if missing:
         raise NotFound(
             f"the organization has no user {', '.join(missing)}, or hides them from you",
-            hint="`vcd user list` shows those that you can see",
+            hint=f"`{suggest.vcd('user list')}` shows those that you can see",
         )
     return found
 

@@ -97,7 +97,7 @@ def test_saved_into_a_kubeconfig_of_others(admin: Person, tmp_path: Path) -> Non
         0,
         f"Cluster {NAME} is saved in {file} as context team.\n",
         f"Warning: {file} had mode 0640; it is 0600 now, since it holds keys.\n"
-        "To use it: kubectl config use-context team\n",
+        f"To use it: kubectl --kubeconfig {file} config use-context team\n",
     )
     assert admin.cluster(*words, "--set-current") == (
         0,
@@ -368,8 +368,9 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
     assert alice.cluster("revoke", NAME, "--user", "alice") == (
         0,
         f"User 'alice' has lost in cluster {NAME}: view in namespace shop.\n",
-        "Warning: user 'alice' has the role admin through a binding that this client did not make:"
-        " kubectl -n default delete rolebinding by-hand\n",
+        "Warning: user 'alice' has the role admin through a binding that this client did not make;"
+        " `kubectl --context team@acme-vdc1 --namespace default delete rolebinding by-hand`"
+        " deletes it\n",
     )
     # what is left comes from her group
     assert can(alice, "alice", "list", "pods", "-n", "shop") == "yes"
@@ -381,8 +382,9 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
         3,
         f"Error: This client granted user 'alice' nothing in cluster '{NAME}'.",
         f"Hint: See what was granted: vcd cse cluster grants {NAME}",
-        "Note: User 'alice' has the role admin through a binding that this client did not make:"
-        " kubectl -n default delete rolebinding by-hand.",
+        "Note: User 'alice' has the role admin through a binding that this client did not make;"
+        " `kubectl --context team@acme-vdc1 --namespace default delete rolebinding by-hand`"
+        " deletes it.",
     )
     assert alice.kubectl("-n", "default", "delete", "rolebinding", "by-hand")[0] == 0
     assert alice.cluster("grants", NAME) == (0, "\n", "")
@@ -403,7 +405,7 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
             ("--user", "alice", "--role", "view", "--namespace", "nope"),
             3,
             rf"Error: Cluster '{NAME}' has no namespace 'nope'\.\n"
-            r"Hint: kubectl create namespace nope\n\Z",
+            r"Hint: kubectl --context team@acme-vdc1 create namespace nope\n\Z",
         ),
     ],
 )

@@ -146,7 +146,7 @@ def test_no_network_and_a_bad_name_are_both_reported(cse: Run) -> None:
         "  - The cluster name 'a_b' is not allowed: it contains '_'.\n"
         f"    {RULE}"
         "  - Missing option '-n' / '--network'.\n"
-        "    Hint: `vcd network list` and `vcd vdc info` show the networks of the VDC.\n"
+        "    Hint: `vcd network list` shows the networks of the VDC.\n"
     )
 
 

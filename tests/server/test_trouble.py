@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 PROBE = "GET /api/cse/system"
 LIST = "GET /api/cse/clusters?org_name=acme"
 INFO = "GET /api/cse/cluster/blue?org_name=acme"
-DIRECT = "Hint: Without the server: vcd cse --engine direct ...\n"
+DIRECT = "Hint: Without the server: vcd cse --engine direct cluster list\n"
 XML_404 = Answer(
     '<Error xmlns="http://www.vmware.com/vcloud/v1.5" majorErrorCode="404" message="Not Found"'
     ' minorErrorCode="NOT_FOUND"/>',
@@ -128,7 +128,7 @@ TROUBLE = [
         4,
         "Error: Cannot list the clusters: CSE service is disabled. Contact the System "
         "Administrator.\nHint: A system administrator can enable it: vcd cse system enable; "
-        "without the server: vcd cse --engine direct ...\n",
+        "without the server: vcd cse --engine direct cluster list\n",
     ),
     (
         failure("Access Forbidden. Missing required rights: ['{cse}:CSE NATIVE DEPLOY RIGHT']."),
@@ -269,14 +269,14 @@ def test_an_expired_session_is_told_at_the_first_request(cse: Run, served: Serve
             failure("Missing network_name", 400, 4008),
             2,
             "Error: Missing option '-n' / '--network'.\n"
-            "Hint: `vcd network list` and `vcd vdc info` show the networks of the VDC.\n",
+            "Hint: `vcd network list` shows the networks of the VDC.\n",
         ),
         (
             failure("network 'x' is not valid", 400, 4009),
             2,
             "Error: Invalid or missing value for option '-n' / '--network' (network 'x' is not "
             "valid).\n"
-            "Hint: `vcd network list` and `vcd vdc info` show the networks of the VDC.\n",
+            "Hint: `vcd network list` shows the networks of the VDC.\n",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct import requirements
 from cse_client.engines.direct.names import id_in_description
@@ -289,7 +290,7 @@ def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:
         maker = "" if phase else ", made by CSE"
         raise Conflict(
             f"Cluster '{name}' exists already in VDC '{vdc.name}'{maker}.",
-            hint=f"Look at it: vcd cse cluster info {name}",
+            hint=f"Look at it: {suggest.cse('cluster info', name)}",
         )
     # before the vApp, so that the vApp is never older than what is recorded of it
     metadata = gateway.vapp_metadata(record.href)
@@ -324,7 +325,8 @@ def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
         raise Conflict(
             f"An unfinished cluster '{spec.name}' exists that was asked for differently:"
             f" {', '.join(differences)}.",
-            hint=f"Repeat the first command to finish it, or: vcd cse cluster delete {spec.name}",
+            hint="Repeat the first command to finish it, or: "
+            + suggest.cse("cluster delete", spec.name),
         )
     return replace(
         spec,

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from cse_client import suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.delete import DeletedMeanwhile, delete_vapp, noticing_deletion
@@ -351,7 +352,7 @@ class Creation:
     # ---- failure --------------------------------------------------------------------------
 
     def _after_failure(self, error: CseError) -> None:
-        remove = f"vcd cse cluster delete {self._found.spec.name}"
+        remove = suggest.cse("cluster delete", self._found.spec.name)
         lost = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
         if not self.wrote_something or isinstance(error, Conflict):
             # what somebody else is at work on is not ours to remove
@@ -359,10 +360,10 @@ class Creation:
         if self._verdict is not None or (lost and not getattr(error, "status", 0)):
             # All nodes run, or without a connection nothing can be removed: carry on later.
             error.notes.append(
-                f"Run the same command again to finish it, or remove it with: {remove}"
+                f"Run the same command again to finish it, or remove it with `{remove}`"
             )
         elif not self._options.rollback:
-            error.notes.append(f"Kept for inspection as asked; remove it with: {remove}")
+            error.notes.append(f"Kept for inspection as asked; remove it with `{remove}`")
             self._give_free()
         else:
             self._roll_back(error, remove)
@@ -378,7 +379,7 @@ class Creation:
                 delete_vapp(self._gateway, self._machines.href, deadline=deadline)
         except CseError as second:
             self._progress(Event(EventKind.FAILED, text))
-            error.notes.append(f"Removing it failed too ({second.message}); try: {remove}")
+            error.notes.append(f"Removing it failed too ({second.message}); try `{remove}`")
             return
         self._progress(Event(EventKind.DONE, text))
         error.notes.append("Everything this command had made was removed again.")

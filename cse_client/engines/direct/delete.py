@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct import custody
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.names import id_in_description
@@ -54,7 +55,7 @@ def noticing_deletion(gateway: Gateway, name: str, href: Callable[[], str]) -> I
             raise
         told = DeletedMeanwhile(
             f"Cluster '{name}' was deleted by somebody else while this command was changing it.",
-            hint="See which there are: vcd cse cluster list",
+            hint=f"See which there are: {suggest.cse('cluster list')}",
         )
         told.notes.append(f"It was first noticed as: {error.message}")
         raise told from error
@@ -108,7 +109,7 @@ def _cluster_vapp(gateway: Gateway, vdc: Vdc, record: VAppRecord) -> VApp:
     if keys.CLUSTER_ID not in record.metadata and not id_in_description(vapp.description):
         raise Conflict(
             f"vApp '{name}' exists but is not a Kubernetes cluster.",
-            hint=f"To look at it: vcd vapp info {name}",
+            hint=f"To look at it: {suggest.vcd('vapp info', name)}",
         )
     return vapp
 
@@ -116,7 +117,7 @@ def _cluster_vapp(gateway: Gateway, vdc: Vdc, record: VAppRecord) -> VApp:
 def _no_cluster(vdc: Vdc, name: str) -> NotFound:
     return NotFound(
         f"Cluster '{name}' was not found in VDC '{vdc.name}'.",
-        hint="See which there are: vcd cse cluster list",
+        hint=f"See which there are: {suggest.cse('cluster list')}",
     )
 
 
@@ -196,7 +197,7 @@ def delete_cluster(
         progress(Event(EventKind.FAILED, proof, 2, 2))
         raise CseError(
             f"VCD reported cluster '{name}' as deleted, but still shows: {', '.join(left)}.",
-            hint=f"Run it again: vcd cse cluster delete {name}",
+            hint=f"Run it again: {suggest.cse('cluster delete', name)}",
         )
     progress(Event(EventKind.DONE, proof, 2, 2))
     cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)

@@ -165,7 +165,7 @@ class DirectEngine:
         if not host:
             raise NotFound(
                 f"Cluster '{name}' has no known API address yet.",
-                hint=f"See how far it is: vcd cse cluster info {name}",
+                hint=f"See how far it is: {suggest.cse('cluster info', name)}",
             )
         org = self._gateway.organization(org)
         identity = identity_of(self._gateway, replace(place, org=org), vapp, metadata)
@@ -263,7 +263,7 @@ class DirectEngine:
         except KeyboardInterrupt:
             raise Interrupted(
                 f"Interrupted; VCD may still be deleting cluster '{name}'.",
-                hint=f"Run it again to make sure: vcd cse cluster delete {name}",
+                hint=f"Run it again to make sure: {suggest.cse('cluster delete', name)}",
             ) from None
         finally:
             lock.leave_here()
@@ -300,11 +300,11 @@ def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str
         remove = suggest.cse("cluster delete", spec.name)
         return (
             "is not finished",
-            f"Run the same command again to finish it, or remove it with: {remove}",
+            f"Run the same command again to finish it, or remove it with `{remove}`",
         )
     if spec.seal:
-        return "is ready", f"To seal it: {suggest.cse('cluster seal', spec.name)}"
-    return "is ready", f"Look at it: {suggest.cse('cluster info', spec.name)}"
+        return "is ready", f"`{suggest.cse('cluster seal', spec.name)}` seals it."
+    return "is ready", f"`{suggest.cse('cluster info', spec.name)}` shows it."
 
 
 def _refuse_nfs(spec: ClusterSpec | NodesSpec) -> None:

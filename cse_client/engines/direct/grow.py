@@ -237,8 +237,8 @@ class Growth:
             return
         if not self._options.rollback:
             error.notes.append(
-                "The new VMs were kept as asked; remove them with: vcd cse node delete"
-                f" {self._standing.name} NODE"
+                "The new VMs were kept as asked; remove them with"
+                f" `{suggest.cse('node delete', self._standing.name, 'NODE')}`"
             )
             self._settle(error)
             return

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct.access import control_plane_vm
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.readiness import await_nodes
@@ -85,7 +86,7 @@ class Power:
         if head is None:
             raise NotFound(
                 f"Cluster '{self._standing.name}' has no control plane VM.",
-                hint=f"Delete what is left: vcd cse cluster delete {self._standing.name}",
+                hint="Delete what is left: " + suggest.cse("cluster delete", self._standing.name),
             )
         steps = [
             Step(

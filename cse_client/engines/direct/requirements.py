@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import fields
 
+from cse_client import suggest
 from cse_client.engines.direct.templates import version_key
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.model import ClusterSpec, Network, Template, TemplateFacts, TemplateVm
@@ -38,7 +39,7 @@ def template_problems(template: Template) -> Iterator[CseError]:
 
     They are metadata that whoever may edit the template can have written.
     """
-    again = "register it again: vcd cse template register -h"
+    again = f"register it again: {suggest.cse('template register', help=True)}"
     for one in fields(TemplateFacts):
         value = str(getattr(template.facts, one.name))
         if not value.isprintable():

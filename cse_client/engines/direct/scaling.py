@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct.check import check_growth
 from cse_client.engines.direct.grow import Growth
 from cse_client.engines.direct.inspect import look_at_cluster
@@ -339,7 +340,7 @@ def _check_choice(standing: Standing, spec: NodesSpec) -> None:
     if unknown:
         raise NotFound(
             f"Cluster '{standing.name}' has no node {', '.join(unknown)}; nothing was touched.",
-            hint=f"See its nodes: vcd cse node list {standing.name}",
+            hint=f"See its nodes: {suggest.cse('node list', standing.name)}",
         )
     standing.check_workers(spec.remove)
     surplus = len(standing.workers) - spec.workers
@@ -355,13 +356,13 @@ def _other_first(standing: Standing, unfinished: Operation) -> CseError:
     name = standing.name
     if unfinished.kind == SHRINK:
         what = f"removing {', '.join(unfinished.nodes)}"
-        command = f"vcd cse node delete {name} {' '.join(unfinished.nodes)}"
+        command = suggest.cse("node delete", name, *unfinished.nodes)
     elif unfinished.asked:
         what = f"adding {unfinished.asked} nodes"
-        command = f"vcd cse node create {name} --nodes {unfinished.asked}"
+        command = suggest.cse("node create", name, nodes=unfinished.asked)
     else:
         what = f"growing to {unfinished.workers} workers"
-        command = f"vcd cse cluster resize {name} --nodes {unfinished.workers}"
+        command = suggest.cse("cluster resize", name, nodes=unfinished.workers)
     return Conflict(
         f"An operation on cluster '{name}' was begun and did not end: {what}.",
         hint=f"Finish it first: {command}",

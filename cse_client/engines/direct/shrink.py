@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct.delete import DeletedMeanwhile
 from cse_client.engines.direct.operation import SHRINK, Operation
 from cse_client.engines.direct.plan import Step, carry_out
@@ -293,7 +294,7 @@ def begin_removal(
     if unknown:
         raise NotFound(
             f"Cluster '{standing.name}' has no node {', '.join(unknown)}; nothing was touched.",
-            hint=f"See its nodes: vcd cse node list {standing.name}",
+            hint=f"See its nodes: {suggest.cse('node list', standing.name)}",
         )
     standing.check_workers([name for name in names if name in vms])
     workers = [vm.name for vm in standing.workers if vm.name not in names]

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import (
     PROBE_LIFETIME,
@@ -96,7 +97,7 @@ class Standing:
         if not host:
             raise NotFound(
                 f"Cluster '{self.name}' has no known API address.",
-                hint=f"See what is there: vcd cse cluster info {self.name}",
+                hint=f"See what is there: {suggest.cse('cluster info', self.name)}",
             )
         kubeconfig = admin_kubeconfig(
             pki,
@@ -119,13 +120,13 @@ class Standing:
         if heads:
             raise Conflict(
                 f"{', '.join(heads)} is the control plane of cluster '{self.name}' and stays.",
-                hint=f"To delete the whole cluster: vcd cse cluster delete {self.name}",
+                hint="To delete the whole cluster: " + suggest.cse("cluster delete", self.name),
             )
         foreign = [name for name in names if node_kind(name) != WORKER]
         if foreign:
             raise Conflict(
                 f"{', '.join(foreign)} is no worker of cluster '{self.name}'.",
-                hint=f"See its nodes: vcd cse node list {self.name}",
+                hint=f"See its nodes: {suggest.cse('node list', self.name)}",
             )
 
 
@@ -154,7 +155,8 @@ def find_standing(
     if keys.CLUSTER_ID not in metadata or (standing.adoption and not _all_made(standing)):
         raise Conflict(
             f"Cluster '{name}' is not finished yet.",
-            hint=f"Finish it with the command that created it, or: vcd cse cluster delete {name}",
+            hint="Finish it with the command that created it, or: "
+            + suggest.cse("cluster delete", name),
         )
     return standing
 

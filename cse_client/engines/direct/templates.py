@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from cse_client import suggest
 from cse_client.engines.direct.metadata import RecordedSpec
 from cse_client.errors import NotFound
 from cse_client.model import Template
@@ -62,7 +62,8 @@ def choose(
         raise NotFound(
             "No Kubernetes template can be seen in any catalog.",
             hint="Ask the provider to share the CSE catalog with your organisation, or mark a"
-            " prepared template with: vcd cse template register CATALOG ITEM",
+            " prepared template with: "
+            + suggest.cse("template register", "CATALOG", "ITEM", kubernetes_version="X.Y.Z"),
         )
     matches = _matches(templates, name or next(t.name for t in templates if t.is_default))
     if not matches:
@@ -127,7 +128,7 @@ def _matches(templates: Sequence[Template], text: str) -> list[Template]:
 def _choice(one: Template, templates: Sequence[Template]) -> str:
     """Return the words that mean this template and no other."""
     text = f"{one.catalog}/{one.item}"
-    return shlex.quote(text if _matches(templates, text) == [one] else one.id)
+    return suggest.quote(text if _matches(templates, text) == [one] else one.id)
 
 
 def _catalog(one: Template) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Protocol
 
+from cse_client import suggest
 from cse_client.engines.platform.addresses import check, parse_auto, parse_ranges, propose
 from cse_client.engines.platform.facts import (
     MODULES,
@@ -132,7 +133,7 @@ class Addons:
             if record is None and not extra:
                 raise NotFound(
                     f"{title(addon)} was not installed into cluster '{cluster}' by this client.",
-                    hint=f"See what is there: vcd cse addon status {cluster}",
+                    hint=f"See what is there: {suggest.cse('addon status', cluster)}",
                 )
             if not force and record is not None:
                 refuse_in_use(objects, record, cluster)
@@ -189,7 +190,9 @@ class Addons:
             if not former:
                 raise WrongUsage(
                     "MetalLB needs addresses to give out.",
-                    hint=f"vcd cse addon install {options.cluster} metallb --addresses auto:4",
+                    hint=suggest.cse(
+                        "addon install", options.cluster, "metallb", addresses="auto:4"
+                    ),
                 )
             asked, count = former, 0
         self._say("Checking the addresses")
@@ -249,7 +252,8 @@ class Addons:
         if record is None and objects.get(metallb.CONTROLLER) is None and not options.force:
             raise Refused(
                 f"Cluster '{options.cluster}' has nothing that gives Contour an address.",
-                hint=f"First: vcd cse addon install {options.cluster} metallb --addresses auto:4",
+                hint="First: "
+                + suggest.cse("addon install", options.cluster, "metallb", addresses="auto:4"),
             )
         if not address or record is None or options.force:
             return

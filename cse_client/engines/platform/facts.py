@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cse_client import suggest
 from cse_client.engines.platform.addresses import parse_ranges
 from cse_client.errors import Conflict
 from cse_client.kube.addons import contour, metallb
@@ -80,6 +81,5 @@ def refuse_in_use(objects: Objects, record: Record, cluster: str) -> None:
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
         raise Conflict(
             f"{title(record.addon)} is used by {users[0]}{more}.",
-            hint=f"Remove what uses it first, or: vcd cse addon remove {cluster} {record.addon}"
-            " --force",
+            hint=f"Remove what uses it first, or: {suggest.again(force=True)}",
         )

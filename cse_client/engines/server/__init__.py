@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
+
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
     from cse_client.engines.server.detect import Detection
     from cse_client.model import Session
     from cse_client.vcd.gateway import Gateway
 
-__all__ = ["WITHOUT_SERVER", "open_engine"]
+__all__ = ["open_engine", "without_server"]
 
-#: The way out where a server is in the way; every error of this package that it helps with says so.
-WITHOUT_SERVER = "without the server: vcd cse --engine direct ..."
+
+def without_server() -> str:
+    """Return the way out where a server is in the way, for the hint of an error."""
+    return f"without the server: {suggest.again(engine='direct')}"
 
 
 def open_engine(gateway: Gateway, session: Session, found: Detection, reason: str) -> Engine:

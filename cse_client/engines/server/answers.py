@@ -14,7 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from cse_client.engines.server import WITHOUT_SERVER
+from cse_client import suggest
+from cse_client.engines.server import without_server
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -86,7 +87,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
     if not text:
         raise VcdFault(
             f"cannot {wish.doing}: {wish.asked} gave an empty answer",
-            hint=WITHOUT_SERVER,
+            hint=without_server(),
             status=answer.status,
         )
     try:
@@ -115,7 +116,7 @@ def error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
     if answer.status == _NOT_FOUND:
         return ServerDown(
             f"cannot {wish.doing}: VCD at {session.host} has no CSE server any more",
-            hint=WITHOUT_SERVER,
+            hint=without_server(),
             status=answer.status,
         )
     return vcd_error_of(answer, wish, session)
@@ -166,7 +167,8 @@ def _by_words(
     elif status in _REFUSED:
         error = Refused(sentence, hint="a system administrator may do this")
     elif status == _BAD_REQUEST and has("disabled"):
-        hint = f"a system administrator can enable it: vcd cse system enable; {WITHOUT_SERVER}"
+        enable = suggest.cse("system enable")
+        hint = f"a system administrator can enable it: {enable}; {without_server()}"
         error = Refused(sentence, hint=hint)
     elif has("forbidden", "missing required rights", "access denied"):
         error = Refused(sentence, hint="an organization administrator can grant the right")
@@ -174,8 +176,12 @@ def _by_words(
         error = Conflict(sentence)
     elif (place := _MISSING_PLACE.match(text)) is not None:
         noun = place[1].lower()
-        command = "cse template list" if noun == "template" else f"{noun} list"
-        error = NotFound(sentence, hint=f"see which there are: vcd {command}")
+        lists = {
+            "template": suggest.cse("template list"),
+            "org": suggest.vcd("org list"),
+            "vdc": suggest.vcd("vdc list"),
+        }
+        error = NotFound(sentence, hint=f"see which there are: {lists[noun]}")
     elif wish.missing and has("not found", "does not exist"):
         error = NotFound(f"{wish.missing} was not found: {text}")
     return error
@@ -187,7 +193,7 @@ def _network_missing(code: object, text: str) -> WrongUsage:
     said = f" ({text})" if text and not missing else ""
     return WrongUsage(
         f"{what} '-n' / '--network'{said}.",
-        hint="`vcd network list` and `vcd vdc info` show the networks of the VDC.",
+        hint=f"`{suggest.vcd('network list')}` shows the networks of the VDC.",
     )
 
 
@@ -213,7 +219,7 @@ def _down(answer: Answer, wish: Wish, session: Session) -> VcdFault:
     return ServerDown(
         f"cannot {wish.doing}: a CSE server is registered with VCD at {session.host} but does "
         "not answer",
-        hint=WITHOUT_SERVER,
+        hint=without_server(),
         status=answer.status,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cse_client.engines.server import WITHOUT_SERVER
+from cse_client.engines.server import without_server
 from cse_client.engines.server.answers import Wish, error_of
 from cse_client.engines.server.extension import BASE
 from cse_client.errors import CseError, SessionInvalid, VcdFault
@@ -59,7 +59,7 @@ class Detection:
         """Make the error for a server that is registered but does not answer."""
         return VcdFault(
             f"a CSE server is registered with VCD at {host} but does not answer ({self.seen})",
-            hint=WITHOUT_SERVER,
+            hint=without_server(),
         )
 
 
@@ -132,7 +132,7 @@ def _present(document: Mapping[str, Any], session: Session) -> Detection:
         raise CseError(
             f"CSE server {version} speaks API version {', '.join(offered)}, which this client "
             "does not know.",
-            hint=WITHOUT_SERVER,
+            hint=without_server(),
         )
     chosen = fitting[-1]
     protocol = LEGACY if chosen in _LEGACY_VERSIONS else ENTITIES

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from cse_client import suggest
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server import entity_files as files
 from cse_client.engines.server import entity_specs as specs
@@ -61,7 +62,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         vdc = spec.vdc or self._session.vdc
         if not vdc:
             raise WrongUsage(
-                "No VDC is chosen.", hint="choose one: vcd vdc use NAME, or --vdc NAME"
+                "No VDC is chosen.",
+                hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
         refuse_direct_words(spec)
         org = self._org_of(spec.org)
@@ -115,6 +117,9 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         if org and org != said:
             raise WrongUsage(f"The file is for organization '{said}', not for '{org}'.")
         org = said
+        suggest.aim_at(
+            vdc="" if vdc == self._session.vdc else vdc, org="" if org == self._own_org() else org
+        )
         there = self._named(name, vdc, org)
         if len(there) > 1:
             raise ambiguous(name, there)
@@ -145,7 +150,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`; the server chooses who goes."""
         refuse_direct_scaling(spec)
-        raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
+        shorter = suggest.cse("cluster resize", spec.cluster, nodes=spec.workers)
+        raise_all(specs.check_growth(self._dialect, spec, shorter, rollback=options.rollback))
         one = self._find(spec.cluster, spec.vdc, spec.org)
         wished = self._dialect.group(one.entity, "workers").get("count")
         if not one.busy and spec.workers == len(one.names("workers")) == wished:
@@ -156,7 +162,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers, or NFS nodes where `spec.nfs`."""
         refuse_direct_scaling(spec)
-        raise_all(specs.check_growth(self._dialect, spec, rollback=options.rollback))
+        shorter = suggest.cse("node create", spec.cluster, nodes=spec.workers, enable_nfs=spec.nfs)
+        raise_all(specs.check_growth(self._dialect, spec, shorter, rollback=options.rollback))
         one = idle(self._find(spec.cluster, spec.vdc, spec.org))
         group = "nfs" if spec.nfs else "workers"
         body = specs.grown(self._dialect, one, group, spec.workers)
@@ -221,7 +228,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             look=lambda: self._read(one.id),
             done=lambda _now: False,
             missing=f"cluster '{one.name}'",
-            show=f"vcd cse cluster info {one.name}",
+            show=suggest.cse("cluster info", one.name),
             cluster=one.name,
         )
         found = documents.cluster(one)
@@ -277,7 +284,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             look=lambda: self._find(name, vdc, org),
             done=lambda now: now.phase.endswith(SUCCEEDED),
             body=body,
-            show=f"vcd cse cluster info {name}",
+            show=suggest.cse("cluster info", name),
             vdc=vdc,
             cluster=name,
         )
@@ -314,7 +321,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             body=body,
             missing=f"cluster '{one.name}'",
             old_task=one.task,
-            show=f"vcd cse cluster info {one.name}",
+            show=suggest.cse("cluster info", one.name),
             cluster=one.name,
         )
 
@@ -327,7 +334,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             done=lambda now: node not in now.names("nfs"),
             missing=f"node '{node}' of cluster '{one.name}'",
             old_task=one.task,
-            show=f"vcd cse cluster info {one.name}",
+            show=suggest.cse("cluster info", one.name),
             cluster=one.name,
         )
         return self._send(change, options, progress).task_href
@@ -337,7 +344,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         if not chosen:
             raise WrongUsage(
                 "No organization is chosen, and a cluster must belong to one.",
-                hint="--org NAME, or: vcd org use NAME",
+                hint=f"--org NAME, or: {suggest.vcd('org use', 'NAME')}",
             )
         return chosen
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_reading import EntityReading
@@ -33,7 +34,7 @@ class EntityChecks(EntityReading):
         if unknown:
             raise NotFound(
                 f"cluster '{one.name}' has no node {', '.join(unknown)}",
-                hint=f"see which there are: vcd cse node list {one.name}",
+                hint=f"see which there are: {suggest.cse('node list', one.name)}",
             )
         workers = [name for name in going if present[name] != NFS]
         for name in workers:
@@ -44,7 +45,7 @@ class EntityChecks(EntityReading):
             raise WrongUsage(
                 f"A CSE server 3.x chooses itself which workers go, so {', '.join(workers)} cannot"
                 " be deleted by name.",
-                hint=f"vcd cse cluster resize {one.name} --nodes {fewer}",
+                hint=suggest.cse("cluster resize", one.name, nodes=fewer),
             )
 
     def _check_network(self, network: str, vdc: str, org: str) -> list[CseError]:
@@ -71,7 +72,7 @@ class EntityChecks(EntityReading):
         return [
             Conflict(
                 f"there is a cluster '{name}' already{self._where(vdc, org)}",
-                hint=f"vcd cse cluster info {name}",
+                hint=suggest.cse("cluster info", name),
             )
         ]
 
@@ -83,7 +84,7 @@ class EntityChecks(EntityReading):
             raise WrongUsage(
                 f"Cluster '{one.name}' cannot be upgraded to {template} {revision}; its plan has: "
                 f"{named}.",
-                hint=f"vcd cse cluster upgrade-plan {one.name}",
+                hint=suggest.cse("cluster upgrade-plan", one.name),
             )
 
     def _template(self, spec: ClusterSpec) -> tuple[str, int]:
@@ -100,7 +101,7 @@ class EntityChecks(EntityReading):
         if spec.template and spec.template not in names:
             raise NotFound(
                 f"the CSE server has no template '{spec.template}'; there are: {listed}",
-                hint="`vcd cse template list` shows those it has",
+                hint=f"`{suggest.cse('template list')}` shows those it has",
             )
         for one in offered:
             if not spec.template and one.is_default:
@@ -109,7 +110,7 @@ class EntityChecks(EntityReading):
             raise WrongUsage(
                 "Missing option '-t' / '--template': this CSE server has no default one; there "
                 f"are: {listed}.",
-                hint="`vcd cse template list` shows them",
+                hint=f"`{suggest.cse('template list')}` shows them",
             )
         chosen = spec.template or names[0]
         return chosen, max(one.revision for one in offered if one.name == chosen)

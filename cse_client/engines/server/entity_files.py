@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server.entity_dialects import FIRST, Dialect, part
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_keys import check_keys
@@ -32,8 +33,6 @@ __all__ = [
     "refuse_upgrade",
 ]
 
-_SAMPLE = "`vcd cse cluster apply --sample --native` prints one to start from"
-_TEMPLATES = "`vcd cse template list` shows those that there are"
 _OTHER_KINDS = {
     "TanzuKubernetesCluster": "vSphere with Tanzu (TKG-S)",
     "TKG+": "TKG+",
@@ -46,7 +45,8 @@ def check_file(server: Dialect, document: Any, places: Mapping[Path, Place]) -> 
     if not isinstance(document, dict):
         return [
             WrongUsage(
-                "The file does not describe a cluster: it is not a YAML object.", hint=_SAMPLE
+                "The file does not describe a cluster: it is not a YAML object.",
+                hint=f"`{_sample()}` prints one to start from",
             )
         ]
     kind = document.get("kind")
@@ -101,7 +101,10 @@ def check_new(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
     lacking = _lacking(body, [path for path in server.required if path[0] == "spec"])
     if part(body, *template[:-1]).get(server.template) is None:
         lacking.append(
-            WrongUsage(f"The file does not state {'.'.join(template)}.", hint=_TEMPLATES)
+            WrongUsage(
+                f"The file does not state {'.'.join(template)}.",
+                hint=f"`{suggest.cse('template list')}` shows those that there are",
+            )
         )
     return lacking
 
@@ -162,7 +165,7 @@ def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:
         raise WrongUsage(
             f"Cluster '{one.name}' is of another template than the file says, and a CSE server 3.0 "
             "does not upgrade by `cluster apply`.",
-            hint=f"vcd cse cluster upgrade {one.name} {' '.join(wish)}",
+            hint=suggest.cse("cluster upgrade", one.name, *wish),
         )
 
 
@@ -191,11 +194,15 @@ def _generation_problem(server: Dialect, document: Mapping[str, Any]) -> CseErro
     return None
 
 
+def _sample() -> str:
+    return suggest.cse("cluster apply", sample=True, native=True)
+
+
 def _made_for(release: str, server: Dialect) -> WrongUsage:
     return WrongUsage(
         f"The file is made for a server of {release}, and this one keeps clusters as entities of "
         f"type {server.version}.",
-        hint="`vcd cse cluster apply --sample --native` prints a file of the right form",
+        hint=f"`{_sample()}` prints a file of the right form",
     )
 
 
@@ -209,7 +216,10 @@ def _covers(there: Any, wish: Any) -> bool:
 
 def _lacking(body: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> list[CseError]:
     return [
-        WrongUsage(f"The file does not state {'.'.join(path)}.", hint=_SAMPLE)
+        WrongUsage(
+            f"The file does not state {'.'.join(path)}.",
+            hint=f"`{_sample()}` prints one to start from",
+        )
         for path in paths
         if part(body, *path[:-1]).get(path[-1]) in (None, "")
     ]

@@ -8,9 +8,10 @@ too (container-service-extension 3.0.5, container_service_extension/def_/cluster
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_reading import EntityReading
@@ -53,7 +54,7 @@ class Change:
     body: Mapping[str, Any] | None = None
     missing: str = ""
     old_task: str = ""
-    show: str = "vcd cse cluster list"
+    show: str = field(default_factory=lambda: suggest.cse("cluster list"))
     seen: Found | None = None
     vdc: str = ""
     cluster: str = ""
@@ -253,7 +254,7 @@ def idle(one: Found) -> Found:
         task = one.task.rstrip("/").rsplit("/", 1)[-1]
         raise Conflict(
             f"the CSE server is at work on cluster '{one.name}' ({one.phase})",
-            hint=f"vcd task wait {task}" if task else f"vcd cse cluster info {one.name}",
+            hint=suggest.vcd("task wait", task) if task else suggest.cse("cluster info", one.name),
         )
     return one
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server.entity_reading import EntityReading
 from cse_client.engines.server.legacy_documents import mapping, mappings, text
 from cse_client.engines.server.legacy_provider import control_server, need_administrator
@@ -164,7 +165,7 @@ class EntityProvider(EntityReading):
             what=what,
             deadline=deadline,
             progress=progress,
-            look=f"vcd cse ovdc info {name}",
+            look=suggest.cse("ovdc info", name),
             wait=options.wait,
         )
         href = text(mapping(said or {}, "the change of the VDC"), "task_href")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.access import refuse_signing
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server import legacy_documents
@@ -84,7 +85,7 @@ class EntityReading(ServedEngine):
                 return node
         raise NotFound(
             f"cluster '{cluster}' has no node {name}",
-            hint=f"see which there are: vcd cse node list {cluster}",
+            hint=f"see which there are: {suggest.cse('node list', cluster)}",
         )
 
     def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
@@ -139,12 +140,15 @@ class EntityReading(ServedEngine):
             Conflict: there are several of that name.
         """
         if name.startswith(URN):
-            return self._read(name)
+            one = self._read(name)
+            # suggestions name it by its name, which counts where the cluster is
+            suggest.aim_at(vdc=one.vdc, org=one.org)
+            return one
         there = self._named(name, vdc, org)
         if not there:
             raise NotFound(
                 f"cluster '{name}' was not found{self._where(vdc, org)}",
-                hint="`vcd cse cluster list` shows those that you can see",
+                hint=f"`{suggest.cse('cluster list')}` shows those that you can see",
             )
         if len(there) > 1:
             raise ambiguous(name, there)

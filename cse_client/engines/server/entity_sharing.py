@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cse_client import suggest
 from cse_client.engines.server.entity_following import EntityFollowing
-from cse_client.engines.server.entity_reading import URN
 from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.legacy_documents import mapping, text
 from cse_client.engines.server.waiting import change_or_effect
@@ -68,7 +68,7 @@ class EntitySharing(EntityFollowing):
         if unknown:
             raise NotFound(
                 f"cluster '{name}' is not shared with {', '.join(unknown)}",
-                hint=f"vcd cse cluster share-list {_option(name)}",
+                hint=suggest.cse("cluster share-list", name=name),
             )
         kept = [one for one in there if one.username not in users]
         self._write(identity, name, kept)
@@ -111,7 +111,7 @@ class EntitySharing(EntityFollowing):
             lambda: {(one.username, one.level) for one in self._shares(identity)} == wanted,
             what=f"change of who cluster '{name}' is shared with",
             deadline=deadline,
-            look=f"vcd cse cluster share-list {_option(name)}",
+            look=suggest.cse("cluster share-list", name=name),
         )
 
     def _need_sharing(self) -> None:
@@ -119,7 +119,8 @@ class EntitySharing(EntityFollowing):
             raise WrongUsage(
                 f"CSE server {self._found.version} at API {self._found.api_version} cannot share "
                 "clusters: that came with CSE 3.1 at API 36.",
-                hint="`vcd cse cluster grant` gives users rights in the cluster's Kubernetes",
+                hint=f"`{suggest.cse('cluster grant', help=True)}` gives users"
+                " rights in the cluster's Kubernetes",
             )
 
 
@@ -127,9 +128,5 @@ def _rank(level: str) -> int:
     return ACCESS_LEVELS.index(level) if level in ACCESS_LEVELS else -1
 
 
-def _option(name: str) -> str:
-    return f"--id {name}" if name.startswith(URN) else f"--name {name}"
-
-
 def _unshare(user: str, name: str) -> str:
-    return f"vcd cse cluster unshare {user} {_option(name)}"
+    return suggest.cse("cluster unshare", user, name=name)

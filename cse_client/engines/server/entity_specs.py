@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server.entity_dialects import Dialect, part
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_keys import MOST_NODES
@@ -44,15 +45,20 @@ def check_create(dialect: Dialect, spec: ClusterSpec) -> list[CseError]:
                 WrongUsage(
                     f"CSE servers 3.0 take the size of nodes from a sizing policy: {option} cannot"
                     " be told them.",
-                    hint="`vcd cse cluster apply --sample --native` shows where a sizing_class is "
-                    "named",
+                    hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` shows where a"
+                    " sizing_class is named",
                 )
             )
     return found
 
 
-def check_growth(dialect: Dialect, spec: NodesSpec, *, rollback: bool) -> list[CseError]:
-    """Return what cannot be said of further nodes: the server makes them like the first ones."""
+def check_growth(
+    dialect: Dialect, spec: NodesSpec, shorter: str, *, rollback: bool
+) -> list[CseError]:
+    """Return what cannot be said of further nodes: the server makes them like the first ones.
+
+    `shorter` is the command line to type instead.
+    """
     said = {
         "--network": spec.network,
         "--template": spec.template,
@@ -71,7 +77,7 @@ def check_growth(dialect: Dialect, spec: NodesSpec, *, rollback: bool) -> list[C
         WrongUsage(
             f"A CSE server 3.x makes new nodes like the cluster's first ones, and chooses itself "
             f"which ones go: {named} cannot be told it.",
-            hint=f"vcd cse cluster resize {spec.cluster} --nodes COUNT",
+            hint=shorter,
         )
     ]
 

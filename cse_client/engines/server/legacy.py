@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.legacy_parts import (
@@ -65,7 +66,8 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         vdc = spec.vdc or self._session.vdc
         if not vdc:
             raise WrongUsage(
-                "No VDC is chosen.", hint="choose one: vcd vdc use NAME, or --vdc NAME"
+                "No VDC is chosen.",
+                hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
         refuse_direct_words(spec)
         place = self._place(vdc, spec.org or self._session.org)
@@ -91,7 +93,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
                 if any(looks):
                     raise TaskFailed(
                         f"the {what} failed: the cluster was there and is gone",
-                        hint="vcd cse cluster list",
+                        hint=suggest.cse("cluster list"),
                     ) from None
                 looks.append(False)
                 return False
@@ -159,7 +161,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         if unknown:
             raise NotFound(
                 f"cluster '{spec.cluster}' has no node {', '.join(unknown)}",
-                hint=f"see which there are: vcd cse node list {spec.cluster}",
+                hint=f"see which there are: {suggest.cse('node list', spec.cluster)}",
             )
         for name in spec.nodes:
             if present[name] == CONTROL_PLANE:
@@ -243,7 +245,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         began = self._gateway.clock.monotonic()
         deadline = began + options.timeout
         name = str((body or {}).get("cluster_name") or missing.partition("'")[2].rstrip("'"))
-        look = f"vcd cse cluster info {name}"
+        look = suggest.cse("cluster info", name)
         traces = Traces(self._gateway, self._session.user, name, began)
 
         def follow(traces: Traces | None) -> None:
@@ -346,7 +348,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             if not known:
                 raise NotFound(
                     f"the CSE server has no template '{spec.template}'",
-                    hint="`vcd cse template list` shows those it has",
+                    hint=f"`{suggest.cse('template list')}` shows those it has",
                 )
             revision = max(known)
         return (
@@ -360,7 +362,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             return networks[0]
         raise WrongUsage(
             "Missing option '-n' / '--network'.",
-            hint="`vcd network list` and `vcd vdc info` show the networks of the VDC.",
+            hint=f"`{suggest.vcd('network list')}` shows the networks of the VDC.",
         )
 
     def _shrink(

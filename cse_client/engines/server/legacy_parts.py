@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cse_client import suggest
 from cse_client.errors import NotFound, WrongUsage
 from cse_client.model import WORKER, ClusterSpec
 from cse_client.model.scaling import NodesSpec
@@ -48,7 +49,7 @@ def leaving(workers: Sequence[str], spec: NodesSpec) -> list[str]:
     if unknown:
         raise NotFound(
             f"cluster '{spec.cluster}' has no worker {', '.join(unknown)}",
-            hint=f"see which there are: vcd cse node list {spec.cluster}",
+            hint=f"see which there are: {suggest.cse('node list', spec.cluster)}",
         )
     named = list(dict.fromkeys(spec.remove))
     surplus = len(workers) - spec.workers

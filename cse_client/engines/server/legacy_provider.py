@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.extension import Extension
 from cse_client.engines.server.waiting import change_or_effect, follow_task
@@ -52,7 +53,7 @@ def control_server(server: Extension, gateway: Gateway, action: str) -> str:
     else:
         what = f"change of the CSE server ({action})"
         said = change_or_effect(
-            gateway, send, reached, what=what, deadline=deadline, look="vcd cse system info"
+            gateway, send, reached, what=what, deadline=deadline, look=suggest.cse("system info")
         )
     return documents.text(said or {}, "message") or f"The CSE server accepted: {action}."
 
@@ -68,7 +69,7 @@ def need_administrator(gateway: Gateway, session: Session, what: str) -> None:
     if not gateway.is_system_administrator:
         raise Refused(
             f"only a system administrator may {what}",
-            hint=f"ask the provider, or: vcd login {session.host} System USER",
+            hint="ask the provider, or: " + suggest.vcd("login", session.host, "System", "USER"),
         )
 
 
@@ -185,7 +186,7 @@ class LegacyProvider:
             what=f"{verb} of VDC '{name}'",
             deadline=deadline,
             progress=progress,
-            look=f"vcd cse ovdc info {name}",
+            look=suggest.cse("ovdc info", name),
             wait=options.wait,
         )
         answer = documents.mapping(said or {}, "the change of the VDC")
@@ -220,7 +221,7 @@ class LegacyProvider:
             reached,
             what=f"change of the compute policies of VDC '{vdc}'",
             deadline=deadline,
-            look=f"vcd cse ovdc compute-policy list {org} {vdc}",
+            look=suggest.cse("ovdc compute-policy list", org=org, vdc=vdc),
         )
         return documents.mapping(said or {}, "the change of the policies")
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from cse_client.engines.identity import identify, is_gone
-from cse_client.engines.server import WITHOUT_SERVER
+from cse_client.engines.server import without_server
 from cse_client.engines.server.detect import Detection
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import ClusterSpec, Progress, Session, SystemInfo, Template, TemplateFacts
@@ -120,4 +120,4 @@ def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
 
 def direct_only(sentence: str) -> CseError:
     """Make the error for what needs no server, with the way out."""
-    return WrongUsage(f"{sentence}.", hint=WITHOUT_SERVER)
+    return WrongUsage(f"{sentence}.", hint=without_server())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from cse_client import suggest
 from cse_client.engines.server.traces import Trail, sent_at
 from cse_client.errors import (
     Conflict,
@@ -101,7 +102,7 @@ def follow_task(
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted; the CSE server goes on with the {what}.",
-            hint=f"vcd task wait {last.id}",
+            hint=suggest.vcd("task wait", last.id),
         ) from None
     progress(Event(EventKind.DONE, _title(what)))
     return done
@@ -311,7 +312,7 @@ def refuse_older(gateway: Gateway, name: str, vapp_href: str, began: float) -> N
         raise Conflict(
             f"VCD gave no answer about the creation of cluster '{name}', and there was a cluster "
             "of that name before.",
-            hint=f"look whether it is yours: vcd cse cluster info {name}",
+            hint=f"look whether it is yours: {suggest.cse('cluster info', name)}",
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from cse_client import suggest
 from cse_client.errors import ClusterUnreachable, CseError, TimedOut
 from cse_client.kube.addons.objects import Object, Objects, Ref, Unserved
 from cse_client.kube.answers import WebhookDown
@@ -200,8 +201,10 @@ def read_record(objects: Objects, addon: str) -> Record | None:
     except (KeyError, TypeError, ValueError, AttributeError):
         raise CseError(
             f"The record of {addon} in the cluster ({record_ref(addon)}) is damaged.",
-            hint=f"Delete it and install {addon} again: kubectl -n {_RECORDS} delete configmap"
-            f" cse-addon-{addon}",
+            hint=f"Delete it and install {addon} again: "
+            + suggest.kubectl(
+                "delete configmap", f"cse-addon-{addon}", in_cluster=True, namespace=_RECORDS
+            ),
         ) from None
     return Record(
         addon,

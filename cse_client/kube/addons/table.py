@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cse_client import suggest
 from cse_client.errors import NotFound, Refused
 
 __all__ = ["ADDONS", "CONTOUR", "HOST", "METALLB", "Release", "choose", "minor_of"]
@@ -105,7 +106,7 @@ def choose(addon: str, minor: int, version: str = "") -> Release:
     if addon not in ADDONS:
         raise NotFound(
             f"There is no add-on '{addon}'; there are {' and '.join(ADDONS)}.",
-            hint="vcd cse addon list",
+            hint=suggest.cse("addon list"),
         )
     ours = [one for one in RELEASES if one.addon == addon]
     wanted = version.lstrip("v")
@@ -119,5 +120,5 @@ def choose(addon: str, minor: int, version: str = "") -> Release:
     verb = "does not go" if wanted else "goes"
     raise Refused(
         f"{which[0].upper()}{which[1:]} {verb} with Kubernetes 1.{minor}.",
-        hint="See which go with which: vcd cse addon list",
+        hint=f"See which go with which: {suggest.cse('addon list')}",
     )

@@ -74,7 +74,7 @@ def files_of(explicit: str, environ: Mapping[str, str]) -> list[Path]:
     if not names:
         raise WrongUsage(
             f"The variable {VARIABLE} is set to '{listed}', which names no file.",
-            hint=f"unset {VARIABLE}, or give the file: --kubeconfig FILE",
+            hint=f"{suggest.program('unset', VARIABLE)}, or give the file: --kubeconfig FILE",
         )
     return [Path(name) for name in names]
 
@@ -201,7 +201,8 @@ def overwrite(
     """
     if path.is_dir():
         raise WrongUsage(
-            f"{path} is a folder, not a file.", hint=f"Give a file's name: -o {path / 'config'}"
+            f"{path} is a folder, not a file.",
+            hint=f"Give a file's name: -o {suggest.quote(str(path / 'config'))}",
         )
     new = tree.parse(kubeconfig)
     check_writable(path)
@@ -358,7 +359,7 @@ def _check_same_user(before: tree.Entry, user: str, context: str, path: Path) ->
     if tree.user_of(before) != user:
         raise Conflict(
             f"The context '{context}' in {path} is that of another user of this cluster.",
-            hint=f"Give this one a name of its own: --context {user}",
+            hint=f"Give this one a name of its own: --context {suggest.quote(user)}",
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.server.story import Stage
 
 ACCEPT = "application/json;version=36.0"
-DIRECT = "Hint: Without the server: vcd cse --engine direct ...\n"
+DIRECT = "Hint: Without the server: vcd cse --engine direct cluster list\n"
 
 
 @pytest.fixture(scope="module")

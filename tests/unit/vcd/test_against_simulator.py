@@ -415,7 +415,7 @@ def test_a_version_that_is_not_served_any_more(release: str, monkeypatch: Any) -
         assert Gateway.open(session).vcd_version().startswith(release)
         with pytest.raises(SessionInvalid, match=r"does not serve API version 29\.0") as caught:
             Gateway.open(replace(session, api_version="29.0"))
-        assert caught.value.hint.endswith(f"-V {served[-1]}")
+        assert caught.value.hint.endswith(f"--version {served[-1]}")
 
 
 def cloud_versions(simulator: Simulator) -> list[str]:
