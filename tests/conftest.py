@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cse_client import suggest
 from tests.programs import ROOT, Result, clean_environment
 
 # A shell starts a background job with SIGINT ignored, nohup with SIGHUP, and whatever a test starts
@@ -25,6 +26,12 @@ _LONG = ("tests/sweeps/", "tests/property/", "tests/e2e/server/", "tests/e2e/tes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files first; otherwise the order stays."""
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
+@pytest.fixture(autouse=True)
+def no_target() -> None:
+    """Forget where an earlier test's run acted."""
+    suggest.aim(suggest.Target())
 
 
 @pytest.fixture

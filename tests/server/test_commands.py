@@ -515,7 +515,8 @@ def test_what_only_the_direct_engine_can(cse: Run, served: Served, words: list[s
     result = cse(*words)
     assert (result.out, result.code) == ("", 2)
     assert result.err.startswith("Error: A CSE server ")
-    assert result.err.endswith("Hint: Without the server: vcd cse --engine direct ...\n")
+    again = " ".join(words)
+    assert result.err.endswith(f"Hint: Without the server: vcd cse --engine direct {again}\n")
     assert served.asked() == [PROBE]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -35,13 +34,6 @@ NASTY = [
     "--",
     "",
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_target() -> Iterator[None]:
-    suggest.aim(Target())
-    yield
-    suggest.aim(Target())
 
 
 def read_by_bash(line: str) -> list[str]:

@@ -116,7 +116,7 @@ def made(call: Call, name: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere() -> Iterator[None]:
+def elsewhere() -> None:
     """A run that acts somewhere else than in the VDC and the organization in use."""
     suggest.aim(
         Target(
@@ -128,8 +128,6 @@ def elsewhere() -> Iterator[None]:
             context=lambda: "demo@o r g-it's vdc2",
         )
     )
-    yield
-    suggest.aim(Target())
 
 
 def test_the_calls_are_found() -> None:

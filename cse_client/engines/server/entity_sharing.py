@@ -119,7 +119,7 @@ class EntitySharing(EntityFollowing):
             raise WrongUsage(
                 f"CSE server {self._found.version} at API {self._found.api_version} cannot share "
                 "clusters: that came with CSE 3.1 at API 36.",
-                hint=f"`{suggest.cse('cluster grant', help=True)}` gives users"
+                hint=f"`{suggest.cse('cluster grant', help=True)}` tells how to give users"
                 " rights in the cluster's Kubernetes",
             )
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from cse_client import suggest
 from cse_client.errors import CseError, Refused
 from cse_client.kube.kubeconfig.check import Damaged, read_checked
 from cse_client.kube.kubeconfig.goyaml import value_of
@@ -92,7 +93,7 @@ def read_access(text: str, what: str, *, ours: bool = False) -> ClusterAccess:
 
 _HINT = (
     "It is read from the control plane's /root/.kube/config. There, as root, this puts kubeadm's"
-    " own back: cp /etc/kubernetes/admin.conf /root/.kube/config"
+    " own back: " + suggest.program("cp", "/etc/kubernetes/admin.conf", "/root/.kube/config")
 )
 
 

@@ -120,7 +120,10 @@ def check_replaceable(item: tree.Entry, section: str, path: Path, claim: Claim) 
 def _taken(message: str, kind: str, name: str) -> Conflict:
     if kind == "context":
         return Conflict(message, hint="Choose another name: --context NAME")
-    remove = suggest.kubectl(f"config delete-{kind}", name)
+    if kind == "cluster":
+        remove = suggest.kubectl("config delete-cluster", name)
+    else:
+        remove = suggest.kubectl("config delete-user", name)
     return Conflict(
         message,
         hint=f"Save into another file: --kubeconfig FILE. If the {kind} is not needed: {remove}",
