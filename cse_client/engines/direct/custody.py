@@ -179,10 +179,13 @@ def _head(vapp: VApp) -> Vm:
 
 
 def _not_here(name: str, identity: ClusterIdentity) -> Refused:
+    secret = suggest.kubectl(
+        "get secret", "cse-cluster-ca", in_cluster=True, namespace="kube-system"
+    )
     error = Refused(
         f"Cluster '{name}' is sealed and its CA key is not on this machine.",
         hint=f"Use the machine that sealed it (file {ca_files.ca_file(identity)}), or an"
-        " administrator's kubeconfig: kubectl -n kube-system get secret cse-cluster-ca",
+        f" administrator's kubeconfig: {secret}",
     )
     for path, owner in ca_files.claiming(identity.cluster_id):
         adoption = suggest.cse("cluster seal", name, adopt=str(path))
