@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from cse_client import suggest
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
+from cse_client.model.endpoints import is_endpoint
 from cse_client.model.ranges import pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
@@ -38,15 +39,8 @@ NAME_LENGTH = 25
 MOST_WORKERS = 500
 MOST_MEMORY_MB = 24 * 1024 * 1024
 MOST_CPUS = 1024
-HIGHEST_PORT = 65535
-HOST_LENGTH = 253
 
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,23}[A-Za-z0-9])?", re.ASCII)
-_HOST = re.compile(
-    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
-    re.ASCII,
-)
-_PORT = re.compile(r"\d{1,5}", re.ASCII)
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
@@ -124,9 +118,7 @@ def check_existing_name(name: str) -> None:
 
 def check_endpoint(endpoint: str) -> list[CseError]:
     """Check an address that the cluster's API is to be known by: HOST or HOST:PORT."""
-    host, colon, port = endpoint.partition(":")
-    good_port = not colon or (_PORT.fullmatch(port) and 0 < int(port) <= HIGHEST_PORT)
-    if _HOST.fullmatch(host) and len(host) <= HOST_LENGTH and good_port:
+    if is_endpoint(endpoint):
         return []
     return [
         WrongUsage(

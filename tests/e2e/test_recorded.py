@@ -70,3 +70,84 @@ def test_the_user_decides_which_key(admin: Person, editor: Editor) -> None:
     assert code == 0, err
     code, _out, err = admin.cluster("resize", NAME, "-N", "1")
     assert code == 0, err
+
+
+CLAIM = '{"who":"eve","host":"h","doing":"x","since":"SINCE","until":"2099-01-01T00:00:00+00:00"}'
+OPERATION = "cse.client.operation"
+LOCK = "cse.client.lock.0123456789ab"
+SPEC = "cse.client.spec"
+
+
+@pytest.mark.parametrize(
+    ("written", "damage", "refusal"),
+    [
+        (
+            {SPEC: '{"workers":1,"endpoint":"a b"}'},
+            f"metadata {SPEC} has no usable endpoint",
+            "",
+        ),
+        ({SPEC: '{"workers":1,"endpoint":"[::1"}'}, "has no usable endpoint", ""),
+        (
+            {SPEC: '{"workers":"many","network":[],"cpus":-1}'},
+            "has no usable workers, cpus, network",
+            f"What cluster '{NAME}' was made of is not known: its metadata {SPEC} cannot be used.",
+        ),
+        ({SPEC: "[" * 900}, f"metadata {SPEC} cannot be read", "was made of is not known"),
+        (
+            {LOCK: CLAIM.replace("SINCE", "0001-01-01T00:00:00+14:00")},
+            f"metadata {LOCK} cannot be read",
+            "",
+        ),
+        ({LOCK: "garbage"}, f"metadata {LOCK} cannot be read", ""),
+        (
+            {OPERATION: "999999999:{}"},
+            f"metadata {OPERATION} cannot be read",
+            f"What was begun on cluster '{NAME}' is not known: its metadata {OPERATION} cannot be"
+            " read. Hint: If no other command is changing it, add --break-lock",
+        ),
+        ({OPERATION: "1:{}"}, f"metadata {OPERATION} cannot be read", "cannot be read"),
+        ({OPERATION: "²:{}"}, f"metadata {OPERATION} cannot be read", "cannot be read"),
+        (
+            {"cse.cluster.id": "not an id"},
+            "metadata cse.cluster.id is not an id",
+            f"Cluster '{NAME}' has no usable id",
+        ),
+        ({"cse.template.revision": "²"}, "metadata cse.template.revision is not a number", ""),
+        ({"cse.os": "x" * 900}, "", ""),
+    ],
+)
+def test_garbage_in_metadata_is_named_and_stops_nothing_else(
+    admin: Person,
+    editor: Editor,
+    control: Control,
+    written: dict[str, str],
+    damage: str,
+    refusal: str,
+) -> None:
+    editor.write(NAME, written)
+    before = control.possessions()
+    code, out, err = admin.cluster("info", NAME)
+    assert (code, err) == (0, "")
+    assert damage in out
+    code, out, err = admin.cluster("list")
+    assert (code, err) == (0, "")
+    assert any(line.startswith(NAME) for line in out.splitlines())
+    # more than the network has addresses for: refused at the latest by that
+    code, out, err = admin.cluster("resize", NAME, "-N", "400")
+    assert (code in (1, 4), out) == (True, ""), err
+    assert "bug in cse-client" not in err
+    assert refusal in " ".join(err.split())
+    assert control.possessions() == before
+
+
+def test_break_lock_erases_what_cannot_be_read(admin: Person, editor: Editor) -> None:
+    editor.write(NAME, {OPERATION: "999999999:{}", LOCK: CLAIM.replace("SINCE", "2026-01-01")})
+    code, _out, err = admin.cluster("resize", NAME, "-N", "2")
+    assert (code, f"Cluster '{NAME}' is being changed by eve on h" in err) == (1, True)
+    code, _out, err = admin.cluster("resize", NAME, "-N", "2", "--break-lock")
+    assert code == 0, err
+    _code, out, _err = admin.cluster("info", NAME)
+    assert "cannot be read" not in out
+    assert editor.metadata(NAME)[OPERATION] == "none"
+    code, _out, err = admin.cluster("resize", NAME, "-N", "1")
+    assert code == 0, err

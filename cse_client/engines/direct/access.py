@@ -38,7 +38,7 @@ def endpoint_host(vapp: VApp, metadata: Mapping[str, str]) -> str:
     if chosen:
         return chosen
     vm = control_plane_vm(vapp)
-    return (vm.ip if vm is not None else "") or metadata.get(keys.CONTROL_PLANE_IP, "")
+    return (vm.ip if vm is not None else "") or keys.control_plane_ip(metadata)
 
 
 def admin_kubeconfig(

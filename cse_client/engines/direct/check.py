@@ -154,7 +154,7 @@ def _check_growth(
     templates: Callable[[], Sequence[Template]],
 ) -> Found:
     spec = _inherited(standing, wanted, target)
-    problems: list[CseError] = []
+    problems: list[CseError] = list(_unusable(standing, wanted))
     warning = ""
     try:
         spec, warning = _with_key(gateway, spec, standing.vapp, standing.metadata)
@@ -242,8 +242,8 @@ def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpe
     if not template:
         earlier = recorded.template_id
         template = standing.metadata.get(keys.TEMPLATE_NAME, "")
-        text = standing.metadata.get(keys.TEMPLATE_REVISION, "")
-        revision = int(text) if revision is None and text.isdigit() else revision
+        if revision is None:
+            revision = keys.template_revision(standing.metadata)
     return ClusterSpec(
         name=standing.name,
         network=wanted.network or recorded.network or (networks[0] if networks else ""),
@@ -258,6 +258,31 @@ def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpe
         endpoint=recorded.endpoint,
         accept_eulas=wanted.accept_eulas,
     )
+
+
+def _unusable(standing: Standing, wanted: NodesSpec) -> Iterator[CseError]:
+    """Name what new nodes are made from that is recorded in a way that cannot be meant."""
+    recorded = keys.recorded_spec(standing.metadata)
+    options = {
+        "network": ("--network", wanted.network),
+        "cpus": ("--cpu", wanted.cpus),
+        "memory_mb": ("--memory", wanted.memory_mb),
+        "storage_profile": ("--storage-profile", wanted.storage_profile),
+    }
+    missing = [
+        options[name][0] for name in recorded.damaged if name in options and not options[name][1]
+    ]
+    if missing:
+        yield Conflict(
+            f"What cluster '{standing.name}' was made of is not known: its metadata {keys.SPEC}"
+            " cannot be used.",
+            hint=f"Specify it: {', '.join(missing)}.",
+        )
+    if not keys.cluster_id(standing.metadata):
+        yield Conflict(
+            f"Cluster '{standing.name}' has no usable id in its metadata {keys.CLUSTER_ID}.",
+            hint="No nodes can be added to it.",
+        )
 
 
 def _with_key(
@@ -307,6 +332,12 @@ def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:
 def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
     """Return what the interrupted run was asked for; a different wish now is a conflict."""
     recorded = keys.recorded_spec(earlier.metadata)
+    if recorded.damaged or (earlier.metadata.get(keys.CLUSTER_ID) and not earlier.cluster_id):
+        what = "; ".join(keys.unusable(earlier.metadata))
+        raise Conflict(
+            f"An unfinished cluster '{spec.name}' exists that cannot be finished: {what}.",
+            hint=f"Remove it: {suggest.cse('cluster delete', spec.name)}",
+        )
     if recorded.workers is None:
         return spec
     differences = [

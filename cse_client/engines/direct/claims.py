@@ -6,26 +6,25 @@ empty text, and the caller names the key as damaged.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any
+
+from cse_client import bounds
 
 __all__ = ["MOST_WORKERS", "integer", "json_object", "moment", "text", "texts"]
 
 #: Larger numbers of workers than this are not believed; the commands take 500 at most.
 MOST_WORKERS = 10_000
-#: The longest JSON text that is looked at, in characters; ours have a few thousand.
-_LONGEST_JSON = 200_000
+MOST_CPUS = 1024
+MOST_MEMORY_MB = 24 * 1024 * 1024
 _LONGEST_TEXT = 256
 
 
 def json_object(value: str) -> dict[str, Any] | None:
     """Return the JSON object that a text is, or None."""
-    if len(value) > _LONGEST_JSON:
-        return None
     try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
+        found = bounds.load_json(value)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
 
 _PROBE_TIMEOUT = 3.0
+_LONGEST_SHOWN = 200
 
 
 def summarize(record: VAppRecord, org: str) -> ClusterSummary:
@@ -50,13 +51,13 @@ def summarize(record: VAppRecord, org: str) -> ClusterSummary:
         vdc=record.vdc,
         org=org,
         owner=record.owner,
-        kubernetes=data.get(keys.KUBERNETES, ""),
-        kubernetes_version=data.get(keys.KUBERNETES_VERSION, ""),
+        kubernetes=_shown(data, keys.KUBERNETES),
+        kubernetes_version=_shown(data, keys.KUBERNETES_VERSION),
         status=record.status,
-        phase=data.get(keys.PHASE, ""),
-        cluster_id=data.get(keys.CLUSTER_ID, ""),
-        template=data.get(keys.TEMPLATE_NAME, ""),
-        template_revision=data.get(keys.TEMPLATE_REVISION, ""),
+        phase=_shown(data, keys.PHASE),
+        cluster_id=_shown(data, keys.CLUSTER_ID),
+        template=_shown(data, keys.TEMPLATE_NAME),
+        template_revision=_shown(data, keys.TEMPLATE_REVISION),
         damage=tuple(f"metadata {key} is missing" for key in keys.missing_keys(data)),
     )
 
@@ -118,18 +119,24 @@ def describe_cluster(
         summary=summary,
         network=spec.network or ", ".join(vapp.networks),
         endpoint=server_url(host) if host else "",
-        os=metadata.get(keys.OS, ""),
-        cni=metadata.get(keys.CNI, ""),
-        cni_version=metadata.get(keys.CNI_VERSION, ""),
-        docker_version=metadata.get(keys.DOCKER_VERSION, ""),
+        os=_shown(metadata, keys.OS),
+        cni=_shown(metadata, keys.CNI),
+        cni_version=_shown(metadata, keys.CNI_VERSION),
+        docker_version=_shown(metadata, keys.DOCKER_VERSION),
         made_by=_maker(metadata),
         created=vapp.created,
         lease=_lease(vapp),
         sealed=bool(metadata.get(keys.SEALED)),
         nodes=nodes,
         evidence=tuple(evidence),
-        damage=summary.damage + _damage(vapp, metadata, spec, nodes, kube),
+        damage=summary.damage + _damage(vapp, metadata, nodes, kube),
     )
+
+
+def _shown(metadata: Mapping[str, str], key: str) -> str:
+    """Return a value for a table: somebody may have written one of any length."""
+    value = metadata.get(key, "")
+    return value if len(value) <= _LONGEST_SHOWN else f"{value[: _LONGEST_SHOWN - 1]}…"
 
 
 def _order(vm: Vm) -> tuple[bool, str]:
@@ -137,10 +144,10 @@ def _order(vm: Vm) -> tuple[bool, str]:
 
 
 def _maker(metadata: Mapping[str, str]) -> str:
-    ours = metadata.get(keys.CLIENT_VERSION, "")
+    ours = _shown(metadata, keys.CLIENT_VERSION)
     if ours:
         return f"cse-client {ours}"
-    cse = metadata.get(keys.VERSION, "")
+    cse = _shown(metadata, keys.VERSION)
     return f"CSE {cse}" if cse else ""
 
 
@@ -197,21 +204,18 @@ def _kubernetes_status(seen: KubeNode | None, *, asked: bool) -> str:
 
 
 def _unreadable(metadata: Mapping[str, str]) -> list[str]:
-    """Name the records and claims that somebody has spoilt."""
-    keys_of = (*read_journal(metadata).damaged, *damaged_claims(metadata))
-    return [f"metadata {key} cannot be read" for key in sorted(keys_of)]
+    """Name what somebody has written into the metadata that cannot be meant."""
+    spoilt = (*read_journal(metadata).damaged, *damaged_claims(metadata))
+    return [*keys.unusable(metadata), *(f"metadata {key} cannot be read" for key in sorted(spoilt))]
 
 
 def _damage(
     vapp: VApp,
     metadata: Mapping[str, str],
-    spec: keys.RecordedSpec,
     nodes: tuple[Node, ...],
     kube: Mapping[str, KubeNode] | None,
 ) -> tuple[str, ...]:
     found = _unreadable(metadata)
-    if spec.damaged:
-        found.append(f"metadata {keys.SPEC} cannot be read")
     if control_plane_vm(vapp) is None:
         found.append("there is no control plane VM")
     workers = sum(1 for vm in vapp.vms if node_kind(vm.name) == WORKER)

@@ -9,11 +9,16 @@ whoever may see the vApp may read its metadata.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cse_client import __version__
+from cse_client.engines.direct import claims
 from cse_client.model import ClusterSpec, Template
+from cse_client.model.endpoints import is_endpoint
+from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 CLUSTER_ID = "cse.cluster.id"
 VERSION = "cse.version"
@@ -45,6 +50,8 @@ PHASE_READY = "ready"
 
 # A text value of VCD metadata ends at about a thousand characters; an RSA key may be longer.
 _CHUNK = 900
+#: CSE writes a UUID, or an entity's URN; what is not of this form fits into no script.
+_ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,10 @@ def _spec_text(spec: ClusterSpec, template: Template) -> str:
 
 @dataclass(frozen=True)
 class RecordedSpec:
-    """What `cse.client.spec` holds. Fields are empty where the record is missing or damaged."""
+    """What `cse.client.spec` holds. Fields are empty where the record is missing or damaged.
+
+    `damaged` names the fields that cannot be used: they are of a wrong type or out of range.
+    """
 
     workers: int | None = None
     network: str = ""
@@ -137,32 +147,77 @@ class RecordedSpec:
     memory_mb: int | None = None
     storage_profile: str = ""
     endpoint: str = ""
-    damaged: bool = False
+    damaged: tuple[str, ...] = ()
+
+
+_NUMBERS = {
+    "workers": (0, claims.MOST_WORKERS),
+    "revision": (0, 10**9),
+    "cpus": (1, claims.MOST_CPUS),
+    "memory_mb": (1, claims.MOST_MEMORY_MB),
+}
+_TEXTS = ("network", "template", "catalog", "template_id", "storage_profile", "endpoint")
 
 
 def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     """Read back what `initial` wrote; never raises: a damaged record says so."""
-    text = metadata.get(SPEC)
-    if not text:
+    value = metadata.get(SPEC)
+    if not value:
         return RecordedSpec()
-    try:
-        raw = json.loads(text)
-    except ValueError:
-        return RecordedSpec(damaged=True)
-    if not isinstance(raw, dict):
-        return RecordedSpec(damaged=True)
-    return RecordedSpec(
-        workers=_integer(raw.get("workers")),
-        network=_words(raw.get("network")),
-        template=_words(raw.get("template")),
-        revision=_integer(raw.get("revision")),
-        catalog=_words(raw.get("catalog")),
-        template_id=_words(raw.get("template_id")),
-        cpus=_integer(raw.get("cpus")),
-        memory_mb=_integer(raw.get("memory_mb")),
-        storage_profile=_words(raw.get("storage_profile")),
-        endpoint=_words(raw.get("endpoint")),
-    )
+    raw = claims.json_object(value)
+    if raw is None:
+        return RecordedSpec(damaged=(*_NUMBERS, *_TEXTS))
+    found: dict[str, Any] = {
+        name: claims.integer(raw.get(name), *_NUMBERS[name]) for name in _NUMBERS
+    }
+    found.update({name: claims.text(raw.get(name)) for name in _TEXTS})
+    if not is_endpoint(found["endpoint"]):
+        found["endpoint"] = ""
+    damaged = [name for name in found if raw.get(name) not in (None, "", found[name])]
+    damaged += [name for name in _NUMBERS if isinstance(raw.get(name), bool)]
+    return RecordedSpec(**found, damaged=tuple(dict.fromkeys(damaged)))
+
+
+def unusable(metadata: Mapping[str, str]) -> list[str]:
+    """Say what of the record and of the cluster's own keys cannot be used, a sentence each."""
+    damaged = recorded_spec(metadata).damaged
+    found = []
+    if len(damaged) == len(_NUMBERS) + len(_TEXTS):
+        found.append(f"metadata {SPEC} cannot be read")
+    elif damaged:
+        found.append(f"metadata {SPEC} has no usable {', '.join(damaged)}")
+    if metadata.get(CLUSTER_ID) and not cluster_id(metadata):
+        found.append(f"metadata {CLUSTER_ID} is not an id")
+    revision = metadata.get(TEMPLATE_REVISION)
+    if revision and template_revision(metadata) is None:
+        found.append(f"metadata {TEMPLATE_REVISION} is not a number")
+    address = metadata.get(CONTROL_PLANE_IP)
+    if address and not is_endpoint(address):
+        found.append(f"metadata {CONTROL_PLANE_IP} is not an address")
+    if recorded_ssh_key(metadata):
+        try:
+            parse_public_key(recorded_ssh_key(metadata))
+        except InvalidPublicKey as wrong:
+            found.append(f"metadata {SSH_KEY} {wrong}")
+    return found
+
+
+def cluster_id(metadata: Mapping[str, str]) -> str:
+    """Return the cluster's id, empty where there is none or it is not one."""
+    value = metadata.get(CLUSTER_ID, "")
+    return value if _ID.fullmatch(value) else ""
+
+
+def template_revision(metadata: Mapping[str, str]) -> int | None:
+    """Return the revision of the template that the cluster was made from."""
+    text = metadata.get(TEMPLATE_REVISION, "")
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else None
+
+
+def control_plane_ip(metadata: Mapping[str, str]) -> str:
+    """Return the recorded address of the control plane, empty where it is not one."""
+    address = metadata.get(CONTROL_PLANE_IP, "")
+    return address if is_endpoint(address) else ""
 
 
 def recorded_ssh_key(metadata: Mapping[str, str]) -> str:
@@ -171,14 +226,6 @@ def recorded_ssh_key(metadata: Mapping[str, str]) -> str:
     while (key := f"{SSH_KEY}.{len(parts)}") in metadata:
         parts.append(metadata[key])
     return "".join(parts)
-
-
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _words(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def missing_keys(metadata: Mapping[str, str]) -> tuple[str, ...]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from cse_client.engines.direct import metadata as keys
-from cse_client.model import ClusterSpec, Template, TemplateFacts
+from cse_client.engines.direct.inspect import describe_cluster
+from cse_client.engines.direct.journal import wanted_workers
+from cse_client.engines.direct.lock import holders
+from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vdc, Vm
+from cse_client.vcd import documents
 
 GUIDE = Template(
     name="ubuntu-16.04_k8-1.18_weave-2.6.5",
@@ -70,7 +76,101 @@ def test_a_cluster_of_cse_has_no_recorded_spec() -> None:
     assert keys.recorded_spec({"cse.cluster.id": "x"}) == keys.RecordedSpec()
 
 
+@pytest.mark.parametrize(
+    ("raw", "damaged"),
+    [
+        ("{", 10),
+        ("[]", 10),
+        ("[" * 100_000, 10),
+        ('{"a":' * 5000 + "1" + "}" * 5000, 10),
+        ('{"workers": ' + "9" * 5000 + "}", 10),
+        ('{"workers": -1}', ("workers",)),
+        ('{"workers": 1e400}', ("workers",)),
+        ('{"workers": true}', ("workers",)),
+        ('{"workers": "3"}', ("workers",)),
+        ('{"workers": 100000000}', ("workers",)),
+        ('{"cpus": 0, "memory_mb": 1.5}', ("cpus", "memory_mb")),
+        ('{"network": ["net1"], "endpoint": {}}', ("network", "endpoint")),
+        ('{"endpoint": "a b"}', ("endpoint",)),
+        ('{"endpoint": "[::1"}', ("endpoint",)),
+        ('{"endpoint": "h:99999"}', ("endpoint",)),
+        ('{"endpoint": "h/path"}', ("endpoint",)),
+        ('{"network": "' + "x" * 1000 + '"}', ("network",)),
+        ('{"workers": null, "endpoint": ""}', ()),
+    ],
+)
+def test_each_damaged_field_is_named(raw: str, damaged: int | tuple[str, ...]) -> None:
+    recorded = keys.recorded_spec({keys.SPEC: raw})
+    if isinstance(damaged, int):
+        assert len(recorded.damaged) == damaged
+    else:
+        assert recorded.damaged == damaged
+    assert bool(keys.unusable({keys.SPEC: raw})) == bool(damaged)
+
+
 @given(st.text())
 def test_any_damage_is_met_without_an_exception(text: str) -> None:
     recorded = keys.recorded_spec({keys.SPEC: text})
     assert recorded.workers is None or isinstance(recorded.workers, int)
+
+
+#: Values that a key may have been given by anybody who may edit the vApp.
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["workers", "turn", "nodes", "who", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+GARBAGE = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=40),
+    _JSON.map(json.dumps),
+    _JSON.map(lambda value: f"1:{json.dumps(value)}"),
+    st.sampled_from(["[" * 5000, "9" * 5000, "a b", "[::1", "999999999:{}", "free", "none", "²"]),
+    st.builds(
+        lambda since, until: json.dumps({"who": "w", "since": since, "until": until, "turn": 1}),
+        st.sampled_from(["0001-01-01T00:00:00+14:00", "2026-01-01", "9999-12-31T23:59:59-12:00"]),
+        st.sampled_from(["0001-01-01T00:00:00+14:00", "2099-01-01T00:00:00", "soon", "0"]),
+    ),
+)
+OWNER = "0123456789ab"
+KEYS = [
+    *(value for name, value in vars(keys).items() if name.isupper() and str(value)[:4] == "cse."),
+    *(f"cse.client.{name}.{OWNER}" for name in ("lock", "operation", "done")),
+    "cse.client.operation",
+    f"cse.client.operation.{OWNER}.1",
+]
+VAPP = VApp(
+    name="demo",
+    href="h",
+    id="i",
+    status="POWERED_ON",
+    deployed=True,
+    description="",
+    networks=("net1",),
+    vms=(Vm("mstr-a1b2", "m", "POWERED_ON", ip="10.0.0.2"), Vm("node-c3d4", "n", "POWERED_ON")),
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), GARBAGE))
+def test_any_metadata_of_a_vapp_is_shown(written: dict[str, str]) -> None:
+    """From VCD's document to the row of a list and everything that `cluster info` shows."""
+    entries = "".join(
+        f"<MetadataEntry><Key>{key}</Key><TypedValue><Value>{escape(value)}</Value></TypedValue>"
+        "</MetadataEntry>"
+        for key, value in written.items()
+    )
+    root = etree.fromstring(
+        f'<Metadata xmlns="http://www.vmware.com/vcloud/v1.5">{entries}</Metadata>'
+    )
+    metadata = documents.metadata(root)
+    assert metadata.keys() == written.keys()
+    cluster = describe_cluster(Vdc("vdc1", "v"), VAPP, metadata, org="acme", kube=None, evidence=())
+    assert cluster.endpoint.startswith("https://")
+    assert all(len(one) < 1000 for one in cluster.damage)
+    for holder in holders(metadata).values():
+        assert holder.sentence("demo")
+    assert wanted_workers(metadata) in {None, *range(10_001)}
