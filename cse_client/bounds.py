@@ -29,6 +29,8 @@ __all__ = [
     "OutOfBounds",
     "OutOfTime",
     "Pages",
+    "TimeUp",
+    "afterwards",
     "command_time",
     "gather",
     "load_json",
@@ -57,6 +59,7 @@ _MEBIBYTE = 1024 * 1024
 _MOST_DIGITS = 400
 #: Seconds for requests that begin after the command's time, which give a claim back for example.
 _GRACE = 1.0
+_LONGEST_AFTERWARDS = 10.0
 _GZIP_OR_ZLIB = 47
 
 
@@ -75,12 +78,20 @@ class OutOfTime(TimeoutError):
 # ---- time -----------------------------------------------------------------------------------
 
 
+class TimeUp(TimedOut):
+    """The command's time ran out while the other side had not answered.
+
+    Nothing is known of what it did last, and nothing can be cleaned up.
+    """
+
+
 class _CommandTime:
     """How long the running command may take: one command per process, and so one of these."""
 
     def __init__(self) -> None:
         self.total = math.inf
         self.end = math.inf
+        self.longest = math.inf
 
     def left(self) -> float:
         """Seconds that a request which begins now may take; zero or less when there are none."""
@@ -89,7 +100,7 @@ class _CommandTime:
 
     def over(self, sentence: str) -> NoReturn:
         """Raise the error for a command whose time is up."""
-        raise TimedOut(
+        raise TimeUp(
             f"the command's time of {_duration(self.total)} was up {sentence}",
             hint="--timeout gives it longer",
         )
@@ -114,6 +125,22 @@ def command_time(seconds: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def afterwards(seconds: float) -> Iterator[None]:
+    """Give a rollback `seconds` of its own, whatever the command has used up.
+
+    Begin one only where the other side still answers; a single request gets ten seconds.
+    """
+    before = _COMMAND.end, _COMMAND.longest
+    if before[0] < math.inf:
+        _COMMAND.end = time.monotonic() + seconds
+        _COMMAND.longest = _LONGEST_AFTERWARDS
+    try:
+        yield
+    finally:
+        _COMMAND.end, _COMMAND.longest = before
+
+
+@contextlib.contextmanager
 def off_the_clock() -> Iterator[None]:
     """Do not count the time that a user takes to answer a question."""
     began = time.monotonic()
@@ -129,7 +156,7 @@ def share(seconds: float) -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Sleep, but not beyond the command's time. Raises TimedOut when that is over."""
+    """Sleep, but not beyond the command's time. Raises TimeUp when that is over."""
     left = _COMMAND.left()
     if left <= 0:
         _COMMAND.over("before it was done")
@@ -145,12 +172,13 @@ def within(seconds: float, work: Callable[[], T], *, whom: str) -> T:
 
     Raises:
         OutOfTime: it took longer than `seconds`.
-        TimedOut: the command's time was up.
+        TimeUp: the command's time was up.
         Exception: whatever `work` raises.
     """
     left = _COMMAND.left()
     if left <= 0:
         _COMMAND.over(f"before {whom} could be asked")
+    seconds = min(seconds, _COMMAND.longest)
     results: list[T] = []
     errors: list[BaseException] = []
     done = threading.Event()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import DURATION, org_option, vdc_option
+from cse_client.cli.options import PATIENCE, org_option, vdc_option
 from cse_client.cli.session import Run, command, read_session
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _row(info: AddonInfo) -> dict[str, Any]:
 
 _timeout = click.option(
     "--timeout",
-    type=DURATION,
+    type=PATIENCE,
     default=600.0,
     metavar="TIME",
     show_default=False,

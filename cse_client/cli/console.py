@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 import click
 
+from cse_client import bounds
 from cse_client.cli.progress import ProgressLines
 from cse_client.cli.wording import capital, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
@@ -109,7 +110,8 @@ class Console:
 
     def confirm(self, question: str) -> bool:
         """Ask a yes/no question on the terminal; no is the default."""
-        return click.confirm(question, err=True)
+        with bounds.off_the_clock():
+            return click.confirm(question, err=True)
 
     def error(self, error: CseError) -> None:
         """Print an error: words on stderr and, with -j, also an object on stdout."""

@@ -13,6 +13,7 @@ from cse_client.errors import WrongUsage
 __all__ = [
     "DURATION",
     "ENGINES",
+    "PATIENCE",
     "break_lock_option",
     "kubeconfig_option",
     "org_option",
@@ -23,6 +24,8 @@ __all__ = [
 
 #: What --engine, CSE_ENGINE and the profile\'s cse_engine may say.
 ENGINES = ("auto", "direct", "server")
+
+_LONGEST_PATIENCE = 7 * 86400.0
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,6 +49,22 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 DURATION = Duration()
+
+
+class Patience(Duration):
+    """A duration that somebody may wait for."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds; complain of more than a week."""
+        seconds = super().convert(value, param, ctx)
+        if seconds > _LONGEST_PATIENCE:
+            self.fail(f"'{value}' is too long: the longest time is 7d.", param, ctx)
+        return seconds
+
+
+PATIENCE = Patience()
 
 
 def vdc_option(function: F) -> F:
@@ -76,7 +95,7 @@ def timeout_option(function: F) -> F:
     """Add --timeout."""
     return click.option(
         "--timeout",
-        type=DURATION,
+        type=PATIENCE,
         default=3600.0,
         metavar="TIME",
         show_default=False,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.cli.console import Console, OutputClosed
 from cse_client.cli.options import ENGINES
 from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.engine import DirectEngine
 
 __all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
+
+#: Seconds for a command without --timeout.
+_LONGEST = 3600.0
 
 #: What a shell shows for a program that SIGPIPE ended; not an error of ours.
 PIPE_CLOSED = 141
@@ -266,7 +269,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def guarded(ctx: click.Context, *args: Any, **options: Any) -> None:
         run = Run(ctx)
-        code = _carry_out(run, functools.partial(function, run, *args, **options))
+        seconds = options.get("timeout")
+        with bounds.command_time(_LONGEST if seconds is None else seconds):
+            code = _carry_out(run, functools.partial(function, run, *args, **options))
         if code:
             sys.exit(code)
 

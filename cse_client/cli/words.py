@@ -43,6 +43,7 @@ MOST_CPUS = 1024
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,23}[A-Za-z0-9])?", re.ASCII)
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
+_LONGEST_DURATION = 36500 * 86400.0
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 _LONGEST_KEY_FILE = 64 * 1024
 _KEY_HINT = "Give a file with one public key, such as ~/.ssh/id_ed25519.pub."
@@ -194,8 +195,12 @@ def parse_duration(text: str) -> float:
         raise WrongUsage(
             f"'{text}' is not a duration.", hint="Use seconds or a form such as 90s, 20m or 1h30m."
         )
-    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return float(days * 86400 + hours * 3600 + minutes * 60 + seconds)
+    # as float: thousands of digits are infinite, and an int of them takes its time
+    days, hours, minutes, seconds = (float(group or 0) for group in match.groups())
+    total = days * 86400 + hours * 3600 + minutes * 60 + seconds
+    if total > _LONGEST_DURATION:
+        raise WrongUsage(f"'{text[:40]}' is longer than 100 years.", hint="Use for example 30d.")
+    return total
 
 
 def split_template(template: str, revision: int | None) -> tuple[str, int | None]:

@@ -13,10 +13,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.check import Found
-from cse_client.engines.direct.delete import DeletedMeanwhile, delete_vapp, noticing_deletion
+from cse_client.engines.direct.delete import (
+    DeletedMeanwhile,
+    delete_vapp,
+    noticing_deletion,
+    out_of_reach,
+)
 from cse_client.engines.direct.inspect import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.machines import Machines
@@ -31,7 +36,6 @@ from cse_client.errors import (
     NotFinished,
     Refused,
     SessionInvalid,
-    TaskFailed,
     VcdFault,
 )
 from cse_client.model import (
@@ -75,7 +79,7 @@ class Creation:
         self._session = session
         self._clock = clock
         self._progress = progress
-        self._deadline = clock.monotonic() + options.timeout
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._metadata: dict[str, str] = dict(found.metadata)
         self._machines = Machines(
             gateway,
@@ -353,11 +357,10 @@ class Creation:
 
     def _after_failure(self, error: CseError) -> None:
         remove = suggest.cse("cluster delete", self._found.spec.name)
-        lost = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
         if not self.wrote_something or isinstance(error, Conflict):
             # what somebody else is at work on is not ours to remove
             return
-        if self._verdict is not None or (lost and not getattr(error, "status", 0)):
+        if self._verdict is not None or out_of_reach(error):
             # All nodes run, or without a connection nothing can be removed: carry on later.
             error.notes.append(
                 f"Run the same command again to finish it, or remove it with `{remove}`"
@@ -366,7 +369,8 @@ class Creation:
             error.notes.append(f"Kept for inspection as asked; remove it with `{remove}`")
             self._give_free()
         else:
-            self._roll_back(error, remove)
+            with bounds.afterwards(_ROLLBACK_SECONDS):
+                self._roll_back(error, remove)
 
     def _roll_back(self, error: CseError, remove: str) -> None:
         text = "Removing what was made"

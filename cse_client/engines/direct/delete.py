@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
+from cse_client.bounds import TimeUp
 from cse_client.engines.direct import custody
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.names import id_in_description
@@ -34,6 +35,14 @@ _BAD_REQUEST = 400
 
 class DeletedMeanwhile(NotFound):
     """The cluster that a command was at work on was deleted from elsewhere."""
+
+
+def out_of_reach(error: CseError) -> bool:
+    """Say whether VCD does not answer, or somebody else does: nothing can be removed then."""
+    if isinstance(error, TimeUp):
+        return True
+    fault = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
+    return fault and (not getattr(error, "status", 0) or getattr(error, "lasting", False))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cse_client import DESCRIPTION, PRODUCT, __version__, suggest
+from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import endpoint_host, mint_kubeconfig
 from cse_client.engines.direct.check import check
@@ -243,7 +243,7 @@ class DirectEngine:
         self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
     ) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
-        deadline = self._clock.monotonic() + options.timeout
+        deadline = self._clock.monotonic() + bounds.share(options.timeout)
         place = self._gateway.vdc(vdc, org)
         lock = ClusterLock(
             self._gateway, self._session, name=name, vdc_href=place.href, clock=self._clock
@@ -280,7 +280,7 @@ class DirectEngine:
         vapp, metadata = find_cluster(self._gateway, place, name)
         if adopted:
             return str(adopt(self._gateway, place, vapp, metadata, Path(adopted)))
-        deadline = self._clock.monotonic() + RunOptions().timeout
+        deadline = self._clock.monotonic() + bounds.share(RunOptions().timeout)
         return seal_cluster(
             self._gateway,
             place,

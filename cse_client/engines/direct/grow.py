@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.direct.check import Found
-from cse_client.engines.direct.delete import DeletedMeanwhile
+from cse_client.engines.direct.delete import DeletedMeanwhile, out_of_reach
 from cse_client.engines.direct.inspect import look_at_cluster
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
@@ -25,8 +25,6 @@ from cse_client.errors import (
     Interrupted,
     NotFinished,
     SessionInvalid,
-    TaskFailed,
-    VcdFault,
 )
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.drain import delete_node
@@ -73,7 +71,7 @@ class Growth:
         self._clock = clock
         self._progress = progress
         self._keep_healthy = keep_healthy
-        self._deadline = clock.monotonic() + options.timeout
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._metadata = dict(standing.metadata)
         self._machines = Machines(
             standing.gateway,
@@ -228,11 +226,10 @@ class Growth:
     # ---- failure --------------------------------------------------------------------------
 
     def _after_failure(self, error: CseError) -> None:
-        lost = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
         if not self._claimed:
             self._standing.lock.release(self._machines.href)
             return
-        if self._verdict is not None or (lost and not getattr(error, "status", 0)):
+        if self._verdict is not None or out_of_reach(error):
             error.notes.append(self._next_step())
             return
         if not self._options.rollback:
@@ -242,7 +239,8 @@ class Growth:
             )
             self._settle(error)
             return
-        self._roll_back(error)
+        with bounds.afterwards(_ROLLBACK_SECONDS):
+            self._roll_back(error)
 
     def _roll_back(self, error: CseError) -> None:
         text = "Removing what was made"

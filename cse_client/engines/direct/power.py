@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.direct.access import control_plane_vm
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.readiness import await_nodes
@@ -49,7 +49,7 @@ class Power:
         self._options = options
         self._clock = clock
         self._progress = progress
-        self._deadline = clock.monotonic() + options.timeout
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._began = clock.monotonic()
         self._verdict: Verdict | None = None
 

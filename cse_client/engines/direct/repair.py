@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cse_client import bounds
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import endpoint_host
 from cse_client.engines.direct.inspect import list_vapp_nodes
@@ -63,7 +64,7 @@ class Repair:
         self._grow = grow
         self._clock = clock
         self._progress = progress
-        self._deadline = clock.monotonic() + options.timeout
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._pki: ClusterPKI | None = None
         self._wanted = standing.wanted_workers
         self._remedies = self._plan()

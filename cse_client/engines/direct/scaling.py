@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.direct.check import check_growth
 from cse_client.engines.direct.grow import Growth
 from cse_client.engines.direct.inspect import look_at_cluster
@@ -193,7 +193,7 @@ class Scaling:
     def _claimed(self, standing: Standing, doing: str, options: RunOptions) -> Iterator[None]:
         """Hold the cluster while something short is done that leaves no record of its own."""
         href, lock = standing.vapp.href, standing.lock
-        deadline = self.clock.monotonic() + options.timeout
+        deadline = self.clock.monotonic() + bounds.share(options.timeout)
         lock.claim(
             href,
             standing.metadata,
@@ -213,7 +213,7 @@ class Scaling:
         """Record that the cluster is to have the workers that it has."""
         with self._claimed(standing, "recording its size", options):
             values = standing.lock.ended(workers)
-            deadline = self.clock.monotonic() + options.timeout
+            deadline = self.clock.monotonic() + bounds.share(options.timeout)
             self._write(standing, values, deadline)
             standing.lock.left()
 

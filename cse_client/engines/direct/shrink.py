@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.direct.delete import DeletedMeanwhile
 from cse_client.engines.direct.operation import SHRINK, Operation
 from cse_client.engines.direct.plan import Step, carry_out
@@ -91,7 +91,7 @@ class Shrinking:
         self._max_parallel = parallel(max_parallel, len(standing.workers))
         self._clock = clock
         self._progress = progress
-        self._deadline = clock.monotonic() + options.timeout
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._claimed = False
         self._drained = False
         self._touched = False
@@ -185,7 +185,8 @@ class Shrinking:
                     error.notes.append("The same command again carries on.")
                     self._standing.lock.release(self._standing.vapp.href)
                 else:
-                    self._step_back(error)
+                    with bounds.afterwards(_ROLLBACK_SECONDS):
+                        self._step_back(error)
             else:
                 self._standing.lock.release(self._standing.vapp.href)
             raise

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Protocol
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.platform.addresses import check, parse_auto, parse_ranges, propose
 from cse_client.engines.platform.facts import (
     MODULES,
@@ -102,7 +102,7 @@ class Addons:
             TimedOut: it was applied, and does not work by the deadline.
         """
         asked = self._read_words(options)
-        watch = Watch(options.timeout, self._clock.monotonic, self._clock.sleep)
+        watch = Watch(bounds.share(options.timeout), self._clock.monotonic, self._clock.sleep)
         with closing(self._connect(options.cluster, options.vdc, options.org)) as api:
             objects = Objects(api, lambda: watch.left)
             release = choose(options.addon, minor_of(api.version()), options.version)
@@ -125,7 +125,7 @@ class Addons:
     ) -> AddonRemoval:
         """Take an add-on out of a cluster. Raises Conflict while it is in use and not `force`."""
         known(addon)
-        watch = Watch(timeout, self._clock.monotonic, self._clock.sleep)
+        watch = Watch(bounds.share(timeout), self._clock.monotonic, self._clock.sleep)
         with closing(self._connect(cluster, vdc, org)) as api:
             objects = Objects(api, lambda: watch.left)
             record = read_record(objects, addon)

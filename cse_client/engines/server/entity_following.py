@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_reading import EntityReading
@@ -245,7 +245,7 @@ class EntityFollowing(EntityReading):
             raise
 
     def _deadline(self, options: RunOptions) -> float:
-        return self._gateway.clock.monotonic() + options.timeout
+        return self._gateway.clock.monotonic() + bounds.share(options.timeout)
 
 
 def idle(one: Found) -> Found:

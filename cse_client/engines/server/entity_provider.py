@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.server.entity_reading import EntityReading
 from cse_client.engines.server.legacy_documents import mapping, mappings, text
 from cse_client.engines.server.legacy_provider import control_server, need_administrator
@@ -53,7 +53,7 @@ class EntityProvider(EntityReading):
         """Have the server read its templates anew (CSE 3.1 at API 36); return the task's href."""
         self._need_3_1("template reload")
         need_administrator(self._gateway, self._session, "have the templates read anew")
-        deadline = self._gateway.clock.monotonic() + options.timeout
+        deadline = self._gateway.clock.monotonic() + bounds.share(options.timeout)
         said = self._root.change(
             "POST", "/templates/action/reload", "reload the templates", deadline=deadline
         )
@@ -154,7 +154,7 @@ class EntityProvider(EntityReading):
         }
         if not self._found.version.startswith("3.0"):
             body["org_name"] = vdc.org
-        deadline = self._gateway.clock.monotonic() + options.timeout
+        deadline = self._gateway.clock.monotonic() + bounds.share(options.timeout)
         what = f"{'enabling' if enabled else 'disabling'} of VDC '{name}'"
         said = change_or_effect(
             self._gateway,

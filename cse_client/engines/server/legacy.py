@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.legacy_parts import (
@@ -243,7 +243,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         `reached` looks at the effect, for a change whose answer VCD cut off.
         """
         began = self._gateway.clock.monotonic()
-        deadline = began + options.timeout
+        deadline = began + bounds.share(options.timeout)
         name = str((body or {}).get("cluster_name") or missing.partition("'")[2].rstrip("'"))
         look = suggest.cse("cluster info", name)
         traces = Traces(self._gateway, self._session.user, name, began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.extension import Extension
 from cse_client.engines.server.waiting import change_or_effect, follow_task
@@ -237,7 +237,7 @@ class LegacyProvider:
         return href
 
     def _deadline(self, options: RunOptions) -> float:
-        return self._gateway.clock.monotonic() + options.timeout
+        return self._gateway.clock.monotonic() + bounds.share(options.timeout)
 
     def _find(self, name: str, org: str) -> tuple[Vdc, str]:
         """Return an org VDC and its uuid, which is what the server's addresses hold."""

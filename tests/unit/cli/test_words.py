@@ -238,3 +238,9 @@ def test_several_problems_take_the_first_ones_code() -> None:
     assert caught.value.problems == tuple(problems)
     assert caught.value.exit_code == 3
     assert caught.value.message == "2 problems were found; nothing was created."
+
+
+@pytest.mark.parametrize("text", ["999999999d", "36501d", "9" * 5000, "9" * 400 + "s"])
+def test_a_duration_longer_than_a_life_is_refused(text: str) -> None:
+    with pytest.raises(WrongUsage, match="longer than 100 years"):
+        parse_duration(text)
