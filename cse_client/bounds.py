@@ -46,9 +46,9 @@ T = TypeVar("T")
 #: Bytes of one answer, after decompression. The largest that VCD has reason to give is a vApp of
 #: 128 VMs (its own limit) with their customization scripts, about 10 MiB.
 MOST_BYTES = 16 * 1024 * 1024
-#: Elements and attributes of an XML answer, or values of a JSON one: what they cost in memory does
-#: not depend on the number of bytes.
-MOST_MARKS = 1_000_000
+#: Elements and attributes of an XML answer, or values of a JSON one: each costs up to 200 bytes of
+#: memory, however few it has on the wire. A vApp of 128 VMs has about 320,000.
+MOST_MARKS = 600_000
 #: Levels of nested JSON. (libxml2 allows XML 256, `yamldocs` has bounds of its own.)
 DEEPEST = 100
 #: Pages of one list; VCD gives 128 records a page.

@@ -95,7 +95,7 @@ def test_json_is_read(value: object) -> None:
         ("[" * 150 + "]" * 150, "nested more than 100 levels"),
         ('{"a":' * 90_000 + "1" + "}" * 90_000, "nested more than 100 levels"),
         ("[" * 400_000, "nested more than 100 levels"),
-        ("[" + "[]," * 600_000 + "1]", "more than 1,000,000 parts"),
+        ("[" + "[]," * 600_000 + "1]", "more than 600,000 parts"),
         ("9" * 1000, "more than 400 digits"),
         (f'{{"a": -{"9" * 100_000}}}', "more than 400 digits"),
     ],

@@ -98,7 +98,7 @@ def test_no_redirect_is_followed(talking: Talking, status: int) -> None:
         (b"", "an empty body"),
         (b"[]", "no JSON object"),
         (b"[" * 100_000, "nested more than 100 levels deep"),
-        (b"{" + b'"a": 1,' * 600_000 + b'"b": 1}', "more than 1,000,000 parts"),
+        (b"{" + b'"a": 1,' * 600_000 + b'"b": 1}', "more than 600,000 parts"),
     ],
     ids=["page", "empty", "list", "deep", "wide"],
 )
