@@ -27,7 +27,7 @@ from cse_client.kube.kubeconfig.lock import (
     locked,
     replace_file,
 )
-from cse_client.kube.kubeconfig.mark import Mark
+from cse_client.kube.kubeconfig.mark import EXTENSION, Mark
 from cse_client.kube.kubeconfig.ownership import (
     CaChanged,
     Claim,
@@ -368,4 +368,8 @@ def _mentions(path: Path, mark: Mark) -> bool:
         content = path.read_bytes()
     except OSError:
         return False
-    return any(word.encode() in content for word in (mark.cluster_id, mark.name, mark.vapp) if word)
+    if any(word.encode() in content for word in (mark.cluster_id, mark.name, mark.vapp) if word):
+        return True
+    # what YAML escapes may be spelled in several ways
+    escaped = not mark.name.isascii() or bool(set(mark.name) & set("\"\\'"))
+    return escaped and EXTENSION.encode() in content

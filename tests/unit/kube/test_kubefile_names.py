@@ -107,6 +107,28 @@ def test_one_file_under_several_names_is_one_file(
     assert (folder / "real" / "config").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    "vdc", ['the "VDC"', "a\\b", "it's", "Zürich", "🚀 1", "433e40", "a: b #c"]
+)
+def test_a_name_that_yaml_escapes_is_found_again(folder: Path, vdc: str) -> None:
+    mark = Mark("", f"demo@acme-{vdc}", host="vcd.example.com", org="acme")
+    text = render_kubeconfig(
+        cluster=mark.name,
+        context=mark.name,
+        user="admin",
+        server="https://10.0.0.5:6443",
+        ca=b"ca",
+        cert=b"cert",
+        key=b"key",
+        mark=mark.document(),
+    )
+    file = folder / "real" / "config"
+    save(text, [file])
+    assert contexts(file) == ["prod", mark.name]
+    assert forget(mark, [file]) == [file]
+    assert contexts(file) == ["prod"]
+
+
 def test_a_relative_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder / "kube")
     files = files_of("", {"KUBECONFIG": f"config:./config::{folder}/real/config:none"})
