@@ -20,7 +20,7 @@ import click
 
 from cse_client import bounds
 from cse_client.cli.progress import ProgressLines
-from cse_client.cli.wording import capital, printable, sentence
+from cse_client.cli.wording import capital, json_text, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
 
 __all__ = ["Console", "OutputClosed"]
@@ -61,7 +61,8 @@ class Console:
 
     def document(self, value: Any) -> None:
         """Print one JSON document, formatted like vcd-cli's (keys sorted, indent 4)."""
-        self.text(json.dumps(value, sort_keys=True, indent=4, ensure_ascii=False) + "\n")
+        text = json.dumps(value, sort_keys=True, indent=4, ensure_ascii=False)
+        self.text(f"{json_text(text)}\n")
 
     def sentence(self, text: str, value: Mapping[str, Any]) -> None:
         """Print one line, or with -j the object behind it."""
@@ -111,7 +112,7 @@ class Console:
     def confirm(self, question: str) -> bool:
         """Ask a yes/no question on the terminal; no is the default."""
         with bounds.off_the_clock():
-            return click.confirm(question, err=True)
+            return click.confirm(printable(question), err=True)
 
     def error(self, error: CseError) -> None:
         """Print an error: words on stderr and, with -j, also an object on stdout."""
@@ -128,7 +129,7 @@ class Console:
     def _line(self, head: str, text: str, colour: str) -> None:
         if head and colour and self._colorized and sys.stderr is not None and sys.stderr.isatty():
             head = f"{colour}{head.rstrip()}{_RESET} "
-        _write_quietly(sys.stderr, f"{head}{printable(text, keep_newlines=True)}\n")
+        _write_quietly(sys.stderr, f"{head}{printable(text)}\n")
 
 
 def _table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> str:

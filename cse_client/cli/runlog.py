@@ -13,6 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, cast
 
+from cse_client.cli.wording import printable
 from cse_client.state import state_folder
 
 __all__ = ["log_path", "open_log", "redact"]
@@ -70,4 +71,6 @@ class _PrivateFile(RotatingFileHandler):
 
 class _Redacted(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        # a record begins at the first column and nothing else does, whatever a message holds
+        first, *more = redact(super().format(record)).split("\n")
+        return "\n".join([printable(first), *(f"    {printable(line)}" for line in more)])

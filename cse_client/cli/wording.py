@@ -1,10 +1,17 @@
-"""Texts as people see them: sentences, and nothing that could steer a terminal."""
+"""Texts as people see them: sentences, and nothing that could steer a terminal.
+
+Names and messages from VCD, a CSE server, Kubernetes or a file may hold anything: control
+characters, line breaks that fake a line of ours, and signs that turn the direction of writing
+around. `printable` makes them harmless, and everything that is shown goes through it: `console` and
+`progress` for both streams, `runlog` for the log. A text of ours has one line, so each line break
+in it is foreign; lines are made by whoever shows them.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["capital", "printable", "sentence"]
+__all__ = ["capital", "json_text", "printable", "sentence"]
 
 #: These keep their small letter at the start of a sentence.
 _PROGRAMS = frozenset(
@@ -31,8 +38,37 @@ def capital(text: str) -> str:
     return text
 
 
-def printable(value: Any, *, keep_newlines: bool = False) -> str:
-    """Return a value as text that cannot steer a terminal: names in VCD may hold anything."""
-    kept = "\n" if keep_newlines else ""
+def printable(value: Any) -> str:
+    """Return a value as one line of text that cannot steer a terminal.
+
+    What is no character to be seen (control and format characters, which includes those for the
+    direction of writing, lone surrogates, unassigned ones) is written as its escape, such as
+    `\\x1b`, so that names which differ look different. Line breaks, tabs and the like are blanks.
+    """
     text = "" if value is None else str(value)
-    return "".join(c if c.isprintable() or c in kept else " " for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _shown(c) for c in text)
+
+
+def json_text(document: str) -> str:
+    """Return a JSON document in characters that can be seen; it says the same as before.
+
+    Outside of its strings a document holds none but blanks and line breaks.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in document)
+
+
+def _shown(character: str) -> str:
+    if character.isspace():
+        return " "
+    code = ord(character)
+    if code <= 0xFF:  # noqa: PLR2004
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
+
+
+def _json_escape(character: str) -> str:
+    """Return a character as JSON's `\\u`; those beyond the first plane take two."""
+    raw = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{raw[at : at + 2].hex()}" for at in range(0, len(raw), 2))

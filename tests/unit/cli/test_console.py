@@ -88,8 +88,8 @@ def test_names_cannot_steer_a_terminal(capfd: pytest.CaptureFixture[str]) -> Non
     console.sentence("gone\x07", {})
     console.error(CseError("no \x1b]0;title\x07"))
     out, err = capfd.readouterr()
-    assert out == "Name\n--------\na [2J  b\ngone \n"
-    assert err == "Error: No  ]0;title .\n"
+    assert out == "Name\n-----------\na\\x1b[2J  b\ngone\\x07\n"
+    assert err == "Error: No \\x1b]0;title\\x07.\n"
 
 
 def test_an_error_in_words(capfd: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
         " • [1/2] compose the vApp: 40%\n"
         " ✓ [1/2] compose the vApp\n"
         " ! No way out was seen.\n"
-        " • [2/2] wait [2J\n"
+        " • [2/2] wait\\x1b[2J\n"
         " ✗ [2/2] wait\n"
     )
 
