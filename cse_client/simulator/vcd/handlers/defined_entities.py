@@ -85,7 +85,12 @@ def _access(call: Call) -> Response:
 def _share(call: Call) -> Response:
     since(call, *_ENTITIES)
     entity = call.cloud.defined.find(call.ids["entity"], call.user, FULL_CONTROL)
-    body = read_body(call)
+    same = {
+        "grantType": "MembershipAccessControlGrant",
+        "objectId": entity.id,
+        "tenant": _tenant_of(entity),
+    }
+    body = read_body(call, ("accessLevelId", "memberId"), same)
     level, member = body.get("accessLevelId"), body.get("memberId")
     if level not in (READ_ONLY, READ_WRITE, FULL_CONTROL):
         raise bad_request(f"Unknown access level {level}.")
@@ -108,10 +113,14 @@ def _unshare(call: Call) -> Response:
     )
 
 
+def _tenant_of(entity: DefinedEntity) -> dict[str, str]:
+    return {"name": entity.org_name, "id": f"urn:vcloud:org:{entity.org_id}"}
+
+
 def _access_document(entity: DefinedEntity, one: AccessControl) -> dict[str, Any]:
     return {
         "id": one.id,
-        "tenant": {"name": entity.org_name, "id": f"urn:vcloud:org:{entity.org_id}"},
+        "tenant": _tenant_of(entity),
         "grantType": "MembershipAccessControlGrant",
         "objectId": entity.id,
         "accessLevelId": one.level,
@@ -126,7 +135,7 @@ def _invoke(call: Call) -> Response:
     run = call.cloud.defined.behaviors.get(call.ids["behavior"])
     if run is None:
         raise bad_request(f"The behavior {call.ids['behavior']} was not found.")
-    arguments = read_body(call).get("arguments") or {}
+    arguments = read_body(call, ("arguments",), {}).get("arguments") or {}
     task = run(Invocation(entity, call.user, call.request.host, arguments))
     return Response(202, b"", "", {"Location": _task_href(call, task)})
 
@@ -148,7 +157,7 @@ def _change(call: Call) -> Response:
         raise VcdError(
             412, "PRECONDITION_FAILED", f"[ {uuid4()} ] The ETag {wanted} is not the current one."
         )
-    body = read_body(call)
+    body = read_body(call, ("entity", "name", "externalId"), entity_document(entity))
     if not isinstance(body.get("entity"), dict):
         raise bad_request("The property entity is missing.")
     entity.change(body["entity"], body.get("name") or entity.name, body.get("externalId"))

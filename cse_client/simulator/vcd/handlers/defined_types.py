@@ -86,7 +86,8 @@ def _types(call: Call) -> Response:
 def _make_type(call: Call) -> Response:
     since(call, *_ENTITIES)
     _provider_only(call, "Manage Custom Entity definition")
-    body = read_body(call)
+    heeded = ("vendor", "nss", "version", "name", "description", "schema", "interfaces", "hooks")
+    body = read_body(call, heeded, {"readonly": False, "inheritedVersion": None})
     try:
         one = EntityType(
             vendor=body["vendor"],
@@ -128,7 +129,7 @@ def _make_entity(call: Call) -> Response:
     """Make an entity: 202 with a task that runs until the entity is resolved, or its hook's."""
     since(call, *_ENTITIES)
     one = call.cloud.defined.type(call.ids["type"])
-    body = read_body(call)
+    body = read_body(call, ("name", "entity", "externalId"), {"entityType": one.id})
     if not isinstance(body.get("entity"), dict) or not body.get("name"):
         raise bad_request("The properties name and entity are required.")
     given = body.get("externalId")
