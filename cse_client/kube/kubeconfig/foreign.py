@@ -21,12 +21,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from cse_client import suggest
 from cse_client.errors import CseError, Refused
 from cse_client.kube.kubeconfig.check import Damaged, read_checked
 from cse_client.kube.kubeconfig.goyaml import value_of
+from cse_client.model.endpoints import is_endpoint
 from cse_client.yamldocs import BadYaml, Bounds, read_yaml
 
 __all__ = ["ClusterAccess", "read_access"]
@@ -209,28 +209,27 @@ def _credentials(user: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_server(server: str) -> None:
     """Take https://HOST[:PORT] only: no path, which no API server of kubeadm's has."""
-    try:
-        url = urlsplit(server)
-        host, port = url.hostname or "", url.port
-    except ValueError:
-        raise _Unusable("its server is not a URL") from None
-    if url.scheme != "https":
+    scheme, _, place = server.partition("://")
+    if scheme.lower() != "https":
         raise _Unusable("its server is not an https URL")
-    if "@" in url.netloc:
+    if "@" in place:
         raise _Unusable("its server's URL holds a user name")
-    # comparing with what it must be leaves no room for blanks, control characters and the rest
-    shown = f"[{host}]" if ":" in host else host
-    clean = f"https://{shown}" + ("" if port is None else f":{port}")
-    if not _is_host(host) or port == 0 or server.rstrip("/").lower() != clean:
+    place = place[:-1] if place.endswith("/") else place
+    if not is_endpoint(place) and not _is_ipv6(place):
         raise _Unusable("its server is not https://HOST:PORT")
 
 
-def _is_host(host: str) -> bool:
+def _is_ipv6(place: str) -> bool:
+    """Tell whether this is [ADDRESS] or [ADDRESS]:PORT."""
+    found = re.fullmatch(r"\[([0-9A-Fa-f:.]{2,45})\](:[0-9]{1,5})?", place)
+    if found is None:
+        return False
     try:
-        ipaddress.ip_address(host)
+        ipaddress.IPv6Address(found[1])
     except ValueError:
-        return len(host) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, host.split(".")))
-    return "%" not in host
+        return False
+    # a host name stands in for the address: a port has the same rule
+    return is_endpoint("host" + (found[2] or ""))
 
 
 def _check_pem(access: ClusterAccess) -> None:
