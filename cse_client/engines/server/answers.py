@@ -9,12 +9,13 @@ client/response_processor.py; VCD's own answers recorded).
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from cse_client import suggest
+from cse_client import bounds, suggest
+from cse_client.bounds import OutOfBounds
+from cse_client.content import describe, is_html
 from cse_client.engines.server import without_server
 from cse_client.errors import (
     Conflict,
@@ -91,13 +92,25 @@ def json_of(answer: Answer, wish: Wish) -> Any:
             status=answer.status,
         )
     try:
-        return json.loads(text)
+        return bounds.load_json(text)
+    except OutOfBounds as error:
+        raise VcdFault(
+            f"cannot {wish.doing}: the answer of {wish.asked} {error}",
+            status=answer.status,
+            outcome_unknown=wish.changes,
+            lasting=True,
+        ) from None
     except ValueError:
         kind = answer.content_type.partition(";")[0] or "text without a type"
+        content = text.encode()
+        if is_html(content):
+            kind = describe(content)
         raise VcdFault(
             f"cannot {wish.doing}: got {kind} where {wish.asked} answers JSON",
             hint="is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
             status=answer.status,
+            outcome_unknown=wish.changes,
+            lasting=True,
         ) from None
 
 
@@ -226,7 +239,7 @@ def _down(answer: Answer, wish: Wish, session: Session) -> VcdFault:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = bounds.load_json(text)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

@@ -7,17 +7,18 @@ login). The server's own version decides, never the API versions that VCD offers
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cse_client import bounds
+from cse_client.content import describe, is_html
 from cse_client.engines.server import without_server
 from cse_client.engines.server.answers import Wish, error_of
 from cse_client.engines.server.extension import BASE
 from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.model import Session
-from cse_client.vcd.faults import version_key
+from cse_client.vcd.faults import Action, not_vcd, version_key
 from cse_client.vcd.gateway import Answer, Gateway
 
 __all__ = ["ABSENT", "DOWN", "ENTITIES", "LEGACY", "PRESENT", "Detection", "detect"]
@@ -81,6 +82,9 @@ def detect(gateway: Gateway, session: Session) -> Detection:
         return Detection(ABSENT, f"VCD has no CSE server registered (HTTP {answer.status})")
     if answer.status == _TOO_MANY:
         raise error_of(answer, wish, session)
+    content = answer.text.encode()
+    if answer.status == _OK and is_html(content):
+        raise not_vcd(describe(content), Action("open the session"), session, answer.status)
     document = _object(answer.text)
     if answer.status != _OK or "version" not in document:
         return Detection(DOWN, _what_came(answer))
@@ -150,7 +154,7 @@ def _what_came(answer: Answer) -> str:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = bounds.load_json(text)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

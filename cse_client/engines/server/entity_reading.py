@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cse_client import suggest
+from cse_client.bounds import OutOfBounds, Pages
 from cse_client.engines.access import refuse_signing
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server import legacy_documents
@@ -184,8 +185,14 @@ class EntityReading(ServedEngine):
         until a page is empty).
         """
         seen, number = 0, 0
+        before: list[Any] = []
+        pages = Pages()
         while True:
             number += 1
+            try:
+                pages.visit(str(number))
+            except OutOfBounds as error:
+                raise VcdFault(f"cannot {doing}: the list {error}", lasting=True) from None
             query = {"filter": filter, "page": str(number), "pageSize": str(size)}
             if source is self._vcd:
                 query["sortAsc"] = "name"
@@ -193,6 +200,9 @@ class EntityReading(ServedEngine):
             values = page.get("values")
             if not isinstance(values, list):
                 raise VcdFault(f"cannot {doing}: the list that came is none")
+            if values and values == before:
+                raise VcdFault(f"cannot {doing}: the list gives the same page again", lasting=True)
+            before = values
             yield from values
             seen += len(values)
             if not values or seen >= _total(page, seen, size):
