@@ -76,12 +76,13 @@ class Place:
 _FILES = {
     ("metallb", "0.9.5"): manifests.metallb("0.9.5"),
     ("metallb", ""): manifests.metallb("0.9.6"),
+    ("metallb", "0.14.9"): manifests.metallb("0.14.9"),
     ("contour", ""): manifests.contour("1.14.2"),
 }
 
 
 def _served() -> dict[str, bytes]:
-    versions = {"0.9.5": "0.9.5", "0.9.6": "", "1.14.2": ""}
+    versions = {"0.9.5": "0.9.5", "0.9.6": "", "0.14.9": "0.14.9", "1.14.2": ""}
     return {
         one.path: _FILES[one.addon, versions[one.version]]
         for one in RELEASES
@@ -259,7 +260,7 @@ def test_the_whole_story(place: Place) -> None:
     assert (code, out) == (
         0,
         "metallb 0.9.5 is installed in demo with the addresses 10.0.0.4-10.0.0.5:"
-        " a probe Service got 10.0.0.4.\n",
+        " a probe Service answers at 10.0.0.4.\n",
     ), err
     assert err.splitlines()[1::2] == [
         " \u2713 Checking the addresses",
@@ -272,7 +273,7 @@ def test_the_whole_story(place: Place) -> None:
     assert upgraded[:2] == (
         0,
         "metallb 0.9.6 is installed in demo with the addresses 10.0.0.4-10.0.0.5:"
-        " a probe Service got 10.0.0.4.\n",
+        " a probe Service answers at 10.0.0.4.\n",
     )
     again = place.install("demo", "metallb")
     assert "(nothing changed)" in again[1]
@@ -338,6 +339,44 @@ def test_an_address_of_another_cluster(place: Place) -> None:
         assert done[0] == 0, done[2]
     finally:
         place.run(VCD, "cse", "cluster", "delete", "second", "--yes")
+
+
+def test_a_cluster_of_one_node_that_announces_nothing(place: Place) -> None:
+    """kubeadm's control plane without its taint: MetalLB runs there and announces nothing."""
+    made = place.run(
+        *(VCD, "cse", "cluster", "create", "solo", "-n", "net1", "-N", "0"),
+        *("-t", "ubuntu-24.04_k8-1.33_antrea-2.3", "-r", "1"),
+    )
+    assert made[0] == 0, made[2]
+    try:
+        config = place.run(VCD, "cse", "cluster", "config", "solo")[1]
+        (place.home / "solo").write_text(config.replace("10.0.0.", place.subnet))
+
+        def kubectl(*words: str) -> str:
+            return place.kubectl("--kubeconfig", "solo", *words)
+
+        node = kubectl("get", "nodes", "-o", "name").strip().partition("/")[2]
+        kubectl("taint", "node", node, "node-role.kubernetes.io/control-plane-")
+        asked = ("solo", "metallb", "--addresses", "10.0.0.4")
+        refused = place.install(*asked, version="0.14.9")
+        label = "node.kubernetes.io/exclude-from-external-load-balancers"
+        assert refused[:2] == (4, "")
+        assert refused[2].endswith(
+            "Error: No node of cluster 'solo' may announce MetalLB's addresses: those that are"
+            f" Ready have the label {label}, which MetalLB 0.14.9 heeds.\n"
+            f"Hint: Add a worker, or take the label off a node: kubectl label node NODE {label}-\n"
+        )
+        assert "metallb-system" not in kubectl("get", "namespaces")
+        kubectl("label", "node", node, f"{label}-")
+        done = place.install(*asked, version="0.14.9")
+        assert done[0] == 0, done[2]
+        assert "a probe Service answers at 10.0.0.4." in done[1]
+        assert " ready " in place.addon("status", "solo")[1]
+        kubectl("label", "node", node, f"{label}=")
+        shown = place.addon("status", "solo")[1]
+        assert f"no node may announce addresses: every one has the label {label}" in shown
+    finally:
+        place.run(VCD, "cse", "cluster", "delete", "solo", "--yes")
 
 
 def test_what_somebody_else_installed(place: Place) -> None:

@@ -14,8 +14,10 @@ from cse_client import bounds, suggest
 from cse_client.engines.platform.addresses import check, parse_auto, parse_ranges, propose
 from cse_client.engines.platform.facts import (
     MODULES,
+    announced_by_nobody,
     check_version,
     known,
+    proof_text,
     recorded_ranges,
     refuse_in_use,
     running,
@@ -160,6 +162,11 @@ class Addons:
         place = self._place(options.cluster, options.vdc, options.org)
         ranges = self._ranges(objects, options, place, before, asked)
         manifest, content = self._manifest(release, options, watch)
+        silent = announced_by_nobody(objects, options.cluster, release, content)
+        if silent is not None and not options.force:
+            raise silent
+        if silent is not None:
+            self._progress(Event(EventKind.WARNING, silent.message))
         place.reserve(ranges, watch.left)
         first, last = metallb.configuration(objects, release, ranges)
         wanted = Record(
@@ -172,8 +179,10 @@ class Addons:
         self._say("Waiting for the controller and a speaker on every node")
         watch.until(lambda: running(objects, METALLB), "MetalLB did not become ready")
         self._say("Asking for an address with a probe Service")
-        given = metallb.probe(objects, ranges, watch)
-        seen = f"a probe Service got {given}" if given else "every address is in use"
+        proof = metallb.probe(objects, ranges, watch)
+        seen, unseen = proof_text(proof)
+        if unseen:
+            self._progress(Event(EventKind.WARNING, unseen))
         return self._info(objects, release, ranges_text(ranges), "", (seen,), changed)
 
     def _ranges(
@@ -322,6 +331,8 @@ class Addons:
             there = objects.get(MODULES[addon].CONTROLLER) is not None
             return AddonInfo(addon, available, state="not ours" if there else "not installed")
         lack = MODULES[addon].missing(objects)
+        if addon == METALLB and not lack:
+            lack = metallb.no_announcer(objects, record.version)
         detail = [lack] if lack else []
         state = "not ready" if lack else "ready"
         if not record.complete:

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 
 from cse_client import suggest
 from cse_client.engines.platform.addresses import parse_ranges
-from cse_client.errors import Conflict
+from cse_client.errors import Conflict, Refused
 from cse_client.kube.addons import contour, metallb
 from cse_client.kube.addons.apply import Record
-from cse_client.kube.addons.objects import Objects
+from cse_client.kube.addons.objects import Object, Objects
 from cse_client.kube.addons.ready import balancers, ingress_addresses, service_name
-from cse_client.kube.addons.table import ADDONS, CONTOUR, METALLB, RELEASES, choose
+from cse_client.kube.addons.table import ADDONS, CONTOUR, METALLB, RELEASES, Release, choose
 from cse_client.model.addons import AddonInfo, AddonOptions, AddressRange
 
 __all__ = [
     "MODULES",
+    "announced_by_nobody",
     "catalogue",
     "check_version",
     "known",
+    "proof_text",
     "recorded_ranges",
     "refuse_in_use",
     "running",
@@ -66,6 +68,33 @@ def recorded_ranges(record: Record | None) -> tuple[AddressRange, ...]:
     """Return the addresses that a record of MetalLB holds; none for others."""
     text = record.settings.get("addresses", "") if record is not None else ""
     return parse_ranges(text) if text else ()
+
+
+def announced_by_nobody(
+    objects: Objects, cluster: str, release: Release, content: Sequence[Object]
+) -> Refused | None:
+    """Return why nobody would ever announce MetalLB's addresses; None when somebody will."""
+    if metallb.announcers(objects, release.version, content) != []:
+        return None
+    return Refused(
+        f"No node of cluster '{cluster}' may announce MetalLB's addresses: those that are Ready"
+        f" have the label {metallb.EXCLUDED}, which MetalLB {release.version} heeds.",
+        hint="Add a worker, or take the label off a node: kubectl label node NODE"
+        f" {metallb.EXCLUDED}-",
+    )
+
+
+def proof_text(proof: metallb.Proof) -> tuple[str, str]:
+    """Return what a probe of MetalLB saw, and a sentence on what it could not see from here."""
+    if not proof.given:
+        return "every address is in use", ""
+    if proof.reached:
+        return f"a probe Service answers at {proof.given}", ""
+    return (
+        f"a probe Service got {proof.given}, which {proof.node} announces",
+        f"{proof.given} cannot be reached from here ({proof.answer}): whether it answers was not"
+        " seen.",
+    )
 
 
 def refuse_in_use(objects: Objects, record: Record, cluster: str) -> None:

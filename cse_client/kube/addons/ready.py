@@ -14,6 +14,7 @@ __all__ = [
     "daemons_missing",
     "deployment_missing",
     "ingress_addresses",
+    "open_nodes",
     "service_name",
     "used_addresses",
 ]
@@ -87,6 +88,11 @@ def _why_pods_wait(objects: Objects, namespace: str, name: str) -> str:
 
 
 def _open_nodes(objects: Objects) -> list[str]:
+    return [str(node["metadata"]["name"]) for node in open_nodes(objects)]
+
+
+def open_nodes(objects: Objects) -> list[Object]:
+    """Return the Nodes that are Ready and not kept free by somebody's own taint."""
     found = []
     for node in objects.list("v1", "Node"):
         conditions = (node.get("status") or {}).get("conditions") or ()
@@ -97,7 +103,7 @@ def _open_nodes(objects: Objects) -> list[str]:
             for one in taints
         )
         if ready and not closed:
-            found.append(str(node["metadata"]["name"]))
+            found.append(node)
     return found
 
 

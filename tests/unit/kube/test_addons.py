@@ -199,7 +199,8 @@ def test_metallb_from_nothing_to_nothing(running: Running, objects: Objects) -> 
     older, newer = fitting(running)
     assert install(objects, older) is True
     assert metallb.missing(objects) == ""
-    assert metallb.probe(objects, RANGES, watch()) == "127.20.0.240"
+    proof = metallb.probe(objects, RANGES, watch())
+    assert (proof.given, proof.reached) == ("127.20.0.240", True)
     seen = everything(objects)
     assert install(objects, older) is False
     assert everything(objects) == seen
@@ -256,7 +257,8 @@ def test_from_the_configmap_to_pools(running: Running, objects: Objects) -> None
     install(objects, "0.15.3")
     assert objects.get(Ref("v1", "ConfigMap", "metallb-system", "config")) is None
     assert objects.get(Ref("v1", "Secret", "metallb-system", "memberlist")) is not None
-    assert metallb.probe(objects, RANGES, watch()) == "127.20.0.240"
+    proof = metallb.probe(objects, RANGES, watch())
+    assert (proof.given, proof.reached) == ("127.20.0.240", True)
 
 
 def test_full_pools_and_foreign_pools(running: Running, objects: Objects) -> None:
@@ -266,7 +268,7 @@ def test_full_pools_and_foreign_pools(running: Running, objects: Objects) -> Non
         running.post(
             "/api/v1/namespaces/default/services", {"metadata": {"name": name}, "spec": service}
         )
-    assert metallb.probe(objects, RANGES, watch()) == ""
+    assert metallb.probe(objects, RANGES, watch()) == metallb.Proof()
     elsewhere = (AddressRange.of("127.20.0.3", "127.20.0.4"),)
     with pytest.raises(TimedOut, match="no available IPs"):
         metallb.probe(objects, elsewhere, watch(0.5))
@@ -318,3 +320,71 @@ def test_what_keeps_pods_waiting_is_said(running: Running, objects: Objects) -> 
 
 def test_asking_what_does_not_answer() -> None:
     assert contour.ask("127.0.0.1", "x", port=1) == (False, "connection refused")
+
+
+EXCLUDED = {metallb.EXCLUDED: ""}
+
+
+def label(running: Running, node: str, labels: dict[str, str | None]) -> None:
+    body = {"metadata": {"labels": labels}}
+    kind = "application/merge-patch+json"
+    code, answer = running.api.request("PATCH", f"/api/v1/nodes/{node}", body, content_type=kind)
+    assert code == 200, answer
+
+
+def probes(objects: Objects) -> list[str]:
+    kinds = (("v1", "Service"), ("v1", "Endpoints"))
+    found = [Ref.of(one) for kind in kinds for one in objects.list(*kind)]
+    return [str(one) for one in found if "probe" in one.name]
+
+
+def test_nodes_with_the_label_announce_nothing_since_0_14(
+    running: Running, objects: Objects
+) -> None:
+    _, version = fitting(running)
+    heeded = not version.startswith("0.9.")
+    for node in ("a", "b"):
+        label(running, node, dict(EXCLUDED))
+    manifest = read_manifest(manifests.metallb(version), "m")
+    assert metallb.announcers(objects, version, manifest) == ([] if heeded else None)
+    install(objects, version)
+    assert bool(metallb.no_announcer(objects, version)) is heeded
+    if heeded:
+        with pytest.raises(TimedOut, match=r"127\.20\.0\.240, which .* was not announced"):
+            metallb.probe(objects, RANGES, watch(1.5))
+        assert probes(objects) == []
+    label(running, "b", {metallb.EXCLUDED: None})
+    assert metallb.no_announcer(objects, version) == ""
+    proof = metallb.probe(objects, RANGES, watch())
+    assert (proof.node, proof.reached) == ("b" if heeded else "a", True)
+    assert probes(objects) == []
+
+
+def test_the_label_does_not_count_where_speakers_are_told_so(
+    running: Running, objects: Objects
+) -> None:
+    label(running, "a", dict(EXCLUDED))
+    for words, counts in (
+        ("--ignore-exclude-lb", False),
+        ("--ignore-exclude-lb=true", False),
+        ("--ignore-exclude-lb=false", True),
+        ("--port=7472", True),
+    ):
+        content = manifests.metallb("0.16.1").replace(
+            b"        args: [--port=7472]", f'        args: ["{words}"]'.encode()
+        )
+        found = metallb.announcers(objects, "0.16.1", read_manifest(content, "m"))
+        assert found == (["b"] if counts else None), words
+    assert metallb.announcers(objects, "0.13.12", []) is None
+    assert metallb.announcers(objects, "0.14.9", []) == ["b"]
+
+
+def test_an_address_that_cannot_be_reached_from_here(running: Running, objects: Objects) -> None:
+    install(objects, fitting(running)[1])
+    proof = metallb.probe(objects, RANGES, watch(), lambda _host, _port: "it does not answer")
+    assert (proof.given, proof.reached, proof.answer) == (
+        "127.20.0.240",
+        False,
+        "it does not answer",
+    )
+    assert proof.node in ("a", "b")

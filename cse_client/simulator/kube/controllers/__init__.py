@@ -19,6 +19,7 @@ from .budgets import Budgets
 from .certificates import Certificates
 from .custom import CustomResources
 from .daemons import Daemons
+from .forwarding import Forwarding
 from .ingresses import Ingresses
 from .kubelets import Kubelets
 from .namespaces import Namespaces
@@ -61,6 +62,7 @@ class Controllers:
         self._settling = False
         pods = PodIndex(cluster)
         self._ingresses = Ingresses(cluster)
+        self._forwarding = Forwarding(cluster)
         self._all: tuple[Controller, ...] = (
             RoleAggregation(cluster),
             CustomResources(cluster, deletion),
@@ -74,6 +76,7 @@ class Controllers:
             Endpoints(cluster, deletion),
             Balancers(cluster),
             self._ingresses,
+            self._forwarding,
             Budgets(cluster),
             TokenCleaner(cluster, deletion),
         )
@@ -123,8 +126,10 @@ class Controllers:
                     self._queue.append(Change(self._cluster.store.revision, key, obj, obj))
             self.settle()
             self._ingresses.look()
+            self._forwarding.look()
 
     def rest(self) -> None:
         """Let go of what is open to the network: the cluster has been stopped."""
         with self._cluster.store.lock:
             self._ingresses.close()
+            self._forwarding.close()

@@ -4,12 +4,16 @@ It works while the Deployment metallb-system/controller has a running pod, as it
 metallb/metallb:controller/service.go (v0.9.6 and v0.16.1) and internal/allocator/allocator.go:
 a controller started with `--config=NAME` reads that ConfigMap (up to 0.12), a newer one reads
 IPAddressPools. An address is assigned whether or not a speaker announces it; speakers say
-`nodeAssigned`. Only IPv4.
+`nodeAssigned` once one of them does: while the Service has an endpoint, from a node with a speaker,
+and since 0.14 from none with the label node.kubernetes.io/exclude-from-external-load-balancers
+unless they run with --ignore-exclude-lb (speaker/layer2_controller.go; metallb/metallb#2073 and
+#2280). Only IPv4.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +25,7 @@ from ..objects import Obj, dig, key_of
 from ..state import Cluster
 from ..store import Change
 
-__all__ = ["Balancers"]
+__all__ = ["Balancers", "announcing_nodes", "is_announced"]
 
 _NAMESPACE = "metallb-system"
 _SERVICES = ("", "services")
@@ -29,7 +33,11 @@ _MAPS = ("", "configmaps")
 _POOLS = ("metallb.io", "ipaddresspools")
 _ADVERTISEMENTS = ("metallb.io", "l2advertisements")
 _DEPLOYMENTS, _DAEMONS = ("apps", "deployments"), ("apps", "daemonsets")
-_WATCHED = (_SERVICES, _MAPS, _POOLS, _ADVERTISEMENTS, _DEPLOYMENTS, _DAEMONS)
+_ENDPOINTS, _NODES, _PODS = ("", "endpoints"), ("", "nodes"), ("", "pods")
+_OURS = (_MAPS, _POOLS, _ADVERTISEMENTS, _DEPLOYMENTS, _DAEMONS)
+_WATCHED = (_SERVICES, _ENDPOINTS, _NODES, *_OURS)
+_EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
+_EXCLUDES_SINCE = (0, 14)
 _PREFIXES = ("metallb.io", "metallb.universe.tf")
 _FROM_POOL = "metallb.io/ip-allocated-from-pool"
 
@@ -54,6 +62,7 @@ class Balancers:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._failures: dict[tuple[str, str], str] = {}
+        self._announcers: dict[str, str] = {}
 
     def changed(self, change: Change) -> None:
         """React to Services, to MetalLB's configuration and to its pods' coming and going."""
@@ -62,7 +71,9 @@ class Balancers:
         obj = change.new or change.old
         if obj is None:
             return
-        if change.key != _SERVICES and obj["metadata"].get("namespace") != _NAMESPACE:
+        if change.key in _OURS and obj["metadata"].get("namespace") != _NAMESPACE:
+            return
+        if change.key == _NODES and _labels(change.new) == _labels(change.old):
             return
         controller = self._cluster.store.get(_DEPLOYMENTS, _NAMESPACE, "controller")
         if controller is None or not dig(controller, "status", "availableReplicas"):
@@ -72,6 +83,7 @@ class Balancers:
             return
         for service in list(self._cluster.store.each(_SERVICES)):
             self._converge(service, pools)
+        self._announce()
 
     def tick(self, now: datetime) -> datetime | None:
         """Nothing here depends on time."""
@@ -127,7 +139,6 @@ class Balancers:
         new = self._cluster.table.find(*_POOLS) is not None
         text = f'Assigned IP ["{address}"]' if new else f'Assigned IP "{address}"'
         self._event(service, "Normal", "IPAllocated", text, "controller")
-        self._announce(service)
 
     def _others(self, service: Obj) -> dict[int, list[Obj]]:
         found: dict[int, list[Obj]] = {}
@@ -158,22 +169,15 @@ class Balancers:
         balancer = {"ingress": [ingress]} if address else {}
         self._cluster.put(_SERVICES, current, metadata=metadata, status={"loadBalancer": balancer})
 
-    def _announce(self, service: Obj) -> None:
-        speaker = self._cluster.store.get(_DAEMONS, _NAMESPACE, "speaker")
-        new = self._cluster.table.find(*_POOLS) is not None
-        told = not new or self._cluster.store.count(_ADVERTISEMENTS)
-        if speaker is None or not dig(speaker, "status", "numberAvailable") or not told:
-            return
-        subsets = self._cluster.store.get(("", "endpoints"), *key_of(service)) or {}
-        nodes = [
-            item["nodeName"]
-            for one in subsets.get("subsets") or ()
-            for item in one.get("addresses") or ()
-            if item.get("nodeName")
-        ]
-        if nodes:
-            text = f'announcing from node "{sorted(nodes)[0]}" with protocol "layer2"'
-            self._event(service, "Normal", "nodeAssigned", text, "speaker")
+    def _announce(self) -> None:
+        nodes = announcing_nodes(self._cluster)
+        for service in list(self._cluster.store.each(_SERVICES)):
+            uid = service["metadata"]["uid"]
+            node = nodes[0] if nodes and is_announced(self._cluster, service) else ""
+            if node and self._announcers.get(uid) != node:
+                text = f'announcing from node "{node}" with protocol "layer2"'
+                self._event(service, "Normal", "nodeAssigned", text, "speaker")
+            self._announcers[uid] = node
 
     def _fail(self, service: Obj, why: str) -> None:
         key = key_of(service)
@@ -208,6 +212,42 @@ class Balancers:
                 "count": 1,
             },
         )
+
+
+def announcing_nodes(cluster: Cluster) -> list[str]:
+    """Return the nodes whose speakers may announce addresses."""
+    speaker = cluster.store.get(_DAEMONS, _NAMESPACE, "speaker")
+    if speaker is None or not dig(speaker, "status", "numberAvailable"):
+        return []
+    uid = speaker["metadata"]["uid"]
+    (container,) = dig(speaker, "spec", "template", "spec", "containers", default=[{}])[:1]
+    found = re.search(r":v(\d+)\.(\d+)\.", str(container.get("image")))
+    version = (int(found[1]), int(found[2])) if found else _EXCLUDES_SINCE
+    heeds = version >= _EXCLUDES_SINCE and "--ignore-exclude-lb" not in container.get("args", ())
+    there = {
+        dig(pod, "spec", "nodeName")
+        for pod in cluster.store.each(_PODS, _NAMESPACE)
+        if any(one["uid"] == uid for one in dig(pod, "metadata", "ownerReferences", default=[]))
+    }
+    return sorted(
+        node["metadata"]["name"]
+        for node in cluster.store.each(_NODES)
+        if node["metadata"]["name"] in there and not (heeds and _EXCLUDED in _labels(node))
+    )
+
+
+def is_announced(cluster: Cluster, service: Obj) -> bool:
+    """Whether speakers announce a Service's address, and so whether anybody finds it."""
+    if not dig(service, "status", "loadBalancer", "ingress") or not announcing_nodes(cluster):
+        return False
+    new = cluster.table.find(*_POOLS) is not None
+    endpoints = cluster.store.get(_ENDPOINTS, *key_of(service)) or {}
+    active = any(one.get("addresses") for one in endpoints.get("subsets") or ())
+    return active and (not new or cluster.store.count(_ADVERTISEMENTS) > 0)
+
+
+def _labels(node: Obj | None) -> Obj:
+    return dict(dig(node, "metadata", "labels", default={})) if node else {}
 
 
 def _old_pools(text: str) -> list[_Pool] | None:

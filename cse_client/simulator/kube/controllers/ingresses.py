@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ..objects import Obj, dig
 from ..state import Cluster
 from ..store import Change
+from .balancers import is_announced
 
 __all__ = ["Ingresses"]
 
@@ -27,7 +28,7 @@ _INGRESSES = ("networking.k8s.io", "ingresses")
 _SERVICES, _ENDPOINTS = ("", "services"), ("", "endpoints")
 _DEPLOYMENTS, _DAEMONS = ("apps", "deployments"), ("apps", "daemonsets")
 _ADVERTISEMENTS = ("metallb.io", "l2advertisements")
-_WATCHED = (_INGRESSES, _SERVICES, _DEPLOYMENTS, _DAEMONS, _ADVERTISEMENTS)
+_WATCHED = (_INGRESSES, _SERVICES, _ENDPOINTS, _DEPLOYMENTS, _DAEMONS, _ADVERTISEMENTS)
 _CLASS = "kubernetes.io/ingress.class"
 _PORT = 80
 
@@ -128,10 +129,8 @@ def _envoy(cluster: Cluster) -> str:
 
 
 def _announced(cluster: Cluster) -> bool:
-    if not _runs(cluster, _DAEMONS, "metallb-system", "speaker"):
-        return False
-    new = cluster.table.find(*_ADVERTISEMENTS) is not None
-    return not new or cluster.store.count(_ADVERTISEMENTS) > 0
+    service = cluster.store.get(_SERVICES, _NAMESPACE, "envoy")
+    return service is not None and is_announced(cluster, service)
 
 
 def _served(cluster: Cluster) -> list[Obj]:
