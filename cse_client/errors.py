@@ -150,8 +150,8 @@ class ClusterUnreachable(CseError):
     """The cluster's Kubernetes API cannot be reached, or does not accept us, from here.
 
     `reason` tells the cases apart: `no route`, `refused`, `timed out`, `closed`, `unknown host`,
-    `not ours` (its certificate is not this cluster's), `unauthorised`, `forbidden`, `not ready`,
-    `proxy` or `failed`.
+    `not ours` (its certificate is not this cluster's), `expired` (its certificate has ended),
+    `unauthorised`, `forbidden`, `not ready`, `proxy` or `failed`.
     """
 
     def __init__(self, message: str, *, hint: str = "", reason: str = "failed") -> None:

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from cse_client import bounds, suggest
 from cse_client.bounds import OutOfBounds, Pages
-from cse_client.errors import CseError
+from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
 from cse_client.kube.exchange import ASKED, exchange
 from cse_client.kube.kubeconfig.foreign import read_access
 from cse_client.kube.proxy import proxy_for
+from cse_client.kube.serving import EXPIRED, read_end, show_end
 from cse_client.kube.shapes import checked, items_of, moment
 from cse_client.kube.unreachable import explain, explain_content, explain_redirect, explain_status
 from cse_client.model import KubeNode, NodeReport
@@ -195,6 +196,10 @@ class ClusterAPI:
         """Return every Node, in the API's order."""
         return tuple(_node(item) for item in self.listing("/api/v1/nodes", "Node", "list nodes"))
 
+    def certificate_end(self) -> datetime | None:
+        """Return when the API server's certificate ends, None where it cannot be read."""
+        return read_end(self.server, self._proxy, self._timeout)
+
     def bootstrap_reports(self) -> dict[str, NodeReport]:
         """Return what nodes reported of their bootstrap, by node name."""
         doing = "read the nodes' reports"
@@ -308,7 +313,14 @@ class ClusterAPI:
         try:
             yield
         except _failures() as error:
-            raise explain(error, self.server, self._proxy) from None
+            raise self._dated(explain(error, self.server, self._proxy)) from None
+
+    def _dated(self, silence: ClusterUnreachable) -> ClusterUnreachable:
+        """Say when the API server's certificate has ended where that is the reason."""
+        end = self.certificate_end() if silence.reason == EXPIRED else None
+        if end is not None:
+            silence.message += f" ({show_end(end)})"
+        return silence
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from cse_client import suggest
 from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.errors import ClusterUnreachable
+from cse_client.kube.serving import CURE, EXPIRED
 
 _ERRNO = {
     errno.ECONNREFUSED: ("refused", "nothing listens there yet, or no longer"),
@@ -26,12 +27,15 @@ _STATUS = {
     429: ("not ready", "it is too busy"),
 }
 _SERVER_FAULT = 500
+#: OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED.
+_HAS_EXPIRED = 10
 _HINTS = {
     "no route": "run this from a machine that reaches the cluster's network, or give the cluster "
     "an endpoint that can be reached from here",
     "timed out": "run this from a machine that reaches the cluster's network, or give the cluster "
     "an endpoint that can be reached from here",
     "not ours": "another machine answers at that address, or something reads the traffic between",
+    EXPIRED: f"renew it {CURE} (below Kubernetes 1.20: `kubeadm alpha certs renew all`)",
     "proxy": "put the address, or its network such as 10.0.0.0/8, into NO_PROXY",
 }
 
@@ -109,6 +113,9 @@ def _from_status(status: int) -> tuple[str, str]:
 
 def _from_tls(error: ssl.SSLError) -> tuple[str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code == _HAS_EXPIRED:
+            # OpenSSL verifies who signed a certificate before it looks at its dates
+            return EXPIRED, "its certificate has ended"
         return "not ours", f"its certificate is not this cluster's ({error.verify_message})"
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return "closed", "it closed the connection"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.report import parse_guestinfo
 from cse_client.kube.kubeconfig.document import server_url
 from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.serving import CURE, EXPIRED, ends_soon, show_end
 from cse_client.model import (
     WORKER,
     Cluster,
@@ -69,25 +70,19 @@ def list_nodes(gateway: Gateway, vdc: Vdc, name: str, *, org: str, user: str) ->
         NotFound, Conflict: see `delete.find_cluster`.
     """
     record, vapp = find_vapp(gateway, vdc, name)
-    return list_vapp_nodes(gateway, vdc, vapp, record.metadata, org=org, user=user)
-
-
-def list_vapp_nodes(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
-) -> tuple[Node, ...]:
-    """Return the nodes of a cluster whose vApp was read already."""
-    kube, _evidence = _ask_kubernetes(gateway, vdc, vapp, metadata, org=org, user=user)
-    return _nodes(vapp, kube)
+    return ask_kubernetes(gateway, vdc, vapp, record.metadata, org=org, user=user).all_nodes(vapp)
 
 
 def look_at_cluster(
     gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
 ) -> Cluster:
     """Describe a cluster after asking its own Kubernetes API, where that can be reached."""
-    kube, evidence = _ask_kubernetes(gateway, vdc, vapp, metadata, org=org, user=user)
-    found = describe_cluster(vdc, vapp, metadata, org=org, kube=kube, evidence=evidence)
+    asked = ask_kubernetes(gateway, vdc, vapp, metadata, org=org, user=user, certificate=True)
+    evidence = (asked.evidence,)
+    found = describe_cluster(vdc, vapp, metadata, org=org, kube=asked.kube, evidence=evidence)
     odd = contradictions(gateway, vdc, vapp, metadata)
-    return replace(found, damage=found.damage + odd)
+    ending = (asked.certificate,) if asked.certificate else ()
+    return replace(found, damage=found.damage + odd + ending)
 
 
 def describe_cluster(
@@ -231,12 +226,38 @@ def _ours(node: Node) -> bool:
     return node.kind != "foreign VM"
 
 
-def _ask_kubernetes(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
-) -> tuple[dict[str, KubeNode] | None, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Asked:
+    """What the cluster's own API said: Nodes by name, None where it could not be asked.
+
+    `evidence` says in a sentence whether it answered. `silence` is why it did not. `certificate`
+    is what there is to say of the API server's certificate, empty as long as it has time left.
+    """
+
+    kube: dict[str, KubeNode] | None
+    evidence: str
+    silence: CseError | None = None
+    certificate: str = ""
+
+    def all_nodes(self, vapp: VApp) -> tuple[Node, ...]:
+        """Return the VMs as nodes, and what Kubernetes has beyond them."""
+        return _nodes(vapp, self.kube)
+
+
+def ask_kubernetes(
+    gateway: Gateway,
+    vdc: Vdc,
+    vapp: VApp,
+    metadata: Mapping[str, str],
+    *,
+    org: str,
+    user: str,
+    certificate: bool = False,
+) -> Asked:
+    """Ask the cluster's API for its Nodes, and on request look at the certificate it presents."""
     host = endpoint_host(vapp, metadata)
     if not host:
-        return None, ("Kubernetes API: no address is known",)
+        return Asked(None, "Kubernetes API: no address is known")
     try:
         kubeconfig = admin_kubeconfig(
             find_pki(gateway, vdc, vapp, metadata),
@@ -247,15 +268,24 @@ def _ask_kubernetes(
             vdc=vdc.name,
             lifetime=PROBE_LIFETIME,
         )
-        api = ClusterAPI(kubeconfig, timeout=_PROBE_TIMEOUT)
-        try:
+        with ClusterAPI(kubeconfig, timeout=_PROBE_TIMEOUT) as api:
             nodes = {node.name: node for node in api.nodes()}
-        finally:
-            api.close()
+            soon = certificate_warning(api) if certificate else ""
     except ClusterUnreachable as silence:
-        reason = getattr(silence, "reason", "") or silence.message
-        return None, (f"Kubernetes API: did not answer ({reason})",)
+        ended = f"{silence.message}; {silence.hint}" if silence.reason == EXPIRED else ""
+        evidence = f"Kubernetes API: did not answer ({silence.reason})"
+        return Asked(None, evidence, silence, ended)
     except CseError as error:
-        return None, (f"Kubernetes API: not asked ({error.message})",)
+        return Asked(None, f"Kubernetes API: not asked ({error.message})", error)
     seen = datetime.now(timezone.utc)
-    return nodes, (f"Kubernetes API: answered at {seen:%Y-%m-%d %H:%M:%S} UTC",)
+    return Asked(
+        nodes, f"Kubernetes API: answered at {seen:%Y-%m-%d %H:%M:%S} UTC", certificate=soon
+    )
+
+
+def certificate_warning(api: ClusterAPI) -> str:
+    """Return when the API server's certificate ends and what to do, empty while there is time."""
+    end = api.certificate_end()
+    if end is None or not ends_soon(end):
+        return ""
+    return f"the API server's certificate ends on {show_end(end)}; renew it {CURE}"

@@ -10,18 +10,29 @@ from typing import TYPE_CHECKING
 from cse_client import bounds
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import endpoint_host
-from cse_client.engines.direct.inspect import list_vapp_nodes
+from cse_client.engines.direct.inspect import Asked, ask_kubernetes
 from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.power import heard_since
 from cse_client.engines.direct.readiness import await_nodes
 from cse_client.engines.direct.root_key import own_key
 from cse_client.engines.direct.standing import Standing
 from cse_client.engines.direct.vms import delete_vms
-from cse_client.errors import Interrupted
+from cse_client.errors import ClusterUnreachable, Interrupted
 from cse_client.guest import render
 from cse_client.kube.drain import delete_node
 from cse_client.kube.kubeconfig.document import server_url
-from cse_client.model import CONTROL_PLANE, WORKER, Node, Progress, RunOptions, Vm, node_kind
+from cse_client.kube.serving import EXPIRED
+from cse_client.model import (
+    CONTROL_PLANE,
+    WORKER,
+    Event,
+    EventKind,
+    Node,
+    Progress,
+    RunOptions,
+    Vm,
+    node_kind,
+)
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task
 
@@ -101,7 +112,8 @@ class Repair:
     # ---- deciding -------------------------------------------------------------------------
 
     def _plan(self) -> list[_Remedy]:
-        nodes = self._look()
+        asked = self._ask()
+        nodes = asked.all_nodes(self._standing.vapp)
         vms = {vm.name: vm for vm in self._standing.vapp.vms}
         heads = [node for node in nodes if node.kind == CONTROL_PLANE and node.name in vms]
         others = [node for node in nodes if node.kind == WORKER]
@@ -118,18 +130,30 @@ class Repair:
             noun = "a worker that is" if missing == 1 else f"{missing} workers that are"
             wanted = self._wanted
             remedies.append(_Remedy(f"Replace {noun} missing.", lambda: self._grow(wanted)))
+        if asked.silence is not None and not remedies:
+            asked.silence.notes.append(
+                "Its VMs are as they should be; what Kubernetes says of the nodes is not known."
+            )
+            raise asked.silence
         return remedies
 
-    def _look(self) -> Sequence[Node]:
+    def _ask(self) -> Asked:
+        """Ask Kubernetes. Raises ClusterUnreachable where no repair from here can help."""
         standing = self._standing
-        return list_vapp_nodes(
+        asked = ask_kubernetes(
             standing.gateway,
             standing.vdc,
             standing.vapp,
             standing.metadata,
             org=standing.session.org,
             user=standing.session.user,
+            certificate=True,
         )
+        if isinstance(asked.silence, ClusterUnreachable) and asked.silence.reason == EXPIRED:
+            raise asked.silence
+        if asked.certificate:
+            self._progress(Event(EventKind.WARNING, f"{asked.certificate}."))
+        return asked
 
     def _remedy(self, node: Node, vm: Vm | None) -> _Remedy | None:
         if vm is None:

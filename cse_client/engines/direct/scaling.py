@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cse_client import bounds, suggest
 from cse_client.engines.direct.check import check_growth
 from cse_client.engines.direct.grow import Growth
-from cse_client.engines.direct.inspect import look_at_cluster
+from cse_client.engines.direct.inspect import certificate_warning, look_at_cluster
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.power import Power
 from cse_client.engines.direct.repair import Repair
@@ -22,7 +22,8 @@ from cse_client.engines.direct.shrink import (
     removed_before,
 )
 from cse_client.engines.direct.standing import Standing, find_standing
-from cse_client.errors import Conflict, CseError, NotFound, WrongUsage
+from cse_client.errors import ClusterUnreachable, Conflict, CseError, NotFound, WrongUsage
+from cse_client.kube.serving import EXPIRED
 from cse_client.model import (
     Cluster,
     Event,
@@ -36,7 +37,10 @@ from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 
+_PROBE_TIMEOUT = 3.0
+
 if TYPE_CHECKING:
+    from cse_client.guest.pki import ClusterPKI
     from cse_client.kube.nodes import ClusterAPI
     from cse_client.vcd.gateway import Gateway
 
@@ -233,6 +237,7 @@ class Scaling:
         progress: Progress,
     ) -> Cluster:
         pki = standing.pki()
+        _refuse_ended(standing, pki, progress)
         found = check_growth(
             self.gateway, standing, spec, operation.workers, self.templates, progress
         )
@@ -306,6 +311,28 @@ class Scaling:
             org=self.session.org,
             user=self.session.user,
         )
+
+
+def _refuse_ended(standing: Standing, pki: ClusterPKI, progress: Progress) -> None:
+    """Refuse to make nodes for a cluster whose API nobody can use any more; warn a month ahead.
+
+    Raises:
+        ClusterUnreachable: the API server's certificate has ended.
+    """
+    try:
+        with standing.api(pki, timeout=_PROBE_TIMEOUT) as api:
+            api.version()
+            warning = certificate_warning(api)
+    except ClusterUnreachable as silence:
+        if silence.reason == EXPIRED:
+            silence.notes.append("Nothing was changed.")
+            raise
+        # a node may join although its cluster cannot be reached from here
+        return
+    except NotFound:
+        return
+    if warning:
+        progress(Event(EventKind.WARNING, f"{warning}."))
 
 
 @contextlib.contextmanager

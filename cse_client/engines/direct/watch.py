@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cse_client.errors import ClusterUnreachable, GuestFailed, TimedOut
+from cse_client.kube.serving import EXPIRED
 from cse_client.model import (
     CONTROL_PLANE,
     Event,
@@ -176,6 +177,9 @@ class ReadyWatch:
             nodes = self.witnesses.kube_nodes()
             reports = {} if self._all_ready(nodes) else self.witnesses.kube_reports()
         except ClusterUnreachable as silence:
+            if silence.reason == EXPIRED:
+                # nothing that is waited for here renews a certificate
+                raise
             self._api_reason = str(getattr(silence, "reason", "") or silence.message)
             return
         self._api_spoke = True

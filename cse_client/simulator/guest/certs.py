@@ -191,6 +191,7 @@ def new_leaf(
     server: bool = False,
     client: bool = True,
     names: tuple[str, ...] = (),
+    lifetime: timedelta = _YEAR,
 ) -> Pair:
     """Mint a certificate as kubeadm does: from its authority's NotBefore, for a year from now."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -203,7 +204,7 @@ def new_leaf(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before(authority.certificate))
-        .not_valid_after(now + _YEAR)
+        .not_valid_after(now + lifetime)
         .add_extension(_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -9,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from cryptography.hazmat.primitives import serialization
 
 from cse_client.simulator.guest.bootstrap_signer import sign_cluster_info
 from cse_client.simulator.guest.certs import (
     BadCertificate,
+    alternative_names,
+    key_pem,
     load_certificate,
     load_pair,
+    new_leaf,
     not_after,
     not_before,
     signed_by,
@@ -92,9 +97,32 @@ class ControlPlane:
                 self.stop()
             return
         if self.running:
+            self._age()
             self._sign()
             return
         self.problem = self._start()
+
+    def _age(self) -> None:
+        """Replace the API server's certificate by one that ends when a fault says so."""
+        faults, etcd = self._system.guest.faults, self._system.guest.etcd
+        seconds, faults.serving_ends = faults.serving_ends, None
+        if seconds is None or etcd is None:
+            return
+        disk, path = self._system.disk, f"{PKI}/apiserver"
+        authority = load_pair(disk.read(f"{PKI}/ca.crt"), disk.read(f"{PKI}/ca.key"))
+        pair = new_leaf(
+            authority,
+            "kube-apiserver",
+            self._system.now(),
+            server=True,
+            client=False,
+            names=tuple(alternative_names(load_certificate(disk.read(f"{path}.crt")))),
+            lifetime=timedelta(seconds=seconds),
+        )
+        certificate = pair.certificate.public_bytes(serialization.Encoding.PEM)
+        disk.write(f"{path}.crt", certificate)
+        disk.write(f"{path}.key", key_pem(pair.key), 0o600)
+        etcd.api.replace_certificate(certificate, key_pem(pair.key))
 
     def _sign(self) -> None:
         """Play the controller manager's bootstrap signer, now and then."""

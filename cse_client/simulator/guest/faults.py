@@ -24,6 +24,9 @@ class Faults:
         never_boot: the guest hangs before its operating system starts.
         no_address: the network card never gets its address.
         clock_offset: seconds by which the guest's clock is off.
+        serving_ends: seconds from now after which the API server's certificate ends, below 0 for
+            one that has ended; it is replaced on disk and served at once, as kube-apiserver
+            reloads its own (since 1.17). Strikes once.
         runtime_late: seconds of the guest's time after which the container runtime answers, once
             its service counts as started; as after a crash, when it first sorts out what it had.
         slow: seconds (real) by expression that a matching command line takes longer.
@@ -40,6 +43,7 @@ class Faults:
     never_boot: bool = False
     no_address: bool = False
     clock_offset: float = 0.0
+    serving_ends: float | None = None
     runtime_late: float = 0.0
     slow: dict[str, float] = field(default_factory=dict)
     fail: dict[str, int] = field(default_factory=dict)

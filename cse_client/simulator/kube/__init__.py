@@ -77,6 +77,11 @@ class KubeAPI:
             self._api.controllers.wake()
         self._server = server
 
+    def replace_certificate(self, certificate: bytes, key: bytes) -> None:
+        """Serve new connections with another certificate; PEM."""
+        if self._server is not None:
+            self._server.replace_certificate(certificate, key)
+
     def stop(self) -> None:
         """Close the socket and all connections at once; harmless when it does not run."""
         server, self._server = self._server, None

@@ -46,21 +46,26 @@ def tls_context(certificate: bytes, key: bytes, client_ca: bytes) -> ssl.SSLCont
     """Return the server's TLS context; raises ValueError when the PEM texts do not fit."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    handle, name = tempfile.mkstemp(prefix="kube-api-")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(certificate + b"\n" + key)
-        context.load_cert_chain(name)
+        _load(context, certificate, key)
         context.load_verify_locations(cadata=client_ca.decode())
     except ssl.SSLError as error:
         raise ValueError(
             f"the API server's certificate, key or CA cannot be used: {error}"
         ) from None
-    finally:
-        Path(name).unlink()
     context.verify_mode = ssl.CERT_OPTIONAL
     context.verify_flags |= _NO_CHECK_TIME
     return context
+
+
+def _load(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix="kube-api-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(certificate + b"\n" + key)
+        context.load_cert_chain(name)
+    finally:
+        Path(name).unlink()
 
 
 class Server:
@@ -85,6 +90,10 @@ class Server:
             target=self._accept, name=f"kube-api {host}:{self.address[1]}", daemon=True
         )
         self._thread.start()
+
+    def replace_certificate(self, certificate: bytes, key: bytes) -> None:
+        """Present another certificate to those who connect from now on."""
+        _load(self._context, certificate, key)
 
     def close(self) -> None:
         """Close the listening socket and every connection; returns when accepting has ended."""

@@ -5,8 +5,9 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -63,7 +64,9 @@ class StubAPI:
         )
 
 
-def server_files(pki: ClusterPKI, folder: Path) -> tuple[Path, Path]:
+def server_files(
+    pki: ClusterPKI, folder: Path, *, end: datetime | None = None
+) -> tuple[Path, Path]:
     """A serving certificate as kubeadm makes one, for 127.0.0.1 and NAME."""
     ca, ca_key = load_pair(pki.ca_cert, pki.ca_key)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -75,7 +78,7 @@ def server_files(pki: ClusterPKI, folder: Path) -> tuple[Path, Path]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(ca.not_valid_before_utc)
-        .not_valid_after(ca.not_valid_after_utc)
+        .not_valid_after(end or ca.not_valid_after_utc)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
@@ -152,13 +155,16 @@ def other_pki() -> ClusterPKI:
     return mint_pki("other")
 
 
-@pytest.fixture
-def api(cluster_pki: ClusterPKI, tmp_path: Path) -> Iterator[StubAPI]:
-    stub = StubAPI(cluster_pki, "127.0.0.1")
+@contextmanager
+def serving(
+    pki: ClusterPKI, folder: Path, *, signer: ClusterPKI | None = None, end: datetime | None = None
+) -> Iterator[StubAPI]:
+    """Serve `pki`'s API with a certificate of its CA, or of the `signer`'s, that ends then."""
+    stub = StubAPI(pki, "127.0.0.1")
     server = QuietServer(("127.0.0.1", 0), _handler(stub))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*server_files(cluster_pki, tmp_path))
-    context.load_verify_locations(cadata=cluster_pki.ca_cert.decode())
+    context.load_cert_chain(*server_files(signer or pki, folder, end=end))
+    context.load_verify_locations(cadata=pki.ca_cert.decode())
     context.verify_mode = ssl.CERT_REQUIRED
     server.socket = context.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
@@ -170,3 +176,9 @@ def api(cluster_pki: ClusterPKI, tmp_path: Path) -> Iterator[StubAPI]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def api(cluster_pki: ClusterPKI, tmp_path: Path) -> Iterator[StubAPI]:
+    with serving(cluster_pki, tmp_path) as stub:
+        yield stub

@@ -1,0 +1,87 @@
+"""A year after its creation the certificate of a cluster's API server ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Cloud, Control
+from tests.e2e.people import VCD, Person, person
+
+NAME = "ending"
+DAY = 86_400
+CURE = "as root on the control plane VM: `kubeadm certs renew all`, then restart that VM"
+
+
+@pytest.fixture(scope="module")
+def admin(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """An administrator with a cluster of this file's own."""
+    if not cloud.others:
+        pytest.skip("needs a simulator")
+    admin = person(cloud, tmp_path_factory.mktemp("ending"))
+    code, _out, err = admin.cluster("create", NAME, "-n", "net1", "-N", "1")
+    assert code == 0, err
+    yield admin
+    admin.cluster("delete", NAME, "--yes")
+
+
+def ends_in(control: Control, seconds: float) -> None:
+    """Let the API server present a certificate that ends then."""
+    vms = control.get("state")["vapps"][NAME]["vms"]
+    (head,) = (name for name in vms if name.startswith("mstr-"))
+    control.set(f"guests/{head}", faults={"serving_ends": seconds})
+
+
+def until_shown(admin: Person, text: str) -> str:
+    end = time.monotonic() + 30
+    while True:
+        code, out, err = admin.cluster("info", NAME)
+        assert (code, err) == (0, "")
+        if text in out:
+            return out
+        assert time.monotonic() < end, out
+        time.sleep(0.2)
+
+
+def test_a_month_ahead_there_is_a_warning(admin: Person, control: Control) -> None:
+    _code, out, _err = admin.cluster("info", NAME)
+    assert "certificate" not in out
+    ends_in(control, 20 * DAY)
+    shown = until_shown(admin, "the API server's certificate ends on 20")
+    assert CURE in " ".join(shown.split())
+    code, _out, err = admin.cluster("repair", NAME)
+    assert (code, "API server's certificate ends on 20" in err) == (0, True)
+    code, _out, err = admin.cluster("resize", NAME, "-N", "2")
+    assert (code, "API server's certificate ends on 20" in err) == (0, True)
+    assert "Traceback" not in err
+    ends_in(control, 300 * DAY)
+    code, _out, err = admin.cluster("resize", NAME, "-N", "1")
+    assert code == 0, err
+
+
+def test_an_ended_certificate_is_named_before_anything_is_made(
+    admin: Person, control: Control
+) -> None:
+    ends_in(control, -DAY)
+    shown = until_shown(admin, "did not answer (expired)")
+    assert "its certificate has ended (20" in " ".join(shown.split())
+    assert "not ours" not in shown
+    assert CURE in " ".join(shown.split())
+    before = control.possessions()
+    for words in (
+        ("cluster", "resize", NAME, "-N", "2"),
+        ("cluster", "resize", NAME, "-N", "0"),
+        ("node", "create", NAME),
+        ("cluster", "repair", NAME),
+        ("cluster", "repair", NAME, "--yes"),
+        ("cluster", "grants", NAME),
+        ("addon", "status", NAME),
+    ):
+        code, out, err = admin.type(VCD, "cse", *words)
+        assert (code, out) == (1, ""), (words, out, err)
+        assert "its certificate has ended (20" in err
+        assert f"Hint: Renew it {CURE}" in err
+        assert "Traceback" not in err
+    assert control.possessions() == before
