@@ -313,7 +313,7 @@ READ_IN_PART = [
 #: Texts that kubectl reads and this client does not change, since it cannot do so for certain.
 NOT_OURS = [
     "x: ! 5",
-    "x: [!, a]",
+    "x: [! 5]",
     "x: &a {name: b}\ncontexts: [*a, {<<: *a, name: c}]",
     "clusters: &a []\nusers: *a\ncontexts: *a",
     "contexts: [{context: {}}]",
