@@ -124,6 +124,11 @@ class Served:
         self.base = vcd.base
         self.get("/api/cse/system", SYSTEM)
         self.get("/api/cse/cluster/blue*", CLUSTER)
+        self.set(
+            "GET /api/vdc/1",
+            '<Vdc xmlns="http://www.vmware.com/vcloud/v1.5" name="vdc1"><AvailableNetworks>'
+            '<Network name="net1" href="{base}/api/network/1"/></AvailableNetworks></Vdc>',
+        )
 
     def get(self, path: str, value: Any) -> None:
         """Set what a read answers."""

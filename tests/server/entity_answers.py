@@ -202,11 +202,6 @@ class Generation:
         served.get("/api/cse/system", SYSTEM_30 if self.first else SYSTEM_31)
         served.set(self.find, answer(page(defined(self.entity))))
         served.set(self.read, answer(defined(self.entity)))
-        served.set(
-            "GET /api/vdc/1",
-            '<Vdc xmlns="http://www.vmware.com/vcloud/v1.5" name="vdc1"><AvailableNetworks>'
-            '<Network name="net1" href="{base}/api/network/1"/></AvailableNetworks></Vdc>',
-        )
 
     def url(self, rest: str = "") -> str:
         """Return the server's address of the cluster."""

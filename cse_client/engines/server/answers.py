@@ -30,7 +30,7 @@ from cse_client.model import Session
 from cse_client.vcd.faults import Action, clean, from_reply, login_line
 from cse_client.vcd.transport import Answer
 
-__all__ = ["CutOff", "ServerDown", "Wish", "error_of", "json_of", "vcd_error_of"]
+__all__ = ["AlreadySo", "CutOff", "ServerDown", "Wish", "error_of", "json_of", "vcd_error_of"]
 
 SUCCESS = (200, 201, 202, 204)
 DOWN = (502, 503, 504)
@@ -61,6 +61,14 @@ class CutOff(VcdFault):
 
     VCD's extension layer gives a server ten seconds. Follow the change by its effect.
     """
+
+
+class AlreadySo(Conflict):
+    """The server is enabled or disabled already; `text` is its sentence."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,13 @@ def _by_words(
         )
     elif status in _REFUSED:
         error = Refused(sentence, hint="a system administrator may do this")
-    elif status == _BAD_REQUEST and has("disabled"):
+    elif status == _BAD_REQUEST and has("is already enabled", "is already disabled"):
+        error = AlreadySo(sentence, f"{text}.")
+    elif status == _BAD_REQUEST and has("cannot stop cse while", "before it can be stopped"):
+        error = Refused(sentence, hint=f"disable it first: {suggest.cse('system disable')}")
+    elif has("is not a valid upgrade target"):
+        error = WrongUsage(sentence)
+    elif status == _BAD_REQUEST and has("service is disabled"):
         enable = suggest.cse("system enable")
         hint = f"a system administrator can enable it: {enable}; {without_server()}"
         error = Refused(sentence, hint=hint)

@@ -17,14 +17,18 @@ from cse_client import suggest
 from cse_client.engines.server import entity_documents as documents
 from cse_client.engines.server import entity_files as files
 from cse_client.engines.server import entity_specs as specs
-from cse_client.engines.server.entity_checks import EntityChecks, collect, raise_all
+from cse_client.engines.server.entity_checks import EntityChecks, collect
 from cse_client.engines.server.entity_documents import SUCCEEDED, Found
 from cse_client.engines.server.entity_following import Change, EntityFollowing, idle
 from cse_client.engines.server.entity_provider import EntityProvider
 from cse_client.engines.server.entity_reading import ambiguous
 from cse_client.engines.server.entity_sharing import EntitySharing
 from cse_client.engines.server.extension import quoted
-from cse_client.engines.server.served_engine import refuse_direct_scaling, refuse_direct_words
+from cse_client.engines.server.served_engine import (
+    raise_all,
+    refuse_direct_scaling,
+    refuse_direct_words,
+)
 from cse_client.engines.server.waiting import gone_soon
 from cse_client.errors import (
     WrongUsage,
@@ -68,7 +72,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         refuse_direct_words(spec)
         org = self._org_of(spec.org)
         problems = specs.check_create(self._dialect, spec)
-        problems += self._check_network(spec.network, vdc, org)
+        problems += self._check_place(spec.network, [spec.storage_profile], vdc, org)
         problems += self._check_free(spec.name, vdc, org)
         template = collect(problems, lambda: self._template(spec))
         raise_all(problems)
@@ -127,7 +131,9 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             return self._bring(there[0], document, options, progress)
         raise_all(files.check_new(self._dialect, body))
         network = str(body["spec"]["settings"][self._dialect.network])
-        raise_all(self._check_network(network, vdc, org))
+        groups = (self._dialect.control_plane, "workers", "nfs")
+        profiles = [self._dialect.group(body, one).get(self._dialect.storage) for one in groups]
+        raise_all(self._check_place(network, [str(one or "") for one in profiles], vdc, org))
         return self._make(name, vdc, org, body, options, progress)
 
     def _bring(
@@ -256,7 +262,15 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         """Have the server upgrade the cluster to a template of its plan."""
         if not (revision.isascii() and revision.isdigit()):
             raise WrongUsage(f"The template's revision '{revision}' is no number.")
-        one = idle(self._find(name, vdc, org))
+        found = self._find(name, vdc, org)
+        target = (template, revision)
+        settled = not found.busy and not found.failed
+        if settled and found.dialect.template_of(found.entity) == target:
+            # an earlier run was interrupted at its very end
+            return documents.cluster(found, server=self._found.seen)
+        if found.busy and options.wait and specs.wished_template(found) == target:
+            return self._carry_on(found, target, options, progress)
+        one = idle(found)
         if self._dialect.camel:
             self._check_plan(one, template, revision)
         body = specs.retemplated(self._dialect, one, template, int(revision))
@@ -267,6 +281,17 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         return self._send(change, options, progress)
 
     # ---- inner --------------------------------------------------------------------------------
+
+    def _carry_on(
+        self, one: Found, target: tuple[str, str], options: RunOptions, progress: Progress
+    ) -> ServedCluster:
+        """Follow an upgrade to its end that the server is at work on already."""
+        change = self._change_of(one, one.entity, f"upgrade of cluster '{one.name}'")
+        change.old_task = ""
+        change.done = lambda now: now.dialect.template_of(now.entity) == target
+        change.began = self._gateway.clock.monotonic()
+        self._follow(change, one.task, self._deadline(options), progress)
+        return documents.cluster(change.seen or change.look(), server=self._found.seen)
 
     def _make(
         self,

@@ -16,13 +16,12 @@ from cse_client.errors import (
     Conflict,
     CseError,
     NotFound,
-    PreflightFailed,
     Refused,
     WrongUsage,
 )
 from cse_client.model import CONTROL_PLANE, NFS, ClusterSpec
 
-__all__ = ["EntityChecks", "collect", "raise_all"]
+__all__ = ["EntityChecks", "collect"]
 
 
 class EntityChecks(EntityReading):
@@ -47,23 +46,6 @@ class EntityChecks(EntityReading):
                 " be deleted by name.",
                 hint=suggest.cse("cluster resize", one.name, nodes=fewer),
             )
-
-    def _check_network(self, network: str, vdc: str, org: str) -> list[CseError]:
-        """Look whether the VDC has the network: the server only notices after it has accepted."""
-        try:
-            where = self._gateway.vdc(vdc, org)
-            there = sorted(self._gateway.vdc_document(where).networks)
-        except NotFound as problem:
-            return [problem]
-        if not there or network in there:
-            # a user who is shown no networks is not told of a missing one
-            return []
-        return [
-            NotFound(
-                f"VDC '{vdc}' has no network '{network}'; there are: {', '.join(there)}",
-                hint="--network NAME",
-            )
-        ]
 
     def _check_free(self, name: str, vdc: str, org: str) -> list[CseError]:
         """Look whether the name is free. At API 35 the server looks itself before it accepts."""
@@ -123,12 +105,3 @@ def collect(problems: list[CseError], find: Callable[[], Any]) -> Any:
     except (NotFound, WrongUsage) as problem:
         problems.append(problem)
         return None
-
-
-def raise_all(problems: Sequence[CseError]) -> None:
-    """Raise one problem as it is and several as `PreflightFailed`; do nothing for none."""
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        message = f"{len(problems)} problems were found; nothing was changed."
-        raise PreflightFailed(message, problems)

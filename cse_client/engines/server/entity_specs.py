@@ -28,6 +28,7 @@ __all__ = [
     "resized",
     "retemplated",
     "wished",
+    "wished_template",
     "without_nulls",
 ]
 
@@ -184,6 +185,15 @@ def retemplated(server: Dialect, one: Found, template: str, revision: int) -> di
     said = {one.dialect.template: template, one.dialect.revision: revision}
     entity["spec"][one.dialect.distribution] = said
     return entity
+
+
+def wished_template(one: Found) -> tuple[str, str]:
+    """Return the template that a cluster of the second generation is being upgraded to.
+
+    Empty for the first generation, whose entity tells it at the end only.
+    """
+    said = part(one.entity, "spec", one.dialect.distribution) if one.dialect.camel else {}
+    return str(said.get(one.dialect.template) or ""), str(said.get(one.dialect.revision) or "")
 
 
 def has_template_and_exposure(one: Found, body: Mapping[str, Any]) -> bool:

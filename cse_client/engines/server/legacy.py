@@ -21,7 +21,11 @@ from cse_client.engines.server.legacy_parts import (
 )
 from cse_client.engines.server.legacy_provider import LegacyProvider
 from cse_client.engines.server.legacy_reading import LegacyReading
-from cse_client.engines.server.served_engine import refuse_direct_scaling, refuse_direct_words
+from cse_client.engines.server.served_engine import (
+    raise_all,
+    refuse_direct_scaling,
+    refuse_direct_words,
+)
 from cse_client.engines.server.traces import Traces
 from cse_client.engines.server.waiting import (
     follow_effect,
@@ -70,6 +74,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
                 hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
         refuse_direct_words(spec)
+        raise_all(self._check_place(spec.network, [spec.storage_profile], vdc, spec.org))
         place = self._place(vdc, spec.org or self._session.org)
         body = {
             "cluster_name": spec.name,
@@ -120,6 +125,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         if spec.workers == len(workers):
             return before
         what = f"resizing of cluster '{spec.cluster}'"
+        self._check_growth(spec, before)
         if spec.workers < len(workers):
             going = leaving(workers, spec)
             return self._shrink(spec.cluster, going, place, options, progress)
@@ -136,6 +142,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         refuse_direct_scaling(spec)
         place = self._place(spec.vdc, spec.org)
         before = self._read(spec.cluster, place)
+        self._check_growth(spec, before)
         kind = NFS if spec.nfs else WORKER
         wanted = count(before, kind) + spec.workers
 
@@ -216,10 +223,17 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             now = self._read(name, place).summary
             return (now.template, now.template_revision) == (template, revision)
 
-        answer = self._carry_out(
-            "POST", f"/cluster/{quoted(name)}/action/upgrade", f"upgrade of cluster '{name}'",
-            body, options, progress, upgraded, missing=f"cluster '{name}'",
-        )  # fmt: skip
+        try:
+            answer = self._carry_out(
+                "POST", f"/cluster/{quoted(name)}/action/upgrade", f"upgrade of cluster '{name}'",
+                body, options, progress, upgraded, missing=f"cluster '{name}'",
+            )  # fmt: skip
+        except WrongUsage as wrong:
+            # an earlier run may have been interrupted at its very end
+            if not upgraded():
+                wrong.hint = suggest.cse("cluster upgrade-plan", name)
+                raise
+            return self._read(name, place)
         return self._result(name, place, answer, options)
 
     # ---- inner --------------------------------------------------------------------------------
@@ -314,6 +328,10 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             document=answer,
             task_href=documents.text(answer, "task_href"),
         )
+
+    def _check_growth(self, spec: NodesSpec, before: ServedCluster) -> None:
+        vdc = before.summary.vdc or spec.vdc or self._session.vdc
+        raise_all(self._check_place(spec.network, [spec.storage_profile], vdc, spec.org))
 
     def _growth(
         self, spec: NodesSpec, before: ServedCluster, options: RunOptions

@@ -7,6 +7,7 @@ from typing import Any
 
 from cse_client import bounds, suggest
 from cse_client.engines.server import legacy_documents as documents
+from cse_client.engines.server.answers import AlreadySo
 from cse_client.engines.server.extension import Extension
 from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import Refused, WrongUsage
@@ -47,14 +48,23 @@ def control_server(server: Extension, gateway: Gateway, action: str) -> str:
         state = mapping_of_system(server).get("status")
         return str(state) == _STATES[action]
 
-    if action not in _STATES:
-        # a server that has stopped answers no more
-        said = send()
-    else:
-        what = f"change of the CSE server ({action})"
-        said = change_or_effect(
-            gateway, send, reached, what=what, deadline=deadline, look=suggest.cse("system info")
-        )
+    try:
+        if action not in _STATES:
+            # a server that has stopped answers no more
+            said = send()
+        else:
+            what = f"change of the CSE server ({action})"
+            said = change_or_effect(
+                gateway,
+                send,
+                reached,
+                what=what,
+                deadline=deadline,
+                look=suggest.cse("system info"),
+            )
+    except AlreadySo as already:
+        # 2.6.1 refuses what 3.x takes for done
+        return already.text
     return documents.text(said or {}, "message") or f"The CSE server accepted: {action}."
 
 
@@ -217,6 +227,7 @@ class LegacyProvider:
                 f"{action} compute policy '{policy}'",
                 deadline=deadline,
                 body=body,
+                missing=f"compute policy '{policy}'",
             ),
             reached,
             what=f"change of the compute policies of VDC '{vdc}'",

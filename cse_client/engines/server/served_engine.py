@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cse_client.engines.identity import identify, is_gone
 from cse_client.engines.server import without_server
 from cse_client.engines.server.detect import Detection
-from cse_client.errors import CseError, WrongUsage
+from cse_client.errors import CseError, NotFound, PreflightFailed, Refused, WrongUsage
 from cse_client.model import ClusterSpec, Progress, Session, SystemInfo, Template, TemplateFacts
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedSystem
 from cse_client.vcd.gateway import Gateway
 
-__all__ = ["ServedEngine", "direct_only", "refuse_direct_scaling", "refuse_direct_words"]
+__all__ = [
+    "ServedEngine",
+    "direct_only",
+    "raise_all",
+    "refuse_direct_scaling",
+    "refuse_direct_words",
+]
 
 
 class ServedEngine(ABC):
@@ -81,6 +87,35 @@ class ServedEngine(ABC):
             cluster_id=found.cluster_id,
         )
 
+    def _check_place(
+        self, network: str, profiles: Iterable[str], vdc: str, org: str
+    ) -> list[CseError]:
+        """Look whether the VDC has a network and storage profiles.
+
+        The server only notices after it has accepted, and its task then fails. Empty names are not
+        looked for; a user who is shown no networks or profiles is not told of a missing one.
+        """
+        wanted = sorted({profile for profile in profiles if profile})
+        if not network and not wanted:
+            return []
+        problems: list[CseError] = []
+        try:
+            where = self._gateway.vdc(vdc, org)
+            networks = sorted(self._gateway.vdc_document(where).networks) if network else []
+            known = self._gateway.storage_profiles(where) if wanted else []
+        except NotFound as problem:
+            return [problem]
+        except Refused:
+            return []
+        if networks and network not in networks:
+            problems.append(_lacks(where.name, f"network '{network}'", networks, "--network"))
+        shown = sorted(one.name for one in known)
+        for profile in wanted:
+            if shown and profile not in shown:
+                noun = f"storage profile '{profile}'"
+                problems.append(_lacks(where.name, noun, shown, "--storage-profile"))
+        return problems
+
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
         """Refuse: a server's templates are its operator's. Raises WrongUsage."""
         raise direct_only("A CSE server takes templates from its own catalog only")
@@ -94,6 +129,11 @@ class ServedEngine(ABC):
     ) -> str:
         """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
         raise direct_only("A CSE server cannot seal a cluster")
+
+
+def _lacks(vdc: str, noun: str, there: Sequence[str], option: str) -> NotFound:
+    listed = ", ".join(there)
+    return NotFound(f"VDC '{vdc}' has no {noun}; there are: {listed}", hint=f"{option} NAME")
 
 
 def refuse_direct_words(spec: ClusterSpec) -> None:
@@ -121,3 +161,12 @@ def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
 def direct_only(sentence: str) -> CseError:
     """Make the error for what needs no server, with the way out."""
     return WrongUsage(f"{sentence}.", hint=without_server())
+
+
+def raise_all(problems: Sequence[CseError]) -> None:
+    """Raise one problem as it is and several as `PreflightFailed`; do nothing for none."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        message = f"{len(problems)} problems were found; nothing was changed."
+        raise PreflightFailed(message, problems)
