@@ -125,8 +125,15 @@ class Served:
         self.get("/api/cse/system", SYSTEM)
         self.get("/api/cse/cluster/blue*", CLUSTER)
         self.set(
+            "GET /api/query?type=orgVdcStorageProfile*",
+            '<QueryResultRecords xmlns="http://www.vmware.com/vcloud/v1.5" total="1">'
+            '<OrgVdcStorageProfileRecord name="gold" isEnabled="true"/></QueryResultRecords>',
+        )
+        self.set(
             "GET /api/vdc/1",
-            '<Vdc xmlns="http://www.vmware.com/vcloud/v1.5" name="vdc1"><AvailableNetworks>'
+            '<Vdc xmlns="http://www.vmware.com/vcloud/v1.5" name="vdc1"><Link rel="add"'
+            ' type="application/vnd.vmware.vcloud.composeVAppParams+xml" href="{base}/x"/>'
+            "<AvailableNetworks>"
             '<Network name="net1" href="{base}/api/network/1"/></AvailableNetworks></Vdc>',
         )
 

@@ -28,6 +28,7 @@ Run = Callable[..., Result]
 
 PROBE = "GET /api/cse/system"
 LOOK = f"GET /api/task/{TASK}"
+VDC = "GET /api/vdc/1"
 INFO = "GET /api/cse/cluster/blue?org_name=acme"
 SIZE = "Cluster blue has 1 control plane and 2 workers.\n"
 OWN = {"template_name": TEMPLATE, "template_revision": "2"}
@@ -234,7 +235,7 @@ def test_system_info(cse: Run, served: Served) -> None:
 CHANGES = [
     (
         ["cluster", "create", "blue", "-n", "net1"],
-        [],
+        [VDC],
         "POST /api/cse/clusters",
         {
             "cluster_name": "blue",
@@ -251,10 +252,10 @@ CHANGES = [
     (
         [
             *("cluster", "create", "blue", "-n", "net1", "-N", "1", "-c", "4", "-m", "4096"),
-            *("-v", "v", "-o", "acme", "-s", "gold", "-t", "t", "-r", "3"),
+            *("-v", "vdc1", "-o", "acme", "-s", "gold", "-t", "t", "-r", "3"),
             *("--enable-nfs", "--disable-rollback"),
         ],
-        [],
+        [VDC],
         "POST /api/cse/clusters",
         {
             "cluster_name": "blue",
@@ -268,14 +269,14 @@ CHANGES = [
             "enable_nfs": True,
             "rollback": False,
             "org_name": "acme",
-            "ovdc_name": "v",
+            "ovdc_name": "vdc1",
         },
-        ["GET /api/cse/cluster/blue?org_name=acme&ovdc_name=v"],
+        ["GET /api/cse/cluster/blue?org_name=acme&ovdc_name=vdc1"],
         "Creation of cluster 'blue'",
     ),
     (
         ["cluster", "resize", "blue", "-N", "3", "-n", "net1"],
-        [INFO],
+        [INFO, VDC],
         "PUT /api/cse/cluster/blue",
         {
             "cluster_name": "blue",
@@ -298,7 +299,7 @@ CHANGES = [
     ),
     (
         ["node", "create", "blue", "-n", "net1", "-N", "2", "--enable-nfs"],
-        [INFO],
+        [INFO, VDC],
         "POST /api/cse/nodes",
         {
             "cluster_name": "blue",
@@ -336,6 +337,12 @@ CHANGES = [
 ]
 
 
+def asked(served: Served) -> list[str]:
+    """Return the requests, but for the question for storage profiles, which names a host."""
+    profiles = "GET /api/query?type=orgVdcStorageProfile"
+    return [one for one in served.asked() if not one.startswith(profiles)]
+
+
 @pytest.mark.parametrize(("words", "before", "call", "body", "after", "what"), CHANGES)
 def test_changing(
     cse: Run,
@@ -350,7 +357,7 @@ def test_changing(
     served.accept(call, cluster_name="blue", cluster_id="x")
     result = cse(*words)
     assert (result.err, result.code) == (progress(what), 0)
-    assert served.asked() == [PROBE, *before, call, LOOK, LOOK, *after]
+    assert asked(served) == [PROBE, *before, call, LOOK, LOOK, *after]
     assert served.body(call) == body
 
 
@@ -371,7 +378,7 @@ def test_changing_without_waiting(
     assert result.out == (
         f"The CSE server is at work on cluster blue; follow it with:\nvcd task wait {TASK}\n"
     )
-    assert served.asked() == [PROBE, *before, call]
+    assert asked(served) == [PROBE, *before, call]
 
 
 def test_what_is_said_after_a_change(cse: Run, served: Served) -> None:
@@ -396,11 +403,11 @@ def test_a_task_as_json(cse: Run, served: Served) -> None:
 def test_delete_looks_that_it_is_gone(cse: Run, served: Served) -> None:
     call = "DELETE /api/cse/cluster/blue?org_name=acme"
     served.accept(call, cluster_name="blue")
-    served.set("GET /api/cse/cluster/blue*", failure("Cluster 'blue' not found."))
+    served.set("GET /api/cse/cluster/blue*", answer(CLUSTER), failure("Cluster 'blue' not found."))
     result = cse("cluster", "delete", "blue", "--yes")
     assert (result.out, result.code) == ("Cluster blue is deleted: its vApp is gone.\n", 0)
     assert result.err == progress("Deletion of cluster 'blue'")
-    assert served.asked() == [PROBE, call, LOOK, LOOK, INFO]
+    assert served.asked() == [PROBE, INFO, "GET /api/session", call, LOOK, LOOK, INFO]
 
 
 def test_500_clusters_are_one_request(cse: Run, served: Served) -> None:

@@ -56,6 +56,7 @@ from cse_client.model import (
 )
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
+from cse_client.vcd.gateway import no_compose_right
 
 __all__ = ["LegacyEngine"]
 
@@ -75,6 +76,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             )
         refuse_direct_words(spec)
         raise_all(self._check_place(spec.network, [spec.storage_profile], vdc, spec.org))
+        self._check_right(vdc, spec.org)
         place = self._place(vdc, spec.org or self._session.org)
         body = {
             "cluster_name": spec.name,
@@ -328,6 +330,15 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             document=answer,
             task_href=documents.text(answer, "task_href"),
         )
+
+    def _check_right(self, vdc: str, org: str) -> None:
+        """Refuse a user who may not make vApps: the server makes them with the user's own token.
+
+        It only says that the operation is not supported, after it has accepted.
+        """
+        where = self._gateway.vdc(vdc, org)
+        if not self._gateway.vdc_document(where).compose_href:
+            raise no_compose_right(where)
 
     def _check_growth(self, spec: NodesSpec, before: ServedCluster) -> None:
         vdc = before.summary.vdc or spec.vdc or self._session.vdc

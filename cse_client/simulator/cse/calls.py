@@ -59,7 +59,9 @@ class VcdCalls:
         answer = self._ask(Request(method, parts.path, parts.query, headers, data, self._host))
         root = etree.fromstring(answer.body) if answer.body else None
         if answer.status >= _TOO_BAD:
-            raise VcdRefused(f"Status code: {answer.status}{_reason(root)}")
+            request = answer.headers.get("X-VMWARE-VCLOUD-REQUEST-ID")
+            reason = f"{answer.status}{_reason(root)} (request id: {request})"
+            raise VcdRefused(f"Status code: {reason}")
         return root
 
     def read(self, href: str) -> etree._Element:
@@ -90,9 +92,7 @@ class VcdCalls:
             if status == "success":
                 return
             if status in _ENDED_BADLY:
-                error = task.find("{*}Error")
-                text = error.get("message") if error is not None else ""
-                raise VcdRefused(text or f"the task ended as {status}")
+                raise VcdRefused(_task_failure(task, str(status)))
             time.sleep(_LOOK_SECONDS)
 
 
@@ -101,6 +101,15 @@ def _reason(root: etree._Element | None) -> str:
     if root is None:
         return ", <empty response body>"
     return f"/{root.get('minorErrorCode')}, {root.get('message')}"
+
+
+def _task_failure(task: etree._Element, status: str) -> str:
+    """Return what pyvcloud says of a failed task (exceptions.py, VcdTaskException)."""
+    error = task.find("{*}Error")
+    if error is None:
+        return f"the task ended as {status}"
+    codes = f"{error.get('majorErrorCode')}/{error.get('minorErrorCode')}"
+    return f"VcdTaskException; {codes}: {status} ({error.get('message')})"
 
 
 def _local(element: etree._Element) -> str:

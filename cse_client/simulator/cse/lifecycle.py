@@ -72,8 +72,15 @@ class Lifecycle:
     # ---- VCD ----------------------------------------------------------------------------------
 
     def compose(self, vcd: VcdCalls, vdc: Vdc, name: str, network: str) -> VApp:
-        """Make the empty vApp of a cluster; raises VcdRefused or StepFailed."""
+        """Make the empty vApp of a cluster; raises VcdRefused or StepFailed.
+
+        A user without the right is shown no link to do so, of which pyvcloud says only that the
+        operation is not supported (pyvcloud:pyvcloud/vcd/client.py `post_linked_resource`).
+        """
         found = self._network(vdc, network)
+        shown = vcd.read(f"{vcd.api}/vdc/{vdc.id}")
+        if not any("composeVAppParams" in link.get("type", "") for link in shown.iter("{*}Link")):
+            raise VcdRefused("Operation is not supported")
         root = document("ComposeVAppParams", {"name": name, "deploy": "false", "powerOn": "false"})
         add(root, "Description", f"cluster '{name}'")
         section = add(add(root, "InstantiationParams"), "NetworkConfigSection")

@@ -33,6 +33,9 @@ _CODES = {
     "server_action": 4028,
 }
 _BAD_REQUEST = 400
+#: Members of the server's RequestKey whose names are not their values in capitals
+#: (container-service-extension 2.6.1:container_service_extension/shared_constants.py).
+_MEMBERS = {"node_names": "NODE_NAMES_LIST", "action": "COMPUTE_POLICY_ACTION"}
 
 
 class Payload(dict[str, Any]):
@@ -44,7 +47,7 @@ class Payload(dict[str, Any]):
         if missing:
             raise Refusal(
                 _BAD_REQUEST,
-                f"Missing required keys in request payload: {missing}",
+                f"Missing required keys in request payload: [{', '.join(map(_member, missing))}]",
                 _CODES.get(missing[0], -1),
             )
 
@@ -77,3 +80,8 @@ def read_payload(request: Request, place: Mapping[str, str]) -> Payload:
     values.update(parse_qsl(request.query))
     values.update(place)
     return Payload({key: value for key, value in values.items() if value is not None})
+
+
+def _member(key: str) -> str:
+    """Return a key as the server prints it: a member of an enumeration, in Python's own form."""
+    return f"<RequestKey.{_MEMBERS.get(key, key.upper())}: '{key}'>"

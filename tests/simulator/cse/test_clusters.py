@@ -170,7 +170,9 @@ def test_without_rollback_the_remains_stay_a_cluster(client, served):
 
 def test_a_vapp_whose_metadata_failed_stays_and_is_no_cluster(client, served):
     rule(client, kind="task", operation="metadataUpdate", message="No space left.")
-    assert client.failed(client.create()) == "No space left."
+    assert client.failed(client.create()) == (
+        "VcdTaskException; 500/INTERNAL_SERVER_ERROR: error (No space left.)"
+    )
     assert vapp_of(served) is not None
     assert client.read("/clusters") == []
 

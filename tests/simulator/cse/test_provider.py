@@ -44,7 +44,7 @@ def test_tenants_do_not_change_the_server(client, action):
     assert client.refusal("PUT", SYSTEM, {}) == (
         400,
         4028,
-        "Missing required keys in request payload: ['server_action']",
+        "Missing required keys in request payload: [<RequestKey.SERVER_ACTION: 'server_action'>]",
     )
 
 
