@@ -286,7 +286,7 @@ def test_a_creation_that_is_refused(
     served.set("POST /api/cse/clusters", bad)
     result = cse("cluster", "create", "blue", "-n", "net1")
     assert (result.out, result.err, result.code) == ("", err, code)
-    assert served.asked() == [PROBE, "POST /api/cse/clusters"]
+    assert served.asked() == [PROBE, "GET /api/vdc/1", "POST /api/cse/clusters"]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_a_creation_that_is_cut_off_is_followed_not_repeated(
     assert result.out.startswith("Cluster blue is ready: 1 control plane and 2 workers, ")
     assert "VCD gave no answer about the creation of cluster 'blue'" in result.err
     looks = [one for one in served.asked() if not one.startswith("GET /api/query?type=task&")]
-    assert looks == [PROBE, "POST /api/cse/clusters", place, place, place, place]
+    assert looks == [PROBE, "GET /api/vdc/1", "POST /api/cse/clusters", place, place, place, place]
 
 
 def test_a_cut_off_creation_without_an_effect_is_given_up(cse: Run, served: Served) -> None:
@@ -316,6 +316,15 @@ def test_a_cut_off_creation_without_an_effect_is_given_up(cse: Run, served: Serv
     assert (result.out, result.code) == ("", 5)
     assert result.err.endswith("Hint: vcd cse cluster info blue\n")
     assert served.asked().count("POST /api/cse/clusters") == 1
+
+
+def test_who_may_make_no_vapps_is_refused_before(cse: Run, served: Served) -> None:
+    """The server works with the user's own token, and says only that it is not supported."""
+    served.set("GET /api/vdc/1", '<Vdc xmlns="http://www.vmware.com/vcloud/v1.5" name="vdc1"/>')
+    result = cse("cluster", "create", "blue", "-n", "net1")
+    assert (result.out, result.code) == ("", 4)
+    assert "you may not create vApps in VDC 'vdc1'" in result.err.replace("You", "you")
+    assert served.asked() == [PROBE, "GET /api/vdc/1"]
 
 
 #: What 2.6.1 says of a cluster that the query still lists while its vApp is being deleted.
