@@ -348,6 +348,33 @@ def test_power_loss_inside_kubeadm_join(cluster: Cluster, moment: str) -> None:
     check_finished(cluster, second)
 
 
+def newest(cluster: Cluster) -> None:
+    """Let the nodes be of the newest Kubernetes."""
+    cluster.image = replace(cluster.image, kubernetes="1.36.2")
+
+
+@either("current")
+@pytest.mark.parametrize("moment", ["kubeadm join kubelet.conf", "kubeadm join tls-bootstrap"])
+def test_a_join_that_is_over_before_there_is_a_node(cluster: Cluster, moment: str) -> None:
+    """kubeadm 1.36 writes nothing at the Node, and so does not wait for it."""
+    newest(cluster)
+    first, second = cluster.control_plane(), cluster.worker()
+    second.guest.faults.kill_at_step = moment
+    first.start()
+    second.start()
+    second.wait("power loss", lambda: second.told.offs == 1)
+    second.told.guestinfo.clear()
+    second.boot()
+    second.wait_status("ready", 60)
+    cluster.wait_ready("mstr-ab12", "node-cd34")
+    check_finished(cluster, second)
+    found = second.file("/var/lib/kubelet/instance-config.yaml") or b""
+    assert b"containerRuntimeEndpoint: unix:///run/containerd/containerd.sock" in found
+    with cluster.api() as api:
+        node = api.read("/api/v1/nodes/node-cd34", "Node", "read it") or {}
+    assert "cri-socket" not in str(node["metadata"].get("annotations"))
+
+
 @spread("late", [20.0, 5.0, 1.0])
 def test_a_control_plane_waits_for_its_runtime_after_a_power_loss(
     cluster: Cluster, late: float

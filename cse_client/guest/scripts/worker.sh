@@ -38,8 +38,10 @@ clean_join() {
 finish_join() {
   [ -s "$KUBELET" ] && [ -s /var/lib/kubelet/config.yaml ] || return 1
   until_ok 120 5 node_there || return 1
-  kubectl --kubeconfig "$KUBELET" --request-timeout=10s annotate --overwrite node "$NODE" \
-    "kubeadm.alpha.kubernetes.io/cri-socket=$CRI" || return 1
+  # From then on kubeadm keeps it in a file that it wrote before it started the kubelet.
+  [ "$MINOR" -ge 34 ] ||
+    kubectl --kubeconfig "$KUBELET" --request-timeout=10s annotate --overwrite node "$NODE" \
+      "kubeadm.alpha.kubernetes.io/cri-socket=$CRI" || return 1
   rm -f /etc/kubernetes/bootstrap-kubelet.conf
 }
 step_join() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
+from cse_client.simulator.guest.kubeadm.versions import LOCAL_SOCKET_SINCE
 from cse_client.simulator.guest.kubeclient import Credentials, KubeClient, Unreachable, message_of
 
 if TYPE_CHECKING:
@@ -97,12 +98,13 @@ def mark_control_plane(system: System, call: Call, client: KubeClient, node: str
         raise KubeadmError(f"error execution phase mark-control-plane: {message_of(status, found)}")
 
 
-def annotate_socket(client: KubeClient, node: str, cri_socket: str) -> bool:
-    """Note the runtime's socket at a node; False while the node is not there."""
-    status, _ = client.request(
-        "PATCH",
-        f"/api/v1/nodes/{node}",
-        {"metadata": {"annotations": {"kubeadm.alpha.kubernetes.io/cri-socket": cri_socket}}},
-        content_type=_MERGE,
-    )
-    return status == _OK
+def note_socket(client: KubeClient, node: str, cri_socket: str, minor: int) -> bool:
+    """Note the runtime's socket at a node; False while the node is not there.
+
+    Since NodeLocalCRISocket (on by default from 1.34 on) it stands in a file of the node instead.
+    """
+    path = f"/api/v1/nodes/{node}"
+    if minor >= LOCAL_SOCKET_SINCE:
+        return client.request("GET", path)[0] == _OK
+    body = {"metadata": {"annotations": {"kubeadm.alpha.kubernetes.io/cri-socket": cri_socket}}}
+    return client.request("PATCH", path, body, content_type=_MERGE)[0] == _OK

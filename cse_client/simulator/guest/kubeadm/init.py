@@ -8,9 +8,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.kubeadm.cluster import (
-    annotate_socket,
     client_for,
     mark_control_plane,
+    note_socket,
     put,
 )
 from cse_client.simulator.guest.kubeadm.flags import Flags
@@ -57,6 +57,11 @@ __all__ = ["init", "init_phase"]
 _WAIT_SECONDS = 240
 _INITIAL_SECONDS = 40
 _CLUSTER_ADMINS_SINCE = 29
+# The kubelet's files used to come first; on 1.36 they come after the manifests, etcd's before the
+# others (kubernetes:cmd/kubeadm/app/cmd/init.go; the change is from about 1.29).
+_KUBELET_LAST_SINCE = 29
+_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_ETCD = "etcd"
 _OK = 200
 
 
@@ -67,19 +72,20 @@ def init(system: System, call: Call, flags: Flags) -> int:
     call.out(f"[init] Using Kubernetes version: v{settings.version}")
     _preflight(system, call, settings)
     config = kubelet_config(settings.domain, settings.service_cidr, settings.minor)
-    system.step("kubeadm init kubelet-start")
-    call.out('[kubelet-start] Writing kubelet configuration to file "/var/lib/kubelet/config.yaml"')
-    system.systemd.stop("kubelet.service")
-    write_kubelet_files(system, config, node=settings.node, cri_socket=settings.cri_socket)
+    late = settings.minor >= _KUBELET_LAST_SINCE
+    if not late:
+        _write_kubelet(system, call, settings, config)
     if "certs" not in settings.skipped:
         certs_phase(system, call, settings)
     if "kubeconfig" not in settings.skipped:
         kubeconfig_phase(system, call, settings)
     call.out('[control-plane] Using manifest folder "/etc/kubernetes/manifests"')
-    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"):
+    for name in (_ETCD, *_COMPONENTS) if late else (*_COMPONENTS, _ETCD):
         system.step(f"kubeadm init control-plane {name}")
         call.out(f'[control-plane] Creating static Pod manifest for "{name}"')
         write_manifest(system, name, settings)
+    if late:
+        _write_kubelet(system, call, settings, config)
     system.step("kubeadm init kubelet start")
     call.out("[kubelet-start] Starting the kubelet")
     system.systemd.begin("kubelet.service")
@@ -87,6 +93,13 @@ def init(system: System, call: Call, flags: Flags) -> int:
     _fill(system, call, settings, config)
     _farewell(call, settings)
     return 0
+
+
+def _write_kubelet(system: System, call: Call, settings: InitSettings, config: str) -> None:
+    system.step("kubeadm init kubelet-start")
+    call.out('[kubelet-start] Writing kubelet configuration to file "/var/lib/kubelet/config.yaml"')
+    system.systemd.stop("kubelet.service")
+    write_kubelet_files(system, config, node=settings.node, cri_socket=settings.cri_socket)
 
 
 def _preflight(system: System, call: Call, settings: InitSettings) -> None:
@@ -202,7 +215,7 @@ def _await_node(system: System, call: Call, client: KubeClient, settings: InitSe
     limit = time.monotonic() + _WAIT_SECONDS / system.life.speed
     while True:
         try:
-            if annotate_socket(client, settings.node, settings.cri_socket):
+            if note_socket(client, settings.node, settings.cri_socket, settings.minor):
                 return
         except Unreachable as error:
             raise KubeadmError(f"error execution phase upload-config/kubelet: {error}") from error

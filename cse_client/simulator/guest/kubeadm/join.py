@@ -7,13 +7,14 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from cse_client.simulator.guest.kubeadm.cluster import annotate_socket, client_for
+from cse_client.simulator.guest.kubeadm.cluster import client_for, note_socket
 from cse_client.simulator.guest.kubeadm.discovery import JoinSettings, discover, join_settings
 from cse_client.simulator.guest.kubeadm.flags import Flags
 from cse_client.simulator.guest.kubeadm.objects import uploaded_kubelet_name
 from cse_client.simulator.guest.kubeadm.preflight import Checks, default_socket, join_checks
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
 from cse_client.simulator.guest.kubeadm.static_pods import write_kubelet_files
+from cse_client.simulator.guest.kubeadm.versions import LOCAL_SOCKET_SINCE
 from cse_client.simulator.guest.kubeclient import (
     BadKubeconfig,
     Credentials,
@@ -184,8 +185,12 @@ def _await_node(system: System, call: Call, settings: JoinSettings, limit: float
                     # kubeadm deletes the bootstrap file once the real one is there (deferred).
                     system.step("kubeadm join kubelet.conf")
             if client is not None:
+                if system.image.minor >= LOCAL_SOCKET_SINCE:
+                    # nothing to write at the Node, so kubeadm is done before there is one
+                    return
                 with contextlib.suppress(Unreachable):
-                    if annotate_socket(client, settings.node, settings.cri_socket):
+                    minor = system.image.minor
+                    if note_socket(client, settings.node, settings.cri_socket, minor):
                         return
             if time.monotonic() > limit:
                 what = "timed out" if client is None else "Error getting node: timed out"

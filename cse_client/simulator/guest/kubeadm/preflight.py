@@ -30,6 +30,8 @@ _LEAST_CPUS = 2
 _LEAST_MEMORY_MB = 1700
 _MEMORY_CHECKED = 20
 _MANDATORY = ("conntrack", "ip", "iptables", "mount", "nsenter")
+# No longer asked for by 1.36.
+_FORGOTTEN, _FORGOTTEN_SINCE = ("conntrack", "ip", "iptables", "nsenter"), 36
 _OPTIONAL = ("ebtables", "ethtool", "socat", "tc", "touch")
 
 
@@ -156,7 +158,8 @@ def _common(system: System, checks: Checks, cri_socket: str, node: str) -> None:
             checks.warning("Swap", "swap is supported for cgroup v2 only")
     for names, finding in ((_MANDATORY, checks.error), (_OPTIONAL, checks.warning)):
         for name in names:
-            if name in system.image.missing_commands:
+            forgotten = minor >= _FORGOTTEN_SINCE and name in _FORGOTTEN
+            if not forgotten and name in system.image.missing_commands:
                 finding(f"FileExisting-{name}", f"{name} not found in system path")
     if minor >= _DOCKERSHIM_GONE and "crictl" in system.image.missing_commands:
         checks.error("FileExisting-crictl", "crictl not found in system path")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from cse_client.simulator.guest.containers import kubernetes_images
+from cse_client.simulator.guest.kubeadm.versions import LOCAL_SOCKET_SINCE
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.kubeadm.settings import InitSettings
@@ -115,7 +116,7 @@ def write_kubelet_files(system: System, config: str, *, node: str, cri_socket: s
         flags += ["--cgroup-driver=cgroupfs", "--network-plugin=cni"]
     elif system.image.minor < _DOCKERSHIM_GONE:
         flags += ["--container-runtime=remote", f"--container-runtime-endpoint={cri_socket}"]
-    else:
+    elif system.image.minor < LOCAL_SOCKET_SINCE:
         flags += [f"--container-runtime-endpoint={cri_socket}"]
     if node != system.hostname().lower():
         flags.append(f"--hostname-override={node}")
@@ -124,3 +125,9 @@ def write_kubelet_files(system: System, config: str, *, node: str, cri_socket: s
             "/var/lib/kubelet/kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{" ".join(flags)}"\n'
         )
         system.disk.write("/var/lib/kubelet/config.yaml", config)
+        if system.image.minor >= LOCAL_SOCKET_SINCE:
+            system.disk.write(
+                "/var/lib/kubelet/instance-config.yaml",
+                "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+                f"containerRuntimeEndpoint: {cri_socket}\n",
+            )

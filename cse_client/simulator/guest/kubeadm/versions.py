@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.kubeadm.flags import Flags
     from cse_client.simulator.guest.system import System
 
-__all__ = ["chosen_version"]
+__all__ = ["LOCAL_SOCKET_SINCE", "chosen_version"]
+
+#: NodeLocalCRISocket is on by default: the runtime's socket stands in instance-config.yaml.
+LOCAL_SOCKET_SINCE = 34
 
 _LABELS = ("stable", "latest")
 _NO_ANSWER_SECONDS = 10
