@@ -45,8 +45,7 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
     from cse_client.model import RunOptions
 
     check_existing_name(name)
-    named = (part.strip() for part in nodes_to_remove.split(","))
-    remove = tuple(dict.fromkeys(part for part in named if part))
+    remove = _named(nodes_to_remove)
     spec = nodes_spec(name, nodes, words, problems=check_workers(nodes), remove=remove)
     run.when_interrupted = "The same command again carries on."
     options = RunOptions(
@@ -59,3 +58,15 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
     with run.console.progress() as progress:
         cluster = engine.resize(spec, options, progress)
     said_of(run, cluster)
+
+
+def _named(nodes: str) -> tuple[str, ...]:
+    """Return the names in a list. Raises WrongUsage where one is empty: it may be a slip."""
+    from cse_client.errors import WrongUsage
+
+    names = [part.strip() for part in nodes.split(",")] if nodes else []
+    if "" in names:
+        raise WrongUsage(
+            f"--nodes-to-remove '{nodes}' contains an empty name.", hint="For example a,b"
+        )
+    return tuple(dict.fromkeys(names))

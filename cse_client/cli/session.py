@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cse_client import bounds, suggest
+from cse_client.cli import values
 from cse_client.cli.console import Console, OutputClosed
 from cse_client.cli.options import ENGINES
 from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
@@ -270,8 +271,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def guarded(ctx: click.Context, *args: Any, **options: Any) -> None:
         run = Run(ctx)
         seconds = options.get("timeout")
+
+        def work() -> None:
+            values.check(ctx)
+            function(run, *args, **options)
+
         with bounds.command_time(_LONGEST if seconds is None else seconds):
-            code = _carry_out(run, functools.partial(function, run, *args, **options))
+            code = _carry_out(run, work)
         if code:
             sys.exit(code)
 

@@ -79,7 +79,11 @@ def test_nfs_needs_a_server(cse: Run, words: list[str]) -> None:
 
 def test_an_empty_name(cse: Run) -> None:
     result = cse("cluster", "create", "", "-n", "net1")
-    assert (result.code, result.err) == (2, f"Error: The cluster's name is empty.\n{RULE}")
+    assert (result.code, result.err) == (
+        2,
+        "Error: The value of NAME is empty.\nHint: Give it a value; a shell variable may not be"
+        " set.\n",
+    )
 
 
 def test_a_name_that_looks_like_an_option(cse: Run) -> None:
