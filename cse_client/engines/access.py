@@ -48,7 +48,7 @@ USER_LIFETIME = timedelta(hours=8)
 LONGEST_USER_LIFETIME = timedelta(days=30)
 #: Clocks differ by more than less.
 SHORTEST_LIFETIME = timedelta(minutes=1)
-#: What X.520 allows a name to be (ub-common-name).
+#: Bytes that a name in a certificate may have, see `cse_client.guest.pki`.
 _LONGEST = 64
 
 
@@ -128,10 +128,12 @@ def check_subject(subject: Subject) -> list[CseError]:
         return [WrongUsage(f"The name of the {kind} '{name}' is empty or has blanks around it.")]
     if not name.isprintable():
         return [WrongUsage(f"The name of the {kind} holds characters that cannot be printed.")]
-    if len(name) > _LONGEST:
+    size = len(name.encode())
+    if size > _LONGEST:
         return [
             WrongUsage(
-                f"The name of the {kind} is too long: a certificate allows {_LONGEST} characters."
+                f"The name of the {kind} is too long: a certificate allows {_LONGEST} bytes, and it"
+                f" has {size}."
             )
         ]
     reserved = next((prefix for prefix in _RESERVED if name.startswith(prefix)), "")

@@ -9,6 +9,7 @@ guest's clock may be behind and a CA "not yet valid" makes init hang.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
@@ -29,8 +30,10 @@ CA_LIFETIME = timedelta(days=3650)
 BACKDATE = timedelta(hours=24)
 #: Long enough for a guest clock that is an hour ahead, short enough to be worthless in a backup.
 JOIN_LIFETIME = timedelta(hours=2)
-#: What X.520 allows a name to be (ub-common-name).
+#: Bytes in UTF-8 that a name in a certificate may have. X.520 says 64 characters (ub-common-name);
+#: the `cryptography` package, and with it every Python that reads the name, counts bytes.
 MAX_NAME = 64
+_HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -226,13 +229,28 @@ def _check_names(common_name: str, groups: Sequence[str], *, allow_system: bool)
     for name in (common_name, *groups):
         if not name or not name.isprintable():
             raise WrongUsage(f"{name!r} is no name for a certificate")
-        if len(name) > MAX_NAME:
-            raise WrongUsage(f"{name!r} is longer than the {MAX_NAME} letters a certificate allows")
+        if len(name.encode()) > MAX_NAME:
+            raise WrongUsage(f"{name!r} is longer than the {MAX_NAME} bytes a certificate allows")
         if name.startswith("system:") and not allow_system:
             raise Refused(
                 f"{name!r} is reserved by Kubernetes and not given out",
                 hint="use a name of your own and bind rights to it",
             )
+
+
+def fitting_name(name: str) -> str:
+    """Return a name that a certificate can hold: the name itself where there is room for it.
+
+    Of a longer one the beginning is kept, then come `~` and twelve hexadecimal digits of the whole
+    name's SHA-256, so that long names which begin alike stay different. What cannot be printed
+    becomes `_`, with the digits, too.
+    """
+    seen = "".join(c if c.isprintable() else "_" for c in name)
+    raw = seen.encode()
+    if seen == name and len(raw) <= MAX_NAME:
+        return name
+    digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
+    return f"{raw[: MAX_NAME - _HASH_DIGITS - 1].decode(errors='ignore')}~{digits}"
 
 
 def _mint_ca(common_name: str, cluster: str, now: datetime) -> tuple[bytes, bytes]:

@@ -123,3 +123,22 @@ def test_an_empty_name_in_a_list(vcd: Run, nodes: str) -> None:
 def test_an_empty_variable_counts_as_unset(vcd: Run) -> None:
     result = vcd("cse", "version", env={"CSE_ENGINE": "", "CSE_ADDON_MIRROR": ""})
     assert result.code == 0
+
+
+@pytest.mark.parametrize("option", ["--user", "--group"])
+@pytest.mark.parametrize("name", ["a" * 65, "\u00e9" * 33, "\u00e9" * 40, "\U0001f600" * 17])
+def test_a_name_that_no_certificate_holds(vcd: Run, option: str, name: str) -> None:
+    words = [option, name] if option == "--user" else ["--user", "a", option, name]
+    result = vcd("cse", "cluster", "config", "demo", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"Error: The name of the {option[2:]} is too long: a certificate allows 64 bytes, and it"
+        f" has {len(name.encode())}.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "\u00e9" * 32, "\U0001f600" * 16])
+def test_a_name_that_a_certificate_holds(vcd: Run, name: str) -> None:
+    result = vcd("cse", "cluster", "config", "demo", "--user", name)
+    assert (result.code, result.out) == (4, "")
+    assert result.err.startswith("Error: You are not logged in.")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from cse_client.engines.access import check_spec, lifetime_of
 from cse_client.engines.direct import metadata as keys
-from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
+from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, fitting_name, issue_client
 from cse_client.kube.kubeconfig.document import (
     context_name,
     render_kubeconfig,
@@ -41,6 +41,16 @@ def endpoint_host(vapp: VApp, metadata: Mapping[str, str]) -> str:
     return (vm.ip if vm is not None else "") or keys.control_plane_ip(metadata)
 
 
+def administrator_name(user: str, org: str) -> str:
+    """Return the name of an administrator in Kubernetes: who it is in VCD, as far as it fits.
+
+    VCD allows names that are too long for a certificate, or that Kubernetes reserves; neither may
+    make a cluster impossible. docs/access.md describes the rule.
+    """
+    name = f"{user}@{org}"
+    return fitting_name(f"vcd:{name}" if name.startswith("system:") else name)
+
+
 def admin_kubeconfig(
     pki: ClusterPKI, *, cluster: str, host: str, user: str, org: str, vdc: str, lifetime: timedelta
 ) -> str:
@@ -53,7 +63,7 @@ def admin_kubeconfig(
         KubeconfigSpec(ttl=lifetime.total_seconds()),
         place=Mark("", context_name(cluster, org, vdc)),
         host=host,
-        administrator=f"{user}@{org}",
+        administrator=administrator_name(user, org),
     )
 
 

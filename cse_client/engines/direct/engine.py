@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import endpoint_host, mint_kubeconfig
+from cse_client.engines.direct.access import administrator_name, endpoint_host, mint_kubeconfig
 from cse_client.engines.direct.check import check
 from cse_client.engines.direct.create import Creation
 from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
@@ -174,7 +174,7 @@ class DirectEngine:
             spec or KubeconfigSpec(),
             place=Mark.of(identity, fingerprint(pki.ca_cert)),
             host=host,
-            administrator=f"{self._session.user}@{org}",
+            administrator=administrator_name(self._session.user, org),
         )
 
     def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:

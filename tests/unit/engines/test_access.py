@@ -10,7 +10,7 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cse_client.engines.direct.access import admin_kubeconfig
+from cse_client.engines.direct.access import admin_kubeconfig, administrator_name
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
 
@@ -53,3 +53,20 @@ def test_an_administrators_kubeconfig_names_the_person_and_our_group(pki: Cluste
     assert [a.value for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)] == [
         "cse:cluster-admins"
     ]
+
+
+@pytest.mark.parametrize(
+    "user", ["u" * 59, "u" * 60, "\u00e9" * 200, "system:masters", "no\u00a0break"]
+)
+def test_every_vcd_user_can_be_an_administrator(user: str) -> None:
+    text = admin_kubeconfig(
+        mint_pki("demo"),
+        cluster="demo",
+        host="10.0.0.5",
+        user=user,
+        org="acme",
+        vdc="vdc1",
+        lifetime=timedelta(hours=1),
+    )
+    assert "client-certificate-data" in text
+    assert (administrator_name(user, "acme") == f"{user}@acme") == (user == "u" * 59)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.guest.pki import (
@@ -15,6 +17,7 @@ from cse_client.guest.pki import (
     check_pair,
     check_pki,
     fingerprint,
+    fitting_name,
     issue_client,
     mint_pki,
     pki_from_files,
@@ -192,3 +195,26 @@ def test_a_fingerprint_is_openssls(pki: ClusterPKI, tmp_path: Path) -> None:
 def test_a_time_without_a_zone_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="zone"):
         mint_pki("demo", now=datetime(2026, 1, 1))
+
+
+@given(st.text(max_size=120))
+def test_a_name_fits_into_a_certificate(name: str) -> None:
+    fitting = fitting_name(name)
+    assert len(fitting.encode()) <= 64
+    assert fitting.isprintable()
+    if name.isprintable() and len(name.encode()) <= 64:
+        assert fitting == name
+    else:
+        assert fitting[-13] == "~"
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e9", "\u6f22", "\U0001f600"])
+@pytest.mark.parametrize("count", [63, 64, 65, 80, 300])
+def test_long_names_sign_and_stay_different(pki: ClusterPKI, letter: str, count: int) -> None:
+    one, two = (fitting_name(f"{letter * count}@{org}") for org in ("acme", "acne"))
+    assert one != two
+    made = issue_client(
+        authority=pki, common_name=one, organizations=(), lifetime=timedelta(hours=1)
+    )
+    subject = x509.load_pem_x509_certificate(made.cert).subject
+    assert subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == one
