@@ -10,6 +10,10 @@ Kinds of rules (JSON objects, `kind` and what belongs to it):
   carried out and answered; with `cut` the connection is cut at once: a proxy that delivers late
 - `status`: the answer is `status` (500, 502, 503, 429 ...), with `retry_after` seconds if given;
   `html` makes it a proxy's page instead of VCD's XML, `act` carries the request out first
+- `trickle`: the request is carried out, and its answer comes byte by byte, one each `seconds`
+- `large`: the request is carried out, and its answer is followed by 200 MB of blanks
+- `redirect`: the answer is `status` (302, 307 ...) with `location`
+- `endless_page`: a query's answer names its own address as the next page
 - `busy`: a change is refused with BUSY_ENTITY
 - `expire_session`: every session ends just before the request
 - `task`: tasks whose `operation` (and `owner` name) match end as `status` (error, canceled or
@@ -31,6 +35,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from cse_client.simulator.http import DropConnection, Request, Response
 from cse_client.simulator.vcd.errors import VcdError, busy
@@ -49,6 +54,10 @@ _KINDS = (
     "slow",
     "hold",
     "status",
+    "trickle",
+    "large",
+    "redirect",
+    "endless_page",
     "busy",
     "expire_session",
     "task",
@@ -72,6 +81,7 @@ class Rule:
     retry_after: int | None = None
     html: bool = False
     act: bool = False
+    location: str = ""
     cut: bool = False
     operation: str = ".*"
     owner: str = ".*"
@@ -204,6 +214,10 @@ class Faults:
             "slow": lambda: _slow(rule, vcd, request),
             "hold": lambda: self._hold(rule, vcd, request),
             "status": lambda: _status(rule, vcd, request),
+            "trickle": lambda: _trickle(rule, vcd, request),
+            "large": lambda: _large(vcd, request),
+            "redirect": lambda: _redirect(rule),
+            "endless_page": lambda: _endless_page(vcd, request),
             "busy": lambda: vcd.refusal(request, _busy(request)),
             "expire_session": lambda: _expire(cloud, vcd, request),
         }
@@ -260,6 +274,32 @@ def _hang(rule: Rule, vcd: VcdApplication, request: Request) -> Response:
 def _slow(rule: Rule, vcd: VcdApplication, request: Request) -> Response:
     time.sleep(rule.seconds)
     return vcd(request)
+
+
+def _trickle(rule: Rule, vcd: VcdApplication, request: Request) -> Response:
+    response = vcd(request)
+    response.pause = rule.seconds or 1.0
+    return response
+
+
+def _large(vcd: VcdApplication, request: Request) -> Response:
+    response = vcd(request)
+    # whole pieces of what the server writes at a time
+    response.padding = 200 * 16 * 65536
+    return response
+
+
+def _redirect(rule: Rule) -> Response:
+    return Response(int(rule.status), headers={"Location": rule.location})
+
+
+def _endless_page(vcd: VcdApplication, request: Request) -> Response:
+    response = vcd(request)
+    where = f"https://{request.host}{request.path}?{request.query}"
+    link = f'<Link rel="nextPage" href="{escape(where, {chr(34): "&quot;"})}"/>'
+    head, end, tail = response.body.rpartition(b"</")
+    response.body = head + link.encode() + end + tail
+    return response
 
 
 def _status(rule: Rule, vcd: VcdApplication, request: Request) -> Response:

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import responses
@@ -22,6 +23,7 @@ __all__ = ["Application", "DropConnection", "HttpServer", "Request", "Response"]
 
 _LONGEST_BODY = 32 * 1024 * 1024
 _IDLE_SECONDS = 300.0
+_BLANKS = b" " * 65536
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,17 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer: status, body, its media type and further headers."""
+    """An answer: status, body, its media type and further headers.
+
+    For faults: `padding` blanks follow the body, and `pause` seconds pass before each byte.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    padding: int = 0
+    pause: float = 0.0
 
 
 class DropConnection(Exception):
@@ -128,13 +135,25 @@ class _Handler(BaseHTTPRequestHandler):
             lines.append(f"Content-Type: {response.content_type}")
         lines.extend(f"{name}: {value}" for name, value in response.headers.items())
         if response.status != 204:  # noqa: PLR2004  (no body, and no length of one)
-            lines.append(f"Content-Length: {len(response.body)}")
+            lines.append(f"Content-Length: {len(response.body) + response.padding}")
         if self.close_connection:
             lines.append("Connection: close")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         body = b"" if self.command == "HEAD" else response.body
+        if response.pause:
+            self._trickle(head + body, response.pause)
+            return
         self.wfile.write(head + body)
+        for _ in range(0, response.padding, len(_BLANKS)):
+            self.wfile.write(_BLANKS)
         self.wfile.flush()
+
+    def _trickle(self, data: bytes, pause: float) -> None:
+        """Send an answer byte by byte."""
+        for at in range(len(data)):
+            time.sleep(pause)
+            self.wfile.write(data[at : at + 1])
+            self.wfile.flush()
 
     def _drop(self) -> None:
         """Cut the line at once, as a crashed proxy does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ import pytest
 
 from tests.sweeps.stage import FULL, OPERATIONS, Operation, Stage, one_sentence
 
+#: Seconds that a command gets whose answers trickle, and Python for its start on a busy machine.
+_TIMEOUT = 10
+_STARTING = 3
 # the cluster's vApp and its VMs
 _OWNERS = "swept|mstr-.*|node-.*"
 _LOG = logging.getLogger(__name__)
@@ -27,6 +31,9 @@ FAULTS: Mapping[str, Mapping[str, object]] = {
     "429": {"kind": "status", "status": 429, "retry_after": 1},
     "busy": {"kind": "busy", "method": "POST|PUT|DELETE"},
     "session expired": {"kind": "expire_session"},
+    "a login page": {"kind": "status", "status": 200, "html": True},
+    "a redirect": {"kind": "redirect", "status": 307, "location": "https://127.0.0.1:1/"},
+    "200 MB": {"kind": "large"},
 }
 
 TASKS = {
@@ -120,6 +127,27 @@ def _cases(swept: Swept) -> Iterator[tuple[str, int]]:
     kinds = list(FAULTS)[OPERATIONS.index(swept.operation) :: len(OPERATIONS)]
     for turn, kind in enumerate(kinds, 1):
         yield kind, swept.requests * turn // (len(kinds) + 1) or 1
+
+
+@pytest.mark.timeout(0 if FULL else 400)
+@pytest.mark.parametrize(
+    "operation", OPERATIONS if FULL else OPERATIONS[:2], ids=lambda one: one.name
+)
+def test_an_answer_byte_by_byte_does_not_outlive_the_timeout(
+    stage: Stage, operation: Operation
+) -> None:
+    swept = Swept.measured(stage, operation)
+    places = range(1, swept.requests + 1) if FULL else [swept.requests // 2]
+    for number in places:
+        words = (*stage.prepare(operation), "--timeout", f"{_TIMEOUT}s")
+        rule = {"kind": "trickle", "seconds": 1.0, "at": number}
+        began = time.monotonic()
+        ended, _struck = stage.spoiled(words, rule)
+        assert time.monotonic() - began < _TIMEOUT + 2 + _STARTING, f"request {number}: {ended}"
+        assert ended.code == 5 and one_sentence(ended.err), f"request {number}: {ended}"
+        again = stage.run(words[:-2])
+        assert again.code in operation.repeated, f"request {number}: {ended.err}{again.err}"
+        assert stage.world() == swept.wanted, f"request {number}: {ended.err}"
 
 
 @pytest.mark.timeout(0 if FULL else 400)
