@@ -14,7 +14,7 @@ from cse_client.engines.direct.plan import Step, carry_out
 from cse_client.engines.direct.readiness import await_nodes
 from cse_client.engines.direct.standing import Standing
 from cse_client.engines.direct.watch import Verdict
-from cse_client.errors import Interrupted, NotFound, TaskFailed
+from cse_client.errors import Interrupted, NotFound, Refused, TaskFailed
 from cse_client.model import (
     CONTROL_PLANE,
     Event,
@@ -29,9 +29,10 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task
 
 if TYPE_CHECKING:
+    from cse_client.guest.pki import ClusterPKI
     from cse_client.kube.nodes import ClusterAPI
 
-__all__ = ["Power", "heard_since"]
+__all__ = ["Power", "heard_since", "keys_at_hand"]
 
 _ON = "POWERED_ON"
 _API_TIMEOUT = 3.0
@@ -78,6 +79,9 @@ class Power:
     def start(self) -> None:
         """Start the control plane, then the rest, and wait until every node is heard of again.
 
+        Where the CA key is not at hand, as with clusters that a CSE server made, Kubernetes cannot
+        be asked: the VMs are started, and that is all that is promised.
+
         Raises:
             NotFound: there is no control plane VM.
             GuestFailed, TimedOut: a node does not come back.
@@ -102,13 +106,14 @@ class Power:
                 lambda: self._start(self._off()),
             ),
         ]
-        if self._options.wait:
+        pki = keys_at_hand(self._standing, self._progress) if self._options.wait else None
+        if pki is not None:
             steps.append(
                 Step(
                     "Wait until all nodes are Ready",
                     "Wait until all nodes are Ready.",
                     lambda: self._verdict is not None,
-                    self._await_ready,
+                    partial(self._await_ready, pki),
                 )
             )
         self._carry_out(steps)
@@ -178,9 +183,8 @@ class Power:
         begun = [tasks.change(gateway, call, deadline=self._deadline) for call in calls]
         tasks.wait_all(gateway, begun, deadline=self._deadline)
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, pki: ClusterPKI) -> None:
         self._look()
-        pki = self._standing.pki()
         with self._standing.api(pki, timeout=_API_TIMEOUT) as api:
             self._verdict = await_nodes(
                 self._standing.gateway,
@@ -192,6 +196,20 @@ class Power:
                 deadline=self._deadline,
                 progress=self._progress,
             )
+
+
+def keys_at_hand(standing: Standing, progress: Progress) -> ClusterPKI | None:
+    """Return the CA keys, or None with a warning where they are not at hand.
+
+    Asked before VMs are touched: a missing key is not a failure of what can be done without it.
+    """
+    try:
+        return standing.pki()
+    except (NotFound, Refused) as missing:
+        reason = missing.message.rstrip(".")
+        text = f"Nobody waits until the nodes are Ready, as Kubernetes cannot be asked: {reason}."
+        progress(Event(EventKind.WARNING, text))
+        return None
 
 
 def heard_since(api: ClusterAPI, began: float, clock: Clock) -> Callable[[], Sequence[KubeNode]]:

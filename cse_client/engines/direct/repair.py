@@ -12,7 +12,7 @@ from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.access import endpoint_host
 from cse_client.engines.direct.inspect import Asked, ask_kubernetes
 from cse_client.engines.direct.plan import Step, carry_out
-from cse_client.engines.direct.power import heard_since
+from cse_client.engines.direct.power import heard_since, keys_at_hand
 from cse_client.engines.direct.readiness import await_nodes
 from cse_client.engines.direct.root_key import own_key
 from cse_client.engines.direct.standing import Standing
@@ -99,9 +99,11 @@ class Repair:
 
         try:
             steps = [step(n, remedy) for n, remedy in enumerate(self._remedies)]
-            carry_out(steps, self._progress, lambda: None)
             touched = [remedy.node for remedy in self._remedies if remedy.node]
-            if touched and self._options.wait:
+            if touched and self._options.wait and self._pki is None:
+                self._pki = keys_at_hand(self._standing, self._progress)
+            carry_out(steps, self._progress, lambda: None)
+            if touched and self._options.wait and self._pki is not None:
                 self._await(touched, began)
         except KeyboardInterrupt:
             raise Interrupted(

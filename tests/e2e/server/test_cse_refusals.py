@@ -55,6 +55,33 @@ def test_an_upgrade_again(stage: Stage) -> None:
     assert (again.code, again.out) == (0, first.out), again.err
 
 
+def test_a_cluster_of_the_server_is_stopped_and_started(stage: Stage) -> None:
+    """Its CA key is not ours, so that nobody can ask Kubernetes whether the nodes are Ready."""
+    if "3.1" in stage.run("cse", "system", "info").out:
+        pytest.skip("one release is enough: this is the direct engine's")
+
+    def power() -> set[str]:
+        (vapp,) = stage.control.get("state")["vapps"].values()
+        return {str(vm["status"]) for vm in vapp["vms"].values()}
+
+    running = power()
+    stopped = stage.run("cse", "cluster", "stop", "demo", "--yes")
+    assert stopped.code == 0, stopped.err
+    assert power() != running
+    repaired = stage.run("cse", "cluster", "repair", "demo", "--yes")
+    assert repaired.code == 0, repaired.err
+    assert "Kubernetes cannot be asked: Cluster 'demo' was not made by this client" in repaired.err
+    assert power() == running
+    healthy = stage.run("cse", "cluster", "repair", "demo")
+    assert (healthy.code, healthy.out) == (3, ""), healthy.err
+    assert "what Kubernetes says of the nodes is not known" in healthy.err
+    assert stage.run("cse", "cluster", "stop", "demo", "--yes").code == 0
+    started = stage.run("cse", "cluster", "start", "demo")
+    assert (started.code, started.out) == (0, "Cluster demo runs.\n"), started.err
+    assert "Kubernetes cannot be asked: Cluster 'demo' was not made by this client" in started.err
+    assert power() == running
+
+
 def test_a_server_that_is_so_already(stage: Stage) -> None:
     stage.log_in_as_provider()
     stopped = stage.run("cse", "system", "stop", "--yes")
