@@ -228,6 +228,35 @@ def test_a_locked_kubeconfig_can_be_cleaned_afterwards(admin: Person, tmp_path: 
     assert admin.cluster("delete", "brief", "--yes", *named)[0] == 3
 
 
+def test_a_copy_of_an_unsealed_cluster_does_not_act_on_the_original(
+    admin: Person, hands: Hands
+) -> None:
+    """A copy has the key, and the address that was recorded for the original."""
+    create(admin, "orig")
+    create(admin, "twin")
+    same = hands.metadata("orig")
+    address = next(vm.ip for vm in hands.vapp("orig").vms)
+    spec = json.dumps({**json.loads(same["cse.client.spec"]), "endpoint": address})
+    hands.write("twin", cluster__id=same["cse.cluster.id"], client__spec=spec)
+    hands.replace_script("twin", hands.script("orig"))
+    for words in (
+        ("grant", "twin", "--user", "mallory", "--role", "admin"),
+        ("config", "twin", "--save"),
+        ("resize", "twin", "-N", "1"),
+        ("seal", "twin"),
+    ):
+        code, out, err = admin.cluster(*words)
+        assert (code, out) == (4, ""), words
+        assert "is a copy of the cluster orig in VDC vdc1" in err, words
+    assert admin.cluster("grants", "orig") == (0, "\n", "")
+    # the original is not kept from anything, whoever copies it
+    hands.write("orig", client__spec=spec)
+    assert admin.cluster("config", "orig", "--save")[0] == 0
+    assert admin.cluster("delete", "twin", "--yes")[0] == 0
+    assert admin.kubectl("--context", "orig@acme-vdc1", "get", "nodes")[0] == 0
+    assert admin.cluster("delete", "orig", "--yes")[0] == 0
+
+
 # -- CA files --------------------------------------------------------------------------------------
 
 VAULT = "vault@acme-vdc1"

@@ -9,6 +9,7 @@ the vApp's id, and gets nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from cse_client.engines.direct.access import (
     control_plane_vm,
     endpoint_host,
 )
-from cse_client.engines.identity import identify, is_gone
+from cse_client.engines.identity import identify, is_gone, named
 from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import BACKDATE, ClusterPKI, fingerprint, valid_from
@@ -58,8 +59,8 @@ def find_pki(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
     """Return the cluster's CA keys: those kept on this machine, else those in its script in VCD.
 
     Raises:
-        Refused: it is sealed and its key is not on this machine, or it cannot be told whose a file
-            on this machine is.
+        Refused: it is sealed and its key is not on this machine; it cannot be told whose a file on
+            this machine is; or the vApp is a copy that leads to the original's API.
         NotFound: it has no control plane VM, or its CA was never ours (CSE made it).
         CseError: the file or the script is damaged.
     """
@@ -82,6 +83,7 @@ def find_pki(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
             hint="Use the machine that sealed it, or an administrator's kubeconfig.",
         )
     if found is not None:
+        _refuse_copy(gateway, vdc, vapp, metadata, found)
         return found
     if sealed or render.is_sealed(script):
         raise _not_here(vapp.name, identity)
@@ -226,6 +228,44 @@ def _too_young(vapp: VApp, pki: ClusterPKI) -> str:
     if vapp.created is None or vapp.created <= made + _CLOCK_SKEW:
         return ""
     return f"the CA was made on {made:%Y-%m-%d %H:%M} UTC, before the vApp was"
+
+
+def _refuse_copy(
+    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
+) -> None:
+    """Refuse to act through a copy of an unsealed vApp on the cluster that it is a copy of.
+
+    A copy has the CA key of the original and its recorded address, so what is meant for the copy
+    would change the original. The vApp that was made first is the original.
+    """
+    vm = _head(vapp)
+    if endpoint_host(vapp, metadata) == vm.ip:
+        return
+    for record in twins(gateway, vapp, metadata.get(keys.CLUSTER_ID, "")):
+        try:
+            other = gateway.vapp(record.href)
+            if other.created is None or vapp.created is None or other.created >= vapp.created:
+                continue
+            same = _key_of(gateway, replace(vdc, name=record.vdc), other) == pki
+        except CseError:
+            # what cannot be read is no evidence
+            continue
+        if same:
+            raise Refused(
+                f"The vApp '{vapp.name}' is a copy of the cluster {named(record.name, record.vdc)}:"
+                " it has its id, its CA and its recorded API address"
+                f" {endpoint_host(vapp, metadata)}. Nothing was changed, because that is the other"
+                " one's API.",
+                hint=f"Delete the copy: {suggest.cse('cluster delete', vapp.name)}. If it is to"
+                " replace the other one, delete that first.",
+            )
+
+
+def _key_of(gateway: Gateway, vdc: Vdc, vapp: VApp) -> ClusterPKI | None:
+    kept = ca_files.kept(identity_of(gateway, vdc, vapp, {}))
+    if kept is not None:
+        return kept.pki
+    return render.recover_pki(gateway.customization_script(_head(vapp).href))
 
 
 def twins(gateway: Gateway, vapp: VApp, cluster_id: str) -> Iterator[VAppRecord]:

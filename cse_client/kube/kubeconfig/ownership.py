@@ -67,15 +67,19 @@ def ca_fingerprint(data: str) -> str:
     if not data:
         return ""
     try:
-        pem = base64.b64decode(data)
+        pem = _decoded(data)
         text = pem.decode("ascii", "replace")
-        certificates = [base64.b64decode(body) for body in _PEM.findall(text)] or [pem]
+        certificates = [_decoded(body) for body in _PEM.findall(text)] or [pem]
     except (binascii.Error, ValueError):
         certificates = [data.encode()]
     digests = sorted({hashlib.sha256(one).hexdigest() for one in certificates})
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _decoded(data: str) -> bytes:
+    return base64.b64decode("".join(data.split()), validate=True)
 
 
 def check_replaceable(item: tree.Entry, section: str, path: Path, claim: Claim) -> None:
