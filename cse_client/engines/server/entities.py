@@ -238,7 +238,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             cluster=one.name,
         )
         found = documents.cluster(one)
-        identity = self._identify(found, vdc, org)
+        identity = self._identify(found, one.name, vdc, org)
         href = self._send_deletion(change, options, progress)
         vms = tuple(node.name for node in found.nodes)
         deletion = ServedDeletion(one.name, one.name, vms, cluster_id=one.id, identity=identity)

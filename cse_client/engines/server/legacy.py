@@ -40,6 +40,7 @@ from cse_client.errors import (
     CseError,
     NotFound,
     Refused,
+    SessionInvalid,
     TaskFailed,
     VcdFault,
     WrongUsage,
@@ -184,7 +185,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
     ) -> ServedDeletion:
         """Have the server delete the cluster, and look that it is gone."""
         place = self._place(vdc, org)
-        identity = self._identify(self._read(name, place), vdc, org)
+        identity = self._identify(self._shown(name, place), name, vdc, org)
 
         def deleted() -> bool:
             return gone(lambda: self._read(name, place))
@@ -239,6 +240,15 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         return self._result(name, place, answer, options)
 
     # ---- inner --------------------------------------------------------------------------------
+
+    def _shown(self, name: str, place: Mapping[str, str]) -> ServedCluster | None:
+        """Return a cluster, or None where the server cannot show it, which stops no deletion."""
+        try:
+            return self._read(name, place)
+        except SessionInvalid:
+            raise
+        except CseError:
+            return None
 
     def _carry_out(
         self,

@@ -60,9 +60,13 @@ class ServedEngine(ABC):
         """Return what is known of one cluster."""
 
     def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
-        """Return which cluster that is, as far as the server tells; one request or two."""
+        """Return which cluster that is, as far as the server tells; two requests at most."""
         cluster = self.cluster(name, vdc=vdc, org=org)
-        return self._identify(cluster, vdc, org)
+        spelled = self._gateway.organization(org)
+        found = cluster.summary.org
+        # a system administrator's cluster may be any organization's
+        owner = found if found and found.lower() != spelled.lower() else spelled
+        return self._identify(cluster, name, vdc, owner)
 
     def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
@@ -73,18 +77,24 @@ class ServedEngine(ABC):
         """Say whether a cluster is known to exist no more."""
         return is_gone(self._gateway, identity)
 
-    def _identify(self, cluster: ServedCluster, vdc: str, org: str) -> ClusterIdentity:
-        found = cluster.summary
-        owner = self._gateway.organization(org)
-        if found.org and found.org.lower() != owner.lower():
-            owner = found.org
+    def _identify(
+        self, cluster: ServedCluster | None, name: str, vdc: str, org: str
+    ) -> ClusterIdentity:
+        """Return the identity of what the server showed, or of what it could not show; no request.
+
+        The organization is as it was typed, which is enough to recognize the cluster.
+        """
+        where = vdc or self._session.vdc
+        owner = org or self._session.org
+        if cluster is None:
+            return identify(self._gateway, cluster=name, vdc=where, org=owner)
         return identify(
             self._gateway,
-            cluster=found.name,
-            vdc=found.vdc or vdc or self._session.vdc,
-            org=owner,
+            cluster=cluster.summary.name or name,
+            vdc=cluster.summary.vdc or where,
+            org=org or cluster.summary.org or owner,
             vapp=cluster.vapp,
-            cluster_id=found.cluster_id,
+            cluster_id=cluster.summary.cluster_id,
         )
 
     def _check_place(
