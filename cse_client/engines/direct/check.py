@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct import requirements
-from cse_client.engines.direct.names import id_in_description
+from cse_client.engines.direct.names import id_in_description, owner_in_description
 from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
 from cse_client.engines.direct.templates import choose, name_of, namesakes
 from cse_client.errors import Conflict, CseError, PreflightFailed
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.standing import Standing
     from cse_client.vcd.gateway import Gateway
     from cse_client.vcd.preflight import Findings
+
+
+#: How long a creator has between making the vApp and recording that it is a cluster.
+_UNTAGGED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,20 @@ def check(
     spec: ClusterSpec,
     templates: Callable[[], Sequence[Template]],
     progress: Progress = silent,
+    *,
+    owner: str,
+    break_lock: bool = False,
 ) -> Found:
     """Resolve `spec` and check it against the cloud without writing anything.
 
+    `owner` is that of the lock. Unless `break_lock`, a vApp that another owner has only just made,
+    and not recorded as a cluster yet, is left to it.
+
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    found = _reported(lambda: _check(gateway, spec, templates), progress)
+    found = _reported(
+        lambda: _check(gateway, spec, templates, "" if break_lock else owner), progress
+    )
     if found.vapp is not None:
         progress(Event(EventKind.NOTE, f"Carrying on with the unfinished cluster '{spec.name}'."))
     return found
@@ -115,13 +128,16 @@ def _reported(look: Callable[[], Found], progress: Progress) -> Found:
 
 
 def _check(
-    gateway: Gateway, spec: ClusterSpec, templates: Callable[[], Sequence[Template]]
+    gateway: Gateway,
+    spec: ClusterSpec,
+    templates: Callable[[], Sequence[Template]],
+    owner: str,
 ) -> Found:
     vdc = gateway.vdc(spec.vdc, spec.org)
     problems: list[CseError] = []
     earlier: _Earlier | None = None
     try:
-        earlier = _look_for_earlier(gateway, vdc, spec.name)
+        earlier = _look_for_earlier(gateway, vdc, spec.name, owner)
     except Conflict as taken:
         problems.append(taken)
     warning = ""
@@ -302,8 +318,10 @@ def _all_of(problems: Sequence[CseError], refused: str) -> CseError:
     return PreflightFailed(text, problems)
 
 
-def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:
+def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str, owner: str) -> _Earlier | None:
     """Return the unfinished creation of this name, None when the name is free.
+
+    With an `owner`, one that another owner has begun a moment ago is still that owner's.
 
     Raises Conflict when the name belongs to anything else.
     """
@@ -325,6 +343,15 @@ def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str) -> _Earlier | None:
         raise Conflict(
             f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is no cluster.",
             hint="Choose another name.",
+        )
+    creator = owner_in_description(vapp.description)
+    begun = datetime.now(timezone.utc) - vapp.created if vapp.created is not None else _UNTAGGED
+    tagged = metadata.get(keys.CLUSTER_ID)
+    if owner and creator not in ("", owner) and not tagged and begun < _UNTAGGED:
+        raise Conflict(
+            f"Cluster '{name}' is just being created by {vapp.owner or 'somebody else'}.",
+            hint="Wait for its end. If that command no longer runs, add --break-lock, or wait five"
+            " minutes.",
         )
     return _Earlier(vapp, cluster_id, metadata)
 

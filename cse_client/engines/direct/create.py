@@ -9,6 +9,7 @@ off in one recompose, changed in a second and started together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -228,7 +229,7 @@ class Creation:
         if values:
             self._write(values)
 
-    def _claim(self) -> None:
+    def _claim(self, first: Mapping[str, str] | None = None) -> None:
         """Claim the vApp: since we looked at it, or made it, nobody else may have been at work."""
         # Without waiting nobody is left to give the cluster free, so the claim is a short one.
         self._metadata = self._lock.claim(
@@ -237,6 +238,7 @@ class Creation:
             doing=_DOING,
             deadline=self._deadline,
             seconds=None if self._options.wait else _CLAIM_WITHOUT_WAITING,
+            first=first,
             break_lock=self._options.break_lock,
         )
 
@@ -265,7 +267,7 @@ class Creation:
 
     def _compose(self) -> None:
         spec = self._found.spec
-        description = describe(spec.name, self._machines.cluster_id)
+        description = describe(spec.name, self._machines.cluster_id, self._lock.owner)
         self.wrote_something = True
         href, task = tasks.change(
             self._gateway,
@@ -288,9 +290,11 @@ class Creation:
 
     def _tag(self) -> None:
         values = keys.initial(self._found.spec, self._found.template, self._machines.cluster_id)
-        if not self._lock.held:
-            self._claim()
-        self._write(values)
+        if self._lock.held:
+            self._write(values)
+        else:
+            # a vApp without these is left alone by everybody else for a while, see `check`
+            self._claim(values)
 
     def _write(self, values: dict[str, str]) -> None:
         self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
@@ -330,7 +334,7 @@ class Creation:
             except VcdFault as fault:
                 self._lease_stays(fault)
             self._lease_task = None
-        values = {keys.PHASE: keys.PHASE_READY, **self._lock.ended()}
+        values = {keys.PHASE: keys.PHASE_READY, **self._lock.ended(self._machines.href)}
         head = self._machines.head
         if head is not None and head.ip:
             values[keys.CONTROL_PLANE_IP] = head.ip

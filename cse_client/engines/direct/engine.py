@@ -15,7 +15,7 @@ from cse_client.engines.direct.create import Creation
 from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
 from cse_client.engines.direct.delete import delete_cluster, find_cluster
 from cse_client.engines.direct.inspect import list_nodes, look_at_cluster, summarize
-from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.lock import ClusterLock, owner_of
 from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
@@ -107,7 +107,7 @@ class DirectEngine:
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
         _refuse_nfs(spec)
-        found = check(self._gateway, spec, self.templates, progress)
+        found = check(self._gateway, spec, self.templates, progress, owner=owner_of(self._session))
         creation = Creation(self._gateway, found, RunOptions(), self._session, clock=self._clock)
         return [step.sentence for step in creation.steps() if not step.done()]
 
@@ -116,7 +116,14 @@ class DirectEngine:
         _refuse_nfs(spec)
         creation: Creation | None = None
         try:
-            found = check(self._gateway, spec, self.templates, progress)
+            found = check(
+                self._gateway,
+                spec,
+                self.templates,
+                progress,
+                owner=owner_of(self._session),
+                break_lock=options.break_lock,
+            )
             creation = Creation(
                 self._gateway, found, options, self._session, clock=self._clock, progress=progress
             )

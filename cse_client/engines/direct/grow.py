@@ -179,7 +179,9 @@ class Growth:
 
     def _claim(self) -> None:
         lock = self._standing.lock
-        if not lock.held:
+        if lock.held:
+            first = lock.begun(self._operation)
+        else:
             lock.claim(
                 self._machines.href,
                 self._standing.metadata,
@@ -187,9 +189,12 @@ class Growth:
                 deadline=self._deadline,
                 # without waiting nobody is left to give the cluster free
                 seconds=None if self._options.wait else _CLAIM_WITHOUT_WAITING,
+                operation=self._operation,
                 break_lock=self._options.break_lock,
             )
-        self._write({**self._standing.adoption, **lock.begun(self._operation)})
+            first = {**self._standing.adoption, **lock.ending_broken()}
+        if first:
+            self._write(first)
         self._claimed = True
 
     def _write(self, values: Mapping[str, str]) -> None:
@@ -220,7 +225,7 @@ class Growth:
 
     def _end(self, workers: int) -> None:
         """Record the size that the cluster has now, and give it free."""
-        self._write(self._standing.lock.ended(workers))
+        self._write(self._standing.lock.ended(self._machines.href, workers))
         self._standing.lock.left()
 
     # ---- failure --------------------------------------------------------------------------

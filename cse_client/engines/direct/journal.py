@@ -4,7 +4,8 @@ VCD merges what is written into the metadata of a vApp; it neither compares befo
 keeps an order: a request that is held back on its way overwrites what came later. So nobody writes
 what another may write. Each owner (a user on a machine, see `lock`) has two keys of its own:
 
-- `cse.client.operation.OWNER`: the operation that this owner has begun, until it has ended
+- `cse.client.operation.OWNER`: the operation that this owner has begun, until it has ended or, if
+  the owner has lost a race, until it has stepped back
 - `cse.client.done.OWNER`: the last turn that this owner has ended, and the size it left
 
 Each holder of the lock has a turn, a number above all that were seen before. The operation with
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +67,8 @@ class Journal:
     unclear: bool = False
 
 
-def read_journal(metadata: Mapping[str, str]) -> Journal:
-    """Read the records of all owners; never raises."""
+def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) -> Journal:
+    """Read the records of all owners; never raises. Operations of owners in `without` are none."""
     pending: list[tuple[int, Operation]] = []
     done: list[Done] = []
     damaged: list[str] = []
@@ -83,7 +84,8 @@ def read_journal(metadata: Mapping[str, str]) -> Journal:
         if ended is not None:
             done.append(ended)
         elif begun is not None and turn is not None and key.startswith(OPERATION):
-            pending.append((turn, begun))
+            if key.rpartition(".")[2] not in without:
+                pending.append((turn, begun))
         else:
             damaged.append(key)
     last = max((one.turn for one in done), default=-1)
@@ -113,6 +115,13 @@ def wanted_workers(metadata: Mapping[str, str]) -> int | None:
 def begun(owner: str, turn: int, operation: Operation) -> dict[str, str]:
     """Return the metadata that records the beginning of `operation`."""
     return _entries(f"{OPERATION}.{owner}", {"turn": turn, **operation.document()})
+
+
+def of_owner(owner: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata that brings an owner's record of an operation back to what it was."""
+    key = f"{OPERATION}.{owner}"
+    found = {k: value for k, value in metadata.items() if k == key or k.startswith(f"{key}.")}
+    return {key: NONE, **found}
 
 
 def ended(

@@ -7,15 +7,16 @@ who is at work, since when, and until when at most.
 VCD's metadata knows no compare-and-swap, and a request may be held back on its way for as long as
 it takes. So:
 
-1. Each owner writes its claim into a key of its own, and nothing else with it, waits until VCD's
-   task has ended, and reads all of them: of two who start at once, at least one sees the other. The
-   one whose key sorts first waits for the other to step back; the other steps back.
+1. Each owner writes its claim, and with it what it is about to do, into keys of its own (see
+   `journal`), waits until VCD's task has ended, and reads all of them: of two who start at once, at
+   least one sees the other. The one whose key sorts first waits for the other to step back; the
+   other steps back and puts its own keys back to what they were.
 2. Nobody else held the cluster since the caller looked at it: the journal's turn is still the same.
    Otherwise what the caller decided is about a cluster that no longer exists so; it steps back.
-3. Only then is anything else written, with the claim's turn in it, a number above all seen before.
+3. Only then is anything else written. The end is recorded with a turn above all that were seen.
 
-So whoever steps back has changed nothing but its own key. What arrives late is a claim or a record
-of a turn that has ended, and those are ignored (`holders`, `journal.read_journal`).
+So whoever steps back has changed nothing. What arrives late is a claim or a record of a turn that
+has ended, and those are ignored (`holders`, `journal.read_journal`).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.operation import Operation
     from cse_client.vcd.gateway import Gateway
 
-__all__ = ["ClusterLock", "Holder", "damaged_claims", "holders"]
+__all__ = ["ClusterLock", "Holder", "damaged_claims", "holders", "owner_of"]
 
 PREFIX = "cse.client.lock."
 _FREE = "free"
@@ -90,14 +91,13 @@ class ClusterLock:
         self._clock = clock
         self._who = f"{session.user}@{session.org}"
         self._host = socket.gethostname()
-        identity = f"{self._who} {self._host} {state_folder()}"
-        #: Who writes: a user, on a machine, with a state folder (whose file lock keeps runs apart).
-        self.owner = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        self.owner = owner_of(session)
         self.key = PREFIX + self.owner
         self.turn = 0
         self._held = False
         self._written = False
         self._broken: dict[str, str] = {}
+        self._before: dict[str, str] = {}
         place = hashlib.sha256(f"{vdc_href} {name}".encode()).hexdigest()[:24]
         self._path = state_folder() / "locks" / place
         self._file: IO[str] | None = None
@@ -173,14 +173,17 @@ class ClusterLock:
         doing: str,
         deadline: float,
         seconds: float | None = None,
+        operation: Operation | None = None,
+        first: Mapping[str, str] | None = None,
         break_lock: bool = False,
     ) -> dict[str, str]:
         """Claim the cluster until `deadline`; return its metadata as read afterwards.
 
-        `seen` is the metadata that the caller's decisions rest on, read before the vApp was. The
-        claim ends by itself after `seconds`, by default what is left until `deadline`. With
-        `break_lock` the claims and unreadable records in `seen` do not count; the first record that
-        is written ends them.
+        `operation` is recorded in the same request, in a key of this owner's. `first` is what the
+        metadata of a new vApp begins with, before which nobody else claims it. `seen` is the
+        metadata that the caller's decisions rest on, read before the vApp was. The claim ends by
+        itself after `seconds`, by default what is left until `deadline`. With `break_lock` the
+        claims and unreadable records in `seen` do not count; write `ending_broken` afterwards.
 
         Raises:
             Conflict: somebody else holds it, or has held it since `seen` was read; the claim is
@@ -192,10 +195,13 @@ class ClusterLock:
             damaged = read_damaged(seen)
             self._broken = {**{k: seen[k] for k in self._others(seen)}, **damaged}
         self.turn = _next_turn(seen)
+        record = {} if operation is None else journal.begun(self.owner, self.turn, operation)
+        self._before = journal.of_owner(self.owner, seen) if record else {}
         self._written = True
         try:
-            self._write(vapp_href, self._entry(doing, seconds), deadline)
-            found = self._settle(vapp_href, seen, deadline)
+            values = {**(first or {}), **record, **self._entry(doing, seconds)}
+            self._write(vapp_href, values, deadline)
+            found = self._settle(vapp_href, {**seen, **(first or {})}, deadline)
         except Conflict:
             self.release(vapp_href, seconds=60.0)
             raise
@@ -203,19 +209,22 @@ class ClusterLock:
         return found
 
     def begun(self, operation: Operation) -> dict[str, str]:
-        """Return the metadata that records the beginning of an operation under this claim."""
-        return {**self.ending_broken(), **journal.begun(self.owner, self.turn, operation)}
+        """Return the metadata that records an operation under a claim that is held already."""
+        return journal.begun(self.owner, self.turn, operation)
 
-    def ended(self, workers: int | None = None, nodes: tuple[str, ...] = ()) -> dict[str, str]:
+    def ended(
+        self, vapp_href: str, workers: int | None = None, nodes: tuple[str, ...] = ()
+    ) -> dict[str, str]:
         """Return the metadata that ends what this claim was for and gives the cluster free.
 
-        Call `left` when it is written. See `journal.Done` for the arguments.
+        Reads the metadata: the turn that ends lies above all who have tried meanwhile. Call `left`
+        when it is written. See `journal.Done` for the arguments.
         """
-        return {
-            **self.ending_broken(),
-            **journal.ended(self.owner, self.turn, workers, nodes),
-            **self._free(),
-        }
+        try:
+            turn = max(self.turn, _highest_turn(self._gateway.vapp_metadata(vapp_href)))
+        except CseError:
+            turn = self.turn
+        return {**journal.ended(self.owner, turn, workers, nodes), **self._free()}
 
     def left(self) -> None:
         """Note that the cluster has been given free."""
@@ -237,7 +246,11 @@ class ClusterLock:
         """
         if not self._written:
             return
-        values = self.ended() if ended and self._held else self._free()
+        if ended and self._held:
+            values = self.ended(vapp_href)
+        else:
+            # who steps back has begun nothing; who leaves early has, and says so
+            values = {**({} if self._held else self._before), **self._free()}
         deadline = self._clock.monotonic() + seconds
         try:
             self._write(vapp_href, values, deadline)
@@ -274,7 +287,7 @@ class ClusterLock:
         patience = min(deadline, self._clock.monotonic() + _WAIT_FOR_OTHERS)
         while True:
             metadata = self._gateway.vapp_metadata(vapp_href)
-            changed = _basis(metadata) != _basis(seen)
+            changed = self._basis(metadata) != self._basis(seen)
             others = self._others(metadata)
             if not others:
                 if changed or self.key not in holders(metadata):
@@ -284,6 +297,14 @@ class ClusterLock:
             if changed or first < self.key or self._clock.monotonic() >= patience:
                 raise self._is_held(others[first])
             self._clock.sleep(_LOOK_AGAIN)
+
+    def _basis(self, metadata: Mapping[str, str]) -> tuple[object, ...]:
+        """Return what stays as it is as long as nobody else holds the cluster."""
+        # those who have only just claimed it, and we ourselves, have not changed it yet
+        racing = {key.rpartition(".")[2] for key in holders(metadata)} | {self.owner}
+        what = (keys.CLUSTER_ID, keys.PHASE, keys.SPEC)
+        turn = journal.read_journal(metadata, without=racing).turn
+        return (turn, *(metadata.get(key) for key in what))
 
     def _write(self, vapp_href: str, values: Mapping[str, str], deadline: float) -> None:
         task = tasks.change(
@@ -308,6 +329,12 @@ class ClusterLock:
         )
 
 
+def owner_of(session: Session) -> str:
+    """Return who writes: a user, on a machine, with a state folder whose file lock parts runs."""
+    identity = f"{session.user}@{session.org} {socket.gethostname()} {state_folder()}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
 def holders(metadata: Mapping[str, str]) -> dict[str, Holder]:
     """Return the claims on a cluster that have not ended, by key; damaged ones are none."""
     now = datetime.now(timezone.utc)
@@ -317,8 +344,8 @@ def holders(metadata: Mapping[str, str]) -> dict[str, Holder]:
         for key, holder in _claims(metadata).items()
         if holder is not None
         and holder.until > now
-        # its turn has ended, or somebody else began a later one: it arrived late, or was broken
-        and (holder.turn is None or (holder.turn > found.ended and holder.turn >= found.turn))
+        # its turn has ended: it arrived late, or was broken
+        and (holder.turn is None or holder.turn > found.ended)
     }
 
 
@@ -367,17 +394,14 @@ def _turn_of_free(value: str) -> int | None:
 
 def _next_turn(metadata: Mapping[str, str]) -> int:
     """Return a turn above every one that was seen, whoever has or had it."""
+    return min(_highest_turn(metadata) + 1, journal.LAST_TURN)
+
+
+def _highest_turn(metadata: Mapping[str, str]) -> int:
     turns = [journal.read_journal(metadata).turn]
     turns += [holder.turn or 0 for holder in _claims(metadata).values() if holder is not None]
     free = [_turn_of_free(value) for key, value in metadata.items() if _KEY.fullmatch(key)]
-    turns += [turn for turn in free if turn is not None]
-    return min(max(turns) + 1, journal.LAST_TURN)
-
-
-def _basis(metadata: Mapping[str, str]) -> tuple[object, ...]:
-    """Return what stays as it is as long as nobody holds the cluster."""
-    what = (keys.CLUSTER_ID, keys.PHASE, keys.SPEC)
-    return (journal.read_journal(metadata).turn, *(metadata.get(key) for key in what))
+    return max(turns + [turn for turn in free if turn is not None])
 
 
 def _minute(moment: datetime) -> str:

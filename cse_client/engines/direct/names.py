@@ -15,6 +15,7 @@ CONTROL_PLANE_PREFIX = "mstr-"
 WORKER_PREFIX = "node-"
 
 _ALPHABET = string.ascii_lowercase + string.digits
+_OWNER_IN_DESCRIPTION = re.compile(r"\[by ([0-9a-f]{12})\]")
 _ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
 
 
@@ -30,9 +31,18 @@ def fresh_names(prefix: str, count: int, taken: Collection[str]) -> list[str]:
     return names
 
 
-def describe(cluster: str, cluster_id: str) -> str:
-    """Return the vApp's description: CSE's words, and the id for a vApp not yet tagged."""
-    return f"cluster '{cluster}' [cluster id {cluster_id}]"
+def describe(cluster: str, cluster_id: str, owner: str) -> str:
+    """Return the vApp's description: CSE's words, and for a vApp not yet tagged id and creator.
+
+    `owner` is the creator's, see `lock.ClusterLock.owner`.
+    """
+    return f"cluster '{cluster}' [cluster id {cluster_id}] [by {owner}]"
+
+
+def owner_in_description(description: str) -> str:
+    """Return the owner that `describe` wrote, or an empty string."""
+    found = _OWNER_IN_DESCRIPTION.search(description)
+    return found.group(1) if found else ""
 
 
 def id_in_description(description: str) -> str:

@@ -216,7 +216,7 @@ class Scaling:
     def _record_size(self, standing: Standing, workers: int, options: RunOptions) -> None:
         """Record that the cluster is to have the workers that it has."""
         with self._claimed(standing, "recording its size", options):
-            values = standing.lock.ended(workers)
+            values = standing.lock.ended(standing.vapp.href, workers)
             deadline = self.clock.monotonic() + bounds.share(options.timeout)
             self._write(standing, values, deadline)
             standing.lock.left()

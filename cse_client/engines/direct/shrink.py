@@ -204,10 +204,12 @@ class Shrinking:
                 self._standing.metadata,
                 doing=f"removing {_named(self._operation.nodes)}",
                 deadline=self._deadline,
+                operation=self._operation,
                 break_lock=self._options.break_lock,
             )
-        values = {**self._standing.adoption, **lock.begun(self._operation)}
-        self._write(values, self._deadline)
+        first = {**self._standing.adoption, **lock.ending_broken()}
+        if first:
+            self._write(first, self._deadline)
         self._claimed = True
 
     def _drain(self) -> None:
@@ -253,7 +255,8 @@ class Shrinking:
 
     def _end(self, workers: int, gone: tuple[str, ...], deadline: float) -> None:
         """Record the size that the cluster has now and who is out of it, and give it free."""
-        self._write(self._standing.lock.ended(workers, gone), deadline)
+        href = self._standing.vapp.href
+        self._write(self._standing.lock.ended(href, workers, gone), deadline)
         self._standing.lock.left()
 
     def _write(self, values: Mapping[str, str], deadline: float) -> None:

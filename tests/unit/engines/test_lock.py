@@ -162,9 +162,9 @@ def test_a_broken_claim_is_ended_by_the_first_record(cloud: Metadata, lock: Make
     claim(bob, cloud.values, break_lock=True)
     # until then nothing of ann's was touched
     assert {held.who for held in holders(cloud.values).values()} == {"ann@acme", "bob@acme"}
-    cloud.values.update(bob.begun(Operation.begin(GROW, workers=2, before=1)))
+    cloud.values.update(bob.ending_broken())
     assert [held.who for held in holders(cloud.values).values()] == ["bob@acme"]
-    cloud.values.update(bob.ended(2))
+    cloud.values.update(bob.ended(HREF, 2))
     assert holders(cloud.values) == {}
     claim(eve, cloud.values)
 
@@ -231,15 +231,14 @@ def change(cloud: Scheduler, one: ClusterLock, begun: list[str], workers: int) -
     try:
         seen = cloud.vapp_metadata(HREF)
         one.refuse_if_held(seen)
-        claim(one, seen)
-        begun.append(me)
         operation = Operation.begin(GROW, workers=workers, before=1)
-        cloud.write_metadata(HREF, one.begun(operation))
-        assert read_journal(cloud.values).operation == operation
+        one.claim(HREF, seen, doing="growing", deadline=100.0, operation=operation)
+        assert "at work" not in begun, "two at once"
+        begun.append("at work")
         cloud.step()
-        assert read_journal(cloud.values).operation == operation
-        begun.remove(me)
-        cloud.write_metadata(HREF, one.ended(workers))
+        cloud.step()
+        begun.remove("at work")
+        cloud.write_metadata(HREF, one.ended(HREF, workers))
         one.left()
         begun.append(f"{me} ended")
     except Conflict:
@@ -281,14 +280,11 @@ def test_whatever_arrives_late_says_nothing_any_more(
     cloud.write_metadata = lambda href, values: (  # type: ignore[method-assign]
         written.append(dict(values)) or keep(href, values)  # type: ignore[func-returns-value]
     )
-    claim(ann, {})
-    cloud.write_metadata(HREF, ann.begun(Operation.begin(GROW, workers=2, before=1)))
-    cloud.write_metadata(HREF, ann.ended(2))
-    ann.left()
-    claim(bob, cloud.values)
-    cloud.write_metadata(HREF, bob.begun(Operation.begin(GROW, workers=5, before=2)))
-    cloud.write_metadata(HREF, bob.ended(5))
-    bob.left()
+    for one, workers in ((ann, 2), (bob, 5)):
+        operation = Operation.begin(GROW, workers=workers, before=1)
+        one.claim(HREF, dict(cloud.values), doing="growing", deadline=100.0, operation=operation)
+        cloud.write_metadata(HREF, one.ended(HREF, workers))
+        one.left()
     cloud.values.update(written[late])
     assert holders(cloud.values) == {}
     assert read_journal(cloud.values).operation is None
@@ -299,8 +295,7 @@ def test_who_decided_on_an_older_state_steps_back(cloud: Metadata, lock: Maker) 
     ann, bob = lock("ann"), lock("bob")
     seen = dict(cloud.values)
     claim(bob, {})
-    cloud.values.update(bob.begun(Operation.begin(GROW, workers=5, before=1)))
-    cloud.values.update(bob.ended(5))
+    cloud.values.update(bob.ended(HREF, 5))
     with pytest.raises(Conflict, match="was changed by somebody else while this command was look"):
         claim(ann, seen)
     assert holders(cloud.values) == {}
@@ -322,3 +317,41 @@ def test_one_command_of_a_user_at_a_time(lock: Maker) -> None:
 def test_a_state_folder_that_cannot_be_written_stops_nobody(lock: Maker, tmp_path: Path) -> None:
     (tmp_path / "ann").write_text("a file where a folder is wanted")
     lock("ann").take_here()
+
+
+def test_who_steps_back_keeps_its_own_unfinished_operation(cloud: Metadata, lock: Maker) -> None:
+    ann, bob = lock("ann"), lock("bob")
+    left = Operation.begin(GROW, workers=5, before=1)
+    ann.claim(HREF, {}, doing="growing", deadline=100.0, operation=left)
+    ann.release(HREF)
+    seen = dict(cloud.values)
+    assert read_journal(seen).operation == left
+    claim(bob, seen)
+    with pytest.raises(Conflict, match="bob@acme"):
+        other = Operation.begin(GROW, workers=9, before=1)
+        ann.claim(HREF, seen, doing="growing", deadline=0.0, operation=other)
+    assert read_journal(cloud.values).operation == left
+
+
+def test_a_late_claim_of_a_loser_is_ended_with_the_winners_turn(
+    cloud: Metadata, lock: Maker
+) -> None:
+    """Ann's turn is higher than Bob's, who wins: an earlier loser had raised the count between."""
+    ann, bob, eve = lock("ann"), lock("bob"), lock("eve")
+    seen = dict(cloud.values)
+    cloud.values[eve.key] = "free 6"
+    later = dict(cloud.values)
+    claim(bob, seen)
+    written: list[dict[str, str]] = []
+    keep = cloud.write_metadata
+    cloud.write_metadata = lambda href, values: (  # type: ignore[method-assign]
+        written.append(dict(values)) or keep(href, values)  # type: ignore[func-returns-value]
+    )
+    with pytest.raises(Conflict):
+        operation = Operation.begin(GROW, workers=9, before=1)
+        ann.claim(HREF, later, doing="growing", deadline=0.0, operation=operation)
+    assert ann.turn > bob.turn
+    keep(HREF, bob.ended(HREF, 2))
+    cloud.values.update(written[0])
+    assert holders(cloud.values) == {}
+    assert (read_journal(cloud.values).operation, wanted_workers(cloud.values)) == (None, 2)
