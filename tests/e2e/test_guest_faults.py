@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
+from tests.e2e.seen import lasting
 from tests.programs import clean_environment
 
 NAME = "fragile"
@@ -63,14 +64,10 @@ def place(running: Place) -> Iterator[Place]:
 
 
 def everything(place: Place) -> Any:
-    """Return what a failed operation must leave as it was: all but claims that are free."""
+    """Return what a failed operation must leave as it was: all but claims that have ended."""
     state = place.control.possessions()
     for vapp in state["vapps"].values():
-        vapp["metadata"] = {
-            key: value
-            for key, value in vapp["metadata"].items()
-            if not (value in ("free", "none") and "cse.client." in key)
-        }
+        vapp["metadata"] = lasting(vapp["metadata"])
     return state
 
 

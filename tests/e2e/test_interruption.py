@@ -84,8 +84,8 @@ def stop_at_the_end(
     """Interrupt a command when its last record is written and no answer has come yet."""
 
     def start(*words: str) -> Result:
-        # the claim, the beginning, the end
-        control.set("faults", kind="hang", method="POST", path="/metadata$", at=3, act=True)
+        # the claim with the beginning, and the end
+        control.set("faults", kind="hang", method="POST", path="/metadata$", at=2, act=True)
         with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
             process = subprocess.Popen(
                 [VCD, "cse", *words], cwd=home, env=environment, stdout=out, stderr=err

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
+from tests.e2e.seen import lasting
 from tests.programs import clean_environment
 
 NAME = "swept"
@@ -24,7 +25,6 @@ VCD = str(Path(sys.executable).parent / "vcd")
 FULL = os.environ.get("CSE_SWEEP") == "full"
 STEP = 1 if FULL else 12
 _PATIENCE = 60
-_DONE = "GENERAL:cse.client.done."
 #: Seconds in which a deletion comes to its end, at the speed of the stage's guests.
 _HELD_BACK = 3.0
 
@@ -258,13 +258,7 @@ class Stage:
 def _plain(name: str, vapp: Mapping[str, Any]) -> Any:
     if name != NAME:
         return vapp
-    metadata = {
-        key: value
-        for key, value in vapp["metadata"].items()
-        # claims and operations that have ended say nothing
-        if not value.startswith("free") and value != "none" and not key.startswith(_DONE)
-    }
-    metadata["workers"] = recorded_workers(vapp["metadata"])
+    metadata = lasting(vapp["metadata"])
     # what was asked for at first; the size has changed since
     metadata.pop("GENERAL:cse.client.spec", None)
     for key in ("cse.cluster.id", "cse.master.ip"):
@@ -288,14 +282,6 @@ def _plain(name: str, vapp: Mapping[str, Any]) -> Any:
         "metadata": metadata,
         "vms": vms,
     }
-
-
-def recorded_workers(metadata: Mapping[str, str]) -> object:
-    """Return the size that the last operation recorded: that of the highest turn."""
-    done = [json.loads(v.partition(":")[2]) for k, v in metadata.items() if k.startswith(_DONE)]
-    sizes = [(one["turn"], one["workers"]) for one in done if "workers" in one]
-    spec = json.loads(metadata.get("GENERAL:cse.client.spec", "{}"))
-    return max(sizes)[1] if sizes else spec.get("workers")
 
 
 def one_sentence(err: str) -> bool:

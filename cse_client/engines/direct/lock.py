@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.operation import Operation
     from cse_client.vcd.gateway import Gateway
 
-__all__ = ["ClusterLock", "Holder", "damaged_claims", "holders", "owner_of"]
+__all__ = ["ChangedMeanwhile", "ClusterLock", "Holder", "damaged_claims", "holders", "owner_of"]
 
 PREFIX = "cse.client.lock."
 _FREE = "free"
@@ -56,6 +56,10 @@ _AFTERWARDS = 300.0
 _GIVE_UP = 5.0
 _KEY = re.compile(r"cse\.client\.lock\.[0-9a-zA-Z_-]{1,64}", re.ASCII)
 _LONGEST_NAME = 128
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody else held the cluster since it was looked at; looking again may help."""
 
 
 @dataclass(frozen=True)
@@ -321,8 +325,8 @@ class ClusterLock:
             f" ends by itself at {_minute(holder.until)}.",
         )
 
-    def _was_changed(self) -> Conflict:
-        return Conflict(
+    def _was_changed(self) -> ChangedMeanwhile:
+        return ChangedMeanwhile(
             f"Cluster '{self._name}' was changed by somebody else while this command was looking"
             " at it; nothing was changed.",
             hint="Run the same command again.",

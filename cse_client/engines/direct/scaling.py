@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client import bounds, suggest
 from cse_client.engines.direct.check import check_growth
 from cse_client.engines.direct.grow import Growth
 from cse_client.engines.direct.inspect import certificate_warning, look_at_cluster
+from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.power import Power
 from cse_client.engines.direct.repair import Repair
@@ -38,6 +40,8 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 
 _PROBE_TIMEOUT = 3.0
+#: How often a change looks at the cluster before it gives up against others.
+_LOOKS = 3
 
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
@@ -45,6 +49,22 @@ if TYPE_CHECKING:
     from cse_client.vcd.gateway import Gateway
 
 __all__ = ["Scaling"]
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _looking_again(method: _Method) -> _Method:
+    """Let a change begin anew when the cluster was changed by somebody else before its claim."""
+
+    @functools.wraps(method)
+    def change(*arguments: Any, **options: Any) -> Any:
+        for _attempt in range(_LOOKS - 1):
+            with contextlib.suppress(ChangedMeanwhile):
+                return method(*arguments, **options)
+        return method(*arguments, **options)
+
+    return change  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -56,6 +76,7 @@ class Scaling:
     clock: Clock
     templates: Callable[[], Sequence[Template]]
 
+    @_looking_again
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, or carry on with what was begun.
 
@@ -85,6 +106,7 @@ class Scaling:
                 progress(Event(EventKind.NOTE, text))
             return self._look(standing)
 
+    @_looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again carries on with a run that died."""
         with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
@@ -101,6 +123,7 @@ class Scaling:
             )
             return self._grow(standing, spec, operation, options, progress)
 
+    @_looking_again
     def remove(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Take the named workers out, whether or not they ever joined or still have a VM.
 
@@ -129,6 +152,7 @@ class Scaling:
                     new=pending is None,
                 )
 
+    @_looking_again
     def repair(
         self,
         name: str,
@@ -155,6 +179,7 @@ class Scaling:
                     repair.carry_out()
             return repair.plan
 
+    @_looking_again
     def power(
         self,
         name: str,
