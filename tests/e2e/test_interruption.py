@@ -107,13 +107,13 @@ def test_interrupted_after_the_very_last_change(
     created = stop_at_the_end(*CREATE)
     assert created.code == 5
     assert "Error: Interrupted; cluster 'halfway' is ready.\n" in created.err
-    assert "Hint: Look at it: vcd cse cluster info halfway\n" in created.err
+    assert "vcd cse cluster info halfway" in created.err
 
     grown = stop_at_the_end("node", "create", "halfway")
     assert grown.code == 5
     assert "Error: Interrupted; cluster 'halfway' has all its new nodes.\n" in grown.err
     hint = "vcd cse cluster resize halfway --nodes 2"
-    assert f"Hint: To make sure that this is recorded: {hint}\n" in grown.err
+    assert hint in grown.err
     assert cse(*hint.split()[2:]).code == 0
     assert vms(control) == ["mstr", "node", "node"]
 
