@@ -63,6 +63,16 @@ def test_without_the_server_its_state_does_not_matter(cse: Run, served: Served) 
     assert PROBE not in served.asked()
 
 
+def test_a_list_of_a_vdc_that_does_not_exist(cse: Run, served: Served) -> None:
+    served.get("/api/cse/clusters*", [])
+    served.set("GET /api/query*", NO_CLUSTERS)
+    result = cse("cluster", "list", "--vdc", "nope")
+    assert (result.out, result.code) == ("", 3)
+    assert result.err == "Error: Organization 'acme' has no VDC 'nope'; there are: none.\n"
+    # the one in use is known to exist
+    assert cse("cluster", "list", "--vdc", "vdc1").code == 0
+
+
 def test_no_server_means_the_direct_engine(cse: Run, served: Served) -> None:
     served.set(PROBE, XML_404)
     served.set("GET /api/query*", NO_CLUSTERS)

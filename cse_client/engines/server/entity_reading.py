@@ -65,7 +65,10 @@ class EntityReading(ServedEngine):
         return [legacy_documents.template(row) for row in found]
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
-        """List clusters as they come in; one request for every 128."""
+        """List clusters as they come in; one request for every 128. Raises NotFound for the VDC."""
+        return self._found_or_no_vdc(self._rows(vdc, org), vdc, org)
+
+    def _rows(self, vdc: str, org: str) -> Iterator[ClusterSummary]:
         conditions = self._dialect.filters(vdc=vdc, org=org or self._own_org())
         path, text = self._dialect.type_path, filter_text(conditions)
         if self._dialect.camel:

@@ -36,7 +36,10 @@ class LegacyReading(ServedEngine):
         return [documents.template(row) for row in documents.mappings(rows, "the list")]
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
-        """List clusters, however many, with one request."""
+        """List clusters, however many, with one request. Raises NotFound for the VDC."""
+        return self._found_or_no_vdc(self._rows(vdc, org), vdc, org)
+
+    def _rows(self, vdc: str, org: str) -> Iterator[ClusterSummary]:
         rows = self._server.get("/clusters", "list the clusters", query=self._place(vdc, org))
         for row in documents.mappings(rows, "the list of clusters"):
             yield documents.summary(row)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cse_client.engines.identity import identify, is_gone
 from cse_client.engines.server import without_server
 from cse_client.engines.server.detect import Detection
 from cse_client.errors import CseError, NotFound, PreflightFailed, Refused, WrongUsage
-from cse_client.model import ClusterSpec, Progress, Session, SystemInfo, Template, TemplateFacts
+from cse_client.model import (
+    ClusterSpec,
+    ClusterSummary,
+    Progress,
+    Session,
+    SystemInfo,
+    Template,
+    TemplateFacts,
+)
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedSystem
@@ -54,6 +62,21 @@ class ServedEngine(ABC):
             user=self._session.user,
             document=said,
         )
+
+    def _found_or_no_vdc(
+        self, rows: Iterator[ClusterSummary], vdc: str, org: str
+    ) -> Iterator[ClusterSummary]:
+        """Yield the rows of a list; of an empty one look whether there is such a VDC.
+
+        A server says nothing of a VDC that it does not know. Raises NotFound; two requests at most.
+        """
+        none = True
+        for row in rows:
+            none = False
+            yield row
+        everywhere = not org and self._gateway.is_system_administrator
+        if none and vdc and not everywhere:
+            self._gateway.vdc(vdc, org)
 
     @abstractmethod
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
