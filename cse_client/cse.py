@@ -6,14 +6,51 @@ one's module when it is called. click's public interface of 7.1 to 8.5 is enough
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from types import FrameType
 from typing import Any, cast
 
 import click
 from vcd_cli.vcd import vcd
 
 __all__ = ["cse"]
+
+_NOT_FINISHED = 5
+_STOPPED = "Stopped before anything was done."
+
+
+def _stop_early(_number: int, _frame: FrameType | None) -> None:
+    """End like an interrupted command; nothing has begun yet that would have to be told or undone.
+
+    vcd-cli imports for most of a second after this module, and a KeyboardInterrupt among imports
+    is a long traceback.
+    """
+    os.write(2, f"Error: {_STOPPED}\n".encode())
+    if {"-j", "--json"} & set(_words_of_vcd()):
+        text = f'"error": "{_STOPPED}",\n    "exit_code": {_NOT_FINISHED},\n    "hint": ""'
+        os.write(1, f"{{\n    {text}\n}}\n".encode())
+    os._exit(_NOT_FINISHED)
+
+
+#: Tells `cli/session.py` that SIGINT is this program's to handle.
+_stop_early.early = True  # type: ignore[attr-defined]
+
+
+def _words_of_vcd() -> list[str]:
+    """Return the options before `vcd`'s command, and the command."""
+    words = sys.argv[1:]
+    ends = [at for at, word in enumerate(words) if not word.startswith("-")]
+    return words[: ends[0] + 1] if ends else words
+
+
+if _words_of_vcd()[-1:] == ["cse"] and signal.getsignal(signal.SIGINT) is (
+    signal.default_int_handler
+):
+    signal.signal(signal.SIGINT, _stop_early)
 
 #: Group (and group in it) -> its help, and its commands: name -> (module, one line of help). The
 #: command is the module's attribute of the same name; `-` and Python keywords become `_`.

@@ -110,9 +110,16 @@ class Console:
         return sys.stdin is not None and sys.stdin.isatty()
 
     def confirm(self, question: str) -> bool:
-        """Ask a yes/no question on the terminal; no is the default."""
-        with bounds.off_the_clock():
-            return click.confirm(printable(question), err=True)
+        """Ask a yes/no question on the terminal; no is the default.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C or the end of the input, for which click has one exception.
+        """
+        try:
+            with bounds.off_the_clock():
+                return click.confirm(printable(question), err=True)
+        except click.Abort:
+            raise KeyboardInterrupt from None
 
     def error(self, error: CseError) -> None:
         """Print an error: words on stderr and, with -j, also an object on stdout."""

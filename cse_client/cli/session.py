@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import signal
 import sys
 import threading
@@ -276,8 +277,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             values.check(ctx)
             function(run, *args, **options)
 
+        owned = _owns_sigint()
         with bounds.command_time(_LONGEST if seconds is None else seconds):
             code = _carry_out(run, work)
+        if owned:
+            # all is done and said, and what Python does at its end may take a while
+            signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(code))
         if code:
             sys.exit(code)
 
@@ -317,15 +322,27 @@ def _signals_interrupt() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    owned = _owns_sigint()
+    names = ("SIGTERM", "SIGHUP", *(("SIGINT",) if owned else ()))
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     # what is ignored stays so: nohup does that
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in heeded}
+    if owned:
+        # what is left is to say how it ended
+        before[signal.SIGINT] = signal.SIG_IGN
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _owns_sigint() -> bool:
+    """Tell whether SIGINT is this program's to handle, as `cse_client.cse` arranges it."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    return getattr(signal.getsignal(signal.SIGINT), "early", False)
 
 
 def _bug(error: Exception) -> CseError:

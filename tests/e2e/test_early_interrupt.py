@@ -1,0 +1,87 @@
+"""Ctrl-C while `vcd` still starts: one line and exit code 5, no traceback, nothing half-made."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Control
+from tests.programs import Result
+
+Run = Callable[..., Result]
+
+#: Runs `vcd` and sends it SIGINT some milliseconds after our module is there: what vcd-cli imports
+#: before that is not ours. Called with the milliseconds and the words.
+PROGRAM = """
+import os, signal, sys, threading, time
+delay = float(sys.argv[1]) / 1000
+sys.argv = ["vcd", *sys.argv[2:]]
+def interrupt():
+    while getattr(sys.modules.get("cse_client.cse"), "LazyGroup", None) is None:
+        time.sleep(0.0005)
+    time.sleep(delay)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+from vcd_cli.vcd import vcd
+vcd()
+"""
+LINES = {
+    "Error: Stopped before anything was done.",
+    "Error: Stopped before the end.",
+}
+
+
+@pytest.fixture
+def program(home: Path) -> str:
+    path = home / "vcd_interrupted.py"
+    path.write_text(PROGRAM)
+    return str(path)
+
+
+@pytest.mark.parametrize("delay", [*range(0, 400, 40), *range(400, 2000, 160)])
+def test_at_any_moment(run: Run, logged_in: Path, program: str, delay: int) -> None:
+    result = run(sys.executable, program, str(delay), "cse", "cluster", "list")
+    assert "Traceback" not in result.err
+    assert "KeyboardInterrupt" not in result.err
+    assert result.code in (0, 5), result.err
+    if result.code == 5:
+        assert result.err.splitlines()[0] in LINES
+        assert len(result.err.splitlines()) == 1
+
+
+def test_the_first_moments_are_interrupted(run: Run, logged_in: Path, program: str) -> None:
+    result = run(sys.executable, program, "0", "-j", "cse", "cluster", "list")
+    assert result.code == 5
+    assert result.err == "Error: Stopped before anything was done.\n"
+    assert json.loads(result.out) == {
+        "error": "Stopped before anything was done.",
+        "exit_code": 5,
+        "hint": "",
+    }
+
+
+@pytest.mark.parametrize("delay", [0, 150, 300, 600])
+def test_nothing_is_half_made(
+    run: Run, cse: Run, logged_in: Path, program: str, control: Control, delay: int
+) -> None:
+    made = ("cse", "cluster", "create", "early", "-n", "net1", "-N", "0")
+    result = run(sys.executable, program, str(delay), *made)
+    try:
+        assert result.code == 5, result.err
+        assert "Traceback" not in result.err
+        if "early" in control.get("state")["vapps"]:
+            assert "vcd cse cluster delete early" in result.err
+    finally:
+        if "early" in control.get("state")["vapps"]:
+            cse("cluster", "delete", "early", "--yes")
+
+
+def test_other_commands_of_vcd_keep_their_ctrl_c(run: Run, logged_in: Path) -> None:
+    words = "import sys; sys.argv=['vcd', 'version']; import vcd_cli.vcd, signal; "
+    shown = run(sys.executable, "-c", words + "print(signal.getsignal(signal.SIGINT).__name__)")
+    assert shown.out == f"{signal.default_int_handler.__name__}\n"
