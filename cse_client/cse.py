@@ -193,6 +193,36 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - a wrong table, not wrong input
         return cast(click.Command, import_module("cse_client.cli.values").guard(command))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command where there is none of the name that was typed."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if args[0].startswith("-") or self.get_command(ctx, args[0]) is not None:
+                raise
+            said = f"No such command {args[0]!r}."
+            raise click.UsageError(f"{said}{self._nearest(ctx, args[0])}", ctx) from None
+
+    def _nearest(self, ctx: click.Context, name: str) -> str:
+        """Return a question about commands that may be meant, after a blank; or nothing."""
+        from difflib import get_close_matches
+
+        names = self.list_commands(ctx)
+        found = get_close_matches(name.lower(), names, n=1)
+        if not found:
+            # the right command without its group
+            groups = [(one, super(LazyGroup, self).get_command(ctx, one)) for one in names]
+            found = [
+                f"{one} {name}"
+                for one, group in groups
+                if isinstance(group, LazyGroup) and name in group.list_commands(ctx)
+            ]
+        listed = ", ".join(f"'{one}'" for one in found)
+        one_of = "one of: " if len(found) > 1 else ""
+        return f" Did you mean {one_of}{listed}?" if found else ""
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing any of them."""
         rows = []

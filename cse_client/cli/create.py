@@ -20,18 +20,33 @@ _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 
 
 class NamedCommand(click.Command):
-    """A command whose first word is a name: `-demo` is explained, not only refused."""
+    """A command whose only argument is a name: `-demo` is explained, not only refused."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Say of an unknown option that it cannot be a name either."""
+        """Say of an unknown option in the name's place that it cannot be a name either."""
+        words = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            if not self._lacks_name(ctx, words, error.option_name):
+                raise
             raise click.UsageError(
                 f"{error.format_message()} (A cluster's name begins with a letter, not with a "
                 "dash.)",
                 ctx,
             ) from None
+
+    def _lacks_name(self, ctx: click.Context, words: list[str], option: str) -> bool:
+        """Tell whether nothing but a word with one dash could be the name."""
+        if option.startswith("--"):
+            return False
+        others = list(words)
+        others.remove(next(word for word in words if word.startswith(option)))
+        try:
+            values, _left, _order = self.make_parser(ctx).parse_args(others)
+        except click.UsageError:
+            return False
+        return not isinstance(values.get("name"), str)
 
 
 @click.command("create", cls=NamedCommand)

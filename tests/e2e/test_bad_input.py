@@ -93,6 +93,45 @@ def test_a_name_that_looks_like_an_option(cse: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["demo", "--netwrk", "net1"],
+        ["--netwrk", "net1", "demo"],
+        ["--demo", "-n", "net1"],
+        ["demo", "-x", "-n", "net1"],
+        ["-x", "demo", "-n", "net1"],
+    ],
+)
+def test_a_word_that_is_no_name_is_not_taken_for_one(vcd: Run, words: list[str]) -> None:
+    result = vcd("cse", "cluster", "create", *words)
+    assert result.code == 2
+    assert "name" not in result.err.splitlines()[-1]
+    if "--netwrk" in words:
+        assert "--network" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cluster", "creat"], "No such command 'creat'. Did you mean 'create'?"),
+        (["cluster", "Delete", "demo"], "No such command 'Delete'. Did you mean 'delete'?"),
+        (["clster", "list"], "No such command 'clster'. Did you mean 'cluster'?"),
+        (["node", "crate", "demo"], "No such command 'crate'. Did you mean 'create'?"),
+        (["ovdc", "compute-policies"], "Did you mean 'compute-policy'?"),
+        (["ovdc", "compute-policy", "lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["create", "demo"], "Did you mean one of: 'cluster create', 'node create'?"),
+        (["resize", "demo"], "No such command 'resize'. Did you mean 'cluster resize'?"),
+        (["cluster", "zzz"], "No such command 'zzz'."),
+        (["cluster", "a\nb\x1b[2J"], r"No such command 'a\nb\x1b[2J'."),
+    ],
+)
+def test_the_nearest_command_is_named(vcd: Run, words: list[str], said: str) -> None:
+    result = vcd("cse", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].endswith(said)
+
+
+@pytest.mark.parametrize(
     ("words", "err"),
     [
         (
