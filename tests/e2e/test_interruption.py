@@ -168,6 +168,20 @@ def test_a_time_that_runs_out(cse: Run, control: Control) -> None:
     assert resumed.code == 0, resumed.err
 
 
+@pytest.mark.parametrize("seconds", [4.5, 8])
+def test_a_request_that_was_cut_off_and_arrives_late_makes_nothing_twice(
+    cse: Run, control: Control, seconds: float
+) -> None:
+    control.set("faults", kind="slow", method="POST", path="recompose", seconds=seconds)
+    stopped = cse(*CREATE, "--timeout", "3s")
+    control.ask("DELETE", "faults")
+    assert stopped.code == 5, stopped.err
+    resumed = cse(*CREATE)
+    assert resumed.code == 0, resumed.err
+    time.sleep(max(0.0, seconds - 4))
+    assert vms(control) == ["mstr", "node"]
+
+
 def test_no_waiting(cse: Run, control: Control) -> None:
     left = cse(*CREATE, options=("-n",))
     assert left.code == 0, left.err

@@ -18,7 +18,7 @@ from cse_client.engines.direct.check import Found
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
 from cse_client.engines.direct.vms import remove_vms
-from cse_client.errors import CseError, NotFound
+from cse_client.errors import Conflict, CseError, NotFound
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
@@ -171,7 +171,7 @@ class Machines:
 
     def make_workers(self, *, wait: bool) -> None:
         """Make and start the missing workers; without `wait` only until VCD has accepted it."""
-        names = fresh_names(WORKER_PREFIX, self.missing_workers(), self.names())
+        names = self._fresh_names(WORKER_PREFIX, self.missing_workers())
         vms = [self._new_vm(name, self._worker_script(name)) for name in names]
         if vms and not wait:
             tasks.change(
@@ -184,7 +184,7 @@ class Machines:
 
     def make_all_powered_off(self) -> None:
         """Make every missing VM without starting it; workers get their scripts later."""
-        names = fresh_names(WORKER_PREFIX, self.missing_workers(), self.names())
+        names = self._fresh_names(WORKER_PREFIX, self.missing_workers())
         vms = [self._new_vm(name, "") for name in names]
         if self.head is None:
             vms.insert(0, self._new_head())
@@ -192,7 +192,7 @@ class Machines:
 
     def add_workers(self, *, power_on: bool, wait: bool = True) -> None:
         """Make the missing workers of an existing cluster; the VMs there stay as they are."""
-        names = fresh_names(WORKER_PREFIX, self.missing_workers(), self.names())
+        names = self._fresh_names(WORKER_PREFIX, self.missing_workers())
         vms = [self._new_vm(name, self._worker_script(name)) for name in names]
         if wait:
             self._add(vms, power_on=power_on)
@@ -241,8 +241,12 @@ class Machines:
         self.look()
 
     def _new_head(self) -> NewVm:
-        (name,) = fresh_names(CONTROL_PLANE_PREFIX, 1, self.names())
+        (name,) = self._fresh_names(CONTROL_PLANE_PREFIX, 1)
         return self._new_vm(name, render.control_plane_script(self._bootstrap(name), self.pki()))
+
+    def _fresh_names(self, prefix: str, count: int) -> list[str]:
+        purpose = f"{self.cluster_id} {self.mark}"
+        return fresh_names(prefix, count, self.names(), purpose=purpose)
 
     def _new_vm(self, name: str, script: str) -> NewVm:
         return NewVm(
@@ -262,7 +266,16 @@ class Machines:
         ]
         if broken:
             self.change(lambda: self.gateway.recompose(self.href, delete=broken))
-        self.change(lambda: self._recompose(vms, power_on=power_on))
+        try:
+            self.change(lambda: self._recompose(vms, power_on=power_on))
+        except Conflict:
+            # An earlier run's request, cut off, has reached VCD after all. What it made is what is
+            # wanted; the keys that this run would have used are not in it.
+            self.look_when_quiet()
+            if not {vm.name for vm in vms} <= set(self.names()):
+                raise
+            self._pki = None
+            return
         self.look()
 
     def _recompose(self, vms: Sequence[NewVm], *, power_on: bool) -> Task:

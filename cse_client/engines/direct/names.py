@@ -1,13 +1,17 @@
 """Names of what a cluster is made of, in CSE's fashion.
 
-VM names are `mstr-xxxx` and `node-xxxx` with four random characters of a-z and 0-9: the prefix is
-all that CSE has to tell what a node is (container-service-extension, native cluster VM names).
+VM names are `mstr-xxxx` and `node-xxxx` with four characters of a-z and 0-9: the prefix is all that
+CSE has to tell what a node is (container-service-extension, native cluster VM names).
+
+The characters look random and are not: they follow from what the VM is made for. A request that was
+cut off may still reach VCD while the same command, run again, asks for the same VM; VCD refuses the
+second of one name in a vApp, and so nothing is made twice.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-import secrets
 import string
 from collections.abc import Collection
 
@@ -19,16 +23,30 @@ _OWNER_IN_DESCRIPTION = re.compile(r"\[by ([0-9a-f]{12})\]")
 _ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
 
 
-def fresh_names(prefix: str, count: int, taken: Collection[str]) -> list[str]:
-    """Return `count` distinct VM names with `prefix`, none of which is in `taken`."""
+def fresh_names(prefix: str, count: int, taken: Collection[str], *, purpose: str) -> list[str]:
+    """Return `count` distinct VM names with `prefix`, none of which is in `taken`.
+
+    The same `purpose` (a creation or an operation by its random id) gives the same names.
+    """
     used = set(taken)
     names: list[str] = []
+    number = 0
     while len(names) < count:
-        name = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(4))
+        name = prefix + _four_characters(f"{purpose} {prefix} {number}")
+        number += 1
         if name not in used:
             used.add(name)
             names.append(name)
     return names
+
+
+def _four_characters(text: str) -> str:
+    value = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    found = ""
+    for _ in range(4):
+        value, rest = divmod(value, len(_ALPHABET))
+        found += _ALPHABET[rest]
+    return found
 
 
 def describe(cluster: str, cluster_id: str, owner: str) -> str:

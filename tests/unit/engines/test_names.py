@@ -13,15 +13,22 @@ from cse_client.model import CONTROL_PLANE, NFS, WORKER, node_kind
 
 
 def test_fresh_names_are_distinct_and_in_the_alphabet_cse_uses() -> None:
-    names = fresh_names("node-", 500, taken=())
+    names = fresh_names("node-", 500, taken=(), purpose="x")
     assert len(set(names)) == 500
     assert all(re.fullmatch(r"node-[a-z0-9]{4}", name) for name in names)
 
 
 def test_fresh_names_avoid_the_taken_ones() -> None:
-    first = fresh_names("mstr-", 200, taken=())
-    second = fresh_names("mstr-", 200, taken=first)
+    first = fresh_names("mstr-", 200, taken=(), purpose="x")
+    second = fresh_names("mstr-", 200, taken=first, purpose="x")
     assert not set(first) & set(second)
+
+
+def test_the_same_purpose_has_the_same_names() -> None:
+    first = fresh_names("node-", 3, taken=(), purpose="x")
+    assert fresh_names("node-", 3, taken=(), purpose="x") == first
+    assert fresh_names("node-", 2, taken=first[:1], purpose="x") == first[1:]
+    assert not set(fresh_names("node-", 3, taken=(), purpose="y")) & set(first)
 
 
 def test_the_kind_of_a_node_is_its_prefix() -> None:
