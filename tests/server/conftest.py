@@ -159,6 +159,11 @@ class Served:
         """Return the requests, `METHOD path`."""
         return self.vcd.asked()
 
+    def asked_but_for_profiles(self) -> list[str]:
+        """Return the requests, but for the question for storage profiles, which names a host."""
+        profiles = "GET /api/query?type=orgVdcStorageProfile"
+        return [one for one in self.asked() if not one.startswith(profiles)]
+
     def body(self, call: str) -> Any:
         """Return the JSON body of the only request of this call."""
         (found,) = [one for one in self.vcd.requests if f"{one.method} {one.path}" == call]

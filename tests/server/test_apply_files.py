@@ -264,6 +264,34 @@ def test_a_count_that_is_not_stated_stays(
     assert sent["settings"][network] == "net1"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said", "hint"),
+    [
+        (
+            "net1",
+            "nope",
+            "VDC 'vdc1' has no network 'nope'; there are: net1.",
+            "spec.settings.ovdcNetwork: NAME",
+        ),
+        (
+            "{count: 2}",
+            "{count: 2, storageProfile: nope}",
+            "VDC 'vdc1' has no storage profile 'nope'; there are: gold.",
+            "storageProfile: NAME",
+        ),
+    ],
+)
+def test_a_file_that_names_what_is_not_there(
+    cse: Run, second: Generation, home: Path, old: str, new: str, said: str, hint: str
+) -> None:
+    (home / "blue.yaml").write_text(SECOND.replace(old, new))
+    place = "entity.metadata.orgName==acme;entity.metadata.virtualDataCenterName==vdc1"
+    second.served.get(lookup("2.1.0", place=place), page())
+    result = cse("cluster", "apply", "blue.yaml")
+    assert (result.out, result.err, result.code) == ("", f"Error: {said}\nHint: {hint}\n", 3)
+    assert not [one for one in second.served.asked() if one.startswith(("POST", "PUT"))]
+
+
 def test_workers_that_go_are_named_before(cse: Run, second: Generation, home: Path) -> None:
     (home / "blue.yaml").write_text("spec: {topology: {workers: {count: 0}}}\n")
     call = f"PUT {second.url()}"

@@ -216,7 +216,7 @@ def test_create(cse: Run, generation: Generation) -> None:
     assert (result.err, result.code) == (progress("Creation of cluster 'blue'"), 0)
     assert result.out.startswith("Cluster blue is ready: 1 control plane and 2 workers, ")
     before = [] if generation.first else [f"GET {place}"]
-    assert generation.served.asked() == [
+    assert generation.served.asked_but_for_profiles() == [
         *[PROBE, "GET /api/vdc/1", *before, call, LOOK, LOOK],
         *[generation.read] * 2,
     ]
@@ -257,9 +257,14 @@ def test_what_each_request_carries(cse: Run, generation: Generation) -> None:
     call = f"DELETE {generation.url()}"
     generation.accept(call)
     assert cse("cluster", "delete", "blue", "--yes", options=("-n",)).out == FOLLOW
-    assert generation.served.asked() == [PROBE, generation.find, call]
-    assert accepted_versions(generation.served) == ["36.0", generation.api, generation.api]
-    for request in generation.served.vcd.requests:
+    assert generation.served.asked() == [PROBE, generation.find, "GET /api/session", call]
+    asked = [one for one in generation.served.vcd.requests if one.path != "/api/session"]
+    assert [one.headers["Accept"].partition("version=")[2] for one in asked] == [
+        "36.0",
+        generation.api,
+        generation.api,
+    ]
+    for request in asked:
         assert request.headers["Accept"].startswith("application/json;")
         assert request.headers["Authorization"] == "Bearer very-secret-token"
 
@@ -395,7 +400,8 @@ def test_delete(cse: Run, generation: Generation) -> None:
         0,
     )
     find = generation.find
-    assert generation.served.asked() == [PROBE, find, call, LOOK, LOOK, generation.read]
+    before = [PROBE, find, "GET /api/session"]
+    assert generation.served.asked() == [*before, call, LOOK, LOOK, generation.read]
 
 
 def test_delete_with_force(cse: Run, second: Generation, first: Generation) -> None:
@@ -468,6 +474,11 @@ def test_apply_a_sample(cse: Run, generation: Generation, home: Path) -> None:
     document["metadata"] = keys
     network = "network" if generation.first else "ovdcNetwork"
     document["spec"]["settings"][network] = "net1"
+    groups = document["spec"] if generation.first else document["spec"]["topology"]
+    storage = "storage_profile" if generation.first else "storageProfile"
+    for group in (groups["control_plane" if generation.first else "controlPlane"], groups["nfs"]):
+        group[storage] = "gold"
+    groups["workers"][storage] = "gold"
     (home / "blue.yaml").write_text(yaml.safe_dump(document))
     place = [f"entity.metadata.{key}=={keys[key]}" for key in list(keys)[1:3]]
     address = lookup(generation.version, place=";".join(place))
@@ -478,7 +489,7 @@ def test_apply_a_sample(cse: Run, generation: Generation, home: Path) -> None:
     result = cse("cluster", "apply", "blue.yaml")
     assert (result.out, result.code) == ("Cluster blue has 1 control plane and 2 workers.\n", 0)
     assert generation.served.body(call) == document
-    assert generation.served.asked() == [
+    assert generation.served.asked_but_for_profiles() == [
         *[PROBE, f"GET {address}", "GET /api/vdc/1", call, LOOK, LOOK, generation.read]
     ]
 

@@ -133,7 +133,9 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         network = str(body["spec"]["settings"][self._dialect.network])
         groups = (self._dialect.control_plane, "workers", "nfs")
         profiles = [self._dialect.group(body, one).get(self._dialect.storage) for one in groups]
-        raise_all(self._check_place(network, [str(one or "") for one in profiles], vdc, org))
+        keys = (f"spec.settings.{self._dialect.network}: NAME", f"{self._dialect.storage}: NAME")
+        names = [str(one or "") for one in profiles]
+        raise_all(self._check_place(network, names, vdc, org, hints=keys))
         return self._make(name, vdc, org, body, options, progress)
 
     def _bring(

@@ -121,12 +121,19 @@ class ServedEngine(ABC):
         )
 
     def _check_place(
-        self, network: str, profiles: Iterable[str], vdc: str, org: str
+        self,
+        network: str,
+        profiles: Iterable[str],
+        vdc: str,
+        org: str,
+        *,
+        hints: tuple[str, str] = ("--network NAME", "--storage-profile NAME"),
     ) -> list[CseError]:
         """Look whether the VDC has a network and storage profiles.
 
         The server only notices after it has accepted, and its task then fails. Empty names are not
         looked for; a user who is shown no networks or profiles is not told of a missing one.
+        `hints` say how others are named.
         """
         wanted = sorted({profile for profile in profiles if profile})
         if not network and not wanted:
@@ -141,12 +148,12 @@ class ServedEngine(ABC):
         except Refused:
             return []
         if networks and network not in networks:
-            problems.append(_lacks(where.name, f"network '{network}'", networks, "--network"))
+            problems.append(_lacks(where.name, f"network '{network}'", networks, hints[0]))
         shown = sorted(one.name for one in known)
         for profile in wanted:
             if shown and profile not in shown:
                 noun = f"storage profile '{profile}'"
-                problems.append(_lacks(where.name, noun, shown, "--storage-profile"))
+                problems.append(_lacks(where.name, noun, shown, hints[1]))
         return problems
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
@@ -164,9 +171,9 @@ class ServedEngine(ABC):
         raise direct_only("A CSE server cannot seal a cluster")
 
 
-def _lacks(vdc: str, noun: str, there: Sequence[str], option: str) -> NotFound:
+def _lacks(vdc: str, noun: str, there: Sequence[str], hint: str) -> NotFound:
     listed = ", ".join(there)
-    return NotFound(f"VDC '{vdc}' has no {noun}; there are: {listed}", hint=f"{option} NAME")
+    return NotFound(f"VDC '{vdc}' has no {noun}; there are: {listed}", hint=hint)
 
 
 def refuse_direct_words(spec: ClusterSpec) -> None:
