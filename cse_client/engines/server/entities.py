@@ -279,8 +279,12 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         change = self._change_of(one, body, f"upgrade of cluster '{one.name}'")
         if not self._dialect.camel:
             change.method, change.path = "POST", f"{change.path}/action/upgrade"
-        change.done = lambda now: now.dialect.template_of(now.entity) == (template, revision)
-        return self._send(change, options, progress)
+        change.done = lambda now: now.dialect.template_of(now.entity) == target
+        try:
+            return self._send(change, options, progress)
+        except WrongUsage as wrong:
+            wrong.hint = wrong.hint or suggest.cse("cluster upgrade-plan", one.name)
+            raise
 
     # ---- inner --------------------------------------------------------------------------------
 

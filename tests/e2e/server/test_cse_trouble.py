@@ -62,7 +62,7 @@ def test_a_task_that_never_ends(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("html", "got text/html where the CSE server answers JSON.\n"),
+        ("html", "got an HTML page without a title where the CSE server answers JSON.\n"),
         ("empty", "the CSE server gave an empty answer.\n"),
         ("broken", "got HTTP 500 and text/plain, which is not a VCD answer.\n"),
         ("silent", "a CSE server is registered with VCD at {host} but does not answer.\n"),
@@ -80,9 +80,8 @@ def test_a_change_that_a_proxy_answers(stage: Stage) -> None:
     stage.control.set("cse", html=True)
     result = stage.run("cse", "cluster", "create", "new", "-n", "net1")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith(
-        "Error: Cannot start the creation of cluster 'new': got text/html where the CSE server"
-    )
+    assert "got an HTML page without a title where the CSE server answers JSON.\n" in result.err
+    assert result.err.count("Error:") == 1
     assert made(stage) == []
 
 
@@ -97,7 +96,14 @@ def test_a_change_without_an_answer_that_has_no_effect(stage: Stage, wrong: str)
     assert made(stage) == []
 
 
-@pytest.mark.parametrize("wrong", [{"html": True}, {"empty": True}, {"broken": True}])
+def test_a_probe_that_somebody_else_answers(stage: Stage) -> None:
+    stage.control.set("cse", probe=True, html=True)
+    result = stage.run("cse", "cluster", "list")
+    assert (result.code, result.out) == (1, "")
+    assert "does not answer like VMware Cloud Director (an HTML page without a title)" in result.err
+
+
+@pytest.mark.parametrize("wrong", [{"empty": True}, {"broken": True}])
 def test_a_probe_that_is_no_answer(stage: Stage, wrong: dict[str, bool]) -> None:
     stage.control.set("cse", probe=True, **wrong)
     result = stage.run("cse", "cluster", "list")
