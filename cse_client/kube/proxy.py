@@ -8,12 +8,22 @@ so with `NO_PROXY=10.0.0.0/8` they would send what is meant for a private networ
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from cse_client.errors import CseError
+
+_SCHEMES = ("http", "https", "socks5", "socks5h")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
+
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """Return the proxy's URL for `url`, or None when the request goes out directly."""
+    """Return the proxy's URL for `url`, or None when the request goes out directly.
+
+    Raises:
+        CseError: the environment names a proxy that is not an address.
+    """
     parts = urlsplit(url)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name) or environ.get(name.lower()) or ""
@@ -24,7 +34,26 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     rules = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     if _is_loopback(host) or any(_matches(rule, host, port) for rule in rules.split(",")):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_address(proxy):
+        # what stands before the @ is a password
+        shown = "".join(one if one.isprintable() else "?" for one in proxy.rpartition("@")[2])
+        raise CseError(
+            f"the proxy '{shown[:100]}' on the way to {host} cannot be used: it is not the address"
+            " of a proxy",
+            hint=f"check {name} and NO_PROXY",
+        )
+    return proxy
+
+
+def _is_address(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return usable and parts.scheme in _SCHEMES and _HOST.fullmatch(host) is not None
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cse_client.errors import CseError
 from cse_client.kube.proxy import proxy_for
 
 PROXY = "http://proxy.example.com:3128"
@@ -61,3 +62,25 @@ def test_which_variables_count() -> None:
 )
 def test_no_proxy_as_kubectl_reads_it(host: str, no_proxy: str, proxied: bool) -> None:
     assert through(f"https://{host}:6443", no_proxy) is proxied
+
+
+@pytest.mark.parametrize(
+    "proxy", ["::::", "http://[::1", "http://", "x y", "ftp://h:1", "http://h:99999", "http://h:x"]
+)
+def test_a_proxy_that_is_not_an_address_is_named(proxy: str) -> None:
+    with pytest.raises(CseError, match="the proxy '.*' on the way to 10.0.0.1 cannot be used"):
+        proxy_for("https://10.0.0.1:6443", {"HTTPS_PROXY": proxy})
+
+
+def test_a_proxys_password_is_not_shown() -> None:
+    with pytest.raises(CseError) as caught:
+        proxy_for("https://10.0.0.1:6443", {"HTTPS_PROXY": "http://me:secret@h:99999"})
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["h:3128", "http://me:p@h:3128", "http://[::1]:3128", "socks5://127.0.0.1:1", "http://h/"],
+)
+def test_a_proxy_that_is_one_is_taken(proxy: str) -> None:
+    assert proxy_for("https://10.0.0.1:6443", {"HTTPS_PROXY": proxy})

@@ -6,12 +6,13 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cse_client import bounds
 from cse_client.errors import CseError, NotFound, TimedOut, VcdFault
-from cse_client.model import Fence, Network, Vdc
+from cse_client.model import Fence, Network, Session, Vdc
 from cse_client.vcd import tasks
 from cse_client.vcd.gateway import Gateway
 from tests.strangers import MANNERS, Manner, Stranger, answer
@@ -335,3 +336,37 @@ def test_an_answer_that_breaks_off_is_not_a_whole_one(clock: FakeClock) -> None:
         session = ScriptedVcd.session(server)  # type: ignore[arg-type]
         with pytest.raises(VcdFault, match="broke off"):
             Gateway.open(session, clock=clock)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["::::", "http://[::1", "http://", "x y", "ftp://h:1", "http://me:secret@h:99999"]
+)
+def test_a_proxy_that_is_not_an_address_is_named(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    session = Session("vcd.invalid", "acme", "bob", "36.0", TOKEN)
+    with pytest.raises(
+        VcdFault, match=r"the proxy '.*' on the way to vcd\.invalid cannot"
+    ) as caught:
+        Gateway.open(session, clock=clock)
+    assert "secret@" not in caught.value.message
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"hello", b"", b"-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"]
+)
+def test_a_file_that_holds_no_certificates_is_named(
+    clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with Stranger(MANNERS["silence"][1]) as server:
+        session = Session(f"https://127.0.0.1:{server.port}", "acme", "bob", "36.0", TOKEN)
+        with pytest.raises(
+            VcdFault, match=r"no certificates in PEM \(REQUESTS_CA_BUNDLE="
+        ) as caught:
+            Gateway.open(session, clock=clock)
+    assert caught.value.lasting and clock.slept == []
