@@ -68,7 +68,7 @@ def test_no_proxy_as_kubectl_reads_it(host: str, no_proxy: str, proxied: bool) -
     "proxy", ["::::", "http://[::1", "http://", "x y", "ftp://h:1", "http://h:99999", "http://h:x"]
 )
 def test_a_proxy_that_is_not_an_address_is_named(proxy: str) -> None:
-    with pytest.raises(CseError, match="the proxy '.*' on the way to 10.0.0.1 cannot be used"):
+    with pytest.raises(CseError, match=r"the proxy '.*' on the way to 10\.0\.0\.1 cannot be used"):
         proxy_for("https://10.0.0.1:6443", {"HTTPS_PROXY": proxy})
 
 
