@@ -308,7 +308,7 @@ def test_the_whole_story(place: Place) -> None:
         1,
         "",
         "Error: MetalLB is used by Service default/web and 1 more.\n"
-        "Hint: Remove what uses it first, or: vcd cse addon remove demo metallb --force\n",
+        "Hint: Remove what uses it first, or: vcd cse addon remove demo metallb --yes --force\n",
     )
     assert place.addon("remove", "demo", "contour", "--yes", "--purge")[0] == 0
     place.kubectl("delete", "-f", "-", stdin=WEB)
