@@ -74,9 +74,9 @@ def test_a_small_answer_does_not_become_a_large_one() -> None:
     ("sent", "encoding"),
     [
         (b"x", "br"),
-        (gzip.compress(gzip.compress(b"x")), "gzip, gzip"),
+        (gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), "gzip, gzip"),
         (b"no gzip", "gzip"),
-        (gzip.compress(b"x" * 100)[:-12], "gzip"),
+        (gzip.compress(b"x" * 100, mtime=0)[:-12], "gzip"),
     ],
 )
 def test_what_cannot_be_unpacked_is_refused(sent: bytes, encoding: str) -> None:
