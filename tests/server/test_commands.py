@@ -60,7 +60,15 @@ def progress(what: str) -> str:
             "------  -------  -----  -----  -------------  -------------  ----------  ----------\n"
             "blue    N/A      vdc1   acme   upstream       1.20           POWERED_ON  native\n",
         ),
-        (["cluster", "list", "-v", "v", "-o", "o"], "/clusters?org_name=o&ovdc_name=v", [], "\n"),
+        (["cluster", "list", "-o", "o"], "/clusters?org_name=o", [], "\n"),
+        (
+            ["cluster", "list", "-v", "v", "-o", "o"],
+            "/clusters?org_name=o&ovdc_name=v",
+            [ROW],
+            "Name    Owner    VDC    Org    K8s Runtime    K8s Version    Status      Provider\n"
+            "------  -------  -----  -----  -------------  -------------  ----------  ----------\n"
+            "blue    N/A      vdc1   acme   upstream       1.20           POWERED_ON  native\n",
+        ),
         (
             ["template", "list"],
             "/templates",

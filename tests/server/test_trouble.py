@@ -38,7 +38,6 @@ NO_CLUSTERS = '<QueryResultRecords xmlns="http://www.vmware.com/vcloud/v1.5" tot
     [
         (JSON_504, "HTTP 504"),
         (Answer("", 503, ""), "HTTP 503"),
-        (HTML, "HTTP 200 with text/html, which is no answer of a CSE server"),
         (EMPTY, "HTTP 200 with an empty body"),
         (NO_JSON, "HTTP 500 with text/html, which is no answer of a CSE server"),
     ],
@@ -53,6 +52,13 @@ def test_a_server_that_does_not_answer(cse: Run, served: Served, probe: Answer, 
     )
     # asked again where a moment later may do; VCD itself has waited long enough before its 504
     assert served.asked() == [PROBE] * (3 if probe.status in (500, 503) else 1)
+
+
+def test_a_page_in_place_of_vcd(cse: Run, served: Served) -> None:
+    served.set(PROBE, HTML)
+    result = cse("cluster", "list")
+    assert (result.out, result.code) == ("", 1)
+    assert "does not answer like VMware Cloud Director (an HTML page without a title)" in result.err
 
 
 def test_without_the_server_its_state_does_not_matter(cse: Run, served: Served) -> None:
@@ -155,7 +161,8 @@ TROUBLE = [
     (
         HTML,
         1,
-        "Error: Cannot list the clusters: got text/html where the CSE server answers JSON.\n"
+        "Error: Cannot list the clusters: got an HTML page without a title where the CSE server "
+        "answers JSON.\n"
         "VCD: HTTP status 200\nHint: Is a proxy in between? (HTTPS_PROXY, NO_PROXY)\n",
     ),
     (

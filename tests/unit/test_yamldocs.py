@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cse_client.yamldocs import BadYaml, Bounds, Place, read_yaml
@@ -107,11 +107,14 @@ def test_places() -> None:
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
-    max_leaves=20,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=8,
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(_VALUES)
 def test_what_pyyaml_writes_comes_back(value: Any) -> None:
     text = yaml.safe_dump(value)
@@ -119,6 +122,7 @@ def test_what_pyyaml_writes_comes_back(value: Any) -> None:
         assert read_yaml(text).value == value
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.text(alphabet="ab:{}[]-,&*!'\" \n\t#|>?%0", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
