@@ -1,23 +1,26 @@
-"""Reading YAML that somebody else wrote: one document, bounded in size, depth and values.
+"""Reading YAML that somebody else wrote, bounded in size, depth and values.
 
 What comes back are the values of JSON. Everything that other readers of the same file may take
-otherwise, or that grows while it is read, is refused: several documents, a key that occurs twice,
-anchors and aliases (600 bytes of aliases can stand for gigabytes), merge keys, tags of
-other types. Plain scalars follow YAML 1.1 as PyYAML reads it, but for dates, which stay text; the
-text of each scalar is kept beside its value for readers with other rules (kubectl's are Go's).
+otherwise, or that grows while it is read, is refused: several documents where one is expected, a
+key that occurs twice, anchors and aliases (600 bytes of aliases can stand for gigabytes), merge
+keys, tags of other types. Plain scalars follow YAML 1.1 as PyYAML reads it, but for dates, which
+stay text; the text of each scalar is kept beside its value for readers with other rules (kubectl's
+are Go's).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
-__all__ = ["BadYaml", "Bounds", "Place", "Reading", "read_yaml"]
+__all__ = ["BadYaml", "Bounds", "Place", "Reading", "read_yaml", "read_yaml_documents"]
 
 #: The steps that lead to a value: keys of objects and indexes of lists.
 Path = tuple[Union[str, int], ...]
+
+_T = TypeVar("_T")
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT = ("str", "timestamp", "value")
@@ -69,14 +72,26 @@ def read_yaml(data: bytes | str, bounds: Bounds | None = None) -> Reading:
     Raises:
         BadYaml: it is too large, is not YAML, or has what is refused here.
     """
-    bounds = bounds or Bounds()
+    return _read(data, bounds or Bounds(), lambda reader: reader.read())
+
+
+def read_yaml_documents(data: bytes | str, bounds: Bounds | None = None) -> list[Any]:
+    """Read the values of a stream of YAML documents; the bounds hold for all of them together.
+
+    Raises:
+        BadYaml: as for `read_yaml`.
+    """
+    return _read(data, bounds or Bounds(), lambda reader: reader.read_all())
+
+
+def _read(data: bytes | str, bounds: Bounds, work: Callable[[_Reader], _T]) -> _T:
     if len(data) > bounds.size:
         raise BadYaml(f"it is larger than {_size(bounds.size)}")
     text = data if isinstance(data, str) else _decoded(data)
     import yaml
 
     try:
-        return _Reader(text, bounds).read()
+        return work(_Reader(text, bounds))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -105,6 +120,13 @@ class _Reader:
             if next(events, None) is not None:
                 raise BadYaml("it holds more than one document")
             return Reading(value, self.places)
+        finally:
+            self._loader.dispose()
+
+    def read_all(self) -> list[Any]:
+        try:
+            events = self._events()
+            return [self._value(first, events, ()) for first in events]
         finally:
             self._loader.dispose()
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.errors import ClusterUnreachable, CseError, TimedOut
 from cse_client.kube.addons.objects import Object, Objects, Ref, Unserved
 from cse_client.kube.answers import WebhookDown
+from cse_client.yamldocs import BadYaml, Bounds, read_yaml_documents
 
 __all__ = [
     "LABELS",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "cse-client"}
+#: Contour's manifest, the largest of those known here, has 10,000 lines and 30 levels.
+_BOUNDS = Bounds(size=bounds.MOST_BYTES, depth=64, values=200_000)
 _RECORDS = "kube-system"
 _CRD = "CustomResourceDefinition"
 _FIRST = (
@@ -131,17 +134,12 @@ def read_manifest(content: bytes, origin: str) -> list[Object]:
     """Return the objects of a manifest of several documents, in the order to apply them.
 
     Raises:
-        CseError: it is no YAML, or holds what is no Kubernetes object.
+        CseError: it is not YAML or too large, or holds what is not a Kubernetes object.
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        documents = list(yaml.load_all(content, loader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark is not None else ""
-        raise CseError(f"The manifest {origin} is no YAML{where}.") from None
+        documents = read_yaml_documents(content, _BOUNDS)
+    except BadYaml as error:
+        raise CseError(f"The manifest {origin} cannot be used: {error}.") from None
     found: list[Object] = []
     for document in documents:
         found.extend(_flat(document, origin))
@@ -154,13 +152,23 @@ def _flat(document: Any, origin: str) -> list[Object]:
     if document is None:
         return []
     if isinstance(document, dict) and document.get("kind") == "List":
-        return [obj for item in document.get("items") or () for obj in _flat(item, origin)]
-    named = isinstance(document, dict) and isinstance(document.get("metadata"), dict)
-    if not named or not all(
-        (document.get("apiVersion"), document.get("kind"), document["metadata"].get("name"))
-    ):
-        raise CseError(f"The manifest {origin} holds something that is no Kubernetes object.")
+        items = document.get("items") or []
+        if isinstance(items, list):
+            return [obj for item in items for obj in _flat(item, origin)]
+    if not _is_object(document):
+        raise CseError(f"The manifest {origin} holds something that is not a Kubernetes object.")
     return [_without_ca_bundles(document)]
+
+
+def _is_object(document: Any) -> bool:
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        return False
+    metadata = document["metadata"]
+    named = (document.get("apiVersion"), document.get("kind"), metadata.get("name"))
+    place = metadata.get("namespace")
+    if not all(isinstance(text, str) and text for text in named):
+        return False
+    return place is None or isinstance(place, str)
 
 
 def _without_ca_bundles(obj: Object) -> Object:
@@ -169,13 +177,21 @@ def _without_ca_bundles(obj: Object) -> Object:
     MetalLB's manifests (0.13, 0.14) carry one that stands for nothing in a CRD's conversion
     webhook; applied, it would take the real one away again.
     """
-    conversion = (obj.get("spec") or {}).get("conversion") if obj["kind"] == _CRD else None
-    client = ((conversion or {}).get("webhook") or {}).get("clientConfig")
-    if isinstance(client, dict):
+    clients: list[Object] = []
+    if obj["kind"] == _CRD:
+        clients = [_below(obj, "spec", "conversion", "webhook", "clientConfig")]
+    elif obj["kind"] in _LAST and isinstance(hooks := obj.get("webhooks"), list):
+        clients = [_below(hook, "clientConfig") for hook in hooks]
+    for client in clients:
         client.pop("caBundle", None)
-    for hook in obj.get("webhooks") or () if obj["kind"] in _LAST else ():
-        hook.get("clientConfig", {}).pop("caBundle", None)
     return obj
+
+
+def _below(value: Any, *keys: str) -> Object:
+    """Return the mapping at a path of keys; an empty one where there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _rank(kind: str) -> int:

@@ -79,7 +79,10 @@ def obtain(release: Release, source: ManifestSource, *, timeout: float = 60.0) -
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            return bounds.gather(iter(partial(stream.read, _CHUNK), b""))
+    except OutOfBounds as error:
+        raise CseError(f"The manifest {path} {error}.") from None
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.") from None
     except OSError as error:

@@ -26,6 +26,7 @@ from cse_client.model.addons import AddressRange, ManifestSource
 from tests import manifests
 from tests.simulator.kube.running import Running, make
 
+_OBJECT = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 RANGES = (AddressRange.of("127.20.0.240", "127.20.0.241"),)
 
 
@@ -117,15 +118,49 @@ def test_a_manifest_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: [", "is no YAML, line 1|is no YAML, line 2"),
-        (b"just words", "no Kubernetes object"),
-        (b"kind: X\nmetadata: {}\n", "no Kubernetes object"),
+        (b"a: [", "it is not YAML .line 1|it is not YAML .line 2"),
+        (b"just words", "not a Kubernetes object"),
+        (b"kind: X\nmetadata: {}\n", "not a Kubernetes object"),
+        (b"apiVersion: v1\nkind: [X]\nmetadata: {name: a}\n", "not a Kubernetes object"),
+        (b"apiVersion: v1\nkind: X\nmetadata: {name: 1}\n", "not a Kubernetes object"),
+        (b"kind: List\nitems: 5\n", "not a Kubernetes object"),
         (b"---\n---\n", "holds no objects"),
+        (_OBJECT + b"data: " + b"{a: " * 500 + b"1" + b"}" * 500, "nested deeper than 64 levels"),
+        (_OBJECT + b"data: {a: .nan}\n", "infinity and NaN"),
+        (_OBJECT + b"data: &d {a: *d}\n", "anchors and aliases"),
+        (_OBJECT + b"a: 1\na: 2\n", "the key 'a' occurs twice"),
+        (b"\xff\xfe\xff", "is not text|not YAML"),
+        (b"- 1\n" * 300_000, "more than 200000 values"),
     ],
 )
 def test_what_is_no_manifest(content: bytes, said: str) -> None:
     with pytest.raises(CseError, match=said):
         read_manifest(content, "m.yaml")
+
+
+def test_a_date_in_a_manifest_is_text() -> None:
+    """Kubernetes has no dates in JSON; a day that is none is text as well."""
+    (found,) = read_manifest(_OBJECT + b"data: {a: 2020-01-01, b: 2020-99-99}\n", "m")
+    assert found["data"] == {"a": "2020-01-01", "b": "2020-99-99"}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"kind: CustomResourceDefinition\nspec: [1]\n",
+        b"kind: CustomResourceDefinition\nspec: {conversion: 1}\n",
+        b"kind: ValidatingWebhookConfiguration\nwebhooks: [1, {clientConfig: 1}, {}]\n",
+        b"kind: MutatingWebhookConfiguration\nwebhooks: 1\n",
+    ],
+)
+def test_what_makes_no_sense_to_us_is_the_clusters_to_judge(rest: bytes) -> None:
+    (found,) = read_manifest(b"apiVersion: x/v1\nmetadata: {name: a}\n" + rest, "m")
+    assert found["metadata"] == {"name": "a"}
+
+
+def test_a_file_without_an_end_is_not_read_whole() -> None:
+    with pytest.raises(CseError, match=r"The manifest /dev/zero is larger than 16 MiB"):
+        obtain(choose("metallb", 18), ManifestSource(file="/dev/zero", checksum="0" * 64))
 
 
 def test_objects_come_in_an_order_that_can_be_applied() -> None:
