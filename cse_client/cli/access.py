@@ -297,17 +297,30 @@ def _span(seconds: float) -> str:
     return text
 
 
-def forget_saved(run: Run, deletion: Deletion, *, explicit: str) -> None:
-    """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of."""
+def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str) -> None:
+    """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of.
+
+    Which vApp a CSE server's cluster has is what its entity says (`externalId`), and whoever may
+    edit the entity can name another cluster's vApp: so nothing is taken out whose vApp still
+    exists.
+    """
     from cse_client import suggest
     from cse_client.errors import CseError
-    from cse_client.kube.kubeconfig.file import forget
+    from cse_client.kube.kubeconfig.file import forget, is_saved
     from cse_client.kube.kubeconfig.mark import Mark
 
     if deletion.identity is None:
         return
+    mark, files = Mark.of(deletion.identity), _files(explicit)
     try:
-        cleaned = forget(Mark.of(deletion.identity), _files(explicit))
+        claimed = engine.name == "server" and mark.identity.bound
+        if claimed and is_saved(mark, files) and not engine.gone(mark.identity):
+            run.console.warning(
+                f"Your kubeconfig is left as it is: the vApp {mark.vapp}, which cluster"
+                f" {deletion.cluster} called its own, still exists."
+            )
+            return
+        cleaned = forget(mark, files)
     except CseError as error:
         run.console.warning(f"The cluster is not taken out of your kubeconfig: {error.message}")
         if error.hint:

@@ -152,7 +152,7 @@ def delete_command(
             f"Cluster {deletion.cluster} is not gone: {', '.join(deletion.left)}.",
             hint=f"See what is there: {suggest.cse('cluster info', deletion.cluster)}",
         )
-    forget_saved(run, deletion, explicit=kubeconfig)
+    forget_saved(run, engine, deletion, explicit=kubeconfig)
     shown = {key: value for key, value in plain(deletion).items() if key != "identity"}
     run.console.sentence(deletion_sentence(deletion), shown)
 

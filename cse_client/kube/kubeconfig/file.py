@@ -167,6 +167,11 @@ def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
     return list(written)
 
 
+def is_saved(mark: Mark, files: Sequence[Path]) -> bool:
+    """Tell whether `forget` would take something out. Raises as it does."""
+    return any(mark.matches(one) for one in marks([p for p in files if _mentions(p, mark)]))
+
+
 def marks(files: Sequence[Path]) -> list[Mark]:
     """Return the marks of this client that the entries of `files` carry.
 
