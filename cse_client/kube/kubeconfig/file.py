@@ -35,7 +35,7 @@ from cse_client.kube.kubeconfig.ownership import (
     check_replaceable,
 )
 
-__all__ = ["Saved", "files_of", "forget", "marks", "overwrite", "save"]
+__all__ = ["Saved", "files_of", "forget", "is_saved", "marks", "overwrite", "save"]
 
 #: client-go's RecommendedConfigPathEnvVar and RecommendedHomeFile.
 VARIABLE = "KUBECONFIG"
