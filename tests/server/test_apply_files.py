@@ -350,3 +350,13 @@ def test_what_info_prints_can_be_applied(
     result = cse("cluster", "apply", "blue.yaml", "--id", generation.id)
     assert result.code == 0, result.err
     assert not [one for one in served.asked() if one.startswith(("POST", "PUT"))]
+
+
+def test_a_template_that_is_not_in_the_plan(cse: Run, second: Generation, home: Path) -> None:
+    """The server would accept it, and fail afterwards."""
+    (home / "blue.yaml").write_text("spec: {distribution: {templateName: x, templateRevision: 9}}")
+    second.served.get(second.url("/upgrade-plan"), [{"name": "t", "revision": 4}])
+    result = cse("cluster", "apply", "blue.yaml", "--id", second.id)
+    assert (result.out, result.code) == ("", 2)
+    assert "'blue' cannot be upgraded to x 9; its upgrade plan has: t 4." in result.err
+    assert not [one for one in second.served.asked() if one.startswith(("POST", "PUT"))]

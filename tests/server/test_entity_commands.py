@@ -217,7 +217,7 @@ def test_create(cse: Run, generation: Generation) -> None:
     assert result.out.startswith("Cluster blue is ready: 1 control plane and 2 workers, ")
     before = [] if generation.first else [f"GET {place}"]
     assert generation.served.asked_but_for_profiles() == [
-        *[PROBE, "GET /api/vdc/1", *before, call, LOOK, LOOK],
+        *[PROBE, "GET /api/vdc/1", *before, "GET /api/cse/templates", call, LOOK, LOOK],
         *[generation.read] * 2,
     ]
     gold = {"storage_profile": "gold"} if generation.first else {"storageProfile": "gold"}
@@ -308,7 +308,7 @@ def test_create_without_waiting(cse: Run, first: Generation) -> None:
     first.accept(call)
     words = ["cluster", "create", "blue", "-n", "net1", "-t", "t", "-r", "3"]
     assert cse(*words, options=("-n",)).out == FOLLOW
-    assert first.served.asked() == [PROBE, "GET /api/vdc/1", call]
+    assert first.served.asked() == [PROBE, "GET /api/vdc/1", "GET /api/cse/templates", call]
     shown = json.loads(cse(*words, options=("-j", "-n")).out)
     assert (shown["task_href"], shown["follow"]) == (HREF, f"vcd task wait {TASK}")
     assert shown["metadata"] == first.entity["metadata"]

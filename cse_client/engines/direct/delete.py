@@ -190,7 +190,7 @@ def delete_cluster(
     vapp, metadata = find_cluster(gateway, vdc, name)
     lock.refuse_if_held(metadata, break_lock=break_lock)
     vms = tuple(vm.name for vm in vapp.vms)
-    text = f"Deleting vApp '{name}' and its {len(vms)} VMs"
+    text = f"Deleting vApp '{name}' and its {len(vms)} VM{'s' if len(vms) != 1 else ''}"
     progress(Event(EventKind.STARTED, text, 1, 2))
     try:
         delete_vapp(gateway, vapp.href, deadline=deadline)

@@ -146,6 +146,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         if not one.busy and files.fulfilled(one, body):
             return documents.cluster(one, server=self._found.seen)
         files.refuse_upgrade(idle(one), body)
+        if self._dialect.camel:
+            self._check_template(one, body)
         going = files.leaving(one, body)
         if going:
             text = (

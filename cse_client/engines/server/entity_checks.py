@@ -5,11 +5,12 @@ Only what the server itself would notice after it has accepted, and what costs a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cse_client import suggest
 from cse_client.engines.server import entity_documents as documents
+from cse_client.engines.server.entity_dialects import part
 from cse_client.engines.server.entity_documents import Found
 from cse_client.engines.server.entity_reading import EntityReading
 from cse_client.errors import (
@@ -62,12 +63,21 @@ class EntityChecks(EntityReading):
         """Look whether the server offers the upgrade: at API 36 it notices after accepting."""
         offered = self.upgrade_plan(one.id)
         if not any((to.template, to.revision) == (template, revision) for to in offered):
-            named = ", ".join(f"{to.template} {to.revision}" for to in offered) or "nothing"
+            named = ", ".join(f"{to.template} {to.revision}" for to in offered)
+            plan = f"its upgrade plan has: {named}" if named else "its upgrade plan is empty"
             raise WrongUsage(
-                f"Cluster '{one.name}' cannot be upgraded to {template} {revision}; its plan has: "
-                f"{named}.",
+                f"Cluster '{one.name}' cannot be upgraded to {template} {revision}; {plan}.",
                 hint=suggest.cse("cluster upgrade-plan", one.name),
             )
+
+    def _check_template(self, one: Found, body: Mapping[str, Any]) -> None:
+        """Look whether the server offers the upgrade that a body wishes, if it wishes one."""
+        said = part(body, "spec", self._dialect.distribution)
+        there = one.dialect.template_of(one.entity)
+        name = str(said.get(self._dialect.template) or there[0])
+        revision = str(said.get(self._dialect.revision) or there[1])
+        if (name, revision) != there:
+            self._check_plan(one, name, revision)
 
     def _template(self, spec: ClusterSpec) -> tuple[str, int]:
         """Return name and revision of the wanted template.
@@ -75,8 +85,6 @@ class EntityChecks(EntityReading):
         None named: the server's default one (CSE 3.1 has no default), or the only one there is.
         No revision: the newest.
         """
-        if spec.template and spec.template_revision is not None:
-            return spec.template, spec.template_revision
         offered = self.templates()
         names = list(dict.fromkeys(one.name for one in offered))
         listed = ", ".join(sorted(names)) or "none"
@@ -95,7 +103,16 @@ class EntityChecks(EntityReading):
                 hint=f"`{suggest.cse('template list')}` shows them",
             )
         chosen = spec.template or names[0]
-        return chosen, max(one.revision for one in offered if one.name == chosen)
+        revisions = sorted(one.revision for one in offered if one.name == chosen)
+        if spec.template_revision is None:
+            return chosen, revisions[-1]
+        if spec.template_revision not in revisions:
+            raise NotFound(
+                f"the CSE server's template '{chosen}' has no revision {spec.template_revision}; "
+                f"there are: {', '.join(map(str, revisions))}",
+                hint=f"`{suggest.cse('template list')}` shows those it has",
+            )
+        return chosen, spec.template_revision
 
 
 def collect(problems: list[CseError], find: Callable[[], Any]) -> Any:
