@@ -200,7 +200,8 @@ class Generation:
         self.find = f"GET {lookup(self.version)}"
         self.read = f"GET {by_id(self.id)}"
         served.get("/api/cse/system", SYSTEM_30 if self.first else SYSTEM_31)
-        served.get("/api/cse/templates", [{"name": "t", "revision": "3", "is_default": "No"}])
+        templates = [{"name": "t", "revision": one, "is_default": "No"} for one in ("2", "3")]
+        served.get("/api/cse/templates", templates)
         served.set(self.find, answer(page(defined(self.entity))))
         served.set(self.read, answer(defined(self.entity)))
 

@@ -279,6 +279,12 @@ def test_a_count_that_is_not_stated_stays(
             "VDC 'vdc1' has no storage profile 'nope'; there are: gold.",
             "storageProfile: NAME",
         ),
+        (
+            "templateName: t,",
+            "templateName: nope,",
+            "The CSE server has no template 'nope'; there are: t.",
+            "`vcd cse template list` shows those it has",
+        ),
     ],
 )
 def test_a_file_that_names_what_is_not_there(

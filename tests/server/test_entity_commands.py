@@ -477,6 +477,10 @@ def test_apply_a_sample(cse: Run, generation: Generation, home: Path) -> None:
     place = [f"entity.metadata.{key}=={keys[key]}" for key in list(keys)[1:3]]
     address = lookup(generation.version, place=";".join(place))
     generation.served.get(address, page())
+    distribution = document["spec"]["k8_distribution" if generation.first else "distribution"]
+    name, revision = distribution.values()
+    templates = [{"name": name, "revision": str(revision), "is_default": "No"}]
+    generation.served.get("/api/cse/templates", templates)
     generation.becomes(altered(generation.entity, "CREATE:SUCCEEDED"))
     call = "POST /api/cse/3.0/clusters"
     generation.accept(call)
@@ -484,7 +488,8 @@ def test_apply_a_sample(cse: Run, generation: Generation, home: Path) -> None:
     assert (result.out, result.code) == ("Cluster blue has 1 control plane and 2 workers.\n", 0)
     assert generation.served.body(call) == document
     assert generation.served.asked_but_for_profiles() == [
-        *[PROBE, f"GET {address}", "GET /api/vdc/1", call, LOOK, LOOK, generation.read]
+        *[PROBE, f"GET {address}", "GET /api/vdc/1", "GET /api/cse/templates", call],
+        *[LOOK, LOOK, generation.read],
     ]
 
 

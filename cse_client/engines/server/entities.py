@@ -74,7 +74,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         problems = specs.check_create(self._dialect, spec)
         problems += self._check_place(spec.network, [spec.storage_profile], vdc, org)
         problems += self._check_free(spec.name, vdc, org)
-        template = collect(problems, lambda: self._template(spec))
+        template = collect(problems, lambda: self._template(spec.template, spec.template_revision))
         raise_all(problems)
         body = specs.new_entity(
             self._dialect,
@@ -135,7 +135,11 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         profiles = [self._dialect.group(body, one).get(self._dialect.storage) for one in groups]
         keys = (f"spec.settings.{self._dialect.network}: NAME", f"{self._dialect.storage}: NAME")
         names = [str(one or "") for one in profiles]
-        raise_all(self._check_place(network, names, vdc, org, hints=keys))
+        problems = self._check_place(network, names, vdc, org, hints=keys)
+        said = body["spec"][self._dialect.distribution]
+        template, revision = said[self._dialect.template], said.get(self._dialect.revision)
+        collect(problems, lambda: self._template(template, revision))
+        raise_all(problems)
         return self._make(name, vdc, org, body, options, progress)
 
     def _bring(

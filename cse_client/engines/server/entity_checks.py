@@ -20,7 +20,7 @@ from cse_client.errors import (
     Refused,
     WrongUsage,
 )
-from cse_client.model import CONTROL_PLANE, NFS, ClusterSpec
+from cse_client.model import CONTROL_PLANE, NFS
 
 __all__ = ["EntityChecks", "collect"]
 
@@ -79,7 +79,7 @@ class EntityChecks(EntityReading):
         if (name, revision) != there:
             self._check_plan(one, name, revision)
 
-    def _template(self, spec: ClusterSpec) -> tuple[str, int]:
+    def _template(self, template: str, revision: int | None) -> tuple[str, int]:
         """Return name and revision of the wanted template.
 
         None named: the server's default one (CSE 3.1 has no default), or the only one there is.
@@ -88,31 +88,31 @@ class EntityChecks(EntityReading):
         offered = self.templates()
         names = list(dict.fromkeys(one.name for one in offered))
         listed = ", ".join(sorted(names)) or "none"
-        if spec.template and spec.template not in names:
+        if template and template not in names:
             raise NotFound(
-                f"the CSE server has no template '{spec.template}'; there are: {listed}",
+                f"the CSE server has no template '{template}'; there are: {listed}",
                 hint=f"`{suggest.cse('template list')}` shows those it has",
             )
         for one in offered:
-            if not spec.template and one.is_default:
+            if not template and one.is_default:
                 return one.name, one.revision
-        if not spec.template and len(names) != 1:
+        if not template and len(names) != 1:
             raise WrongUsage(
                 "Missing option '-t' / '--template': this CSE server has no default one; there "
                 f"are: {listed}.",
                 hint=f"`{suggest.cse('template list')}` shows them",
             )
-        chosen = spec.template or names[0]
+        chosen = template or names[0]
         revisions = sorted(one.revision for one in offered if one.name == chosen)
-        if spec.template_revision is None:
+        if revision is None:
             return chosen, revisions[-1]
-        if spec.template_revision not in revisions:
+        if revision not in revisions:
             raise NotFound(
-                f"the CSE server's template '{chosen}' has no revision {spec.template_revision}; "
+                f"the CSE server's template '{chosen}' has no revision {revision}; "
                 f"there are: {', '.join(map(str, revisions))}",
                 hint=f"`{suggest.cse('template list')}` shows those it has",
             )
-        return chosen, spec.template_revision
+        return chosen, revision
 
 
 def collect(problems: list[CseError], find: Callable[[], Any]) -> Any:

@@ -206,7 +206,7 @@ def overwrite(
     """
     if path.is_dir():
         raise WrongUsage(
-            f"{path} is a folder, not a file.",
+            f"The file {path} cannot be written: it is a folder.",
             hint=f"Give a file's name: -o {suggest.quote(str(path / 'config'))}",
         )
     new = tree.parse(kubeconfig)

@@ -500,7 +500,7 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path, text: str) 
 
 
 def test_a_folder_is_not_overwritten(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="is a folder"):
+    with pytest.raises(WrongUsage, match=r"^The file .* cannot be written: it is a folder\."):
         overwrite(tmp_path, ours())
 
 
