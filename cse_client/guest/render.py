@@ -223,7 +223,7 @@ def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -
     sources = [_source("install"), *assignments, *block, _source("common"), _source(kind)]
     body = "\n".join([identity, *sources]) + "\n"
     packed = base64.b64encode(gzip.compress(body.encode(), 9, mtime=0)).decode()
-    lines = [packed[i : i + 400] for i in range(0, len(packed), 400)]
+    lines = [packed[i : i + 1000] for i in range(0, len(packed), 1000)]
     payload = ["payload() { cat <<'CSE_PAYLOAD'", *lines, "CSE_PAYLOAD", "}"]
     parts = ["#!/bin/bash", _header(kind), identity, *payload, _source("customize")]
     script = "\n".join(parts) + "\n"

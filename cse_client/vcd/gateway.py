@@ -247,6 +247,8 @@ class Gateway(Tenancy):
         replace are read first, all with one request.
         """
         changed = self._changed(vapp_href, change) if change else []
+        for one in change:
+            self._scripts.pop(one.href, None)
         body = bodies.recompose(
             add=add,
             delete=delete,

@@ -17,6 +17,7 @@ exec >>"$LOG" 2>&1 </dev/null
 umask 022
 
 say() { TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$*"; }
+console() { echo "cse-bootstrap: $NODE: $1" >/dev/tty1 || true; } 2>/dev/null
 # A value may not be empty: the command wants two words.
 gi() { vmtoolsd --cmd "info-set guestinfo.cse.$1 ${2:--}" >/dev/null 2>&1 || true; }
 mark() { : >"$D/$1.part"; sync "$D/$1.part"; mv "$D/$1.part" "$D/$1"; sync "$D"; }
@@ -58,7 +59,7 @@ metadata:
   name: $NODE
   namespace: kube-node-lease
   annotations: {cse-client/phase: "$PHASE", cse-client/status: "$1", cse-client/rc: "$2", cse-client/error: "$3"}
-spec: {holderIdentity: "$NODE", leaseDurationSeconds: 40, renewTime: "$(TZ=UTC printf '%(%FT%T)T' -1).000000Z"}
+spec: {holderIdentity: "$NODE", leaseDurationSeconds: 40, renewTime: "$(date -u +%FT%T).000000Z"}
 E
 }
 left() {
@@ -69,7 +70,7 @@ left() {
   # A shutdown in the middle is no failure: the next boot carries on.
   [ "$rc" = 143 ] && { say "stopped in phase $PHASE"; exit 143; }
   say "FAILED in phase $PHASE (rc $rc)${WHY:+: $WHY}"
-  { echo "cse-bootstrap: $NODE: FAILED in phase $PHASE: $WHY" >/dev/tty1; } 2>/dev/null
+  console "FAILED in phase $PHASE: $WHY"
   report failed "$rc" "$(tail_of_log)"
   local n
   n=$(cat /run/cse/tries 2>/dev/null)
@@ -88,7 +89,7 @@ step() {
   PHASE=$1
   marked "ok.$1" && return 0
   say "phase $1"
-  { echo "cse-bootstrap: $NODE: $1" >/dev/tty1; } 2>/dev/null || true
+  console "$1"
   gi phase "$1"
   gi status running
   "step_$1"
@@ -276,7 +277,7 @@ all_done() {
   put "$D/done" 600 <<<"$CSE_ID"
   clean_up
   say "done"
-  { echo "cse-bootstrap: $NODE: done" >/dev/tty1; } 2>/dev/null || true
+  console "done"
   # After a power loss this comes before the API is back, and it is the report that stays.
   until_ok 120 5 api_answers || say "the API does not answer"
   report ready 0 ""

@@ -29,9 +29,9 @@ step_wait() {
       die "the control plane at $API_HOST:$API_PORT is not ready after $T_WAIT s: $(last_line "$LAST")"
     }
 }
-node_there() { kubectl --kubeconfig "$KUBELET" --request-timeout=10s get node "$NODE" -o name; }
+node_there() { DISCOVERY=$KUBELET K get node "$NODE" -o name; }
 clean_join() {
-  kubeadm reset -f --cri-socket "$CRI" || say "kubeadm reset failed"
+  kubeadm reset -f --cri-socket "$CRI" || true
   rm -f "$KUBELET" /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
 }
 # Power was lost late in a join: the kubelet finishes on its own, only kubeadm's last acts are left.
@@ -40,7 +40,7 @@ finish_join() {
   until_ok 120 5 node_there || return 1
   # From then on kubeadm keeps it in a file that it wrote before it started the kubelet.
   [ "$MINOR" -ge 34 ] ||
-    kubectl --kubeconfig "$KUBELET" --request-timeout=10s annotate --overwrite node "$NODE" \
+    DISCOVERY=$KUBELET K annotate --overwrite node "$NODE" \
       "kubeadm.alpha.kubernetes.io/cri-socket=$CRI" || return 1
   rm -f /etc/kubernetes/bootstrap-kubelet.conf
 }

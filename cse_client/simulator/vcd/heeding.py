@@ -164,7 +164,7 @@ class _Walk:
     def __init__(self, call: str, current: Current) -> None:
         self._call = call
         self._current = current
-        self._documents: dict[int, etree._Element | None] = {}
+        self._documents: list[tuple[etree._Element, etree._Element | None]] = []
 
     def look(
         self, element: etree._Element, form: str, scope: etree._Element, path: Sequence[_Step]
@@ -238,10 +238,13 @@ class _Walk:
         raise _refused(self._call, name, where)
 
     def _document(self, scope: etree._Element) -> etree._Element | None:
-        key = id(scope)
-        if key not in self._documents:
-            self._documents[key] = self._current(scope)
-        return self._documents[key]
+        for known, document in self._documents:
+            if known is scope:
+                return document
+        document = self._current(scope)
+        # With the scope itself: lxml makes elements anew, so the id of one that is gone comes again.
+        self._documents.append((scope, document))
+        return document
 
 
 def _refused(call: str, name: str, where: str) -> VcdError:
