@@ -156,11 +156,11 @@ step_host() {
   say "address $IP"
   put "$D/ip" 600 <<<"$IP"
   if [ "$(date -u +%s)" -lt "$MINTED" ]; then
-    say "the clock is behind, setting it"
-    date -u -s "@$MINTED" >/dev/null || say "cannot set the clock"
+    say "setting the clock"
+    date -u -s "@$MINTED" >/dev/null || say "date failed"
   fi
   if [ "$(hostname)" != "$NODE" ]; then
-    hostname "$NODE" || say "cannot set the host name"
+    hostname "$NODE" || say "hostname failed"
     echo "$NODE" >/etc/hostname
   fi
   if ! grep -qE "^${IP}[[:space:]]+${NODE}\$" /etc/hosts; then

@@ -242,7 +242,7 @@ class _Walk:
             if known is scope:
                 return document
         document = self._current(scope)
-        # With the scope itself: lxml makes elements anew, so the id of one that is gone comes again.
+        # with the scope itself, since the id of an element that is gone comes again
         self._documents.append((scope, document))
         return document
 
