@@ -65,6 +65,10 @@ def test_json_says_the_same_in_characters_that_can_be_seen(
 
 def test_a_line_of_the_log_cannot_be_faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    # commands that other tests ran in this process have opened it elsewhere
+    for handler in list(logging.getLogger("cse_client").handlers):
+        handler.close()
+        logging.getLogger("cse_client").removeHandler(handler)
     log = runlog.open_log()
     try:
         log.info("a name: %s", "x\n2026-01-01 00:00:00 1 INFO cse_client all is well \x1b[2J\u202e")
