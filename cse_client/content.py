@@ -1,11 +1,11 @@
-"""What an answer is that is not the one that was due, for messages about strangers that answer."""
+"""What comes from strangers, for messages: their texts in one line, answers that were not due."""
 
 from __future__ import annotations
 
 import html
 import re
 
-__all__ = ["describe", "is_html"]
+__all__ = ["describe", "is_html", "plain"]
 
 _HEAD = 64 * 1024
 _BEGINNING = 2048
@@ -13,6 +13,11 @@ _MOST_TITLE = 80
 _TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(rb"<(?:!doctype\s{1,20})?html[\s>]", re.IGNORECASE)
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
+
+
+def plain(text: str, most: int | None = None) -> str:
+    """Return at most `most` characters of a foreign text; `?` for what a terminal would obey."""
+    return "".join(one if one.isprintable() else "?" for one in text[:most])
 
 
 def is_html(content: bytes, content_type: str = "") -> bool:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, Union
 
+from cse_client.content import plain
+
 __all__ = ["BadYaml", "Bounds", "Place", "Reading", "read_yaml", "read_yaml_documents"]
 
 #: The steps that lead to a value: keys of objects and indexes of lists.
@@ -243,8 +245,7 @@ def _kind(value: Any) -> str:
 
 def _shown(key: str) -> str:
     """Return a key for a message: short, and without what a terminal would obey."""
-    plain = "".join(one if one.isprintable() else "?" for one in key[:_LONGEST_KEY])
-    return f"'{plain}'"
+    return f"'{plain(key, _LONGEST_KEY)}'"
 
 
 def _line(event: Any) -> int:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from cse_client.content import plain
 from cse_client.errors import CseError
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -37,9 +38,9 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not _is_address(proxy):
         # what stands before the @ is a password
-        shown = "".join(one if one.isprintable() else "?" for one in proxy.rpartition("@")[2])
+        shown = plain(proxy.rpartition("@")[2], 100)
         raise CseError(
-            f"the proxy '{shown[:100]}' on the way to {host} cannot be used: it is not the address"
+            f"the proxy '{shown}' on the way to {host} cannot be used: it is not the address"
             " of a proxy",
             hint=f"check {name} and NO_PROXY",
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from cse_client import suggest
 from cse_client.bounds import OutOfBounds, OutOfTime
+from cse_client.content import plain
 from cse_client.errors import ClusterUnreachable
 from cse_client.kube.serving import CURE, EXPIRED
 
@@ -77,7 +78,7 @@ def explain_content(what: str, server: str) -> ClusterUnreachable:
 
 def explain_redirect(target: str, server: str, proxy: str | None = None) -> ClusterUnreachable:
     """Return the error to raise for a redirect, which would take our certificate elsewhere."""
-    shown = "".join(one if one.isprintable() else "?" for one in target[:200]) or "nowhere"
+    shown = plain(target, 200) or "nowhere"
     via = f" through the proxy {_without_password(proxy)}" if proxy else ""
     return ClusterUnreachable(
         f"the Kubernetes API at {server} cannot be used{via}: it redirects to {shown}, and"

@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cse_client.content import plain
 from cse_client.engines.server.entity_dialects import FIRST, LATEST, Dialect
 from cse_client.errors import CseError, WrongUsage
 from cse_client.yamldocs import Path, Place
@@ -45,8 +46,7 @@ def shown(path: Path) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            plain = "".join(one if one.isprintable() else "?" for one in step)
-            text += f".{plain}" if text else plain
+            text += f".{plain(step)}" if text else plain(step)
     return text
 
 

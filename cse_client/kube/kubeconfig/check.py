@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from cse_client.content import plain
 from cse_client.kube.kubeconfig.goyaml import TAG, TooFar, compose, value_of
 
 __all__ = ["Damaged", "read_checked"]
@@ -230,5 +231,4 @@ def _same_names(sequence: Any, where: str) -> Iterator[tuple[str, str]]:
 
 def _shown(name: str) -> str:
     """Return a name for a message: short, and without what a terminal would obey."""
-    plain = "".join(one if one.isprintable() else "?" for one in name[:_LONGEST_SHOWN])
-    return f"'{plain}'"
+    return f"'{plain(name, _LONGEST_SHOWN)}'"

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cse_client import suggest
+from cse_client.content import plain
 from cse_client.errors import CseError, Refused
 from cse_client.kube.kubeconfig.check import Damaged, read_checked
 from cse_client.kube.kubeconfig.goyaml import value_of
@@ -139,7 +140,7 @@ def _refused(document: Mapping[str, Any], ours: bool) -> Iterator[str]:
 def _others(mapping: Mapping[str, Any], taken: tuple[str, ...], where: str) -> Iterator[str]:
     for key, value in mapping.items():
         if key not in taken and value not in (None, "", False, [], {}):
-            yield where + "".join(one if one.isprintable() else "?" for one in key[:_LONGEST_KEY])
+            yield where + plain(key, _LONGEST_KEY)
 
 
 def _access(document: Mapping[str, Any], *, pem: bool) -> ClusterAccess:
