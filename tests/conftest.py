@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cse_client import suggest
-from tests.programs import ROOT, Result, clean_environment
+from tests.support.programs import ROOT, Result, clean_environment
 
 # A shell starts a background job with SIGINT ignored, nohup with SIGHUP, and whatever a test starts
 # would inherit that: both are tested here, however the tests themselves were started.

@@ -28,7 +28,7 @@ from cse_client.simulator.guest import (
     Nic,
     sandbox_mode,
 )
-from tests.ssh_keys import public_key
+from tests.support.ssh_keys import public_key
 
 CSE = Image(name="ubuntu-16.04_k8-1.18_weave-2.6.5_rev2")
 CURRENT = Image(

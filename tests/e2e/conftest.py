@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import ROOT, Result, clean_environment
+from tests.support.programs import ROOT, Result, clean_environment
 
 START_SECONDS = 30
 

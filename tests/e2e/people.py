@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.conftest import Cloud, log_in
-from tests.programs import clean_environment
+from tests.support.programs import clean_environment
 
 VCD = str(Path(sys.executable).parent / "vcd")
 

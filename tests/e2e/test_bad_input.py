@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Control
-from tests.programs import Result
-from tests.ssh_keys import public_key
+from tests.support.programs import Result
+from tests.support.ssh_keys import public_key
 
 Run = Callable[..., Result]
 

@@ -9,7 +9,7 @@ import click
 import pytest
 from vcd_cli.vcd import vcd as vcd_program
 
-from tests.programs import Result
+from tests.support.programs import Result
 from tests.unit.test_suggestions import commands
 
 Run = Callable[..., Result]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
-from tests.programs import clean_environment
+from tests.support.programs import clean_environment
 
 VCD = str(Path(sys.executable).parent / "vcd")
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Cloud, Login
-from tests.programs import clean_environment
+from tests.support.programs import clean_environment
 
 NAME = "shared"
 VCD = str(Path(sys.executable).parent / "vcd")

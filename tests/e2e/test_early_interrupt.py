@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Control
-from tests.programs import Result
+from tests.support.programs import Result
 
 Run = Callable[..., Result]
 

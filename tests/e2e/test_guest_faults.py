@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
 from tests.e2e.seen import lasting
-from tests.programs import clean_environment
+from tests.support.programs import clean_environment
 
 NAME = "fragile"
 VCD = str(Path(sys.executable).parent / "vcd")

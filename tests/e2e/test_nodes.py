@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Cloud, Control, Login, log_in
-from tests.programs import clean_environment
+from tests.support.programs import clean_environment
 
 NAME = "grown"
 VCD = str(Path(sys.executable).parent / "vcd")

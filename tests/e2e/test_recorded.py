@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.conftest import Cloud, Control
 from tests.e2e.editor import Editor
 from tests.e2e.people import VCD, Person, person
-from tests.ssh_keys import public_key
+from tests.support.ssh_keys import public_key
 
 NAME = "recorded"
 REFUSED = 4

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Cloud, Control, Login, log_in
-from tests.programs import Result
+from tests.support.programs import Result
 
 Run = Callable[..., Result]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.conftest import Cloud, Control, log_in
-from tests.programs import Result
+from tests.support.programs import Result
 
 Run = Callable[..., Result]
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Cloud
 from tests.e2e.seen import steady
-from tests.programs import Result
+from tests.support.programs import Result
 
 Run = Callable[..., Result]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.programs import Result
 from tests.server.conftest import (
     CLUSTER,
     KUBECONFIG,
@@ -22,6 +21,7 @@ from tests.server.conftest import (
     failure,
     write_profile,
 )
+from tests.support.programs import Result
 from tests.unit.vcd.conftest import Answer
 
 Run = Callable[..., Result]

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.programs import Result
 from tests.server.conftest import KUBECONFIG, TASK, Served, answer
 from tests.server.entity_answers import (
     ENTITY_31,
@@ -27,6 +26,7 @@ from tests.server.entity_answers import (
     url,
     without_nulls,
 )
+from tests.support.programs import Result
 
 Run = Callable[..., Result]
 

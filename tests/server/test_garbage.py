@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.programs import Result
 from tests.server.conftest import Served
+from tests.support.programs import Result
 from tests.unit.vcd.conftest import Answer
 
 JSON = "application/json"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.programs import Result
 from tests.server.conftest import KUBECONFIG, Served, answer
 from tests.server.entity_answers import Generation
+from tests.support.programs import Result
 
 Run = Callable[..., Result]
 

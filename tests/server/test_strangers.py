@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.conftest import write_profile
-from tests.strangers import MANNERS, Stranger, answer
+from tests.support.strangers import MANNERS, Stranger, answer
 
 VCD = str(Path(sys.executable).parent / "vcd")
 #: MiB that no answer may make a command take, and seconds that it may take beyond its --timeout:

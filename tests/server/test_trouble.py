@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Result
 from tests.server.conftest import CLUSTER, ROW, SYSTEM, TASK, Served, answer, failure, write_profile
+from tests.support.programs import Result
 from tests.unit.vcd.conftest import Answer
 
 Run = Callable[..., Result]

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
 from tests.e2e.seen import lasting
-from tests.programs import clean_environment
+from tests.support.programs import clean_environment
 
 NAME = "swept"
 NEIGHBOUR = "neighbour"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
-from tests.ssh_keys import KINDS, blob, public_key
+from tests.support.ssh_keys import KINDS, blob, public_key
 
 ED25519 = "ssh-ed25519"
 

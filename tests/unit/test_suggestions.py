@@ -21,7 +21,7 @@ from cse_client import suggest
 from cse_client.model import Session
 from cse_client.suggest import Target
 from cse_client.vcd.faults import login_line
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 from tests.unit.test_suggest import NASTY, read_by_bash
 
 PACKAGE = ROOT / "cse_client"

@@ -23,7 +23,7 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
-from tests.programs import Result, clean_environment
+from tests.support.programs import Result, clean_environment
 
 __all__ = ["Stage", "Step", "await_versions", "chapter", "kubectl", "offer_an_upgrade"]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import manifests
 from tests.simulator.kube.running import Running
+from tests.support import manifests
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 POOL = """

@@ -6,7 +6,7 @@ import copy
 
 from lxml import etree
 
-from tests import official_schemas
+from tests.support import official_schemas
 
 #: Elements that came after level 30: (parent, child), removed before validation. A whole
 #: document that is newer has an empty child.

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cse_client.simulator import Simulator
-from tests.programs import ROOT
 from tests.simulator.client import NAMESPACES, Tenant, V, recompose_body, sourced_item
+from tests.support.programs import ROOT
 
 SCRIPT = """#!/bin/bash
 echo "$1" &gt;&gt;/root/runs

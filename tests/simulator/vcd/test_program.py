@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import ROOT, clean_environment
+from tests.support.programs import ROOT, clean_environment
 
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
 

@@ -8,10 +8,10 @@ from lxml import etree
 from cse_client.simulator import Simulator
 from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.application import VcdApplication
-from tests import official_schemas
 from tests.simulator.client import NAMESPACES, Tenant, V, metadata_body, recompose_body
 from tests.simulator.vcd import schemas
 from tests.simulator.vcd.links import walk
+from tests.support import official_schemas
 
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
 

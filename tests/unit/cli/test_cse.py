@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cse_client.cse import COMMANDS, GROUPS
-from tests.programs import ROOT, Result
+from tests.support.programs import ROOT, Result
 
 HEAVY = {"cryptography", "lightkube", "httpx", "httpx2", "asyncio"}
 

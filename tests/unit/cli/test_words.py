@@ -17,7 +17,7 @@ from cse_client.cli.words import (
     split_template,
 )
 from cse_client.errors import CseError, NotFound, PreflightFailed, WrongUsage
-from tests.ssh_keys import KINDS, public_key
+from tests.support.ssh_keys import KINDS, public_key
 
 
 @pytest.mark.parametrize("name", ["a", "Z9", "demo", "a-b-c", "a" * 25, "n" + "-" * 23 + "1"])

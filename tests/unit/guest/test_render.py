@@ -26,7 +26,7 @@ from cse_client.guest.render import (
     worker_script,
 )
 from cse_client.model import TemplateFacts
-from tests.ssh_keys import blob, public_key
+from tests.support.ssh_keys import blob, public_key
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 _MODULUS = bytes([0, 0x80, *(i * 7919 % 251 for i in range(511))])

@@ -21,7 +21,7 @@ from cse_client.kube.addons.fetch import obtain
 from cse_client.kube.addons.table import RELEASES
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.addons import ManifestSource
-from tests.strangers import MANNERS, TRICKLING_HANDSHAKE, Manner, Stranger, answer
+from tests.support.strangers import MANNERS, TRICKLING_HANDSHAKE, Manner, Stranger, answer
 from tests.unit.kube.conftest import StubAPI, server_files
 
 ALL = {**MANNERS, "slow handshake": ("time", TRICKLING_HANDSHAKE)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from tests import official_schemas
+from tests.support import official_schemas
 
 
 def complaints(element: etree._Element) -> list[str]:

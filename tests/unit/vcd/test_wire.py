@@ -15,7 +15,7 @@ from cse_client.errors import CseError, NotFound, TimedOut, VcdFault
 from cse_client.model import Fence, Network, Session, Vdc
 from cse_client.vcd import tasks
 from cse_client.vcd.gateway import Gateway
-from tests.strangers import MANNERS, Manner, Stranger, answer
+from tests.support.strangers import MANNERS, Manner, Stranger, answer
 from tests.unit.vcd.conftest import SESSION, Answer, FakeClock, ScriptedVcd
 
 NS = 'xmlns="http://www.vmware.com/vcloud/v1.5"'
