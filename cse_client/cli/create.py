@@ -134,7 +134,6 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
     """Return what was asked for; raise every problem with the words at once."""
     from cse_client.cli.words import (
         check_endpoint,
-        check_name,
         check_sizes,
         check_workers,
         node_source,
@@ -142,6 +141,7 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
     )
     from cse_client.errors import WrongUsage
     from cse_client.model import ClusterSpec
+    from cse_client.model.names import check_name
 
     problems: list[CseError] = check_name(words["name"])
     if not words["network"]:

@@ -20,7 +20,6 @@ from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 __all__ = [
     "check_endpoint",
     "check_existing_name",
-    "check_name",
     "check_register",
     "check_sizes",
     "check_workers",
@@ -34,23 +33,16 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Longest name of a cluster; CSE's own limit (container-service-extension, vApp name check).
-NAME_LENGTH = 25
 MOST_WORKERS = 500
 MOST_MEMORY_MB = 24 * 1024 * 1024
 MOST_CPUS = 1024
 
-_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,23}[A-Za-z0-9])?", re.ASCII)
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
 _LONGEST_DURATION = 36500 * 86400.0
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 _LONGEST_KEY_FILE = 64 * 1024
 _KEY_HINT = "Give a file with one public key, such as ~/.ssh/id_ed25519.pub."
-_NAME_RULE = (
-    f"A name has 1 to {NAME_LENGTH} letters, digits and dashes, begins with a letter and does not "
-    "end with a dash."
-)
 
 
 def raise_all(problems: Iterable[CseError]) -> None:
@@ -84,25 +76,6 @@ def node_source(words: Mapping[str, Any]) -> tuple[str, int | None, str, list[Cs
     file = words["ssh_key"]
     ssh_key = collect(problems, lambda: "" if file is None else read_ssh_key(file), "")
     return template, revision, ssh_key, problems
-
-
-def check_name(name: str) -> list[CseError]:
-    """Check the name of a new cluster: it becomes a vApp, a host name and a kubeconfig context."""
-    if _NAME.fullmatch(name):
-        return []
-    if not name:
-        return [WrongUsage("The cluster's name is empty.", hint=_NAME_RULE)]
-    strange = sorted({c for c in name if not re.fullmatch(r"[A-Za-z0-9-]", c)})
-    if strange:
-        signs = ", ".join(_sign(c) for c in strange[:5])
-        what = f"it contains {signs}"
-    elif len(name) > NAME_LENGTH:
-        what = f"it has {len(name)} characters"
-    elif not name[0].isalpha():
-        what = f"it begins with {_sign(name[0])}"
-    else:
-        what = "it ends with '-'"
-    return [WrongUsage(f"The cluster name '{name}' is not allowed: {what}.", hint=_NAME_RULE)]
 
 
 def check_existing_name(name: str) -> None:
@@ -254,7 +227,3 @@ def read_ssh_key(path: str) -> str:
     except InvalidPublicKey as wrong:
         hint = f"Give the public key, usually {path}.pub." if wrong.private else _KEY_HINT
         raise WrongUsage(f"The ssh key file '{path}' {wrong}.", hint=hint) from None
-
-
-def _sign(character: str) -> str:
-    return "a blank" if character == " " else f"'{character}'"

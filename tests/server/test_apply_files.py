@@ -298,6 +298,36 @@ def test_a_file_that_names_what_is_not_there(
     assert not [one for one in second.served.asked() if one.startswith(("POST", "PUT"))]
 
 
+@pytest.mark.parametrize("release", ["3.0", "3.1"])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ('"bl\\aue"', "'bl\\x07ue' is not allowed: it contains '\\x07'"),
+        ('"bl\\0ue"', None),
+        ("bl_ue", "'bl_ue' is not allowed: it contains '_'"),
+        ("'1blue'", "'1blue' is not allowed: it begins with '1'"),
+        ("b" * 26, f"'{'b' * 26}' is not allowed: it has 26 characters"),
+        ("' '", "' ' is not allowed: it contains a blank"),
+    ],
+)
+def test_the_name_of_a_new_cluster_obeys_the_rule_of_create(
+    cse: Run, served: Served, home: Path, release: str, name: str, what: str | None
+) -> None:
+    generation = Generation(served, release)
+    first = release == "3.0"
+    text = FIRST if first else SECOND
+    (home / "blue.yaml").write_text(text.replace("name: blue", f"name: {name}"))
+    keys = ("org_name", "ovdc_name") if first else ("orgName", "virtualDataCenterName")
+    asked = str(yaml.safe_load(name))
+    place = ";".join(f"entity.metadata.{k}=={v}" for k, v in zip(keys, ("acme", "vdc1")))
+    served.get(lookup(generation.version, place=place, name=asked), page())
+    result = cse("cluster", "apply", "blue.yaml")
+    assert (result.out, result.code) == ("", 2), result.err
+    if what is not None:
+        assert f"Error: The cluster name {what}.\nHint: A name has 1 to 25 letters" in result.err
+    assert not [one for one in served.asked() if one.startswith(("POST", "PUT"))]
+
+
 def test_workers_that_go_are_named_before(cse: Run, second: Generation, home: Path) -> None:
     (home / "blue.yaml").write_text("spec: {topology: {workers: {count: 0}}}\n")
     call = f"PUT {second.url()}"

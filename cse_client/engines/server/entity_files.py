@@ -19,6 +19,7 @@ from cse_client.engines.server.entity_specs import (
     without_nulls,
 )
 from cse_client.errors import CseError, WrongUsage
+from cse_client.model.names import check_name
 from cse_client.yamldocs import Path, Place
 
 __all__ = [
@@ -96,7 +97,7 @@ def check_place(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
 
 
 def check_new(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
-    """Return what a completed file lacks to make a cluster of it."""
+    """Return what is wrong with a completed file, or missing, to make a cluster of it."""
     template = ("spec", server.distribution, server.template)
     lacking = _lacking(body, [path for path in server.required if path[0] == "spec"])
     if part(body, *template[:-1]).get(server.template) is None:
@@ -106,7 +107,7 @@ def check_new(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
                 hint=f"`{suggest.cse('template list')}` shows those that there are",
             )
         )
-    return lacking
+    return check_name(place_of(server, body)[0]) + lacking
 
 
 def merged(server: Dialect, one: Found, document: Mapping[str, Any]) -> dict[str, Any]:

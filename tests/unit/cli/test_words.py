@@ -7,7 +7,6 @@ import pytest
 from cse_client.cli.words import (
     check_endpoint,
     check_existing_name,
-    check_name,
     check_register,
     check_sizes,
     check_workers,
@@ -17,6 +16,7 @@ from cse_client.cli.words import (
     split_template,
 )
 from cse_client.errors import CseError, NotFound, PreflightFailed, WrongUsage
+from cse_client.model.names import check_name
 from tests.support.ssh_keys import KINDS, public_key
 
 

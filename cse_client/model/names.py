@@ -1,0 +1,40 @@
+"""Names of new clusters: one rule for what is typed and for what a file states."""
+
+from __future__ import annotations
+
+import re
+
+from cse_client.errors import CseError, WrongUsage
+
+__all__ = ["check_name"]
+
+#: Longest name of a cluster; CSE's own limit (container-service-extension, vApp name check).
+_NAME_LENGTH = 25
+_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,23}[A-Za-z0-9])?", re.ASCII)
+_NAME_RULE = (
+    f"A name has 1 to {_NAME_LENGTH} letters, digits and dashes, begins with a letter and does not "
+    "end with a dash."
+)
+
+
+def check_name(name: str) -> list[CseError]:
+    """Check the name of a new cluster: it becomes a vApp, a host name and a kubeconfig context."""
+    if _NAME.fullmatch(name):
+        return []
+    if not name:
+        return [WrongUsage("The cluster's name is empty.", hint=_NAME_RULE)]
+    strange = sorted({c for c in name if not re.fullmatch(r"[A-Za-z0-9-]", c)})
+    if strange:
+        signs = ", ".join(_sign(c) for c in strange[:5])
+        what = f"it contains {signs}"
+    elif len(name) > _NAME_LENGTH:
+        what = f"it has {len(name)} characters"
+    elif not name[0].isalpha():
+        what = f"it begins with {_sign(name[0])}"
+    else:
+        what = "it ends with '-'"
+    return [WrongUsage(f"The cluster name '{name}' is not allowed: {what}.", hint=_NAME_RULE)]
+
+
+def _sign(character: str) -> str:
+    return "a blank" if character == " " else f"'{character}'"
