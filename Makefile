@@ -3,6 +3,8 @@
 # make sweep   kill the client after, and spoil, every request of every operation: 40 minutes
 # make lint    all linters
 # make docs    write docs/cli.md anew
+# make dist    build and check the sdist and the wheel
+# make release VERSION=X.Y.Z   check that all is ready for it, then build both into dist/
 # make clean   remove what these made
 #
 # Each sets up what it needs: a virtual environment in .venv with this project and its tools.
@@ -13,7 +15,7 @@ JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := .venv/bin
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
-.PHONY: demo test sweep lint docs clean
+.PHONY: demo test sweep lint docs dist release clean
 
 demo: .venv/demo.ready
 	@sh docs/demo.sh
@@ -33,6 +35,12 @@ lint: .venv/lint.ready
 
 docs: .venv/test.ready
 	$(BIN)/python docs/cli.py
+
+dist: .venv/release.ready
+	.ci/dist
+
+release:
+	@VERSION='$(VERSION)' .ci/release
 
 .venv/%.ready: setup.py pyproject.toml .ci/setup
 	@PYTHON='$(PYTHON)' sh .ci/setup $*

@@ -26,10 +26,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["cse_client", "cse_client.*"]),
-    package_data={
-        "cse_client.guest": ["scripts/*.sh"],
-        "cse_client.simulator": ["**/*.sh", "**/*.bash", "**/*.json", "**/*.yaml", "**/*.xml"],
-    },
+    package_data={"cse_client": ["py.typed"], "cse_client.guest": ["scripts/*.sh"]},
     install_requires=[
         "vcd-cli>=24.1.0,<25",
         "pyvcloud>=23.0.4,<24",
@@ -55,8 +52,21 @@ setup(
             "types-requests",
             "types-tabulate",
         ],
+        "release": ["build>=1.2", "twine>=6"],
     },
+    keywords=[
+        "cluster",
+        "container-service-extension",
+        "cse",
+        "kubernetes",
+        "vcd",
+        "vcd-cli",
+        "vcloud-director",
+        "vmware",
+        "vmware-cloud-director",
+    ],
     classifiers=[
+        "Development Status :: 4 - Beta",
         "Environment :: Console",
         "Intended Audience :: System Administrators",
         "Operating System :: POSIX :: Linux",
@@ -67,5 +77,7 @@ setup(
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
         "Topic :: System :: Clustering",
+        "Topic :: System :: Systems Administration",
+        "Typing :: Typed",
     ],
 )
