@@ -18,7 +18,7 @@ import yaml
 from cse_client.guest.pki import ADMIN_GROUP, issue_client, mint_pki
 from cse_client.kube.kubeconfig.document import render_kubeconfig
 from tests.support.programs import Result
-from tests.unit.vcd.conftest import Answer, ScriptedVcd
+from tests.support.scripted_vcd import Answer, ScriptedVcd
 
 TASK = "5f8d0d55-0000-4000-8000-000000000001"
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.server.conftest import TASK, Served, answer
-from tests.unit.vcd.conftest import Answer
+from tests.support.scripted_vcd import Answer
 
 UUID = "5d1c2f3a-1111-4222-8333-0123456789ab"
 ID_30 = f"urn:vcloud:entity:cse:nativeCluster:1.0.0:{UUID}"

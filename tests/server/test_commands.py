@@ -22,7 +22,7 @@ from tests.server.conftest import (
     write_profile,
 )
 from tests.support.programs import Result
-from tests.unit.vcd.conftest import Answer
+from tests.support.scripted_vcd import Answer
 
 Run = Callable[..., Result]
 

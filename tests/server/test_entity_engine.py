@@ -40,7 +40,8 @@ from tests.server.entity_answers import (
     page,
     url,
 )
-from tests.unit.vcd.conftest import Answer, FakeClock
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import Answer
 
 CREATE = "POST /api/cse/3.0/clusters"
 LOOK = f"GET /api/task/{TASK}"

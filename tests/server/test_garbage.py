@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.conftest import Served
 from tests.support.programs import Result
-from tests.unit.vcd.conftest import Answer
+from tests.support.scripted_vcd import Answer
 
 JSON = "application/json"
 PAGE = "<html><head><title>Sign in</title></head><body></body></html>"

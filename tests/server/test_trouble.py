@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.conftest import CLUSTER, ROW, SYSTEM, TASK, Served, answer, failure, write_profile
 from tests.support.programs import Result
-from tests.unit.vcd.conftest import Answer
+from tests.support.scripted_vcd import Answer
 
 Run = Callable[..., Result]
 

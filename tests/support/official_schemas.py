@@ -33,10 +33,10 @@ _CATALOG = {
 
 
 class _Local(etree.Resolver):
-    def resolve(self, url: str, _public_id: str, context: Any) -> Any:
+    def resolve(self, url: str, _public_id: str, context: Any) -> Any:  # type: ignore[override]
         if url in _CATALOG:
             path = FOLDER / "etc" / "schemas" / "external" / _CATALOG[url]
-            return self.resolve_filename(str(path), context)
+            return self.resolve_filename(str(path), context)  # type: ignore[attr-defined]
         return None
 
 

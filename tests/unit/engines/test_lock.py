@@ -17,6 +17,7 @@ from cse_client.engines.direct.operation import GROW, Operation
 from cse_client.errors import Conflict
 from cse_client.model import Session
 from cse_client.vcd.tasks import Task
+from tests.support.clock import FakeClock
 
 HREF = "https://vcd.example/api/vApp/vapp-1"
 
@@ -26,7 +27,7 @@ class Metadata:
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
-        self.clock = Seconds()
+        self.clock = FakeClock()
 
     def vapp_metadata(self, _href: str) -> dict[str, str]:
         return dict(self.values)
@@ -40,19 +41,6 @@ class Metadata:
 
     def task_href(self, task_id: str) -> str:
         return task_id
-
-
-class Seconds:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 Maker = Callable[..., ClusterLock]
@@ -180,8 +168,8 @@ def test_only_the_claims_that_were_seen_are_broken(cloud: Metadata, lock: Maker)
     assert [held.who for held in holders(cloud.values).values()] == ["ann@acme"]
 
 
-class Yielding(Seconds):
-    """Seconds that let the other thread run."""
+class Yielding(FakeClock):
+    """A clock whose sleeper lets the other thread run."""
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)

@@ -12,23 +12,11 @@ from cse_client.errors import ClusterUnreachable, Refused, TimedOut
 from cse_client.kube.drain import Stuck, delete_node, drain, look, uncordon
 from cse_client.kube.nodes import ClusterAPI
 from cse_client.model import Event
+from tests.support.clock import FakeClock
 
 from .conftest import Answer, StubAPI, Text, status
 
 Edit = Callable[..., dict[str, Any]]
-
-
-class Seconds:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def pod(name: str, owner: str = "ReplicaSet", **more: Any) -> dict[str, Any]:
@@ -132,7 +120,7 @@ def drained(api: StubAPI, deadline: float = 100.0, *, force: bool = False) -> li
             "node-1",
             force=force,
             deadline=deadline,
-            clock=Seconds(),
+            clock=FakeClock(),
             progress=events.append,
         )
     return events

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -34,19 +33,10 @@ from cse_client.vcd import tasks
 from cse_client.vcd.faults import EntityBusy
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.preflight import check_create
+from tests.support.clock import QuickClock
 
 CSE_ITEM = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
 SCRIPT = "#!/bin/sh\n# secret: s3cr3t & <more>\nexit 0\n"
-
-
-class QuickClock:
-    """Real time, with pauses a twentieth of what they should be: the simulator is quick."""
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds / 20)
 
 
 class Cloud:

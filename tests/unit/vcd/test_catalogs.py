@@ -8,8 +8,9 @@ from cse_client.errors import NotFound
 from cse_client.model import TemplateFacts
 from cse_client.vcd import catalogs
 from cse_client.vcd.gateway import Gateway
-from tests.unit.vcd.conftest import FakeClock, ScriptedVcd
-from tests.unit.vcd.test_queries import page
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import ScriptedVcd
+from tests.support.vcd_documents import page
 
 
 @pytest.mark.parametrize(

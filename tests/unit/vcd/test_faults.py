@@ -27,7 +27,8 @@ from cse_client.model import Session
 from cse_client.vcd import faults
 from cse_client.vcd.faults import Action, EntityBusy
 from cse_client.vcd.gateway import Gateway
-from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import Answer, ScriptedVcd
 
 ID = "7c1e0000-1111-2222-3333-444455556666"
 HOLDER = "99990000-1111-2222-3333-444455556666"

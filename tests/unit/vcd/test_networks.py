@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from cse_client.errors import SessionInvalid
 from cse_client.model import Fence, Network
 from cse_client.vcd.gateway import Gateway
-from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
-from tests.unit.vcd.test_queries import NS, page
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import Answer, ScriptedVcd
+from tests.support.vcd_documents import DOCUMENT, NS, NSXT, NSXV, page, rules
 
 VDC = (
     f'<Vdc {NS} name="vdc1" href="{{base}}/api/vdc/1"><AvailableNetworks>'
     + "".join(f'<Network name="{name}" href="{{base}}/api/network/{name}"/>' for name in "cab")
     + "</AvailableNetworks></Vdc>"
 )
-DOCUMENT = f"""<OrgVdcNetwork {NS} name="net1" href="{{base}}/api/network/1">
-  <Link rel="down" type="application/vnd.vmware.vcloud.allocatedNetworkAddress+xml"
-    href="{{base}}/api/network/1/allocatedAddresses/"/>
-  <Configuration><IpScopes><IpScope><IsInherited>false</IsInherited>
-    <Gateway>127.20.0.1</Gateway><Netmask>255.255.255.0</Netmask><Dns1>127.20.0.2</Dns1>
-    <IpRanges><IpRange><StartAddress>127.20.0.10</StartAddress><EndAddress>127.20.0.19</EndAddress>
-    </IpRange><IpRange><StartAddress>127.20.0.30</StartAddress>
-    <EndAddress>127.20.0.30</EndAddress></IpRange></IpRanges>
-  </IpScope></IpScopes><FenceMode>natRouted</FenceMode></Configuration>
-  <EdgeGateway href="{{base}}/api/admin/edgeGateway/e1" name="edge"/></OrgVdcNetwork>"""
 USED = f"""<AllocatedIpAddresses {NS}>
   <IpAddress allocationType="vmAllocated"><IpAddress>127.20.0.10</IpAddress></IpAddress>
   <IpAddress allocationType="vmAllocated"><IpAddress>127.20.0.30</IpAddress></IpAddress>
   <IpAddress allocationType="vsmAllocated"><IpAddress>127.20.0.1</IpAddress></IpAddress>
   </AllocatedIpAddresses>"""
-_EDGE = '<EdgeGatewayRecord name="edge" href="{base}/api/edgeGateway/e1" edgeGatewayType='
-NSXT = f'{_EDGE}"NSXT_BACKED"/>'
-NSXV = f'{_EDGE}"NSXV_BACKED"/>'
 
 
 @pytest.fixture
@@ -118,10 +104,6 @@ def test_isolated_is_no_way_out_and_direct_is_unknown(gateway: Gateway, routed: 
     assert gateway.egress(isolated).egress is False
     assert gateway.egress(direct).egress is None
     assert "provider" in gateway.egress(direct).egress_reason
-
-
-def rules(*rows: dict[str, object]) -> Answer:
-    return Answer(json.dumps({"values": list(rows)}), 200, "application/json")
 
 
 @pytest.mark.parametrize(

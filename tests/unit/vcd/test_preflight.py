@@ -10,9 +10,9 @@ from cse_client.errors import NotFound, Refused, SessionInvalid
 from cse_client.model import ClusterSpec, Template
 from cse_client.vcd.gateway import Gateway
 from cse_client.vcd.preflight import Findings, check_create
-from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
-from tests.unit.vcd.test_networks import DOCUMENT, NSXT, rules
-from tests.unit.vcd.test_queries import NS, page
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import Answer, ScriptedVcd
+from tests.support.vcd_documents import DOCUMENT, NS, NSXT, page, rules
 
 SPEC = ClusterSpec("demo", "net1", workers=2)
 OVF = 'xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"'

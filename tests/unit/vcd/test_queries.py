@@ -14,15 +14,9 @@ from cse_client.simulator.vcd import query
 from cse_client.vcd import queries
 from cse_client.vcd.gateway import CLUSTER_FIELDS, Gateway
 from cse_client.vcd.transport import Transport
-from tests.unit.vcd.conftest import SESSION, FakeClock, ScriptedVcd
-
-NS = 'xmlns="http://www.vmware.com/vcloud/v1.5"'
-XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-
-
-def page(records: str, next_page: str = "", total: int = 1) -> str:
-    link = f'<Link rel="nextPage" href="{next_page}"/>' if next_page else ""
-    return f'<QueryResultRecords {NS} {XSI} total="{total}">{link}{records}</QueryResultRecords>'
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import SESSION, ScriptedVcd
+from tests.support.vcd_documents import NS, page
 
 
 def vapp(name: str, vdc: str = "1", **metadata: str) -> str:

@@ -11,7 +11,8 @@ from cse_client.errors import SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Session, Vdc
 from cse_client.vcd import wire
 from cse_client.vcd.gateway import Gateway
-from tests.unit.vcd.conftest import Answer, FakeClock, ScriptedVcd
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import Answer, ScriptedVcd
 
 VAPP = (
     '<VApp xmlns="http://www.vmware.com/vcloud/v1.5" name="demo" status="8"'

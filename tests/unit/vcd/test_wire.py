@@ -15,8 +15,9 @@ from cse_client.errors import CseError, NotFound, TimedOut, VcdFault
 from cse_client.model import Fence, Network, Session, Vdc
 from cse_client.vcd import tasks
 from cse_client.vcd.gateway import Gateway
+from tests.support.clock import FakeClock
+from tests.support.scripted_vcd import SESSION, Answer, ScriptedVcd
 from tests.support.strangers import MANNERS, Manner, Stranger, answer
-from tests.unit.vcd.conftest import SESSION, Answer, FakeClock, ScriptedVcd
 
 NS = 'xmlns="http://www.vmware.com/vcloud/v1.5"'
 VAPP = f'<VApp {NS} name="demo" status="8" href="{{base}}/api/vApp/1"/>'
