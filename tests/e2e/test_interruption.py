@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Control, Login
 from tests.support.programs import Result
+from tests.support.waiting import until
 
 Run = Callable[..., Result]
 
@@ -190,6 +191,4 @@ def test_no_waiting(cse: Run, control: Control) -> None:
         "Next: vcd cse cluster info halfway\n"
     )
     assert vms(control) == ["mstr", "node"]
-    deadline = time.monotonic() + 60
-    while "Ready" not in (shown := cse("cluster", "info", "halfway").out):
-        assert time.monotonic() < deadline, shown
+    until(lambda: "Ready" in cse("cluster", "info", "halfway").out, "no node is Ready", 60)

@@ -6,8 +6,7 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Cloud, Control, Login, log_in
 from tests.support.programs import clean_environment
+from tests.support.waiting import until
 
 NAME = "grown"
 VCD = str(Path(sys.executable).parent / "vcd")
@@ -110,14 +110,6 @@ def place(cloud: Cloud, login: Login, tmp_path_factory: pytest.TempPathFactory) 
     place.kubeconfig.write_text(place.cse("cluster", "config", NAME).stdout)
     yield place
     place.cse("cluster", "delete", NAME, "--yes")
-
-
-def until(what: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
 
 
 def test_up_and_down(place: Place) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from tests.simulator.client import Answer, Tenant
+from tests.support.waiting import until
 
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
 DEMO = {
@@ -53,13 +53,13 @@ class Client:
         """Return the task that an answer began, once it has ended."""
         assert answer.status in (200, 202), answer
         href = answer.json["task_href"]
-        deadline = time.monotonic() + 20
-        while True:
+
+        def ended() -> tuple[Any, ...]:
+            # an lxml element without children is false, a tuple of one is not
             task = self.tenant.get(href)
-            if task.get("status") != "running":
-                return task
-            assert time.monotonic() < deadline, task.get("operation")
-            time.sleep(0.02)
+            return () if task.get("status") == "running" else (task,)
+
+        return until(ended, f"the task {href} does not end")[0]
 
     def done(self, answer: Answer) -> str:
         """Return the last text of a task that must succeed."""

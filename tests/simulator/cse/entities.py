@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from cse_client.simulator import Simulator
 from tests.simulator.client import Answer, Tenant
+from tests.support.waiting import until
 
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
 REVISION = 2
@@ -89,25 +89,24 @@ class Caller:
         return self.follow(status.get("task_href") or status["taskHref"])
 
     def follow(self, href: str) -> tuple[str, str]:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        def ended() -> tuple[str, str] | None:
             task = self.tenant.get(href)
-            if task.get("status") != "running":
-                error = task.find("{*}Error")
-                said = task.get("operation") if error is None else error.get("message")
-                return task.get("status") or "", said or ""
-            time.sleep(0.02)
-        raise AssertionError("the task does not end")
+            if task.get("status") == "running":
+                return None
+            error = task.find("{*}Error")
+            text = task.get("operation") if error is None else error.get("message")
+            return task.get("status") or "", text or ""
+
+        return until(ended, "the task does not end", 30)
 
     def settled(self, identifier: str) -> dict[str, Any]:
         """Return an entity once its phase is not that of something going on."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
+
+        def idle() -> dict[str, Any]:
             found: dict[str, Any] = self.ask("GET", f"/cloudapi/1.0.0/entities/{identifier}").json
-            if not found["entity"]["status"]["phase"].endswith("IN_PROGRESS"):
-                return found
-            time.sleep(0.02)
-        raise AssertionError("the entity stays busy")
+            return {} if found["entity"]["status"]["phase"].endswith("IN_PROGRESS") else found
+
+        return until(idle, "the entity stays busy")
 
 
 def newer_template(caller: Caller) -> tuple[str, int]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from cse_client.simulator import Simulator
 from tests.simulator.client import Tenant
 from tests.simulator.cse.client import DEMO, Client
-
-
-def until(true, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.support.waiting import until
 
 
 def test_without_a_server_vcd_knows_no_such_path():

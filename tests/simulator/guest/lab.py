@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import itertools
 import os
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.guest import (
@@ -22,6 +19,7 @@ from cse_client.simulator.guest import (
 )
 from cse_client.simulator.guest.certs import Pair, new_authority, new_leaf
 from cse_client.simulator.guest.kubeclient import render_kubeconfig
+from tests.support.waiting import until
 
 OLD = Image(name="old", images_preloaded=True)
 NEW = Image(
@@ -162,16 +160,6 @@ class Hooks:
         self.offs += 1
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> bool:
-    """Wait for a condition; False when it does not come true in time."""
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return bool(condition())
-
-
 class Machine:
     """A guest with its hooks and address."""
 
@@ -208,8 +196,10 @@ class Machine:
     def customized(self, seconds: float = 20.0) -> str:
         """Wait for the end of the customization; returns its state."""
         ends = ("GC_COMPLETE", "GC_FAILED")
-        until(lambda: self.hooks.statuses[-1:] and self.hooks.statuses[-1] in ends, seconds)
-        return self.hooks.statuses[-1] if self.hooks.statuses else ""
+        seen = self.hooks.statuses
+        return until(
+            lambda: next((one for one in seen[-1:] if one in ends), ""), lambda: str(seen), seconds
+        )
 
     @property
     def status(self) -> str:

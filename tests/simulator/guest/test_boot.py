@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cse_client.simulator.guest import sandbox_mode
-from tests.simulator.guest.lab import NEW, OLD, Machine, until
+from tests.simulator.guest.lab import NEW, OLD, Machine
+from tests.support.waiting import until
 
 Make = Callable[..., Machine]
 BOTH = pytest.mark.parametrize("image", [OLD, NEW], ids=["classic", "cloud-init"])
@@ -79,7 +80,7 @@ def test_disabled_scripts_fail_unrun(machine: Make, image: object) -> None:
 def test_without_tools_it_stays_pending_for_ever(machine: Make) -> None:
     vm = machine(replace(OLD, tools=False))
     vm.on("#!/bin/bash\ntouch /root/ran\n")
-    assert until(lambda: vm.guest.system is not None and vm.guest.system.systemd.units())
+    until(lambda: vm.guest.system is not None and vm.guest.system.systemd.units())
     assert vm.hooks.statuses == []
     assert not vm.guest.disk.exists("/root/ran")
 
@@ -149,18 +150,18 @@ def test_enabled_units_come_back_at_every_boot(machine: Make) -> None:
     for count in (1, 2):
         vm.guest.power_off()
         vm.on(needed=False)
-        assert until(lambda n=count: vm.text("/root/boots") == "up\n" * n)
+        until(lambda n=count: vm.text("/root/boots") == "up\n" * n)
     assert vm.hooks.statuses[-1] == "GC_COMPLETE"
 
 
 def test_a_guest_can_reboot_and_go_off(machine: Make) -> None:
     vm = machine()
     vm.on("#!/bin/bash\n[ $1 = precustomization ] && exit\nreboot\nsleep 600\n")
-    assert until(lambda: vm.hooks.tools == [True, False, True])
+    until(lambda: vm.hooks.tools == [True, False, True])
     system = vm.guest.system
     assert system is not None
     vm.guest.shutdown()
-    assert until(lambda: vm.hooks.offs == 1)
+    until(lambda: vm.hooks.offs == 1)
     assert not vm.guest.running
 
 
@@ -187,10 +188,10 @@ def test_suspend_freezes_and_resume_goes_on(machine: Make) -> None:
         "(while :; do echo x >>/root/n; sleep 0.05; done) &\n"
     )
     assert vm.customized() == "GC_COMPLETE"
-    assert until(lambda: vm.text("/root/n"))
+    until(lambda: vm.text("/root/n"))
     vm.guest.suspend()
     before = vm.text("/root/n")
     time.sleep(0.3)
     assert vm.text("/root/n") == before
     vm.guest.resume()
-    assert until(lambda: len(vm.text("/root/n")) > len(before))
+    until(lambda: len(vm.text("/root/n")) > len(before))

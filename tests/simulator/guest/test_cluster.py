@@ -13,9 +13,9 @@ from tests.simulator.guest.lab import (
     Machine,
     control_plane_script,
     minted,
-    until,
     worker_script,
 )
+from tests.support.waiting import until
 
 Make = Callable[..., Machine]
 INIT_STEPS = [
@@ -46,8 +46,8 @@ def test_a_control_plane_and_a_worker(machine: Make, image: Image) -> None:
     first, second = _control_plane(machine, image), machine(image)
     second.on(worker_script(second, first.ca, first.nic.address, "node-1"), name="node-1")
     first.on(first.script, name="cp-1")
-    assert until(lambda: first.ready_nodes() == {"cp-1", "node-1"}), _log(first, second)
-    assert until(lambda: second.status == "ready"), _log(second)
+    until(lambda: first.ready_nodes() == {"cp-1", "node-1"}, lambda: _log(first, second))
+    until(lambda: second.status == "ready", lambda: _log(second))
     assert not second.guest.disk.exists("/etc/kubernetes/bootstrap-kubelet.conf")
     api = first.guest.etcd.api
     _, node = api.request("GET", "/api/v1/nodes/cp-1")
@@ -61,7 +61,7 @@ def test_a_control_plane_and_a_worker(machine: Make, image: Image) -> None:
     assert not api.running
     first.on(needed=False)
     second.on(needed=False)
-    assert until(lambda: api.running and first.ready_nodes() == {"cp-1", "node-1"})
+    until(lambda: api.running and first.ready_nodes() == {"cp-1", "node-1"})
 
 
 @pytest.mark.parametrize("step", INIT_STEPS)
@@ -69,11 +69,11 @@ def test_power_failure_of_a_control_plane(machine: Make, step: str) -> None:
     vm = _control_plane(machine)
     vm.guest.faults.kill_at_step = step
     vm.on(vm.script, name="cp-1")
-    assert until(lambda: vm.hooks.offs == 1), _log(vm)
+    until(lambda: vm.hooks.offs == 1, lambda: _log(vm))
     assert vm.guest.processes() == []
     vm.on(needed=False)
-    assert until(lambda: vm.status == "ready"), _log(vm)
-    assert until(lambda: vm.ready_nodes() == {"cp-1"})
+    until(lambda: vm.status == "ready", lambda: _log(vm))
+    until(lambda: vm.ready_nodes() == {"cp-1"})
 
 
 def test_files_lost_with_the_power_need_a_reset(machine: Make) -> None:
@@ -81,10 +81,10 @@ def test_files_lost_with_the_power_need_a_reset(machine: Make) -> None:
     vm.guest.faults.kill_at_step = "init wait-control-plane"
     vm.guest.faults.lose_unsynced = [r"pki/apiserver\.crt$", r"admin\.conf$"]
     vm.on(vm.script, name="cp-1")
-    assert until(lambda: vm.hooks.offs == 1)
+    until(lambda: vm.hooks.offs == 1)
     assert vm.guest.read_file("/etc/kubernetes/pki/apiserver.crt") == b""
     vm.on(needed=False)
-    assert until(lambda: vm.status == "ready"), _log(vm)
+    until(lambda: vm.status == "ready", lambda: _log(vm))
     assert "does not contain any valid" in vm.text("/var/log/b.log")
     assert vm.ca.certificate_pem == vm.guest.read_file("/etc/kubernetes/pki/ca.crt")
 
@@ -96,10 +96,10 @@ def test_power_failure_of_a_worker(machine: Make, step: str) -> None:
     second.guest.faults.kill_at_step = step
     # The discovery file lies in /run, which a power failure empties: the script writes it anew.
     second.on(worker_script(second, first.ca, first.nic.address, "node-1"), name="node-1")
-    assert until(lambda: second.hooks.offs == 1), _log(first, second)
+    until(lambda: second.hooks.offs == 1, lambda: _log(first, second))
     second.on(needed=False)
-    assert until(lambda: second.status == "ready"), _log(second)
-    assert until(lambda: "node-1" in first.ready_nodes())
+    until(lambda: second.status == "ready", lambda: _log(second))
+    until(lambda: "node-1" in first.ready_nodes())
 
 
 def test_a_foreign_certificate_does_not_join(machine: Make) -> None:
@@ -109,9 +109,9 @@ def test_a_foreign_certificate_does_not_join(machine: Make) -> None:
     second.on(
         worker_script(second, first.ca, first.nic.address, "node-1", signer=other), name="node-1"
     )
-    assert until(lambda: first.status == "ready")
+    until(lambda: first.status == "ready")
     refused = "tls" if True else ""
-    assert until(lambda: refused in _log(second).lower() or "logged in" in _log(second))
+    until(lambda: refused in _log(second).lower() or "logged in" in _log(second))
     assert "node-1" not in first.ready_nodes()
     assert second.status == "wait"
 
@@ -120,15 +120,15 @@ def test_an_authority_from_the_future_times_out(machine: Make) -> None:
     vm = machine(speed=400.0)
     vm.guest.faults.clock_offset = -2 * 86400
     vm.on(control_plane_script(vm, minted()), name="cp-1")
-    assert until(lambda: "couldn't initialize a Kubernetes cluster" in _log(vm))
+    until(lambda: "couldn't initialize a Kubernetes cluster" in _log(vm))
 
 
 def test_without_a_way_out_images_cannot_be_pulled(machine: Make) -> None:
     vm = machine(replace(OLD, images_preloaded=False), speed=1000.0)
     vm.nic = replace(vm.nic, egress=False)
     vm.on(control_plane_script(vm, minted()), name="cp-1")
-    assert until(lambda: "[ERROR ImagePull]" in _log(vm)), _log(vm)
-    assert until(lambda: vm.status.startswith("failed"))
+    until(lambda: "[ERROR ImagePull]" in _log(vm), lambda: _log(vm))
+    until(lambda: vm.status.startswith("failed"))
 
 
 def test_strictness_of_kubeadm(machine: Make) -> None:
@@ -156,7 +156,7 @@ def test_strictness_of_kubeadm(machine: Make) -> None:
 def test_joining_with_a_bootstrap_token(machine: Make, image: Image) -> None:
     first, second = _control_plane(machine, image), machine(image)
     first.on(first.script, name="cp-1")
-    assert until(lambda: first.status == "ready"), _log(first)
+    until(lambda: first.status == "ready", lambda: _log(first))
     token, pin = "abcdef.0123456789abcdef", spki_hash(first.ca.certificate)
     create = first.guest.system.run(["kubeadm", "token", "create", token, "--ttl", "2h"])
     assert create == 0
@@ -170,9 +170,9 @@ def test_joining_with_a_bootstrap_token(machine: Make, image: Image) -> None:
         "echo rc=$?\n",
         name="node-1",
     )
-    assert until(lambda: "rc=0" in _log(second)), _log(second)
+    until(lambda: "rc=0" in _log(second), lambda: _log(second))
     assert "none of the public keys" in _log(second)
-    assert until(lambda: "node-1" in first.ready_nodes())
+    until(lambda: "node-1" in first.ready_nodes())
 
 
 def test_a_ready_namesake_is_refused(machine: Make) -> None:
@@ -180,15 +180,15 @@ def test_a_ready_namesake_is_refused(machine: Make) -> None:
     first.on(first.script, name="cp-1")
     script = worker_script(second, first.ca, first.nic.address, "node-1")
     second.on(script, name="node-1")
-    assert until(lambda: "node-1" in first.ready_nodes()), _log(second)
+    until(lambda: "node-1" in first.ready_nodes(), lambda: _log(second))
     third.on(script, name="node-1")
-    assert until(lambda: 'status "Ready" already exists' in _log(third)), _log(third)
-    assert until(lambda: third.status.startswith("failed"))
+    until(lambda: 'status "Ready" already exists' in _log(third), lambda: _log(third))
+    until(lambda: third.status.startswith("failed"))
 
 
 def test_two_control_planes_do_not_trust_each_other(machine: Make) -> None:
     first, second = _control_plane(machine), machine()
     first.on(first.script, name="cp-1")
-    assert until(lambda: first.status == "ready")
+    until(lambda: first.status == "ready")
     second.on(worker_script(second, minted(), first.nic.address, "node-1"), name="node-1")
-    assert until(lambda: "certificate signed by unknown authority" in _log(second)), _log(second)
+    until(lambda: "certificate signed by unknown authority" in _log(second), lambda: _log(second))

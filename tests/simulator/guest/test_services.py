@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.simulator.guest.lab import NEW, OLD, Machine, until
+from tests.simulator.guest.lab import NEW, OLD, Machine
+from tests.support.waiting import until
 
 Make = Callable[..., Machine]
 HEAD = "#!/bin/bash\n[ $1 = precustomization ] && exit\nexec >/root/out 2>&1\n"
@@ -26,7 +27,7 @@ def test_a_failed_service_is_restarted_unless_its_code_forbids_it(machine: Make)
         " exit 1; exit 7'\nRestart=on-failure\nRestartSec=5\nRestartPreventExitStatus=7"
     )
     vm = _run(machine, unit + "systemctl start x\n")
-    assert until(lambda: vm.guest.system.systemd.load("x.service").state == "failed")
+    until(lambda: vm.guest.system.systemd.load("x.service").state == "failed")
     assert vm.text("/root/runs") == "run\n" * 3
 
 

@@ -16,6 +16,7 @@ import pytest
 from cse_client.simulator import Simulator
 from tests.simulator.client import NAMESPACES, Tenant, V, recompose_body, sourced_item
 from tests.support.programs import ROOT
+from tests.support.waiting import until
 
 SCRIPT = """#!/bin/bash
 echo "$1" &gt;&gt;/root/runs
@@ -31,13 +32,6 @@ def tenant():
         one = Tenant(simulator).login()
         yield one
         one.close()
-
-
-def until(wanted, what, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 def gc_status(tenant, vm):

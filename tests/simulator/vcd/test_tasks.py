@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from cse_client.simulator import Simulator
 from tests.simulator.client import Tenant, V, metadata_body
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -59,10 +58,7 @@ def test_time_passes_without_anybody_looking():
     with Simulator(guests=False, time="seconds:0.005") as simulator:
         tenant = Tenant(simulator).login()
         tenant.compose("demo")
-        deadline = time.monotonic() + 10
-        while simulator.cloud.tasks.running:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: not simulator.cloud.tasks.running)
         tenant.close()
 
 

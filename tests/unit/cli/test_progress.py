@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable
 
 import pytest
 
 from cse_client.cli.progress import ProgressLines
 from cse_client.model import Event, EventKind
+from tests.support.waiting import until
 
 EVENTS = [
     Event(EventKind.NOTE, "template x"),
@@ -37,13 +36,6 @@ class Stream(io.StringIO):
 
 def write(stream: io.StringIO, text: str) -> None:
     stream.write(text)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_plain_lines_where_there_is_no_terminal() -> None:
