@@ -13,6 +13,8 @@ PYTHON ?= python3
 # one more than there are processors: many tests wait for a guest
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := .venv/bin
+# Each test process, and each program that a test starts, would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
 .PHONY: demo test sweep lint docs dist release clean

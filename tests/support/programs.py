@@ -10,6 +10,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+# An installed program has its bytecode; without it each start would compile the whole plugin.
+_DROPPED = frozenset(
+    [
+        "CURL_CA_BUNDLE",
+        "FORCE_COLOR",
+        "NO_COLOR",
+        "PYTHONDONTWRITEBYTECODE",
+        "REQUESTS_CA_BUNDLE",
+    ]
+)
+
+
 @dataclass(frozen=True)
 class Result:
     """How a program ended. Outputs are text; `raw` is stdout as it came."""
@@ -26,7 +38,7 @@ def clean_environment(home: Path) -> dict[str, str]:
         key: value
         for key, value in os.environ.items()
         if not key.upper().startswith(("VCD_", "CSE_", "XDG_", "KUBE"))
-        and key.upper() not in {"NO_COLOR", "FORCE_COLOR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+        and key.upper() not in _DROPPED
     }
     local = "127.0.0.0/8,127.0.0.1,localhost"
     return {
