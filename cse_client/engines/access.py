@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.errors import CseError, NotFound, Refused, WrongUsage
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.grants import GrantBook
 from cse_client.kube.kubeconfig.document import adopt, server_url
 from cse_client.kube.kubeconfig.mark import Mark
-from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.access import Grant, KubeconfigSpec, Subject
 from cse_client.model.identity import ClusterIdentity
 

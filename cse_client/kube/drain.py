@@ -17,7 +17,7 @@ from cse_client.model import Event, EventKind, Progress
 from cse_client.reports import LEASE_NAMESPACE
 
 if TYPE_CHECKING:
-    from cse_client.kube.nodes import ClusterAPI
+    from cse_client.kube.api import ClusterAPI
 
 __all__ = ["Stuck", "delete_node", "drain", "look", "uncordon"]
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from cse_client import suggest
 from cse_client.errors import Conflict, NotFound
 from cse_client.kube.answers import Json, problem, said
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.shapes import moment
 from cse_client.model.access import Grant, Subject
 

@@ -15,7 +15,7 @@ import pytest
 from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import mint_pki, pki_to_files
 from cse_client.guest.render import control_plane_script
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from tests.support.ssh_keys import public_key
 
 from .conftest import CSE, IMAGES, Cluster, Node

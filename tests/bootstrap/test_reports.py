@@ -13,9 +13,9 @@ import pytest
 
 from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client, pki_from_files, pki_to_files
-from cse_client.kube.custody import load_ca_secret, store_ca_secret
+from cse_client.kube.api import ClusterAPI
+from cse_client.kube.ca_secret import load_ca_secret, store_ca_secret
 from cse_client.kube.kubeconfig.document import render_kubeconfig
-from cse_client.kube.nodes import ClusterAPI
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.kube import KubeAPI
 from tests.unit.guest.shell import MOUNTS, Guest, can_unshare

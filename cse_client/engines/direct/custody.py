@@ -27,7 +27,7 @@ from cse_client.engines.identity import identify, is_gone, named
 from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import BACKDATE, ClusterPKI, fingerprint, valid_from
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.model import VApp, VAppRecord, Vdc, Vm
 from cse_client.model.identity import ClusterIdentity
 

@@ -21,8 +21,8 @@ from cse_client.engines.direct.journal import read_journal, wanted_workers
 from cse_client.engines.direct.lock import damaged_claims
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.report import parse_guestinfo
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import server_url
-from cse_client.kube.nodes import ClusterAPI
 from cse_client.kube.serving import CURE, EXPIRED, ends_soon, show_end
 from cse_client.model import (
     WORKER,

@@ -30,7 +30,7 @@ from cse_client.vcd.tasks import Clock, Task
 
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
-    from cse_client.kube.nodes import ClusterAPI
+    from cse_client.kube.api import ClusterAPI
 
 __all__ = ["Power", "heard_since", "keys_at_hand"]
 

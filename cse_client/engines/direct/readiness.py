@@ -9,7 +9,7 @@ from cse_client.engines.direct.access import PROBE_LIFETIME, admin_kubeconfig, e
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.watch import Limits, ReadyWatch, Verdict, Witnesses
 from cse_client.guest.report import parse_guestinfo
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.model import KubeNode, Progress, Session
 from cse_client.vcd.tasks import Clock
 

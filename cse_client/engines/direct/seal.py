@@ -22,8 +22,8 @@ from cse_client.engines.direct.custody import find_pki, identity_of
 from cse_client.errors import ClusterUnreachable, NotFound
 from cse_client.guest import render
 from cse_client.guest.pki import pki_to_files
-from cse_client.kube.custody import store_ca_secret
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
+from cse_client.kube.ca_secret import store_ca_secret
 from cse_client.model import Event, EventKind, Progress, Session, VApp, Vdc
 from cse_client.vcd import tasks
 

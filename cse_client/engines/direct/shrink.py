@@ -34,7 +34,7 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
-    from cse_client.kube.nodes import ClusterAPI
+    from cse_client.kube.api import ClusterAPI
 
 __all__ = ["Shrinking", "choose_workers", "parallel"]
 

@@ -21,7 +21,7 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.operation import Operation
 from cse_client.errors import Conflict, NotFound
 from cse_client.guest.pki import ClusterPKI
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, node_kind
 from cse_client.vcd.tasks import Clock
 

@@ -49,7 +49,7 @@ from cse_client.kube.addons.table import (
     choose,
     minor_of,
 )
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.model import Event, EventKind, Progress
 from cse_client.model.addons import (
     AddonInfo,

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from cse_client.errors import Conflict, CseError
 from cse_client.kube.answers import problem, said
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 
 __all__ = ["FIELD_MANAGER", "Object", "Objects", "Ref", "Unserved"]
 

@@ -21,7 +21,7 @@ from cse_client.kube.addons.apply import (
 from cse_client.kube.addons.fetch import obtain, parse_checksum
 from cse_client.kube.addons.objects import Objects, Ref
 from cse_client.kube.addons.table import ADDONS, METALLB, RELEASES, choose, minor_of
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.model.addons import AddressRange, ManifestSource
 from tests.simulator.kube.running import Running, make
 from tests.support import manifests

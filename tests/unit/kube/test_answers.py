@@ -11,9 +11,9 @@ from cse_client.errors import ClusterUnreachable, CseError, Refused
 from cse_client.kube.addons.apply import Watch, crds_of
 from cse_client.kube.addons.objects import Objects, Ref, completed
 from cse_client.kube.answers import SchemaMismatch, WebhookDown
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import drain, look
 from cse_client.kube.grants import GrantBook
-from cse_client.kube.nodes import ClusterAPI
 
 from .conftest import Answer, StubAPI, Text, status
 

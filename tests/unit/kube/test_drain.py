@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cse_client.errors import ClusterUnreachable, Refused, TimedOut
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import Stuck, delete_node, drain, look, uncordon
-from cse_client.kube.nodes import ClusterAPI
 from cse_client.model import Event
 from tests.support.clock import FakeClock
 

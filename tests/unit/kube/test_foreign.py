@@ -17,10 +17,10 @@ import yaml
 
 from cse_client.errors import CseError, Refused
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import adopt, pass_on
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import ca_fingerprint
-from cse_client.kube.nodes import ClusterAPI
 
 WHAT = "The kubeconfig of 'demo'"
 NAME = "demo@acme-vdc1"

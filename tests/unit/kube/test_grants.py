@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from cse_client.errors import Conflict, NotFound, Refused
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.grants import LABELS, GrantBook, binding_name
-from cse_client.kube.nodes import ClusterAPI
 from cse_client.model.access import Grant, Subject
 
 from .conftest import Answer, StubAPI, Text, status

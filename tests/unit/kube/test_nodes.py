@@ -16,8 +16,8 @@ import pytest
 
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.pki import ClusterPKI, mint_pki, pki_from_files, pki_to_files
-from cse_client.kube.custody import load_ca_secret, store_ca_secret
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
+from cse_client.kube.ca_secret import load_ca_secret, store_ca_secret
 from cse_client.model import KubeNode
 
 from .conftest import NAME, Answer, StubAPI, status
@@ -393,7 +393,7 @@ def test_closing_twice_is_harmless(api: StubAPI) -> None:
 
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     code = (
-        "import sys, cse_client.kube.nodes, cse_client.kube.custody\n"
+        "import sys, cse_client.kube.api, cse_client.kube.ca_secret\n"
         "import cse_client.kube.kubeconfig.document, cse_client.kube.kubeconfig.file\n"
         "print([m for m in ('yaml', 'lightkube', 'httpx', 'httpx2') if m in sys.modules])"
     )

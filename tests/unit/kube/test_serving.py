@@ -12,7 +12,7 @@ import pytest
 
 from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import ClusterPKI
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.kube.serving import ends_soon, read_end
 from tests.unit.kube.conftest import StubAPI, serving
 

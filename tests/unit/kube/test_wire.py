@@ -19,7 +19,7 @@ from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused, T
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.addons.fetch import obtain
 from cse_client.kube.addons.table import RELEASES
-from cse_client.kube.nodes import ClusterAPI
+from cse_client.kube.api import ClusterAPI
 from cse_client.model.addons import ManifestSource
 from tests.support.strangers import MANNERS, TRICKLING_HANDSHAKE, Manner, Stranger, answer
 from tests.unit.kube.conftest import StubAPI, server_files
