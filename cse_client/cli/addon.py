@@ -24,7 +24,7 @@ _STANDING = ("Name", "Installed", "Available", "State", "Addresses", "Detail")
 
 def _addons(run: Run, progress: Progress) -> Addons:
     from cse_client.engines.platform.addons import Addons
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
     return Addons(run.engine(), lambda: Gateway.open(read_session()[0]), progress)
 

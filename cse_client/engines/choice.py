@@ -7,7 +7,7 @@ from cse_client.engines.server import open_engine, without_server
 from cse_client.engines.server.detect import ABSENT, DOWN, detect
 from cse_client.errors import NotFound
 from cse_client.model import Session
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 
 __all__ = ["choose_engine"]
 

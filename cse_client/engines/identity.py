@@ -12,7 +12,7 @@ from cse_client.model import ClusterSummary
 from cse_client.model.identity import ClusterIdentity
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["identify", "is_gone", "named", "with_same_ids"]
 

@@ -19,8 +19,8 @@ from cse_client.errors import CseError, SessionInvalid
 from cse_client.model import Network
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
 from cse_client.vcd import queries
-from cse_client.vcd.documents import children, text
-from cse_client.vcd.faults import Action
+from cse_client.vcd.errors import Action
+from cse_client.vcd.reading import children, text
 from cse_client.vcd.transport import Transport
 
 __all__ = ["ADDRESSES_KEY", "parse_record", "plan", "record_text", "recorded"]

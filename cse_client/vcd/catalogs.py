@@ -19,7 +19,7 @@ from cse_client import bounds, suggest
 from cse_client.errors import Conflict, NotFound
 from cse_client.model import Template, TemplateFacts
 from cse_client.vcd import queries
-from cse_client.vcd.faults import Action
+from cse_client.vcd.errors import Action
 from cse_client.vcd.transport import Transport
 
 __all__ = ["REGISTRATION_KEY", "facts_text", "find_item", "parse_name", "templates"]

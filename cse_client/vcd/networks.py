@@ -17,8 +17,8 @@ from lxml import etree
 from cse_client.errors import CseError, NotFound, Refused, SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Vdc
 from cse_client.vcd import queries
-from cse_client.vcd.documents import VdcDocument, children, number, text
-from cse_client.vcd.faults import Action
+from cse_client.vcd.errors import Action
+from cse_client.vcd.reading import VdcDocument, children, number, text
 from cse_client.vcd.transport import Transport
 
 __all__ = ["details", "egress", "network_document", "networks"]

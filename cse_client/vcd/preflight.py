@@ -27,7 +27,7 @@ from cse_client.model import (
     TemplateVm,
     Vdc,
 )
-from cse_client.vcd.gateway import Gateway, no_compose_right
+from cse_client.vcd.client import Gateway, no_compose_right
 
 __all__ = ["Findings", "check_create"]
 

@@ -15,8 +15,8 @@ from lxml import etree
 from cse_client.bounds import OutOfBounds, Pages
 from cse_client.errors import VcdFault
 from cse_client.model import StorageProfile, VAppRecord, Vm
-from cse_client.vcd.documents import children, number, truth
-from cse_client.vcd.faults import Action, out_of_bounds, version_key
+from cse_client.vcd.errors import Action, out_of_bounds, version_key
+from cse_client.vcd.reading import children, number, truth
 from cse_client.vcd.transport import Transport
 
 __all__ = [

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cse_client.vcd import queries
-from cse_client.vcd.documents import moment
-from cse_client.vcd.faults import Action
+from cse_client.vcd.errors import Action
+from cse_client.vcd.reading import moment
 from cse_client.vcd.transport import Transport
 
 __all__ = ["RecentTask", "recent_tasks"]

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from cse_client import suggest
 from cse_client.errors import CseError, NotFound, Refused, TaskFailed, TimedOut, VcdFault
 from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
-from cse_client.vcd.faults import EntityBusy
+from cse_client.vcd.errors import EntityBusy
 
 __all__ = ["SYSTEM_CLOCK", "Clock", "Task", "change", "wait", "wait_all"]
 

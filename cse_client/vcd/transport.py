@@ -23,10 +23,10 @@ from pyvcloud.vcd.client import Client
 from cse_client.bounds import OutOfBounds
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
-from cse_client.vcd import faults, reading, unanswered
+from cse_client.vcd import answers, errors, unanswered
+from cse_client.vcd.answers import NotVcd
 from cse_client.vcd.clock import Clock
-from cse_client.vcd.faults import Action
-from cse_client.vcd.reading import NotVcd
+from cse_client.vcd.errors import Action
 from cse_client.vcd.wire import Wire
 
 __all__ = ["Answer", "Reply", "Transport"]
@@ -129,12 +129,12 @@ class Transport:
             CseError: NotFound, Refused, SessionInvalid or VcdFault, see `faults`.
         """
         return self._read(
-            url, action, "", lambda content: reading.read_xml(content, roots), patient
+            url, action, "", lambda content: answers.read_xml(content, roots), patient
         )
 
     def get_json(self, url: str, action: Action) -> dict[str, Any]:
         """Read a JSON document, which is an object."""
-        return self._read(url, action, "application/json", reading.read_json, patient=True)
+        return self._read(url, action, "application/json", answers.read_json, patient=True)
 
     def post(
         self,
@@ -238,7 +238,7 @@ class Transport:
         location = response.headers.get("Location", "")
         if not response.content.strip():
             return Reply(response.status_code, None, location)
-        root = self._understood(response, action, reading.read_xml)
+        root = self._understood(response, action, answers.read_xml)
         return Reply(response.status_code, root, location)
 
     def _good(
@@ -270,12 +270,12 @@ class Transport:
         try:
             return understand(response.content)
         except NotVcd as error:
-            raise faults.not_vcd(str(error), action, self.session, status) from error
+            raise errors.not_vcd(str(error), action, self.session, status) from error
         except OutOfBounds as error:
-            raise faults.out_of_bounds(error, action, self.session, status) from error
+            raise errors.out_of_bounds(error, action, self.session, status) from error
 
     def _refused(self, response: requests.Response, action: Action) -> CseError:
-        error = faults.from_reply(
+        error = errors.from_reply(
             response.status_code,
             response.content,
             response.headers.get("Content-Type", ""),
@@ -292,7 +292,7 @@ class Transport:
         if "offers" in error.message:
             return error
         try:
-            return faults.version_refused(self.session, self.served_versions())
+            return errors.version_refused(self.session, self.served_versions())
         except CseError:
             return error
 
@@ -304,7 +304,7 @@ class Transport:
             version = info.findtext("{*}Version") or ""
             if version and "alpha" not in version:
                 rows.append((info.get("deprecated") == "true", version.strip()))
-        rows.sort(key=lambda row: faults.version_key(row[1]), reverse=True)
+        rows.sort(key=lambda row: errors.version_key(row[1]), reverse=True)
         rows.sort(key=lambda row: row[0])
         return [version for _deprecated, version in rows]
 
@@ -312,7 +312,7 @@ class Transport:
         action = Action("read the API versions")
         response = self._exchange("GET", f"{self.api}/versions", action, accept="*/*")
         return self._understood(
-            response, action, lambda content: reading.read_xml(content, ("SupportedVersions",))
+            response, action, lambda content: answers.read_xml(content, ("SupportedVersions",))
         )
 
     def _exchange(
@@ -357,7 +357,7 @@ def _tries_for(fault: VcdFault) -> int:
     """Return how often a read that met this fault is tried in all."""
     if fault.lasting:
         return 1
-    if fault.code == faults.LATE:
+    if fault.code == errors.LATE:
         return _TRIES_LATE
     if fault.status == 0:
         return _TRIES_UNREACHABLE if fault.repeatable else _TRIES

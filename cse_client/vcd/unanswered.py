@@ -16,8 +16,8 @@ from cse_client import suggest
 from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
-from cse_client.vcd import faults
-from cse_client.vcd.faults import LATE, Action, clean, login_line
+from cse_client.vcd import errors
+from cse_client.vcd.errors import LATE, Action, clean, login_line
 from cse_client.vcd.wire import ForeignAddress, Redirected
 
 __all__ = ["from_exception"]
@@ -60,7 +60,7 @@ def _of_our_own(error: Exception, start: str, action: Action, session: Session) 
     if isinstance(error, Redirected):
         return _redirected(error, start, session)
     if isinstance(error, OutOfBounds):
-        return faults.out_of_bounds(error, action, session)
+        return errors.out_of_bounds(error, action, session)
     if isinstance(error, OutOfTime):
         return _late(str(error), start, action)
     return None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cse_client import suggest
 from cse_client.errors import NotFound
 from cse_client.vcd import queries
-from cse_client.vcd.faults import Action
+from cse_client.vcd.errors import Action
 from cse_client.vcd.transport import Transport
 
 __all__ = ["user_urns"]

@@ -24,7 +24,7 @@ from cse_client.guest import render
 from cse_client.guest.pki import fingerprint, mint_pki
 from cse_client.model import VApp, Vdc
 from cse_client.vcd import tasks
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 from tests.e2e.conftest import Cloud, Control, start_simulator, stop_simulator
 from tests.e2e.people import VCD, Person, person
 

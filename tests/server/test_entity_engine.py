@@ -27,7 +27,7 @@ from cse_client.errors import (
 )
 from cse_client.model import ClusterSpec, Event, EventKind, RunOptions, silent
 from cse_client.model.scaling import NodesSpec, RemovalSpec
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 from tests.server.conftest import TASK, Served, answer, failure, task
 from tests.server.entity_answers import (
     ENTITY_30,

@@ -20,7 +20,7 @@ import cse_client.cse
 from cse_client import suggest
 from cse_client.model import Session
 from cse_client.suggest import Target
-from cse_client.vcd.faults import login_line
+from cse_client.vcd.errors import login_line
 from tests.support.programs import ROOT
 from tests.unit.test_suggest import NASTY, read_by_bash
 

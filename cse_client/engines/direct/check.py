@@ -40,7 +40,7 @@ from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.standing import Standing
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
     from cse_client.vcd.preflight import Findings
 
 

@@ -53,7 +53,7 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 # A rollback gets its own time: the operation's may be used up.
 _ROLLBACK_SECONDS = 300.0

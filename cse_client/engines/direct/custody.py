@@ -32,7 +32,7 @@ from cse_client.model import VApp, VAppRecord, Vdc, Vm
 from cse_client.model.identity import ClusterIdentity
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["adopt", "contradictions", "find_pki", "forget", "identity_of", "twins"]
 

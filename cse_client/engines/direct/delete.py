@@ -28,7 +28,7 @@ from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.lock import ClusterLock
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 _BAD_REQUEST = 400
 

@@ -39,7 +39,7 @@ from cse_client.model import (
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 
 #: Names the default template where the guide's is not wanted.

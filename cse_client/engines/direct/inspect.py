@@ -38,7 +38,7 @@ from cse_client.model import (
 )
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 _PROBE_TIMEOUT = 3.0
 _LONGEST_SHOWN = 200

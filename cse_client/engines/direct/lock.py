@@ -42,7 +42,7 @@ from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.operation import Operation
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["ChangedMeanwhile", "ClusterLock", "Holder", "damaged_claims", "holders", "owner_of"]
 

@@ -27,7 +27,7 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 _ON = "POWERED_ON"
 _BROKEN = ("FAILED_CREATION", "UNRESOLVED")

@@ -14,7 +14,7 @@ from cse_client.model import KubeNode, Progress, Session
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 _API_TIMEOUT = 3.0
 

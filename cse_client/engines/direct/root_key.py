@@ -17,7 +17,7 @@ from cse_client.model import VApp, node_kind
 from cse_client.model.ssh_keys import InvalidPublicKey, PublicKey, parse_public_key
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["inherited_key", "own_key", "show_key"]
 

@@ -46,7 +46,7 @@ _LOOKS = 3
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
     from cse_client.kube.api import ClusterAPI
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["Scaling"]
 

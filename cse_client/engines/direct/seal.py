@@ -28,7 +28,7 @@ from cse_client.model import Event, EventKind, Progress, Session, VApp, Vdc
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 _TIMEOUT = 10.0
 

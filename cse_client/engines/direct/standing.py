@@ -26,7 +26,7 @@ from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, node
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["Standing", "find_standing"]
 

@@ -11,7 +11,7 @@ from cse_client.model import Vm
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["delete_vms", "remove_vms"]
 

@@ -58,8 +58,8 @@ from cse_client.model.addons import (
     AddressRange,
     ranges_text,
 )
+from cse_client.vcd.client import Gateway
 from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
-from cse_client.vcd.gateway import Gateway
 
 __all__ = ["Addons", "GivesKubeconfig"]
 

@@ -9,7 +9,7 @@ from cse_client.errors import CseError, NotFound, PreflightFailed
 from cse_client.model import Network
 from cse_client.model.addons import AddressRange
 from cse_client.vcd import tasks
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 
 __all__ = ["Place"]
 

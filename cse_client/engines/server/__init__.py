@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cse_client.engines.base import Engine
     from cse_client.engines.server.detect import Detection
     from cse_client.model import Session
-    from cse_client.vcd.gateway import Gateway
+    from cse_client.vcd.client import Gateway
 
 __all__ = ["open_engine", "without_server"]
 

@@ -27,7 +27,7 @@ from cse_client.errors import (
     WrongUsage,
 )
 from cse_client.model import Session
-from cse_client.vcd.faults import Action, clean, from_reply, login_line
+from cse_client.vcd.errors import Action, clean, from_reply, login_line
 from cse_client.vcd.transport import Answer
 
 __all__ = ["AlreadySo", "CutOff", "ServerDown", "Wish", "error_of", "json_of", "vcd_error_of"]

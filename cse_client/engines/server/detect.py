@@ -18,8 +18,8 @@ from cse_client.engines.server.answers import Wish, error_of
 from cse_client.engines.server.extension import BASE
 from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.model import Session
-from cse_client.vcd.faults import Action, not_vcd, version_key
-from cse_client.vcd.gateway import Answer, Gateway
+from cse_client.vcd.client import Answer, Gateway
+from cse_client.vcd.errors import Action, not_vcd, version_key
 
 __all__ = ["ABSENT", "DOWN", "ENTITIES", "LEGACY", "PRESENT", "Detection", "detect"]
 

@@ -24,7 +24,7 @@ from cse_client.errors import Conflict, NotFound, VcdFault
 from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 
 __all__ = ["CLOUD_API", "SERVER_BASE", "URN", "EntityReading", "ambiguous", "filter_text"]
 

@@ -14,7 +14,7 @@ from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of, 
 from cse_client.errors import VcdFault
 from cse_client.model import Session
 from cse_client.vcd import tasks
-from cse_client.vcd.gateway import Answer, Gateway
+from cse_client.vcd.client import Answer, Gateway
 
 __all__ = ["BASE", "Extension", "quoted"]
 

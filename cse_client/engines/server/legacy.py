@@ -57,7 +57,7 @@ from cse_client.model import (
 )
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
-from cse_client.vcd.gateway import no_compose_right
+from cse_client.vcd.client import no_compose_right
 
 __all__ = ["LegacyEngine"]
 

@@ -13,7 +13,7 @@ from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import Refused, WrongUsage
 from cse_client.model import Progress, RunOptions, Session, Vdc
 from cse_client.model.server import ComputePolicy, OvdcState
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 
 __all__ = ["LegacyProvider", "control_server", "need_administrator"]
 

@@ -16,7 +16,7 @@ from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 
 __all__ = ["LegacyReading"]
 

@@ -21,7 +21,7 @@ from cse_client.model import (
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedSystem
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 
 __all__ = [
     "ServedEngine",

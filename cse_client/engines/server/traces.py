@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from cse_client.errors import CseError, SessionInvalid
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 from cse_client.vcd.recent import RecentTask
 
 __all__ = ["Traces", "Trail", "sent_at"]

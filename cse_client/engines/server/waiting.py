@@ -21,7 +21,7 @@ from cse_client.errors import (
 )
 from cse_client.model import Event, EventKind, Progress, silent
 from cse_client.vcd import tasks
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 from cse_client.vcd.tasks import Task
 
 __all__ = [

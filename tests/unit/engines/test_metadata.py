@@ -15,7 +15,7 @@ from cse_client.engines.direct.inspect import describe_cluster
 from cse_client.engines.direct.journal import wanted_workers
 from cse_client.engines.direct.lock import holders
 from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vdc, Vm
-from cse_client.vcd import documents
+from cse_client.vcd import reading
 
 GUIDE = Template(
     name="ubuntu-16.04_k8-1.18_weave-2.6.5",
@@ -166,7 +166,7 @@ def test_any_metadata_of_a_vapp_is_shown(written: dict[str, str]) -> None:
     root = etree.fromstring(
         f'<Metadata xmlns="http://www.vmware.com/vcloud/v1.5">{entries}</Metadata>'
     )
-    metadata = documents.metadata(root)
+    metadata = reading.metadata(root)
     assert metadata.keys() == written.keys()
     cluster = describe_cluster(Vdc("vdc1", "v"), VAPP, metadata, org="acme", kube=None, evidence=())
     assert cluster.endpoint.startswith("https://")

@@ -30,8 +30,8 @@ from cse_client.model import (
 )
 from cse_client.simulator import Simulator
 from cse_client.vcd import tasks
-from cse_client.vcd.faults import EntityBusy
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
+from cse_client.vcd.errors import EntityBusy
 from cse_client.vcd.preflight import check_create
 from tests.support.clock import QuickClock
 

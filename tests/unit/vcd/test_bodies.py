@@ -18,7 +18,7 @@ from cse_client.model import (
     TemplateVm,
     VmChange,
 )
-from cse_client.vcd import bodies
+from cse_client.vcd import writing
 from tests.unit.vcd.schema import complaints
 
 NETWORK = Network("net1", "https://h/api/network/1", Fence.ROUTED)
@@ -64,7 +64,7 @@ def a_vm(name: str = "mstr-ab12", script: str = "#!/bin/sh\ntrue\n") -> NewVm:
 
 
 def test_compose_names_the_org_network_and_starts_nothing() -> None:
-    body = bodies.compose("demo", "cluster 'demo' & <id>", NETWORK)
+    body = writing.compose("demo", "cluster 'demo' & <id>", NETWORK)
     assert complaints(body) == []
     assert body.get("powerOn") == "false"
     assert body.findtext("{*}Description") == "cluster 'demo' & <id>"
@@ -75,12 +75,12 @@ def test_compose_names_the_org_network_and_starts_nothing() -> None:
 
 
 def test_recompose_of_everything_follows_the_schema() -> None:
-    change = bodies.ChangedVm(
+    change = writing.ChangedVm(
         VmChange("https://h/api/vApp/vm-9", "node-ab12"),
-        bodies.with_hardware(HARDWARE, cpus=4, memory_mb=8192),
-        bodies.with_script(CUSTOMIZATION, "x"),
+        writing.with_hardware(HARDWARE, cpus=4, memory_mb=8192),
+        writing.with_script(CUSTOMIZATION, "x"),
     )
-    body = bodies.recompose(
+    body = writing.recompose(
         add=[a_vm(), a_vm("node-cd34")],
         delete=["https://h/api/vApp/vm-3"],
         change=[change],
@@ -99,7 +99,7 @@ def test_recompose_of_everything_follows_the_schema() -> None:
 
 
 def test_a_new_vm_gets_a_pool_address_its_script_and_a_uuid_of_its_own() -> None:
-    item = bodies.recompose(add=[a_vm()])[0]
+    item = writing.recompose(add=[a_vm()])[0]
     general = item.find("{*}VmGeneralParams")
     assert general.findtext("{*}RegenerateBiosUuid") == "true"
     assert general.findtext("{*}NeedsCustomization") == "true"
@@ -114,17 +114,17 @@ def test_a_new_vm_gets_a_pool_address_its_script_and_a_uuid_of_its_own() -> None
 
 
 def test_nothing_is_accepted_or_started_unless_asked() -> None:
-    body = bodies.recompose(add=[a_vm()])
+    body = writing.recompose(add=[a_vm()])
     assert body.find("{*}AllEULAsAccepted") is None
     assert (body.get("deploy"), body.get("powerOn")) == ("false", "false")
 
 
 def test_a_script_lands_between_its_neighbours_and_leaves_the_rest() -> None:
-    section = bodies.with_script(CUSTOMIZATION, "#!/bin/sh\n")
+    section = writing.with_script(CUSTOMIZATION, "#!/bin/sh\n")
     assert complaints(section) == []
     assert names(section)[-3:] == ["ResetPasswordRequired", "CustomizationScript", "ComputerName"]
     assert section.findtext("{*}AdminPassword") == "hunter2"
-    again = bodies.with_script(section, "second")
+    again = writing.with_script(section, "second")
     assert [one.text for one in again.iterfind("{*}CustomizationScript")] == ["second"]
 
 
@@ -134,13 +134,13 @@ def test_a_script_finds_its_place_in_an_empty_section() -> None:
         b' xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"><ovf:Info/>'
         b'<Link rel="edit" href="https://h/x"/></GuestCustomizationSection>'
     )
-    assert names(bodies.with_script(empty, "x")) == ["Info", "CustomizationScript"]
+    assert names(writing.with_script(empty, "x")) == ["Info", "CustomizationScript"]
 
 
 @pytest.mark.parametrize("character", ["\r", "\x00", "\x1b", "\ufffe", "\ud800"])
 def test_a_script_that_xml_would_damage_is_refused(character: str) -> None:
     with pytest.raises(WrongUsage, match=f"U\\+{ord(character):04X}"):
-        bodies.with_script(CUSTOMIZATION, f"#!/bin/sh{character}\n")
+        writing.with_script(CUSTOMIZATION, f"#!/bin/sh{character}\n")
 
 
 @settings(deadline=None)
@@ -148,14 +148,14 @@ def test_a_script_that_xml_would_damage_is_refused(character: str) -> None:
 def test_any_other_text_arrives_as_it_was_sent(text: str) -> None:
     assume("\ufffe" not in text)
     assume("\uffff" not in text)
-    body = etree.fromstring(etree.tostring(bodies.recompose(add=[a_vm(script=f"#{text}")])))
+    body = etree.fromstring(etree.tostring(writing.recompose(add=[a_vm(script=f"#{text}")])))
     assert body.find(".//{*}CustomizationScript").text == f"#{text}"
-    body = etree.fromstring(etree.tostring(bodies.metadata({"k": text})))
+    body = etree.fromstring(etree.tostring(writing.metadata({"k": text})))
     assert (body.find(".//{*}Value").text or "") == text
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: bodies.metadata({"k": "a\x07"}), lambda: a_compose("\x07")]
+    "make", [lambda: writing.metadata({"k": "a\x07"}), lambda: a_compose("\x07")]
 )
 def test_control_characters_elsewhere_are_refused_as_well(make: Callable[[], object]) -> None:
     with pytest.raises(WrongUsage, match=r"U\+0007"):
@@ -163,11 +163,11 @@ def test_control_characters_elsewhere_are_refused_as_well(make: Callable[[], obj
 
 
 def a_compose(name: str) -> object:
-    return bodies.compose(name, "", NETWORK)
+    return writing.compose(name, "", NETWORK)
 
 
 def test_other_cpus_and_memory_keep_the_disks() -> None:
-    section = bodies.with_hardware(HARDWARE, cpus=4, memory_mb=None)
+    section = writing.with_hardware(HARDWARE, cpus=4, memory_mb=None)
     assert complaints(section) == []
     items = section.findall("{*}Item")
     assert [one.findtext("{*}ResourceType") for one in items] == ["17", "3", "4"]
@@ -179,16 +179,16 @@ def test_other_cpus_and_memory_keep_the_disks() -> None:
 
 def test_the_small_bodies_follow_the_schema() -> None:
     for body in (
-        bodies.metadata({"cse.cluster.id": "a", "cse.version": "2.6.1"}),
-        bodies.lease(0, 0),
-        bodies.deploy(power_on=True, force_customization=True),
-        bodies.undeploy("powerOff"),
+        writing.metadata({"cse.cluster.id": "a", "cse.version": "2.6.1"}),
+        writing.lease(0, 0),
+        writing.deploy(power_on=True, force_customization=True),
+        writing.undeploy("powerOff"),
     ):
         assert complaints(body) == []
 
 
 def test_metadata_is_general_text_that_every_tenant_may_read() -> None:
-    entry = bodies.metadata({"cse.cluster.id": "a<b"})[0]
+    entry = writing.metadata({"cse.cluster.id": "a<b"})[0]
     assert entry.find("{*}Domain").get("visibility") == "READWRITE"
     assert entry.findtext("{*}Domain") == "GENERAL"
     assert entry.findtext("{*}TypedValue/{*}Value") == "a<b"

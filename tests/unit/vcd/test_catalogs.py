@@ -7,7 +7,7 @@ import pytest
 from cse_client.errors import NotFound
 from cse_client.model import TemplateFacts
 from cse_client.vcd import catalogs
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import VcdClient
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import ScriptedVcd
 from tests.support.vcd_documents import page

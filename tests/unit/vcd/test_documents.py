@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from lxml import etree
 
 from cse_client.model import Capacity, Template
-from cse_client.vcd import documents
+from cse_client.vcd import reading
 
 _HEAD = (
     'xmlns="http://www.vmware.com/vcloud/v1.5" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" '
@@ -72,7 +72,7 @@ VAPP = """<VApp name="demo" id="urn:vcloud:vapp:1" href="https://h/api/vApp/vapp
 
 
 def test_a_failed_task_speaks_with_vcds_words_without_the_noise() -> None:
-    task = documents.task(parse(TASK))
+    task = reading.task(parse(TASK))
     assert (task.status, task.ended, task.id, task.progress) == ("error", True, "7c31", 40)
     assert task.error == "There are insufficient IP addresses."
     assert task.code == "BAD_REQUEST"
@@ -81,14 +81,14 @@ def test_a_failed_task_speaks_with_vcds_words_without_the_noise() -> None:
 
 
 def test_a_failed_task_without_an_error_element_falls_back_to_its_details() -> None:
-    task = documents.task(
+    task = reading.task(
         parse('<Task status="aborted" href="t"><Details>  gone wrong</Details></Task>')
     )
     assert (task.error, task.code) == ("gone wrong", "")
 
 
 def test_a_vapp_with_all_its_parts() -> None:
-    vapp = documents.vapp(parse(VAPP))
+    vapp = reading.vapp(parse(VAPP))
     assert (vapp.name, vapp.status, vapp.deployed) == ("demo", "PARTIALLY_POWERED_OFF", True)
     assert (vapp.owner, vapp.description, vapp.networks) == ("bob", "cluster 'demo'", ("net1",))
     assert vapp.vdc_href == "https://h/api/vdc/1"
@@ -105,12 +105,12 @@ def test_a_vapp_with_all_its_parts() -> None:
 
 
 def test_a_vapp_without_a_lease_never_ends() -> None:
-    vapp = documents.vapp(parse('<VApp name="demo" status="0"/>'))
+    vapp = reading.vapp(parse('<VApp name="demo" status="0"/>'))
     assert (vapp.lease_ends, vapp.deployment_lease_seconds, vapp.vms) == (None, None, ())
 
 
 def test_the_newer_spec_section_has_the_last_word_on_sizes() -> None:
-    vm = documents.vm(
+    vm = reading.vm(
         parse(
             '<Vm name="n" status="8"><VmSpecSection><NumCpus>8</NumCpus><MemoryResourceMb>'
             "<Configured>4096</Configured></MemoryResourceMb></VmSpecSection></Vm>"
@@ -133,30 +133,30 @@ def test_a_template_vm_with_its_nic_licences_and_sizes() -> None:
         <ovf:EulaSection><ovf:Info/><ovf:License>Be nice.</ovf:License></ovf:EulaSection>
         </VAppTemplate>"""
     )
-    vm = documents.template_vm(root)
+    vm = reading.template_vm(root)
     assert vm is not None
     assert (vm.name, vm.nic_index, vm.has_nic, vm.customization_enabled) == ("tpl", 3, True, False)
     assert vm.eulas == ("Be nice.",)
 
 
 def test_a_template_vm_without_a_nic_says_so() -> None:
-    vm = documents.template_vm(
+    vm = reading.template_vm(
         parse('<VAppTemplate><Children><Vm name="v"/></Children></VAppTemplate>')
     )
     assert vm is not None
     assert not vm.has_nic
-    assert documents.template_vm(parse("<VAppTemplate><Children/></VAppTemplate>")) is None
+    assert reading.template_vm(parse("<VAppTemplate><Children/></VAppTemplate>")) is None
 
 
 def test_a_template_in_the_making_is_not_ready() -> None:
     template = Template("t", 1, "cat", "t_rev1", "x")
-    assert documents.template_ready(parse('<VAppTemplate status="8"/>'), template) == ""
-    text = documents.template_ready(parse('<VAppTemplate status="0"/>'), template)
+    assert reading.template_ready(parse('<VAppTemplate status="8"/>'), template) == ""
+    text = reading.template_ready(parse('<VAppTemplate status="0"/>'), template)
     assert text == "template 't_rev1' is not ready: its state is UNRESOLVED"
 
 
 def test_a_vdc_with_links_networks_and_limits() -> None:
-    vdc = documents.vdc(
+    vdc = reading.vdc(
         parse(
             """<Vdc name="vdc1" href="https://h/api/vdc/1">
             <Link rel="add" type="application/vnd.vmware.vcloud.composeVAppParams+json" href="j"/>
@@ -174,7 +174,7 @@ def test_a_vdc_with_links_networks_and_limits() -> None:
 
 
 def test_only_general_metadata_counts() -> None:
-    entries = documents.metadata(
+    entries = reading.metadata(
         parse(
             """<Metadata><MetadataEntry><Domain>SYSTEM</Domain><Key>a</Key><TypedValue><Value>1
             </Value></TypedValue></MetadataEntry><MetadataEntry><Domain>GENERAL</Domain><Key>b</Key>

@@ -25,8 +25,8 @@ from cse_client.errors import (
 )
 from cse_client.model import Session
 from cse_client.vcd import faults
-from cse_client.vcd.faults import Action, EntityBusy
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.errors import Action, EntityBusy
+from cse_client.vcd.client import VcdClient
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import Answer, ScriptedVcd
 
@@ -45,7 +45,7 @@ def error_body(message: str, code: str, major: int = 400) -> bytes:
 
 def told(status: int, message: str, code: str, action: Action | None = None) -> CseError:
     body = error_body(f"[ {ID} ] {message}", code, status)
-    return faults.from_reply(
+    return errors.from_reply(
         status, body, "application/xml", "", action or Action("make the vApp demo"), SESSION
     )
 
@@ -127,19 +127,19 @@ def test_a_thing_without_access_may_be_gone() -> None:
 def test_nothing_secret_survives_in_a_message() -> None:
     pem = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----"
     blob = "QUJD" * 60
-    text, request_id = faults.clean(f"[ {ID} ] bad value {pem} and Bearer abc.def-1 and {blob}!")
+    text, request_id = errors.clean(f"[ {ID} ] bad value {pem} and Bearer abc.def-1 and {blob}!")
     assert request_id == ID
     assert text == "bad value <key removed> and Bearer <removed> and <data removed>!"
-    cut, _request = faults.clean("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE cut off")
+    cut, _request = errors.clean("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE cut off")
     assert "MHcC" not in cut
 
 
 def test_an_endless_text_is_shortened() -> None:
-    assert len(faults.clean("word " * 1000)[0]) < 750
+    assert len(errors.clean("word " * 1000)[0]) < 750
 
 
 def test_an_expired_session_says_what_to_type() -> None:
-    error = faults.from_reply(401, b"", "", "", Action("read"), SESSION)
+    error = errors.from_reply(401, b"", "", "", Action("read"), SESSION)
     assert isinstance(error, SessionInvalid)
     assert error.hint == (
         "log in again: vcd login vcd.example.com acme bob --no-verify-ssl-certs --disable-warnings"
@@ -152,7 +152,7 @@ def test_a_refused_version_names_those_on_offer_and_the_line_to_type() -> None:
         "The request has invalid accept header: Invalid API version requested. Supported API "
         "versions are: [40.0.0-alpha, 37.3, 37.10, 38.0, 36.3 [D], 39.0] ([D] indicates deprecated)"
     )
-    error = faults.from_reply(
+    error = errors.from_reply(
         406, error_body(text, "NOT_ACCEPTABLE", 406), "application/xml", "", Action("x"), SESSION
     )
     assert isinstance(error, SessionInvalid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cse_client.model import Session
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 
 
 @pytest.mark.parametrize(

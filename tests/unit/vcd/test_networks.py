@@ -6,7 +6,7 @@ import pytest
 
 from cse_client.errors import SessionInvalid
 from cse_client.model import Fence, Network
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import VcdClient
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import Answer, ScriptedVcd
 from tests.support.vcd_documents import DOCUMENT, NS, NSXT, NSXV, page, rules

@@ -8,7 +8,7 @@ import pytest
 
 from cse_client.errors import NotFound, Refused, SessionInvalid
 from cse_client.model import ClusterSpec, Template
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import Gateway
 from cse_client.vcd.preflight import Findings, check_create
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import Answer, ScriptedVcd

@@ -12,7 +12,7 @@ from cse_client.errors import NotFound, Refused
 from cse_client.model import Session, Vdc
 from cse_client.simulator.vcd import query
 from cse_client.vcd import queries
-from cse_client.vcd.gateway import CLUSTER_FIELDS, Gateway
+from cse_client.vcd.client import CLUSTER_FIELDS, Gateway
 from cse_client.vcd.transport import Transport
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import SESSION, ScriptedVcd

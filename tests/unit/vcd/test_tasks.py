@@ -16,7 +16,7 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.vcd import tasks
-from cse_client.vcd.faults import EntityBusy
+from cse_client.vcd.errors import EntityBusy
 from cse_client.vcd.tasks import Task
 from tests.support.clock import FakeClock
 

@@ -10,7 +10,7 @@ import pytest
 from cse_client.errors import SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Session, Vdc
 from cse_client.vcd import wire
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import VcdClient
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import Answer, ScriptedVcd
 

@@ -14,7 +14,7 @@ from cse_client import bounds
 from cse_client.errors import CseError, NotFound, TimedOut, VcdFault
 from cse_client.model import Fence, Network, Session, Vdc
 from cse_client.vcd import tasks
-from cse_client.vcd.gateway import Gateway
+from cse_client.vcd.client import VcdClient
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import SESSION, Answer, ScriptedVcd
 from tests.support.strangers import MANNERS, Manner, Stranger, answer

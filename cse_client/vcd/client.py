@@ -26,14 +26,14 @@ from cse_client.model import (
     VmChange,
 )
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
-from cse_client.vcd import addresses, bodies, catalogs, documents, queries, recent, tasks, users
-from cse_client.vcd.bodies import ChangedVm
-from cse_client.vcd.faults import Action
+from cse_client.vcd import addresses, catalogs, queries, reading, recent, tasks, users, writing
+from cse_client.vcd.errors import Action
 from cse_client.vcd.queries import CLUSTER_FIELDS
 from cse_client.vcd.recent import RecentTask
+from cse_client.vcd.surroundings import Tenancy
 from cse_client.vcd.tasks import Task
-from cse_client.vcd.tenancy import Tenancy
 from cse_client.vcd.transport import Answer, Transport
+from cse_client.vcd.writing import ChangedVm
 
 __all__ = ["CLUSTER_FIELDS", "Answer", "Gateway"]
 
@@ -95,8 +95,8 @@ class Gateway(Tenancy):
         action = Action("read the vApp", missing="the vApp")
         root = self._transport.get(href, action, "VApp")
         # kept apart from the model, which is shown and logged; they save a request a script
-        self._scripts = documents.customization_scripts(root)
-        return documents.vapp(root)
+        self._scripts = reading.customization_scripts(root)
+        return reading.vapp(root)
 
     def vapp_in_motion(self, href: str) -> VApp:
         """Read a vApp and where the customization of its VMs stands; two requests.
@@ -115,7 +115,7 @@ class Gateway(Tenancy):
     def vapp_metadata(self, href: str) -> dict[str, str]:
         """Read the GENERAL metadata of a vApp (or of anything); one request."""
         action = Action("read the metadata", missing="the vApp")
-        return documents.metadata(self._transport.get(f"{href}/metadata", action, "Metadata"))
+        return reading.metadata(self._transport.get(f"{href}/metadata", action, "Metadata"))
 
     def gone(self, href: str) -> bool:
         """Say whether an entity that was there is no more (403 or 404 on a known address)."""
@@ -152,7 +152,7 @@ class Gateway(Tenancy):
     def vm(self, href: str) -> Vm:
         """Read one VM with its ExtraConfig, where this user may see it; one request."""
         action = Action("read the VM", missing="the VM")
-        return documents.vm(self._transport.get(href, action, "Vm"))
+        return reading.vm(self._transport.get(href, action, "Vm"))
 
     def user_urns(self, names: Sequence[str], org: str = "") -> dict[str, str]:
         """Return the ids of an organization's users, by name. Raises NotFound, see `users`."""
@@ -161,7 +161,7 @@ class Gateway(Tenancy):
     def task(self, href: str) -> Task:
         """Read a task once; a failing way to VCD is the caller's to bear."""
         action = Action("read the task", missing=f"the task {href.rsplit('/', 1)[-1]}")
-        return documents.task(self._transport.get(href, action, "Task", patient=False))
+        return reading.task(self._transport.get(href, action, "Task", patient=False))
 
     def vapp_href(self, uuid: str) -> str:
         """Return the address of a vApp by its UUID."""
@@ -195,8 +195,8 @@ class Gateway(Tenancy):
         if not url:
             raise no_compose_right(vdc)
         action = Action(f"create vApp '{name}'", right=_CREATE, changes=True)
-        body = bodies.compose(name, description, network)
-        reply = self._transport.post(url, body, bodies.COMPOSE, action)
+        body = writing.compose(name, description, network)
+        reply = self._transport.post(url, body, writing.COMPOSE, action)
         if reply.root is None or etree.QName(reply.root).localname != "VApp":
             raise VcdFault(
                 f"cannot tell whether VCD did it ({action.doing}): it answered without a vApp",
@@ -204,13 +204,13 @@ class Gateway(Tenancy):
                 outcome_unknown=True,
             )
         href = reply.root.get("href") or reply.location
-        task = documents.first_task(reply.root)
+        task = reading.first_task(reply.root)
         return href, task or _done(href)
 
     def write_metadata(self, href: str, values: Mapping[str, str]) -> Task:
         """Merge entries into the GENERAL metadata of an entity, in one request."""
         action = Action("write the metadata", right=_EDIT, changes=True)
-        return self._post(f"{href}/metadata", bodies.metadata(values), bodies.METADATA, action)
+        return self._post(f"{href}/metadata", writing.metadata(values), writing.METADATA, action)
 
     def reserve_addresses(
         self, vapp_href: str, network_id: str, ranges: tuple[AddressRange, ...]
@@ -249,7 +249,7 @@ class Gateway(Tenancy):
         changed = self._changed(vapp_href, change) if change else []
         for one in change:
             self._scripts.pop(one.href, None)
-        body = bodies.recompose(
+        body = writing.recompose(
             add=add,
             delete=delete,
             change=changed,
@@ -257,7 +257,7 @@ class Gateway(Tenancy):
             accept_eulas=accept_eulas,
         )
         action = Action("change the vApp's VMs", right=_CREATE, changes=True)
-        return self._post(f"{vapp_href}/action/recomposeVApp", body, bodies.RECOMPOSE, action)
+        return self._post(f"{vapp_href}/action/recomposeVApp", body, writing.RECOMPOSE, action)
 
     def power_on_vapp(self, href: str) -> Task:
         """Power on a vApp (or a VM) with everything in it."""
@@ -266,9 +266,9 @@ class Gateway(Tenancy):
 
     def deploy(self, href: str, force_customization: bool = False) -> Task:
         """Deploy and power on a vApp or VM; forced customization runs the script again."""
-        body = bodies.deploy(power_on=True, force_customization=force_customization)
+        body = writing.deploy(power_on=True, force_customization=force_customization)
         action = Action("deploy it", right=_POWER, changes=True)
-        return self._post(f"{href}/action/deploy", body, bodies.DEPLOY, action)
+        return self._post(f"{href}/action/deploy", body, writing.DEPLOY, action)
 
     def power_off(self, href: str) -> Task:
         """Power off a vApp or VM; it stays deployed, and so cannot be deleted without force."""
@@ -280,9 +280,9 @@ class Gateway(Tenancy):
 
         `power_action` is VCD's: powerOff, shutdown, force, default.
         """
-        body = bodies.undeploy(power_action)
+        body = writing.undeploy(power_action)
         action = Action("stop it", right=_POWER, changes=True)
-        return self._post(f"{href}/action/undeploy", body, bodies.UNDEPLOY, action)
+        return self._post(f"{href}/action/undeploy", body, writing.UNDEPLOY, action)
 
     def delete_vapp(self, href: str, force: bool = True) -> Task:
         """Delete a vApp and its VMs; with force even a running one.
@@ -313,8 +313,8 @@ class Gateway(Tenancy):
         action = Action("write the customization script", right=_EDIT, changes=True)
         reply = self._transport.put(
             f"{vm_href}/guestCustomizationSection/",
-            bodies.with_script(section, script),
-            bodies.CUSTOMIZATION,
+            writing.with_script(section, script),
+            writing.CUSTOMIZATION,
             action,
         )
         return _task_of(reply.root, action)
@@ -327,7 +327,7 @@ class Gateway(Tenancy):
         action = Action("set the lease", right=_EDIT, changes=True)
         try:
             reply = self._transport.put(
-                f"{vapp_href}/leaseSettingsSection/", bodies.lease(0, 0), bodies.LEASE, action
+                f"{vapp_href}/leaseSettingsSection/", writing.lease(0, 0), writing.LEASE, action
             )
         except SessionInvalid:
             raise
@@ -397,7 +397,7 @@ class Gateway(Tenancy):
         """
         action = Action("read the vApp", missing="the vApp")
         root = self._transport.get(vapp_href, action, "VApp")
-        present = {vm.get("href"): vm for vm in documents.children(root, "Children/Vm")}
+        present = {vm.get("href"): vm for vm in reading.children(root, "Children/Vm")}
         result = []
         for change in changes:
             vm = present.get(change.href)
@@ -405,13 +405,13 @@ class Gateway(Tenancy):
                 raise NotFound(f"the vApp holds no VM '{change.name}'")
             hardware = customization = None
             if change.cpus is not None or change.memory_mb is not None:
-                hardware = bodies.with_hardware(
+                hardware = writing.with_hardware(
                     self._section_of(vm, "VirtualHardwareSection"),
                     cpus=change.cpus,
                     memory_mb=change.memory_mb,
                 )
             if change.script is not None:
-                customization = bodies.with_script(
+                customization = writing.with_script(
                     self._section_of(vm, "GuestCustomizationSection"), change.script
                 )
             result.append(ChangedVm(change, hardware, customization))
@@ -447,7 +447,7 @@ def _task_of(root: etree._Element | None, action: Action) -> Task:
             f"cannot tell whether VCD did it ({action.doing}): it answered without a task",
             outcome_unknown=True,
         )
-    return documents.task(root)
+    return reading.task(root)
 
 
 def _done(href: str) -> Task:

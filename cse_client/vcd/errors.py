@@ -30,7 +30,7 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.model import Session
-from cse_client.vcd import reading
+from cse_client.vcd import answers
 
 __all__ = [
     "LATE",
@@ -202,7 +202,7 @@ def _said(body: bytes, content_type: str, request_id: str) -> Said | None:
     if text.startswith(b"{"):
         return _said_in_json(text, request_id)
     try:
-        root = reading.read_xml(body)
+        root = answers.read_xml(body)
     except ValueError:
         return None
     if etree.QName(root).localname != "Error":

@@ -20,10 +20,10 @@ from cse_client.model import (
     TemplateVm,
     Vdc,
 )
-from cse_client.vcd import catalogs, documents, faults, networks, queries
+from cse_client.vcd import catalogs, errors, networks, queries, reading
 from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
-from cse_client.vcd.documents import VdcDocument
-from cse_client.vcd.faults import Action
+from cse_client.vcd.errors import Action
+from cse_client.vcd.reading import VdcDocument
 from cse_client.vcd.transport import Transport
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Tenancy:
     @property
     def org_href(self) -> str:
         """Return the address of the session's organization."""
-        found = documents.link(self._session_document, "down", _ORG_TYPE)
+        found = reading.link(self._session_document, "down", _ORG_TYPE)
         return found or self._transport.session.org_href
 
     @property
@@ -187,8 +187,8 @@ class Tenancy:
         served = self._transport.served_versions()
         if not served:
             return f"unknown (API {self.api_version})"
-        highest = max(served, key=faults.version_key)
-        key = faults.version_key(highest)
+        highest = max(served, key=errors.version_key)
+        key = errors.version_key(highest)
         release = ""
         for first, name in _RELEASES.items():
             if first <= key and first[0] == key[0]:
@@ -206,7 +206,7 @@ class Tenancy:
         if status == 200:  # noqa: PLR2004
             return "present", _cse_version(text)
         if status == 401:  # noqa: PLR2004
-            raise faults.from_reply(
+            raise errors.from_reply(
                 status, b"", "", "", Action("ask for a CSE server"), self._transport.session
             )
         if status in (502, 503, 504):
@@ -265,7 +265,7 @@ class Tenancy:
             missing = f"VDC '{vdc.name}'"
             action = Action(f"read {missing}", missing=missing)
             root = self._transport.get(vdc.href, action, "Vdc", "AdminVdc")
-            known = documents.vdc(root)
+            known = reading.vdc(root)
             self._vdc_documents[vdc.href] = known
         return known
 
@@ -335,10 +335,10 @@ class Tenancy:
         missing = f"template '{template.item}' in catalog '{template.catalog}'"
         action = Action(f"read {missing}", missing=missing)
         root = self._transport.get(template.href, action, "VAppTemplate")
-        reason = documents.template_ready(root, template)
+        reason = reading.template_ready(root, template)
         if reason:
             raise Conflict(reason)
-        source = documents.template_vm(root)
+        source = reading.template_vm(root)
         if source is None:
             raise NotFound(f"{missing} holds no VM that you can see")
         return source
