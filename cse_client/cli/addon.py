@@ -24,9 +24,9 @@ _STANDING = ("Name", "Installed", "Available", "State", "Addresses", "Detail")
 
 def _addons(run: Run, progress: Progress) -> Addons:
     from cse_client.engines.platform.addons import Addons
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
-    return Addons(run.engine(), lambda: Gateway.open(read_session()[0]), progress)
+    return Addons(run.engine(), lambda: VcdClient.open(read_session()[0]), progress)
 
 
 def _row(info: AddonInfo) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from cse_client.engines.server import open_engine, without_server
 from cse_client.engines.server.detect import ABSENT, DOWN, detect
 from cse_client.errors import NotFound
 from cse_client.model import Session
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 
 __all__ = ["choose_engine"]
 
@@ -27,17 +27,17 @@ def choose_engine(session: Session, word: str) -> Engine:
 
     if word == "direct":
         return DirectEngine.open(session)
-    gateway = Gateway.attach(session)
-    found = detect(gateway, session)
+    vcd = VcdClient.attach(session)
+    found = detect(vcd, session)
     if found.state == DOWN:
         raise found.down(session.host)
     if found.state != ABSENT:
         reason = found.seen if word == "auto" else f"chosen; {found.seen}"
-        return open_engine(gateway, session, found, reason)
+        return open_engine(vcd, session, found, reason)
     if not session.login_org:
-        gateway.identify()
+        vcd.identify()
     if word == "server":
         raise NotFound(
             f"VCD at {session.host} has no CSE server registered.", hint=without_server()
         )
-    return DirectEngine(gateway, session, server_state=(found.state, found.seen))
+    return DirectEngine(vcd, session, server_state=(found.state, found.seen))

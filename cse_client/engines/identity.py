@@ -12,7 +12,7 @@ from cse_client.model import ClusterSummary
 from cse_client.model.identity import ClusterIdentity
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["identify", "is_gone", "named", "with_same_ids"]
 
@@ -20,7 +20,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 
 
 def identify(
-    gateway: Gateway, *, cluster: str, vdc: str, org: str, vapp: str = "", cluster_id: str = ""
+    vcd: VcdClient, *, cluster: str, vdc: str, org: str, vapp: str = "", cluster_id: str = ""
 ) -> ClusterIdentity:
     """Return a cluster's identity.
 
@@ -28,7 +28,7 @@ def identify(
     written. `vapp` is the vApp's id or address, or an entity's id; anything else counts as unknown.
     """
     return ClusterIdentity(
-        host=gateway.host,
+        host=vcd.host,
         org=org,
         vapp=_uuid(vapp),
         name=context_name(cluster, org, vdc),
@@ -36,15 +36,15 @@ def identify(
     )
 
 
-def is_gone(gateway: Gateway, identity: ClusterIdentity) -> bool:
+def is_gone(vcd: VcdClient, identity: ClusterIdentity) -> bool:
     """Say whether a cluster is known to exist no more; one request.
 
     False where that cannot be asked: it is another VCD's, or its vApp is not known. A vApp that
     this user may not see any more counts as gone, since VCD answers the same for both.
     """
-    if identity.host != gateway.host or not _uuid(identity.vapp):
+    if identity.host != vcd.host or not _uuid(identity.vapp):
         return False
-    return gateway.gone(gateway.vapp_href(identity.vapp))
+    return vcd.gone(vcd.vapp_href(identity.vapp))
 
 
 def with_same_ids(summaries: Iterable[ClusterSummary]) -> list[ClusterSummary]:

@@ -35,7 +35,7 @@ from cse_client.vcd.tasks import Task
 from cse_client.vcd.transport import Answer, Transport
 from cse_client.vcd.writing import ChangedVm
 
-__all__ = ["CLUSTER_FIELDS", "Answer", "Gateway"]
+__all__ = ["CLUSTER_FIELDS", "Answer", "VcdClient"]
 
 _CREATE = "vApp: Create / Reconfigure"
 _POWER = "vApp: Power Operations"
@@ -44,7 +44,7 @@ _EDIT = "vApp: Edit Properties"
 _SMALL_CHANGE_SECONDS = 300.0
 
 
-class Gateway(Tenancy):
+class VcdClient(Tenancy):
     """One user's session with one VCD: its surroundings (`Tenancy`), vApps and tasks."""
 
     def __init__(

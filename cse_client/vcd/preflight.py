@@ -27,7 +27,7 @@ from cse_client.model import (
     TemplateVm,
     Vdc,
 )
-from cse_client.vcd.client import Gateway, no_compose_right
+from cse_client.vcd.client import VcdClient, no_compose_right
 
 __all__ = ["Findings", "check_create"]
 
@@ -66,7 +66,7 @@ class Findings:
 
 
 def check_create(
-    gateway: Gateway,
+    vcd: VcdClient,
     spec: ClusterSpec,
     vdc: Vdc,
     template: Template | None,
@@ -76,7 +76,7 @@ def check_create(
     """Check all that a creation needs but the name, which the caller has looked up; reads only.
 
     Args:
-        gateway: the open session.
+        vcd: the open session.
         spec: what the user asked for.
         vdc: the org VDC that it resolved to.
         template: the template that it resolved to; None where that is a problem already, so that
@@ -88,17 +88,17 @@ def check_create(
     """
     findings = Findings()
     nodes = max(0, 1 + spec.workers - vms_present)
-    _check_rights(gateway, vdc, findings)
+    _check_rights(vcd, vdc, findings)
     if template is not None:
-        _check_template(gateway, spec, template, findings)
-    _check_network(gateway, spec, vdc, nodes, findings)
-    _check_storage(gateway, spec, vdc, nodes, findings)
-    _check_capacity(gateway, spec, vdc, nodes, findings)
+        _check_template(vcd, spec, template, findings)
+    _check_network(vcd, spec, vdc, nodes, findings)
+    _check_storage(vcd, spec, vdc, nodes, findings)
+    _check_capacity(vcd, spec, vdc, nodes, findings)
     return findings
 
 
-def _check_rights(gateway: Gateway, vdc: Vdc, findings: Findings) -> None:
-    document = findings.collect(lambda: gateway.vdc_document(vdc))
+def _check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
+    document = findings.collect(lambda: vcd.vdc_document(vdc))
     if document is None:
         return
     if not document.compose_href:
@@ -108,9 +108,9 @@ def _check_rights(gateway: Gateway, vdc: Vdc, findings: Findings) -> None:
 
 
 def _check_template(
-    gateway: Gateway, spec: ClusterSpec, template: Template, findings: Findings
+    vcd: VcdClient, spec: ClusterSpec, template: Template, findings: Findings
 ) -> None:
-    source = findings.collect(lambda: gateway.template_vm(template))
+    source = findings.collect(lambda: vcd.template_vm(template))
     if source is None:
         return
     findings.template_vm = source
@@ -133,9 +133,9 @@ def _check_template(
 
 
 def _check_network(
-    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
+    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
-    known = findings.collect(lambda: gateway.networks(vdc))
+    known = findings.collect(lambda: vcd.networks(vdc))
     if known is None:
         return
     network = next((one for one in known if one.name == spec.network), None)
@@ -148,7 +148,7 @@ def _check_network(
             )
         )
         return
-    network = gateway.network_details(network)
+    network = vcd.network_details(network)
     findings.network = network
     if network.fence is Fence.ISOLATED:
         findings.problems.append(
@@ -171,13 +171,11 @@ def _check_network(
         findings.warnings.append(
             f"the network '{network.name}' has no DNS server: nodes will not resolve names"
         )
-    _check_egress(gateway, spec, network, findings)
+    _check_egress(vcd, spec, network, findings)
 
 
-def _check_egress(
-    gateway: Gateway, spec: ClusterSpec, network: Network, findings: Findings
-) -> None:
-    network = gateway.egress(network)
+def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings: Findings) -> None:
+    network = vcd.egress(network)
     findings.network = network
     if network.egress is True:
         return
@@ -197,9 +195,9 @@ def _check_egress(
 
 
 def _check_storage(
-    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
+    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
-    profiles = findings.collect(lambda: gateway.storage_profiles(vdc))
+    profiles = findings.collect(lambda: vcd.storage_profiles(vdc))
     if profiles is None:
         return
     if spec.storage_profile:
@@ -241,10 +239,10 @@ def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None
 
 
 def _check_capacity(
-    gateway: Gateway, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
+    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
-    capacity = findings.collect(lambda: gateway.capacity(vdc))
-    document = findings.collect(lambda: gateway.vdc_document(vdc))
+    capacity = findings.collect(lambda: vcd.capacity(vdc))
+    document = findings.collect(lambda: vcd.vdc_document(vdc))
     if capacity is None or document is None:
         return
     if capacity.vms_left is not None and capacity.vms_left < nodes:

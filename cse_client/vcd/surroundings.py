@@ -72,20 +72,20 @@ class Tenancy:
 
     @classmethod
     def open(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> Self:
-        """Check the stored session with one request and return the gateway.
+        """Check the stored session with one request and return the client.
 
         Raises:
             SessionInvalid: it has expired, or VCD no longer serves its API version; the hint is
                 the login line to type.
             VcdFault: VCD cannot be reached, or its certificate cannot be verified.
         """
-        gateway = cls.attach(session, clock=clock)
-        gateway.identify()
-        return gateway
+        vcd = cls.attach(session, clock=clock)
+        vcd.identify()
+        return vcd
 
     @classmethod
     def attach(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> Self:
-        """Return the gateway without a request: the session is read when something needs it."""
+        """Return the client without a request: the session is read when something needs it."""
         return cls(Transport(session, clock))
 
     def identify(self) -> None:

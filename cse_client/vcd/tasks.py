@@ -87,7 +87,7 @@ OnProgress = Callable[[Task], None]
 
 
 def wait(
-    gateway: TaskSource,
+    vcd: TaskSource,
     task: Task,
     *,
     deadline: float,
@@ -95,18 +95,18 @@ def wait(
 ) -> Task:
     """Wait until the task has succeeded and return its last state.
 
-    `deadline` is a moment of the gateway's monotonic clock.
+    `deadline` is a moment of the client's monotonic clock.
 
     Raises:
         TaskFailed: it ended in error, canceled or aborted; with VCD's own words.
         TimedOut: the deadline passed; the task goes on in VCD.
         SessionInvalid: the session ended meanwhile; the task goes on in VCD.
     """
-    return wait_all(gateway, [task], deadline=deadline, on_progress=on_progress)[0]
+    return wait_all(vcd, [task], deadline=deadline, on_progress=on_progress)[0]
 
 
 def wait_all(
-    gateway: TaskSource,
+    vcd: TaskSource,
     tasks: Sequence[Task],
     *,
     deadline: float,
@@ -129,13 +129,13 @@ def wait_all(
         pending = [state for state in states if not state.task.ended]
         if not pending:
             break
-        remaining = deadline - gateway.clock.monotonic()
+        remaining = deadline - vcd.clock.monotonic()
         if remaining <= 0:
             raise _too_late([state.task for state in pending])
-        gateway.clock.sleep(min(pause, remaining))
+        vcd.clock.sleep(min(pause, remaining))
         pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         for state in pending:
-            state.look(gateway)
+            state.look(vcd)
     failures = [_failure(state.task) for state in states if state.task.status != "success"]
     if failures:
         failures[0].notes.extend(failure.message for failure in failures[1:])
@@ -144,7 +144,7 @@ def wait_all(
 
 
 def change(
-    gateway: TaskSource,
+    vcd: TaskSource,
     call: Callable[[], _Result],
     deadline: float,
     *,
@@ -166,16 +166,16 @@ def change(
         try:
             return call()
         except EntityBusy as busy:
-            if gateway.clock.monotonic() >= deadline:
+            if vcd.clock.monotonic() >= deadline:
                 raise TimedOut(busy.message, hint=busy.hint) from busy
-            _let_the_other_finish(gateway, busy, pause, deadline)
+            _let_the_other_finish(vcd, busy, pause, deadline)
         except VcdFault as fault:
             repeats += 1
-            late = gateway.clock.monotonic() + pause >= deadline
+            late = vcd.clock.monotonic() + pause >= deadline
             again = fault.repeatable or (idempotent and _may_pass(fault))
             if not again or late or repeats > _REPEATS:
                 raise
-            gateway.clock.sleep(_jittered(pause))
+            vcd.clock.sleep(_jittered(pause))
         pause = min(pause * 2, _BUSY_LONGEST)
 
 
@@ -191,12 +191,12 @@ class _Watched:
         self.task = task
         self._silent_since: float | None = None
 
-    def look(self, gateway: TaskSource) -> None:
+    def look(self, vcd: TaskSource) -> None:
         """Read the task's state; bear a VCD that cannot be reached for a while."""
         try:
-            self.task = gateway.task(self.task.href)
+            self.task = vcd.task(self.task.href)
         except VcdFault as fault:
-            now = gateway.clock.monotonic()
+            now = vcd.clock.monotonic()
             if self._silent_since is None:
                 self._silent_since = now
             passing = fault.status == 0 or fault.status >= 500 or fault.repeatable  # noqa: PLR2004
@@ -210,26 +210,24 @@ class _Watched:
             self._silent_since = None
 
 
-def _let_the_other_finish(
-    gateway: TaskSource, busy: EntityBusy, pause: float, deadline: float
-) -> None:
+def _let_the_other_finish(vcd: TaskSource, busy: EntityBusy, pause: float, deadline: float) -> None:
     """Wait for the task that holds the entity, or a while where it is not known."""
-    remaining = max(0.0, deadline - gateway.clock.monotonic())
+    remaining = max(0.0, deadline - vcd.clock.monotonic())
     if busy.task_id:
         try:
-            other = gateway.task(gateway.task_href(busy.task_id))
-            wait(gateway, other, deadline=deadline)
+            other = vcd.task(vcd.task_href(busy.task_id))
+            wait(vcd, other, deadline=deadline)
         except (TaskFailed, TimedOut):
             # How the other's task ended is not our affair; it no longer holds the entity, or the
             # deadline has passed, which the caller notices.
             pass
         except (VcdFault, NotFound, Refused):
-            gateway.clock.sleep(min(_jittered(pause), remaining))
+            vcd.clock.sleep(min(_jittered(pause), remaining))
         else:
             # The lock may be let go of a moment after the task has ended.
-            gateway.clock.sleep(min(_FIRST_PAUSE, remaining))
+            vcd.clock.sleep(min(_FIRST_PAUSE, remaining))
         return
-    gateway.clock.sleep(min(_jittered(pause), remaining))
+    vcd.clock.sleep(min(_jittered(pause), remaining))
 
 
 def _jittered(pause: float) -> float:

@@ -183,8 +183,8 @@ class Cluster:
             clock=self.clock,
             settings=self.settings,
         )
-        gateway = address.rpartition(".")[0] + ".254"
-        nic = Nic(address, 24, gateway, (gateway,), egress)
+        vcd = address.rpartition(".")[0] + ".254"
+        nic = Nic(address, 24, vcd, (vcd,), egress)
         made = Node(name, guest, nic, told)
         self.nodes.append(made)
         return made

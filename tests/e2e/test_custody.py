@@ -24,7 +24,7 @@ from cse_client.guest import render
 from cse_client.guest.pki import fingerprint, mint_pki
 from cse_client.model import VApp, Vdc
 from cse_client.vcd import tasks
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 from tests.e2e.conftest import Cloud, Control, start_simulator, stop_simulator
 from tests.e2e.people import VCD, Person, person
 
@@ -51,35 +51,35 @@ class Hands:
         profile = yaml.safe_load((who.home / ".vcd-cli" / "profiles.yaml").read_text())
         session, _ = read_session(profile["profiles"][0])
         os.environ["REQUESTS_CA_BUNDLE"] = who.environment["REQUESTS_CA_BUNDLE"]
-        self.gateway = Gateway.open(session)
-        self.vdc: Vdc = self.gateway.vdc()
+        self.vcd = VcdClient.open(session)
+        self.vdc: Vdc = self.vcd.vdc()
 
     def vapp(self, name: str) -> VApp:
-        record = self.gateway.find_vapp(self.vdc, name)
+        record = self.vcd.find_vapp(self.vdc, name)
         assert record is not None
-        return self.gateway.vapp(record.href)
+        return self.vcd.vapp(record.href)
 
     def metadata(self, name: str) -> dict[str, str]:
-        return self.gateway.vapp_metadata(self.vapp(name).href)
+        return self.vcd.vapp_metadata(self.vapp(name).href)
 
     def write(self, name: str, **values: str) -> None:
         named = {f"cse.{key.replace('__', '.')}": value for key, value in values.items()}
-        self._wait(self.gateway.write_metadata(self.vapp(name).href, named))
+        self._wait(self.vcd.write_metadata(self.vapp(name).href, named))
 
     def script(self, name: str) -> str:
-        return self.gateway.customization_script(self.head(name))
+        return self.vcd.customization_script(self.head(name))
 
     def replace_script(self, name: str, script: str) -> None:
-        self._wait(self.gateway.write_customization_script(self.head(name), script))
+        self._wait(self.vcd.write_customization_script(self.head(name), script))
 
     def head(self, name: str) -> str:
         return next(vm.href for vm in self.vapp(name).vms if vm.name.startswith("mstr-"))
 
     def scripts(self, name: str) -> str:
-        return "".join(self.gateway.customization_script(vm.href) for vm in self.vapp(name).vms)
+        return "".join(self.vcd.customization_script(vm.href) for vm in self.vapp(name).vms)
 
     def _wait(self, task: Any) -> None:
-        tasks.wait(self.gateway, task, deadline=time.monotonic() + 30)
+        tasks.wait(self.vcd, task, deadline=time.monotonic() + 30)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def hands(admin: Person) -> Iterator[Hands]:
     patch.setenv("REQUESTS_CA_BUNDLE", admin.environment["REQUESTS_CA_BUNDLE"])
     hands = Hands(admin)
     yield hands
-    hands.gateway.close()
+    hands.vcd.close()
     patch.undo()
 
 
@@ -309,7 +309,7 @@ def impersonate(author: Person, hands: Hands, name: str, *, endpoint: str = "") 
         client__spec=json.dumps(spec),
     )
     his.replace_script(name, render.sealed_script())
-    his.gateway.close()
+    his.vcd.close()
 
 
 ON_MAL = [

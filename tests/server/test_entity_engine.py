@@ -27,7 +27,7 @@ from cse_client.errors import (
 )
 from cse_client.model import ClusterSpec, Event, EventKind, RunOptions, silent
 from cse_client.model.scaling import NodesSpec, RemovalSpec
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 from tests.server.conftest import TASK, Served, answer, failure, task
 from tests.server.entity_answers import (
     ENTITY_30,
@@ -57,8 +57,8 @@ HTML = Answer("<html>proxy</html>", 200, "text/html")
 
 def opened(served: Served, **session: Any) -> Any:
     found = served.vcd.session(**session)
-    gateway = Gateway.attach(found, clock=FakeClock())
-    return open_engine(gateway, found, detect(gateway, found), "")
+    vcd = VcdClient.attach(found, clock=FakeClock())
+    return open_engine(vcd, found, detect(vcd, found), "")
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.standing import Standing
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
     from cse_client.vcd.preflight import Findings
 
 
@@ -72,7 +72,7 @@ class _Earlier:
 
 
 def check(
-    gateway: Gateway,
+    vcd: VcdClient,
     spec: ClusterSpec,
     templates: Callable[[], Sequence[Template]],
     progress: Progress = silent,
@@ -87,16 +87,14 @@ def check(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    found = _reported(
-        lambda: _check(gateway, spec, templates, "" if break_lock else owner), progress
-    )
+    found = _reported(lambda: _check(vcd, spec, templates, "" if break_lock else owner), progress)
     if found.vapp is not None:
         progress(Event(EventKind.NOTE, f"Carrying on with the unfinished cluster '{spec.name}'."))
     return found
 
 
 def check_growth(
-    gateway: Gateway,
+    vcd: VcdClient,
     standing: Standing,
     wanted: NodesSpec,
     target: int,
@@ -110,7 +108,7 @@ def check_growth(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    return _reported(lambda: _check_growth(gateway, standing, wanted, target, templates), progress)
+    return _reported(lambda: _check_growth(vcd, standing, wanted, target, templates), progress)
 
 
 def _reported(look: Callable[[], Found], progress: Progress) -> Found:
@@ -128,27 +126,27 @@ def _reported(look: Callable[[], Found], progress: Progress) -> Found:
 
 
 def _check(
-    gateway: Gateway,
+    vcd: VcdClient,
     spec: ClusterSpec,
     templates: Callable[[], Sequence[Template]],
     owner: str,
 ) -> Found:
-    vdc = gateway.vdc(spec.vdc, spec.org)
+    vdc = vcd.vdc(spec.vdc, spec.org)
     problems: list[CseError] = []
     earlier: _Earlier | None = None
     try:
-        earlier = _look_for_earlier(gateway, vdc, spec.name, owner)
+        earlier = _look_for_earlier(vcd, vdc, spec.name, owner)
     except Conflict as taken:
         problems.append(taken)
     warning = ""
     if earlier is not None:
         try:
             spec = _resumed_spec(spec, earlier)
-            spec, warning = _with_key(gateway, spec, earlier.vapp, earlier.metadata)
+            spec, warning = _with_key(vcd, spec, earlier.vapp, earlier.metadata)
         except CseError as problem:
             problems.append(problem)
     present = len(earlier.vapp.vms) if earlier is not None else 0
-    found = _resolve(gateway, spec, vdc, templates, present, problems, is_new=True)
+    found = _resolve(vcd, spec, vdc, templates, present, problems, is_new=True)
     if found is None:
         raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
     if earlier is None:
@@ -163,7 +161,7 @@ def _check(
 
 
 def _check_growth(
-    gateway: Gateway,
+    vcd: VcdClient,
     standing: Standing,
     wanted: NodesSpec,
     target: int,
@@ -173,7 +171,7 @@ def _check_growth(
     problems: list[CseError] = list(_unusable(standing, wanted))
     warning = ""
     try:
-        spec, warning = _with_key(gateway, spec, standing.vapp, standing.metadata)
+        spec, warning = _with_key(vcd, spec, standing.vapp, standing.metadata)
     except CseError as problem:
         problems.append(problem)
     present = 1 + sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
@@ -185,7 +183,7 @@ def _check_growth(
                 hint="All nodes of a cluster share one network: leave --network out.",
             )
         )
-    found = _resolve(gateway, spec, standing.vdc, templates, present, problems)
+    found = _resolve(vcd, spec, standing.vdc, templates, present, problems)
     if found is None:
         raise _all_of(problems, f"Cluster '{standing.name}' cannot be changed")
     return replace(
@@ -198,7 +196,7 @@ def _check_growth(
 
 
 def _resolve(
-    gateway: Gateway,
+    vcd: VcdClient,
     spec: ClusterSpec,
     vdc: Vdc,
     templates: Callable[[], Sequence[Template]],
@@ -218,7 +216,7 @@ def _resolve(
         template = choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
     except CseError as problem:
         problems.append(problem)
-    checked = preflight.check_create(gateway, spec, vdc, template, vms_present=present)
+    checked = preflight.check_create(vcd, spec, vdc, template, vms_present=present)
     problems.extend(checked.problems)
     if template is not None and not spec.template_id:
         checked.warnings.extend(namesakes(offered, template, spec.template))
@@ -302,12 +300,12 @@ def _unusable(standing: Standing, wanted: NodesSpec) -> Iterator[CseError]:
 
 
 def _with_key(
-    gateway: Gateway, spec: ClusterSpec, vapp: VApp, metadata: Mapping[str, str]
+    vcd: VcdClient, spec: ClusterSpec, vapp: VApp, metadata: Mapping[str, str]
 ) -> tuple[ClusterSpec, str]:
     """Return `spec` with the recorded ssh key where the user named none, and a warning or ""."""
     if spec.ssh_key:
         return spec, ""
-    key, warning = inherited_key(gateway, vapp, metadata)
+    key, warning = inherited_key(vcd, vapp, metadata)
     return replace(spec, ssh_key=key.line if key is not None else ""), warning
 
 
@@ -318,14 +316,14 @@ def _all_of(problems: Sequence[CseError], refused: str) -> CseError:
     return PreflightFailed(text, problems)
 
 
-def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str, owner: str) -> _Earlier | None:
+def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earlier | None:
     """Return the unfinished creation of this name, None when the name is free.
 
     With an `owner`, one that another owner has begun a moment ago is still that owner's.
 
     Raises Conflict when the name belongs to anything else.
     """
-    record = gateway.find_vapp(vdc, name)
+    record = vcd.find_vapp(vdc, name)
     if record is None:
         return None
     phase = record.metadata.get(keys.PHASE, "")
@@ -336,8 +334,8 @@ def _look_for_earlier(gateway: Gateway, vdc: Vdc, name: str, owner: str) -> _Ear
             hint=f"Look at it: {suggest.cse('cluster info', name)}",
         )
     # before the vApp, so that the vApp is never older than what is recorded of it
-    metadata = gateway.vapp_metadata(record.href)
-    vapp = gateway.vapp(record.href)
+    metadata = vcd.vapp_metadata(record.href)
+    vapp = vcd.vapp(record.href)
     cluster_id = record.metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
     if not cluster_id:
         raise Conflict(

@@ -53,7 +53,7 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 # A rollback gets its own time: the operation's may be used up.
 _ROLLBACK_SECONDS = 300.0
@@ -66,7 +66,7 @@ class Creation:
 
     def __init__(
         self,
-        gateway: Gateway,
+        vcd: VcdClient,
         found: Found,
         options: RunOptions,
         session: Session,
@@ -74,7 +74,7 @@ class Creation:
         clock: Clock,
         progress: Progress = silent,
     ) -> None:
-        self._gateway = gateway
+        self._vcd = vcd
         self._found = found
         self._options = options
         self._session = session
@@ -83,7 +83,7 @@ class Creation:
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._metadata: dict[str, str] = dict(found.metadata)
         self._machines = Machines(
-            gateway,
+            vcd,
             found,
             cluster_id=found.cluster_id or str(uuid4()),
             clock=clock,
@@ -91,7 +91,7 @@ class Creation:
             vapp=found.vapp,
         )
         self._lock = ClusterLock(
-            gateway, session, name=found.spec.name, vdc_href=found.vdc.href, clock=clock
+            vcd, session, name=found.spec.name, vdc_href=found.vdc.href, clock=clock
         )
         self._lease_task: Task | None = None
         self._verdict: Verdict | None = None
@@ -206,14 +206,14 @@ class Creation:
         if self._recorded or self._verdict is None:
             return self._recorded
         try:
-            metadata = self._gateway.vapp_metadata(self._machines.href)
+            metadata = self._vcd.vapp_metadata(self._machines.href)
         except CseError:
             return False
         return metadata.get(keys.PHASE) == keys.PHASE_READY
 
     def _noticing_deletion(self) -> AbstractContextManager[None]:
         return noticing_deletion(
-            self._gateway,
+            self._vcd,
             self._found.spec.name,
             lambda: self._machines.href if self._vapp_stood else "",
         )
@@ -252,28 +252,26 @@ class Creation:
         if machines.vapp is not None:
             href = machines.vapp.href
         else:
-            record = self._gateway.find_vapp(self._found.vdc, self._found.spec.name)
+            record = self._vcd.find_vapp(self._found.vdc, self._found.spec.name)
             if record is None:
                 return
             href = record.href
-        vapp = self._gateway.vapp(href)
+        vapp = self._vcd.vapp(href)
         while vapp.running_tasks and self._clock.monotonic() < self._deadline:
             self._clock.sleep(1.0)
-            vapp = self._gateway.vapp(href)
+            vapp = self._vcd.vapp(href)
         if machines.cluster_id in vapp.description:
             machines.vapp = vapp
             self._vapp_stood = True
-            self._metadata = self._gateway.vapp_metadata(href)
+            self._metadata = self._vcd.vapp_metadata(href)
 
     def _compose(self) -> None:
         spec = self._found.spec
         description = describe(spec.name, self._machines.cluster_id, self._lock.owner)
         self.wrote_something = True
         href, task = tasks.change(
-            self._gateway,
-            lambda: self._gateway.compose(
-                self._found.vdc, spec.name, description, self._found.network
-            ),
+            self._vcd,
+            lambda: self._vcd.compose(self._found.vdc, spec.name, description, self._found.network),
             deadline=self._deadline,
         )
         # What was just made is known; reading it back would be a request for nothing.
@@ -285,7 +283,7 @@ class Creation:
             deployed=False,
             description=description,
         )
-        tasks.wait(self._gateway, task, deadline=self._deadline)
+        tasks.wait(self._vcd, task, deadline=self._deadline)
         self._vapp_stood = True
 
     def _tag(self) -> None:
@@ -297,13 +295,13 @@ class Creation:
             self._claim(values)
 
     def _write(self, values: dict[str, str]) -> None:
-        self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
+        self._machines.change(lambda: self._vcd.write_metadata(self._machines.href, values))
         self._metadata.update(values)
 
     def _await_ready(self) -> None:
         self._lengthen_lease()
         self._verdict = await_ready(
-            self._gateway,
+            self._vcd,
             self._machines,
             session=self._session,
             progress=self._progress,
@@ -313,8 +311,8 @@ class Creation:
         """Ask for a lease without end; the guests boot meanwhile, so nobody waits for it."""
         try:
             self._lease_task = tasks.change(
-                self._gateway,
-                lambda: self._gateway.keep_for_ever(self._machines.href),
+                self._vcd,
+                lambda: self._vcd.keep_for_ever(self._machines.href),
                 deadline=self._deadline,
                 idempotent=True,
             )
@@ -330,7 +328,7 @@ class Creation:
     def _record_ready(self) -> None:
         if self._lease_task is not None:
             try:
-                tasks.wait(self._gateway, self._lease_task, deadline=self._deadline)
+                tasks.wait(self._vcd, self._lease_task, deadline=self._deadline)
             except VcdFault as fault:
                 self._lease_stays(fault)
             self._lease_task = None
@@ -348,7 +346,7 @@ class Creation:
     def _seal(self) -> None:
         if self._machines.vapp is not None:
             seal_cluster(
-                self._gateway,
+                self._vcd,
                 self._found.vdc,
                 self._machines.vapp,
                 self._metadata,
@@ -384,7 +382,7 @@ class Creation:
                 self._observe()
             if self._machines.vapp is not None:
                 deadline = self._clock.monotonic() + _ROLLBACK_SECONDS
-                delete_vapp(self._gateway, self._machines.href, deadline=deadline)
+                delete_vapp(self._vcd, self._machines.href, deadline=deadline)
         except CseError as second:
             self._progress(Event(EventKind.FAILED, text))
             error.notes.append(f"Removing it failed too ({second.message}); try `{remove}`")

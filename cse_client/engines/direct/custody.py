@@ -32,7 +32,7 @@ from cse_client.model import VApp, VAppRecord, Vdc, Vm
 from cse_client.model.identity import ClusterIdentity
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["adopt", "contradictions", "find_pki", "forget", "identity_of", "twins"]
 
@@ -42,11 +42,11 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 
 def identity_of(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
+    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
 ) -> ClusterIdentity:
     """Return the identity of the cluster in a vApp."""
     return identify(
-        gateway,
+        vcd,
         cluster=vapp.name,
         vdc=vdc.name,
         org=vdc.org,
@@ -55,7 +55,7 @@ def identity_of(
     )
 
 
-def find_pki(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]) -> ClusterPKI:
+def find_pki(vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]) -> ClusterPKI:
     """Return the cluster's CA keys: those kept on this machine, else those in its script in VCD.
 
     Raises:
@@ -65,15 +65,15 @@ def find_pki(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
         CseError: the file or the script is damaged.
     """
     vm = _head(vapp)
-    identity = identity_of(gateway, vdc, vapp, metadata)
+    identity = identity_of(vcd, vdc, vapp, metadata)
     kept = ca_files.kept(identity)
     if kept is not None:
         return kept.pki
-    script = gateway.customization_script(vm.href)
+    script = vcd.customization_script(vm.href)
     found = render.recover_pki(script)
     old = ca_files.old_ca_file(identity.cluster_id)
     if old is not None and (found is None or ca_files.read(old).pki != found):
-        return _adopt_old(gateway, vdc, vapp, metadata, old)
+        return _adopt_old(vcd, vdc, vapp, metadata, old)
     sealed = bool(metadata.get(keys.SEALED))
     if found is not None and sealed:
         raise Refused(
@@ -83,7 +83,7 @@ def find_pki(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
             hint="Use the machine that sealed it, or an administrator's kubeconfig.",
         )
     if found is not None:
-        _refuse_copy(gateway, vdc, vapp, metadata, found)
+        _refuse_copy(vcd, vdc, vapp, metadata, found)
         return found
     if sealed or render.is_sealed(script):
         raise _not_here(vapp.name, identity)
@@ -94,7 +94,7 @@ def find_pki(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
     )
 
 
-def adopt(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path) -> Path:
+def adopt(vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path) -> Path:
     """Keep the CA in `path` for this cluster from now on, because the user says that it is its CA.
 
     For a vApp that was restored or moved, and so has another id than the one that was sealed.
@@ -104,24 +104,22 @@ def adopt(gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], p
         Refused: it is not this cluster's, as far as can be told, or another CA is kept for it.
         ClusterUnreachable: the cluster's API cannot be asked.
     """
-    identity = identity_of(gateway, vdc, vapp, metadata)
+    identity = identity_of(vcd, vdc, vapp, metadata)
     file = ca_files.read(path)
     if file.owner is not None and file.owner.key != identity.key:
         same_cloud = file.owner.host == identity.host
-        if same_cloud and not is_gone(gateway, file.owner):
+        if same_cloud and not is_gone(vcd, file.owner):
             raise Refused(
                 f"{path} keeps the CA of {file.owner.name}, whose vApp {file.owner.vapp} still"
                 f" exists, so it is not adopted for '{vapp.name}'."
             )
-    why = _rival(gateway, vapp, identity, file.pki) or _not_its_api(
-        gateway, vdc, vapp, metadata, file.pki
-    )
+    why = _rival(vcd, vapp, identity, file.pki) or _not_its_api(vcd, vdc, vapp, metadata, file.pki)
     if why:
         raise Refused(f"The CA in {path} is not adopted for cluster '{vapp.name}': {why}.")
     return ca_files.keep(identity, file.pki)
 
 
-def forget(gateway: Gateway, vapp: VApp, identity: ClusterIdentity) -> list[str]:
+def forget(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity) -> list[str]:
     """Remove the CA file of a cluster that is gone; return what to tell of files that are left.
 
     The file stays where another vApp has the same cluster id: that may be the cluster restored from
@@ -132,7 +130,7 @@ def forget(gateway: Gateway, vapp: VApp, identity: ClusterIdentity) -> list[str]
     """
     notes = []
     kept = ca_files.kept(identity)
-    if kept is not None and (twin := next(twins(gateway, vapp, identity.cluster_id), None)):
+    if kept is not None and (twin := next(twins(vcd, vapp, identity.cluster_id), None)):
         remove = suggest.program("rm", str(kept.path))
         notes.append(
             f"{kept.path} is left, because {_same_id(twin)}: if that is the cluster restored from a"
@@ -150,15 +148,15 @@ def forget(gateway: Gateway, vapp: VApp, identity: ClusterIdentity) -> list[str]
 
 
 def contradictions(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
+    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
 ) -> tuple[str, ...]:
     """Return what in VCD contradicts the CA that this machine keeps for the cluster."""
     vm = control_plane_vm(vapp)
     try:
-        kept = ca_files.kept(identity_of(gateway, vdc, vapp, metadata))
+        kept = ca_files.kept(identity_of(vcd, vdc, vapp, metadata))
         if kept is None or vm is None:
             return ()
-        found = render.recover_pki(gateway.customization_script(vm.href))
+        found = render.recover_pki(vcd.customization_script(vm.href))
     except CseError as error:
         return (error.message,)
     if found is None or found == kept.pki:
@@ -200,14 +198,14 @@ def _not_here(name: str, identity: ClusterIdentity) -> Refused:
 
 
 def _adopt_old(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path
+    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path
 ) -> ClusterPKI:
     """Bind a file that does not say whose it is to this cluster, where it provably is its own."""
-    identity = identity_of(gateway, vdc, vapp, metadata)
+    identity = identity_of(vcd, vdc, vapp, metadata)
     pki = ca_files.read(path).pki
-    why = _too_young(vapp, pki) or _rival(gateway, vapp, identity, pki)
+    why = _too_young(vapp, pki) or _rival(vcd, vapp, identity, pki)
     try:
-        why = why or _not_its_api(gateway, vdc, vapp, metadata, pki)
+        why = why or _not_its_api(vcd, vdc, vapp, metadata, pki)
     except ClusterUnreachable as silence:
         why = f"the cluster's API could not be asked ({silence.reason})"
     if why:
@@ -231,7 +229,7 @@ def _too_young(vapp: VApp, pki: ClusterPKI) -> str:
 
 
 def _refuse_copy(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
+    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
 ) -> None:
     """Refuse to act through a copy of an unsealed vApp on the cluster that it is a copy of.
 
@@ -241,12 +239,12 @@ def _refuse_copy(
     vm = _head(vapp)
     if endpoint_host(vapp, metadata) == vm.ip:
         return
-    for record in twins(gateway, vapp, metadata.get(keys.CLUSTER_ID, "")):
+    for record in twins(vcd, vapp, metadata.get(keys.CLUSTER_ID, "")):
         try:
-            other = gateway.vapp(record.href)
+            other = vcd.vapp(record.href)
             if other.created is None or vapp.created is None or other.created >= vapp.created:
                 continue
-            same = _key_of(gateway, replace(vdc, name=record.vdc), other) == pki
+            same = _key_of(vcd, replace(vdc, name=record.vdc), other) == pki
         except CseError:
             # what cannot be read is no evidence
             continue
@@ -261,32 +259,32 @@ def _refuse_copy(
             )
 
 
-def _key_of(gateway: Gateway, vdc: Vdc, vapp: VApp) -> ClusterPKI | None:
-    kept = ca_files.kept(identity_of(gateway, vdc, vapp, {}))
+def _key_of(vcd: VcdClient, vdc: Vdc, vapp: VApp) -> ClusterPKI | None:
+    kept = ca_files.kept(identity_of(vcd, vdc, vapp, {}))
     if kept is not None:
         return kept.pki
-    return render.recover_pki(gateway.customization_script(_head(vapp).href))
+    return render.recover_pki(vcd.customization_script(_head(vapp).href))
 
 
-def twins(gateway: Gateway, vapp: VApp, cluster_id: str) -> Iterator[VAppRecord]:
+def twins(vcd: VcdClient, vapp: VApp, cluster_id: str) -> Iterator[VAppRecord]:
     """Yield the other vApps that have the same cluster id; one request per 128 of them."""
     if not cluster_id:
         return
-    for record in gateway.cluster_records(cluster_id=cluster_id):
+    for record in vcd.cluster_records(cluster_id=cluster_id):
         if record.href.rpartition("/")[2] != vapp.href.rpartition("/")[2]:
             yield record
 
 
-def _rival(gateway: Gateway, vapp: VApp, identity: ClusterIdentity, pki: ClusterPKI) -> str:
+def _rival(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity, pki: ClusterPKI) -> str:
     """Say which other vApp may be the one that a CA was made for.
 
     One that was made after the CA is not, where this one is old enough: else a copy could keep the
     original from its own key.
     """
     old_enough = not _too_young(vapp, pki)
-    for record in twins(gateway, vapp, identity.cluster_id):
+    for record in twins(vcd, vapp, identity.cluster_id):
         try:
-            other = gateway.vapp(record.href)
+            other = vcd.vapp(record.href)
         except NotFound:
             continue
         if not (old_enough and _too_young(other, pki)):
@@ -299,7 +297,7 @@ def _same_id(record: VAppRecord) -> str:
 
 
 def _not_its_api(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
+    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
 ) -> str:
     """Say why a CA is not the one of the cluster in a vApp.
 
@@ -314,7 +312,7 @@ def _not_its_api(
         pki,
         cluster=vapp.name,
         host=host,
-        user=gateway.session_user,
+        user=vcd.session_user,
         org=vdc.org,
         vdc=vdc.name,
         lifetime=PROBE_LIFETIME,

@@ -28,7 +28,7 @@ from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.lock import ClusterLock
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 _BAD_REQUEST = 400
 
@@ -46,7 +46,7 @@ def out_of_reach(error: CseError) -> bool:
 
 
 @contextlib.contextmanager
-def noticing_deletion(gateway: Gateway, name: str, href: Callable[[], str]) -> Iterator[None]:
+def noticing_deletion(vcd: VcdClient, name: str, href: Callable[[], str]) -> Iterator[None]:
     """Tell a failure that came because cluster `name` was deleted by somebody else as just that.
 
     A vApp that is no more answers as one that is forbidden (403), and its task or its nodes fail
@@ -60,7 +60,7 @@ def noticing_deletion(gateway: Gateway, name: str, href: Callable[[], str]) -> I
     except (DeletedMeanwhile, SessionInvalid, Interrupted, WrongUsage):
         raise
     except CseError as error:
-        if not _is_gone(gateway, href(), error):
+        if not _is_gone(vcd, href(), error):
             raise
         told = DeletedMeanwhile(
             f"Cluster '{name}' was deleted by somebody else while this command was changing it.",
@@ -70,48 +70,48 @@ def noticing_deletion(gateway: Gateway, name: str, href: Callable[[], str]) -> I
         raise told from error
 
 
-def _is_gone(gateway: Gateway, href: str, error: CseError) -> bool:
+def _is_gone(vcd: VcdClient, href: str, error: CseError) -> bool:
     unreachable = (
         isinstance(error, VcdFault) and not isinstance(error, TaskFailed) and not error.status
     )
     if unreachable or not href:
         return False
-    return _absent(gateway, href)
+    return _absent(vcd, href)
 
 
-def find_cluster(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:
+def find_cluster(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:
     """Return a cluster's vApp and metadata.
 
     A vApp is a cluster when it carries CSE's id, or when its description does (made by us, the
     client died before it could be tagged). Raises NotFound, or Conflict for any other vApp.
     """
-    record = gateway.find_vapp(vdc, name)
+    record = vcd.find_vapp(vdc, name)
     if record is None:
         raise _no_cluster(vdc, name)
     try:
         # before the vApp: what a later operation changed is never older than what the records say
-        metadata = gateway.vapp_metadata(record.href)
+        metadata = vcd.vapp_metadata(record.href)
     except NotFound:
         raise _no_cluster(vdc, name) from None
-    return _cluster_vapp(gateway, vdc, record), metadata
+    return _cluster_vapp(vcd, vdc, record), metadata
 
 
-def find_vapp(gateway: Gateway, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
+def find_vapp(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
     """Return a cluster's vApp as a row (with the metadata of a list) and as a document.
 
     Raises:
         NotFound, Conflict: see `find_cluster`.
     """
-    record = gateway.find_vapp(vdc, name)
+    record = vcd.find_vapp(vdc, name)
     if record is None:
         raise _no_cluster(vdc, name)
-    return record, _cluster_vapp(gateway, vdc, record)
+    return record, _cluster_vapp(vcd, vdc, record)
 
 
-def _cluster_vapp(gateway: Gateway, vdc: Vdc, record: VAppRecord) -> VApp:
+def _cluster_vapp(vcd: VcdClient, vdc: Vdc, record: VAppRecord) -> VApp:
     name = record.name
     try:
-        vapp = gateway.vapp(record.href)
+        vapp = vcd.vapp(record.href)
     except NotFound:
         # deleted a moment ago
         raise _no_cluster(vdc, name) from None
@@ -130,49 +130,47 @@ def _no_cluster(vdc: Vdc, name: str) -> NotFound:
     )
 
 
-def delete_vapp(gateway: Gateway, vapp_href: str, *, deadline: float) -> None:
+def delete_vapp(vcd: VcdClient, vapp_href: str, *, deadline: float) -> None:
     """Delete a vApp by force; undeploy it first where VCD insists. Absence is success."""
     try:
-        _delete(gateway, vapp_href, deadline)
+        _delete(vcd, vapp_href, deadline)
     except SessionInvalid:
         raise
     except (VcdFault, Refused, NotFound) as fault:
-        if _absent(gateway, vapp_href):
+        if _absent(vcd, vapp_href):
             return
         if not isinstance(fault, TaskFailed) and getattr(fault, "status", 0) != _BAD_REQUEST:
             raise
         try:
-            task = tasks.change(gateway, lambda: gateway.undeploy(vapp_href), deadline=deadline)
-            tasks.wait(gateway, task, deadline=deadline)
-            _delete(gateway, vapp_href, deadline)
+            task = tasks.change(vcd, lambda: vcd.undeploy(vapp_href), deadline=deadline)
+            tasks.wait(vcd, task, deadline=deadline)
+            _delete(vcd, vapp_href, deadline)
         except SessionInvalid:
             raise
         except (VcdFault, Refused, NotFound) as second:
-            if _absent(gateway, vapp_href):
+            if _absent(vcd, vapp_href):
                 return
             # The first refusal tells why; the second attempt is a note under it.
             fault.notes.append(f"Stopping it first did not help: {second.message}")
             raise fault from second
 
 
-def _delete(gateway: Gateway, vapp_href: str, deadline: float) -> None:
+def _delete(vcd: VcdClient, vapp_href: str, deadline: float) -> None:
     # What is deleted twice is as gone as what is deleted once.
-    task = tasks.change(
-        gateway, lambda: gateway.delete_vapp(vapp_href), deadline=deadline, idempotent=True
-    )
-    tasks.wait(gateway, task, deadline=deadline)
+    task = tasks.change(vcd, lambda: vcd.delete_vapp(vapp_href), deadline=deadline, idempotent=True)
+    tasks.wait(vcd, task, deadline=deadline)
 
 
-def _absent(gateway: Gateway, vapp_href: str) -> bool:
+def _absent(vcd: VcdClient, vapp_href: str) -> bool:
     """Say whether it is known to be gone; what goes wrong in looking is no news."""
     try:
-        return gateway.gone(vapp_href)
+        return vcd.gone(vapp_href)
     except CseError:
         return False
 
 
 def delete_cluster(
-    gateway: Gateway,
+    vcd: VcdClient,
     vdc: Vdc,
     name: str,
     *,
@@ -187,21 +185,21 @@ def delete_cluster(
         NotFound: there is none.
         Conflict: it is no cluster, or somebody else is changing it.
     """
-    vapp, metadata = find_cluster(gateway, vdc, name)
+    vapp, metadata = find_cluster(vcd, vdc, name)
     lock.refuse_if_held(metadata, break_lock=break_lock)
     vms = tuple(vm.name for vm in vapp.vms)
     text = f"Deleting vApp '{name}' and its {len(vms)} VM{'s' if len(vms) != 1 else ''}"
     progress(Event(EventKind.STARTED, text, 1, 2))
     try:
-        delete_vapp(gateway, vapp.href, deadline=deadline)
+        delete_vapp(vcd, vapp.href, deadline=deadline)
     except BaseException:
         progress(Event(EventKind.FAILED, text, 1, 2))
         raise
     progress(Event(EventKind.DONE, text, 1, 2))
     proof = "Checking that nothing is left"
     progress(Event(EventKind.STARTED, proof, 2, 2))
-    left = [] if gateway.gone(vapp.href) else [f"vApp {name}"]
-    left.extend(vm.name for vm in gateway.vm_records(vapp.href))
+    left = [] if vcd.gone(vapp.href) else [f"vApp {name}"]
+    left.extend(vm.name for vm in vcd.vm_records(vapp.href))
     if left:
         progress(Event(EventKind.FAILED, proof, 2, 2))
         raise CseError(
@@ -210,8 +208,8 @@ def delete_cluster(
         )
     progress(Event(EventKind.DONE, proof, 2, 2))
     cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
-    identity = custody.identity_of(gateway, vdc, vapp, {**metadata, keys.CLUSTER_ID: cluster_id})
-    for note in _forget_key(gateway, vapp, identity):
+    identity = custody.identity_of(vcd, vdc, vapp, {**metadata, keys.CLUSTER_ID: cluster_id})
+    for note in _forget_key(vcd, vapp, identity):
         progress(Event(EventKind.WARNING, note))
     return Deletion(
         cluster=name,
@@ -223,10 +221,10 @@ def delete_cluster(
     )
 
 
-def _forget_key(gateway: Gateway, vapp: VApp, identity: ClusterIdentity) -> list[str]:
+def _forget_key(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity) -> list[str]:
     """Remove the CA file of the cluster; what hinders that does not undo the deletion."""
     try:
-        return custody.forget(gateway, vapp, identity)
+        return custody.forget(vcd, vapp, identity)
     except CseError as error:
         hint = f" {error.hint}" if error.hint else ""
         return [f"The cluster's CA file is left: {error.message}{hint}"]

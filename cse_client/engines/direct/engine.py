@@ -39,7 +39,7 @@ from cse_client.model import (
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 
 #: Names the default template where the guide's is not wanted.
@@ -53,26 +53,26 @@ class DirectEngine:
 
     def __init__(
         self,
-        gateway: Gateway,
+        vcd: VcdClient,
         session: Session,
         *,
         clock: Clock = SYSTEM_CLOCK,
         server_state: tuple[str, str] | None = None,
     ) -> None:
-        self._gateway = gateway
+        self._vcd = vcd
         self._session = session
         self._clock = clock
         self._server_state = server_state
-        self._scaling = Scaling(gateway, session, clock, self.templates)
+        self._scaling = Scaling(vcd, session, clock, self.templates)
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
         """Connect with what `vcd login` stored. Raises SessionInvalid or VcdFault."""
-        return cls(Gateway.open(session), session)
+        return cls(VcdClient.open(session), session)
 
     def system_info(self) -> SystemInfo:
         """Say which product, engine and cloud are in use, and whether a CSE server is there."""
-        state, detail = self._server_state or self._gateway.probe_cse_server()
+        state, detail = self._server_state or self._vcd.probe_cse_server()
         reason = {
             "absent": "no CSE server is registered in this cloud",
             "down": f"chosen; a CSE server is registered but does not answer ({detail})",
@@ -85,8 +85,8 @@ class DirectEngine:
             engine=self.name,
             engine_reason=reason,
             host=self._session.host,
-            vcd_version=self._gateway.vcd_version(),
-            api_version=self._gateway.api_version,
+            vcd_version=self._vcd.vcd_version(),
+            api_version=self._vcd.api_version,
             org=self._session.org,
             vdc=self._session.vdc,
             user=self._session.user,
@@ -95,20 +95,20 @@ class DirectEngine:
     def templates(self) -> Sequence[Template]:
         """List the templates in every catalog this user can see, the default one marked."""
         return with_default(
-            list(self._gateway.templates()), os.environ.get(DEFAULT_TEMPLATE_VARIABLE, "")
+            list(self._vcd.templates()), os.environ.get(DEFAULT_TEMPLATE_VARIABLE, "")
         )
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
         """Mark a prepared vApp template as usable, in metadata that tenants can read."""
-        template = self._gateway.find_item(catalog, item)
-        self._gateway.register_template(template.href, facts)
+        template = self._vcd.find_item(catalog, item)
+        self._vcd.register_template(template.href, facts)
         return replace(template, facts=facts, registered=True)
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
         _refuse_nfs(spec)
-        found = check(self._gateway, spec, self.templates, progress, owner=owner_of(self._session))
-        creation = Creation(self._gateway, found, RunOptions(), self._session, clock=self._clock)
+        found = check(self._vcd, spec, self.templates, progress, owner=owner_of(self._session))
+        creation = Creation(self._vcd, found, RunOptions(), self._session, clock=self._clock)
         return [step.sentence for step in creation.steps() if not step.done()]
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
@@ -117,7 +117,7 @@ class DirectEngine:
         creation: Creation | None = None
         try:
             found = check(
-                self._gateway,
+                self._vcd,
                 spec,
                 self.templates,
                 progress,
@@ -125,7 +125,7 @@ class DirectEngine:
                 break_lock=options.break_lock,
             )
             creation = Creation(
-                self._gateway, found, options, self._session, clock=self._clock, progress=progress
+                self._vcd, found, options, self._session, clock=self._clock, progress=progress
             )
             creation.run()
             return creation.outcome()
@@ -138,8 +138,8 @@ class DirectEngine:
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
         """List clusters; those of one VDC too are compared with all, to find copies elsewhere."""
-        place = self._gateway.vdc(vdc, org) if vdc else None
-        records = list(self._gateway.cluster_records(None, org))
+        place = self._vcd.vdc(vdc, org) if vdc else None
+        records = list(self._vcd.cluster_records(None, org))
         summaries = with_same_ids(summarize(one, org or self._session.org) for one in records)
         for record, summary in zip(records, summaries):
             if place is None or record.vdc_href == place.href:
@@ -147,17 +147,17 @@ class DirectEngine:
 
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
         """Return everything known of one cluster. Raises NotFound or Conflict."""
-        place = self._gateway.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._gateway, place, name)
+        place = self._vcd.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._vcd, place, name)
         found = look_at_cluster(
-            self._gateway,
+            self._vcd,
             place,
             vapp,
             metadata,
             org=org or self._session.org,
             user=self._session.user,
         )
-        others = twins(self._gateway, vapp, metadata.get(keys.CLUSTER_ID, ""))
+        others = twins(self._vcd, vapp, metadata.get(keys.CLUSTER_ID, ""))
         same_id = tuple(named(other.name, other.vdc) for other in others)
         return replace(found, summary=replace(found.summary, same_id=same_id))
 
@@ -165,17 +165,17 @@ class DirectEngine:
         self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
     ) -> str:
         """Mint and return a kubeconfig. Raises NotFound, Refused, WrongUsage."""
-        place = self._gateway.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._gateway, place, name)
-        pki = find_pki(self._gateway, place, vapp, metadata)
+        place = self._vcd.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._vcd, place, name)
+        pki = find_pki(self._vcd, place, vapp, metadata)
         host = endpoint_host(vapp, metadata)
         if not host:
             raise NotFound(
                 f"Cluster '{name}' has no known API address yet.",
                 hint=f"See how far it is: {suggest.cse('cluster info', name)}",
             )
-        org = self._gateway.organization(org)
-        identity = identity_of(self._gateway, replace(place, org=org), vapp, metadata)
+        org = self._vcd.organization(org)
+        identity = identity_of(self._vcd, replace(place, org=org), vapp, metadata)
         return mint_kubeconfig(
             pki,
             spec or KubeconfigSpec(),
@@ -186,26 +186,26 @@ class DirectEngine:
 
     def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return which cluster that is. Raises NotFound or Conflict."""
-        where = self._gateway.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._gateway, where, name)
-        spelled = replace(where, org=self._gateway.organization(org))
-        return identity_of(self._gateway, spelled, vapp, metadata)
+        where = self._vcd.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._vcd, where, name)
+        spelled = replace(where, org=self._vcd.organization(org))
+        return identity_of(self._vcd, spelled, vapp, metadata)
 
     def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
-        where = self._gateway.vdc(vdc, org)
-        spelled = self._gateway.organization(org)
-        return identify(self._gateway, cluster=name, vdc=where.name, org=spelled)
+        where = self._vcd.vdc(vdc, org)
+        spelled = self._vcd.organization(org)
+        return identify(self._vcd, cluster=name, vdc=where.name, org=spelled)
 
     def gone(self, identity: ClusterIdentity) -> bool:
         """Say whether a cluster is known to exist no more; one request."""
-        return is_gone(self._gateway, identity)
+        return is_gone(self._vcd, identity)
 
     def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
         """Return a cluster's nodes, in fewer requests than everything known of it takes."""
-        place = self._gateway.vdc(vdc, org)
+        place = self._vcd.vdc(vdc, org)
         return list_nodes(
-            self._gateway, place, name, org=org or self._session.org, user=self._session.user
+            self._vcd, place, name, org=org or self._session.org, user=self._session.user
         )
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
@@ -251,15 +251,15 @@ class DirectEngine:
     ) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
         deadline = self._clock.monotonic() + bounds.share(options.timeout)
-        place = self._gateway.vdc(vdc, org)
+        place = self._vcd.vdc(vdc, org)
         lock = ClusterLock(
-            self._gateway, self._session, name=name, vdc_href=place.href, clock=self._clock
+            self._vcd, self._session, name=name, vdc_href=place.href, clock=self._clock
         )
         if not options.break_lock:
             lock.take_here()
         try:
             return delete_cluster(
-                self._gateway,
+                self._vcd,
                 place,
                 name,
                 lock=lock,
@@ -283,13 +283,13 @@ class DirectEngine:
         `adopted` is a CA file that the user says is this cluster's: it is copied, and nothing in
         VCD is changed.
         """
-        place = self._gateway.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._gateway, place, name)
+        place = self._vcd.vdc(vdc, org)
+        vapp, metadata = find_cluster(self._vcd, place, name)
         if adopted:
-            return str(adopt(self._gateway, place, vapp, metadata, Path(adopted)))
+            return str(adopt(self._vcd, place, vapp, metadata, Path(adopted)))
         deadline = self._clock.monotonic() + bounds.share(RunOptions().timeout)
         return seal_cluster(
-            self._gateway,
+            self._vcd,
             place,
             vapp,
             metadata,

@@ -63,7 +63,7 @@ class Growth:
         keep_healthy: bool = False,
     ) -> None:
         self._standing = standing
-        self._gateway = standing.gateway
+        self._vcd = standing.vcd
         self._found = found
         self._operation = operation
         self._options = options
@@ -74,7 +74,7 @@ class Growth:
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._metadata = dict(standing.metadata)
         self._machines = Machines(
-            standing.gateway,
+            standing.vcd,
             found,
             cluster_id=found.cluster_id,
             clock=clock,
@@ -198,7 +198,7 @@ class Growth:
         self._claimed = True
 
     def _write(self, values: Mapping[str, str]) -> None:
-        self._machines.change(lambda: self._gateway.write_metadata(self._machines.href, values))
+        self._machines.change(lambda: self._vcd.write_metadata(self._machines.href, values))
         self._metadata.update(values)
 
     def _stopped(self) -> list[Vm]:
@@ -207,12 +207,12 @@ class Growth:
     def _observe(self) -> None:
         """Look at VCD again, once nothing is changing the vApp any more."""
         self._machines.look_when_quiet()
-        self._metadata = self._gateway.vapp_metadata(self._machines.href)
+        self._metadata = self._vcd.vapp_metadata(self._machines.href)
 
     def _await_ready(self) -> None:
         names = [vm.name for vm in self._machines.marked()]
         self._verdict = await_ready(
-            self._gateway,
+            self._vcd,
             self._machines,
             session=self._standing.session,
             progress=self._progress,
@@ -304,7 +304,7 @@ class Growth:
         assert self._machines.vapp is not None  # noqa: S101  (look raises when it is gone)
         session = self._standing.session
         return look_at_cluster(
-            self._gateway,
+            self._vcd,
             self._found.vdc,
             self._machines.vapp,
             self._metadata,

@@ -38,7 +38,7 @@ from cse_client.model import (
 )
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 _PROBE_TIMEOUT = 3.0
 _LONGEST_SHOWN = 200
@@ -63,24 +63,24 @@ def summarize(record: VAppRecord, org: str) -> ClusterSummary:
     )
 
 
-def list_nodes(gateway: Gateway, vdc: Vdc, name: str, *, org: str, user: str) -> tuple[Node, ...]:
+def list_nodes(vcd: VcdClient, vdc: Vdc, name: str, *, org: str, user: str) -> tuple[Node, ...]:
     """Return a cluster's nodes; at most four requests with the one that opened the session.
 
     Raises:
         NotFound, Conflict: see `delete.find_cluster`.
     """
-    record, vapp = find_vapp(gateway, vdc, name)
-    return ask_kubernetes(gateway, vdc, vapp, record.metadata, org=org, user=user).all_nodes(vapp)
+    record, vapp = find_vapp(vcd, vdc, name)
+    return ask_kubernetes(vcd, vdc, vapp, record.metadata, org=org, user=user).all_nodes(vapp)
 
 
 def look_at_cluster(
-    gateway: Gateway, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
+    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
 ) -> Cluster:
     """Describe a cluster after asking its own Kubernetes API, where that can be reached."""
-    asked = ask_kubernetes(gateway, vdc, vapp, metadata, org=org, user=user, certificate=True)
+    asked = ask_kubernetes(vcd, vdc, vapp, metadata, org=org, user=user, certificate=True)
     evidence = (asked.evidence,)
     found = describe_cluster(vdc, vapp, metadata, org=org, kube=asked.kube, evidence=evidence)
-    odd = contradictions(gateway, vdc, vapp, metadata)
+    odd = contradictions(vcd, vdc, vapp, metadata)
     ending = (asked.certificate,) if asked.certificate else ()
     return replace(found, damage=found.damage + odd + ending)
 
@@ -245,7 +245,7 @@ class Asked:
 
 
 def ask_kubernetes(
-    gateway: Gateway,
+    vcd: VcdClient,
     vdc: Vdc,
     vapp: VApp,
     metadata: Mapping[str, str],
@@ -260,7 +260,7 @@ def ask_kubernetes(
         return Asked(None, "Kubernetes API: no address is known")
     try:
         kubeconfig = admin_kubeconfig(
-            find_pki(gateway, vdc, vapp, metadata),
+            find_pki(vcd, vdc, vapp, metadata),
             cluster=vapp.name,
             host=host,
             user=user,

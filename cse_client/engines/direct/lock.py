@@ -42,7 +42,7 @@ from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.operation import Operation
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["ChangedMeanwhile", "ClusterLock", "Holder", "damaged_claims", "holders", "owner_of"]
 
@@ -88,9 +88,9 @@ class ClusterLock:
     """One run's claim on the cluster `name` in the VDC at `vdc_href`."""
 
     def __init__(
-        self, gateway: Gateway, session: Session, *, name: str, vdc_href: str, clock: Clock
+        self, vcd: VcdClient, session: Session, *, name: str, vdc_href: str, clock: Clock
     ) -> None:
-        self._gateway = gateway
+        self._vcd = vcd
         self._name = name
         self._clock = clock
         self._who = f"{session.user}@{session.org}"
@@ -225,7 +225,7 @@ class ClusterLock:
         when it is written. See `journal.Done` for the arguments.
         """
         try:
-            turn = max(self.turn, _highest_turn(self._gateway.vapp_metadata(vapp_href)))
+            turn = max(self.turn, _highest_turn(self._vcd.vapp_metadata(vapp_href)))
         except CseError:
             turn = self.turn
         return {**journal.ended(self.owner, turn, workers, nodes), **self._free()}
@@ -290,7 +290,7 @@ class ClusterLock:
         """Read the metadata until ours is the only claim; return it."""
         patience = min(deadline, self._clock.monotonic() + _WAIT_FOR_OTHERS)
         while True:
-            metadata = self._gateway.vapp_metadata(vapp_href)
+            metadata = self._vcd.vapp_metadata(vapp_href)
             changed = self._basis(metadata) != self._basis(seen)
             others = self._others(metadata)
             if not others:
@@ -312,11 +312,11 @@ class ClusterLock:
 
     def _write(self, vapp_href: str, values: Mapping[str, str], deadline: float) -> None:
         task = tasks.change(
-            self._gateway,
-            lambda: self._gateway.write_metadata(vapp_href, values),
+            self._vcd,
+            lambda: self._vcd.write_metadata(vapp_href, values),
             deadline=deadline,
         )
-        tasks.wait(self._gateway, task, deadline=deadline)
+        tasks.wait(self._vcd, task, deadline=deadline)
 
     def _is_held(self, holder: Holder) -> Conflict:
         return Conflict(

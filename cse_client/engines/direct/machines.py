@@ -27,7 +27,7 @@ from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock, Task
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 _ON = "POWERED_ON"
 _BROKEN = ("FAILED_CREATION", "UNRESOLVED")
@@ -37,7 +37,7 @@ _BROKEN = ("FAILED_CREATION", "UNRESOLVED")
 class Machines:
     """The VMs that `found` asks for, in the vApp as it was last seen (`vapp`, None = no vApp)."""
 
-    gateway: Gateway
+    vcd: VcdClient
     found: Found
     cluster_id: str
     clock: Clock
@@ -106,12 +106,12 @@ class Machines:
 
     def look(self) -> None:
         """Read the vApp again."""
-        self.vapp = self.gateway.vapp(self.href)
+        self.vapp = self.vcd.vapp(self.href)
 
     def change(self, call: Callable[[], Task]) -> Task:
         """Make one change and wait for its task; waits for a busy entity first."""
-        task = tasks.change(self.gateway, call, deadline=self.deadline)
-        return tasks.wait(self.gateway, task, deadline=self.deadline)
+        task = tasks.change(self.vcd, call, deadline=self.deadline)
+        return tasks.wait(self.vcd, task, deadline=self.deadline)
 
     # ---- keys and scripts -----------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Machines:
         if self._pki is None and head is not None and self.vapp is not None:
             metadata = {**self.found.metadata, keys.CLUSTER_ID: self.cluster_id}
             try:
-                self._pki = find_pki(self.gateway, self.found.vdc, self.vapp, metadata)
+                self._pki = find_pki(self.vcd, self.found.vdc, self.vapp, metadata)
             except NotFound:
                 name = self.found.spec.name
                 raise CseError(
@@ -175,7 +175,7 @@ class Machines:
         vms = [self._new_vm(name, self._worker_script(name)) for name in names]
         if vms and not wait:
             tasks.change(
-                self.gateway, lambda: self._recompose(vms, power_on=True), deadline=self.deadline
+                self.vcd, lambda: self._recompose(vms, power_on=True), deadline=self.deadline
             )
             return
         if vms:
@@ -198,7 +198,7 @@ class Machines:
             self._add(vms, power_on=power_on)
             return
         tasks.change(
-            self.gateway, lambda: self._recompose(vms, power_on=power_on), deadline=self.deadline
+            self.vcd, lambda: self._recompose(vms, power_on=power_on), deadline=self.deadline
         )
 
     def start(self, vms: Sequence[Vm]) -> None:
@@ -206,19 +206,17 @@ class Machines:
         spec = self.found.spec
         changes = [VmChange(vm.href, vm.name, spec.cpus, spec.memory_mb) for vm in vms]
         if spec.cpus or spec.memory_mb:
-            self.change(lambda: self.gateway.recompose(self.href, change=changes))
+            self.change(lambda: self.vcd.recompose(self.href, change=changes))
         started = [
-            tasks.change(
-                self.gateway, partial(self.gateway.deploy, vm.href), deadline=self.deadline
-            )
+            tasks.change(self.vcd, partial(self.vcd.deploy, vm.href), deadline=self.deadline)
             for vm in vms
         ]
-        tasks.wait_all(self.gateway, started, deadline=self.deadline)
+        tasks.wait_all(self.vcd, started, deadline=self.deadline)
         self.look()
 
     def remove(self, vms: Sequence[Vm]) -> None:
         """Delete VMs of the cluster, whatever their state."""
-        remove_vms(self.gateway, self.href, vms, deadline=self.deadline)
+        remove_vms(self.vcd, self.href, vms, deadline=self.deadline)
         self.look()
 
     def size_and_start(self) -> None:
@@ -236,8 +234,8 @@ class Machines:
             if vm.status != _ON
         ]
         if changes:
-            self.change(lambda: self.gateway.recompose(self.href, change=changes))
-        self.change(lambda: self.gateway.deploy(self.href))
+            self.change(lambda: self.vcd.recompose(self.href, change=changes))
+        self.change(lambda: self.vcd.deploy(self.href))
         self.look()
 
     def _new_head(self) -> NewVm:
@@ -265,7 +263,7 @@ class Machines:
             if vm.status in _BROKEN and (not self.mark or self.mark in vm.description)
         ]
         if broken:
-            self.change(lambda: self.gateway.recompose(self.href, delete=broken))
+            self.change(lambda: self.vcd.recompose(self.href, delete=broken))
         try:
             self.change(lambda: self._recompose(vms, power_on=power_on))
         except Conflict:
@@ -279,7 +277,7 @@ class Machines:
         self.look()
 
     def _recompose(self, vms: Sequence[NewVm], *, power_on: bool) -> Task:
-        return self.gateway.recompose(
+        return self.vcd.recompose(
             self.href,
             add=vms,
             power_on=power_on,
@@ -289,5 +287,5 @@ class Machines:
     def _ensure_on(self) -> None:
         """Start what VCD made but did not start; normally there is nothing to do."""
         if any(vm.status != _ON for vm in self.vms()):
-            self.change(lambda: self.gateway.deploy(self.href))
+            self.change(lambda: self.vcd.deploy(self.href))
             self.look()

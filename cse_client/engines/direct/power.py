@@ -145,49 +145,46 @@ class Power:
         ]
 
     def _undeploy(self, vms: Sequence[Vm]) -> None:
-        gateway = self._standing.gateway
+        vcd = self._standing.vcd
         try:
-            self._all([partial(gateway.undeploy, vm.href, "shutdown") for vm in vms])
+            self._all([partial(vcd.undeploy, vm.href, "shutdown") for vm in vms])
         except TaskFailed as refused:
             self._switch_off(refused)
             self._look()
             left = [vm for vm in self._deployed(workers=True) if vm.name in {v.name for v in vms}]
-            self._all([partial(gateway.undeploy, vm.href) for vm in left])
+            self._all([partial(vcd.undeploy, vm.href) for vm in left])
 
     def _undeploy_vapp(self) -> None:
-        gateway, href = self._standing.gateway, self._standing.vapp.href
+        vcd, href = self._standing.vcd, self._standing.vapp.href
         try:
-            self._all([partial(gateway.undeploy, href, "shutdown")])
+            self._all([partial(vcd.undeploy, href, "shutdown")])
         except TaskFailed as refused:
             self._switch_off(refused)
             self._look()
             if self._standing.vapp.deployed:
-                self._all([partial(gateway.undeploy, href)])
+                self._all([partial(vcd.undeploy, href)])
 
     def _switch_off(self, refused: TaskFailed) -> None:
         text = f"A guest could not be shut down and is switched off: {refused.message}"
         self._progress(Event(EventKind.WARNING, text))
 
     def _start(self, vms: Sequence[Vm]) -> None:
-        gateway = self._standing.gateway
+        vcd = self._standing.vcd
         # a suspended VM is deployed already and resumes by being powered on
         self._all(
-            [
-                partial(gateway.power_on_vapp if vm.deployed else gateway.deploy, vm.href)
-                for vm in vms
-            ]
+            [partial(vcd.power_on_vapp if vm.deployed else vcd.deploy, vm.href) for vm in vms]
         )
 
     def _all(self, calls: Sequence[Callable[[], Task]]) -> None:
-        gateway = self._standing.gateway
-        begun = [tasks.change(gateway, call, deadline=self._deadline) for call in calls]
-        tasks.wait_all(gateway, begun, deadline=self._deadline)
+        vcd = self._standing.vcd
+        begun = [tasks.change(vcd, call, deadline=self._deadline) for call in calls]
+        tasks.wait_all(vcd, begun, deadline=self._deadline)
 
     def _await_ready(self, pki: ClusterPKI) -> None:
         self._look()
         with self._standing.api(pki, timeout=_API_TIMEOUT) as api:
             self._verdict = await_nodes(
-                self._standing.gateway,
+                self._standing.vcd,
                 self._standing.vapp.href,
                 [vm.name for vm in self._standing.vapp.vms if node_kind(vm.name)],
                 api=api,

@@ -14,13 +14,13 @@ from cse_client.model import KubeNode, Progress, Session
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 _API_TIMEOUT = 3.0
 
 
 def await_ready(
-    gateway: Gateway,
+    vcd: VcdClient,
     machines: Machines,
     *,
     session: Session,
@@ -41,7 +41,7 @@ def await_ready(
     )
     with ClusterAPI(kubeconfig, timeout=_API_TIMEOUT) as api:
         return await_nodes(
-            gateway,
+            vcd,
             machines.href,
             machines.names() if names is None else names,
             api=api,
@@ -52,7 +52,7 @@ def await_ready(
 
 
 def await_nodes(
-    gateway: Gateway,
+    vcd: VcdClient,
     vapp_href: str,
     names: Sequence[str],
     *,
@@ -69,7 +69,7 @@ def await_nodes(
         witnesses=Witnesses(
             kube_nodes=kube_nodes or api.nodes,
             kube_reports=api.bootstrap_reports,
-            vapp=lambda: gateway.vapp_in_motion(vapp_href),
+            vapp=lambda: vcd.vapp_in_motion(vapp_href),
             guest_report=parse_guestinfo,
         ),
         limits=Limits.within(now, max(1.0, deadline - now)),

@@ -143,7 +143,7 @@ class Repair:
         """Ask Kubernetes. Raises ClusterUnreachable where no repair from here can help."""
         standing = self._standing
         asked = ask_kubernetes(
-            standing.gateway,
+            standing.vcd,
             standing.vdc,
             standing.vapp,
             standing.metadata,
@@ -196,26 +196,24 @@ class Repair:
             delete_node(api, name)
 
     def _delete(self, name: str) -> None:
-        delete_vms(
-            self._standing.gateway, self._standing.vapp.href, [name], deadline=self._deadline
-        )
+        delete_vms(self._standing.vcd, self._standing.vapp.href, [name], deadline=self._deadline)
 
     def _start(self, vm: Vm) -> None:
-        gateway = self._standing.gateway
-        start = gateway.power_on_vapp if vm.deployed else gateway.deploy
+        vcd = self._standing.vcd
+        start = vcd.power_on_vapp if vm.deployed else vcd.deploy
         self._change(lambda: start(vm.href))
 
     def _restart(self, vm: Vm) -> None:
-        gateway = self._standing.gateway
+        vcd = self._standing.vcd
         if vm.deployed:
-            self._change(lambda: gateway.undeploy(vm.href))
-        self._change(lambda: gateway.deploy(vm.href))
+            self._change(lambda: vcd.undeploy(vm.href))
+        self._change(lambda: vcd.deploy(vm.href))
 
     def _bootstrap_again(self, vm: Vm) -> None:
         """Give the VM a script with a fresh join certificate, and have it customized again."""
-        standing, gateway = self._standing, self._standing.gateway
+        standing, vcd = self._standing, self._standing.vcd
         # the key that this very node has, not what the metadata says by now
-        key = own_key(gateway, vm.href)
+        key = own_key(vcd, vm.href)
         bootstrap = render.Bootstrap(
             cluster_id=standing.metadata[keys.CLUSTER_ID],
             cluster_name=standing.name,
@@ -227,14 +225,14 @@ class Repair:
         endpoint = server_url(host).removeprefix("https://")
         script = render.worker_script(bootstrap, self._keys(), endpoint=endpoint)
         if vm.deployed:
-            self._change(lambda: gateway.undeploy(vm.href))
-        self._change(lambda: gateway.write_customization_script(vm.href, script))
-        self._change(lambda: gateway.deploy(vm.href, force_customization=True))
+            self._change(lambda: vcd.undeploy(vm.href))
+        self._change(lambda: vcd.write_customization_script(vm.href, script))
+        self._change(lambda: vcd.deploy(vm.href, force_customization=True))
 
     def _change(self, call: Callable[[], Task]) -> None:
-        gateway = self._standing.gateway
-        task = tasks.change(gateway, call, deadline=self._deadline)
-        tasks.wait(gateway, task, deadline=self._deadline)
+        vcd = self._standing.vcd
+        task = tasks.change(vcd, call, deadline=self._deadline)
+        tasks.wait(vcd, task, deadline=self._deadline)
 
     def _keys(self) -> ClusterPKI:
         if self._pki is None:
@@ -245,7 +243,7 @@ class Repair:
         standing = self._standing
         with standing.api(self._keys(), timeout=_API_TIMEOUT) as api:
             await_nodes(
-                standing.gateway,
+                standing.vcd,
                 standing.vapp.href,
                 names,
                 api=api,

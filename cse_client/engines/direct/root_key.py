@@ -17,7 +17,7 @@ from cse_client.model import VApp, node_kind
 from cse_client.model.ssh_keys import InvalidPublicKey, PublicKey, parse_public_key
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["inherited_key", "own_key", "show_key"]
 
@@ -25,7 +25,7 @@ _HINT = "Name the key for the new nodes yourself: add --ssh-key FILE."
 
 
 def inherited_key(
-    gateway: Gateway, vapp: VApp, metadata: Mapping[str, str]
+    vcd: VcdClient, vapp: VApp, metadata: Mapping[str, str]
 ) -> tuple[PublicKey | None, str]:
     """Return the recorded key (None: there is none), and a warning where nothing vouches for it.
 
@@ -40,8 +40,7 @@ def inherited_key(
         script_key
         for vm in vapp.vms
         if node_kind(vm.name)
-        and (script_key := render.recover_ssh_key(gateway.customization_script(vm.href)))
-        is not None
+        and (script_key := render.recover_ssh_key(vcd.customization_script(vm.href))) is not None
     ]
     if not of_nodes:
         return recorded, (
@@ -59,9 +58,9 @@ def inherited_key(
     )
 
 
-def own_key(gateway: Gateway, vm_href: str) -> PublicKey | None:
+def own_key(vcd: VcdClient, vm_href: str) -> PublicKey | None:
     """Return the key that a VM's script has for root; None where it has none or does not say."""
-    return _parsed(render.recover_ssh_key(gateway.customization_script(vm_href)) or "")
+    return _parsed(render.recover_ssh_key(vcd.customization_script(vm_href)) or "")
 
 
 def parse_recorded(name: str, text: str) -> PublicKey:

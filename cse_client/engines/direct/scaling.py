@@ -46,7 +46,7 @@ _LOOKS = 3
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
     from cse_client.kube.api import ClusterAPI
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["Scaling"]
 
@@ -71,7 +71,7 @@ def _looking_again(method: _Method) -> _Method:
 class Scaling:
     """Changes of one cluster's nodes with one user's rights."""
 
-    gateway: Gateway
+    vcd: VcdClient
     session: Session
     clock: Clock
     templates: Callable[[], Sequence[Template]]
@@ -203,9 +203,9 @@ class Scaling:
 
     @contextlib.contextmanager
     def _standing(self, name: str, vdc: str, org: str, options: RunOptions) -> Iterator[Standing]:
-        place = self.gateway.vdc(vdc, org)
+        place = self.vcd.vdc(vdc, org)
         standing = find_standing(
-            self.gateway,
+            self.vcd,
             self.session,
             place,
             name,
@@ -248,10 +248,8 @@ class Scaling:
 
     def _write(self, standing: Standing, values: Mapping[str, str], deadline: float) -> None:
         href = standing.vapp.href
-        task = tasks.change(
-            self.gateway, lambda: self.gateway.write_metadata(href, values), deadline
-        )
-        tasks.wait(self.gateway, task, deadline=deadline)
+        task = tasks.change(self.vcd, lambda: self.vcd.write_metadata(href, values), deadline)
+        tasks.wait(self.vcd, task, deadline=deadline)
 
     def _grow(
         self,
@@ -263,9 +261,7 @@ class Scaling:
     ) -> Cluster:
         pki = standing.pki()
         _refuse_ended(standing, pki, progress)
-        found = check_growth(
-            self.gateway, standing, spec, operation.workers, self.templates, progress
-        )
+        found = check_growth(self.vcd, standing, spec, operation.workers, self.templates, progress)
         return Growth(
             standing,
             found,
@@ -329,10 +325,10 @@ class Scaling:
     def _look(self, standing: Standing) -> Cluster:
         fresh = standing.again()
         return look_at_cluster(
-            self.gateway,
+            self.vcd,
             fresh.vdc,
             fresh.vapp,
-            self.gateway.vapp_metadata(fresh.vapp.href),
+            self.vcd.vapp_metadata(fresh.vapp.href),
             org=self.session.org,
             user=self.session.user,
         )

@@ -28,13 +28,13 @@ from cse_client.model import Event, EventKind, Progress, Session, VApp, Vdc
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 _TIMEOUT = 10.0
 
 
 def seal_cluster(
-    gateway: Gateway,
+    vcd: VcdClient,
     vdc: Vdc,
     vapp: VApp,
     metadata: Mapping[str, str],
@@ -53,7 +53,7 @@ def seal_cluster(
         raise NotFound(f"Cluster '{vapp.name}' has no control plane VM.")
     text = "Seal the cluster: move its CA key out of VCD"
     progress(Event(EventKind.STARTED, text))
-    pki = find_pki(gateway, vdc, vapp, metadata)
+    pki = find_pki(vcd, vdc, vapp, metadata)
     kubeconfig = admin_kubeconfig(
         pki,
         cluster=vapp.name,
@@ -72,17 +72,17 @@ def seal_cluster(
         raise
     finally:
         api.close()
-    path = ca_files.keep(identity_of(gateway, vdc, vapp, metadata), pki)
+    path = ca_files.keep(identity_of(vcd, vdc, vapp, metadata), pki)
     sealed = render.sealed_script()
     task = tasks.change(
-        gateway,
-        lambda: gateway.write_customization_script(head.href, sealed),
+        vcd,
+        lambda: vcd.write_customization_script(head.href, sealed),
         deadline=deadline,
     )
-    tasks.wait(gateway, task, deadline=deadline)
+    tasks.wait(vcd, task, deadline=deadline)
     task = tasks.change(
-        gateway, lambda: gateway.write_metadata(vapp.href, {keys.SEALED: "true"}), deadline=deadline
+        vcd, lambda: vcd.write_metadata(vapp.href, {keys.SEALED: "true"}), deadline=deadline
     )
-    tasks.wait(gateway, task, deadline=deadline)
+    tasks.wait(vcd, task, deadline=deadline)
     progress(Event(EventKind.DONE, text))
     return str(path)

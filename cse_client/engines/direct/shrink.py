@@ -236,7 +236,7 @@ class Shrinking:
     def _remove(self) -> None:
         self._touched = True
         delete_vms(
-            self._standing.gateway,
+            self._standing.vcd,
             self._standing.vapp.href,
             self._operation.nodes,
             deadline=self._deadline,
@@ -260,9 +260,9 @@ class Shrinking:
         self._standing.lock.left()
 
     def _write(self, values: Mapping[str, str], deadline: float) -> None:
-        gateway, href = self._standing.gateway, self._standing.vapp.href
-        task = tasks.change(gateway, lambda: gateway.write_metadata(href, values), deadline)
-        tasks.wait(gateway, task, deadline=deadline)
+        vcd, href = self._standing.vcd, self._standing.vapp.href
+        task = tasks.change(vcd, lambda: vcd.write_metadata(href, values), deadline)
+        tasks.wait(vcd, task, deadline=deadline)
 
     def _step_back(self, error: CseError) -> None:
         """Let pods onto the nodes again and give the cluster free: none of the VMs was touched."""

@@ -26,7 +26,7 @@ from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, node
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["Standing", "find_standing"]
 
@@ -37,7 +37,7 @@ _API_TIMEOUT = 10.0
 class Standing:
     """A cluster as it was found, locked against this user's other commands on this machine."""
 
-    gateway: Gateway
+    vcd: VcdClient
     session: Session
     vdc: Vdc
     vapp: VApp
@@ -77,15 +77,15 @@ class Standing:
 
     def again(self) -> Standing:
         """Return the cluster with its vApp read anew."""
-        return replace(self, vapp=self.gateway.vapp(self.vapp.href))
+        return replace(self, vapp=self.vcd.vapp(self.vapp.href))
 
     def noticing_deletion(self) -> AbstractContextManager[None]:
         """Tell failures that come of the cluster's deletion so, see `delete.noticing_deletion`."""
-        return noticing_deletion(self.gateway, self.name, lambda: self.vapp.href)
+        return noticing_deletion(self.vcd, self.name, lambda: self.vapp.href)
 
     def pki(self) -> ClusterPKI:
         """Return the CA keys. Raises NotFound or Refused, see `custody.find_pki`."""
-        return find_pki(self.gateway, self.vdc, self.vapp, self.metadata)
+        return find_pki(self.vcd, self.vdc, self.vapp, self.metadata)
 
     def api(self, pki: ClusterPKI, *, timeout: float = _API_TIMEOUT) -> ClusterAPI:
         """Return the cluster's own API, seen as an administrator; close it afterwards.
@@ -131,7 +131,7 @@ class Standing:
 
 
 def find_standing(
-    gateway: Gateway,
+    vcd: VcdClient,
     session: Session,
     vdc: Vdc,
     name: str,
@@ -145,11 +145,11 @@ def find_standing(
         NotFound, Conflict: see `delete.find_cluster`; it is still being created; or somebody else
             is changing it.
     """
-    lock = ClusterLock(gateway, session, name=name, vdc_href=vdc.href, clock=clock)
+    lock = ClusterLock(vcd, session, name=name, vdc_href=vdc.href, clock=clock)
     lock.take_here()
-    vapp, metadata = find_cluster(gateway, vdc, name)
+    vapp, metadata = find_cluster(vcd, vdc, name)
     lock.refuse_if_held(metadata, break_lock=break_lock)
-    standing = Standing(gateway, session, vdc, vapp, metadata, lock)
+    standing = Standing(vcd, session, vdc, vapp, metadata, lock)
     if standing.journal.unclear and not break_lock:
         raise _unclear(standing)
     if keys.CLUSTER_ID not in metadata or (standing.adoption and not _all_made(standing)):

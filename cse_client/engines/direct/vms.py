@@ -11,28 +11,26 @@ from cse_client.model import Vm
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["delete_vms", "remove_vms"]
 
 _ATTEMPTS = 3
 
 
-def delete_vms(
-    gateway: Gateway, vapp_href: str, names: Collection[str], *, deadline: float
-) -> None:
+def delete_vms(vcd: VcdClient, vapp_href: str, names: Collection[str], *, deadline: float) -> None:
     """Delete the VMs of these names, whatever their state; those that are gone are no error.
 
     When a request's outcome is unknown, the vApp is read again and only what is left is removed.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        vapp = gateway.vapp(vapp_href)
-        while vapp.running_tasks and attempt > 1 and gateway.clock.monotonic() < deadline:
-            gateway.clock.sleep(1.0)
-            vapp = gateway.vapp(vapp_href)
+        vapp = vcd.vapp(vapp_href)
+        while vapp.running_tasks and attempt > 1 and vcd.clock.monotonic() < deadline:
+            vcd.clock.sleep(1.0)
+            vapp = vcd.vapp(vapp_href)
         try:
             remove_vms(
-                gateway,
+                vcd,
                 vapp_href,
                 [vm for vm in vapp.vms if vm.name in names],
                 deadline=deadline,
@@ -44,17 +42,15 @@ def delete_vms(
             return
 
 
-def remove_vms(gateway: Gateway, vapp_href: str, vms: Sequence[Vm], *, deadline: float) -> None:
+def remove_vms(vcd: VcdClient, vapp_href: str, vms: Sequence[Vm], *, deadline: float) -> None:
     """Stop these VMs side by side and delete them in one task."""
     stopped = [
-        tasks.change(gateway, partial(gateway.undeploy, vm.href), deadline=deadline)
+        tasks.change(vcd, partial(vcd.undeploy, vm.href), deadline=deadline)
         for vm in vms
         if vm.deployed
     ]
-    tasks.wait_all(gateway, stopped, deadline=deadline)
+    tasks.wait_all(vcd, stopped, deadline=deadline)
     hrefs = [vm.href for vm in vms]
     if hrefs:
-        task = tasks.change(
-            gateway, lambda: gateway.recompose(vapp_href, delete=hrefs), deadline=deadline
-        )
-        tasks.wait(gateway, task, deadline=deadline)
+        task = tasks.change(vcd, lambda: vcd.recompose(vapp_href, delete=hrefs), deadline=deadline)
+        tasks.wait(vcd, task, deadline=deadline)

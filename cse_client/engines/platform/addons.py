@@ -58,7 +58,7 @@ from cse_client.model.addons import (
     AddressRange,
     ranges_text,
 )
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
 
 __all__ = ["Addons", "GivesKubeconfig"]
@@ -72,18 +72,18 @@ class GivesKubeconfig(Protocol):
 
 
 class Addons:
-    """Add-ons of the clusters of one engine; `gateway` opens a session with VCD when needed."""
+    """Add-ons of the clusters of one engine; `vcd` opens a session with VCD when needed."""
 
     def __init__(
         self,
         engine: GivesKubeconfig,
-        gateway: Callable[[], Gateway],
+        vcd: Callable[[], VcdClient],
         progress: Progress,
         *,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._engine = engine
-        self._gateway = gateway
+        self._vcd = vcd
         self._progress = progress
         self._clock = clock
         self._doing = ""
@@ -387,7 +387,7 @@ class Addons:
         return ClusterAPI(self._engine.kubeconfig(cluster, vdc=vdc, org=org))
 
     def _place(self, cluster: str, vdc: str, org: str) -> Place:
-        return Place(self._gateway(), cluster, vdc=vdc, org=org)
+        return Place(self._vcd(), cluster, vdc=vdc, org=org)
 
     def _say(self, text: str) -> None:
         """Begin a step; the one before is done. Without text: only that."""

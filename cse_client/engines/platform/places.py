@@ -9,7 +9,7 @@ from cse_client.errors import CseError, NotFound, PreflightFailed
 from cse_client.model import Network
 from cse_client.model.addons import AddressRange
 from cse_client.vcd import tasks
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 
 __all__ = ["Place"]
 
@@ -19,10 +19,10 @@ _SMALL_CHANGE_SECONDS = 300.0
 class Place:
     """One cluster's vApp and network. Raises NotFound where there is no such cluster."""
 
-    def __init__(self, gateway: Gateway, cluster: str, *, vdc: str = "", org: str = "") -> None:
-        self._gateway = gateway
-        self._vdc = gateway.vdc(vdc, org)
-        self._vapp, self._metadata = find_cluster(gateway, self._vdc, cluster)
+    def __init__(self, vcd: VcdClient, cluster: str, *, vdc: str = "", org: str = "") -> None:
+        self._vcd = vcd
+        self._vdc = vcd.vdc(vdc, org)
+        self._vapp, self._metadata = find_cluster(vcd, self._vdc, cluster)
         self._around: Surroundings | None = None
 
     def surroundings(self) -> Surroundings:
@@ -31,11 +31,11 @@ class Place:
         Raises:
             CseError: VCD does not tell the network's subnet, so that nothing can be checked.
         """
-        plan = self._gateway.address_plan(self._network())
+        plan = self._vcd.address_plan(self._network())
         nodes = {vm.ip: vm.name for vm in self._vapp.vms if vm.ip}
         others = [
             one
-            for one in self._gateway.recorded_addresses()
+            for one in self._vcd.recorded_addresses()
             if _id(one.vapp_href) != _id(self._vapp.href) and one.network_id == plan.network_id
         ]
         around = Surroundings(plan, nodes, others)
@@ -58,18 +58,16 @@ class Place:
         around = self._around or self.surroundings()
         mine = [
             one
-            for one in self._gateway.recorded_addresses()
+            for one in self._vcd.recorded_addresses()
             if _id(one.vapp_href) == _id(self._vapp.href)
         ]
         if mine and (mine[0].network_id, mine[0].ranges) == (around.plan.network_id, ranges):
             return
         deadline = self._deadline(timeout)
         href, network = self._vapp.href, around.plan.network_id
-        gateway = self._gateway
-        task = tasks.change(
-            gateway, lambda: gateway.reserve_addresses(href, network, ranges), deadline
-        )
-        tasks.wait(gateway, task, deadline=deadline)
+        vcd = self._vcd
+        task = tasks.change(vcd, lambda: vcd.reserve_addresses(href, network, ranges), deadline)
+        tasks.wait(vcd, task, deadline=deadline)
         try:
             check(ranges, self.surroundings())
         except PreflightFailed:
@@ -79,20 +77,20 @@ class Place:
     def release(self, timeout: float) -> None:
         """Remove the record."""
         deadline = self._deadline(timeout)
-        gateway, href = self._gateway, self._vapp.href
-        if keys.ADDRESSES not in gateway.vapp_metadata(href):
+        vcd, href = self._vcd, self._vapp.href
+        if keys.ADDRESSES not in vcd.vapp_metadata(href):
             return
-        task = gateway.release_addresses(href)
+        task = vcd.release_addresses(href)
         if task is not None:
-            tasks.wait(gateway, task, deadline=deadline)
+            tasks.wait(vcd, task, deadline=deadline)
 
     def _deadline(self, timeout: float) -> float:
-        return self._gateway.clock.monotonic() + max(30.0, min(timeout, _SMALL_CHANGE_SECONDS))
+        return self._vcd.clock.monotonic() + max(30.0, min(timeout, _SMALL_CHANGE_SECONDS))
 
     def _network(self) -> Network:
         names = [vm.network for vm in self._vapp.vms if vm.network] + list(self._vapp.networks)
         wanted = names[0] if names else keys.recorded_spec(self._metadata).network
-        for one in self._gateway.networks(self._vdc):
+        for one in self._vcd.networks(self._vdc):
             if one.name == wanted:
                 return one
         raise NotFound(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cse_client.engines.base import Engine
     from cse_client.engines.server.detect import Detection
     from cse_client.model import Session
-    from cse_client.vcd.client import Gateway
+    from cse_client.vcd.client import VcdClient
 
 __all__ = ["open_engine", "without_server"]
 
@@ -25,7 +25,7 @@ def without_server() -> str:
     return f"without the server: {suggest.again(engine='direct')}"
 
 
-def open_engine(gateway: Gateway, session: Session, found: Detection, reason: str) -> Engine:
+def open_engine(vcd: VcdClient, session: Session, found: Detection, reason: str) -> Engine:
     """Return the engine for the protocol that a present server speaks; no request.
 
     `reason` says why the server is used, for `system info`.
@@ -35,7 +35,7 @@ def open_engine(gateway: Gateway, session: Session, found: Detection, reason: st
     if found.protocol == LEGACY:
         from cse_client.engines.server.legacy import LegacyEngine
 
-        return LegacyEngine(gateway, session, found, reason=reason)
+        return LegacyEngine(vcd, session, found, reason=reason)
     from cse_client.engines.server.entities import EntityEngine
 
-    return EntityEngine(gateway, session, found, reason=reason)
+    return EntityEngine(vcd, session, found, reason=reason)

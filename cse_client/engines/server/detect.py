@@ -18,7 +18,7 @@ from cse_client.engines.server.answers import Wish, error_of
 from cse_client.engines.server.extension import BASE
 from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.model import Session
-from cse_client.vcd.client import Answer, Gateway
+from cse_client.vcd.client import Answer, VcdClient
 from cse_client.vcd.errors import Action, not_vcd, version_key
 
 __all__ = ["ABSENT", "DOWN", "ENTITIES", "LEGACY", "PRESENT", "Detection", "detect"]
@@ -64,7 +64,7 @@ class Detection:
         )
 
 
-def detect(gateway: Gateway, session: Session) -> Detection:
+def detect(vcd: VcdClient, session: Session) -> Detection:
     """Ask once; again only where the connection fails or a proxy or VCD is in trouble.
 
     Raises:
@@ -72,7 +72,7 @@ def detect(gateway: Gateway, session: Session) -> Detection:
         VcdFault: VCD cannot be reached.
         CseError: the server speaks no protocol that we know.
     """
-    answer = _ask(gateway)
+    answer = _ask(vcd)
     wish = Wish("open the session")
     if answer.status == _UNAUTHORIZED:
         error = error_of(answer, wish, session)
@@ -91,11 +91,11 @@ def detect(gateway: Gateway, session: Session) -> Detection:
     return _present(document, session)
 
 
-def _ask(gateway: Gateway) -> Answer:
+def _ask(vcd: VcdClient) -> Answer:
     for left in reversed(range(_TRIES)):
         pause = _PAUSE
         try:
-            answer = gateway.ask_json("GET", f"{BASE}/system", "open the session")
+            answer = vcd.ask_json("GET", f"{BASE}/system", "open the session")
             if not left or not _passing(answer):
                 return answer
             wish = answer.headers.get("retry-after", "")
@@ -103,7 +103,7 @@ def _ask(gateway: Gateway) -> Answer:
         except VcdFault as fault:
             if not left or fault.lasting:
                 raise
-        gateway.clock.sleep(pause)
+        vcd.clock.sleep(pause)
     raise AssertionError("unreachable")
 
 

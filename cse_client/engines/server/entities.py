@@ -253,7 +253,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         if not options.wait:
             return replace(deletion, task_href=href)
         still = f"the entity {one.id}, which VCD still shows"
-        left = () if gone_soon(self._gateway, change.look) else (still,)
+        left = () if gone_soon(self._vcd, change.look) else (still,)
         return replace(deletion, verified_gone=not left, left=left)
 
     def upgrade(
@@ -301,7 +301,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         change = self._change_of(one, one.entity, f"upgrade of cluster '{one.name}'")
         change.old_task = ""
         change.done = lambda now: now.dialect.template_of(now.entity) == target
-        change.began = self._gateway.clock.monotonic()
+        change.began = self._vcd.clock.monotonic()
         self._follow(change, one.task, self._deadline(options), progress)
         return documents.cluster(change.seen or change.look(), server=self._found.seen)
 

@@ -43,7 +43,7 @@ class Change:
     `what` is a noun ("creation of cluster 'demo'"); `look` reads the entity anew, `done` says
     whether it is as wanted; `old_task` is the task that it named before. `seen` is the last look.
     A creation says its `vdc`: a server 3.0 may answer with another cluster of that name.
-    `cluster` is the cluster's name; `began` is when it was sent (the gateway's clock).
+    `cluster` is the cluster's name; `began` is when it was sent (the client's clock).
     """
 
     method: str
@@ -126,7 +126,7 @@ class EntityFollowing(EntityReading):
 
         Where no answer came, wait for the effect; or, where nobody waits, return its task's href.
         """
-        change.began = self._gateway.clock.monotonic()
+        change.began = self._vcd.clock.monotonic()
         try:
             said = self._server.change(
                 change.method,
@@ -142,7 +142,7 @@ class EntityFollowing(EntityReading):
             if not fault.outcome_unknown:
                 raise
             if not options.wait:
-                href = task_without_answer(self._gateway, self._traces(change))
+                href = task_without_answer(self._vcd, self._traces(change))
                 if href:
                     return href
                 raise unanswered(change.what, change.show, fault) from None
@@ -152,7 +152,7 @@ class EntityFollowing(EntityReading):
 
     def _traces(self, change: Change) -> Traces:
         user = self._session.user
-        return Traces(self._gateway, user, change.cluster, change.began)
+        return Traces(self._vcd, user, change.cluster, change.began)
 
     def _follow(
         self,
@@ -167,7 +167,7 @@ class EntityFollowing(EntityReading):
             self._await_effect(change, deadline, progress, deletion=deletion)
             return
         try:
-            follow_task(self._gateway, href, what=change.what, deadline=deadline, progress=progress)
+            follow_task(self._vcd, href, what=change.what, deadline=deadline, progress=progress)
         except NotFound:
             # the administrator's task may be hidden from this user
             self._await_effect(change, deadline, progress, deletion=deletion, hidden=True)
@@ -197,14 +197,14 @@ class EntityFollowing(EntityReading):
             done = change.reached()
             if first and change.vdc and change.seen is not None and not hidden:
                 href = change.seen.external_id
-                refuse_older(self._gateway, change.seen.name, href, change.began)
+                refuse_older(self._vcd, change.seen.name, href, change.began)
             return done
 
         traces = None if hidden else _EntityTraces(self._traces(change), change)
         # a server 3.0 deletes the entity first and then the vApp (def_/cluster_service.py)
         first_step = deletion and not self._dialect.camel and traces is not None
         by_effect = follow_effect(
-            self._gateway,
+            self._vcd,
             reached,
             what=change.what,
             deadline=deadline,
@@ -216,7 +216,7 @@ class EntityFollowing(EntityReading):
         if not by_effect and not deletion:
             self._settle(change, deadline, progress)
         if by_effect and first_step and traces is not None:
-            href = task_without_answer(self._gateway, traces)
+            href = task_without_answer(self._vcd, traces)
             if href:
                 self._follow(change, href, deadline, progress, deletion=True)
             else:
@@ -224,7 +224,7 @@ class EntityFollowing(EntityReading):
 
     def _settle(self, change: Change, deadline: float, progress: Progress) -> None:
         """Wait until the entity says what the task has said already."""
-        clock = self._gateway.clock
+        clock = self._vcd.clock
         until = min(deadline, clock.monotonic() + _SETTLING)
         pause = _FIRST_PAUSE
         while not self._reached(change):
@@ -245,7 +245,7 @@ class EntityFollowing(EntityReading):
             raise
 
     def _deadline(self, options: RunOptions) -> float:
-        return self._gateway.clock.monotonic() + bounds.share(options.timeout)
+        return self._vcd.clock.monotonic() + bounds.share(options.timeout)
 
 
 def idle(one: Found) -> Found:

@@ -32,7 +32,7 @@ class EntityProvider(EntityReading):
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""
-        return control_server(self._root, self._gateway, action)
+        return control_server(self._root, self._vcd, action)
 
     def server_config(self) -> Mapping[str, Any]:
         """Return the server's configuration, as far as it shows it (CSE 3.1).
@@ -45,22 +45,22 @@ class EntityProvider(EntityReading):
             raise WrongUsage(
                 f"CSE server {self._found.version} has no `system config`: it came with CSE 3.1."
             )
-        need_administrator(self._gateway, self._session, "see the CSE server's configuration")
+        need_administrator(self._vcd, self._session, "see the CSE server's configuration")
         said = self._root.get("/system/config", "show the CSE server's configuration")
         return mapping(said, "the configuration")
 
     def reload_templates(self, options: RunOptions, progress: Progress) -> str:
         """Have the server read its templates anew (CSE 3.1 at API 36); return the task's href."""
         self._need_3_1("template reload")
-        need_administrator(self._gateway, self._session, "have the templates read anew")
-        deadline = self._gateway.clock.monotonic() + bounds.share(options.timeout)
+        need_administrator(self._vcd, self._session, "have the templates read anew")
+        deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
         said = self._root.change(
             "POST", "/templates/action/reload", "reload the templates", deadline=deadline
         )
         href = text(mapping(said or {}, "the answer"), "task_href")
         if href and options.wait:
             what = "reloading of the templates"
-            follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
+            follow_task(self._vcd, href, what=what, deadline=deadline, progress=progress)
         return href
 
     def ovdcs(self) -> Sequence[OvdcState]:
@@ -140,7 +140,7 @@ class EntityProvider(EntityReading):
         force: bool = False,
     ) -> str:
         """Bring a VDC to being enabled or not; the server takes the whole new list of kinds."""
-        need_administrator(self._gateway, self._session, "change what an org VDC is used for")
+        need_administrator(self._vcd, self._session, "change what an org VDC is used for")
         vdc, identity = self._vdc(name, org)
         before = _state(self._ovdc(name, identity)).runtimes
         if enabled == (_NATIVE in before):
@@ -154,10 +154,10 @@ class EntityProvider(EntityReading):
         }
         if not self._found.version.startswith("3.0"):
             body["org_name"] = vdc.org
-        deadline = self._gateway.clock.monotonic() + bounds.share(options.timeout)
+        deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
         what = f"{'enabling' if enabled else 'disabling'} of VDC '{name}'"
         said = change_or_effect(
-            self._gateway,
+            self._vcd,
             lambda: self._server.change(
                 "PUT", f"/ovdc/{identity}", f"change VDC '{name}'", deadline=deadline, body=body
             ),
@@ -170,7 +170,7 @@ class EntityProvider(EntityReading):
         )
         href = text(mapping(said or {}, "the change of the VDC"), "task_href")
         if href and options.wait:
-            follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
+            follow_task(self._vcd, href, what=what, deadline=deadline, progress=progress)
         return href
 
     def _need_3_1(self, what: str) -> None:
@@ -186,7 +186,7 @@ class EntityProvider(EntityReading):
         return mapping(said, missing)
 
     def _vdc(self, name: str, org: str) -> tuple[Vdc, str]:
-        vdc = self._gateway.vdc(name, org)
+        vdc = self._vcd.vdc(name, org)
         return vdc, vdc.href.rstrip("/").rsplit("/", 1)[-1]
 
 

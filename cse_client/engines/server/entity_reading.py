@@ -24,7 +24,7 @@ from cse_client.errors import Conflict, NotFound, VcdFault
 from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 
 __all__ = ["CLOUD_API", "SERVER_BASE", "URN", "EntityReading", "ambiguous", "filter_text"]
 
@@ -47,16 +47,16 @@ class EntityReading(ServedEngine):
     """
 
     def __init__(
-        self, gateway: Gateway, session: Session, found: Detection, *, reason: str = ""
+        self, vcd: VcdClient, session: Session, found: Detection, *, reason: str = ""
     ) -> None:
         self._dialect: Dialect = dialect_of(found.version, found.api_version)
         self.entity_type = self._dialect.version
         spoken = f"entities of type {self.entity_type}"
-        super().__init__(gateway, session, found, reason=reason, spoken=spoken)
+        super().__init__(vcd, session, found, reason=reason, spoken=spoken)
         version = found.api_version
-        self._server = Extension(gateway, session, api_version=version, base=SERVER_BASE)
-        self._root = Extension(gateway, session, api_version=version)
-        self._vcd = Extension(gateway, session, api_version=version, base=CLOUD_API)
+        self._server = Extension(vcd, session, api_version=version, base=SERVER_BASE)
+        self._root = Extension(vcd, session, api_version=version)
+        self._cloudapi = Extension(vcd, session, api_version=version, base=CLOUD_API)
 
     def templates(self) -> Sequence[Template]:
         """List what the server offers; one request."""
@@ -75,7 +75,7 @@ class EntityReading(ServedEngine):
             path = _INTERFACE
             types = [f"entityType==urn:vcloud:type:cse:nativeCluster:{one}" for one in DIALECTS]
             text = ";".join(part for part in (text, f"({','.join(types)})") if part)
-        for document in self._pages(self._vcd, path, "list the clusters", filter=text):
+        for document in self._pages(self._cloudapi, path, "list the clusters", filter=text):
             yield documents.summary(documents.found(document, "the list of clusters"))
 
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
@@ -161,7 +161,7 @@ class EntityReading(ServedEngine):
     def _named(self, name: str, vdc: str, org: str) -> list[Found]:
         conditions = {"name": name, **self._dialect.filters(vdc=vdc, org=org or self._own_org())}
         rows = self._pages(
-            self._vcd,
+            self._cloudapi,
             self._dialect.type_path,
             f"look for cluster '{name}'",
             filter=filter_text(conditions),
@@ -170,7 +170,7 @@ class EntityReading(ServedEngine):
 
     def _read(self, identity: str) -> Found:
         what = f"the cluster {identity}"
-        document = self._vcd.get(f"/entities/{quoted(identity)}", f"read {what}", missing=what)
+        document = self._cloudapi.get(f"/entities/{quoted(identity)}", f"read {what}", missing=what)
         return documents.found(document, what)
 
     def _where(self, vdc: str, org: str) -> str:
@@ -197,7 +197,7 @@ class EntityReading(ServedEngine):
             except OutOfBounds as error:
                 raise VcdFault(f"cannot {doing}: the list {error}", lasting=True) from None
             query = {"filter": filter, "page": str(number), "pageSize": str(size)}
-            if source is self._vcd:
+            if source is self._cloudapi:
                 query["sortAsc"] = "name"
             page = legacy_documents.mapping(source.get(path, doing, query=query), "a list")
             values = page.get("values")

@@ -43,7 +43,7 @@ class EntitySharing(EntityFollowing):
         self._need_sharing()
         identity = self._identity(name, vdc, org)
         wanted = list(dict.fromkeys(users))
-        known = self._gateway.user_urns(wanted, org)
+        known = self._vcd.user_urns(wanted, org)
         there = self._shares(identity)
         for one in there:
             if one.username in wanted and _rank(one.level) > _rank(level):
@@ -96,10 +96,10 @@ class EntitySharing(EntityFollowing):
             }
             for one in shares
         ]
-        deadline = self._gateway.clock.monotonic() + _CHANGE_SECONDS
+        deadline = self._vcd.clock.monotonic() + _CHANGE_SECONDS
         wanted = {(one.username, one.level) for one in shares}
         change_or_effect(
-            self._gateway,
+            self._vcd,
             lambda: self._server.change(
                 "PUT",
                 f"/cluster/{quoted(identity)}/acl",

@@ -14,7 +14,7 @@ from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of, 
 from cse_client.errors import VcdFault
 from cse_client.model import Session
 from cse_client.vcd import tasks
-from cse_client.vcd.client import Answer, Gateway
+from cse_client.vcd.client import Answer, VcdClient
 
 __all__ = ["BASE", "Extension", "quoted"]
 
@@ -36,9 +36,9 @@ class Extension:
     """
 
     def __init__(
-        self, gateway: Gateway, session: Session, *, api_version: str = "", base: str = BASE
+        self, vcd: VcdClient, session: Session, *, api_version: str = "", base: str = BASE
     ) -> None:
-        self._gateway = gateway
+        self._vcd = vcd
         self._session = session
         self._api_version = api_version
         self._base = base
@@ -74,7 +74,7 @@ class Extension:
             except VcdFault as fault:
                 if not left or not _passing(fault):
                     raise
-            self._gateway.clock.sleep(pause)
+            self._vcd.clock.sleep(pause)
             pause = min(pause * 3, _LONGEST_PAUSE)
         raise AssertionError("unreachable")
 
@@ -92,7 +92,7 @@ class Extension:
     ) -> Any:
         """Send a change and return the JSON of its answer; None where that is empty.
 
-        `deadline` is a moment of the gateway's clock: until then a change that was turned away
+        `deadline` is a moment of the client's clock: until then a change that was turned away
         (connection refused, server busy) is sent again, a few times at most.
 
         Raises:
@@ -124,7 +124,7 @@ class Extension:
         def send() -> Answer:
             return self._once(method, path, wish, body=body, query=query, headers=headers)
 
-        return tasks.change(self._gateway, send, deadline)
+        return tasks.change(self._vcd, send, deadline)
 
     def _once(
         self,
@@ -136,7 +136,7 @@ class Extension:
         query: Mapping[str, str | None] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        answer = self._gateway.ask_json(
+        answer = self._vcd.ask_json(
             method,
             self._base + path,
             wish.doing,

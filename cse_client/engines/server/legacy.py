@@ -91,7 +91,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         }
 
         what = f"creation of cluster '{spec.name}'"
-        began = self._gateway.clock.monotonic()
+        began = self._vcd.clock.monotonic()
         looks: list[bool] = []
 
         def made() -> bool:
@@ -107,7 +107,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
                 return False
             if not looks:
                 href = documents.text(now.document, "vapp_href")
-                refuse_older(self._gateway, spec.name, href, began)
+                refuse_older(self._vcd, spec.name, href, began)
             looks.append(True)
             return complete(now, spec.workers)
 
@@ -199,7 +199,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             href = _unawaited(answer, options)
             return ServedDeletion(name, name, task_href=href, identity=identity)
         still = f"the cluster {name}, which the server still shows"
-        left = () if gone_soon(self._gateway, lambda: self._read(name, place)) else (still,)
+        left = () if gone_soon(self._vcd, lambda: self._read(name, place)) else (still,)
         return ServedDeletion(name, name, verified_gone=not left, left=left, identity=identity)
 
     def upgrade(
@@ -268,15 +268,15 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
         `reached` looks at the effect, for a change whose answer VCD cut off.
         """
-        began = self._gateway.clock.monotonic()
+        began = self._vcd.clock.monotonic()
         deadline = began + bounds.share(options.timeout)
         name = str((body or {}).get("cluster_name") or missing.partition("'")[2].rstrip("'"))
         look = suggest.cse("cluster info", name)
-        traces = Traces(self._gateway, self._session.user, name, began)
+        traces = Traces(self._vcd, self._session.user, name, began)
 
         def follow(traces: Traces | None) -> None:
             follow_effect(
-                self._gateway,
+                self._vcd,
                 reached,
                 what=what,
                 deadline=deadline,
@@ -302,7 +302,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             if not fault.outcome_unknown:
                 raise
             if not options.wait:
-                href = task_without_answer(self._gateway, traces)
+                href = task_without_answer(self._vcd, traces)
                 if href:
                     return {"task_href": href}
                 raise unanswered(what, look, fault) from None
@@ -312,7 +312,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         href = documents.text(answer, "task_href")
         if options.wait and href:
             try:
-                follow_task(self._gateway, href, what=what, deadline=deadline, progress=progress)
+                follow_task(self._vcd, href, what=what, deadline=deadline, progress=progress)
             except NotFound:
                 # the administrator's task may be hidden from this user
                 follow(None)
@@ -346,8 +346,8 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
         It only says that the operation is not supported, after it has accepted.
         """
-        where = self._gateway.vdc(vdc, org)
-        if not self._gateway.vdc_document(where).compose_href:
+        where = self._vcd.vdc(vdc, org)
+        if not self._vcd.vdc_document(where).compose_href:
             raise no_compose_right(where)
 
     def _check_growth(self, spec: NodesSpec, before: ServedCluster) -> None:
@@ -396,7 +396,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
     def _network(self, before: ServedCluster) -> str:
         href = documents.text(before.document, "vapp_href")
-        networks = self._gateway.vapp(self._gateway.address(href)).networks if href else ()
+        networks = self._vcd.vapp(self._vcd.address(href)).networks if href else ()
         if len(networks) == 1:
             return networks[0]
         raise WrongUsage(

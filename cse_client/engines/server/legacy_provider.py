@@ -13,7 +13,7 @@ from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import Refused, WrongUsage
 from cse_client.model import Progress, RunOptions, Session, Vdc
 from cse_client.model.server import ComputePolicy, OvdcState
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 
 __all__ = ["LegacyProvider", "control_server", "need_administrator"]
 
@@ -27,13 +27,13 @@ _STATES = {"enable": "Running", "disable": "Disabled"}
 _NATIVE, _NONE = "native", "none"
 
 
-def control_server(server: Extension, gateway: Gateway, action: str) -> str:
+def control_server(server: Extension, vcd: VcdClient, action: str) -> str:
     """Enable, disable or stop a CSE server of any release; return its sentence.
 
     Raises:
         Refused: this user may not.
     """
-    deadline = gateway.clock.monotonic() + _SMALL_CHANGE_SECONDS
+    deadline = vcd.clock.monotonic() + _SMALL_CHANGE_SECONDS
 
     def send() -> Any:
         return server.change(
@@ -55,7 +55,7 @@ def control_server(server: Extension, gateway: Gateway, action: str) -> str:
         else:
             what = f"change of the CSE server ({action})"
             said = change_or_effect(
-                gateway,
+                vcd,
                 send,
                 reached,
                 what=what,
@@ -74,9 +74,9 @@ def mapping_of_system(server: Extension) -> Mapping[str, Any]:
     return documents.mapping(said, "the server's description")
 
 
-def need_administrator(gateway: Gateway, session: Session, what: str) -> None:
+def need_administrator(vcd: VcdClient, session: Session, what: str) -> None:
     """Refuse a tenant here: the server does not ask (its own client does). Raises Refused."""
-    if not gateway.is_system_administrator:
+    if not vcd.is_system_administrator:
         raise Refused(
             f"only a system administrator may {what}",
             hint="ask the provider, or: " + suggest.vcd("login", session.host, "System", "USER"),
@@ -86,13 +86,13 @@ def need_administrator(gateway: Gateway, session: Session, what: str) -> None:
 class LegacyProvider:
     """Implements `Provider` of `engines.base` for CSE 2.6.1."""
 
-    _gateway: Gateway
+    _vcd: VcdClient
     _session: Session
     _server: Extension
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""
-        return control_server(self._server, self._gateway, action)
+        return control_server(self._server, self._vcd, action)
 
     def ovdcs(self) -> Sequence[OvdcState]:
         """List the org VDCs with their Kubernetes provider; one request."""
@@ -184,7 +184,7 @@ class LegacyProvider:
         verb = "disabling" if provider == _NONE else "enabling"
         deadline = self._deadline(options)
         said = change_or_effect(
-            self._gateway,
+            self._vcd,
             lambda: self._server.change(
                 "PUT",
                 f"/ovdc/{identity}",
@@ -207,7 +207,7 @@ class LegacyProvider:
     ) -> Mapping[str, Any]:
         self._need_administrator("change an org VDC's compute policies")
         _vdc, identity = self._find(vdc, org)
-        deadline = self._gateway.clock.monotonic() + _SMALL_CHANGE_SECONDS
+        deadline = self._vcd.clock.monotonic() + _SMALL_CHANGE_SECONDS
         body = {
             "ovdc_id": identity,
             "compute_policy_name": policy,
@@ -220,7 +220,7 @@ class LegacyProvider:
             return there == (action == "add")
 
         said = change_or_effect(
-            self._gateway,
+            self._vcd,
             lambda: self._server.change(
                 "PUT",
                 f"/ovdc/{identity}/compute-policies",
@@ -243,20 +243,20 @@ class LegacyProvider:
         href = documents.text(answer, "task_href")
         if href and options.wait:
             follow_task(
-                self._gateway, href, what=what, deadline=self._deadline(options), progress=progress
+                self._vcd, href, what=what, deadline=self._deadline(options), progress=progress
             )
         return href
 
     def _deadline(self, options: RunOptions) -> float:
-        return self._gateway.clock.monotonic() + bounds.share(options.timeout)
+        return self._vcd.clock.monotonic() + bounds.share(options.timeout)
 
     def _find(self, name: str, org: str) -> tuple[Vdc, str]:
         """Return an org VDC and its uuid, which is what the server's addresses hold."""
-        vdc = self._gateway.vdc(name, org)
+        vdc = self._vcd.vdc(name, org)
         return vdc, vdc.href.rstrip("/").rsplit("/", 1)[-1]
 
     def _need_administrator(self, what: str) -> None:
-        need_administrator(self._gateway, self._session, what)
+        need_administrator(self._vcd, self._session, what)
 
 
 def _only_native(runtimes: Sequence[str], *, force: bool) -> None:

@@ -16,7 +16,7 @@ from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 
 __all__ = ["LegacyReading"]
 
@@ -25,10 +25,10 @@ class LegacyReading(ServedEngine):
     """The reading half of `LegacyEngine`."""
 
     def __init__(
-        self, gateway: Gateway, session: Session, found: Detection, *, reason: str = ""
+        self, vcd: VcdClient, session: Session, found: Detection, *, reason: str = ""
     ) -> None:
-        super().__init__(gateway, session, found, reason=reason, spoken="legacy protocol")
-        self._server = Extension(gateway, session, api_version=found.api_version)
+        super().__init__(vcd, session, found, reason=reason, spoken="legacy protocol")
+        self._server = Extension(vcd, session, api_version=found.api_version)
 
     def templates(self) -> Sequence[Template]:
         """List what the server offers; one request."""

@@ -21,7 +21,7 @@ from cse_client.model import (
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.scaling import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedSystem
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 
 __all__ = [
     "ServedEngine",
@@ -38,9 +38,9 @@ class ServedEngine(ABC):
     name = "server"
 
     def __init__(
-        self, gateway: Gateway, session: Session, found: Detection, *, reason: str, spoken: str
+        self, vcd: VcdClient, session: Session, found: Detection, *, reason: str, spoken: str
     ) -> None:
-        self._gateway = gateway
+        self._vcd = vcd
         self._session = session
         self._found = found
         self._reason = f"{reason or found.seen}; {spoken}"
@@ -55,7 +55,7 @@ class ServedEngine(ABC):
             engine=self.name,
             engine_reason=self._reason,
             host=self._session.host,
-            vcd_version=self._gateway.vcd_version(),
+            vcd_version=self._vcd.vcd_version(),
             api_version=self._found.api_version,
             org=self._session.org,
             vdc=self._session.vdc,
@@ -74,9 +74,9 @@ class ServedEngine(ABC):
         for row in rows:
             none = False
             yield row
-        everywhere = not org and self._gateway.is_system_administrator
+        everywhere = not org and self._vcd.is_system_administrator
         if none and vdc and not everywhere:
-            self._gateway.vdc(vdc, org)
+            self._vcd.vdc(vdc, org)
 
     @abstractmethod
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
@@ -85,7 +85,7 @@ class ServedEngine(ABC):
     def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return which cluster that is, as far as the server tells; two requests at most."""
         cluster = self.cluster(name, vdc=vdc, org=org)
-        spelled = self._gateway.organization(org)
+        spelled = self._vcd.organization(org)
         found = cluster.summary.org
         # a system administrator's cluster may be any organization's
         owner = found if found and found.lower() != spelled.lower() else spelled
@@ -93,12 +93,12 @@ class ServedEngine(ABC):
 
     def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
-        org = self._gateway.organization(org)
-        return identify(self._gateway, cluster=name, vdc=vdc or self._session.vdc, org=org)
+        org = self._vcd.organization(org)
+        return identify(self._vcd, cluster=name, vdc=vdc or self._session.vdc, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
         """Say whether a cluster is known to exist no more."""
-        return is_gone(self._gateway, identity)
+        return is_gone(self._vcd, identity)
 
     def _identify(
         self, cluster: ServedCluster | None, name: str, vdc: str, org: str
@@ -110,9 +110,9 @@ class ServedEngine(ABC):
         where = vdc or self._session.vdc
         owner = org or self._session.org
         if cluster is None:
-            return identify(self._gateway, cluster=name, vdc=where, org=owner)
+            return identify(self._vcd, cluster=name, vdc=where, org=owner)
         return identify(
-            self._gateway,
+            self._vcd,
             cluster=cluster.summary.name or name,
             vdc=cluster.summary.vdc or where,
             org=org or cluster.summary.org or owner,
@@ -140,9 +140,9 @@ class ServedEngine(ABC):
             return []
         problems: list[CseError] = []
         try:
-            where = self._gateway.vdc(vdc, org)
-            networks = sorted(self._gateway.vdc_document(where).networks) if network else []
-            known = self._gateway.storage_profiles(where) if wanted else []
+            where = self._vcd.vdc(vdc, org)
+            networks = sorted(self._vcd.vdc_document(where).networks) if network else []
+            known = self._vcd.storage_profiles(where) if wanted else []
         except NotFound as problem:
             return [problem]
         except Refused:

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from cse_client.errors import CseError, SessionInvalid
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 from cse_client.vcd.recent import RecentTask
 
 __all__ = ["Traces", "Trail", "sent_at"]
@@ -27,17 +27,17 @@ _BEGUN_BEFORE, _ENDED_BEFORE = timedelta(seconds=2), timedelta(seconds=0.25)
 _TICK_PAUSE, _TICK_LOOKS = 0.1, 12
 
 
-def sent_at(gateway: Gateway, began: float) -> datetime | None:
+def sent_at(vcd: VcdClient, began: float) -> datetime | None:
     """Return by VCD's own clock when something was sent; None where that cannot be known.
 
-    `began` is that moment by the gateway's clock. HTTP dates say whole seconds, so VCD is asked
+    `began` is that moment by the client's clock. HTTP dates say whole seconds, so VCD is asked
     until the second changes, which takes one at most.
     """
     before: datetime | None = None
     for _look in range(_TICK_LOOKS):
-        asked = gateway.clock.monotonic()
+        asked = vcd.clock.monotonic()
         try:
-            answer = gateway.ask_json("GET", "/api/session", "read VCD's time")
+            answer = vcd.ask_json("GET", "/api/session", "read VCD's time")
             now = parsedate_to_datetime(answer.headers.get("date", ""))
         except SessionInvalid:
             raise
@@ -48,7 +48,7 @@ def sent_at(gateway: Gateway, began: float) -> datetime | None:
         if before is not None and now != before:
             return now - timedelta(seconds=asked - began)
         before = now
-        gateway.clock.sleep(_TICK_PAUSE)
+        vcd.clock.sleep(_TICK_PAUSE)
     return before - timedelta(seconds=asked - began) if before is not None else None
 
 
@@ -73,8 +73,8 @@ class Traces:
     names the cluster, or is the only one that names no other.
     """
 
-    def __init__(self, gateway: Gateway, user: str, cluster: str, began: float) -> None:
-        self._gateway = gateway
+    def __init__(self, vcd: VcdClient, user: str, cluster: str, began: float) -> None:
+        self._vcd = vcd
         self._user = user.lower()
         self._ours = re.compile(rf"(?<![\w-]){re.escape(cluster)}(?![\w-])")
         self._began = began
@@ -105,7 +105,7 @@ class Traces:
 
     def _look(self) -> str:
         try:
-            rows = self._gateway.recent_tasks(_NAMESPACE)
+            rows = self._vcd.recent_tasks(_NAMESPACE)
         except SessionInvalid:
             raise
         except CseError as error:
@@ -115,7 +115,7 @@ class Traces:
         mine = [row for row in rows if row.user.lower() in ("", self._user)]
         mine = [row for row in mine if row.href not in self._others]
         if mine and self._since is None:
-            self._since = sent_at(self._gateway, self._began)
+            self._since = sent_at(self._vcd, self._began)
             self._usable = self._since is not None
         fresh = [row for row in mine if self._is_fresh(row)]
         for row in fresh:
@@ -134,7 +134,7 @@ class Traces:
         """Learn from a task's text whether it is about this cluster or about another one."""
         if href in self._named:
             return
-        text = self._gateway.task(self._gateway.address(href)).operation
+        text = self._vcd.task(self._vcd.address(href)).operation
         if self._ours.search(text):
             self._named.add(href)
         elif re.search(r"[Cc]luster (?:vApp )?'?[\w.-]+", text):

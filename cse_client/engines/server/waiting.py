@@ -21,7 +21,7 @@ from cse_client.errors import (
 )
 from cse_client.model import Event, EventKind, Progress, silent
 from cse_client.vcd import tasks
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 from cse_client.vcd.tasks import Task
 
 __all__ = [
@@ -59,7 +59,7 @@ def task_id(task_href: str) -> str:
 
 
 def follow_task(
-    gateway: Gateway,
+    vcd: VcdClient,
     task_href: str,
     *,
     what: str,
@@ -77,7 +77,7 @@ def follow_task(
         Interrupted: Ctrl-C; the server goes on.
         NotFound: the task cannot be seen by this user.
     """
-    last = Task(gateway.task_href(task_id(task_href)), "running", operation=what)
+    last = Task(vcd.task_href(task_id(task_href)), "running", operation=what)
     said = ""
 
     def show(task: Task) -> None:
@@ -93,7 +93,7 @@ def follow_task(
             progress(Event(EventKind.RUNNING, text))
 
     try:
-        done = tasks.wait(gateway, last, deadline=deadline, on_progress=show)
+        done = tasks.wait(vcd, last, deadline=deadline, on_progress=show)
     except TaskFailed as failure:
         progress(Event(EventKind.FAILED, _title(what)))
         if last.error:
@@ -109,7 +109,7 @@ def follow_task(
 
 
 def follow_effect(
-    gateway: Gateway,
+    vcd: VcdClient,
     reached: Callable[[], bool],
     *,
     what: str,
@@ -140,11 +140,11 @@ def follow_effect(
             "this waits for its effect",
         )
     )
-    began = gateway.clock.monotonic()
+    began = vcd.clock.monotonic()
     while True:
         try:
             href = _await_sign(
-                gateway, reached, what, began, deadline, look=look, traces=traces, seen=seen
+                vcd, reached, what, began, deadline, look=look, traces=traces, seen=seen
             )
         except KeyboardInterrupt:
             raise Interrupted(
@@ -156,12 +156,12 @@ def follow_effect(
         if not href:
             progress(Event(EventKind.DONE, _title(what)))
             return True
-        if _followed(gateway, href, traces, what, deadline, progress):
+        if _followed(vcd, href, traces, what, deadline, progress):
             return False
 
 
 def _await_sign(
-    gateway: Gateway,
+    vcd: VcdClient,
     reached: Callable[[], bool],
     what: str,
     began: float,
@@ -172,7 +172,7 @@ def _await_sign(
     seen: Callable[[], bool],
 ) -> str:
     """Wait for the effect, which is told as empty text, or for the task, whose href is returned."""
-    clock = gateway.clock
+    clock = vcd.clock
     pause = _FIRST_PAUSE
     failing_since: float | None = None
     while True:
@@ -211,7 +211,7 @@ def _await_sign(
 
 
 def _followed(
-    gateway: Gateway,
+    vcd: VcdClient,
     href: str,
     traces: Trail | None,
     what: str,
@@ -220,7 +220,7 @@ def _followed(
 ) -> bool:
     """Follow a task that was found to its end; say whether it could be seen."""
     try:
-        follow_task(gateway, href, what=what, deadline=deadline, progress=progress)
+        follow_task(vcd, href, what=what, deadline=deadline, progress=progress)
     except NotFound:
         if traces is not None:
             traces.drop(href)
@@ -237,7 +237,7 @@ def _no_trace(what: str, look: str) -> TimedOut:
 
 
 def change_or_effect(
-    gateway: Gateway,
+    vcd: VcdClient,
     send: Callable[[], Any],
     reached: Callable[[], bool],
     *,
@@ -264,7 +264,7 @@ def change_or_effect(
         if not wait:
             raise unanswered(what, look, fault) from None
     follow_effect(
-        gateway,
+        vcd,
         reached,
         what=what,
         deadline=deadline,
@@ -284,30 +284,30 @@ def unanswered(what: str, look: str, fault: VcdFault) -> TimedOut:
     )
 
 
-def task_without_answer(gateway: Gateway, traces: Trail) -> str:
+def task_without_answer(vcd: VcdClient, traces: Trail) -> str:
     """Return the href of the task of a change without an answer, looked for a moment."""
     for left in reversed(range(_QUICK_LOOKS)):
         href = traces.task()
         if href or not traces.usable or not left:
             return href
-        gateway.clock.sleep(_FIRST_PAUSE)
+        vcd.clock.sleep(_FIRST_PAUSE)
     return ""
 
 
-def refuse_older(gateway: Gateway, name: str, vapp_href: str, began: float) -> None:
+def refuse_older(vcd: VcdClient, name: str, vapp_href: str, began: float) -> None:
     """Refuse to take a cluster for one whose creation got no answer, if it was there before.
 
-    `began` is the moment of the gateway's clock at which the creation was sent. The vApp's age
+    `began` is the moment of the client's clock at which the creation was sent. The vApp's age
     tells, by VCD's own clock; where either is not to be had, nothing is said.
 
     Raises:
         Conflict: it is older; the server has refused the creation, or will.
     """
     try:
-        created = gateway.vapp(gateway.address(vapp_href)).created if vapp_href else None
+        created = vcd.vapp(vcd.address(vapp_href)).created if vapp_href else None
     except CseError:
         return
-    since = sent_at(gateway, began) if created is not None else None
+    since = sent_at(vcd, began) if created is not None else None
     if created is not None and since is not None and created < since - _CLOCK_GRAIN:
         raise Conflict(
             f"VCD gave no answer about the creation of cluster '{name}', and there was a cluster "
@@ -329,12 +329,12 @@ def gone(look: Callable[[], object]) -> bool:
     return False
 
 
-def gone_soon(gateway: Gateway, look: Callable[[], object]) -> bool:
+def gone_soon(vcd: VcdClient, look: Callable[[], object]) -> bool:
     """Say whether a look finds nothing after a deletion that has succeeded.
 
     VCD's lists are a little behind: for a moment a deleted cluster is still shown, or denied (403).
     """
-    until = gateway.clock.monotonic() + _LAG
+    until = vcd.clock.monotonic() + _LAG
     while True:
         try:
             if gone(look):
@@ -343,6 +343,6 @@ def gone_soon(gateway: Gateway, look: Callable[[], object]) -> bool:
             raise
         except (VcdFault, Refused):
             pass
-        if gateway.clock.monotonic() >= until:
+        if vcd.clock.monotonic() >= until:
             return False
-        gateway.clock.sleep(_FIRST_PAUSE)
+        vcd.clock.sleep(_FIRST_PAUSE)

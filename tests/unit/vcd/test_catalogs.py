@@ -72,12 +72,12 @@ def record(name: str, registration: str = "", **attributes: str) -> str:
 
 
 @pytest.fixture
-def gateway(scripted: ScriptedVcd, clock: FakeClock) -> Gateway:
-    return Gateway.open(scripted.session(), clock=clock)
+def vcd(scripted: ScriptedVcd, clock: FakeClock) -> VcdClient:
+    return VcdClient.open(scripted.session(), clock=clock)
 
 
 def test_the_list_holds_named_and_registered_templates_from_one_query(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     cse = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
     scripted.answer(
@@ -90,7 +90,7 @@ def test_the_list_holds_named_and_registered_templates_from_one_query(
             + record(f"x{cse}", '{"kubernetes": "1.18.6"}')
         ),
     )
-    named, own, both = gateway.templates()
+    named, own, both = vcd.templates()
     assert len(scripted.asked("query")) == 1
     assert (named.item, named.revision, named.catalog, named.href) == (cse, 2, "cat", f"t/{cse}")
     assert (named.description, named.registered) == (f"about {cse}", False)
@@ -98,14 +98,14 @@ def test_the_list_holds_named_and_registered_templates_from_one_query(
     assert (both.facts.kubernetes, both.facts.cni) == ("1.18.6", "weave")
 
 
-def test_an_item_is_found_by_its_templates_name(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_an_item_is_found_by_its_templates_name(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/query?type=vAppTemplate*", page(record("My (own) one")))
-    found = gateway.find_item("cat", "My (own) one")
+    found = vcd.find_item("cat", "My (own) one")
     assert (found.name, found.revision, found.href) == ("My (own) one", 0, "t/My (own) one")
 
 
 def test_an_item_with_a_name_of_its_own_leads_to_its_template(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("GET /api/query?type=vAppTemplate*", page(""))
     scripted.answer(
@@ -115,26 +115,26 @@ def test_an_item_with_a_name_of_its_own_leads_to_its_template(
             '<CatalogItemRecord name="own" entityType="vapptemplate" entity="t/1"/>'
         ),
     )
-    assert gateway.find_item("cat", "own").href == "t/1"
+    assert vcd.find_item("cat", "own").href == "t/1"
 
 
-def test_a_missing_item_says_where_to_look(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_a_missing_item_says_where_to_look(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/query?type=vAppTemplate*", page(""))
     scripted.answer("GET /api/query?type=catalogItem*", page(""))
     with pytest.raises(NotFound, match="catalog 'cat' has no template 'own'") as caught:
-        gateway.find_item("cat", "own")
+        vcd.find_item("cat", "own")
     assert "vcd catalog list cat" in caught.value.hint
 
 
 def test_registering_writes_tenant_readable_metadata_and_waits(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     ns = 'xmlns="http://www.vmware.com/vcloud/v1.5"'
     scripted.answer(
         "POST /api/t/1/metadata", f'<Task {ns} status="running" href="{{base}}/api/task/1"/>'
     )
     scripted.answer("GET /api/task/1", f'<Task {ns} status="success" href="{{base}}/api/task/1"/>')
-    gateway.register_template(f"{scripted.base}/api/t/1", TemplateFacts(kubernetes="1.33.1"))
+    vcd.register_template(f"{scripted.base}/api/t/1", TemplateFacts(kubernetes="1.33.1"))
     body = next(one.body for one in scripted.requests if one.method == "POST")
     assert "GENERAL" in body
     assert "cse.client.template" in body

@@ -178,7 +178,7 @@ def test_a_proxys_answer_is_called_that(
 ) -> None:
     scripted.answer("GET /api/session", Answer(body, 502, kind))
     with pytest.raises(VcdFault, match=words) as caught:
-        Gateway.open(scripted.session(), clock=clock)
+        VcdClient.open(scripted.session(), clock=clock)
     assert caught.value.status == 502
 
 
@@ -187,7 +187,7 @@ def test_a_login_page_instead_of_xml_is_no_answer(scripted: ScriptedVcd, clock: 
     with pytest.raises(
         VcdFault, match=r"does not answer like VMware Cloud Director \(an HTML page without a title"
     ):
-        Gateway.open(scripted.session(), clock=clock)
+        VcdClient.open(scripted.session(), clock=clock)
 
 
 def test_a_406_without_a_list_is_completed_from_the_version_document(
@@ -202,7 +202,7 @@ def test_a_406_without_a_list_is_completed_from_the_version_document(
         <AlphaVersion><Version>40.0.0-alpha</Version></AlphaVersion></SupportedVersions>""",
     )
     with pytest.raises(SessionInvalid, match=r"it offers 39\.1, 37\.3") as caught:
-        Gateway.open(scripted.session(), clock=clock)
+        VcdClient.open(scripted.session(), clock=clock)
     assert caught.value.hint.endswith("--version 39.1")
 
 
@@ -212,7 +212,7 @@ def test_a_refused_connection_names_the_host(clock: FakeClock) -> None:
         host = f"127.0.0.1:{unused.getsockname()[1]}"
     session = Session(host, "acme", "bob", "36.0", "very-secret-token")
     with pytest.raises(VcdFault, match=f"{host} cannot be reached: the connection was") as caught:
-        Gateway.open(session, clock=clock)
+        VcdClient.open(session, clock=clock)
     assert "very-secret-token" not in repr(caught.value) + str(caught.value) + caught.value.hint
     assert len(clock.slept) == 2
 
@@ -220,7 +220,7 @@ def test_a_refused_connection_names_the_host(clock: FakeClock) -> None:
 def test_an_unknown_host_name_is_said_to_be_one(clock: FakeClock) -> None:
     session = Session("no-such-host.invalid", "acme", "bob", "36.0", "t")
     with pytest.raises(VcdFault, match=r"no-such-host\.invalid cannot be resolved"):
-        Gateway.open(session, clock=clock)
+        VcdClient.open(session, clock=clock)
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_an_unknown_certificate_is_not_tried_again_and_says_what_helps(
 ) -> None:
     session = Session(f"127.0.0.1:{tls_port}", "acme", "bob", "36.0", "t")
     with pytest.raises(VcdFault, match=r"cannot be verified: self.signed certificate") as caught:
-        Gateway.open(session, clock=clock)
+        VcdClient.open(session, clock=clock)
     assert "REQUESTS_CA_BUNDLE" in caught.value.hint
     assert " --no-verify-ssl-certs" in caught.value.hint
     assert clock.slept == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cse_client.model import Session
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,6 @@ from cse_client.vcd.client import Gateway
 )
 def test_hosts(typed: str, host: str) -> None:
     session = Session(host=typed, org="acme", user="admin", api_version="36.0", token="t")
-    gateway = Gateway.attach(session)
-    assert gateway.host == host
-    gateway.close()
+    vcd = VcdClient.attach(session)
+    assert vcd.host == host
+    vcd.close()

@@ -24,8 +24,8 @@ USED = f"""<AllocatedIpAddresses {NS}>
 
 
 @pytest.fixture
-def gateway(scripted: ScriptedVcd, clock: FakeClock) -> Gateway:
-    return Gateway.open(scripted.session(), clock=clock)
+def vcd(scripted: ScriptedVcd, clock: FakeClock) -> VcdClient:
+    return VcdClient.open(scripted.session(), clock=clock)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def routed(scripted: ScriptedVcd) -> Network:
 
 
 def test_the_vdcs_own_list_decides_and_the_query_tells_the_rest(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("GET /api/vdc/1", VDC)
     base = scripted.base
@@ -56,7 +56,7 @@ def test_the_vdcs_own_list_decides_and_the_query_tells_the_rest(
             f'<OrgVdcNetworkRecord name="elsewhere" href="{base}/api/admin/network/x"/>'
         ),
     )
-    first, second, third = gateway.networks(gateway.vdc())
+    first, second, third = vcd.networks(vcd.vdc())
     assert [first.fence, second.fence, third.fence] == [Fence.DIRECT, Fence.ROUTED, Fence.ISOLATED]
     assert first.href == f"{base}/api/network/a"
     assert (first.dns, first.free_addresses) == (("127.0.0.53",), None)
@@ -65,14 +65,14 @@ def test_the_vdcs_own_list_decides_and_the_query_tells_the_rest(
 
 
 def test_a_network_that_the_query_hides_is_read_itself(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("GET /api/vdc/1", VDC)
     scripted.answer("GET /api/query?type=orgVdcNetwork*", page(""))
     scripted.answer("GET /api/network/a", DOCUMENT)
     scripted.answer("GET /api/network/b", Answer("", 403, ""))
     scripted.answer("GET /api/network/c", DOCUMENT.replace("natRouted", "isolated"))
-    found = {one.name: one for one in gateway.networks(gateway.vdc())}
+    found = {one.name: one for one in vcd.networks(vcd.vdc())}
     assert found["a"].total_addresses == 11
     assert found["b"].fence is Fence.ROUTED
     assert found["b"].total_addresses is None
@@ -80,30 +80,30 @@ def test_a_network_that_the_query_hides_is_read_itself(
 
 
 def test_free_addresses_are_the_ranges_less_what_is_used_in_them(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("GET /api/network/1", DOCUMENT)
     scripted.answer("GET /api/network/1/allocatedAddresses/", USED)
     bare = Network("net1", f"{scripted.base}/api/network/1", Fence.ISOLATED)
-    told = gateway.network_details(bare)
+    told = vcd.network_details(bare)
     assert (told.total_addresses, told.free_addresses) == (11, 9)
     assert (told.fence, told.dns, told.gateway) == (Fence.ROUTED, ("127.20.0.2",), "127.20.0.1")
     assert told.edge_href.endswith("/edgeGateway/e1")
 
 
-def test_hidden_addresses_are_unknown_and_not_free(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_hidden_addresses_are_unknown_and_not_free(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/network/1", DOCUMENT)
     scripted.answer("GET /api/network/1/allocatedAddresses/", Answer("", 403, ""))
     bare = Network("net1", f"{scripted.base}/api/network/1", Fence.ROUTED)
-    assert gateway.network_details(bare).free_addresses is None
+    assert vcd.network_details(bare).free_addresses is None
 
 
-def test_isolated_is_no_way_out_and_direct_is_unknown(gateway: Gateway, routed: Network) -> None:
+def test_isolated_is_no_way_out_and_direct_is_unknown(vcd: VcdClient, routed: Network) -> None:
     isolated = Network("n", "h", Fence.ISOLATED)
     direct = Network("n", "h", Fence.DIRECT)
-    assert gateway.egress(isolated).egress is False
-    assert gateway.egress(direct).egress is None
-    assert "provider" in gateway.egress(direct).egress_reason
+    assert vcd.egress(isolated).egress is False
+    assert vcd.egress(direct).egress is None
+    assert "provider" in vcd.egress(direct).egress_reason
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_isolated_is_no_way_out_and_direct_is_unknown(gateway: Gateway, routed: 
     ],
 )
 def test_nsx_t_rules(
-    gateway: Gateway,
+    vcd: VcdClient,
     scripted: ScriptedVcd,
     routed: Network,
     rule: dict[str, object],
@@ -138,13 +138,13 @@ def test_nsx_t_rules(
     scripted.answer(
         "GET /cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:e1/nat/rules*", rules(rule)
     )
-    answer = gateway.egress(routed)
+    answer = vcd.egress(routed)
     assert answer.egress is verdict
     assert "edge" in answer.egress_reason
 
 
 def test_an_advertised_network_is_the_providers_affair(
-    gateway: Gateway, scripted: ScriptedVcd, routed: Network
+    vcd: VcdClient, scripted: ScriptedVcd, routed: Network
 ) -> None:
     scripted.answer("GET /api/query?type=edgeGateway*", page(NSXT))
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", rules())
@@ -152,7 +152,7 @@ def test_an_advertised_network_is_the_providers_affair(
         "GET /cloudapi/1.0.0/orgVdcNetworks/*",
         Answer('{"routeAdvertised": true}', 200, "application/json"),
     )
-    assert gateway.egress(routed).egress is None
+    assert vcd.egress(routed).egress is None
 
 
 @pytest.mark.parametrize(
@@ -169,31 +169,31 @@ def test_an_advertised_network_is_the_providers_affair(
     ],
 )
 def test_nsx_v_rules(
-    gateway: Gateway, scripted: ScriptedVcd, routed: Network, rule: str, verdict: bool
+    vcd: VcdClient, scripted: ScriptedVcd, routed: Network, rule: str, verdict: bool
 ) -> None:
     scripted.answer("GET /api/query?type=edgeGateway*", page(NSXV))
     scripted.answer(
         "GET /network/edges/e1/nat/config",
         f"<nat><enabled>true</enabled><natRules><natRule>{rule}</natRule></natRules></nat>",
     )
-    assert gateway.egress(routed).egress is verdict
+    assert vcd.egress(routed).egress is verdict
 
 
 def test_a_missing_right_is_a_cannot_tell(
-    gateway: Gateway, scripted: ScriptedVcd, routed: Network
+    vcd: VcdClient, scripted: ScriptedVcd, routed: Network
 ) -> None:
     scripted.answer("GET /api/query?type=edgeGateway*", page(NSXT))
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", Answer("", 403, ""))
-    answer = gateway.egress(routed)
+    answer = vcd.egress(routed)
     assert answer.egress is None
     assert "Organization vDC Gateway: View NAT" in answer.egress_reason
     scripted.answer("GET /api/query?type=edgeGateway*", page(""))
-    assert gateway.egress(routed).egress_reason == "the network's gateway is hidden from you"
+    assert vcd.egress(routed).egress_reason == "the network's gateway is hidden from you"
 
 
 def test_an_expired_session_is_not_a_cannot_tell(
-    gateway: Gateway, scripted: ScriptedVcd, routed: Network
+    vcd: VcdClient, scripted: ScriptedVcd, routed: Network
 ) -> None:
     scripted.answer("GET /api/query?type=edgeGateway*", Answer("", 401, ""))
     with pytest.raises(SessionInvalid):
-        gateway.egress(routed)
+        vcd.egress(routed)

@@ -8,7 +8,7 @@ import pytest
 
 from cse_client.errors import NotFound, Refused, SessionInvalid
 from cse_client.model import ClusterSpec, Template
-from cse_client.vcd.client import Gateway
+from cse_client.vcd.client import VcdClient
 from cse_client.vcd.preflight import Findings, check_create
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import Answer, ScriptedVcd
@@ -53,7 +53,7 @@ SNAT = rules({"type": "SNAT", "enabled": True, "internalAddresses": "127.20.0.0/
 
 
 @pytest.fixture
-def gateway(scripted: ScriptedVcd, clock: FakeClock) -> Gateway:
+def vcd(scripted: ScriptedVcd, clock: FakeClock) -> VcdClient:
     """A cloud in which everything is well."""
     scripted.answer("GET /api/vdc/1", VDC)
     scripted.answer("GET /api/t/1", TEMPLATE)
@@ -65,22 +65,20 @@ def gateway(scripted: ScriptedVcd, clock: FakeClock) -> Gateway:
     scripted.answer("GET /api/query?type=orgVdcStorageProfile*", page(STORAGE))
     scripted.answer("GET /api/query?type=edgeGateway*", page(NSXT))
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", SNAT)
-    return Gateway.open(scripted.session(), clock=clock)
+    return VcdClient.open(scripted.session(), clock=clock)
 
 
-def check(gateway: Gateway, spec: ClusterSpec = SPEC, **options: object) -> Findings:
-    template = Template(
-        "t", 1, "cat", "t_rev1", f"{gateway.org_href[: -len('/api/org/1')]}/api/t/1"
-    )
-    return check_create(gateway, spec, gateway.vdc(), template, **options)  # type: ignore[arg-type]
+def check(vcd: VcdClient, spec: ClusterSpec = SPEC, **options: object) -> Findings:
+    template = Template("t", 1, "cat", "t_rev1", f"{vcd.org_href[: -len('/api/org/1')]}/api/t/1")
+    return check_create(vcd, spec, vcd.vdc(), template, **options)  # type: ignore[arg-type]
 
 
 def messages(findings: Findings) -> list[str]:
     return [problem.message for problem in findings.problems]
 
 
-def test_all_is_well_costs_few_reads_and_no_write(gateway: Gateway, scripted: ScriptedVcd) -> None:
-    findings = check(gateway)
+def test_all_is_well_costs_few_reads_and_no_write(vcd: VcdClient, scripted: ScriptedVcd) -> None:
+    findings = check(vcd)
     assert messages(findings) == []
     assert findings.warnings == []
     assert findings.network is not None
@@ -90,14 +88,14 @@ def test_all_is_well_costs_few_reads_and_no_write(gateway: Gateway, scripted: Sc
     assert findings.template_vm.disk_mb == 10000
     assert findings.storage_profile is None
     assert {one.method for one in scripted.requests} == {"GET"}
-    assert gateway.requests_sent <= 10
+    assert vcd.requests_sent <= 10
 
 
-def test_many_problems_are_told_at_once(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_many_problems_are_told_at_once(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     no_link = VDC.replace('rel="add"', 'rel="none"').replace(">10</VmQuota>", ">2</VmQuota>")
     scripted.answer("GET /api/vdc/1", no_link)
     spec = replace(SPEC, network="nowhere", storage_profile="platinum", cpus=8, memory_mb=9000)
-    assert messages(check(gateway, spec)) == [
+    assert messages(check(vcd, spec)) == [
         "you may not create vApps in VDC 'vdc1'",
         "VDC 'vdc1' has no network 'nowhere'; usable ones: net1",
         "VDC 'vdc1' has no storage profile 'platinum'; there are: gold, tin",
@@ -107,84 +105,84 @@ def test_many_problems_are_told_at_once(gateway: Gateway, scripted: ScriptedVcd)
     ]
 
 
-def test_an_isolated_network_is_refused(gateway: Gateway) -> None:
-    findings = check(gateway, replace(SPEC, network="lonely"))
+def test_an_isolated_network_is_refused(vcd: VcdClient) -> None:
+    findings = check(vcd, replace(SPEC, network="lonely"))
     assert messages(findings) == [
         "the network 'lonely' is isolated: nothing on it reaches the outside"
     ]
     assert findings.problems[0].exit_code == Refused.exit_code
 
 
-def test_a_pool_too_small_names_both_numbers(gateway: Gateway) -> None:
-    assert messages(check(gateway, replace(SPEC, workers=7))) == [
+def test_a_pool_too_small_names_both_numbers(vcd: VcdClient) -> None:
+    assert messages(check(vcd, replace(SPEC, workers=7))) == [
         "the network 'net1' has 7 free addresses in its static pool, and 8 nodes need one each",
         "VDC 'vdc1' has 10000 MB of memory left, and the nodes need 16384 MB",
         "VDC 'vdc1' has 10000 MHz of CPU left, and the nodes need 16000 MHz",
     ]
 
 
-def test_a_reservation_pool_may_be_overcommitted(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_a_reservation_pool_may_be_overcommitted(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     pool = "<AllocationModel>ReservationPool</AllocationModel><ComputeCapacity>"
     scripted.answer("GET /api/vdc/1", VDC.replace("<ComputeCapacity>", pool))
-    findings = check(gateway, replace(SPEC, memory_mb=9000))
+    findings = check(vcd, replace(SPEC, memory_mb=9000))
     assert messages(findings) == []
     assert findings.warnings == [
         "VDC 'vdc1' has 10000 MB of memory left, and the nodes need 27000 MB"
     ]
 
 
-def test_no_way_out_warns_or_with_strict_refuses(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_no_way_out_warns_or_with_strict_refuses(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", rules())
     text = (
         "the network 'net1' shows no way to the Internet: no SNAT rule of gateway 'edge' covers it"
     )
-    findings = check(gateway)
+    findings = check(vcd)
     assert messages(findings) == []
     assert [one.split(";")[0] for one in findings.warnings] == [text]
-    assert messages(check(gateway, replace(SPEC, strict=True))) == [text]
+    assert messages(check(vcd, replace(SPEC, strict=True))) == [text]
 
 
 def test_hidden_nat_rules_and_missing_dns_are_warnings(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("GET /api/network/1", DOCUMENT.replace("<Dns1>127.20.0.2</Dns1>", ""))
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", Answer("", 403, ""))
-    findings = check(gateway, replace(SPEC, strict=True))
+    findings = check(vcd, replace(SPEC, strict=True))
     assert messages(findings) == []
     dns, egress = findings.warnings
     assert "has no DNS server" in dns
     assert egress.startswith("cannot tell whether the network 'net1' has a way to the Internet")
 
 
-def test_a_licence_must_be_accepted(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_a_licence_must_be_accepted(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     eula = (
         "<ovf:EulaSection><ovf:Info/><ovf:License>Pay us.\nOr else.</ovf:License></ovf:EulaSection>"
     )
     scripted.answer("GET /api/t/1", TEMPLATE.replace('id="i">', f'id="i">{eula}'))
-    (text,) = messages(check(gateway))
+    (text,) = messages(check(vcd))
     assert '"Pay us."' in text
-    assert messages(check(gateway, replace(SPEC, accept_eulas=True))) == []
+    assert messages(check(vcd, replace(SPEC, accept_eulas=True))) == []
 
 
-def test_a_template_without_a_nic_or_not_there(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_a_template_without_a_nic_or_not_there(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     bare = TEMPLATE.replace("NetworkConnectionSection", "OtherSection")
     scripted.answer("GET /api/t/1", bare)
-    assert messages(check(gateway)) == ["the VM of the template 't_rev1' has no network adapter"]
+    assert messages(check(vcd)) == ["the VM of the template 't_rev1' has no network adapter"]
     scripted.answer("GET /api/t/1", Answer("", 403, ""))
-    (problem,) = check(gateway).problems
+    (problem,) = check(vcd).problems
     assert isinstance(problem, NotFound)
     assert "t_rev1" in problem.message
 
 
-def test_a_storage_profile_disabled_and_too_full(gateway: Gateway) -> None:
-    findings = check(gateway, replace(SPEC, storage_profile="tin"))
+def test_a_storage_profile_disabled_and_too_full(vcd: VcdClient) -> None:
+    findings = check(vcd, replace(SPEC, storage_profile="tin"))
     assert messages(findings) == [
         "the storage profile 'tin' is disabled",
         "the storage profile 'tin' has 100 MB left, and 3 nodes need 30000 MB",
     ]
 
 
-def test_an_expired_session_ends_the_checks(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_an_expired_session_ends_the_checks(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/query?type=orgVdcNetwork*", Answer("", 401, ""))
     with pytest.raises(SessionInvalid):
-        check(gateway)
+        check(vcd)

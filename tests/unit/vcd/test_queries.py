@@ -12,7 +12,7 @@ from cse_client.errors import NotFound, Refused
 from cse_client.model import Session, Vdc
 from cse_client.simulator.vcd import query
 from cse_client.vcd import queries
-from cse_client.vcd.client import CLUSTER_FIELDS, Gateway
+from cse_client.vcd.client import CLUSTER_FIELDS, VcdClient
 from cse_client.vcd.transport import Transport
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import SESSION, ScriptedVcd
@@ -33,8 +33,8 @@ def vapp(name: str, vdc: str = "1", **metadata: str) -> str:
 
 
 @pytest.fixture
-def gateway(scripted: ScriptedVcd, clock: FakeClock) -> Gateway:
-    return Gateway.open(scripted.session(), clock=clock)
+def vcd(scripted: ScriptedVcd, clock: FakeClock) -> VcdClient:
+    return VcdClient.open(scripted.session(), clock=clock)
 
 
 def last_query(scripted: ScriptedVcd) -> dict[str, str]:
@@ -42,14 +42,12 @@ def last_query(scripted: ScriptedVcd) -> dict[str, str]:
     return {key: values[0] for key, values in parse_qs(urlsplit(path).query).items()}
 
 
-def test_clusters_are_found_by_metadata_page_by_page(
-    gateway: Gateway, scripted: ScriptedVcd
-) -> None:
+def test_clusters_are_found_by_metadata_page_by_page(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer(
         "GET /api/query?type=vApp*", page(vapp("a", cse_cluster_id="1"), "{base}/api/p2")
     )
     scripted.answer("GET /api/p2", page(vapp("b", cse_cluster_id="2")))
-    records = gateway.cluster_records()
+    records = vcd.cluster_records()
     first = next(records)
     assert len(scripted.asked("query")) == 1
     assert len(scripted.asked("p2")) == 0, "a page is read when it is needed"
@@ -72,25 +70,25 @@ def test_special_characters_are_escaped_for_newer_and_older_servers(
 ) -> None:
     scripted.answer("GET /api/query?type=vApp*", page(""))
     vdc = Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
-    newer = Gateway.open(scripted.session(api_version="36.0"), clock=clock)
+    newer = VcdClient.open(scripted.session(api_version="36.0"), clock=clock)
     assert newer.find_vapp(vdc, "a(b),c;d e") is None
     assert "filter=name==a%5C%28b%5C%29%5C%2Cc%5C%3Bd%20e;vdc==http" in scripted.requests[-1].path
-    older = Gateway.open(scripted.session(api_version="34.0"), clock=clock)
+    older = VcdClient.open(scripted.session(api_version="34.0"), clock=clock)
     older.find_vapp(vdc, "a(b)")
     path = scripted.requests[-1].path
     assert "&filterEncoded=true&filter=name%3D%3Da%2528b%2529%3Bvdc%3D%3Dhttp" in path
 
 
-def test_a_vapp_of_a_like_name_is_not_the_one(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_a_vapp_of_a_like_name_is_not_the_one(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/query?type=vApp*", page(vapp("Demo") + vapp("demo")))
     vdc = Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
-    found = gateway.find_vapp(vdc, "demo")
+    found = vcd.find_vapp(vdc, "demo")
     assert found is not None
     assert found.name == "demo"
     assert found.metadata == {}
 
 
-def test_vm_records_for_polling(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_vm_records_for_polling(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer(
         "GET /api/query?type=vm&*",
         page(
@@ -99,7 +97,7 @@ def test_vm_records_for_polling(gateway: Gateway, scripted: ScriptedVcd) -> None
             'numberOfCpus="2" memoryMB="2048" isBusy="false"/>'
         ),
     )
-    (vm,) = gateway.vm_records(f"{scripted.base}/api/vApp/vapp-1")
+    (vm,) = vcd.vm_records(f"{scripted.base}/api/vApp/vapp-1")
     assert (vm.name, vm.status, vm.ip, vm.customization) == (
         "mstr-ab12",
         "POWERED_ON",
@@ -112,39 +110,39 @@ def test_vm_records_for_polling(gateway: Gateway, scripted: ScriptedVcd) -> None
     )
 
 
-def test_the_sessions_vdc_costs_no_request(gateway: Gateway, scripted: ScriptedVcd) -> None:
-    assert gateway.vdc() == Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
-    assert gateway.vdc("vdc1") == gateway.vdc()
+def test_the_sessions_vdc_costs_no_request(vcd: VcdClient, scripted: ScriptedVcd) -> None:
+    assert vcd.vdc() == Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
+    assert vcd.vdc("vdc1") == vcd.vdc()
     assert scripted.asked() == ["GET /api/session"]
 
 
 def test_another_vdc_is_looked_up_and_an_unknown_one_lists_what_there_is(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer(
         "GET /api/query?type=orgVdc&*",
         page('<OrgVdcRecord name="vdc2" href="v2"/><OrgVdcRecord name="vdc1" href="v1"/>'),
     )
-    assert gateway.vdc("vdc2") == Vdc("vdc2", "v2", "acme")
+    assert vcd.vdc("vdc2") == Vdc("vdc2", "v2", "acme")
     with pytest.raises(NotFound, match="has no VDC 'vdc3'; there are: vdc1, vdc2"):
-        gateway.vdc("vdc3")
+        vcd.vdc("vdc3")
 
 
 def test_no_vdc_chosen_says_how_to_choose(scripted: ScriptedVcd, clock: FakeClock) -> None:
-    gateway = Gateway.open(scripted.session(vdc="", vdc_href=""), clock=clock)
+    vcd = VcdClient.open(scripted.session(vdc="", vdc_href=""), clock=clock)
     scripted.answer("GET /api/query?type=orgVdc&*", page('<OrgVdcRecord name="vdc1" href="v"/>'))
     with pytest.raises(NotFound, match="no VDC is chosen; there are: vdc1") as caught:
-        gateway.vdc()
+        vcd.vdc()
     assert "vcd vdc use" in caught.value.hint
 
 
 def test_another_organization_is_for_system_administrators(
-    gateway: Gateway, scripted: ScriptedVcd, clock: FakeClock
+    vcd: VcdClient, scripted: ScriptedVcd, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused, match="you are logged in to 'acme' and cannot look into 'other'"):
-        gateway.vdc("vdc1", org="other")
+        vcd.vdc("vdc1", org="other")
     with pytest.raises(Refused):
-        list(gateway.cluster_records(org="other"))
+        list(vcd.cluster_records(org="other"))
     session = SESSION.replace('org="acme"', 'org="System"').format(base=scripted.base)
     scripted.answer("GET /api/session", session)
     scripted.answer(
@@ -155,24 +153,24 @@ def test_another_organization_is_for_system_administrators(
         "GET /api/query?type=adminVApp*",
         page(vapp("a", vdc="9", cse_cluster_id="1") + vapp("b", vdc="1", cse_cluster_id="2")),
     )
-    system = Gateway.open(scripted.session(org="System"), clock=clock)
+    system = VcdClient.open(scripted.session(org="System"), clock=clock)
     assert system.vdc("vdc9", org="other").org == "other"
     assert [one.name for one in system.cluster_records(org="other")] == ["a"]
 
 
 def test_the_vm_quota_is_counted_only_where_there_is_one(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("GET /api/vdc/1", f'<Vdc {NS} name="vdc1"><VmQuota>0</VmQuota></Vdc>')
-    assert gateway.capacity(gateway.vdc()).vms_left is None
+    assert vcd.capacity(vcd.vdc()).vms_left is None
     assert len(scripted.asked()) == 2
     scripted.answer("GET /api/vdc/2", f'<Vdc {NS} name="vdc2"><VmQuota>10</VmQuota></Vdc>')
     scripted.answer("GET /api/query?type=vm&*", page("", total=7))
     other = Vdc("vdc2", f"{scripted.base}/api/vdc/2", "acme")
-    assert gateway.capacity(other).vms_left == 3
+    assert vcd.capacity(other).vms_left == 3
 
 
-def test_storage_profiles(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_storage_profiles(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer(
         "GET /api/query?type=orgVdcStorageProfile*",
         page(
@@ -180,7 +178,7 @@ def test_storage_profiles(gateway: Gateway, scripted: ScriptedVcd) -> None:
             'isDefaultStorageProfile="true" storageLimitMB="100" storageUsedMB="40"/>'
         ),
     )
-    (gold,) = gateway.storage_profiles(gateway.vdc())
+    (gold,) = vcd.storage_profiles(vcd.vdc())
     assert (gold.name, gold.enabled, gold.is_default) == ("gold", False, True)
     assert (gold.limit_mb, gold.used_mb) == (100, 40)
 

@@ -31,24 +31,24 @@ VERSIONS = '<SupportedVersions xmlns="http://www.vmware.com/vcloud/versions">'
 
 
 @pytest.fixture
-def gateway(scripted: ScriptedVcd, clock: FakeClock) -> Gateway:
-    return Gateway.open(scripted.session(), clock=clock)
+def vcd(scripted: ScriptedVcd, clock: FakeClock) -> VcdClient:
+    return VcdClient.open(scripted.session(), clock=clock)
 
 
 def test_opening_costs_one_request_with_the_token_and_version(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     assert scripted.asked() == ["GET /api/session"]
     headers = scripted.requests[0].headers
     assert headers["Authorization"] == "Bearer very-secret-token"
     assert headers["Accept"] == "application/*+xml;version=36.0"
-    assert (gateway.session_user, gateway.org_name) == ("bob", "acme")
-    assert gateway.org_href == f"{scripted.base}/api/org/1"
-    assert gateway.requests_sent == 1
+    assert (vcd.session_user, vcd.org_name) == ("bob", "acme")
+    assert vcd.org_href == f"{scripted.base}/api/org/1"
+    assert vcd.requests_sent == 1
 
 
 def test_an_old_session_uses_the_old_header(scripted: ScriptedVcd, clock: FakeClock) -> None:
-    Gateway.open(scripted.session(is_jwt=False, api_version="31.0"), clock=clock)
+    VcdClient.open(scripted.session(is_jwt=False, api_version="31.0"), clock=clock)
     headers = scripted.requests[0].headers
     assert headers["x-vcloud-authorization"] == "very-secret-token"
     assert "Authorization" not in headers
@@ -59,7 +59,7 @@ def test_a_netrc_file_does_not_replace_the_token(
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login eve password eve\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    Gateway.open(scripted.session(), clock=clock)
+    VcdClient.open(scripted.session(), clock=clock)
     assert scripted.requests[0].headers["Authorization"] == "Bearer very-secret-token"
 
 
@@ -73,7 +73,7 @@ def test_no_log_file_appears_and_nothing_is_logged(
     monkeypatch.chdir(tmp_path)
     scripted.answer("GET /api/vApp/1", VAPP)
     with caplog.at_level(logging.DEBUG):
-        Gateway.open(scripted.session(), clock=clock).vapp(f"{scripted.base}/api/vApp/1")
+        VcdClient.open(scripted.session(), clock=clock).vapp(f"{scripted.base}/api/vApp/1")
     assert list(tmp_path.iterdir()) == []
     assert "very-secret-token" not in caplog.text
     assert "VApp" not in caplog.text
@@ -89,28 +89,28 @@ def test_no_log_file_appears_and_nothing_is_logged(
     ],
 )
 def test_a_read_is_tried_again_after_a_hiccup(
-    gateway: Gateway, scripted: ScriptedVcd, clock: FakeClock, hiccup: Answer
+    vcd: VcdClient, scripted: ScriptedVcd, clock: FakeClock, hiccup: Answer
 ) -> None:
     scripted.answer("GET /api/vApp/1", hiccup, hiccup, VAPP.replace("{base}", scripted.base))
-    assert gateway.vapp(f"{scripted.base}/api/vApp/1").name == "demo"
+    assert vcd.vapp(f"{scripted.base}/api/vApp/1").name == "demo"
     assert clock.slept == [0.3, 0.6]
 
 
 def test_a_pause_that_the_server_asks_for_is_kept(
-    gateway: Gateway, scripted: ScriptedVcd, clock: FakeClock
+    vcd: VcdClient, scripted: ScriptedVcd, clock: FakeClock
 ) -> None:
     busy = Answer("", 429, "", headers={"Retry-After": "7"})
     scripted.answer("GET /api/vApp/1", busy, VAPP.replace("{base}", scripted.base))
-    gateway.vapp(f"{scripted.base}/api/vApp/1")
+    vcd.vapp(f"{scripted.base}/api/vApp/1")
     assert clock.slept == [7.0]
 
 
 def test_a_read_is_given_up_after_six_tries(
-    gateway: Gateway, scripted: ScriptedVcd, clock: FakeClock
+    vcd: VcdClient, scripted: ScriptedVcd, clock: FakeClock
 ) -> None:
     scripted.answer("GET /api/vApp/1", Answer(drop=True))
     with pytest.raises(VcdFault, match="broke off") as caught:
-        gateway.vapp(f"{scripted.base}/api/vApp/1")
+        vcd.vapp(f"{scripted.base}/api/vApp/1")
     assert len(scripted.asked("/api/vApp/1")) == 6
     assert not caught.value.outcome_unknown
 
@@ -119,65 +119,63 @@ def test_a_silent_server_is_not_waited_for_for_ever(
     scripted: ScriptedVcd, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "_SILENCE", 0.1)
-    gateway = Gateway.open(scripted.session(), clock=clock)
+    vcd = VcdClient.open(scripted.session(), clock=clock)
     scripted.answer("GET /api/vApp/1", Answer(silence=2.0))
     scripted.answer("POST /api/vApp/1/metadata", Answer(silence=2.0))
     with pytest.raises(VcdFault, match="did not answer in time") as caught:
-        gateway.vapp(f"{scripted.base}/api/vApp/1")
+        vcd.vapp(f"{scripted.base}/api/vApp/1")
     assert not caught.value.outcome_unknown
     with pytest.raises(VcdFault, match="did not answer in time") as caught:
-        gateway.write_metadata(f"{scripted.base}/api/vApp/1", {"a": "b"})
+        vcd.write_metadata(f"{scripted.base}/api/vApp/1", {"a": "b"})
     assert caught.value.outcome_unknown
     assert len(scripted.asked("POST")) == 1
 
 
-def test_vcds_own_500_is_tried_twice_again(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_vcds_own_500_is_tried_twice_again(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     body = (
         '<Error xmlns="http://www.vmware.com/vcloud/v1.5" majorErrorCode="500" '
         'minorErrorCode="INTERNAL_SERVER_ERROR" message="no"/>'
     )
     scripted.answer("GET /api/vApp/1", Answer(body, 500))
     with pytest.raises(VcdFault, match="cannot read the vApp: no"):
-        gateway.vapp(f"{scripted.base}/api/vApp/1")
+        vcd.vapp(f"{scripted.base}/api/vApp/1")
     assert len(scripted.asked("/api/vApp/1")) == 3
 
 
 @pytest.mark.parametrize("hiccup", [Answer(drop=True), Answer("<html/>", 504, "text/html")])
 def test_a_change_that_got_no_answer_is_sent_once_and_marked(
-    gateway: Gateway, scripted: ScriptedVcd, hiccup: Answer
+    vcd: VcdClient, scripted: ScriptedVcd, hiccup: Answer
 ) -> None:
     scripted.answer("GET /api/vdc/1", VDC)
     scripted.answer("POST /api/vdc/1/action/composeVApp", hiccup)
     vdc = Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
     network = Network("net1", f"{scripted.base}/api/network/1", Fence.ROUTED)
     with pytest.raises(VcdFault) as caught:
-        gateway.compose(vdc, "demo", "d", network)
+        vcd.compose(vdc, "demo", "d", network)
     assert caught.value.outcome_unknown
     assert not caught.value.repeatable
     assert len(scripted.asked("POST")) == 1
 
 
-def test_a_session_that_ends_in_the_middle_is_named(
-    gateway: Gateway, scripted: ScriptedVcd
-) -> None:
+def test_a_session_that_ends_in_the_middle_is_named(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("POST /api/vApp/1/metadata", Answer("", 401, ""))
     with pytest.raises(SessionInvalid) as caught:
-        gateway.write_metadata(f"{scripted.base}/api/vApp/1", {"cse.cluster.id": "x"})
+        vcd.write_metadata(f"{scripted.base}/api/vApp/1", {"cse.cluster.id": "x"})
     assert caught.value.hint.startswith("log in again: vcd login http://127.0.0.1:")
 
 
-def test_a_change_answers_with_its_task(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_a_change_answers_with_its_task(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("DELETE /api/vApp/1?force=True&recursive=False", TASK)
-    task = gateway.delete_vapp(f"{scripted.base}/api/vApp/1")
+    task = vcd.delete_vapp(f"{scripted.base}/api/vApp/1")
     assert (task.status, task.id, task.name) == ("running", "1", "Creating demo")
 
 
 def test_a_change_without_a_task_is_not_taken_for_done(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("POST /api/vApp/1/power/action/powerOn", Answer("", 202))
     with pytest.raises(VcdFault, match="answered without a task") as caught:
-        gateway.power_on_vapp(f"{scripted.base}/api/vApp/1")
+        vcd.power_on_vapp(f"{scripted.base}/api/vApp/1")
     assert caught.value.outcome_unknown
 
 
@@ -193,10 +191,10 @@ def test_a_change_without_a_task_is_not_taken_for_done(
     ],
 )
 def test_the_probe_for_a_cse_server(
-    gateway: Gateway, scripted: ScriptedVcd, answer: Answer, verdict: tuple[str, str]
+    vcd: VcdClient, scripted: ScriptedVcd, answer: Answer, verdict: tuple[str, str]
 ) -> None:
     scripted.answer("GET /api/cse/system", answer)
-    assert gateway.probe_cse_server() == verdict
+    assert vcd.probe_cse_server() == verdict
     assert len(scripted.asked("/api/cse")) == 1
 
 
@@ -210,11 +208,11 @@ def test_the_probe_for_a_cse_server(
     ],
 )
 def test_the_release_is_derived_from_the_api(
-    gateway: Gateway, scripted: ScriptedVcd, served: list[str], told: str
+    vcd: VcdClient, scripted: ScriptedVcd, served: list[str], told: str
 ) -> None:
     rows = "".join(f"<VersionInfo><Version>{one}</Version></VersionInfo>" for one in served)
     scripted.answer("GET /api/versions", f"{VERSIONS}{rows}</SupportedVersions>")
-    assert gateway.vcd_version() == told
+    assert vcd.vcd_version() == told
 
 
 def test_a_ca_file_that_is_not_there_is_named(
@@ -224,6 +222,6 @@ def test_a_ca_file_that_is_not_there_is_named(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(missing))
     session = Session("https://127.0.0.1:1", "acme", "bob", "36.0", "very-secret-token")
     with pytest.raises(VcdFault, match="does not exist") as caught:
-        Gateway.open(session, clock=clock)
+        VcdClient.open(session, clock=clock)
     assert f"REQUESTS_CA_BUNDLE={missing}" in caught.value.message
     assert "unset it" in caught.value.hint

@@ -26,8 +26,8 @@ TOKEN = "very-secret-token"
 
 
 @pytest.fixture
-def gateway(scripted: ScriptedVcd, clock: FakeClock) -> Gateway:
-    return Gateway.open(scripted.session(is_jwt=False), clock=clock)
+def vcd(scripted: ScriptedVcd, clock: FakeClock) -> VcdClient:
+    return VcdClient.open(scripted.session(is_jwt=False), clock=clock)
 
 
 @pytest.fixture
@@ -40,24 +40,20 @@ def stranger() -> Iterator[Stranger]:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("here", [True, False], ids=["here", "elsewhere"])
 def test_no_redirect_is_followed(
-    gateway: Gateway, scripted: ScriptedVcd, stranger: Stranger, status: int, here: bool
+    vcd: VcdClient, scripted: ScriptedVcd, stranger: Stranger, status: int, here: bool
 ) -> None:
     target = f"{scripted.base if here else stranger.base}/api/other"
     moved = Answer("", status, "", headers={"Location": target})
     base = scripted.base
     calls: dict[str, Callable[[], object]] = {
-        "GET /api/vApp/1": lambda: gateway.vapp(f"{base}/api/vApp/1"),
-        "POST /api/vApp/1/metadata": lambda: gateway.write_metadata(f"{base}/api/vApp/1", {}),
-        "PUT /api/vApp/1/leaseSettingsSection/": lambda: gateway.keep_for_ever(
-            f"{base}/api/vApp/1"
-        ),
+        "GET /api/vApp/1": lambda: vcd.vapp(f"{base}/api/vApp/1"),
+        "POST /api/vApp/1/metadata": lambda: vcd.write_metadata(f"{base}/api/vApp/1", {}),
+        "PUT /api/vApp/1/leaseSettingsSection/": lambda: vcd.keep_for_ever(f"{base}/api/vApp/1"),
         "DELETE /api/vApp/1?force=True&recursive=False": (
-            lambda: gateway.delete_vapp(f"{base}/api/vApp/1")
+            lambda: vcd.delete_vapp(f"{base}/api/vApp/1")
         ),
-        "GET /api/cse/system": lambda: gateway.ask_json("GET", "/api/cse/system", "ask"),
-        "POST /api/cse/clusters": lambda: gateway.ask_json(
-            "POST", "/api/cse/clusters", "ask", body={}
-        ),
+        "GET /api/cse/system": lambda: vcd.ask_json("GET", "/api/cse/system", "ask"),
+        "POST /api/cse/clusters": lambda: vcd.ask_json("POST", "/api/cse/clusters", "ask", body={}),
     }
     for call, ask in calls.items():
         scripted.answer(call, moved)
@@ -91,13 +87,13 @@ def test_no_redirect_is_followed(
     ],
 )
 def test_an_address_elsewhere_gets_nothing(
-    gateway: Gateway, scripted: ScriptedVcd, stranger: Stranger, form: str
+    vcd: VcdClient, scripted: ScriptedVcd, stranger: Stranger, form: str
 ) -> None:
     port = scripted.base.rpartition(":")[2]
     href = form.format(other=stranger.base, other_host=stranger.base[7:], port=port)
     before = len(scripted.requests)
     with pytest.raises(CseError, match="names an address on another host") as caught:
-        gateway.vapp(href)
+        vcd.vapp(href)
     assert not isinstance(caught.value, VcdFault), "nobody waits for it to get better"
     assert TOKEN not in caught.value.message
     assert len(scripted.requests) == before
@@ -105,18 +101,18 @@ def test_an_address_elsewhere_gets_nothing(
 
 
 def test_every_kind_of_link_is_checked(
-    gateway: Gateway, scripted: ScriptedVcd, stranger: Stranger
+    vcd: VcdClient, scripted: ScriptedVcd, stranger: Stranger
 ) -> None:
     evil = stranger.base
     row = f'<VAppRecord name="demo" href="{evil}/api/vApp/1"/>'
     link = f'<Link rel="nextPage" href="{evil}/api/query?page=2"/>'
     scripted.answer("GET /api/query*", f"<QueryResultRecords {NS}>{link}{row}</QueryResultRecords>")
     with pytest.raises(CseError, match=f"another host for it, {evil}/api/query"):
-        list(gateway.cluster_records())
-    record = gateway.find_vapp(Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme"), "demo")
+        list(vcd.cluster_records())
+    record = vcd.find_vapp(Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme"), "demo")
     assert record is not None
     with pytest.raises(CseError, match=f"another host for it, {evil}/api/vApp/1"):
-        gateway.vapp(record.href)
+        vcd.vapp(record.href)
     scripted.answer(
         "GET /api/vdc/1",
         f'<Vdc {NS} name="vdc1"><Link rel="add" href="{evil}/api/compose"'
@@ -124,14 +120,14 @@ def test_every_kind_of_link_is_checked(
     )
     with pytest.raises(CseError, match=f"another host for it, {evil}/api/compose"):
         vdc = Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
-        gateway.compose(vdc, "demo", "", Network("net1", evil, Fence.ROUTED))
+        vcd.compose(vdc, "demo", "", Network("net1", evil, Fence.ROUTED))
     scripted.answer("POST /api/vApp/1/metadata", TASK.replace("{base}", evil))
-    started = gateway.write_metadata(f"{scripted.base}/api/vApp/1", {"a": "b"})
+    started = vcd.write_metadata(f"{scripted.base}/api/vApp/1", {"a": "b"})
     with pytest.raises(CseError, match=f"another host for it, {evil}/api/task/1"):
-        tasks.wait(gateway, started, deadline=gateway.clock.monotonic() + 100)
+        tasks.wait(vcd, started, deadline=vcd.clock.monotonic() + 100)
     with pytest.raises(CseError, match="another host for it"):
         other = replace(scripted.session(), vdc_href=f"{evil}/api/vdc/1")
-        Gateway.open(other).vdc_document(Gateway.open(other).vdc())
+        VcdClient.open(other).vdc_document(VcdClient.open(other).vdc())
     assert stranger.seen == []
 
 
@@ -156,9 +152,7 @@ NOT_VCD = {
 
 
 @pytest.mark.parametrize("kind", NOT_VCD)
-def test_what_is_not_vcds_is_not_believed(
-    gateway: Gateway, scripted: ScriptedVcd, kind: str
-) -> None:
+def test_what_is_not_vcds_is_not_believed(vcd: VcdClient, scripted: ScriptedVcd, kind: str) -> None:
     body, told = NOT_VCD[kind]
     base = scripted.base
     vdc = Vdc("vdc1", f"{base}/api/vdc/1", "acme")
@@ -167,20 +161,20 @@ def test_what_is_not_vcds_is_not_believed(
     scripted.answer("GET *", Answer(body, 200, "application/*+xml"))
     scripted.answer("GET /api/session", Answer(body, 200, "application/*+xml"))
     reads: list[Callable[[], object]] = [
-        lambda: Gateway.open(scripted.session()),
-        lambda: list(gateway.cluster_records()),
-        lambda: gateway.find_vapp(vdc, "demo"),
-        gateway.vdcs,
-        lambda: gateway.vapp(f"{base}/api/vApp/1"),
-        lambda: gateway.vapp_metadata(f"{base}/api/vApp/1"),
-        lambda: gateway.vm(f"{base}/api/vApp/vm-1"),
-        lambda: gateway.vdc_document(vdc),
-        lambda: gateway.network_details(network),
-        lambda: gateway.address_plan(network),
-        lambda: gateway.task(f"{base}/api/task/1"),
-        lambda: gateway.customization_script(f"{base}/api/vApp/vm-1"),
-        gateway.templates,
-        gateway.vcd_version,
+        lambda: VcdClient.open(scripted.session()),
+        lambda: list(vcd.cluster_records()),
+        lambda: vcd.find_vapp(vdc, "demo"),
+        vcd.vdcs,
+        lambda: vcd.vapp(f"{base}/api/vApp/1"),
+        lambda: vcd.vapp_metadata(f"{base}/api/vApp/1"),
+        lambda: vcd.vm(f"{base}/api/vApp/vm-1"),
+        lambda: vcd.vdc_document(vdc),
+        lambda: vcd.network_details(network),
+        lambda: vcd.address_plan(network),
+        lambda: vcd.task(f"{base}/api/task/1"),
+        lambda: vcd.customization_script(f"{base}/api/vApp/vm-1"),
+        vcd.templates,
+        vcd.vcd_version,
     ]
     for number, read in enumerate(reads):
         with pytest.raises(VcdFault) as caught:
@@ -195,28 +189,28 @@ def test_what_is_not_vcds_is_not_believed(
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_page_does_not_say_that_something_is_gone(
-    gateway: Gateway, scripted: ScriptedVcd, status: int
+    vcd: VcdClient, scripted: ScriptedVcd, status: int
 ) -> None:
     href = f"{scripted.base}/api/vApp/1"
     scripted.answer("GET /api/vApp/1", Answer(PAGE, status, "text/html"))
     with pytest.raises(VcdFault, match=f"HTTP {status} and text/html, which is not a VCD answer"):
-        gateway.gone(href)
+        vcd.gone(href)
     scripted.answer("GET /api/vApp/1", Answer("", status, ""))
     with pytest.raises(NotFound):
-        gateway.vapp(href)
+        vcd.vapp(href)
 
 
-def test_a_change_is_not_believed_either(gateway: Gateway, scripted: ScriptedVcd) -> None:
+def test_a_change_is_not_believed_either(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("POST /api/vApp/1/metadata", Answer(PAGE, 200, "text/html"))
     with pytest.raises(VcdFault, match="does not answer like VMware") as caught:
-        gateway.write_metadata(f"{scripted.base}/api/vApp/1", {"a": "b"})
+        vcd.write_metadata(f"{scripted.base}/api/vApp/1", {"a": "b"})
     assert caught.value.outcome_unknown
     assert len(scripted.asked("POST")) == 1
 
 
 @pytest.mark.parametrize("length", [1, 3])
 def test_a_list_that_leads_back_to_itself_ends(
-    gateway: Gateway, scripted: ScriptedVcd, length: int
+    vcd: VcdClient, scripted: ScriptedVcd, length: int
 ) -> None:
     def page(number: int) -> str:
         href = f"{scripted.base}/api/query?page={number}"
@@ -228,12 +222,12 @@ def test_a_list_that_leads_back_to_itself_ends(
         following = number % length + 1
         scripted.answer(f"GET /api/query?page={number}", page(following))
     with pytest.raises(VcdFault, match="names as its next page one that was read already"):
-        list(gateway.cluster_records())
+        list(vcd.cluster_records())
     assert len(scripted.asked("/api/query")) == length + 1
 
 
 def test_a_list_without_end_ends(
-    gateway: Gateway, scripted: ScriptedVcd, monkeypatch: pytest.MonkeyPatch
+    vcd: VcdClient, scripted: ScriptedVcd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounds, "MOST_PAGES", 20)
     pages = [
@@ -243,7 +237,7 @@ def test_a_list_without_end_ends(
     ]
     scripted.answer("GET /api/query*", *pages)
     with pytest.raises(VcdFault, match="has more than 20 pages, the most that are read"):
-        list(gateway.cluster_records())
+        list(vcd.cluster_records())
 
 
 @pytest.mark.parametrize("name", MANNERS)
@@ -255,7 +249,7 @@ def test_whatever_a_server_does_a_request_ends(name: str, clock: FakeClock) -> N
     with Stranger(manner) as server, bounds.command_time(seconds):
         session = ScriptedVcd.session(server, verify=True)  # type: ignore[arg-type]
         with pytest.raises((VcdFault, TimedOut)) as caught:
-            Gateway.open(session, clock=clock)
+            VcdClient.open(session, clock=clock)
     took = time.monotonic() - began
     if ends_by == "time":
         assert "0.6 seconds was up" in caught.value.message
@@ -280,17 +274,17 @@ DENSE = {
 
 @pytest.mark.parametrize("kind", DENSE)
 def test_an_answer_of_too_many_parts_is_refused(
-    gateway: Gateway, scripted: ScriptedVcd, kind: str
+    vcd: VcdClient, scripted: ScriptedVcd, kind: str
 ) -> None:
     body, told = DENSE[kind]
     scripted.answer("GET /api/vApp/1", body)
     with pytest.raises(VcdFault, match=told) as caught:
-        gateway.vapp(f"{scripted.base}/api/vApp/1")
+        vcd.vapp(f"{scripted.base}/api/vApp/1")
     assert caught.value.lasting
 
 
 def test_large_answers_that_vcd_has_reason_to_give_are_read(
-    gateway: Gateway, scripted: ScriptedVcd
+    vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     """A vApp of 128 VMs with scripts of 40 KB, and a thousand clusters on eight pages."""
     script = "echo 'a=b' &gt;&gt; /tmp/x\n" * 1600
@@ -302,7 +296,7 @@ def test_large_answers_that_vcd_has_reason_to_give_are_read(
     )
     children = f"<Children>{vm * 128}</Children>"
     scripted.answer("GET /api/vApp/1", VAPP.replace("/>", f">{children}</VApp>"))
-    assert len(gateway.vapp(f"{scripted.base}/api/vApp/1").vms) == 128
+    assert len(vcd.vapp(f"{scripted.base}/api/vApp/1").vms) == 128
     rows = "".join(f'<VAppRecord name="c{n}" href="{scripted.base}/{n}"/>' for n in range(125))
     pages = [
         f'<QueryResultRecords {NS}><Link rel="nextPage" href="{scripted.base}/api/query?type=vApp'
@@ -312,7 +306,7 @@ def test_large_answers_that_vcd_has_reason_to_give_are_read(
     scripted.answer(
         "GET /api/query*", *pages, f"<QueryResultRecords {NS}>{rows}</QueryResultRecords>"
     )
-    assert len(list(gateway.cluster_records())) == 1000
+    assert len(list(vcd.cluster_records())) == 1000
 
 
 def test_a_compressed_answer_is_read(clock: FakeClock) -> None:
@@ -322,7 +316,7 @@ def test_a_compressed_answer_is_read(clock: FakeClock) -> None:
     manner: Manner = answer("200 OK", body, Content_Encoding="gzip", Content_Type="application/xml")
     with Stranger(manner) as server:
         session = ScriptedVcd.session(server)  # type: ignore[arg-type]
-        assert Gateway.open(session, clock=clock).session_user == "bob"
+        assert VcdClient.open(session, clock=clock).session_user == "bob"
         assert "Accept-Encoding: gzip\r\n" in server.seen[0]
 
 
@@ -336,7 +330,7 @@ def test_an_answer_that_breaks_off_is_not_a_whole_one(clock: FakeClock) -> None:
     with Stranger(half) as server:
         session = ScriptedVcd.session(server)  # type: ignore[arg-type]
         with pytest.raises(VcdFault, match="broke off"):
-            Gateway.open(session, clock=clock)
+            VcdClient.open(session, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +345,7 @@ def test_a_proxy_that_is_not_an_address_is_named(
     with pytest.raises(
         VcdFault, match=r"the proxy '.*' on the way to vcd\.invalid cannot"
     ) as caught:
-        Gateway.open(session, clock=clock)
+        VcdClient.open(session, clock=clock)
     assert "secret@" not in caught.value.message
     assert clock.slept == []
 
@@ -369,5 +363,5 @@ def test_a_file_that_holds_no_certificates_is_named(
         with pytest.raises(
             VcdFault, match=r"no certificates in PEM \(REQUESTS_CA_BUNDLE="
         ) as caught:
-            Gateway.open(session, clock=clock)
+            VcdClient.open(session, clock=clock)
     assert caught.value.lasting and clock.slept == []
