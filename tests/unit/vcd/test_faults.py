@@ -24,9 +24,9 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.model import Session
-from cse_client.vcd import faults
-from cse_client.vcd.errors import Action, EntityBusy
+from cse_client.vcd import errors
 from cse_client.vcd.client import VcdClient
+from cse_client.vcd.errors import Action, EntityBusy
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import Answer, ScriptedVcd
 
