@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
 from uuid import uuid4
 
-from cse_client.simulator.vcd.errors import VcdError
+from cse_client.simulator.vcd.errors import VcdError, bad_request
 from cse_client.simulator.vcd.json_schema import violations
+from cse_client.simulator.vcd.markup import is_writable
 from cse_client.simulator.vcd.people import User
 from cse_client.simulator.vcd.tasks import Task
 
@@ -149,8 +150,9 @@ class DefinedEntity:
         A resolved entity is checked at once; one in error keeps its state until it is resolved.
 
         Raises:
-            VcdError: 400, the contents violate the type's schema.
+            VcdError: 400, the contents violate the type's schema, or no document can hold the name.
         """
+        _refuse_name(name)
         if self.state == RESOLVED:
             wrong = violations(entity, self.type.schema)
             if wrong:
@@ -180,6 +182,15 @@ class DefinedEntity:
         """Return the access level that a user has been given."""
         urn = f"urn:vcloud:user:{user.id}"
         return next((one.level for one in self.access if one.member == urn), None)
+
+
+def _refuse_name(name: str) -> None:
+    """Raise 400 for a name that XML 1.0 (2.2, Char) cannot hold.
+
+    JSON can hold it, but the entity's tasks name it as their owner in XML.
+    """
+    if not is_writable(name):
+        raise bad_request("The name contains characters that are not allowed.")
 
 
 def _invalid(kind: EntityType, wrong: list[str]) -> str:
@@ -277,8 +288,13 @@ class DefinedEntities:
         entity: Mapping[str, Any],
         external_id: str | None = None,
     ) -> DefinedEntity:
-        """Create an entity in the organisation; raises 403 without the right for it."""
+        """Create an entity in the organisation.
+
+        Raises:
+            VcdError: 403, the user lacks the right for it; 400, no document can hold the name.
+        """
         user.require(one.right("Full Access"))
+        _refuse_name(name)
         org = self._cloud.org
         made = DefinedEntity(one, name, dict(entity), user, org.id, org.name, external_id)
         self.entities[made.id] = made

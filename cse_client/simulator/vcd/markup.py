@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -9,7 +10,18 @@ from typing import Any
 
 from lxml import etree
 
-__all__ = ["NS", "VCLOUD", "add", "boolean", "document", "local", "moment", "name", "serialise"]
+__all__ = [
+    "NS",
+    "VCLOUD",
+    "add",
+    "boolean",
+    "document",
+    "is_writable",
+    "local",
+    "moment",
+    "name",
+    "serialise",
+]
 
 VCLOUD = "http://www.vmware.com/vcloud/v1.5"
 NS: Mapping[str, str] = {
@@ -27,6 +39,9 @@ NS: Mapping[str, str] = {
 # sends a hardware section's items back word for word declares just those (go-vcloud-director:
 # types.RequestVirtualHardwareSection). The stubs do not know that a default namespace is None.
 _ROOT_NSMAP: Any = {None: VCLOUD, "ns4": VCLOUD, **{k: v for k, v in NS.items() if k != "vcloud"}}
+
+
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @lru_cache(maxsize=1024)
@@ -69,6 +84,11 @@ def _qualified(attributes: Mapping[str, str | None]) -> dict[str, str]:
 def serialise(root: etree._Element) -> bytes:
     """Return the document as bytes, with an XML declaration."""
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def is_writable(text: str) -> bool:
+    """Say whether an XML 1.0 document can hold a text (2.2, Char): no control characters."""
+    return _UNWRITABLE.search(text) is None
 
 
 def boolean(value: bool) -> str:

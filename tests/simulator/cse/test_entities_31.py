@@ -113,6 +113,8 @@ def test_only_the_payload_is_refused_at_once(simulator: Simulator, caller: Calle
     lacking = spec_2()
     del lacking["metadata"]["site"]
     assert caller.refused("POST", "clusters", lacking)[0] == 400
+    _status, said = caller.refused("POST", "clusters", spec_2("de\x07mo"))
+    assert "The name contains characters that are not allowed." in said
     # Anything else is accepted, and fails in its task.
     accepted = caller.cse("POST", "clusters", spec_2("1bad"), 202)
     assert caller.wait(accepted) == ("error", "Invalid cluster name '1bad'")

@@ -84,6 +84,18 @@ def test_what_violates_the_schema_is_an_error_until_it_is_mended(things: Tenant)
     assert ask(things, "GET", path).json["entity"] == {"foo": "x", "size": 3}
 
 
+@pytest.mark.parametrize("name", ["a\x07b", "a\x00", "\ud800", "\uffff"])
+def test_a_name_that_no_document_can_hold_is_refused(things: Tenant, name: str) -> None:
+    """Its task would name it as the owner, in XML."""
+    body = {"name": name, "entity": {"foo": "x"}}
+    refused = ask(things, "POST", f"/entityTypes/{TYPE}", body)
+    assert (refused.status, refused.json["minorErrorCode"]) == (400, "BAD_REQUEST")
+    path = f"/entities/{make(things, 'a', {'foo': 'x'})['id']}"
+    refused = ask(things, "PUT", path, body)
+    assert (refused.status, refused.json["minorErrorCode"]) == (400, "BAD_REQUEST")
+    assert ask(things, "GET", path).json["name"] == "a"
+
+
 def test_a_stale_tag_is_refused_from_36_on(things: Tenant) -> None:
     made = make(things, "a", {"foo": "x"})
     path = f"/entities/{made['id']}"
