@@ -24,10 +24,12 @@ __all__ = [
     "aim_at",
     "cluster",
     "cse",
+    "keep_server",
     "kubectl",
     "program",
     "quote",
     "vcd",
+    "without_server",
 ]
 
 Value = Union[str, int, bool, None, Sequence[str]]
@@ -94,7 +96,7 @@ class Target:
 
     `cluster` is the cluster's name or id. `root` holds vcd's own options of the run and `typed` the
     words after `vcd cse`. `context` tells the name that the cluster's context has in kubeconfigs of
-    this client, empty if unknown.
+    this client, empty if unknown. `needs_server`: no other engine than a CSE server's can do this.
     """
 
     cluster: str = ""
@@ -105,6 +107,7 @@ class Target:
     root: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
     context: Callable[[], str] = _no_context
+    needs_server: bool = False
 
 
 # one command line a process; threads of a run suggest for the same one
@@ -120,6 +123,16 @@ def aim(target: Target) -> None:
 def aim_at(*, vdc: str = "", org: str = "") -> None:
     """Let suggestions act in a VDC and an organization that a file named, not an option."""
     aim(replace(_target, vdc=vdc or _target.vdc, org=org or _target.org))
+
+
+def keep_server() -> None:
+    """Let no suggestion leave the CSE server out: nothing else can do what was typed."""
+    aim(replace(_target, needs_server=True))
+
+
+def without_server() -> str:
+    """Return this run's command line for the direct engine; empty where that cannot do it."""
+    return "" if _target.needs_server else again(engine="direct")
 
 
 def cse(command: str, *words: str, **options: Value) -> str:

@@ -119,7 +119,7 @@ def delete_command(
     if not yes:
         _ask(run, reference)
     run.when_interrupted = "The same command again carries on."
-    engine = engine_of(run, reference)
+    engine = engine_of(run, reference, needs_server=force)
     if force and not isinstance(engine, Entities):
         raise WrongUsage(
             "--force needs a CSE server 3.1.", hint="Without it any cluster is deleted here."

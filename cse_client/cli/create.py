@@ -123,7 +123,7 @@ def create_command(run: Run, **words: Any) -> None:
         wait=run.wait,
         break_lock=words["break_lock"],
     )
-    engine = run.engine()
+    engine = run.engine(needs_server=spec.nfs)
     began = monotonic()
     with run.console.progress() as progress:
         cluster = engine.create(spec, options, progress)

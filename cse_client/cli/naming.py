@@ -57,8 +57,8 @@ def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'"
     return name
 
 
-def engine_of(run: Run, reference: str) -> Engine:
-    """Open the engine; refuse an id where clusters have none.
+def engine_of(run: Run, reference: str, *, needs_server: bool = False) -> Engine:
+    """Open the engine; refuse an id where clusters have none. `needs_server`: see `Run.engine`.
 
     Raises:
         WrongUsage: an id was said, and there is no CSE server 3.x that keeps entities.
@@ -66,8 +66,9 @@ def engine_of(run: Run, reference: str) -> Engine:
     from cse_client.engines.base import Entities
     from cse_client.errors import WrongUsage
 
-    engine = run.engine()
-    if reference.startswith(_ENTITY) and not isinstance(engine, Entities):
+    by_id = reference.startswith(_ENTITY)
+    engine = run.engine(needs_server=needs_server or by_id)
+    if by_id and not isinstance(engine, Entities):
         raise WrongUsage(
             "--id names clusters that a CSE server 3 keeps as entities, and there is none here.",
             hint="Say the cluster's name instead.",

@@ -127,7 +127,7 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
         wait=run.wait,
         break_lock=words["break_lock"],
     )
-    engine = run.engine()
+    engine = run.engine(needs_server=enable_nfs)
     with run.console.progress() as progress:
         changed = engine.add_nodes(spec, options, progress)
     said_of(run, changed)

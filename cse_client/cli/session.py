@@ -53,8 +53,10 @@ class Run:
         self._engine_word = _engine_option(ctx)
         suggest.aim(_target(ctx, self._engine_word))
 
-    def engine(self) -> Engine:
+    def engine(self, *, needs_server: bool = False) -> Engine:
         """Open the engine for the stored session: the CSE server's where one answers.
+
+        `needs_server`: the direct engine would refuse, so no hint suggests it.
 
         `--engine` of `vcd cse`, the variable CSE_ENGINE or the profile's key `cse_engine` choose
         another way.
@@ -65,6 +67,8 @@ class Run:
         """
         from cse_client.engines.choice import choose_engine
 
+        if needs_server:
+            suggest.keep_server()
         session, word = self._session()
         engine = choose_engine(session, word)
         if self.when_interrupted and engine.name == "server":
@@ -106,7 +110,7 @@ class Run:
         """
         from cse_client.engines.base import Provider
 
-        engine = self.engine()
+        engine = self.engine(needs_server=True)
         if not isinstance(engine, Provider):
             raise _needs_server(engine, what)
         return engine
@@ -119,7 +123,7 @@ class Run:
         from cse_client.cli.naming import engine_of
         from cse_client.engines.base import Upgrading
 
-        engine = engine_of(self, reference)
+        engine = engine_of(self, reference, needs_server=True)
         if not isinstance(engine, Upgrading):
             raise _needs_server(engine, what)
         return engine
@@ -132,7 +136,7 @@ class Run:
         """
         from cse_client.engines.base import Entities
 
-        engine = self.engine()
+        engine = self.engine(needs_server=True)
         if not isinstance(engine, Entities):
             raise _needs_server(engine, what, "a CSE server 3 that keeps clusters as entities")
         return engine

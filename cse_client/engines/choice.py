@@ -40,4 +40,4 @@ def choose_engine(session: Session, word: str) -> Engine:
         raise NotFound(
             f"VCD at {session.host} has no CSE server registered.", hint=without_server()
         )
-    return DirectEngine(vcd, session, server_state=(found.state, found.seen))
+    return DirectEngine(vcd, session, no_server=True)

@@ -39,6 +39,7 @@ __all__ = [
     "Said",
     "clean",
     "from_reply",
+    "is_vcd_error",
     "login_line",
     "not_vcd",
     "offered_versions",
@@ -59,6 +60,7 @@ _CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_.-]+")
 _OFFERED = re.compile(r"Supported API versions are:\s*\[(?P<list>.*)\]", re.S)
 _ONE_OFFERED = re.compile(r"(?P<version>\d+\.\d+)(?P<alpha>[^\s,\]]*)\s*(?P<deprecated>\[D\])?")
 _MAX_TEXT = 700
+_VCLOUD = "http://www.vmware.com/vcloud/v1.5"
 
 _TOO_MANY_REQUESTS = 429
 _PROVIDERS_TROUBLE = "if it happens again, tell your provider the time and the request"
@@ -194,6 +196,20 @@ def from_reply(
     if status == requests.codes.not_found:
         return NotFound(_sentence(action.missing or f"cannot {action.doing}", said, "not found"))
     return _refusal(status, said, action)
+
+
+def is_vcd_error(body: bytes) -> bool:
+    """Say whether this is VCD's own error document, in XML or in JSON, and nobody else's.
+
+    Other programs have JSON with a `message` as well; the minor error code is VCD's.
+    """
+    text = body.strip()
+    try:
+        if text.startswith(b"{"):
+            return isinstance(answers.read_json(text).get("minorErrorCode"), str)
+        return etree.QName(answers.read_xml(text, ("Error",))).namespace == _VCLOUD
+    except ValueError:
+        return False
 
 
 def _said(body: bytes, content_type: str, request_id: str) -> Said | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lxml import etree
 
-from cse_client import bounds, suggest
+from cse_client import suggest
 from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.model import (
     Capacity,
@@ -195,26 +194,6 @@ class Tenancy:
                 release = name
         return f"{release or 'unknown'} (API up to {highest})"
 
-    def probe_cse_server(self) -> tuple[str, str]:
-        """Say whether a CSE server stands behind this VCD: "present", "absent" or "down".
-
-        One request; the second value is what was seen. VCD answers an XML 404 for an API that
-        is not registered, and a JSON 504 for one whose server is silent.
-        """
-        url = f"{self._transport.api}/cse/system"
-        status, kind, text = self._transport.probe(url, "application/json")
-        if status == 200:  # noqa: PLR2004
-            return "present", _cse_version(text)
-        if status == 401:  # noqa: PLR2004
-            raise errors.from_reply(
-                status, b"", "", "", Action("ask for a CSE server"), self._transport.session
-            )
-        if status in (502, 503, 504):
-            return "down", f"it is registered with VCD but does not answer (HTTP {status})"
-        if status == 404:  # noqa: PLR2004
-            return "absent", "VCD has no CSE server registered"
-        return "absent", f"VCD answers HTTP {status} ({kind.split(';')[0] or 'no type'})"
-
     # ---- org VDCs -----------------------------------------------------------------------------
 
     def vdcs(self, org: str = "") -> list[Vdc]:
@@ -364,11 +343,3 @@ class Tenancy:
     def _login_line(self, org: str) -> str:
         session = self._transport.session
         return suggest.vcd("login", session.host, org, session.user)
-
-
-def _cse_version(text: str) -> str:
-    with suppress(ValueError):
-        document = bounds.load_json(text)
-        if isinstance(document, dict):
-            return str(document.get("version") or "")
-    return ""

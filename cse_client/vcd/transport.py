@@ -154,16 +154,6 @@ class Transport:
         """Send a DELETE, once."""
         return self._send("DELETE", url, action)
 
-    def probe(self, url: str, accept: str) -> tuple[int, str, str]:
-        """Read `url` once and return status, content type and text, whatever they are.
-
-        Raises:
-            CseError: only where there was no answer at all.
-        """
-        action = Action(f"read {url}")
-        response = self._exchange("GET", url, action, accept=accept)
-        return response.status_code, response.headers.get("Content-Type", ""), _text(response)
-
     def ask_json(
         self,
         method: str,

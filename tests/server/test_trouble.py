@@ -61,6 +61,107 @@ def test_a_page_in_place_of_vcd(cse: Run, served: Served) -> None:
     assert "does not answer like VMware Cloud Director (an HTML page without a title)" in result.err
 
 
+PROXY_403 = Answer("<html><title>Blocked by policy</title></html>", 403, "text/html")
+
+
+@pytest.mark.parametrize(
+    ("probe", "what"),
+    [
+        (PROXY_403, 'HTTP 403 and an HTML page titled "Blocked by policy"'),
+        (Answer("<html>Not Found</html>", 404, "text/html"), "HTTP 404 and an HTML page without"),
+        (Answer("", 404, ""), "HTTP 404 and an empty body"),
+        (Answer("default backend - 404", 404, "text/plain"), "HTTP 404 and text/plain"),
+        (answer({"message": "Forbidden"}, 403), "HTTP 403 and JSON"),
+        (Answer("<Error><Code>NoSuchKey</Code></Error>", 404), "HTTP 404 and XML"),
+        (Answer("<html>Not Acceptable</html>", 406, "text/html"), "HTTP 406 and an HTML page"),
+    ],
+)
+def test_only_vcd_itself_says_that_there_is_no_server(
+    cse: Run, served: Served, probe: Answer, what: str
+) -> None:
+    served.set(PROBE, probe)
+    result = cse("cluster", "list")
+    assert (result.out, result.code) == ("", 1)
+    assert result.err.startswith(
+        f"Error: Cannot ask VCD at {served.base} for a CSE server: GET /api/cse/system was answered"
+        f" with {what}"
+    )
+    assert result.err.endswith(
+        ", which is not VCD's answer.\nHint: Is a proxy in between? (HTTPS_PROXY, NO_PROXY); "
+        "without the server: vcd cse --engine direct cluster list\n"
+    )
+    assert served.asked() == [PROBE]
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        XML_404,
+        Answer(XML_404.body.replace("404", "403"), 403),
+        answer({"minorErrorCode": "NOT_FOUND", "message": "unknown", "stackTrace": None}, 404),
+    ],
+)
+def test_vcd_itself_says_that_there_is_no_server(cse: Run, served: Served, probe: Answer) -> None:
+    served.set(PROBE, probe)
+    served.set("GET /api/query*", NO_CLUSTERS)
+    result = cse("cluster", "list")
+    assert (result.out, result.err, result.code) == ("\n", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        (XML_404, "no CSE server is registered in this cloud"),
+        (answer(SYSTEM), "chosen, although a CSE server answers (2.6.1)"),
+        (JSON_504, "chosen; a CSE server is registered but does not answer (HTTP 504)"),
+        (PROXY_403, "chosen; whether there is a CSE server is not known: "),
+    ],
+)
+def test_what_the_direct_engine_knows_of_a_server(
+    cse: Run, served: Served, probe: Answer, said: str
+) -> None:
+    served.set(PROBE, probe)
+    served.set(
+        "GET /api/versions",
+        '<SupportedVersions xmlns="http://www.vmware.com/vcloud/versions"><VersionInfo>'
+        "<Version>36.0</Version></VersionInfo></SupportedVersions>",
+    )
+    result = cse("--engine", "direct", "system", "info")
+    assert said in result.out, result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "direct"),
+    [
+        ("cluster info blue", True),
+        ("cluster create blue --network net1", True),
+        ("cluster create blue --network net1 --enable-nfs", False),
+        ("node create blue --enable-nfs", False),
+        ("cluster info --id urn:vcloud:entity:cse:nativeCluster:2.1.0:1", False),
+        ("cluster delete blue --yes", True),
+        ("cluster delete blue --yes --force", False),
+        ("cluster upgrade-plan blue", False),
+        ("cluster upgrade blue t 1", False),
+        ("cluster delete-nfs blue nfsd-a1b2", False),
+        ("cluster share-list --name blue", False),
+        ("ovdc list", False),
+        ("system enable", False),
+        ("template list", True),
+        ("template reload", False),
+    ],
+)
+def test_the_way_without_the_server_is_shown_where_there_is_one(
+    cse: Run, served: Served, words: str, direct: bool
+) -> None:
+    served.set(PROBE, JSON_504)
+    result = cse(*words.split())
+    assert (result.out, result.code) == ("", 1)
+    hint = f"Without the server: vcd cse --engine direct {words}"
+    if not direct:
+        hint = "This needs the CSE server; the provider, who operates it, can help"
+    assert result.err.endswith(f"does not answer (HTTP 504).\nHint: {hint}\n")
+
+
 def test_without_the_server_its_state_does_not_matter(cse: Run, served: Served) -> None:
     served.set(PROBE, JSON_504)
     served.set("GET /api/query*", NO_CLUSTERS)

@@ -20,7 +20,14 @@ from cse_client.engines.direct.scaling import Scaling
 from cse_client.engines.direct.seal import seal_cluster
 from cse_client.engines.direct.templates import with_default
 from cse_client.engines.identity import identify, is_gone, named, with_same_ids
-from cse_client.errors import Interrupted, NotFinished, NotFound, WrongUsage
+from cse_client.errors import (
+    CseError,
+    Interrupted,
+    NotFinished,
+    NotFound,
+    SessionInvalid,
+    WrongUsage,
+)
 from cse_client.guest.pki import fingerprint
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import (
@@ -44,6 +51,7 @@ from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 
 #: Names the default template where the guide's is not wanted.
 DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
+_NO_SERVER = "no CSE server is registered in this cloud"
 
 
 class DirectEngine:
@@ -57,12 +65,12 @@ class DirectEngine:
         session: Session,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        server_state: tuple[str, str] | None = None,
+        no_server: bool = False,
     ) -> None:
         self._vcd = vcd
         self._session = session
         self._clock = clock
-        self._server_state = server_state
+        self._no_server = no_server
         self._scaling = Scaling(vcd, session, clock, self.templates)
 
     @classmethod
@@ -72,18 +80,12 @@ class DirectEngine:
 
     def system_info(self) -> SystemInfo:
         """Say which product, engine and cloud are in use, and whether a CSE server is there."""
-        state, detail = self._server_state or self._vcd.probe_cse_server()
-        reason = {
-            "absent": "no CSE server is registered in this cloud",
-            "down": f"chosen; a CSE server is registered but does not answer ({detail})",
-            "present": f"chosen, although a CSE server answers ({detail})",
-        }[state]
         return SystemInfo(
             product=PRODUCT,
             version=__version__,
             description=DESCRIPTION,
             engine=self.name,
-            engine_reason=reason,
+            engine_reason=self._reason(),
             host=self._session.host,
             vcd_version=self._vcd.vcd_version(),
             api_version=self._vcd.api_version,
@@ -91,6 +93,24 @@ class DirectEngine:
             vdc=self._session.vdc,
             user=self._session.user,
         )
+
+    def _reason(self) -> str:
+        """Say why this engine is used."""
+        from cse_client.engines.server.detect import ABSENT, DOWN, detect
+
+        if self._no_server:
+            return _NO_SERVER
+        try:
+            found = detect(self._vcd, self._session)
+        except SessionInvalid:
+            raise
+        except CseError as error:
+            return f"chosen; whether there is a CSE server is not known: {error.message}"
+        if found.state == ABSENT:
+            return _NO_SERVER
+        if found.state == DOWN:
+            return f"chosen; a CSE server is registered but does not answer ({found.seen})"
+        return f"chosen, although a CSE server answers ({found.version})"
 
     def templates(self) -> Sequence[Template]:
         """List the templates in every catalog this user can see, the default one marked."""

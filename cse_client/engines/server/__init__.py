@@ -21,8 +21,14 @@ __all__ = ["open_engine", "without_server"]
 
 
 def without_server() -> str:
-    """Return the way out where a server is in the way, for the hint of an error."""
-    return f"without the server: {suggest.again(engine='direct')}"
+    """Return the way out where a server is in the way, for the hint of an error.
+
+    It is the provider's help for what the direct engine cannot do.
+    """
+    line = suggest.without_server()
+    if line:
+        return f"without the server: {line}"
+    return "this needs the CSE server; the provider, who operates it, can help"
 
 
 def open_engine(vcd: VcdClient, session: Session, found: Detection, reason: str) -> Engine:

@@ -27,7 +27,7 @@ from cse_client.errors import (
     WrongUsage,
 )
 from cse_client.model import Session
-from cse_client.vcd.errors import Action, clean, from_reply, login_line
+from cse_client.vcd.errors import Action, clean, from_reply, is_vcd_error, login_line
 from cse_client.vcd.transport import Answer
 
 __all__ = ["AlreadySo", "CutOff", "ServerDown", "Wish", "error_of", "json_of", "vcd_error_of"]
@@ -134,7 +134,7 @@ def error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
         return _down(answer, wish, session)
     if isinstance(said, str) and len(document) == 1:
         return VcdFault(f"cannot {wish.doing}: {_words(said)}", status=answer.status)
-    if answer.status == _NOT_FOUND:
+    if answer.status == _NOT_FOUND and is_vcd_error(answer.text.encode()):
         return ServerDown(
             f"cannot {wish.doing}: VCD at {session.host} has no CSE server any more",
             hint=without_server(),
@@ -195,7 +195,9 @@ def _by_words(
         error = WrongUsage(sentence)
     elif status == _BAD_REQUEST and has("service is disabled"):
         enable = suggest.cse("system enable")
-        hint = f"a system administrator can enable it: {enable}; {without_server()}"
+        line = suggest.without_server()
+        hint = f"a system administrator can enable it: {enable}"
+        hint += f"; without the server: {line}" if line else ""
         error = Refused(sentence, hint=hint)
     elif has("forbidden", "missing required rights", "access denied"):
         error = Refused(sentence, hint="an organization administrator can grant the right")

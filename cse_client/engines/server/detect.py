@@ -19,7 +19,7 @@ from cse_client.engines.server.extension import BASE
 from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.model import Session
 from cse_client.vcd.client import Answer, VcdClient
-from cse_client.vcd.errors import Action, not_vcd, version_key
+from cse_client.vcd.errors import Action, is_vcd_error, not_vcd, version_key
 
 __all__ = ["ABSENT", "DOWN", "ENTITIES", "LEGACY", "PRESENT", "Detection", "detect"]
 
@@ -69,7 +69,7 @@ def detect(vcd: VcdClient, session: Session) -> Detection:
 
     Raises:
         SessionInvalid: the session has expired.
-        VcdFault: VCD cannot be reached.
+        VcdFault: VCD cannot be reached, or something on the way answers in its place.
         CseError: the server speaks no protocol that we know.
     """
     answer = _ask(vcd)
@@ -78,6 +78,8 @@ def detect(vcd: VcdClient, session: Session) -> Detection:
         error = error_of(answer, wish, session)
         raise error if isinstance(error, SessionInvalid) else SessionInvalid(error.message)
     if answer.status in _ABSENT_STATUS:
+        if not is_vcd_error(answer.text.encode()):
+            raise _foreign(answer, session)
         # 406: VCD does not serve the session's API version, which its own calls explain better.
         return Detection(ABSENT, f"VCD has no CSE server registered (HTTP {answer.status})")
     if answer.status == _TOO_MANY:
@@ -141,6 +143,17 @@ def _present(document: Mapping[str, Any], session: Session) -> Detection:
     chosen = fitting[-1]
     protocol = LEGACY if chosen in _LEGACY_VERSIONS else ENTITIES
     return Detection(PRESENT, said, version, protocol, chosen, document)
+
+
+def _foreign(answer: Answer, session: Session) -> VcdFault:
+    """Make the error for a refusal that is not VCD's, which tells nothing of VCD's extensions."""
+    what = describe(answer.text.encode(), answer.content_type)
+    return VcdFault(
+        f"cannot ask VCD at {session.host} for a CSE server: GET {BASE}/system was answered with"
+        f" HTTP {answer.status} and {what}, which is not VCD's answer",
+        hint=f"is a proxy in between? (HTTPS_PROXY, NO_PROXY); {without_server()}",
+        lasting=True,
+    )
 
 
 def _what_came(answer: Answer) -> str:

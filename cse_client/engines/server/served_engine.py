@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 
+from cse_client import suggest
 from cse_client.engines.identity import identify, is_gone
-from cse_client.engines.server import without_server
 from cse_client.engines.server.detect import Detection
 from cse_client.errors import CseError, NotFound, PreflightFailed, Refused, WrongUsage
 from cse_client.model import (
@@ -200,7 +200,8 @@ def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
 
 def direct_only(sentence: str) -> CseError:
     """Make the error for what needs no server, with the way out."""
-    return WrongUsage(f"{sentence}.", hint=without_server())
+    line = suggest.without_server()
+    return WrongUsage(f"{sentence}.", hint=f"without the server: {line}" if line else "")
 
 
 def raise_all(problems: Sequence[CseError]) -> None:

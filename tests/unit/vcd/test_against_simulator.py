@@ -144,7 +144,6 @@ def test_the_surroundings(cloud: Cloud, vcd: VcdClient) -> None:
     assert (vcd.session_user, vcd.org_name) == ("admin", "acme")
     assert vcd.org_href.startswith(f"https://{cloud.simulator.host}/api/org/")
     assert vcd.vcd_version().startswith("10.3 (API up to 36.")
-    assert vcd.probe_cse_server() == ("absent", "VCD has no CSE server registered")
     assert [vdc.name for vdc in vcd.vdcs()] == ["vdc1", "vdc2"]
     vdc = vcd.vdc()
     known = {network.name: network for network in vcd.networks(vdc)}

@@ -180,25 +180,6 @@ def test_a_change_without_a_task_is_not_taken_for_done(
 
 
 @pytest.mark.parametrize(
-    ("answer", "verdict"),
-    [
-        (Answer('{"version": "2.6.1"}', 200, "application/json"), ("present", "2.6.1")),
-        (Answer("<Error/>", 404), ("absent", "VCD has no CSE server registered")),
-        (
-            Answer("{}", 504, "application/json"),
-            ("down", "it is registered with VCD but does not answer (HTTP 504)"),
-        ),
-    ],
-)
-def test_the_probe_for_a_cse_server(
-    vcd: VcdClient, scripted: ScriptedVcd, answer: Answer, verdict: tuple[str, str]
-) -> None:
-    scripted.answer("GET /api/cse/system", answer)
-    assert vcd.probe_cse_server() == verdict
-    assert len(scripted.asked("/api/cse")) == 1
-
-
-@pytest.mark.parametrize(
     ("served", "told"),
     [
         (["35.2", "36.0", "36.3"], "10.3 (API up to 36.3)"),
