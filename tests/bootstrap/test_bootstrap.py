@@ -16,9 +16,8 @@ from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import mint_pki, pki_to_files
 from cse_client.guest.render import control_plane_script
 from cse_client.kube.api import ClusterAPI
+from tests.bootstrap.cluster import CSE, IMAGES, Cluster, Node
 from tests.support.ssh_keys import public_key
-
-from .conftest import CSE, IMAGES, Cluster, Node
 
 PAYLOAD = "/var/lib/cse-bootstrap/run.sh"
 CA_KEY = "/etc/kubernetes/pki/ca.key"

@@ -18,8 +18,8 @@ from cse_client.kube.ca_secret import load_ca_secret, store_ca_secret
 from cse_client.kube.kubeconfig.document import render_kubeconfig
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.kube import KubeAPI
-from tests.unit.guest.shell import MOUNTS, Guest, can_unshare
-from tests.unit.kube.conftest import server_files
+from tests.support.kube_stub import server_files
+from tests.support.shell import MOUNTS, Guest, can_unshare
 
 pytestmark = [
     pytest.mark.skipif(not can_unshare(), reason="this machine forbids namespaces"),

@@ -9,8 +9,8 @@ import click
 import pytest
 from vcd_cli.vcd import vcd as vcd_program
 
+from tests.support.commands import commands
 from tests.support.programs import Result
-from tests.unit.test_suggestions import commands
 
 Run = Callable[..., Result]
 

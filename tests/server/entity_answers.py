@@ -12,7 +12,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.server.conftest import TASK, Served, answer
+from tests.server.served import TASK, Served, answer
 from tests.support.scripted_vcd import Answer
 
 UUID = "5d1c2f3a-1111-4222-8333-0123456789ab"

@@ -16,7 +16,6 @@ import yaml
 from cse_client.errors import WrongUsage
 from cse_client.model import RunOptions, silent
 from cse_client.yamldocs import read_yaml
-from tests.server.conftest import Served, answer
 from tests.server.entity_answers import (
     ENTITY_30,
     ENTITY_31,
@@ -26,7 +25,7 @@ from tests.server.entity_answers import (
     lookup,
     page,
 )
-from tests.server.test_entity_engine import opened
+from tests.server.served import Served, answer, opened
 from tests.support.programs import Result
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.conftest import (
+from tests.server.served import (
     CLUSTER,
     KUBECONFIG,
     ROW,

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.server.conftest import KUBECONFIG, TASK, Served, answer
 from tests.server.entity_answers import (
     ENTITY_31,
     HREF,
@@ -26,6 +25,7 @@ from tests.server.entity_answers import (
     url,
     without_nulls,
 )
+from tests.server.served import KUBECONFIG, TASK, Served, answer
 from tests.support.programs import Result
 
 Run = Callable[..., Result]

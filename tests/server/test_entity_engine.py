@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from cse_client.engines.server import open_engine
-from cse_client.engines.server.detect import detect
 from cse_client.engines.server.entities import EntityEngine
 from cse_client.engines.server.legacy import LegacyEngine
 from cse_client.errors import (
@@ -27,8 +25,6 @@ from cse_client.errors import (
 )
 from cse_client.model import ClusterSpec, Event, EventKind, RunOptions, silent
 from cse_client.model.scaling import NodesSpec, RemovalSpec
-from cse_client.vcd.client import VcdClient
-from tests.server.conftest import TASK, Served, answer, failure, task
 from tests.server.entity_answers import (
     ENTITY_30,
     SYSTEM_30,
@@ -40,7 +36,7 @@ from tests.server.entity_answers import (
     page,
     url,
 )
-from tests.support.clock import FakeClock
+from tests.server.served import TASK, Served, answer, failure, opened, task
 from tests.support.scripted_vcd import Answer
 
 CREATE = "POST /api/cse/3.0/clusters"
@@ -53,12 +49,6 @@ CUT_OFF = Answer(
     "application/json",
 )
 HTML = Answer("<html>proxy</html>", 200, "text/html")
-
-
-def opened(served: Served, **session: Any) -> Any:
-    found = served.vcd.session(**session)
-    vcd = VcdClient.attach(found, clock=FakeClock())
-    return open_engine(vcd, found, detect(vcd, found), "")
 
 
 @pytest.fixture

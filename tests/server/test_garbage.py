@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.server.conftest import Served
+from tests.server.served import Served
 from tests.support.programs import Result
 from tests.support.scripted_vcd import Answer
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.server.conftest import KUBECONFIG, Served, answer
 from tests.server.entity_answers import Generation
+from tests.server.served import KUBECONFIG, Served, answer
 from tests.support.programs import Result
 
 Run = Callable[..., Result]

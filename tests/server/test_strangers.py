@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import write_profile
+from tests.server.served import write_profile
 from tests.support.strangers import MANNERS, Stranger, answer
 
 VCD = str(Path(sys.executable).parent / "vcd")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import CLUSTER, ROW, SYSTEM, TASK, Served, answer, failure, write_profile
+from tests.server.served import CLUSTER, ROW, SYSTEM, TASK, Served, answer, failure, write_profile
 from tests.support.programs import Result
 from tests.support.scripted_vcd import Answer
 

@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 import pytest
 
+from tests.sweeps.faults import FAULTS
 from tests.sweeps.stage import FULL, OPERATIONS, Operation, Stage, one_sentence
 
 #: Seconds that a command gets whose answers trickle, and Python for its start on a busy machine.
@@ -19,22 +20,6 @@ _STARTING = 3
 # the cluster's vApp and its VMs
 _OWNERS = "swept|mstr-.*|node-.*"
 _LOG = logging.getLogger(__name__)
-
-FAULTS: Mapping[str, Mapping[str, object]] = {
-    "connection cut before": {"kind": "reset_before"},
-    "connection cut after": {"kind": "reset_after"},
-    # a client waits a minute for an answer; a server that gives up sooner looks the same
-    "no answer": {"kind": "hang", "seconds": 2},
-    "500": {"kind": "status", "status": 500},
-    "502": {"kind": "status", "status": 502, "html": True},
-    "503 with Retry-After": {"kind": "status", "status": 503, "retry_after": 1},
-    "429": {"kind": "status", "status": 429, "retry_after": 1},
-    "busy": {"kind": "busy", "method": "POST|PUT|DELETE"},
-    "session expired": {"kind": "expire_session"},
-    "a login page": {"kind": "status", "status": 200, "html": True},
-    "a redirect": {"kind": "redirect", "status": 307, "location": "https://127.0.0.1:1/"},
-    "200 MB": {"kind": "large"},
-}
 
 TASKS = {
     "cluster create": ("vdcComposeVapp", "metadataUpdate", "vdcRecomposeVapp"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 
 import pytest
 from hypothesis import given
@@ -11,38 +10,7 @@ from hypothesis import strategies as st
 
 from cse_client import suggest
 from cse_client.suggest import Target
-
-NASTY = [
-    "a b",
-    "it's",
-    'say "x"',
-    "$HOME",
-    "`id`",
-    "$(id)",
-    "a;b",
-    "a|b&c",
-    "*?[x]",
-    "~root",
-    "#x",
-    "!x",
-    "a\\b",
-    "(1)",
-    "{a,b}",
-    "démo",
-    "-rf",
-    "--yes",
-    "--",
-    "",
-]
-
-
-def read_by_bash(line: str) -> list[str]:
-    """Return the words that bash makes of a command line."""
-    script = 'eval "set -- $1"; printf "%s\\0" "$@"'
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", line], capture_output=True, check=True, cwd="/"
-    )
-    return [word.decode("utf-8", "surrogateescape") for word in done.stdout.split(b"\0")[:-1]]
+from tests.support.bash import NASTY, read_by_bash
 
 
 def test_a_suggestion_says_where_it_acts() -> None:

@@ -21,8 +21,9 @@ from cse_client import suggest
 from cse_client.model import Session
 from cse_client.suggest import Target
 from cse_client.vcd.errors import login_line
+from tests.support.bash import NASTY, read_by_bash
+from tests.support.commands import commands
 from tests.support.programs import ROOT
-from tests.unit.test_suggest import NASTY, read_by_bash
 
 PACKAGE = ROOT / "cse_client"
 MAKERS = {"cse", "vcd", "kubectl", "program"}
@@ -174,19 +175,6 @@ def test_the_table_of_accepted_options_is_that_of_the_commands() -> None:
         by_id = suggest.cse(command[0], "urn:vcloud:entity:cse:nativeCluster:1")
         if command[0] != "cluster apply":
             assert ("--id" in shlex.split(by_id)) == ("--id" in options), command[0]
-
-
-def commands(
-    group: click.Group = cse_client.cse.cse, path: str = ""
-) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{path}{name} ")
-        else:
-            yield f"{path}{name}", command
 
 
 @pytest.mark.parametrize("verify", [True, False])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.kube.running import Running, make
+from tests.support.running_kube import Running, make
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.kube.running import Running, make
+from tests.support.running_kube import Running, make
 
 APPLY = "application/apply-patch+yaml"
 PODS = "/api/v1/namespaces/default/pods"

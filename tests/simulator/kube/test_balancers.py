@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.simulator.kube.running import Running
 from tests.support import manifests
+from tests.support.running_kube import Running
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 POOL = """

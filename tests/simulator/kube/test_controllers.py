@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.kube.running import Running, make
+from tests.support.running_kube import Running, make
 
 APPS = "/apis/apps/v1/namespaces/default"
 STRATEGIC = "application/strategic-merge-patch+json"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.kube.running import Authority, Running
+from tests.support.running_kube import Authority, Running
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 

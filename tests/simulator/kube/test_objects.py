@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.kube.running import Running, make
+from tests.support.running_kube import Running, make
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 MERGE = "application/merge-patch+json"

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.kube import KubeAPI
 from cse_client.simulator.kube.rbac import covered
-from tests.simulator.kube.running import Authority, Running, heartbeat, make
+from tests.support.running_kube import Authority, Running, heartbeat, make
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"

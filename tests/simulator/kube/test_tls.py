@@ -17,7 +17,7 @@ import pytest
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.kube import KubeAPI
-from tests.simulator.kube.running import HOST, Authority, Running, make
+from tests.support.running_kube import HOST, Authority, Running, make
 
 
 def connect(

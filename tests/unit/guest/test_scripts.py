@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .shell import MOUNTS, Guest, can_unshare
+from tests.support.shell import MOUNTS, Guest, can_unshare
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="this machine forbids namespaces")
 

@@ -23,8 +23,8 @@ from cse_client.kube.addons.objects import Objects, Ref
 from cse_client.kube.addons.table import ADDONS, METALLB, RELEASES, choose, minor_of
 from cse_client.kube.api import ClusterAPI
 from cse_client.model.addons import AddressRange, ManifestSource
-from tests.simulator.kube.running import Running, make
 from tests.support import manifests
+from tests.support.running_kube import Running, make
 
 _OBJECT = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 RANGES = (AddressRange.of("127.20.0.240", "127.20.0.241"),)

@@ -14,8 +14,7 @@ from cse_client.kube.answers import SchemaMismatch, WebhookDown
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import drain, look
 from cse_client.kube.grants import GrantBook
-
-from .conftest import Answer, StubAPI, Text, status
+from tests.support.kube_stub import Answer, StubAPI, Text, status
 
 PAGE = Text("404 page not found\n", {"X-Content-Type-Options": "nosniff"})
 BUSY = "Too many requests, please try again later.\n"

@@ -13,8 +13,7 @@ from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import Stuck, delete_node, drain, look, uncordon
 from cse_client.model import Event
 from tests.support.clock import FakeClock
-
-from .conftest import Answer, StubAPI, Text, status
+from tests.support.kube_stub import Answer, StubAPI, Text, status
 
 Edit = Callable[..., dict[str, Any]]
 

@@ -12,8 +12,7 @@ from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.grants import LABELS, GrantBook, binding_name
 from cse_client.model.access import Grant, Subject
-
-from .conftest import Answer, StubAPI, Text, status
+from tests.support.kube_stub import Answer, StubAPI, Text, status
 
 ALICE = Subject("User", "alice")
 GRANT = Grant(ALICE, "view", "shop")

@@ -19,8 +19,7 @@ from cse_client.guest.pki import ClusterPKI, mint_pki, pki_from_files, pki_to_fi
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.ca_secret import load_ca_secret, store_ca_secret
 from cse_client.model import KubeNode
-
-from .conftest import NAME, Answer, StubAPI, status
+from tests.support.kube_stub import NAME, Answer, StubAPI, status
 
 
 def node(name: str, ready: str, **more: object) -> dict[str, object]:

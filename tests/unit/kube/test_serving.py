@@ -14,7 +14,7 @@ from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.serving import ends_soon, read_end
-from tests.unit.kube.conftest import StubAPI, serving
+from tests.support.kube_stub import StubAPI, serving
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 

@@ -21,8 +21,8 @@ from cse_client.kube.addons.fetch import obtain
 from cse_client.kube.addons.table import RELEASES
 from cse_client.kube.api import ClusterAPI
 from cse_client.model.addons import ManifestSource
+from tests.support.kube_stub import StubAPI, server_files
 from tests.support.strangers import MANNERS, TRICKLING_HANDSHAKE, Manner, Stranger, answer
-from tests.unit.kube.conftest import StubAPI, server_files
 
 ALL = {**MANNERS, "slow handshake": ("time", TRICKLING_HANDSHAKE)}
 PAGE = b"<html><head><title>Sign in</title></head></html>"
