@@ -52,12 +52,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT; return the exit code."""
+    """Run until SIGTERM, SIGINT or the end of the terminal (SIGHUP); return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: ended.set())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # what is ignored stays so: nohup ignores SIGHUP
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: ended.set())
     try:
         simulator = Simulator(
             port=options.port,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import ssl
@@ -174,6 +175,50 @@ def test_it_ends_at_sigterm_with_everything_it_made(tmp_path):
     for user in ("admin", "author", "viewer"):
         assert re.search(rf"^  {user} +\S+", printed, re.MULTILINE)
     assert [one.name for one in tmp_path.iterdir()] == ["ready"]
+
+
+def _started(tmp_path, *before, **settings):
+    ready = tmp_path / "ready"
+    words = [*before, sys.executable, "-m", "cse_client.simulator", "--ready-file", str(ready)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(words, cwd=ROOT, env=environment, **settings)
+    while not ready.exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    return process
+
+
+def test_it_ends_with_its_terminal_and_leaves_nothing(tmp_path):
+    ours, theirs = pty.openpty()
+    process = _started(
+        tmp_path,
+        # makes the terminal the controlling one of a new session, as a terminal window does
+        *("setsid", "--ctty"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    try:
+        os.close(theirs)
+        os.close(ours)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert [one.name for one in tmp_path.iterdir()] == ["ready"]
+
+
+def test_nohup_keeps_it_alive(tmp_path):
+    process = _started(tmp_path, "nohup", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize(
