@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
-from tests.e2e.people import VCD, Door, Person, person
+from tests.support.people import VCD, Door, Person, person
+from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator", allow_module_level=True)

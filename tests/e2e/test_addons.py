@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from cse_client.kube.addons.table import RELEASES
-from tests.e2e.conftest import Cloud, Control, Login
 from tests.support import manifests
 from tests.support.programs import clean_environment
+from tests.support.simulator import Cloud, Control, Login
 
 VCD = str(Path(sys.executable).parent / "vcd")
 WEB = """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Control
 from tests.support.programs import Result
+from tests.support.simulator import Control
 from tests.support.ssh_keys import public_key
 
 Run = Callable[..., Result]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
 from tests.support.programs import clean_environment
+from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 VCD = str(Path(sys.executable).parent / "vcd")
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"

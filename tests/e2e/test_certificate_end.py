@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import Cloud, Control
-from tests.e2e.people import VCD, Person, person
+from tests.support.people import VCD, Person, person
+from tests.support.simulator import Cloud, Control
 
 NAME = "ending"
 DAY = 86_400

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.conftest import Cloud, Login
 from tests.support.programs import clean_environment
+from tests.support.simulator import Cloud, Login
 
 NAME = "shared"
 VCD = str(Path(sys.executable).parent / "vcd")

@@ -25,8 +25,8 @@ from cse_client.guest.pki import fingerprint, mint_pki
 from cse_client.model import VApp, Vdc
 from cse_client.vcd import tasks
 from cse_client.vcd.client import VcdClient
-from tests.e2e.conftest import Cloud, Control, start_simulator, stop_simulator
-from tests.e2e.people import VCD, Person, person
+from tests.support.people import VCD, Person, person
+from tests.support.simulator import Cloud, Control, start_simulator, stop_simulator
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator", allow_module_level=True)

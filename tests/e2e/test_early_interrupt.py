@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Control
 from tests.support.programs import Result
+from tests.support.simulator import Control
 
 Run = Callable[..., Result]
 

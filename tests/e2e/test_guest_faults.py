@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
-from tests.e2e.seen import lasting
+from tests.support.output import lasting
 from tests.support.programs import clean_environment
+from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 NAME = "fragile"
 VCD = str(Path(sys.executable).parent / "vcd")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cse_client.kube.addons.table import RELEASES
-from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
-from tests.e2e.people import VCD, Person, person
 from tests.support import manifests
+from tests.support.people import VCD, Person, person
+from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator whose clock may be moved", allow_module_level=True)

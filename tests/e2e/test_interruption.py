@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Control, Login
 from tests.support.programs import Result
+from tests.support.simulator import Control, Login
 from tests.support.waiting import until
 
 Run = Callable[..., Result]

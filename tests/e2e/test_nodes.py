@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cloud, Control, Login, log_in
 from tests.support.programs import clean_environment
+from tests.support.simulator import Cloud, Control, Login, log_in
 from tests.support.waiting import until
 
 NAME = "grown"

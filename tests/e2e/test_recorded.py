@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import Cloud, Control
-from tests.e2e.editor import Editor
-from tests.e2e.people import VCD, Person, person
+from tests.support.editor import Editor
+from tests.support.people import VCD, Person, person
+from tests.support.simulator import Cloud, Control
 from tests.support.ssh_keys import public_key
 
 NAME = "recorded"

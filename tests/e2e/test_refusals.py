@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Cloud, Control, Login, log_in
 from tests.support.programs import Result
+from tests.support.simulator import Cloud, Control, Login, log_in
 
 Run = Callable[..., Result]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.conftest import Cloud, Control, log_in
 from tests.support.programs import Result
+from tests.support.simulator import Cloud, Control, log_in
 
 Run = Callable[..., Result]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Cloud
-from tests.e2e.seen import steady
+from tests.support.output import steady
 from tests.support.programs import Result
+from tests.support.simulator import Cloud
 
 Run = Callable[..., Result]
 

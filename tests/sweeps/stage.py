@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import Control, log_in, start_simulator, stop_simulator
-from tests.e2e.seen import lasting
+from tests.support.output import lasting
 from tests.support.programs import clean_environment
+from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 NAME = "swept"
 NEIGHBOUR = "neighbour"

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.conftest import Cloud, Control, log_in, start_simulator, stop_simulator
 from tests.support.programs import Result, clean_environment
+from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
 
 __all__ = ["Stage", "Step", "await_versions", "chapter", "kubectl", "offer_an_upgrade"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.editor import Editor
 from tests.e2e.server.story import Stage
+from tests.support.editor import Editor
 
 _TEMPLATE = ("-t", "ubuntu-16.04_k8-1.18_weave-2.6.5")
 _ENTITIES = "/cloudapi/1.0.0/entities"

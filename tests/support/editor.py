@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from tests.e2e.conftest import Cloud, Control
+from tests.support.simulator import Cloud, Control
 
 _NAMESPACE = "http://www.vmware.com/vcloud/v1.5"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.conftest import Cloud, log_in
 from tests.support.programs import clean_environment
+from tests.support.simulator import Cloud, log_in
 
 VCD = str(Path(sys.executable).parent / "vcd")
 

@@ -1,0 +1,159 @@
+"""A simulator that tests start, its control endpoint, and sessions in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.programs import ROOT, clean_environment
+
+START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Where to log in, as whom; `others` are the simulator's users and their passwords."""
+
+    host: str
+    org: str
+    user: str
+    password: str
+    ca: str
+    others: dict[str, str]
+
+    def environment(self) -> dict[str, str]:
+        """What a program needs to trust this cloud, and it alone."""
+        return {"REQUESTS_CA_BUNDLE": self.ca, "CURL_CA_BUNDLE": self.ca}
+
+
+class Control:
+    """The simulator's strings; what a test changed is put back by the test."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._base = f"https://{cloud.host}/simulator/"
+        context = ssl.create_default_context(cafile=cloud.ca)
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Send one request below /simulator/ and return its answer."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._base + path, data, method=method)
+        with self._opener.open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def get(self, path: str) -> Any:
+        return self.ask("GET", path)
+
+    def set(self, target: str, /, **values: object) -> Any:
+        return self.ask("POST", target, values)
+
+    def requests(self) -> list[str]:
+        """Return what was asked of VCD since the last call, as `METHOD /path?query`."""
+        journal = self.get("journal")
+        self.ask("DELETE", "journal")
+        return [
+            f"{one['method']} {one['path']}{'?' if one['query'] else ''}{one['query']}"
+            for one in journal["requests"]
+        ]
+
+    def possessions(self) -> Any:
+        """Return everything in the cloud that a command could create or change."""
+        state = self.get("state")
+        return {key: state[key] for key in ("vapps", "networks", "catalogs")}
+
+
+def start_simulator(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], Cloud]:
+    """Start a simulator whose files lie in `folder`; return it once it listens."""
+    ready = folder / "ready.json"
+    log = (folder / "simulator.log").open("wb")
+    words = [sys.executable, "-m", "cse_client.simulator", "--port", "0"]
+    process = subprocess.Popen(
+        [*words, "--ready-file", str(ready), *options],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env=clean_environment(folder),
+        start_new_session=True,
+    )
+    log.close()
+    deadline = time.monotonic() + START_SECONDS
+    while not (ready.exists() and ready.stat().st_size):
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop_simulator(process)
+            pytest.fail(f"no simulator: {(folder / 'simulator.log').read_text()}")
+        time.sleep(0.05)
+    facts = json.loads(ready.read_text())
+    keys = ("host", "org", "user", "password", "ca")
+    introduction = (folder / "simulator.log").read_text()
+    line = r"^  (\w+) +(\S+) +[A-Zv][A-Za-z]+ [A-Z]\w+(?:, of the organisation System)?$"
+    others = dict(re.findall(line, introduction, re.M))
+    return process, Cloud(**{key: facts[key] for key in keys}, others=others)
+
+
+def stop_simulator(process: subprocess.Popen[bytes]) -> None:
+    """End a simulator as its user would; kill it only if it does not obey."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def log_in(cloud: Cloud, home: Path, *words: str, user: str = "", password: str = "") -> None:
+    """Run `vcd login` in a home."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / ".vcd-cli").mkdir(exist_ok=True)
+    example = ROOT / "profiles.example.yaml"
+    shutil.copy(example, home / ".vcd-cli" / "profiles.yaml")
+    vcd = str(Path(sys.executable).parent / "vcd")
+    done = subprocess.run(
+        [vcd, "login", cloud.host, cloud.org, user or cloud.user, *words],
+        cwd=home,
+        env={
+            **clean_environment(home),
+            **cloud.environment(),
+            "VCD_PASSWORD": password or cloud.password,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Login:
+    """One session of the organisation administrator, shared by the tests of a run."""
+
+    def __init__(self, cloud: Cloud, home: Path) -> None:
+        self._cloud = cloud
+        self._home = home
+        self._valid = False
+
+    def put_into(self, home: Path) -> None:
+        """Make a home logged in."""
+        if not self._valid:
+            log_in(self._cloud, self._home)
+            self._valid = True
+        shutil.copy(self._home / ".vcd-cli" / "profiles.yaml", home / ".vcd-cli")
+
+    def forget(self) -> None:
+        """Log in anew for the next test; this one ends all sessions."""
+        self._valid = False
