@@ -11,7 +11,7 @@ from cse_client.cli.options import PATIENCE, org_option, vdc_option
 from cse_client.cli.session import Run, command, read_session
 
 if TYPE_CHECKING:
-    from cse_client.engines.platform.addons import Addons
+    from cse_client.engines.addons.installer import Addons
     from cse_client.model import Progress
     from cse_client.model.addons import AddonInfo
 
@@ -23,7 +23,7 @@ _STANDING = ("Name", "Installed", "Available", "State", "Addresses", "Detail")
 
 
 def _addons(run: Run, progress: Progress) -> Addons:
-    from cse_client.engines.platform.addons import Addons
+    from cse_client.engines.addons.installer import Addons
     from cse_client.vcd.client import VcdClient
 
     return Addons(run.engine(), lambda: VcdClient.open(read_session()[0]), progress)
@@ -65,7 +65,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     if cluster:
         _show_standing(run, cluster, vdc, org)
         return
-    from cse_client.engines.platform.facts import catalogue
+    from cse_client.engines.addons.catalog import catalogue
 
     rows = [
         {

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cse_client.engines.platform.addresses import (
+from cse_client.engines.addons.ranges import (
     Surroundings,
     check,
     parse_auto,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cse_client import suggest
-from cse_client.engines.platform.addresses import parse_ranges
+from cse_client.engines.addons.ranges import parse_ranges
 from cse_client.errors import Conflict, Refused
 from cse_client.kube.addons import contour, metallb
 from cse_client.kube.addons.apply import Record

@@ -11,8 +11,7 @@ from contextlib import closing
 from typing import Protocol
 
 from cse_client import bounds, suggest
-from cse_client.engines.platform.addresses import check, parse_auto, parse_ranges, propose
-from cse_client.engines.platform.facts import (
+from cse_client.engines.addons.catalog import (
     MODULES,
     announced_by_nobody,
     check_version,
@@ -23,7 +22,8 @@ from cse_client.engines.platform.facts import (
     running,
     title,
 )
-from cse_client.engines.platform.places import Place
+from cse_client.engines.addons.ranges import check, parse_auto, parse_ranges, propose
+from cse_client.engines.addons.reservation import Place
 from cse_client.errors import Conflict, NotFound, Refused, WrongUsage
 from cse_client.kube.addons import contour, metallb
 from cse_client.kube.addons.apply import (

@@ -1,1 +1,0 @@
-"""What is built on a finished cluster, whichever engine made it."""
