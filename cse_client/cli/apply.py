@@ -119,7 +119,7 @@ def _read(file: str) -> Reading:
 
 
 def _print_sample(run: Run, release: str | None, output: str) -> None:
-    from cse_client.engines.server.entity_samples import GENERATIONS, sample
+    from cse_client.engines.server.entities.samples import GENERATIONS, sample
 
     version = GENERATIONS[release] if release else _served_version(run)
     text = sample(version or GENERATIONS["3.1"])

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cse_client.engines.server.entities import EntityEngine
-from cse_client.engines.server.legacy import LegacyEngine
+from cse_client.engines.server.entities.engine import EntityEngine
+from cse_client.engines.server.legacy.engine import LegacyEngine
 from cse_client.errors import (
     Conflict,
     CseError,

@@ -211,7 +211,7 @@ def test_no_message_spells_a_command_itself(path: Path) -> None:
     """`suggest` makes them: a literal neither says where it acts nor is quoted."""
     allowed = {
         "cse.py",  # the group's help, parsed below
-        "entity_samples.py",  # comments of a file that is written for later
+        "samples.py",  # comments of a file that is written for later
         "pks.py",  # names what was typed
     }
     if path.name in allowed:

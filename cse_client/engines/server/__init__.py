@@ -39,9 +39,9 @@ def open_engine(vcd: VcdClient, session: Session, found: Detection, reason: str)
     from cse_client.engines.server.detect import LEGACY
 
     if found.protocol == LEGACY:
-        from cse_client.engines.server.legacy import LegacyEngine
+        from cse_client.engines.server.legacy.engine import LegacyEngine
 
         return LegacyEngine(vcd, session, found, reason=reason)
-    from cse_client.engines.server.entities import EntityEngine
+    from cse_client.engines.server.entities.engine import EntityEngine
 
     return EntityEngine(vcd, session, found, reason=reason)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cse_client import suggest
-from cse_client.engines.server import entity_documents as documents
-from cse_client.engines.server.entity_dialects import part
-from cse_client.engines.server.entity_documents import Found
-from cse_client.engines.server.entity_reading import EntityReading
+from cse_client.engines.server.entities import documents
+from cse_client.engines.server.entities.dialects import part
+from cse_client.engines.server.entities.documents import Found
+from cse_client.engines.server.entities.reading import EntityReading
 from cse_client.errors import (
     Conflict,
     CseError,

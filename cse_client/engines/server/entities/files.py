@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cse_client import suggest
-from cse_client.engines.server.entity_dialects import FIRST, Dialect, part
-from cse_client.engines.server.entity_documents import Found
-from cse_client.engines.server.entity_keys import check_keys
-from cse_client.engines.server.entity_specs import (
+from cse_client.engines.server.entities.dialects import FIRST, Dialect, part
+from cse_client.engines.server.entities.documents import Found
+from cse_client.engines.server.entities.keys import check_keys
+from cse_client.engines.server.entities.specs import (
     KIND,
     has_template_and_exposure,
     wished,

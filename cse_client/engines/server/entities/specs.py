@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cse_client import suggest
-from cse_client.engines.server.entity_dialects import Dialect, part
-from cse_client.engines.server.entity_documents import Found
-from cse_client.engines.server.entity_keys import MOST_NODES
+from cse_client.engines.server.entities.dialects import Dialect, part
+from cse_client.engines.server.entities.documents import Found
+from cse_client.engines.server.entities.keys import MOST_NODES
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import ClusterSpec
 from cse_client.model.scaling import NodesSpec

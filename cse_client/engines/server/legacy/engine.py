@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.extension import quoted
-from cse_client.engines.server.legacy_parts import (
+from cse_client.engines.server.legacy import documents
+from cse_client.engines.server.legacy.parts import (
     complete,
     count,
     hardware,
     leaving,
 )
-from cse_client.engines.server.legacy_provider import LegacyProvider
-from cse_client.engines.server.legacy_reading import LegacyReading
+from cse_client.engines.server.legacy.provider import LegacyProvider
+from cse_client.engines.server.legacy.reading import LegacyReading
 from cse_client.engines.server.served_engine import (
     raise_all,
     refuse_direct_scaling,

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cse_client.content import plain
-from cse_client.engines.server.entity_dialects import FIRST, LATEST, Dialect
+from cse_client.engines.server.entities.dialects import FIRST, LATEST, Dialect
 from cse_client.errors import CseError, WrongUsage
 from cse_client.yamldocs import Path, Place
 

@@ -13,12 +13,12 @@ from typing import Any
 from cse_client import suggest
 from cse_client.bounds import OutOfBounds, Pages
 from cse_client.engines.access import refuse_signing
-from cse_client.engines.server import entity_documents as documents
-from cse_client.engines.server import legacy_documents
 from cse_client.engines.server.detect import Detection
-from cse_client.engines.server.entity_dialects import DIALECTS, Dialect, dialect_of
-from cse_client.engines.server.entity_documents import Found
+from cse_client.engines.server.entities import documents
+from cse_client.engines.server.entities.dialects import DIALECTS, Dialect, dialect_of
+from cse_client.engines.server.entities.documents import Found
 from cse_client.engines.server.extension import Extension, quoted
+from cse_client.engines.server.legacy import documents as legacy_documents
 from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.errors import Conflict, NotFound, VcdFault
 from cse_client.model import ClusterSummary, Node, Session, Template

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.answers import AlreadySo
 from cse_client.engines.server.extension import Extension
+from cse_client.engines.server.legacy import documents
 from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import Refused, WrongUsage
 from cse_client.model import Progress, RunOptions, Session, Vdc

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cse_client.engines.access import refuse_signing
-from cse_client.engines.server import legacy_documents as documents
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.extension import Extension, quoted
+from cse_client.engines.server.legacy import documents
 from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.model import ClusterSummary, Node, Session, Template
 from cse_client.model.access import KubeconfigSpec

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server import entity_documents as documents
-from cse_client.engines.server.entity_documents import Found
-from cse_client.engines.server.entity_reading import EntityReading
+from cse_client.engines.server.entities import documents
+from cse_client.engines.server.entities.documents import Found
+from cse_client.engines.server.entities.reading import EntityReading
 from cse_client.engines.server.traces import Traces
 from cse_client.engines.server.waiting import (
     follow_effect,

@@ -14,15 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cse_client import suggest
-from cse_client.engines.server import entity_documents as documents
-from cse_client.engines.server import entity_files as files
-from cse_client.engines.server import entity_specs as specs
-from cse_client.engines.server.entity_checks import EntityChecks, collect
-from cse_client.engines.server.entity_documents import SUCCEEDED, Found
-from cse_client.engines.server.entity_following import Change, EntityFollowing, idle
-from cse_client.engines.server.entity_provider import EntityProvider
-from cse_client.engines.server.entity_reading import ambiguous
-from cse_client.engines.server.entity_sharing import EntitySharing
+from cse_client.engines.server.entities import documents, files, specs
+from cse_client.engines.server.entities.checks import EntityChecks, collect
+from cse_client.engines.server.entities.documents import SUCCEEDED, Found
+from cse_client.engines.server.entities.following import Change, EntityFollowing, idle
+from cse_client.engines.server.entities.provider import EntityProvider
+from cse_client.engines.server.entities.reading import ambiguous
+from cse_client.engines.server.entities.sharing import EntitySharing
 from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.served_engine import (
     raise_all,

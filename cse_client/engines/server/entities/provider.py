@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server.entity_reading import EntityReading
-from cse_client.engines.server.legacy_documents import mapping, mappings, text
-from cse_client.engines.server.legacy_provider import control_server, need_administrator
+from cse_client.engines.server.entities.reading import EntityReading
+from cse_client.engines.server.legacy.documents import mapping, mappings, text
+from cse_client.engines.server.legacy.provider import control_server, need_administrator
 from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import WrongUsage
 from cse_client.model import Progress, RunOptions, Vdc

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cse_client import suggest
-from cse_client.engines.server.entity_following import EntityFollowing
+from cse_client.engines.server.entities.following import EntityFollowing
 from cse_client.engines.server.extension import quoted
-from cse_client.engines.server.legacy_documents import mapping, text
+from cse_client.engines.server.legacy.documents import mapping, text
 from cse_client.engines.server.waiting import change_or_effect
 from cse_client.errors import NotFound, Refused, WrongUsage
 from cse_client.model.server import ACCESS_LEVELS, Share
