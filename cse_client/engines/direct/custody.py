@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cse_client import suggest
 from cse_client.engines.direct import ca_files
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import (
+from cse_client.engines.direct.credentials import (
     PROBE_LIFETIME,
     admin_kubeconfig,
     control_plane_vm,

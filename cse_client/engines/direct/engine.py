@@ -9,15 +9,15 @@ from pathlib import Path
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import administrator_name, endpoint_host, mint_kubeconfig
-from cse_client.engines.direct.check import check
-from cse_client.engines.direct.create import Creation
+from cse_client.engines.direct.credentials import administrator_name, endpoint_host, mint_kubeconfig
 from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
-from cse_client.engines.direct.delete import delete_cluster, find_cluster
-from cse_client.engines.direct.inspect import list_nodes, look_at_cluster, summarize
+from cse_client.engines.direct.describe import list_nodes, look_at_cluster, summarize
 from cse_client.engines.direct.lock import ClusterLock, owner_of
-from cse_client.engines.direct.scaling import Scaling
-from cse_client.engines.direct.seal import seal_cluster
+from cse_client.engines.direct.operations.create import Creation
+from cse_client.engines.direct.operations.delete import delete_cluster, find_cluster
+from cse_client.engines.direct.operations.resize import Scaling
+from cse_client.engines.direct.operations.seal import seal_cluster
+from cse_client.engines.direct.resolve import check
 from cse_client.engines.direct.templates import with_default
 from cse_client.engines.identity import identify, is_gone, named, with_same_ids
 from cse_client.errors import (

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import control_plane_vm, endpoint_host
-from cse_client.engines.direct.check import Found
+from cse_client.engines.direct.credentials import control_plane_vm, endpoint_host
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
+from cse_client.engines.direct.resolve import Found
 from cse_client.engines.direct.vms import remove_vms
 from cse_client.errors import Conflict, CseError, NotFound
 from cse_client.guest import render

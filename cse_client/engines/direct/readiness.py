@@ -1,79 +1,389 @@
-"""Starting the wait for Ready nodes: credentials for the new cluster, and whom to ask."""
+"""Waiting until every node of a cluster is Ready, on whatever evidence can be reached.
+
+Three witnesses are asked in one loop and the first to speak wins: the cluster's own Kubernetes
+API, what the guests report through VCD (ExtraConfig, visible to some users only), and VCD's
+customization and power states. None of them is required; which ones answered is part of the
+result.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from cse_client.engines.direct.access import PROBE_LIFETIME, admin_kubeconfig, endpoint_host
-from cse_client.engines.direct.machines import Machines
-from cse_client.engines.direct.watch import Limits, ReadyWatch, Verdict, Witnesses
-from cse_client.guest.report import parse_guestinfo
-from cse_client.kube.api import ClusterAPI
-from cse_client.model import KubeNode, Progress, Session
-from cse_client.vcd.tasks import Clock
+from cse_client.errors import ClusterUnreachable, GuestFailed, TimedOut
+from cse_client.kube.serving import EXPIRED
+from cse_client.model import (
+    CONTROL_PLANE,
+    Event,
+    EventKind,
+    KubeNode,
+    NodeReport,
+    Progress,
+    VApp,
+    Vm,
+    node_kind,
+)
 
-if TYPE_CHECKING:
-    from cse_client.vcd.client import VcdClient
+#: Seconds that a node may stay in one phase before it counts as failed
+#: (CAPVCD and CSE 3.1 allow 600 s a phase; a guest's first boot is quicker).
+BOOT_LIMIT = 300.0
+PHASE_LIMIT = 600.0
+# How long the Kubernetes API may stay out of reach, once all guests are customized, before the
+# guests' own word has to do.
+_UNREACHABLE_GRACE = 60.0
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+_VCD_EVERY = 3.0
+# How many waiting nodes a line of progress names.
+_NAMED = 3
 
-_API_TIMEOUT = 3.0
+# How the bootstrap's last log line gives its reason (guest/scripts/common.sh, `left`).
+_REASON = re.compile(r"FAILED in phase \S+ \(rc \d+\): (.+)")
+_CUSTOMIZED = "GC_COMPLETE"
+_CUSTOMIZATION_FAILED = "GC_FAILED"
+# VMware Tools has not begun with the customization, or has not said so.
+_CUSTOMIZATION_PENDING = "GC_PENDING"
+_TOOLS_HINT = (
+    "Guest customization is started by VMware Tools: open the VM's console in VCD to see whether it"
+    " boots, and check that open-vm-tools is installed and enabled in the template."
+)
 
 
-def await_ready(
-    vcd: VcdClient,
-    machines: Machines,
-    *,
-    session: Session,
-    progress: Progress,
-    names: Sequence[str] | None = None,
-) -> Verdict:
-    """Wait until the named nodes are Ready, by default all; see `watch.ReadyWatch.wait`."""
-    spec, clock = machines.found.spec, machines.clock
-    host = spec.endpoint or (endpoint_host(machines.vapp, {}) if machines.vapp else "")
-    kubeconfig = admin_kubeconfig(
-        machines.pki(),
-        cluster=spec.name,
-        host=host,
-        user=session.user,
-        org=session.org,
-        vdc=machines.found.vdc.name,
-        lifetime=PROBE_LIFETIME,
-    )
-    with ClusterAPI(kubeconfig, timeout=_API_TIMEOUT) as api:
-        return await_nodes(
-            vcd,
-            machines.href,
-            machines.names() if names is None else names,
-            api=api,
-            clock=clock,
-            deadline=machines.deadline,
-            progress=progress,
+@dataclass(frozen=True)
+class Limits:
+    """Deadlines: `overall` on the monotonic clock, the others in seconds a phase."""
+
+    overall: float
+    boot: float = BOOT_LIMIT
+    phase: float = PHASE_LIMIT
+    grace: float = _UNREACHABLE_GRACE
+
+    @classmethod
+    def within(cls, now: float, timeout: float) -> Limits:
+        """Return limits for an operation that may take `timeout` seconds from `now`."""
+        return cls(
+            overall=now + timeout,
+            boot=min(BOOT_LIMIT, timeout / 2),
+            phase=min(PHASE_LIMIT, timeout / 2),
+            grace=min(_UNREACHABLE_GRACE, timeout / 4),
         )
 
 
-def await_nodes(
-    vcd: VcdClient,
-    vapp_href: str,
-    names: Sequence[str],
-    *,
-    api: ClusterAPI,
-    clock: Clock,
-    deadline: float,
-    progress: Progress,
-    kube_nodes: Callable[[], Sequence[KubeNode]] | None = None,
-) -> Verdict:
-    """Wait until the named nodes of a vApp are Ready; `kube_nodes` replaces how Nodes are read."""
-    now = clock.monotonic()
-    return ReadyWatch(
-        names=names,
-        witnesses=Witnesses(
-            kube_nodes=kube_nodes or api.nodes,
-            kube_reports=api.bootstrap_reports,
-            vapp=lambda: vcd.vapp_in_motion(vapp_href),
-            guest_report=parse_guestinfo,
-        ),
-        limits=Limits.within(now, max(1.0, deadline - now)),
-        progress=progress,
-        monotonic=clock.monotonic,
-        sleep=clock.sleep,
-    ).wait()
+@dataclass(frozen=True)
+class Witnesses:
+    """How to ask: each returns at once or raises ClusterUnreachable / a VCD error."""
+
+    kube_nodes: Callable[[], Sequence[KubeNode]]
+    kube_reports: Callable[[], Mapping[str, NodeReport]]
+    vapp: Callable[[], VApp]
+    guest_report: Callable[[str, Mapping[str, str]], NodeReport | None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the wait ended with. `verified` is False when nothing could speak for the nodes."""
+
+    nodes: tuple[KubeNode, ...]
+    evidence: tuple[str, ...]
+    verified: bool
+    by_api: bool
+
+
+@dataclass
+class _NodeState:
+    name: str
+    phase: str = "boot"
+    since: float = 0.0
+    vm: Vm | None = None
+    report: NodeReport | None = None
+    kube: KubeNode | None = None
+    was_on: bool = False
+    pending_told: bool = False
+
+    @property
+    def pending(self) -> bool:
+        """The VM is on, and its customization has not begun."""
+        return (
+            self.report is None
+            and self.kube is None
+            and self.vm is not None
+            and self.vm.status == "POWERED_ON"
+            and self.vm.customization == _CUSTOMIZATION_PENDING
+        )
+
+    def enter(self, phase: str, now: float) -> None:
+        if phase != self.phase:
+            self.phase = phase
+            self.since = now
+
+    @property
+    def ready(self) -> bool:
+        return self.kube is not None and self.kube.ready is True
+
+    @property
+    def says_ready(self) -> bool:
+        return self.report is not None and self.report.status == "ready"
+
+
+@dataclass
+class ReadyWatch:
+    """One wait for the named nodes (VM names, control plane included)."""
+
+    names: Sequence[str]
+    witnesses: Witnesses
+    limits: Limits
+    progress: Progress
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    _states: dict[str, _NodeState] = field(default_factory=dict)
+    _api_reason: str = "not asked yet"
+    _api_spoke: bool = False
+    _guestinfo_seen: bool = False
+    _customized_since: float | None = None
+    _said: str = ""
+    _head_up: bool = False
+    _reported: set[str] = field(default_factory=set)
+
+    def wait(self) -> Verdict:
+        """Return once all nodes are Ready, or nothing more can be learnt from here.
+
+        Raises GuestFailed when a node reports a failure or stays in a phase too long, TimedOut
+        when the overall deadline passes.
+        """
+        now = self.monotonic()
+        self._states = {name: _NodeState(name, since=now) for name in self.names}
+        pause = _FIRST_PAUSE
+        next_look = now
+        while True:
+            self._ask_cluster()
+            now = self.monotonic()
+            if now >= next_look:
+                self._ask_vcd(now)
+                next_look = self.monotonic() + min(_VCD_EVERY, 5 * pause)
+            self._judge()
+            verdict = self._verdict(now)
+            if verdict is not None:
+                return verdict
+            self._check_deadlines(now)
+            self._warn_pending(now)
+            self._tell()
+            self.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.4)
+
+    def _ask_cluster(self) -> None:
+        try:
+            nodes = self.witnesses.kube_nodes()
+            reports = {} if self._all_ready(nodes) else self.witnesses.kube_reports()
+        except ClusterUnreachable as silence:
+            if silence.reason == EXPIRED:
+                # nothing that is waited for here renews a certificate
+                raise
+            self._api_reason = str(getattr(silence, "reason", "") or silence.message)
+            return
+        self._api_spoke = True
+        for node in nodes:
+            if node.name in self._states:
+                self._states[node.name].kube = node
+        self._take(reports)
+        self._notice_vanished(reports)
+
+    def _notice_vanished(self, reports: Mapping[str, NodeReport]) -> None:
+        """Say when a report that was in the cluster is no longer: somebody took it away."""
+        for name in sorted(self._reported - reports.keys()):
+            state = self._states[name]
+            if not state.ready:
+                text = f"{name}: the report of its bootstrap has vanished from the cluster"
+                self.progress(Event(EventKind.WARNING, f"{text} (it said: {state.phase})."))
+        self._reported = {name for name in reports if name in self._states}
+
+    def _all_ready(self, nodes: Sequence[KubeNode]) -> bool:
+        ready = {node.name for node in nodes if node.ready is True}
+        return set(self.names) <= ready
+
+    def _take(self, reports: Mapping[str, NodeReport]) -> None:
+        now = self.monotonic()
+        for name, report in reports.items():
+            state = self._states.get(name)
+            if state is not None:
+                state.report = report
+                state.enter(report.phase or report.status, now)
+
+    def _ask_vcd(self, now: float) -> None:
+        vapp = self.witnesses.vapp()
+        present = {vm.name: vm for vm in vapp.vms}
+        for name, state in self._states.items():
+            vm = present.get(name)
+            if vm is None:
+                raise GuestFailed(
+                    f"The VM of node '{name}' has disappeared from the vApp.",
+                    node=name,
+                    phase=state.phase,
+                )
+            state.vm = vm
+            state.was_on = state.was_on or vm.status == "POWERED_ON"
+            if vm.guestinfo is not None:
+                self._guestinfo_seen = True
+                report = self.witnesses.guest_report(name, vm.guestinfo)
+                if report is not None:
+                    self._take({name: report})
+            if state.report is None and vm.customization:
+                state.enter(f"customization ({vm.customization})", now)
+        if all(s.vm is not None and s.vm.customization == _CUSTOMIZED for s in self._all()):
+            self._customized_since = self._customized_since or now
+
+    def _all(self) -> list[_NodeState]:
+        return list(self._states.values())
+
+    def _judge(self) -> None:
+        for state in self._all():
+            if state.report is not None and state.report.status == "failed" and not state.ready:
+                self._fail(state, _failure_text(state.report))
+            vm = state.vm
+            if vm is None:
+                continue
+            if vm.customization == _CUSTOMIZATION_FAILED and not state.ready:
+                self._fail(
+                    state,
+                    f"Node '{state.name}' failed: VCD reports that guest customization failed"
+                    " before the bootstrap could start.",
+                    hint="The template must run VMware Tools and allow custom scripts"
+                    " (vmware-toolbox-cmd config set deployPkg enable-custom-scripts true).",
+                )
+            if state.was_on and vm.status == "POWERED_OFF":
+                self._fail(state, f"The VM of node '{state.name}' was powered off.")
+
+    def _fail(self, state: _NodeState, text: str, hint: str = "") -> None:
+        report = state.report
+        raise GuestFailed(
+            text,
+            node=state.name,
+            phase=report.phase if report is not None else state.phase,
+            log=report.log if report is not None else (),
+            hint=hint,
+        )
+
+    def _verdict(self, now: float) -> Verdict | None:
+        states = self._all()
+        if all(state.ready for state in states):
+            return self._make(verified=True, by_api=True)
+        if self._api_spoke:
+            return None
+        if states and all(state.says_ready for state in states):
+            self._warn_unreachable("the VMs report a finished bootstrap themselves")
+            return self._make(verified=True, by_api=False)
+        silent_for = now - self._customized_since if self._customized_since is not None else 0.0
+        hopeless = not self._guestinfo_seen and _is_no_route(self._api_reason)
+        if hopeless and self._customized_since is not None and silent_for > self.limits.grace:
+            self._warn_unreachable(
+                "VCD reports that every VM was customized; whether Kubernetes came up could not"
+                " be verified"
+            )
+            return self._make(verified=False, by_api=False)
+        return None
+
+    def _warn_unreachable(self, instead: str) -> None:
+        text = f"The cluster's API cannot be reached from here ({self._api_reason}); {instead}."
+        self.progress(Event(EventKind.WARNING, text))
+
+    def _make(self, *, verified: bool, by_api: bool) -> Verdict:
+        nodes = tuple(state.kube for state in self._all() if state.kube is not None)
+        return Verdict(nodes, self.evidence(), verified=verified, by_api=by_api)
+
+    def evidence(self) -> tuple[str, ...]:
+        """Say which witnesses spoke, one sentence each."""
+        api = "answered" if self._api_spoke else f"did not answer ({self._api_reason})"
+        if self._guestinfo_seen:
+            guests = "were visible"
+        else:
+            guests = "were not visible to this user (right 'vApp: Allow All Extra Config')"
+        customized = sum(
+            1 for s in self._all() if s.vm is not None and s.vm.customization == _CUSTOMIZED
+        )
+        return (
+            f"Kubernetes API: {api}",
+            f"Guest reports: {guests}",
+            f"VCD customization: complete on {customized} of {len(self._states)} VMs",
+        )
+
+    def _check_deadlines(self, now: float) -> None:
+        if now >= self.limits.overall:
+            late = ", ".join(f"{s.name} ({s.phase})" for s in self._all() if not s.ready)
+            raise TimedOut(
+                f"Not all nodes became Ready in time: {late}.",
+                hint="; ".join(self.evidence()) + ".",
+            )
+        for state in self._accountable(now):
+            waited = now - state.since
+            if waited > self._limit(state):
+                hint = _TOOLS_HINT if state.pending else ""
+                self._fail(state, self._stuck_text(state, waited), hint=hint)
+
+    def _warn_pending(self, now: float) -> None:
+        """Say once of each node that its guest is silent for half of what a boot may take."""
+        late = [
+            state
+            for state in self._all()
+            if state.pending and not state.pending_told and now - state.since > self.limits.boot / 2
+        ]
+        if not late:
+            return
+        for state in late:
+            state.pending_told = True
+        names = ", ".join(state.name for state in late[:_NAMED])
+        more = f" and {len(late) - _NAMED} more" if len(late) > _NAMED else ""
+        text = (
+            f"Guest customization of {names}{more} has not started after"
+            f" {now - late[0].since:.0f} s. {_TOOLS_HINT}"
+        )
+        self.progress(Event(EventKind.WARNING, text))
+
+    def _accountable(self, now: float) -> list[_NodeState]:
+        """Return the nodes whose clock runs: workers wait for the control plane first."""
+        heads = [s for s in self._all() if node_kind(s.name) == CONTROL_PLANE]
+        if not self._head_up and (self._api_spoke or all(s.says_ready for s in heads)):
+            self._head_up = True
+            for state in self._all():
+                state.since = now
+        late = self._all() if self._head_up else heads
+        return [s for s in late if not s.ready and not (s.says_ready and not self._api_spoke)]
+
+    def _limit(self, state: _NodeState) -> float:
+        customized = state.vm is not None and state.vm.customization == _CUSTOMIZED
+        # A customized guest whose reports cannot be seen may be working all the same.
+        working = state.report is not None or state.kube is not None or customized
+        return self.limits.phase if working else self.limits.boot
+
+    def _stuck_text(self, state: _NodeState, waited: float) -> str:
+        seen = f"phase '{state.phase}'"
+        kube = state.kube
+        if kube is not None:
+            why = ": ".join(part for part in (kube.reason, kube.message.rstrip(".")) if part)
+            seen += f", registered in Kubernetes but not Ready{f' ({why})' if why else ''}"
+        return f"Node '{state.name}' made no progress for {waited:.0f} s; last seen: {seen}."
+
+    def _tell(self) -> None:
+        ready = sum(1 for state in self._all() if state.ready)
+        waiting = [f"{s.name}: {s.phase}" for s in self._all() if not s.ready]
+        text = f"{ready} of {len(self._states)} nodes Ready"
+        if waiting:
+            rest = len(waiting) - _NAMED
+            more = f" and {rest} more" if rest > 0 else ""
+            text += f" ({', '.join(waiting[:_NAMED])}{more})"
+        if text != self._said:
+            self._said = text
+            self.progress(Event(EventKind.RUNNING, text))
+
+
+def _failure_text(report: NodeReport) -> str:
+    code = f" (exit code {report.exit_code})" if report.exit_code is not None else ""
+    why = _REASON.search(report.log[-1]) if report.log else None
+    end = f": {why.group(1).rstrip('.')}." if why is not None else "."
+    return f"Node '{report.node}' failed in phase '{report.phase or 'unknown'}'{code}{end}"
+
+
+def _is_no_route(reason: str) -> bool:
+    """Tell whether silence means "no way there from here" rather than "not up yet"."""
+    lowered = reason.lower()
+    return "refused" not in lowered

@@ -10,7 +10,7 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cse_client.engines.direct.access import admin_kubeconfig, administrator_name
+from cse_client.engines.direct.credentials import admin_kubeconfig, administrator_name
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.inspect import describe_cluster
+from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.journal import wanted_workers
 from cse_client.engines.direct.lock import holders
 from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vdc, Vm

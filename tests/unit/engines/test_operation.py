@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cse_client.engines.direct import journal
 from cse_client.engines.direct.journal import read_journal, wanted_workers
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
-from cse_client.engines.direct.shrink import choose_workers, parallel
+from cse_client.engines.direct.operations.remove_workers import choose_workers, parallel
 from cse_client.model import KubeNode, Vm
 
 KEY = "cse.client.operation"

@@ -17,7 +17,7 @@ from cse_client.engines.access import (
     lifetime_of,
     refuse_signing,
 )
-from cse_client.engines.direct.access import mint_kubeconfig
+from cse_client.engines.direct.credentials import mint_kubeconfig
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.grants import binding_name

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cse_client.engines.direct.plan import Step, carry_out
+from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Event, EventKind
 

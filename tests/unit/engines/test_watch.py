@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cse_client.engines.direct.watch import Limits, ReadyWatch, Verdict, Witnesses
+from cse_client.engines.direct.readiness import Limits, ReadyWatch, Verdict, Witnesses
 from cse_client.errors import ClusterUnreachable, GuestFailed, TimedOut
 from cse_client.model import Event, EventKind, KubeNode, NodeReport, VApp, Vm
 

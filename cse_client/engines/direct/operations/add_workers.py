@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cse_client import bounds, suggest
-from cse_client.engines.direct.check import Found
-from cse_client.engines.direct.delete import DeletedMeanwhile, out_of_reach
-from cse_client.engines.direct.inspect import look_at_cluster
+from cse_client.engines.direct.describe import look_at_cluster
+from cse_client.engines.direct.existing import Standing
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
-from cse_client.engines.direct.plan import Step, carry_out
-from cse_client.engines.direct.readiness import await_ready
-from cse_client.engines.direct.standing import Standing
-from cse_client.engines.direct.watch import Verdict
+from cse_client.engines.direct.operations.delete import DeletedMeanwhile, out_of_reach
+from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.readiness import Verdict
+from cse_client.engines.direct.resolve import Found
+from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     CseError,
     GuestFailed,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from cse_client import bounds
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import endpoint_host
-from cse_client.engines.direct.inspect import Asked, ask_kubernetes
-from cse_client.engines.direct.plan import Step, carry_out
-from cse_client.engines.direct.power import heard_since, keys_at_hand
-from cse_client.engines.direct.readiness import await_nodes
+from cse_client.engines.direct.credentials import endpoint_host
+from cse_client.engines.direct.describe import Asked, ask_kubernetes
+from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.operations.power import heard_since, keys_at_hand
 from cse_client.engines.direct.root_key import own_key
-from cse_client.engines.direct.standing import Standing
 from cse_client.engines.direct.vms import delete_vms
+from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import ClusterUnreachable, Interrupted
 from cse_client.guest import render
 from cse_client.kube.drain import delete_node

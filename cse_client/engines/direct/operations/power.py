@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
-from cse_client.engines.direct.access import control_plane_vm
-from cse_client.engines.direct.plan import Step, carry_out
-from cse_client.engines.direct.readiness import await_nodes
-from cse_client.engines.direct.standing import Standing
-from cse_client.engines.direct.watch import Verdict
+from cse_client.engines.direct.credentials import control_plane_vm
+from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.readiness import Verdict
+from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import Interrupted, NotFound, Refused, TaskFailed
 from cse_client.model import (
     CONTROL_PLANE,

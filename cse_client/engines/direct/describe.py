@@ -8,17 +8,17 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.access import (
+from cse_client.engines.direct.credentials import (
     PROBE_LIFETIME,
     admin_kubeconfig,
     control_plane_vm,
     endpoint_host,
 )
 from cse_client.engines.direct.custody import contradictions, find_pki
-from cse_client.engines.direct.delete import find_vapp
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.journal import read_journal, wanted_workers
 from cse_client.engines.direct.lock import damaged_claims
+from cse_client.engines.direct.operations.delete import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.report import parse_guestinfo
 from cse_client.kube.api import ClusterAPI

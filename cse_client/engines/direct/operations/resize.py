@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client import bounds, suggest
-from cse_client.engines.direct.check import check_growth
-from cse_client.engines.direct.grow import Growth
-from cse_client.engines.direct.inspect import certificate_warning, look_at_cluster
+from cse_client.engines.direct.describe import certificate_warning, look_at_cluster
+from cse_client.engines.direct.existing import Standing, find_standing
 from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
-from cse_client.engines.direct.power import Power
-from cse_client.engines.direct.repair import Repair
-from cse_client.engines.direct.shrink import (
+from cse_client.engines.direct.operations.add_workers import Growth
+from cse_client.engines.direct.operations.power import Power
+from cse_client.engines.direct.operations.remove_workers import (
     Shrinking,
     begin_removal,
     choose_workers,
     reach,
     removed_before,
 )
-from cse_client.engines.direct.standing import Standing, find_standing
+from cse_client.engines.direct.operations.repair import Repair
+from cse_client.engines.direct.resolve import check_growth
 from cse_client.errors import ClusterUnreachable, Conflict, CseError, NotFound, WrongUsage
 from cse_client.kube.serving import EXPIRED
 from cse_client.model import (

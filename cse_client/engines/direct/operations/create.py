@@ -16,21 +16,21 @@ from uuid import uuid4
 
 from cse_client import bounds, suggest
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.check import Found
-from cse_client.engines.direct.delete import (
+from cse_client.engines.direct.describe import describe_cluster
+from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.machines import Machines
+from cse_client.engines.direct.names import describe
+from cse_client.engines.direct.operations.delete import (
     DeletedMeanwhile,
     delete_vapp,
     noticing_deletion,
     out_of_reach,
 )
-from cse_client.engines.direct.inspect import describe_cluster
-from cse_client.engines.direct.lock import ClusterLock
-from cse_client.engines.direct.machines import Machines
-from cse_client.engines.direct.names import describe
-from cse_client.engines.direct.plan import Step, carry_out
-from cse_client.engines.direct.readiness import await_ready
-from cse_client.engines.direct.seal import seal_cluster
-from cse_client.engines.direct.watch import Verdict
+from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.operations.seal import seal_cluster
+from cse_client.engines.direct.readiness import Verdict
+from cse_client.engines.direct.resolve import Found
+from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     Conflict,
     CseError,

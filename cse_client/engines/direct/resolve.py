@@ -39,7 +39,7 @@ from cse_client.model.ssh_keys import parse_public_key
 from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
-    from cse_client.engines.direct.standing import Standing
+    from cse_client.engines.direct.existing import Standing
     from cse_client.vcd.client import VcdClient
     from cse_client.vcd.preflight import Findings
 

@@ -1,0 +1,1 @@
+"""What the direct engine does to a cluster: one module for each kind of change."""

@@ -1,0 +1,79 @@
+"""Starting the wait for Ready nodes: credentials for the new cluster, and whom to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cse_client.engines.direct.credentials import PROBE_LIFETIME, admin_kubeconfig, endpoint_host
+from cse_client.engines.direct.machines import Machines
+from cse_client.engines.direct.readiness import Limits, ReadyWatch, Verdict, Witnesses
+from cse_client.guest.report import parse_guestinfo
+from cse_client.kube.api import ClusterAPI
+from cse_client.model import KubeNode, Progress, Session
+from cse_client.vcd.tasks import Clock
+
+if TYPE_CHECKING:
+    from cse_client.vcd.client import VcdClient
+
+_API_TIMEOUT = 3.0
+
+
+def await_ready(
+    vcd: VcdClient,
+    machines: Machines,
+    *,
+    session: Session,
+    progress: Progress,
+    names: Sequence[str] | None = None,
+) -> Verdict:
+    """Wait until the named nodes are Ready, by default all; see `watch.ReadyWatch.wait`."""
+    spec, clock = machines.found.spec, machines.clock
+    host = spec.endpoint or (endpoint_host(machines.vapp, {}) if machines.vapp else "")
+    kubeconfig = admin_kubeconfig(
+        machines.pki(),
+        cluster=spec.name,
+        host=host,
+        user=session.user,
+        org=session.org,
+        vdc=machines.found.vdc.name,
+        lifetime=PROBE_LIFETIME,
+    )
+    with ClusterAPI(kubeconfig, timeout=_API_TIMEOUT) as api:
+        return await_nodes(
+            vcd,
+            machines.href,
+            machines.names() if names is None else names,
+            api=api,
+            clock=clock,
+            deadline=machines.deadline,
+            progress=progress,
+        )
+
+
+def await_nodes(
+    vcd: VcdClient,
+    vapp_href: str,
+    names: Sequence[str],
+    *,
+    api: ClusterAPI,
+    clock: Clock,
+    deadline: float,
+    progress: Progress,
+    kube_nodes: Callable[[], Sequence[KubeNode]] | None = None,
+) -> Verdict:
+    """Wait until the named nodes of a vApp are Ready; `kube_nodes` replaces how Nodes are read."""
+    now = clock.monotonic()
+    return ReadyWatch(
+        names=names,
+        witnesses=Witnesses(
+            kube_nodes=kube_nodes or api.nodes,
+            kube_reports=api.bootstrap_reports,
+            vapp=lambda: vcd.vapp_in_motion(vapp_href),
+            guest_report=parse_guestinfo,
+        ),
+        limits=Limits.within(now, max(1.0, deadline - now)),
+        progress=progress,
+        monotonic=clock.monotonic,
+        sleep=clock.sleep,
+    ).wait()
