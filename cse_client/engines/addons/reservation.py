@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cse_client.engines.addons.ranges import Surroundings, check
 from cse_client.engines.direct import metadata as keys
-from cse_client.engines.direct.operations.delete import find_cluster
+from cse_client.engines.direct.lookup import find_cluster
 from cse_client.errors import CseError, NotFound, PreflightFailed
 from cse_client.model import Network
 from cse_client.model.addons import AddressRange

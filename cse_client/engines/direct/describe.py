@@ -18,9 +18,8 @@ from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.journal import read_journal, wanted_workers
 from cse_client.engines.direct.lock import damaged_claims
-from cse_client.engines.direct.operations.delete import find_vapp
+from cse_client.engines.direct.lookup import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError
-from cse_client.guest.report import parse_guestinfo
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import server_url
 from cse_client.kube.serving import CURE, EXPIRED, ends_soon, show_end
@@ -36,6 +35,7 @@ from cse_client.model import (
     Vm,
     node_kind,
 )
+from cse_client.reports import parse_guestinfo
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient

@@ -13,8 +13,9 @@ from cse_client.engines.direct.credentials import administrator_name, endpoint_h
 from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
 from cse_client.engines.direct.describe import list_nodes, look_at_cluster, summarize
 from cse_client.engines.direct.lock import ClusterLock, owner_of
+from cse_client.engines.direct.lookup import find_cluster
 from cse_client.engines.direct.operations.create import Creation
-from cse_client.engines.direct.operations.delete import delete_cluster, find_cluster
+from cse_client.engines.direct.operations.delete import delete_cluster
 from cse_client.engines.direct.operations.resize import Scaling
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.resolve import check

@@ -17,8 +17,8 @@ from cse_client.engines.direct.credentials import (
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.journal import Journal, read_journal, wanted_workers
 from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.lookup import find_cluster, noticing_deletion
 from cse_client.engines.direct.operation import Operation
-from cse_client.engines.direct.operations.delete import find_cluster, noticing_deletion
 from cse_client.errors import Conflict, NotFound
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI

@@ -6,7 +6,7 @@ behind (VCD does not document which), so nothing is assumed: the vApp is read ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,8 +17,7 @@ from cse_client.engines.direct.credentials import control_plane_vm, endpoint_hos
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
 from cse_client.engines.direct.resolve import Found
-from cse_client.engines.direct.vms import remove_vms
-from cse_client.errors import Conflict, CseError, NotFound
+from cse_client.errors import Conflict, CseError, NotFound, VcdFault
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
@@ -29,6 +28,9 @@ from cse_client.vcd.tasks import Clock, Task
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
+__all__ = ["Machines", "delete_vms", "remove_vms"]
+
+_ATTEMPTS = 3
 _ON = "POWERED_ON"
 _BROKEN = ("FAILED_CREATION", "UNRESOLVED")
 
@@ -289,3 +291,41 @@ class Machines:
         if any(vm.status != _ON for vm in self.vms()):
             self.change(lambda: self.vcd.deploy(self.href))
             self.look()
+
+
+def delete_vms(vcd: VcdClient, vapp_href: str, names: Collection[str], *, deadline: float) -> None:
+    """Delete the VMs of these names, whatever their state; those that are gone are no error.
+
+    When a request's outcome is unknown, the vApp is read again and only what is left is removed.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        vapp = vcd.vapp(vapp_href)
+        while vapp.running_tasks and attempt > 1 and vcd.clock.monotonic() < deadline:
+            vcd.clock.sleep(1.0)
+            vapp = vcd.vapp(vapp_href)
+        try:
+            remove_vms(
+                vcd,
+                vapp_href,
+                [vm for vm in vapp.vms if vm.name in names],
+                deadline=deadline,
+            )
+        except VcdFault as fault:
+            if not fault.outcome_unknown or attempt == _ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def remove_vms(vcd: VcdClient, vapp_href: str, vms: Sequence[Vm], *, deadline: float) -> None:
+    """Stop these VMs side by side and delete them in one task."""
+    stopped = [
+        tasks.change(vcd, partial(vcd.undeploy, vm.href), deadline=deadline)
+        for vm in vms
+        if vm.deployed
+    ]
+    tasks.wait_all(vcd, stopped, deadline=deadline)
+    hrefs = [vm.href for vm in vms]
+    if hrefs:
+        task = tasks.change(vcd, lambda: vcd.recompose(vapp_href, delete=hrefs), deadline=deadline)
+        tasks.wait(vcd, task, deadline=deadline)

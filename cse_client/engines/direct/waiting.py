@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cse_client.engines.direct.credentials import PROBE_LIFETIME, admin_kubeconfig, endpoint_host
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.readiness import Limits, ReadyWatch, Verdict, Witnesses
-from cse_client.guest.report import parse_guestinfo
 from cse_client.kube.api import ClusterAPI
 from cse_client.model import KubeNode, Progress, Session
+from cse_client.reports import parse_guestinfo
 from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:

@@ -273,7 +273,7 @@ def test_endpoints() -> None:
 
 def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     code = (
-        "import sys, cse_client.guest.render, cse_client.guest.pki, cse_client.guest.report\n"
+        "import sys, cse_client.guest.render, cse_client.guest.pki, cse_client.reports\n"
         "print([m for m in ('cryptography', 'yaml', 'lightkube', 'httpx2') if m in sys.modules])"
     )
     run = subprocess.run(

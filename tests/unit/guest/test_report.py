@@ -6,9 +6,8 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cse_client.guest.report import parse_configmap, parse_guestinfo
 from cse_client.model import NodeReport
-from cse_client.reports import parse_lease
+from cse_client.reports import parse_configmap, parse_guestinfo, parse_lease
 
 LOG = base64.b64encode(b"one\ntwo \x1b[31mred\n").decode()
 

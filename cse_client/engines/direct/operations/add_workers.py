@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from cse_client import bounds, suggest
 from cse_client.engines.direct.describe import look_at_cluster
 from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.lookup import DeletedMeanwhile, out_of_reach
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
-from cse_client.engines.direct.operations.delete import DeletedMeanwhile, out_of_reach
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.readiness import Verdict
 from cse_client.engines.direct.resolve import Found

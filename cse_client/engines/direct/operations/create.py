@@ -18,14 +18,10 @@ from cse_client import bounds, suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.lookup import DeletedMeanwhile, noticing_deletion, out_of_reach
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.names import describe
-from cse_client.engines.direct.operations.delete import (
-    DeletedMeanwhile,
-    delete_vapp,
-    noticing_deletion,
-    out_of_reach,
-)
+from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.readiness import Verdict

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
 from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.lookup import DeletedMeanwhile
+from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operation import SHRINK, Operation
-from cse_client.engines.direct.operations.delete import DeletedMeanwhile
 from cse_client.engines.direct.operations.plan import Step, carry_out
-from cse_client.engines.direct.vms import delete_vms
 from cse_client.errors import (
     ClusterUnreachable,
     CseError,

@@ -12,10 +12,10 @@ from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import endpoint_host
 from cse_client.engines.direct.describe import Asked, ask_kubernetes
 from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since, keys_at_hand
 from cse_client.engines.direct.root_key import own_key
-from cse_client.engines.direct.vms import delete_vms
 from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import ClusterUnreachable, Interrupted
 from cse_client.guest import render
