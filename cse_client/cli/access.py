@@ -18,14 +18,14 @@ from cse_client.cli.options import (
 )
 from cse_client.cli.session import Run, command
 from cse_client.cli.wording import capital
-from cse_client.model.access import ROLES
+from cse_client.model.grants import ROLES
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
     from cse_client.kube.kubeconfig.file import Saved
     from cse_client.kube.kubeconfig.mark import Mark
     from cse_client.model import Deletion
-    from cse_client.model.access import Grant, KubeconfigSpec, Subject
+    from cse_client.model.grants import Grant, KubeconfigSpec, Subject
 
 __all__ = [
     "config_command",
@@ -107,7 +107,7 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
     name = reference
     # the direct engine's are ours already
     if engine.name != "direct" and (words["save"] or spec.context or spec.endpoint):
-        from cse_client.engines.access import with_our_names
+        from cse_client.engines.kubeconfigs import with_our_names
 
         identity = engine.identity(reference, vdc=words["vdc"], org=words["org"])
         name = identity.name.partition("@")[0]
@@ -193,7 +193,7 @@ def _document(kubeconfig: str) -> Any:
 def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
     """Raise every problem with the words at once."""
     from cse_client.cli.words import check_endpoint, raise_all
-    from cse_client.engines.access import check_spec
+    from cse_client.engines.kubeconfigs import check_spec
     from cse_client.errors import CseError, WrongUsage
 
     problems: list[CseError] = []
@@ -237,7 +237,7 @@ def _check_output(output: str) -> None:
 
 
 def _config_spec(words: dict[str, Any]) -> KubeconfigSpec:
-    from cse_client.model.access import KubeconfigSpec
+    from cse_client.model.grants import KubeconfigSpec
 
     return KubeconfigSpec(
         user=words["user"],
@@ -278,7 +278,7 @@ def _report_saved(run: Run, name: str, saved: Saved) -> None:
 
 def _limits(name: str, spec: KubeconfigSpec) -> str:
     """Return what whoever gives out a user's kubeconfig has to know."""
-    from cse_client.engines.access import lifetime_of
+    from cse_client.engines.kubeconfigs import lifetime_of
 
     revoke = [suggest.cse("cluster revoke", name, user=spec.user)]
     revoke += [suggest.cse("cluster revoke", name, group=group) for group in spec.groups]
@@ -364,7 +364,7 @@ def forget_left(run: Run, engine: Engine, name: str, *, vdc: str, org: str, expl
 
 def _subject(user: str, group: str) -> Subject:
     from cse_client.errors import WrongUsage
-    from cse_client.model.access import Subject
+    from cse_client.model.grants import Subject
 
     if bool(user) == bool(group):
         raise WrongUsage(
@@ -398,8 +398,8 @@ def grant_command(run: Run, name: str, user: str, group: str, role: str, **words
         vcd cse cluster grant demo --user alice --role edit --namespace shop
     """
     from cse_client.cli.words import check_existing_name, raise_all
-    from cse_client.engines.access import Place, check_grant, give
-    from cse_client.model.access import Grant
+    from cse_client.engines.grants import Place, check_grant, give
+    from cse_client.model.grants import Grant
 
     check_existing_name(name)
     grant = Grant(_subject(user, group), role, words["namespace"])
@@ -431,7 +431,7 @@ def revoke_command(
     once, on every certificate that was given out. What others granted is only pointed out.
     """
     from cse_client.cli.words import check_existing_name
-    from cse_client.engines.access import Place, foreign_sentence, take
+    from cse_client.engines.grants import Place, foreign_sentence, take
 
     check_existing_name(name)
     subject = _subject(user, group)
@@ -455,7 +455,7 @@ def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
     """List the rights that were granted."""
     from cse_client.cli.tables import GRANT_COLUMNS, grant_row
     from cse_client.cli.words import check_existing_name
-    from cse_client.engines.access import Place, list_grants
+    from cse_client.engines.grants import Place, list_grants
 
     check_existing_name(name)
     grants = list_grants(run.engine(), Place(name, vdc, org))

@@ -14,7 +14,7 @@ from cse_client.cli.session import Run, command
 if TYPE_CHECKING:
     from cse_client.errors import CseError
     from cse_client.model import Cluster
-    from cse_client.model.scaling import NodesSpec
+    from cse_client.model.nodes import NodesSpec
 
 __all__ = [
     "create_command",
@@ -204,7 +204,7 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
     from cse_client.cli.words import check_existing_name
     from cse_client.errors import CseError, WrongUsage
     from cse_client.model import RunOptions
-    from cse_client.model.scaling import RemovalSpec
+    from cse_client.model.nodes import RemovalSpec
 
     check_existing_name(cluster)
     named = ", ".join(nodes)
@@ -249,7 +249,7 @@ def nodes_spec(
 ) -> NodesSpec:
     """Return what was asked for; raise every problem at once, with those found before."""
     from cse_client.cli.words import check_sizes, node_source, raise_all
-    from cse_client.model.scaling import NodesSpec
+    from cse_client.model.nodes import NodesSpec
 
     sizes = check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
     template, revision, ssh_key, wrong = node_source(words)

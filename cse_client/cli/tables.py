@@ -17,8 +17,8 @@ from cse_client.model import (
     Node,
     Template,
 )
-from cse_client.model.access import Grant
-from cse_client.model.scaling import Removal
+from cse_client.model.grants import Grant
+from cse_client.model.nodes import Removal
 from cse_client.model.server import ServedCluster
 
 __all__ = [

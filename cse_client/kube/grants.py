@@ -16,7 +16,7 @@ from cse_client.errors import Conflict, NotFound
 from cse_client.kube.answers import Json, problem, said
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.shapes import moment
-from cse_client.model.access import Grant, Subject
+from cse_client.model.grants import Grant, Subject
 
 __all__ = ["LABELS", "GrantBook", "binding_name"]
 

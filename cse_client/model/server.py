@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cse_client.model import Cluster, Deletion, Node, SystemInfo, Template
-from cse_client.model.scaling import Removal
+from cse_client.model.nodes import Removal
 
 __all__ = [
     "ACCESS_LEVELS",

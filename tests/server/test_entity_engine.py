@@ -24,7 +24,7 @@ from cse_client.errors import (
     WrongUsage,
 )
 from cse_client.model import ClusterSpec, Event, EventKind, RunOptions, silent
-from cse_client.model.scaling import NodesSpec, RemovalSpec
+from cse_client.model.nodes import NodesSpec, RemovalSpec
 from tests.server.entity_answers import (
     ENTITY_30,
     SYSTEM_30,

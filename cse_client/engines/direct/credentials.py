@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from cse_client.engines.access import check_spec, lifetime_of
 from cse_client.engines.direct import metadata as keys
+from cse_client.engines.kubeconfigs import check_spec, lifetime_of
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, fitting_name, issue_client
 from cse_client.kube.kubeconfig.document import (
     context_name,
@@ -22,7 +22,7 @@ from cse_client.kube.kubeconfig.document import (
 )
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
-from cse_client.model.access import KubeconfigSpec
+from cse_client.model.grants import KubeconfigSpec
 
 PROBE_LIFETIME = timedelta(minutes=30)
 

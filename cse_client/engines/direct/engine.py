@@ -44,9 +44,9 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
-from cse_client.model.access import KubeconfigSpec
+from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
-from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
+from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 

@@ -34,7 +34,7 @@ from cse_client.model import (
     node_kind,
     silent,
 )
-from cse_client.model.scaling import NodesSpec
+from cse_client.model.nodes import NodesSpec
 from cse_client.model.ssh_keys import parse_public_key
 from cse_client.vcd import preflight
 

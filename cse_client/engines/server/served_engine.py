@@ -19,7 +19,7 @@ from cse_client.model import (
     TemplateFacts,
 )
 from cse_client.model.identity import ClusterIdentity
-from cse_client.model.scaling import NodesSpec, RemovalSpec
+from cse_client.model.nodes import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedSystem
 from cse_client.vcd.client import VcdClient
 

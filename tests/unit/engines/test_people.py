@@ -10,19 +10,15 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cse_client.engines.access import (
-    check_grant,
-    check_spec,
-    check_subject,
-    lifetime_of,
-    refuse_signing,
-)
 from cse_client.engines.direct.credentials import mint_kubeconfig
+from cse_client.engines.grants import check_grant
+from cse_client.engines.kubeconfigs import check_spec, lifetime_of, refuse_signing
+from cse_client.engines.subjects import check_subject
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.grants import binding_name
 from cse_client.kube.kubeconfig.mark import Mark
-from cse_client.model.access import Grant, KubeconfigSpec, Subject
+from cse_client.model.grants import Grant, KubeconfigSpec, Subject
 
 PLACE = Mark("id-1", "demo@acme-vdc1")
 DAY = 86400.0

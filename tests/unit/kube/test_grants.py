@@ -11,7 +11,7 @@ import pytest
 from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.grants import LABELS, GrantBook, binding_name
-from cse_client.model.access import Grant, Subject
+from cse_client.model.grants import Grant, Subject
 from tests.support.kube_stub import Answer, StubAPI, Text, status
 
 ALICE = Subject("User", "alice")

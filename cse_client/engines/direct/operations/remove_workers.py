@@ -29,7 +29,7 @@ from cse_client.errors import (
 )
 from cse_client.kube.drain import delete_node, drain, look, uncordon
 from cse_client.model import Event, EventKind, KubeNode, Progress, RunOptions, Vm
-from cse_client.model.scaling import Removal
+from cse_client.model.nodes import Removal
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 

@@ -35,7 +35,7 @@ from cse_client.model import (
     Session,
     Template,
 )
-from cse_client.model.scaling import NodesSpec, Removal, RemovalSpec
+from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Clock
 

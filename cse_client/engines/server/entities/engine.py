@@ -39,7 +39,7 @@ from cse_client.model import (
     Progress,
     RunOptions,
 )
-from cse_client.model.scaling import NodesSpec, RemovalSpec
+from cse_client.model.nodes import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
 from cse_client.yamldocs import Path, Place
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cse_client import suggest
 from cse_client.bounds import OutOfBounds, Pages
-from cse_client.engines.access import refuse_signing
+from cse_client.engines.kubeconfigs import refuse_signing
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.entities import documents
 from cse_client.engines.server.entities.dialects import DIALECTS, Dialect, dialect_of
@@ -22,7 +22,7 @@ from cse_client.engines.server.legacy import documents as legacy_documents
 from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.errors import Conflict, NotFound, VcdFault
 from cse_client.model import ClusterSummary, Node, Session, Template
-from cse_client.model.access import KubeconfigSpec
+from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
 from cse_client.vcd.client import VcdClient
 

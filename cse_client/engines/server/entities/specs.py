@@ -16,7 +16,7 @@ from cse_client.engines.server.entities.documents import Found
 from cse_client.engines.server.entities.keys import MOST_NODES
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import ClusterSpec
-from cse_client.model.scaling import NodesSpec
+from cse_client.model.nodes import NodesSpec
 
 __all__ = [
     "KIND",

@@ -8,7 +8,7 @@ from typing import Any
 from cse_client import suggest
 from cse_client.errors import NotFound, WrongUsage
 from cse_client.model import WORKER, ClusterSpec
-from cse_client.model.scaling import NodesSpec
+from cse_client.model.nodes import NodesSpec
 from cse_client.model.server import ServedCluster
 
 __all__ = ["complete", "count", "hardware", "leaving"]

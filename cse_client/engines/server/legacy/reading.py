@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cse_client.engines.access import refuse_signing
+from cse_client.engines.kubeconfigs import refuse_signing
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.extension import Extension, quoted
 from cse_client.engines.server.legacy import documents
 from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.model import ClusterSummary, Node, Session, Template
-from cse_client.model.access import KubeconfigSpec
+from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
 from cse_client.vcd.client import VcdClient
 

@@ -1,0 +1,236 @@
+"""What a tenant sees in VMware Cloud Director: session, org VDC, network, template, vApp, VM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+__all__ = [
+    "Capacity",
+    "Fence",
+    "Network",
+    "NewVm",
+    "Session",
+    "StorageProfile",
+    "Template",
+    "TemplateFacts",
+    "TemplateVm",
+    "VApp",
+    "VAppRecord",
+    "Vdc",
+    "Vm",
+    "VmChange",
+]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What `vcd login` stored: where to go and as whom. `token` never shows in a repr.
+
+    `login_org` is the organisation of the login, `org` the one in use: a system administrator may
+    have chosen another.
+    """
+
+    host: str
+    org: str
+    user: str
+    api_version: str
+    token: str = field(repr=False)
+    is_jwt: bool = True
+    verify: bool = True
+    org_href: str = ""
+    vdc: str = ""
+    vdc_href: str = ""
+    login_org: str = ""
+
+
+@dataclass(frozen=True)
+class TemplateFacts:
+    """What is known of the inside of a VM template; empty = unknown."""
+
+    os: str = ""
+    kubernetes: str = ""
+    cni: str = ""
+    cni_version: str = ""
+    cni_manifest: str = ""
+    pod_cidr: str = ""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A vApp template that can become nodes, as one catalog item.
+
+    `name` is without the `_revN` ending, `item` with it. `href` is the vApp template's; its last
+    part is an id that tells templates of the same name in catalogs of the same name apart. `is_own`
+    is True when the template belongs to the session's organization, not to one that shares it.
+    """
+
+    name: str
+    revision: int
+    catalog: str
+    item: str
+    href: str
+    description: str = ""
+    facts: TemplateFacts = TemplateFacts()
+    registered: bool = False
+    is_default: bool = False
+    is_own: bool = False
+
+    @property
+    def id(self) -> str:
+        """The template's id in VCD, such as vappTemplate-6ec95d1c-..."""
+        return self.href.rstrip("/").rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Vdc:
+    """An organisation VDC: its name and href, and the organisation it belongs to."""
+
+    name: str
+    href: str
+    org: str = ""
+
+
+class Fence(str, Enum):
+    """How an org VDC network is connected (VCD's FenceMode)."""
+
+    DIRECT = "bridged"
+    ISOLATED = "isolated"
+    ROUTED = "natRouted"
+
+
+@dataclass(frozen=True)
+class Network:
+    """An org VDC network. Address counts are None when VCD does not show them.
+
+    `egress` is True (a way out was seen), False (none was seen) or None (cannot tell). `subnets`
+    are all of its subnets, each as ADDRESS/NETMASK; `gateway` and `netmask` are those of the first.
+    """
+
+    name: str
+    href: str
+    fence: Fence
+    gateway: str = ""
+    netmask: str = ""
+    dns: tuple[str, ...] = ()
+    free_addresses: int | None = None
+    total_addresses: int | None = None
+    edge_href: str = ""
+    egress: bool | None = None
+    egress_reason: str = ""
+    subnets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StorageProfile:
+    """A storage profile of an org VDC; a limit of 0 means none."""
+
+    name: str
+    href: str
+    enabled: bool = True
+    is_default: bool = False
+    limit_mb: int = 0
+    used_mb: int = 0
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What an org VDC has left, as far as a tenant can see; None = no limit or not visible."""
+
+    vms_left: int | None = None
+    cpu_mhz_left: int | None = None
+    memory_mb_left: int | None = None
+
+
+@dataclass(frozen=True)
+class TemplateVm:
+    """The VM inside a vApp template that nodes are cloned from."""
+
+    href: str
+    name: str
+    id: str = ""
+    nic_index: int = 0
+    has_nic: bool = True
+    customization_enabled: bool = True
+    eulas: tuple[str, ...] = ()
+    disk_mb: int = 0
+    cpus: int = 0
+    memory_mb: int = 0
+
+
+@dataclass(frozen=True)
+class NewVm:
+    """One VM to be made by a recompose. CPU and memory of None keep the template's."""
+
+    name: str
+    source: TemplateVm
+    network: str
+    script: str = field(repr=False, default="")
+    storage_profile: StorageProfile | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class VmChange:
+    """A change to an existing, powered-off VM; None keeps what is there."""
+
+    href: str
+    name: str
+    cpus: int | None = None
+    memory_mb: int | None = None
+    script: str | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class Vm:
+    """A VM as VCD shows it. `guestinfo` is None when this user may not see ExtraConfig."""
+
+    name: str
+    href: str
+    status: str
+    deployed: bool = False
+    ip: str = ""
+    network: str = ""
+    cpus: int | None = None
+    memory_mb: int | None = None
+    guestinfo: Mapping[str, str] | None = None
+    customization: str = ""
+    busy: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class VApp:
+    """A vApp as VCD shows it; metadata is the GENERAL domain, key to text."""
+
+    name: str
+    href: str
+    id: str
+    status: str
+    deployed: bool
+    description: str = ""
+    owner: str = ""
+    networks: tuple[str, ...] = ()
+    vms: tuple[Vm, ...] = ()
+    running_tasks: tuple[str, ...] = ()
+    lease_ends: datetime | None = None
+    deployment_lease_seconds: int | None = None
+    created: datetime | None = None
+    vdc_href: str = ""
+
+
+@dataclass(frozen=True)
+class VAppRecord:
+    """One row of the vApp query, with the metadata fields that were asked for."""
+
+    name: str
+    href: str
+    status: str
+    vdc: str = ""
+    vdc_href: str = ""
+    owner: str = ""
+    vm_count: int | None = None
+    busy: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)

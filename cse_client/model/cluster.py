@@ -1,0 +1,212 @@
+"""A cluster and its nodes: as it is wanted, as it is found, and what remains of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cse_client.model.identity import ClusterIdentity
+
+__all__ = [
+    "CONTROL_PLANE",
+    "KIND_PREFIXES",
+    "NFS",
+    "WORKER",
+    "Cluster",
+    "ClusterSpec",
+    "ClusterSummary",
+    "Deletion",
+    "KubeNode",
+    "Node",
+    "NodeReport",
+    "RunOptions",
+    "SystemInfo",
+    "node_kind",
+]
+
+
+CONTROL_PLANE = "control plane"
+
+
+WORKER = "worker"
+
+
+NFS = "nfs"
+
+
+#: VM name prefixes that tell what a node is; CSE knows no other sign
+#: (container-service-extension, node names `mstr-xxxx`, `node-xxxx`, `nfsd-xxxx`).
+KIND_PREFIXES: Mapping[str, str] = {"mstr-": CONTROL_PLANE, "node-": WORKER, "nfsd-": NFS}
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    """What the user asked for. Empty or None means: take the default.
+
+    `template_id` is not asked for: it is the template of that name which was taken earlier.
+    """
+
+    name: str
+    network: str
+    workers: int = 2
+    template: str = ""
+    template_revision: int | None = None
+    ssh_key: str = ""
+    cpus: int | None = None
+    memory_mb: int | None = None
+    storage_profile: str = ""
+    vdc: str = ""
+    org: str = ""
+    endpoint: str = ""
+    seal: bool = False
+    strict: bool = False
+    accept_eulas: bool = False
+    nfs: bool = False
+    template_id: str = ""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to carry an operation out; `timeout` in seconds for the whole operation.
+
+    `break_lock` ends the claim of whoever else is changing the cluster. `force` deletes what
+    cannot be deleted in order; engines that know nothing of it are not asked.
+    """
+
+    timeout: float = 3600.0
+    rollback: bool = True
+    wait: bool = True
+    break_lock: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Node:
+    """One VM of a cluster. Kubernetes fields are empty where nothing was reachable."""
+
+    name: str
+    kind: str
+    ip: str = ""
+    cpus: int | None = None
+    memory_mb: int | None = None
+    vm_status: str = ""
+    kubernetes_status: str = ""
+    kubelet_version: str = ""
+    bootstrap_phase: str = ""
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """One row of `cluster list`. `phase` is ours; empty for clusters that CSE made.
+
+    `same_id` names the other clusters that have the same id in their metadata: of those at most one
+    is the cluster of that id, and the others are copies, or pretend to be it.
+    """
+
+    name: str
+    vdc: str = ""
+    org: str = ""
+    owner: str = ""
+    kubernetes: str = ""
+    kubernetes_version: str = ""
+    status: str = ""
+    phase: str = ""
+    cluster_id: str = ""
+    template: str = ""
+    template_revision: str = ""
+    damage: tuple[str, ...] = ()
+    runtime: str = "native"
+    provider: str = "native"
+    same_id: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Everything `cluster info` shows. `evidence` says which sources spoke and which did not."""
+
+    summary: ClusterSummary
+    network: str = ""
+    endpoint: str = ""
+    os: str = ""
+    cni: str = ""
+    cni_version: str = ""
+    docker_version: str = ""
+    made_by: str = ""
+    created: datetime | None = None
+    lease: str = ""
+    sealed: bool = False
+    nodes: tuple[Node, ...] = ()
+    evidence: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SystemInfo:
+    """What `system info` shows, in this order."""
+
+    product: str
+    version: str
+    description: str
+    engine: str
+    engine_reason: str
+    host: str
+    vcd_version: str
+    api_version: str
+    org: str
+    vdc: str
+    user: str
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """Proof of a deletion: what was there, and that it was looked for and not found afterwards."""
+
+    cluster: str
+    vapp: str
+    vms: tuple[str, ...] = ()
+    verified_gone: bool = False
+    left: tuple[str, ...] = ()
+    cluster_id: str = ""
+    identity: ClusterIdentity | None = None
+
+
+@dataclass(frozen=True)
+class KubeNode:
+    """A Node object: `ready` is True, False or None (Unknown); `heard` is its last heartbeat.
+
+    `reason` and `message` are those of the Ready condition while it is not True.
+    """
+
+    name: str
+    ready: bool | None
+    reason: str = ""
+    kubelet_version: str = ""
+    roles: tuple[str, ...] = ()
+    unschedulable: bool = False
+    created: datetime | None = None
+    heard: datetime | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What a guest says of its own bootstrap, whatever way out it used.
+
+    `status` is `running`, `failed` or `ready`; `log` holds the last lines after a failure.
+    """
+
+    node: str
+    status: str
+    phase: str = ""
+    exit_code: int | None = None
+    log: tuple[str, ...] = ()
+    source: str = ""
+
+
+def node_kind(vm_name: str) -> str:
+    """Return what a VM of a cluster is, by its name's prefix; empty when it is none of ours."""
+    for prefix, kind in KIND_PREFIXES.items():
+        if vm_name.startswith(prefix):
+            return kind
+    return ""
