@@ -22,7 +22,8 @@ from cse_client.model.grants import ROLES
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
-    from cse_client.kube.kubeconfig.file import Saved
+    from cse_client.errors import CseError
+    from cse_client.kube.kubeconfig.file import Moved, Saved
     from cse_client.kube.kubeconfig.mark import Mark
     from cse_client.model import Deletion
     from cse_client.model.grants import Grant, KubeconfigSpec, Subject
@@ -151,9 +152,10 @@ def _write(
                 gone=gone,
             )
             _report_saved(run, name, saved)
+            _warn_moved(run, saved.moved, spec, saved.file)
             return
         path = Path(words["output"]).expanduser()
-        overwrite(path, kubeconfig, accept_ca=accepted, gone=gone)
+        moved = overwrite(path, kubeconfig, accept_ca=accepted, gone=gone)
     except CaChanged as changed:
         accept = suggest.again(accept_ca=f"sha256:{changed.now}")
         changed.hint = (
@@ -164,6 +166,7 @@ def _write(
     run.console.sentence(
         f"The kubeconfig of {name} is written to {path}.", {"cluster": name, "file": str(path)}
     )
+    _warn_moved(run, moved, spec, path)
 
 
 def _fingerprint(typed: str) -> str:
@@ -194,7 +197,7 @@ def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
     """Raise every problem with the words at once."""
     from cse_client.cli.words import check_endpoint, raise_all
     from cse_client.engines.kubeconfigs import check_spec
-    from cse_client.errors import CseError, WrongUsage
+    from cse_client.errors import WrongUsage
 
     problems: list[CseError] = []
     if words["save"] and words["output"]:
@@ -217,10 +220,25 @@ def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
             _fingerprint(words["accept_ca"])
         except WrongUsage as problem:
             problems.append(problem)
-    context = words["context"]
-    if context != context.strip() or not context.isprintable():
-        problems.append(WrongUsage(f"'{context}' cannot be the name of a context."))
-    raise_all(problems + check_spec(spec))
+    raise_all(problems + _check_context(words["context"]) + check_spec(spec))
+
+
+def _check_context(name: str) -> list[CseError]:
+    """Return what is wrong with the name of a context, which people have to be able to type."""
+    from cse_client.errors import WrongUsage
+
+    better = "".join(one for one in name if one.isprintable()).strip()
+    if name == better:
+        return []
+    why = "it begins or ends with a space"
+    if not name.isprintable():
+        why = "it contains a character that cannot be printed"
+    return [
+        WrongUsage(
+            f"'{name}' cannot be the name of a context: {why}.",
+            hint=f"For example --context {suggest.quote(better or 'NAME')}",
+        )
+    ]
 
 
 def _check_output(output: str) -> None:
@@ -274,6 +292,25 @@ def _report_saved(run: Run, name: str, saved: Saved) -> None:
         )
     if not saved.current:
         run.console.hint("To use it: " + suggest.kubectl("config use-context", saved.context))
+
+
+def _warn_moved(run: Run, moved: Moved | None, spec: KubeconfigSpec, file: Path) -> None:
+    """Warn of a new address that nobody asked for: whoever may edit the vApp can record any.
+
+    The CA being the same, another server there cannot pass for the cluster; kubectl only fails.
+    """
+    from cse_client import suggest
+
+    if moved is None or spec.endpoint:
+        return
+    run.console.warning(
+        f"The address of the cluster in {file} was {moved.was} and is {moved.now} now, as it is"
+        " recorded in VCD; its CA is the same."
+    )
+    back = suggest.kubectl(
+        "config set-cluster", moved.cluster, server=moved.was, kubeconfig=str(file)
+    )
+    run.console.hint(f"If the new address is wrong, this brings the old one back: {back}")
 
 
 def _limits(name: str, spec: KubeconfigSpec) -> str:

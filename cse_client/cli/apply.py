@@ -100,6 +100,7 @@ def _read(file: str) -> Reading:
     import sys
 
     from cse_client.errors import WrongUsage
+    from cse_client.inputs import read_file
     from cse_client.yamldocs import BadYaml, read_yaml
 
     name = "the standard input" if file == "-" else f"the file '{file}'"
@@ -107,8 +108,7 @@ def _read(file: str) -> Reading:
         if file == "-":
             data = sys.stdin.buffer.read(_BOUNDS.size + 1)
         else:
-            with Path(file).expanduser().open("rb") as stream:
-                data = stream.read(_BOUNDS.size + 1)
+            data = read_file(Path(file).expanduser(), _BOUNDS.size + 1)
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WrongUsage(f"{name} cannot be read: {reason}.") from None

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from cse_client import suggest
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
+from cse_client.inputs import read_file
 from cse_client.model.endpoints import is_endpoint
 from cse_client.model.ranges import pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
@@ -208,19 +209,17 @@ def read_ssh_key(path: str) -> str:
     Raises:
         WrongUsage: it cannot be read, or does not hold exactly one OpenSSH public key.
     """
-    file = Path(path).expanduser()
     try:
-        if file.is_dir():
-            raise WrongUsage(f"The ssh key '{path}' is a folder, not a file.")
-        with file.open("rb") as stream:
-            content = stream.read(_LONGEST_KEY_FILE)
+        content = read_file(Path(path).expanduser(), _LONGEST_KEY_FILE)
+    except IsADirectoryError:
+        raise WrongUsage(f"The ssh key '{path}' is a folder, not a file.") from None
     except FileNotFoundError:
         raise WrongUsage(
             f"The ssh key file '{path}' does not exist.", hint="`ssh-keygen -t ed25519` makes one."
         ) from None
     except OSError as error:
         raise WrongUsage(
-            f"The ssh key file '{path}' cannot be read: {error.strerror or error}."
+            f"The ssh key file '{path}' cannot be read: {error.strerror or error}.", hint=_KEY_HINT
         ) from None
     try:
         return parse_public_key(content.decode("utf-8", "replace")).line

@@ -211,6 +211,23 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             ],
         ),
         (
+            ("--save", "--context", " demo "),
+            2,
+            [
+                "Error: ' demo ' cannot be the name of a context: it begins or ends with a space.",
+                "Hint: For example --context demo",
+            ],
+        ),
+        (
+            ("--save", "--context", "a\u200bb c"),
+            2,
+            [
+                "Error: 'a\\u200bb c' cannot be the name of a context: it contains a character that"
+                " cannot be printed.",
+                "Hint: For example --context 'ab c'",
+            ],
+        ),
+        (
             ("-o", "acme"),
             2,
             [

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -107,6 +108,11 @@ def ca_of(file: Path, name: str) -> bytes:
     return base64.b64decode(data["certificate-authority-data"])
 
 
+def server_of(file: Path, name: str) -> str:
+    clusters = yaml.safe_load(file.read_text())["clusters"]
+    return str(next(one["cluster"] for one in clusters if one["name"] == name)["server"])
+
+
 # -- kubeconfig entries ----------------------------------------------------------------------------
 
 
@@ -184,6 +190,38 @@ def test_a_replaced_ca_is_not_taken_over(admin: Person, demo: str, hands: Hands)
     back = admin.cluster("config", "demo", "--save", "--accept-ca", f"sha256:{was}")
     assert back[0] == 0, back[2]
     assert admin.kubectl("--context", demo, "get", "nodes")[0] == 0
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["--save", "-o"])
+def test_an_address_that_somebody_else_changed_is_warned_of(
+    admin: Person, demo: str, hands: Hands, tmp_path: Path, own: bool
+) -> None:
+    file = tmp_path / "config"
+    words = ["config", "demo"]
+    words += ["-o", str(file)] if own else ["--save", "--kubeconfig", str(file)]
+    assert admin.cluster(*words)[::2] == (0, "")
+    was = server_of(file, demo)
+    before = hands.metadata("demo")["cse.client.spec"]
+    hands.write("demo", client__spec='{"endpoint":"127.0.0.1:9"}')
+    try:
+        code, out, err = admin.cluster(*words)
+    finally:
+        hands.write("demo", client__spec=before)
+    assert (code, out.count("\n")) == (0, 1)
+    warning, hint = err.splitlines()
+    assert warning == (
+        f"Warning: The address of the cluster in {file} was {was} and is https://127.0.0.1:9 now,"
+        " as it is recorded in VCD; its CA is the same."
+    )
+    told, _colon, line = hint.partition(": kubectl ")
+    assert told == "If the new address is wrong, this brings the old one back"
+    assert admin.kubectl(*shlex.split(line))[0] == 0
+    assert server_of(file, demo) == was
+    assert admin.kubectl("--kubeconfig", str(file), "get", "nodes")[0] == 0
+    # unchanged, or asked for: nothing to say
+    assert admin.cluster(*words)[::2] == (0, "")
+    asked = admin.cluster(*words, "--endpoint", "127.0.0.1:9")
+    assert asked[::2] == (0, "")
 
 
 def test_a_cluster_made_anew_replaces_its_entry(admin: Person, tmp_path: Path) -> None:

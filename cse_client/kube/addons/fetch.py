@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 from cse_client import bounds
 from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.errors import CseError, NotFound, Refused, TimedOut, WrongUsage
+from cse_client.inputs import read_file
 from cse_client.kube.addons.table import Release
 from cse_client.model.addons import ManifestSource
 
@@ -79,8 +80,7 @@ def obtain(release: Release, source: ManifestSource, *, timeout: float = 60.0) -
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            return bounds.gather(iter(partial(stream.read, _CHUNK), b""))
+        return bounds.gather([read_file(path, bounds.MOST_BYTES + 1)])
     except OutOfBounds as error:
         raise CseError(f"The manifest {path} {error}.") from None
     except FileNotFoundError:

@@ -35,7 +35,7 @@ from cse_client.kube.kubeconfig.ownership import (
     check_replaceable,
 )
 
-__all__ = ["Saved", "files_of", "forget", "is_saved", "marks", "overwrite", "save"]
+__all__ = ["Moved", "Saved", "files_of", "forget", "is_saved", "marks", "overwrite", "save"]
 
 #: client-go's RecommendedConfigPathEnvVar and RecommendedHomeFile.
 VARIABLE = "KUBECONFIG"
@@ -45,11 +45,21 @@ _LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
+class Moved:
+    """The address of a cluster that is the same as before, by its CA: `was` in the file, `now`."""
+
+    cluster: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True)
 class Saved:
     """Where a cluster's context went.
 
     `current` tells whether it is the current context now, `was_mode` which mode the file had when
     that was wider than 0600 (else None), `replaced` whether the context was there before.
+    `moved` tells another address of the cluster, where it was there before.
     """
 
     file: Path
@@ -57,6 +67,7 @@ class Saved:
     current: bool
     replaced: bool = False
     was_mode: int | None = None
+    moved: Moved | None = None
 
 
 def files_of(explicit: str, environ: Mapping[str, str]) -> list[Path]:
@@ -119,6 +130,7 @@ def save(
             there = tree.entry(existing.get(path), section, name)
             if there is not None:
                 check_replaceable(there, section, path, claim)
+        moved = _moved(existing.get(places["clusters"]), new)
         before = tree.entry(existing.get(places["contexts"]), "contexts", context)
         if before is not None and limited:
             _check_same_user(before, tree.only_name(new, "users"), context, places["contexts"])
@@ -139,7 +151,8 @@ def save(
         for path in sorted(written, key=lambda one: one != places["users"]):
             replace_file(path, written[path])
         _check_saved(files, new)
-    return Saved(places["contexts"], context, current == context, before is not None, mode)
+    replaced = before is not None
+    return Saved(places["contexts"], context, current == context, replaced, mode, moved)
 
 
 def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
@@ -194,10 +207,11 @@ def overwrite(
     *,
     accept_ca: str = "",
     gone: Callable[[Mark], bool] = lambda _mark: False,
-) -> None:
+) -> Moved | None:
     """Write a kubeconfig of its own, mode 0600, replacing an older one of the same cluster.
 
-    `accept_ca` and `gone` are as for `save`.
+    Returns how the cluster's address differs from the older one's; `accept_ca` and `gone` are as
+    for `save`.
 
     Raises:
         Conflict: the file holds something else, which would be lost.
@@ -211,10 +225,11 @@ def overwrite(
         )
     new = tree.parse(kubeconfig)
     check_writable(path)
+    moved: Moved | None = None
     with locked([path]):
         if path.is_file() and path.stat().st_size:
             try:
-                _check_own_file(path, new, accept_ca, gone)
+                moved = _moved(_check_own_file(path, new, accept_ca, gone), new)
             except CaChanged:
                 raise
             except CseError:
@@ -224,12 +239,26 @@ def overwrite(
                     hint=f"Give another file, or add the cluster to it: {add}",
                 ) from None
         replace_file(path, kubeconfig)
+    return moved
+
+
+def _moved(old: tree.Root | None, new: tree.Root) -> Moved | None:
+    """Return how the address differs of a cluster that both name, with one CA."""
+    after = tree.only_entry(new, "clusters")
+    before = tree.entry(old, "clusters", tree.name_of(after))
+    if before is None or ca_fingerprint(tree.ca_of(before)) != ca_fingerprint(tree.ca_of(after)):
+        return None
+    was, now = tree.server_of(before), tree.server_of(after)
+    return Moved(tree.name_of(after), was, now) if was != now else None
 
 
 def _check_own_file(
     path: Path, new: tree.Root, accept_ca: str, gone: Callable[[Mark], bool]
-) -> None:
-    """Raise CseError unless a file holds nothing but an older kubeconfig of the same cluster."""
+) -> tree.Root:
+    """Return what a file holds, which is nothing but an older kubeconfig of the same cluster.
+
+    Raises CseError for anything else.
+    """
     root = _read(path)
     if root is None or not set(tree.names(root, "contexts")) <= {tree.current_context(new)}:
         raise CseError("It holds another context.")
@@ -237,11 +266,12 @@ def _check_own_file(
         # As a CSE server gave it: kubeadm's names, which are those of all its clusters.
         if _cas(root) != _cas(new):
             raise CseError("It holds another cluster.")
-        return
+        return root
     claim = Claim.of(new, accepted=accept_ca, gone=gone)
     for section in tree.SECTIONS:
         for item in tree.entries(root, section):
             check_replaceable(item, section, path, claim)
+    return root
 
 
 def _cas(root: tree.Root) -> set[str]:

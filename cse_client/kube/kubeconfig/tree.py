@@ -183,6 +183,11 @@ def ca_of(cluster: Entry) -> str:
     return _text(_get(_get(cluster, "cluster"), "certificate-authority-data"))
 
 
+def server_of(cluster: Entry) -> str:
+    """Return the address of a cluster's API."""
+    return _text(_get(_get(cluster, "cluster"), "server"))
+
+
 def name_of(item: Entry) -> str:
     """Return an entry's name."""
     return _name(item)

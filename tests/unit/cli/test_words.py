@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_ssh_key(str(tmp_path / "nothing"))
     with pytest.raises(WrongUsage, match="is a folder"):
         read_ssh_key(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WrongUsage, match="cannot be read: it is not a regular file"):
+        read_ssh_key(str(tmp_path / "pipe"))
 
 
 def test_one_problem_is_raised_as_it_is() -> None:
