@@ -25,7 +25,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         names = ("HOST", "ORG", "USER", "PASSWORD", "CA")
         yield Cloud(*(os.environ[f"CSE_E2E_{name}"] for name in names), others={})
         return
-    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--guest-speed", "10")
+    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--guest-speed", "30")
     yield cloud
     stop_simulator(process)
 

@@ -23,7 +23,7 @@ NEIGHBOUR = "neighbour"
 VCD = str(Path(sys.executable).parent / "vcd")
 #: `make sweep` sets it; without it a few places of each sweep are tried.
 FULL = os.environ.get("CSE_SWEEP") == "full"
-STEP = 1 if FULL else 12
+STEP = 1 if FULL else 20
 _PATIENCE = 60
 #: Seconds in which a deletion comes to its end, at the speed of the stage's guests.
 _HELD_BACK = 3.0
@@ -82,6 +82,14 @@ OPERATIONS = (
 
 
 @dataclass(frozen=True)
+class Undisturbed:
+    """What an operation does when nothing goes wrong: its requests, and the world it leaves."""
+
+    requests: int
+    world: object
+
+
+@dataclass(frozen=True)
 class Ended:
     """How a command ended; `killed` when it was made to."""
 
@@ -99,6 +107,7 @@ class Stage:
         self.elsewhere = folder / "elsewhere"
         self.third = folder / "third"
         self.control = Control(self.cloud)
+        self._undisturbed: dict[str, Undisturbed] = {}
         self.environment = {**clean_environment(self.home), **self.cloud.environment()}
         self.log_in()
         # somebody else's cluster and vApp, which nothing may touch
@@ -136,6 +145,14 @@ class Stage:
         self.control.ask("DELETE", "journal")
         ended = self.run(words)
         return ended, int(self.control.get("journal")["total"])
+
+    def undisturbed(self, operation: Operation) -> Undisturbed:
+        """Return what the operation does when nothing goes wrong; tried once."""
+        if operation.name not in self._undisturbed:
+            ended, requests = self.counted(self.prepare(operation))
+            assert ended.code == 0, ended.err
+            self._undisturbed[operation.name] = Undisturbed(requests, self.world())
+        return self._undisturbed[operation.name]
 
     def killed_after(self, words: Sequence[str], number: int) -> Ended:
         """Run, and kill the client right after VCD has carried out its request `number`."""

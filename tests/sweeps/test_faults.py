@@ -55,10 +55,9 @@ class Swept:
 
     @classmethod
     def measured(cls, stage: Stage, operation: Operation) -> Swept:
-        """Run the operation undisturbed."""
-        ended, requests = stage.counted(stage.prepare(operation))
-        assert ended.code == 0, ended.err
-        return cls(stage, operation, requests, stage.world())
+        """Begin with what the operation does undisturbed."""
+        undisturbed = stage.undisturbed(operation)
+        return cls(stage, operation, undisturbed.requests, undisturbed.world)
 
     def spoil(self, kind: str, rule: Mapping[str, object], place: str) -> None:
         """Run the operation once with a fault, and judge what came of it."""
