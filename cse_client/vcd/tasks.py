@@ -21,7 +21,7 @@ __all__ = ["SYSTEM_CLOCK", "Clock", "Task", "change", "wait", "wait_all"]
 _Result = TypeVar("_Result")
 
 #: Seconds between two polls of one task: quick at first, for tasks that end at once.
-_FIRST_PAUSE = 0.2
+_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _GROWTH = 1.5
 

@@ -50,12 +50,12 @@ def test_a_task_that_has_ended_is_not_polled() -> None:
     assert (source.polls, source.clock.slept) == (0, [])
 
 
-def test_pauses_grow_from_a_fifth_of_a_second_to_five() -> None:
+def test_pauses_grow_from_a_tenth_of_a_second_to_five() -> None:
     source = Script(t1=[RUNNING] * 20 + [DONE])
     seen: list[str] = []
     tasks.wait(source, RUNNING, deadline=9999, on_progress=lambda task: seen.append(task.status))
     pauses = source.clock.slept
-    assert pauses[0] == 0.2
+    assert pauses[0] == 0.1
     assert pauses == sorted(pauses)
     assert pauses[-1] == 5.0
     assert seen == ["running"] * 21 + ["success"]
