@@ -10,8 +10,8 @@
 # Each sets up what it needs: a virtual environment in .venv with this project and its tools.
 
 PYTHON ?= python3
-# one more than there are processors: many tests wait for a guest
-JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# two for each processor: many tests wait for a guest
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 BIN := .venv/bin
 # Each test process, and each program that a test starts, would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
