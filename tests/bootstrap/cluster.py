@@ -12,14 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from cse_client.guest.report import parse_guestinfo
-
 from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client, mint_pki
 from cse_client.guest.render import Bootstrap, control_plane_script, worker_script
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import render_kubeconfig
 from cse_client.model import NodeReport, TemplateFacts
+from cse_client.reports import parse_guestinfo
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.guest import (
     Customization,
