@@ -74,7 +74,9 @@ class Task:
 class TaskSource(Protocol):
     """What a waiter needs: one look at a task, and a clock."""
 
-    clock: Clock
+    @property
+    def clock(self) -> Clock:
+        """Return the clock to wait by."""
 
     def task(self, href: str) -> Task:
         """Read the task once."""

@@ -6,9 +6,11 @@ import base64
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,8 +18,12 @@ from cse_client.errors import ClusterUnreachable
 from cse_client.guest.pki import mint_pki, pki_to_files
 from cse_client.guest.render import control_plane_script
 from cse_client.kube.api import ClusterAPI
+from cse_client.model import NodeReport
 from tests.bootstrap.cluster import CSE, IMAGES, Cluster, Node
 from tests.support.ssh_keys import public_key
+
+if TYPE_CHECKING:
+    from lightkube.resources.core_v1 import Secret
 
 PAYLOAD = "/var/lib/cse-bootstrap/run.sh"
 CA_KEY = "/etc/kubernetes/pki/ca.key"
@@ -55,6 +61,10 @@ def check_finished(cluster: Cluster, node: Node) -> None:
             assert found is None
 
 
+def customized(node: Node) -> bool:
+    return "GC_COMPLETE" in node.told.customization
+
+
 def check_nothing_secret(cluster: Cluster, node: Node) -> None:
     """Neither the log nor what left the guest holds a key or a token."""
     told = "\n".join(f"{key}={value}" for key, value in node.told.guestinfo.items())
@@ -76,7 +86,7 @@ def test_a_cluster_comes_up(cluster: Cluster) -> None:
     assert second.wait_status("ready").phase == "done"
     cluster.wait_ready("mstr-ab12", "node-cd34")
     for node in (first, second):
-        node.wait("customization", lambda node=node: "GC_COMPLETE" in node.told.customization)
+        node.wait("customization", partial(customized, node))
         check_finished(cluster, node)
         check_nothing_secret(cluster, node)
     with cluster.api() as api:
@@ -88,7 +98,8 @@ def test_a_cluster_comes_up(cluster: Cluster) -> None:
         assert reports["mstr-ab12"].status == "ready"
         # The token that kubeadm makes by itself is gone.
         listed = api._client.list(_secret(), namespace="kube-system")
-        assert [s.metadata.name for s in listed if "bootstrap-token" in s.metadata.name] == []
+        names = [str(secret.metadata and secret.metadata.name) for secret in listed]
+        assert [name for name in names if "bootstrap-token" in name] == []
     log = [line for line in first.told.phases if "(" not in line]
     assert log == ["host", "runtime", "images", "pki", "init", "rbac", "network", "done"] or (
         sorted(set(log), key=log.index)
@@ -96,7 +107,7 @@ def test_a_cluster_comes_up(cluster: Cluster) -> None:
     )
 
 
-def _secret() -> type:
+def _secret() -> type[Secret]:
     from lightkube.resources.core_v1 import Secret
 
     return Secret
@@ -179,7 +190,7 @@ def test_a_worker_without_a_way_out_says_so_too(cluster: Cluster) -> None:
     assert "cannot reach" in _reports(cluster)["node-cd34"].log[-1]
 
 
-def _reports(cluster: Cluster) -> dict:
+def _reports(cluster: Cluster) -> Mapping[str, NodeReport]:
     with cluster.api() as api:
         return api.bootstrap_reports()
 

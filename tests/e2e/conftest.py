@@ -22,8 +22,9 @@ from tests.support.simulator import Cloud, Control, Login, start_simulator, stop
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The cloud of this run."""
     if "CSE_E2E_HOST" in os.environ:
-        names = ("HOST", "ORG", "USER", "PASSWORD", "CA")
-        yield Cloud(*(os.environ[f"CSE_E2E_{name}"] for name in names), others={})
+        names = ("host", "org", "user", "password", "ca")
+        told = {name: os.environ[f"CSE_E2E_{name.upper()}"] for name in names}
+        yield Cloud(**told, others={})
         return
     process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--guest-speed", "30")
     yield cloud

@@ -486,8 +486,8 @@ def test_custody_decides_who_can_mint(
             "Error: Cluster 'sealed' is sealed and its CA key is not on this machine.\n"
         )
     assert not viewer.config.exists()
-    for words in (("grants",), ("grant", "--user", "mallory", "--role", "admin")):
-        assert viewer.cluster(words[0], "sealed", *words[1:])[:2] == (4, "")
+    for command, *rest in (("grants",), ("grant", "--user", "mallory", "--role", "admin")):
+        assert viewer.cluster(command, "sealed", *rest)[:2] == (4, "")
 
     # the administrator who sealed it still can, and the address of `create` is the one in there
     assert admin.cluster("config", "sealed", "--save")[0] == 0

@@ -100,7 +100,7 @@ def everything(place: Place) -> Any:
 )
 def test_a_new_node_fails(place: Place, faults: dict[str, object], code: int, said: str) -> None:
     before = everything(place)
-    place.afflict(**faults)
+    place.afflict(None, **faults)
     timeout = SHORT if faults.keys() & {"never_boot", "unreachable_images"} else TIMEOUT
     done = place.cse("cluster", "resize", NAME, "--nodes", "2", "--timeout", timeout)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr

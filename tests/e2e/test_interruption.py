@@ -130,8 +130,8 @@ def test_interrupted_after_the_very_last_change(
 
 
 def _worker(control: Control) -> str:
-    vapp = control.get("state")["vapps"]["halfway"]
-    return next(name for name in vapp["vms"] if name.startswith("node-"))
+    names: list[str] = list(control.get("state")["vapps"]["halfway"]["vms"])
+    return next(name for name in names if name.startswith("node-"))
 
 
 def test_a_signal_then_delete(cse: Run, stop: Run, control: Control) -> None:

@@ -144,9 +144,9 @@ def test_a_network_that_overlaps_the_clusters_own_addresses(
     cse: Run, control: Control, cidr: str, template: str, err: str
 ) -> None:
     network = control.get("state")["networks"]["net1"]
-    there = {"cidr": network["cidr"], "pool": network["pool"]}
+    there: dict[str, object] = {"cidr": network["cidr"], "pool": network["pool"]}
     start = cidr.rpartition(".")[0]
-    here = {"cidr": cidr, "pool": [f"{start}.10", f"{start}.250"]}
+    here: dict[str, object] = {"cidr": cidr, "pool": [f"{start}.10", f"{start}.250"]}
     with changed(control, "networks/net1", here, there):
         result = cse("cluster", "create", "bad", "-n", "net1", "-t", template)
         planned = cse("cluster", "create", "bad", "-n", "net1", "-t", template, "--dry-run")

@@ -157,5 +157,4 @@ Life.TestCase.settings = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-TestLife = Life.TestCase
-TestLife.pytestmark = [pytest.mark.timeout(3600 if FULL else 400)]
+TestLife = pytest.mark.timeout(3600 if FULL else 400)(Life.TestCase)

@@ -154,8 +154,8 @@ def test_kubectl_reads_what_is_printed_written_and_saved(
     assert cse("cluster", "config", "blue", *words).code == 0
     names = {printed: "433e40", written: "433e40", saved: "1e3"}
     for file, name in names.items():
-        words = ("kubectl", "--kubeconfig", str(file), "config", "view", "-o", "json")
-        run = subprocess.run(words, capture_output=True, text=True, check=True)
+        line = ["kubectl", "--kubeconfig", str(file), "config", "view", "-o", "json"]
+        run = subprocess.run(line, capture_output=True, text=True, check=True)
         assert json.loads(run.stdout)["current-context"] == name
 
 

@@ -19,8 +19,9 @@ SLACK = 1.0
 
 def test_work_gives_its_value_or_its_error() -> None:
     assert bounds.within(5, lambda: 7, whom="it") == 7
+    empty: dict[str, int] = {}
     with pytest.raises(KeyError, match="gone"):
-        bounds.within(5, lambda: {}["gone"], whom="it")
+        bounds.within(5, lambda: empty["gone"], whom="it")
 
 
 def test_work_is_left_when_its_time_is_up() -> None:

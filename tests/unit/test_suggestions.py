@@ -98,7 +98,8 @@ def parameter(command: str, option: str) -> click.Parameter:
     found: Any = cse_client.cse.cse
     for name in command.split():
         found = found.get_command(click.Context(found), name)
-    return next(one for one in found.params if f"--{option.replace('_', '-')}" in one.opts)
+    parameters: list[click.Parameter] = found.params
+    return next(one for one in parameters if f"--{option.replace('_', '-')}" in one.opts)
 
 
 def made(call: Call, name: str) -> str:
@@ -217,7 +218,7 @@ def test_no_message_spells_a_command_itself(path: Path) -> None:
     if path.name in allowed:
         return
     found = [
-        f"{path.name}:{node.lineno}: {node.value}"
+        f"{path.name}:{node.lineno}: {node.value!r}"
         for node in message_texts(ast.parse(path.read_text()))
         if COMMAND.search(str(node.value))
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import TextIO
 
 import pytest
 
@@ -34,7 +35,8 @@ class Stream(io.StringIO):
         return self._encoding
 
 
-def write(stream: io.StringIO, text: str) -> None:
+def write(stream: TextIO | None, text: str) -> None:
+    assert stream is not None
     stream.write(text)
 
 

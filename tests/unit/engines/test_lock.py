@@ -69,8 +69,8 @@ def lock(cloud: Metadata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ma
     return make
 
 
-def claim(one: ClusterLock, seen: Mapping[str, str], **options: bool) -> dict[str, str]:
-    return one.claim(HREF, dict(seen), doing="growing", deadline=100.0, **options)
+def claim(one: ClusterLock, seen: Mapping[str, str], *, break_lock: bool = False) -> dict[str, str]:
+    return one.claim(HREF, dict(seen), doing="growing", deadline=100.0, break_lock=break_lock)
 
 
 def test_a_claim_is_written_alone_seen_and_given_back(cloud: Metadata, lock: Maker) -> None:

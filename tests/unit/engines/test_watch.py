@@ -42,7 +42,7 @@ class Scene:
     def kube_nodes(self) -> list[KubeNode]:
         if self.api_up_at is None or self.age() < self.api_up_at:
             silence = ClusterUnreachable("no answer")
-            silence.reason = self.api_silence  # type: ignore[attr-defined]
+            silence.reason = self.api_silence
             raise silence
         return [
             KubeNode(name, ready=name in self.ready_at and self.age() >= self.ready_at[name])

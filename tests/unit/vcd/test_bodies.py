@@ -63,14 +63,20 @@ def a_vm(name: str = "mstr-ab12", script: str = "#!/bin/sh\ntrue\n") -> NewVm:
     return NewVm(name, SOURCE, "net1", script, GOLD, "control plane")
 
 
+def part(element: etree._Element, path: str) -> etree._Element:
+    found = element.find(path)
+    assert found is not None, path
+    return found
+
+
 def test_compose_names_the_org_network_and_starts_nothing() -> None:
     body = writing.compose("demo", "cluster 'demo' & <id>", NETWORK)
     assert complaints(body) == []
     assert body.get("powerOn") == "false"
     assert body.findtext("{*}Description") == "cluster 'demo' & <id>"
-    config = body.find("{*}InstantiationParams/{*}NetworkConfigSection/{*}NetworkConfig")
+    config = part(body, "{*}InstantiationParams/{*}NetworkConfigSection/{*}NetworkConfig")
     assert config.get("networkName") == "net1"
-    assert config.find("{*}Configuration/{*}ParentNetwork").get("href") == NETWORK.href
+    assert part(config, "{*}Configuration/{*}ParentNetwork").get("href") == NETWORK.href
     assert config.findtext("{*}Configuration/{*}FenceMode") == "bridged"
 
 
@@ -100,17 +106,17 @@ def test_recompose_of_everything_follows_the_schema() -> None:
 
 def test_a_new_vm_gets_a_pool_address_its_script_and_a_uuid_of_its_own() -> None:
     item = writing.recompose(add=[a_vm()])[0]
-    general = item.find("{*}VmGeneralParams")
+    general = part(item, "{*}VmGeneralParams")
     assert general.findtext("{*}RegenerateBiosUuid") == "true"
     assert general.findtext("{*}NeedsCustomization") == "true"
-    nic = item.find("{*}InstantiationParams/{*}NetworkConnectionSection/{*}NetworkConnection")
+    nic = part(item, "{*}InstantiationParams/{*}NetworkConnectionSection/{*}NetworkConnection")
     assert nic.get("network") == "net1"
     assert nic.findtext("{*}NetworkConnectionIndex") == "2"
     assert nic.findtext("{*}IpAddressAllocationMode") == "POOL"
-    guest = item.find("{*}InstantiationParams/{*}GuestCustomizationSection")
+    guest = part(item, "{*}InstantiationParams/{*}GuestCustomizationSection")
     assert guest.findtext("{*}CustomizationScript") == "#!/bin/sh\ntrue\n"
     assert guest.findtext("{*}ComputerName") == "mstr-ab12"
-    assert item.find("{*}StorageProfile").get("href") == GOLD.href
+    assert part(item, "{*}StorageProfile").get("href") == GOLD.href
 
 
 def test_nothing_is_accepted_or_started_unless_asked() -> None:
@@ -149,9 +155,9 @@ def test_any_other_text_arrives_as_it_was_sent(text: str) -> None:
     assume("\ufffe" not in text)
     assume("\uffff" not in text)
     body = etree.fromstring(etree.tostring(writing.recompose(add=[a_vm(script=f"#{text}")])))
-    assert body.find(".//{*}CustomizationScript").text == f"#{text}"
+    assert part(body, ".//{*}CustomizationScript").text == f"#{text}"
     body = etree.fromstring(etree.tostring(writing.metadata({"k": text})))
-    assert (body.find(".//{*}Value").text or "") == text
+    assert (part(body, ".//{*}Value").text or "") == text
 
 
 @pytest.mark.parametrize(
@@ -189,6 +195,6 @@ def test_the_small_bodies_follow_the_schema() -> None:
 
 def test_metadata_is_general_text_that_every_tenant_may_read() -> None:
     entry = writing.metadata({"cse.cluster.id": "a<b"})[0]
-    assert entry.find("{*}Domain").get("visibility") == "READWRITE"
+    assert part(entry, "{*}Domain").get("visibility") == "READWRITE"
     assert entry.findtext("{*}Domain") == "GENERAL"
     assert entry.findtext("{*}TypedValue/{*}Value") == "a<b"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -27,9 +27,9 @@ DONE = replace(RUNNING, status="success")
 class Script:
     """A task source that tells a story: states or errors, the last one for ever."""
 
-    def __init__(self, **stories: list[Task | CseError]) -> None:
+    def __init__(self, **stories: Sequence[Task | CseError]) -> None:
         self.clock = FakeClock()
-        self.stories = stories
+        self.stories = {name: list(story) for name, story in stories.items()}
         self.polls = 0
 
     def task(self, href: str) -> Task:
