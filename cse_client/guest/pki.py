@@ -142,7 +142,7 @@ def issue_client(
         .subject_name(x509.Name(names))
         .issuer_name(ca.subject)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -277,7 +277,7 @@ def _mint_ca(common_name: str, cluster: str, now: datetime) -> tuple[bytes, byte
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(_serial_number())
         .not_valid_before(now - BACKDATE)
         .not_valid_after(now + CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -285,6 +285,17 @@ def _mint_ca(common_name: str, cluster: str, now: datetime) -> tuple[bytes, byte
         .add_extension(identifier, critical=False)
     )
     return _sign(builder, key), _key_pem(key)
+
+
+def _serial_number() -> int:
+    """Return a random serial number of 20 bytes, the most that RFC 5280 (4.1.2.2) allows.
+
+    One number in 128 would be shorter. Base64 then shifts, keys and names no longer look the same
+    in two certificates, and a bootstrap script that holds both is 200 bytes longer than others.
+    """
+    from cryptography import x509
+
+    return x509.random_serial_number() | 1 << 158
 
 
 def _sign(builder: x509.CertificateBuilder, key: EllipticCurvePrivateKey) -> bytes:

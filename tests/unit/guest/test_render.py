@@ -77,6 +77,19 @@ def test_scripts_are_whole_bash_and_small(pki: ClusterPKI) -> None:
     assert len(second) < 9 * 1024
 
 
+@pytest.mark.parametrize("serial", [0, 1, 255 << 140])
+def test_the_size_of_a_script_does_not_depend_on_chance(
+    pki: ClusterPKI, monkeypatch: pytest.MonkeyPatch, serial: int
+) -> None:
+    """A short serial number shifts the base64 of a certificate, which then compresses badly."""
+    usual = len(worker_script(WORKER, pki, endpoint="10.0.0.2", now=NOW))
+    monkeypatch.setattr(x509, "random_serial_number", lambda: serial)
+    unusual = len(worker_script(WORKER, pki, endpoint="10.0.0.2", now=NOW))
+    other = len(worker_script(WORKER, mint_pki("demo", now=NOW), endpoint="10.0.0.2", now=NOW))
+    # the random numbers themselves cost more or less
+    assert max(unusual, other) < usual + 60
+
+
 def test_the_precustomization_call_does_nothing_at_all(pki: ClusterPKI) -> None:
     script = control_plane_script(CONTROL_PLANE, pki, now=NOW)
     run = subprocess.run(
