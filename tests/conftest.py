@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cse_client import suggest
-from tests.support.programs import ROOT, Result, clean_environment
+from tests.support.programs import ROOT, VCD, Result, Workstation, clean_environment
 
 # A shell starts a background job with SIGINT ignored, nohup with SIGHUP, and whatever a test starts
 # would inherit that: both are tested here, however the tests themselves were started.
@@ -54,26 +52,7 @@ def environment(home: Path) -> dict[str, str]:
 def run(home: Path, environment: dict[str, str]) -> Callable[..., Result]:
     """Run a program in the private home; `env` adds to its environment."""
 
-    def start(
-        *words: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 100
-    ) -> Result:
-        done = subprocess.run(
-            words,
-            input=stdin.encode(),
-            capture_output=True,
-            cwd=home,
-            env={**environment, **(env or {})},
-            timeout=timeout,
-            check=False,
-        )
-        return Result(
-            done.returncode,
-            done.stdout.decode("utf-8", "replace"),
-            done.stderr.decode("utf-8", "replace"),
-            done.stdout,
-        )
-
-    return start
+    return Workstation(home, environment).run
 
 
 @pytest.fixture
@@ -81,6 +60,6 @@ def vcd(run: Callable[..., Result]) -> Callable[..., Result]:
     """Run the installed `vcd` program."""
 
     def start(*words: str, **settings: object) -> Result:
-        return run(str(Path(sys.executable).parent / "vcd"), *words, **settings)
+        return run(VCD, *words, **settings)
 
     return start

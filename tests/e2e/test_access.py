@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.people import VCD, Door, Person, person
+from tests.support.people import Door, Person, person
+from tests.support.programs import VCD
 from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
 
 if "CSE_E2E_HOST" in os.environ:
@@ -59,7 +60,7 @@ def admin(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Person:
 
 def address(admin: Person, cluster: str) -> str:
     """Return the address of a cluster's control plane."""
-    info = json.loads(admin.type(VCD, "-j", "cse", "cluster", "info", cluster)[1])
+    info = json.loads(admin.run(VCD, "-j", "cse", "cluster", "info", cluster)[1])
     return next(str(node["ip"]) for node in info["nodes"] if node["kind"] == "control plane")
 
 
@@ -104,7 +105,7 @@ def test_saved_into_a_kubeconfig_of_others(admin: Person, tmp_path: Path) -> Non
         f"Cluster {NAME} is saved in {file} as context team.\n",
         "",
     )
-    pods = admin.kubectl("get", "pods", "-n", "shop", KUBECONFIG=str(file))
+    pods = admin.kubectl("get", "pods", "-n", "shop", env={"KUBECONFIG": str(file)})
     assert pods == (0, "", "No resources found in shop namespace.\n")
     found = yaml.safe_load(file.read_text())
     assert [context["name"] for context in found["contexts"]] == ["prod", "team"]
@@ -113,8 +114,8 @@ def test_saved_into_a_kubeconfig_of_others(admin: Person, tmp_path: Path) -> Non
 
 def test_saved_as_json_says_where(admin: Person, tmp_path: Path) -> None:
     files = f"{tmp_path / 'missing'}:{tmp_path / 'last'}"
-    code, out, err = admin.type(
-        VCD, "-j", "cse", "cluster", "config", NAME, "--save", KUBECONFIG=files
+    code, out, err = admin.run(
+        VCD, "-j", "cse", "cluster", "config", NAME, "--save", env={"KUBECONFIG": files}
     )
     assert (code, err) == (0, "")
     assert json.loads(out) == {
@@ -253,7 +254,7 @@ def test_a_damaged_kubeconfig_is_left_alone(admin: Person, tmp_path: Path) -> No
     file = tmp_path / "config"
     file.write_text(DAMAGED)
     refused(
-        admin.cluster("config", NAME, "--save", KUBECONFIG=str(file)),
+        admin.cluster("config", NAME, "--save", env={"KUBECONFIG": str(file)}),
         1,
         f"Error: The kubeconfig {file} is damaged and was left as it is: clusters is not a list.",
         f"Hint: See what kubectl reads of it: kubectl --kubeconfig {file} config view",
@@ -266,7 +267,7 @@ def test_the_guides_folder_is_explained(admin: Person, tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.mkdir()
     refused(
-        admin.cluster("config", NAME, "--save", KUBECONFIG=str(file)),
+        admin.cluster("config", NAME, "--save", env={"KUBECONFIG": str(file)}),
         1,
         f"Error: The kubeconfig {file} is a folder, where kubectl wants a file.",
         f"Hint: Type: rmdir {file}",
@@ -340,7 +341,7 @@ def test_a_user_in_a_namespace(alice: Person) -> None:
 
 def test_a_group_everywhere(alice: Person) -> None:
     words = ("--group", "devs", "--role", "edit")
-    code, out, _ = alice.type(VCD, "-j", "cse", "cluster", "grant", NAME, *words)
+    code, out, _ = alice.run(VCD, "-j", "cse", "cluster", "grant", NAME, *words)
     assert (code, json.loads(out)) == (
         0,
         {
@@ -365,7 +366,7 @@ def test_grants_are_listed_and_labelled(alice: Person) -> None:
         ["group", "devs", "edit", "(all)"],
         ["user", "alice", "view", "shop"],
     ]
-    rows = json.loads(alice.type(VCD, "-j", "cse", "cluster", "grants", NAME)[1])
+    rows = json.loads(alice.run(VCD, "-j", "cse", "cluster", "grants", NAME)[1])
     assert [sorted(row) for row in rows] == [
         ["Binding", "Created", "Kind", "Name", "Namespace", "Role"]
     ] * 2
@@ -474,7 +475,7 @@ def test_custody_decides_who_can_mint(
     assert made[0] == 0, made[2]
     door.address = address(admin, "sealed")
     assert (
-        json.loads(admin.type(VCD, "-j", "cse", "cluster", "info", "sealed")[1])["endpoint"]
+        json.loads(admin.run(VCD, "-j", "cse", "cluster", "info", "sealed")[1])["endpoint"]
         == f"https://{door.endpoint}"
     )
     sealed = admin.cluster("seal", "sealed")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from cse_client.kube.addons.table import RELEASES
 from tests.support import manifests
-from tests.support.programs import clean_environment
+from tests.support.programs import VCD, Result, Workstation, clean_environment
 from tests.support.simulator import Cloud, Control, Login
 
-VCD = str(Path(sys.executable).parent / "vcd")
 WEB = """
 apiVersion: apps/v1
 kind: Deployment
@@ -33,44 +30,37 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}
 """
 
 
-class Place:
+class Place(Workstation):
     """A logged-in home with one cluster, and a mirror of the add-ons' manifests."""
 
     def __init__(self, home: Path, env: dict[str, str], mirror: str) -> None:
-        self.home, self.env = home, {**env, "CSE_ADDON_MIRROR": mirror}
+        super().__init__(home, {**env, "CSE_ADDON_MIRROR": mirror})
         self.subnet = ""
 
-    def run(self, *words: str, stdin: str = "") -> tuple[int, str, str]:
-        done = subprocess.run(
-            words,
-            cwd=self.home,
-            env=self.env,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
-        # the range is the simulator's to choose
-        out, err = (
-            text.replace(self.subnet, "10.0.0.") if self.subnet else text
-            for text in (done.stdout, done.stderr)
-        )
-        return done.returncode, out, err
+    def run(
+        self,
+        *words: str,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        timeout: float = 120,
+    ) -> Result:
+        code, out, err = super().run(*words, stdin=stdin, env=env, timeout=timeout)
+        if self.subnet:  # the range is the simulator's to choose
+            out, err = (text.replace(self.subnet, "10.0.0.") for text in (out, err))
+        return Result(code, out, err)
 
-    def addon(self, *words: str) -> tuple[int, str, str]:
+    def addon(self, *words: str) -> Result:
         return self.run(VCD, "cse", "addon", *(w.replace("10.0.0.", self.subnet) for w in words))
 
-    def install(self, *words: str, version: str = "") -> tuple[int, str, str]:
+    def install(self, *words: str, version: str = "") -> Result:
         """Install with the checksum of our own manifest."""
         content = _FILES[words[1], version]
         options = ["--version", version] if version else []
         return self.addon("install", *words, *options, "--checksum", manifests.digest(content))
 
-    def kubectl(self, *words: str, stdin: str = "") -> str:
-        code, out, err = self.run("kubectl", *words, stdin=stdin)
-        assert code == 0, err
-        return out
+    def kubectl_out(self, *words: str, stdin: str = "") -> str:
+        """Run kubectl on the cluster, which must succeed."""
+        return self.kubectl(*words, stdin=stdin).checked()
 
 
 _FILES = {
@@ -106,7 +96,7 @@ def place(cloud: Cloud, login: Login, tmp_path_factory: pytest.TempPathFactory) 
         host = json.loads(made[1])["endpoint"].split("//")[-1].split(":")[0]
         kubeconfig = place.run(VCD, "cse", "cluster", "config", "demo")[1]
         (home / "kubeconfig").write_text(kubeconfig)
-        place.env["KUBECONFIG"] = str(home / "kubeconfig")
+        place.environment["KUBECONFIG"] = str(home / "kubeconfig")
         place.subnet = host.rpartition(".")[0] + "."
         yield place
         place.run(VCD, "cse", "cluster", "delete", "demo", "--yes")
@@ -205,7 +195,7 @@ def test_addresses_that_are_not_free(
         control.set("networks/net1", dhcp=[])
     assert got[:2] == (code, "")
     assert said in got[2]
-    assert "metallb-system" not in place.kubectl("get", "namespaces")
+    assert "metallb-system" not in place.kubectl_out("get", "namespaces")
 
 
 def test_a_manifest_with_another_checksum(place: Place) -> None:
@@ -219,7 +209,7 @@ def test_a_manifest_with_another_checksum(place: Place) -> None:
         assert (code, out) == (4, "")
         assert manifests.digest(_FILES["metallb", ""]) in err
         assert f"and metallb 0.9.6's is sha256:{pinned.sha256}." in err
-    assert "metallb-system" not in place.kubectl("get", "namespaces")
+    assert "metallb-system" not in place.kubectl_out("get", "namespaces")
     code, out, err = place.addon(
         *("install", "demo", "metallb", "--addresses", "10.0.0.4", "--mirror", "http://127.0.0.1:1")
     )
@@ -248,7 +238,7 @@ def test_a_manifest_that_does_not_fit_the_cluster(place: Place) -> None:
 
 
 def test_the_whole_story(place: Place) -> None:
-    before = place.kubectl("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
+    before = place.kubectl_out("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
     assert place.addon("status", "demo")[1].splitlines()[2:] == [
         "contour               1.14.2       not installed",
         "metallb               0.9.6        not installed",
@@ -278,10 +268,10 @@ def test_the_whole_story(place: Place) -> None:
     again = place.install("demo", "metallb")
     assert "(nothing changed)" in again[1]
 
-    place.kubectl("apply", "-f", "-", stdin=WEB)
-    place.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
-    assert place.kubectl("get", "svc", "web").splitlines()[1].split()[3] == "10.0.0.4"
-    events = place.kubectl("get", "events", "--field-selector", "involvedObject.name=web")
+    place.kubectl_out("apply", "-f", "-", stdin=WEB)
+    place.kubectl_out("rollout", "status", "deployment/web", "--timeout=20s")
+    assert place.kubectl_out("get", "svc", "web").splitlines()[1].split()[3] == "10.0.0.4"
+    events = place.kubectl_out("get", "events", "--field-selector", "involvedObject.name=web")
     assert 'Assigned IP "10.0.0.4"' in events
 
     code, out, err = place.install("demo", "contour", "--address", "10.0.0.4")
@@ -300,7 +290,7 @@ def test_the_whole_story(place: Place) -> None:
     shown = json.loads(place.run(VCD, "-j", "cse", "addon", "list", "demo")[1])
     assert [one["State"] for one in shown] == ["ready", "ready"]
     assert not [
-        one for one in place.kubectl("get", "svc,ing", "-A", "-o", "name") if "probe" in one
+        one for one in place.kubectl_out("get", "svc,ing", "-A", "-o", "name") if "probe" in one
     ]
 
     refused = place.addon("remove", "demo", "metallb", "--yes")
@@ -311,11 +301,11 @@ def test_the_whole_story(place: Place) -> None:
         "Hint: Remove what uses it first, or: vcd cse addon remove demo metallb --yes --force\n",
     )
     assert place.addon("remove", "demo", "contour", "--yes", "--purge")[0] == 0
-    place.kubectl("delete", "-f", "-", stdin=WEB)
+    place.kubectl_out("delete", "-f", "-", stdin=WEB)
     removed = place.addon("remove", "demo", "metallb", "--yes")
     assert removed[0] == 0
     assert removed[1].startswith("metallb is removed from demo: ")
-    after = place.kubectl("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
+    after = place.kubectl_out("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
     assert sorted(after.splitlines()) == sorted(before.splitlines())
 
 
@@ -353,7 +343,7 @@ def test_a_cluster_of_one_node_that_announces_nothing(place: Place) -> None:
         (place.home / "solo").write_text(config.replace("10.0.0.", place.subnet))
 
         def kubectl(*words: str) -> str:
-            return place.kubectl("--kubeconfig", "solo", *words)
+            return place.kubectl_out("--kubeconfig", "solo", *words)
 
         node = kubectl("get", "nodes", "-o", "name").strip().partition("/")[2]
         kubectl("taint", "node", node, "node-role.kubernetes.io/control-plane-")
@@ -380,9 +370,9 @@ def test_a_cluster_of_one_node_that_announces_nothing(place: Place) -> None:
 
 
 def test_what_somebody_else_installed(place: Place) -> None:
-    place.kubectl("create", "namespace", "metallb-system")
-    place.kubectl("apply", "-f", "-", stdin=_FILES["metallb", ""].decode())
-    assert "CreateContainerConfigError" in place.kubectl("get", "pods", "-n", "metallb-system")
+    place.kubectl_out("create", "namespace", "metallb-system")
+    place.kubectl_out("apply", "-f", "-", stdin=_FILES["metallb", ""].decode())
+    assert "CreateContainerConfigError" in place.kubectl_out("get", "pods", "-n", "metallb-system")
     assert "not ours" in place.addon("status", "demo")[1]
     code, out, err = place.install("demo", "metallb", "--addresses", "10.0.0.4")
     assert (code, out) == (1, "")
@@ -393,7 +383,7 @@ def test_what_somebody_else_installed(place: Place) -> None:
     taken = place.install("demo", "metallb", "--addresses", "10.0.0.4", "--force")
     assert taken[0] == 0, taken[2]
     assert place.addon("remove", "demo", "metallb", "--yes")[0] == 0
-    assert "metallb-system" not in place.kubectl("get", "namespaces")
+    assert "metallb-system" not in place.kubectl_out("get", "namespaces")
 
 
 def test_a_cluster_that_cannot_be_reached(place: Place) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.people import VCD, Person, person
+from tests.support.people import Person, person
+from tests.support.programs import VCD
 from tests.support.simulator import Cloud, Control
 
 NAME = "ending"
@@ -79,7 +80,7 @@ def test_an_ended_certificate_is_named_before_anything_is_made(
         ("cluster", "grants", NAME),
         ("addon", "status", NAME),
     ):
-        code, out, err = admin.type(VCD, "cse", *words)
+        code, out, err = admin.run(VCD, "cse", *words)
         assert (code, out) == (1, ""), (words, out, err)
         assert "its certificate has ended (20" in err
         assert f"Hint: Renew it {CURE}" in err

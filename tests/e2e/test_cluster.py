@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.programs import clean_environment
+from tests.support.programs import VCD, Result, Workstation, clean_environment
 from tests.support.simulator import Cloud, Login
 
 NAME = "shared"
-VCD = str(Path(sys.executable).parent / "vcd")
 
 
-Place = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Place = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +34,20 @@ def place(cloud: Cloud, login: Login, home_of: Path) -> Iterator[Place]:
     login.put_into(home)
     env = {**clean_environment(home), **cloud.environment()}
 
-    def start(*words: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(words, cwd=home, env=env, capture_output=True, check=False)
+    start = Workstation(home, env).run
 
     made = start(VCD, "-j", "cse", "cluster", "create", NAME, "-n", "net1", "-N", "1")
-    assert made.returncode == 0, made.stderr.decode()
-    (home / "created.json").write_bytes(made.stdout)
-    (home / "kubeconfig").write_bytes(start(VCD, "cse", "cluster", "config", NAME).stdout)
+    assert made.code == 0, made.err
+    (home / "created.json").write_text(made.out)
+    (home / "kubeconfig").write_text(start(VCD, "cse", "cluster", "config", NAME).out)
     yield start
     start(VCD, "cse", "cluster", "delete", NAME, "--yes")
 
 
-def shown(done: subprocess.CompletedProcess[bytes]) -> str:
+def shown(done: Result) -> str:
     """Return stdout of a program that must have succeeded in silence."""
-    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
-    return done.stdout.decode()
+    assert (done.code, done.err) == (0, ""), done.err
+    return done.out
 
 
 def test_the_created_cluster_as_one_document(place: Place, home_of: Path) -> None:
@@ -79,16 +76,16 @@ def test_the_created_cluster_as_one_document(place: Place, home_of: Path) -> Non
 )
 def test_json_is_one_document(place: Place, words: list[str], kind: type) -> None:
     done = place(VCD, "-j", "cse", *words)
-    assert done.returncode == 0, done.stderr
-    assert isinstance(json.loads(done.stdout), kind)
-    assert b"\x1b" not in done.stdout
-    assert b"\r" not in done.stdout
+    assert done.code == 0, done.err
+    assert isinstance(json.loads(done.out), kind)
+    assert "\x1b" not in done.out
+    assert "\r" not in done.out
 
 
 def test_an_error_is_one_document_too(place: Place) -> None:
     done = place(VCD, "-j", "cse", "cluster", "info", "nope")
-    assert done.returncode == 3
-    assert json.loads(done.stdout) == {
+    assert done.code == 3
+    assert json.loads(done.out) == {
         "error": "Cluster 'nope' was not found in VDC 'vdc1'.",
         "exit_code": 3,
         "hint": "See which there are: vcd cse cluster list",
@@ -134,13 +131,13 @@ def test_a_kubeconfig_as_json_is_read_by_kubectl(place: Place) -> None:
 
 def test_a_reader_that_leaves_early(place: Place) -> None:
     done = place("sh", "-c", f"{VCD} cse cluster config {NAME} | true")
-    assert done.stderr == b""
+    assert done.err == ""
 
 
 def test_a_full_disk_is_an_error(place: Place) -> None:
     done = place("sh", "-c", f"{VCD} cse cluster config {NAME} > /dev/full")
-    assert done.returncode == 1
-    assert done.stderr.decode() == (
+    assert done.code == 1
+    assert done.err == (
         "Error: The output could not be written: No space left on device.\n"
         "Hint: Nothing is wrong with the cluster; run the command again with room for its "
         "output.\n"
@@ -155,13 +152,13 @@ def test_an_administrator_may_do_anything(place: Place) -> None:
 def test_nodes_are_ready(place: Place) -> None:
     words = ("kubectl", "--kubeconfig", "kubeconfig", "wait", "--for=condition=Ready", "node")
     done = place(*words, "--all", "--timeout=10s")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(b"condition met") == 2
+    assert done.code == 0, done.err
+    assert done.out.count("condition met") == 2
 
 
 def test_the_kubeconfig_of_another_cluster_is_refused(place: Place, home_of: Path) -> None:
     made = place(VCD, "cse", "cluster", "create", "stranger", "-n", "net1", "-N", "0")
-    assert made.returncode == 0, made.stderr.decode()
+    assert made.code == 0, made.err
     try:
         ours = yaml.safe_load((home_of / "kubeconfig").read_text())
         theirs = yaml.safe_load(shown(place(VCD, "cse", "cluster", "config", "stranger")))
@@ -180,16 +177,16 @@ def test_the_kubeconfig_of_another_cluster_is_refused(place: Place, home_of: Pat
         mistrust = place("kubectl", "--kubeconfig", "mistrust", "get", "nodes")
     finally:
         place(VCD, "cse", "cluster", "delete", "stranger", "--yes")
-    assert (mixed.returncode, mixed.stdout) == (1, b"")
-    assert b"certificate" in mixed.stderr or b"Unauthorized" in mixed.stderr
-    assert (mistrust.returncode, mistrust.stdout) == (1, b"")
-    assert b"certificate signed by unknown authority" in mistrust.stderr
+    assert (mixed.code, mixed.out) == (1, "")
+    assert "certificate" in mixed.err or "Unauthorized" in mixed.err
+    assert (mistrust.code, mistrust.out) == (1, "")
+    assert "certificate signed by unknown authority" in mistrust.err
 
 
 def test_a_taken_name(place: Place) -> None:
     done = place(VCD, "cse", "cluster", "create", NAME, "-n", "net1", "-N", "1")
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.decode().endswith(
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith(
         f"Error: Cluster '{NAME}' exists already in VDC 'vdc1'.\n"
         f"Hint: Look at it: vcd cse cluster info {NAME}\n"
     )
@@ -209,7 +206,7 @@ def test_a_declined_deletion(place: Place) -> None:
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )
     done = place(sys.executable, "-c", typist)
-    assert done.returncode == 1
-    assert b"Delete the cluster shared and all its virtual machines? [y/N]: " in done.stdout
-    assert b"Nothing was deleted." in done.stdout
+    assert done.code == 1
+    assert "Delete the cluster shared and all its virtual machines? [y/N]: " in done.out
+    assert "Nothing was deleted." in done.out
     assert shown(place(VCD, "cse", "cluster", "info", NAME)) != ""

@@ -26,7 +26,8 @@ from cse_client.guest.pki import fingerprint, mint_pki
 from cse_client.model import VApp, Vdc
 from cse_client.vcd import tasks
 from cse_client.vcd.client import VcdClient
-from tests.support.people import VCD, Person, person
+from tests.support.people import Person, person
+from tests.support.programs import VCD
 from tests.support.simulator import Cloud, Control, start_simulator, stop_simulator
 
 if "CSE_E2E_HOST" in os.environ:
@@ -376,7 +377,7 @@ def test_a_sealed_clusters_id_gives_nothing(
         assert f"{vault.file} keeps the CA key of {VAULT}" in said, words
         assert "not used for 'mal'" in said, words
     for words in (("node", "create", "mal"), ("addon", "status", "mal")):
-        code, out, _ = admin.type(VCD, "cse", *words)
+        code, out, _ = admin.run(VCD, "cse", *words)
         assert code == 4, words
     repaired = admin.cluster("repair", "mal")
     assert "vault" not in repaired[1]
@@ -389,7 +390,7 @@ def test_a_sealed_clusters_id_gives_nothing(
     vault.check_unharmed()
 
     # both are shown as such
-    listed = json.loads(admin.type(VCD, "-j", "cse", "cluster", "list")[1])
+    listed = json.loads(admin.run(VCD, "-j", "cse", "cluster", "list")[1])
     damage = {one["Name"]: " ".join(one["Damage"]) for one in listed}
     assert "same cluster id as vault" in damage["mal"]
     assert "same cluster id as mal" in damage["vault"]
@@ -424,7 +425,7 @@ def test_the_key_kept_here_wins_over_what_is_in_vcd(
     saved = admin.cluster("config", "vault", "--save")
     assert saved[0] == 0, saved[2]
     vault.check_unharmed()
-    info = json.loads(admin.type(VCD, "-j", "cse", "cluster", "info", "vault")[1])
+    info = json.loads(admin.run(VCD, "-j", "cse", "cluster", "info", "vault")[1])
     (said,) = (line for line in info["damage"] if "another CA" in line)
     assert fingerprint(mallorys.ca_cert) in said
     # somebody else, who has no file, learns from the metadata that this cannot be
@@ -481,7 +482,7 @@ def test_a_restored_cluster_gets_its_key_back(admin: Person, hands: Hands, vault
     assert (code, out) == (4, "")
     adoption = f"vcd cse cluster seal vault --adopt {elsewhere}"
     assert adoption in err
-    adopted = admin.type("sh", "-c", adoption.replace("vcd", VCD, 1))
+    adopted = admin.run("sh", "-c", adoption.replace("vcd", VCD, 1))
     assert adopted == (
         0,
         f"The CA key of cluster vault is kept in {vault.file}; {elsewhere} is as it was.\n",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,36 +9,25 @@ from typing import Any
 import pytest
 
 from tests.support.output import lasting
-from tests.support.programs import clean_environment
+from tests.support.programs import Workstation, clean_environment
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 NAME = "fragile"
-VCD = str(Path(sys.executable).parent / "vcd")
 #: Long enough for a healthy guest at this speed; phases may take half of it.
 TIMEOUT = "40s"
 #: For those that can only be found out by waiting.
 SHORT = "24s"
 
 
-class Place:
+class Place(Workstation):
     """A simulator of its own, since faults of guests concern everybody, and a cluster in it."""
 
     def __init__(self, folder: Path) -> None:
         self.process, self.cloud = start_simulator(folder, "--guest-speed", "20")
-        self.home = folder / "home"
-        log_in(self.cloud, self.home)
+        home = folder / "home"
+        log_in(self.cloud, home)
+        super().__init__(home, {**clean_environment(home), **self.cloud.environment()})
         self.control = Control(self.cloud)
-
-    def cse(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run `vcd cse ...`."""
-        return subprocess.run(
-            [VCD, "cse", *words],
-            cwd=self.home,
-            env={**clean_environment(self.home), **self.cloud.environment()},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
     def afflict(self, times: int | None = None, **faults: object) -> None:
         """Give faults to the next guests."""
@@ -51,7 +38,7 @@ class Place:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place = Place(tmp_path_factory.mktemp("fragile"))
     made = place.cse("cluster", "create", NAME, "-n", "net1", "-N", "1")
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.err
     yield place
     stop_simulator(place.process)
 
@@ -103,13 +90,13 @@ def test_a_new_node_fails(place: Place, faults: dict[str, object], code: int, sa
     place.afflict(None, **faults)
     timeout = SHORT if faults.keys() & {"never_boot", "unreachable_images"} else TIMEOUT
     done = place.cse("cluster", "resize", NAME, "--nodes", "2", "--timeout", timeout)
-    assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    error = next(line for line in done.stderr.splitlines() if line.startswith("Error:"))
+    assert (done.code, done.out) == (code, ""), done.err
+    error = next(line for line in done.err.splitlines() if line.startswith("Error:"))
     assert said in error
     assert "node-" in error
-    assert "Note: Removed again: 1 of the new VMs." in done.stderr
+    assert "Note: Removed again: 1 of the new VMs." in done.err
     # only where nothing at all was heard of the guest
-    assert ("open-vm-tools is installed" in done.stderr) is ("never_boot" in faults)
+    assert ("open-vm-tools is installed" in done.err) is ("never_boot" in faults)
     # rolled back: nothing of it is left, and nothing else is touched
     assert everything(place) == before
 
@@ -118,20 +105,20 @@ def test_the_healthy_ones_are_kept_when_asked(place: Place) -> None:
     place.afflict(times=1, fail={"kubeadm join.*": 7})
     words = ("cluster", "resize", NAME, "--nodes", "3", "--timeout", TIMEOUT)
     done = place.cse(*words, "--keep-healthy")
-    assert done.returncode == 1
-    assert "Note: Removed again: 1 of the new VMs. Kept, because healthy: node-" in done.stderr
+    assert done.code == 1
+    assert "Note: Removed again: 1 of the new VMs. Kept, because healthy: node-" in done.err
     repaired = place.cse("cluster", "repair", NAME)
-    assert (repaired.returncode, repaired.stdout) == (0, f"Cluster {NAME} is as it should be.\n")
-    listed = place.cse("node", "list", NAME).stdout
+    assert (repaired.code, repaired.out) == (0, f"Cluster {NAME} is as it should be.\n")
+    listed = place.cse("node", "list", NAME).out
     assert listed.count("worker") == 2
     back = place.cse("cluster", "resize", NAME, "--nodes", "1")
-    assert back.returncode == 0, back.stderr
+    assert back.code == 0, back.err
 
 
 @pytest.mark.parametrize("hours", [24, -24])
 def test_a_clock_one_day_wrong_is_borne(place: Place, hours: int) -> None:
     place.afflict(clock_offset=hours * 3600.0)
     done = place.cse("cluster", "resize", NAME, "--nodes", "2", "--timeout", TIMEOUT)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     back = place.cse("cluster", "resize", NAME, "--nodes", "1")
-    assert back.returncode == 0, back.stderr
+    assert back.code == 0, back.err

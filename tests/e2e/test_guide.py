@@ -10,7 +10,8 @@ import pytest
 
 from cse_client.kube.addons.table import RELEASES
 from tests.support import manifests
-from tests.support.people import VCD, Person, person
+from tests.support.people import Person, person
+from tests.support.programs import VCD
 from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
 
 if "CSE_E2E_HOST" in os.environ:
@@ -74,8 +75,9 @@ def _create_and_save(admin: Person) -> None:
 def _balance_and_route(admin: Person, mirror: str) -> None:
     def install(*words: str, content: bytes) -> None:
         checked = ("--checksum", manifests.digest(content))
-        done = admin.type(
-            VCD, "cse", "addon", "install", "demo", *words, *checked, CSE_ADDON_MIRROR=mirror
+        done = admin.run(
+            *(VCD, "cse", "addon", "install", "demo", *words, *checked),
+            env={"CSE_ADDON_MIRROR": mirror},
         )
         assert done[0] == 0, done[2]
 

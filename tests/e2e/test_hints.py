@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -34,7 +32,7 @@ def found(cse: Run) -> list[str]:
 
 
 def test_what_a_failed_creation_suggests_deletes_what_it_made(
-    cse: Run, control: Control, twin: None, home: Path, environment: dict[str, str]
+    cse: Run, control: Control, twin: None, run: Run
 ) -> None:
     control.set("faults", kind="task", operation="vdcRecomposeVapp", status="error")
     made = ("cluster", "create", NAME, "-n", "vdc2-net", "--vdc", "vdc2", "-N", "0")
@@ -44,20 +42,13 @@ def test_what_a_failed_creation_suggests_deletes_what_it_made(
     (command,) = re.findall(r"remove it with `(.*)`\.\n", failed.err)
     assert command == f"vcd cse --engine direct cluster delete {NAME} --vdc vdc2"
 
-    asked = subprocess.run(
-        ["sh", "-c", command],
-        env=environment,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert asked.returncode == 2
-    assert asked.stderr == (
+    asked = run("sh", "-c", command)
+    assert asked.code == 2
+    assert asked.err == (
         f"Error: Deleting {NAME} needs a yes, and there is no terminal to ask on.\n"
         f"Hint: {command} --yes\n"
     )
-    subprocess.run(["sh", "-c", f"{command} --yes"], env=environment, cwd=home, check=True)
+    run("sh", "-c", f"{command} --yes").checked()
     assert found(cse) == ["vdc1"]
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import Result
+from tests.support.programs import VCD, Result
 from tests.support.simulator import Control, Login
 from tests.support.waiting import until
 
 Run = Callable[..., Result]
 
-VCD = str(Path(sys.executable).parent / "vcd")
 CREATE = ("cluster", "create", "halfway", "-n", "net1", "-N", "1")
 HINT = "vcd cse cluster delete halfway"
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.programs import clean_environment
+from tests.support.programs import VCD, Workstation, clean_environment
 from tests.support.simulator import Cloud, Control, Login, log_in
 from tests.support.waiting import until
 
 NAME = "grown"
-VCD = str(Path(sys.executable).parent / "vcd")
 PATIENCE = 60
 NOT_FOUND = 3
 
@@ -41,52 +38,23 @@ spec: {nodeName: NODE, containers: [{name: c, image: nginx}]}
 """
 
 
-class Place:
+class Place(Workstation):
     """A logged-in home with one cluster, and programs that run there."""
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
-        self.home = home
-        self.environment = environment
+        super().__init__(home, environment)
         self.kubeconfig = home / "kubeconfig"
 
-    def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a program to its end."""
-        return subprocess.run(
-            words,
-            cwd=self.home,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def cse(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run `vcd cse ...`."""
-        return self.run(VCD, "cse", *words)
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start `vcd cse ...` and go on."""
-        return subprocess.Popen(
-            [VCD, "cse", *words],
-            cwd=self.home,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def kubectl(self, *words: str, stdin: str = "") -> str:
-        """Run kubectl, which must succeed."""
-        done = self.run("kubectl", "--kubeconfig", str(self.kubeconfig), *words, stdin=stdin)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def kubectl_out(self, *words: str, stdin: str = "") -> str:
+        """Run kubectl on the cluster, which must succeed."""
+        words = ("--kubeconfig", str(self.kubeconfig), *words)
+        return self.kubectl(*words, stdin=stdin).checked()
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return the rows of `node list`."""
         done = self.run(VCD, "-j", "cse", "node", "list", NAME)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)  # type: ignore[no-any-return]
+        assert done.code == 0, done.err
+        return json.loads(done.out)  # type: ignore[no-any-return]
 
     def workers(self) -> list[str]:
         """Return the names of the workers."""
@@ -95,7 +63,7 @@ class Place:
     def resize(self, count: int, *words: str) -> None:
         """Bring the cluster to a number of workers."""
         done = self.cse("cluster", "resize", NAME, "--nodes", str(count), *words)
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +74,8 @@ def place(cloud: Cloud, login: Login, tmp_path_factory: pytest.TempPathFactory) 
     login.put_into(home)
     place = Place(home, {**clean_environment(home), **cloud.environment()})
     made = place.cse("cluster", "create", NAME, "-n", "net1", "-N", "1")
-    assert made.returncode == 0, made.stderr
-    place.kubeconfig.write_text(place.cse("cluster", "config", NAME).stdout)
+    assert made.code == 0, made.err
+    place.kubeconfig.write_text(place.cse("cluster", "config", NAME).out)
     yield place
     place.cse("cluster", "delete", NAME, "--yes")
 
@@ -115,55 +83,55 @@ def place(cloud: Cloud, login: Login, tmp_path_factory: pytest.TempPathFactory) 
 def test_up_and_down(place: Place) -> None:
     before = place.workers()
     grown = place.cse("cluster", "resize", NAME, "--nodes", "3")
-    assert (grown.returncode, grown.stdout) == (
+    assert (grown.code, grown.out) == (
         0,
         f"Cluster {NAME} has 1 control plane and 3 workers.\n",
-    ), grown.stderr
+    ), grown.err
     rows = place.nodes()
     assert [row["Kubernetes"] for row in rows] == ["Ready"] * 4
     assert set(before) < set(place.workers())
     again = place.cse("cluster", "resize", NAME, "--nodes", "3")
-    assert (again.returncode, again.stdout) == (0, grown.stdout)
-    assert f"Cluster '{NAME}' has 3 workers already." in again.stderr
+    assert (again.code, again.out) == (0, grown.out)
+    assert f"Cluster '{NAME}' has 3 workers already." in again.err
     place.resize(1)
     # the newest go first
     assert place.workers() == before
-    assert place.kubectl("get", "nodes", "-o", "name").split() == [
+    assert place.kubectl_out("get", "nodes", "-o", "name").split() == [
         f"node/{row['Name']}" for row in place.nodes()
     ]
 
 
 def test_pods_move_when_their_node_goes(place: Place) -> None:
     place.resize(2)
-    place.kubectl("apply", "-f", "-", stdin=WORKLOAD)
-    place.kubectl("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
+    place.kubectl_out("apply", "-f", "-", stdin=WORKLOAD)
+    place.kubectl_out("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
 
     def where() -> list[str]:
         words = ("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}")
-        return place.kubectl(*words).split()
+        return place.kubectl_out(*words).split()
 
     doomed = where()[0]
     gone = place.cse("node", "delete", NAME, doomed, "--yes")
-    assert (gone.returncode, gone.stdout) == (0, f"{doomed} is out of cluster {NAME}.\n")
-    place.kubectl("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
+    assert (gone.code, gone.out) == (0, f"{doomed} is out of cluster {NAME}.\n")
+    place.kubectl_out("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
     until(lambda: len(where()) == 2 and doomed not in where())
     assert doomed not in place.workers()
-    place.kubectl("delete", "deployment", "web")
+    place.kubectl_out("delete", "deployment", "web")
 
 
 def test_a_pod_that_nobody_would_start_again_is_named_first(place: Place) -> None:
     place.resize(2)
     node = place.workers()[0]
-    place.kubectl("apply", "-f", "-", stdin=BARE.replace("NODE", node))
+    place.kubectl_out("apply", "-f", "-", stdin=BARE.replace("NODE", node))
     refused = place.cse("node", "delete", NAME, node, "--yes")
-    assert (refused.returncode, refused.stdout) == (4, "")
-    assert "default/alone" in refused.stderr
-    assert node in refused.stderr
-    assert "--force" in refused.stderr
+    assert (refused.code, refused.out) == (4, "")
+    assert "default/alone" in refused.err
+    assert node in refused.err
+    assert "--force" in refused.err
     assert node in place.workers()
-    assert "SchedulingDisabled" not in place.kubectl("get", "nodes")
+    assert "SchedulingDisabled" not in place.kubectl_out("get", "nodes")
     forced = place.cse("node", "delete", NAME, node, "--yes", "--force")
-    assert forced.returncode == 0, forced.stderr
+    assert forced.code == 0, forced.err
     assert node not in place.workers()
 
 
@@ -175,13 +143,13 @@ def test_a_node_stays_in_kubernetes_for_as_long_as_its_vm_may_run(
     node = place.workers()[-1]
     control.set("faults", kind="task", operation="vappUndeployPowerOff", status="error")
     failed = place.cse("node", "delete", NAME, node, "--yes")
-    assert (failed.returncode, failed.stdout) == (1, ""), failed.stderr
-    assert "Note: The same command again carries on." in failed.stderr
-    assert f"node/{node}" in place.kubectl("get", "nodes", "-o", "name").split()
+    assert (failed.code, failed.out) == (1, ""), failed.err
+    assert "Note: The same command again carries on." in failed.err
+    assert f"node/{node}" in place.kubectl_out("get", "nodes", "-o", "name").split()
     done = place.cse("node", "delete", NAME, node, "--yes")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert node not in place.workers()
-    assert f"node/{node}" not in place.kubectl("get", "nodes", "-o", "name").split()
+    assert f"node/{node}" not in place.kubectl_out("get", "nodes", "-o", "name").split()
 
 
 def budget(name: str) -> str:
@@ -197,30 +165,32 @@ def test_two_budgets_over_one_pod_are_seen_and_can_be_forced(place: Place) -> No
     """Kubernetes answers such an eviction with HTTP 500, whatever the budgets allow."""
     place.resize(2)
     objects = "---".join([WORKLOAD, budget("one"), budget("two")])
-    place.kubectl("apply", "-f", "-", stdin=objects)
-    place.kubectl("wait", "--for=condition=Available", "deployment/web", f"--timeout={PATIENCE}s")
-    pods = json.loads(place.kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
+    place.kubectl_out("apply", "-f", "-", stdin=objects)
+    place.kubectl_out(
+        "wait", "--for=condition=Available", "deployment/web", f"--timeout={PATIENCE}s"
+    )
+    pods = json.loads(place.kubectl_out("get", "pods", "-l", "app=web", "-o", "json"))["items"]
     node = pods[0]["spec"]["nodeName"]
     refused = place.cse("node", "delete", NAME, node, "--yes")
-    assert (refused.returncode, refused.stdout) == (4, "")
-    assert "(more than one disruption budget covers it (one, two))" in refused.stderr
+    assert (refused.code, refused.out) == (4, "")
+    assert "(more than one disruption budget covers it (one, two))" in refused.err
     assert len(place.workers()) == 2
     forced = place.cse("node", "delete", NAME, node, "--yes", "--force")
-    assert forced.returncode == 0, forced.stderr
-    place.kubectl("delete", "-f", "-", stdin=objects)
+    assert forced.code == 0, forced.err
+    place.kubectl_out("delete", "-f", "-", stdin=objects)
     assert node not in place.workers()
 
 
 def test_create_and_info(place: Place) -> None:
     before = set(place.workers())
     made = place.cse("node", "create", NAME, "--cpu", "4")
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.err
     (new,) = set(place.workers()) - before
     shown = place.run(VCD, "-j", "cse", "node", "info", NAME, new)
-    facts = json.loads(shown.stdout)
+    facts = json.loads(shown.out)
     assert (facts["name"], facts["kind"], facts["cpus"]) == (new, "worker", 4)
     assert facts["kubernetes_status"] == "Ready"
-    table = place.cse("node", "info", NAME, new).stdout
+    table = place.cse("node", "info", NAME, new).out
     assert [line.split()[0] for line in table.splitlines()[2:]] == [
         "Name", "Kind", "IP", "CPU", "Memory", "VM", "Kubernetes", "Version",
     ]  # fmt: skip
@@ -257,9 +227,9 @@ def test_wrong_words_change_nothing(
 ) -> None:
     before = control.possessions()
     done = place.cse(*words)
-    assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert (done.code, done.out) == (code, ""), done.err
+    assert said in done.err
+    assert "Traceback" not in done.err
     assert control.possessions() == before
 
 
@@ -271,9 +241,9 @@ def test_more_nodes_than_the_quota_allows(place: Place, control: Control) -> Non
         done = place.cse("cluster", "resize", NAME, "-N", "9")
     finally:
         control.set("vdcs/vdc1", vm_quota=0)
-    assert (done.returncode, done.stdout) == (4, ""), done.stderr
-    assert "VM quota" in done.stderr
-    assert "8 are needed" in done.stderr
+    assert (done.code, done.out) == (4, ""), done.err
+    assert "VM quota" in done.err
+    assert "8 are needed" in done.err
     assert control.possessions() == before
 
 
@@ -288,44 +258,44 @@ def test_a_cluster_of_somebody_elses_making(place: Place, control: Control) -> N
         ("node", "delete", name, worker, "--yes"),
     ):
         done = place.cse(*words)
-        assert (done.returncode, done.stdout) == (3, ""), done.stderr
-        assert f"Error: Cluster '{name}' was not made by this client" in done.stderr
+        assert (done.code, done.out) == (3, ""), done.err
+        assert f"Error: Cluster '{name}' was not made by this client" in done.err
         # who looked at it left no more than a claim that is free again
         left = control.possessions()["vapps"][name]
         assert left["vms"] == before["vapps"][name]["vms"]
     forced = place.cse("node", "delete", name, worker, "--yes", "--force")
-    assert forced.returncode == 0, forced.stderr
+    assert forced.code == 0, forced.err
     assert worker not in control.possessions()["vapps"][name]["vms"]
     gone = place.cse("cluster", "delete", name, "--yes")
-    assert gone.returncode == 0, gone.stderr
+    assert gone.code == 0, gone.err
 
 
 def test_the_control_plane_stays(place: Place) -> None:
     head = next(row["Name"] for row in place.nodes() if row["Kind"] == "control plane")
     done = place.cse("node", "delete", NAME, head, "--yes")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f"{head} is the control plane of cluster '{NAME}' and stays." in done.stderr
+    assert (done.code, done.out) == (1, "")
+    assert f"{head} is the control plane of cluster '{NAME}' and stays." in done.err
 
 
 def test_stop_and_start(place: Place) -> None:
-    assert place.cse("cluster", "stop", NAME, "--yes").returncode == 0
-    info = place.cse("cluster", "info", NAME).stdout
+    assert place.cse("cluster", "stop", NAME, "--yes").code == 0
+    info = place.cse("cluster", "info", NAME).out
     assert "the cluster is stopped" in info
     assert {row["VM"] for row in place.nodes()} == {"POWERED_OFF"}
     started = place.cse("cluster", "start", NAME)
-    assert (started.returncode, started.stdout) == (0, f"Cluster {NAME} runs.\n"), started.stderr
+    assert (started.code, started.out) == (0, f"Cluster {NAME} runs.\n"), started.err
     assert {row["Kubernetes"] for row in place.nodes()} == {"Ready"}
 
 
 def test_drift_is_seen_and_repaired(place: Place, control: Control) -> None:
     place.resize(2)
     fine = place.cse("cluster", "repair", NAME)
-    assert (fine.returncode, fine.stdout) == (0, f"Cluster {NAME} is as it should be.\n")
+    assert (fine.code, fine.out) == (0, f"Cluster {NAME} is as it should be.\n")
     first, second = place.workers()
-    place.kubectl("delete", "node", first)
+    place.kubectl_out("delete", "node", first)
     off = place.run(VCD, "vm", "power-off", NAME, second)
-    assert off.returncode == 0, off.stderr
-    seen = place.cse("cluster", "info", NAME).stdout
+    assert off.code == 0, off.err
+    seen = place.cse("cluster", "info", NAME).out
     assert f"VM {first} is not in the cluster" in seen
     assert f"VM {second} is powered off" in seen
     plan = [
@@ -334,13 +304,13 @@ def test_drift_is_seen_and_repaired(place: Place, control: Control) -> None:
     ]
     before = control.possessions()
     proposed = place.cse("cluster", "repair", NAME)
-    assert proposed.stdout == "".join(f"{n}. {text}\n" for n, text in enumerate(plan, 1))
+    assert proposed.out == "".join(f"{n}. {text}\n" for n, text in enumerate(plan, 1))
     assert control.possessions() == before
     done = place.cse("cluster", "repair", NAME, "--yes")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f"Cluster {NAME} is repaired.\n")
+    assert done.code == 0, done.err
+    assert done.out.endswith(f"Cluster {NAME} is repaired.\n")
     assert {row["Kubernetes"] for row in place.nodes()} == {"Ready"}
-    assert place.cse("cluster", "repair", NAME).stdout == fine.stdout
+    assert place.cse("cluster", "repair", NAME).out == fine.out
 
 
 def test_two_administrators_at_once(place: Place, cloud: Cloud, tmp_path: Path) -> None:
@@ -349,8 +319,8 @@ def test_two_administrators_at_once(place: Place, cloud: Cloud, tmp_path: Path) 
     log_in(cloud, tmp_path / "other")
     other = Place(tmp_path / "other", {**place.environment, "HOME": str(tmp_path / "other")})
     place.resize(1)
-    first = place.start("cluster", "resize", NAME, "--nodes", "3")
-    second = other.start("cluster", "resize", NAME, "--nodes", "2")
+    first = place.start(VCD, "cse", "cluster", "resize", NAME, "--nodes", "3")
+    second = other.start(VCD, "cse", "cluster", "resize", NAME, "--nodes", "2")
     ends = [(one.communicate(), one.returncode) for one in (first, second)]
     codes = [code for _said, code in ends]
     workers = len(place.workers())
@@ -369,26 +339,26 @@ def test_a_resize_and_a_deletion_at_once(place: Place, cloud: Cloud, tmp_path: P
     log_in(cloud, tmp_path / "other")
     other = Place(tmp_path / "other", {**place.environment, "HOME": str(tmp_path / "other")})
     made = place.cse("cluster", "create", "fought", "-n", "net1", "-N", "0")
-    assert made.returncode == 0, made.stderr
-    resize = place.start("cluster", "resize", "fought", "--nodes", "1")
-    delete = other.start("cluster", "delete", "fought", "--yes")
+    assert made.code == 0, made.err
+    resize = place.start(VCD, "cse", "cluster", "resize", "fought", "--nodes", "1")
+    delete = other.start(VCD, "cse", "cluster", "delete", "fought", "--yes")
     ends = [(one.communicate()[1].decode(), one.returncode) for one in (resize, delete)]
     assert all("Traceback" not in err for err, _code in ends)
     (resized, resize_code), (deleted, delete_code) = ends
     if delete_code:
         assert "Cluster 'fought' is being changed by" in deleted
         assert resize_code == 0, resized
-        assert place.cse("cluster", "delete", "fought", "--yes").returncode == 0
+        assert place.cse("cluster", "delete", "fought", "--yes").code == 0
     elif resize_code:
         assert resize_code == NOT_FOUND, resized
         assert re.search(r"Error: Cluster 'fought' was (deleted by somebody else|not f)", resized)
-    assert place.cse("cluster", "info", "fought").returncode == NOT_FOUND
+    assert place.cse("cluster", "info", "fought").code == NOT_FOUND
 
 
 def test_two_commands_of_one_user(place: Place) -> None:
     place.resize(1)
-    first = place.start("cluster", "resize", NAME, "--nodes", "2")
-    second = place.start("cluster", "resize", NAME, "--nodes", "2")
+    first = place.start(VCD, "cse", "cluster", "resize", NAME, "--nodes", "2")
+    second = place.start(VCD, "cse", "cluster", "resize", NAME, "--nodes", "2")
     ends = [(one.communicate(), one.returncode) for one in (first, second)]
     assert 0 in [code for _said, code in ends], ends
     for said, code in ends:
@@ -403,14 +373,14 @@ def test_two_creations_of_one_name(place: Place, cloud: Cloud, tmp_path: Path) -
     other = Place(tmp_path / "other", {**place.environment, "HOME": str(tmp_path / "other")})
     words = ("cluster", "create", "twice", "-n", "net1", "-N", "1")
     try:
-        both = [one.start(*words) for one in (place, other)]
+        both = [one.start(VCD, "cse", *words) for one in (place, other)]
         ends = [(one.communicate(), one.returncode) for one in both]
         assert sorted(code for _said, code in ends) == [0, 1], ends
         ((_out, err),) = [said for said, code in ends if code]
         assert b"'twice'" in err
         assert b"Traceback" not in err
         shown = place.run(VCD, "-j", "cse", "cluster", "info", "twice")
-        info = json.loads(shown.stdout)
+        info = json.loads(shown.out)
         assert sorted(node["kind"] for node in info["nodes"]) == ["control plane", "worker"]
         assert {node["kubernetes_status"] for node in info["nodes"]} == {"Ready"}
         assert (info["phase"], info["damage"]) == ("ready", [])

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.editor import Editor
-from tests.support.people import VCD, Person, person
+from tests.support.people import Person, person
+from tests.support.programs import VCD
 from tests.support.simulator import Cloud, Control
 from tests.support.ssh_keys import public_key
 
@@ -55,7 +56,7 @@ def test_a_changed_key_gets_on_no_new_node(
     editor.write(NAME, {"cse.client.ssh_key": recorded})
     before = control.possessions()
     for words in (("cluster", "resize", NAME, "-N", "2"), ("node", "create", NAME)):
-        code, out, err = admin.type(VCD, "cse", *words)
+        code, out, err = admin.run(VCD, "cse", *words)
         assert (code, out) == (REFUSED, ""), err
         assert f"The ssh key in the metadata of cluster '{NAME}'" in err
         assert said in err

@@ -64,7 +64,9 @@ def test_nothing_secret_is_left(vcd: Run, cloud: Cloud, home: Path, control: Con
     token = yaml.safe_load((home / ".vcd-cli" / "profiles.yaml").read_text())["profiles"][0][
         "token"
     ]
-    printed = [created.raw, created.err.encode(), info.raw, listed.raw, deleted.raw]
+    printed = [
+        one.encode() for one in (created.out, created.err, info.out, listed.out, deleted.out)
+    ]
     for text in printed:
         assert not _PRIVATE.search(text)
         assert token.encode() not in text

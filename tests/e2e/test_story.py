@@ -190,7 +190,7 @@ def test_from_registration_to_deletion(
     assert (shown.code, shown.err) == (0, "")
     assert steady(shown.out) == INFO
 
-    (home / "config").write_bytes(vcd("cse", "cluster", "config", "demo").raw)
+    (home / "config").write_text(vcd("cse", "cluster", "config", "demo").out)
     nodes = kubectl("--kubeconfig", "config", "get", "nodes", "--no-headers")
     assert nodes.code == 0, nodes.err
     rows = sorted(columns(steady(nodes.out)), reverse=True)

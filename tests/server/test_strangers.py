@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.server.served import write_profile
+from tests.support.programs import VCD
 from tests.support.strangers import MANNERS, Stranger, answer
 
-VCD = str(Path(sys.executable).parent / "vcd")
 #: MiB that no answer may make a command take, and seconds that it may take beyond its --timeout:
 #: two, and what Python needs to start on a machine that is busy with other tests.
 MOST_MEMORY = 300

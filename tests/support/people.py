@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
-import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
-from tests.support.programs import clean_environment
+from tests.support.programs import Result, Workstation, clean_environment
 from tests.support.simulator import Cloud, log_in
 
-VCD = str(Path(sys.executable).parent / "vcd")
 
-
-@dataclass
-class Person:
+class Person(Workstation):
     """Somebody with a home and a session of VCD."""
 
-    home: Path
-    environment: dict[str, str]
-
-    def type(self, *words: str, **env: str) -> tuple[int, str, str]:
-        """Run a program; return its exit code, stdout and stderr."""
-        done = subprocess.run(
-            words,
-            cwd=self.home,
-            env={**self.environment, **env},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    def cluster(self, *words: str, **env: str) -> tuple[int, str, str]:
-        return self.type(VCD, "cse", "cluster", *words, **env)
-
-    def kubectl(self, *words: str, **env: str) -> tuple[int, str, str]:
-        return self.type("kubectl", *words, **env)
+    def cluster(self, *words: str, env: Mapping[str, str] | None = None) -> Result:
+        """Run `vcd cse cluster`."""
+        return self.cse("cluster", *words, env=env)
 
     @property
     def config(self) -> Path:

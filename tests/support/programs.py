@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+VCD = str(Path(sys.executable).parent / "vcd")
 
 
 # An installed program has its bytecode; without it each start would compile the whole plugin.
@@ -22,14 +25,17 @@ _DROPPED = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a program ended. Outputs are text; `raw` is stdout as it came."""
+class Result(NamedTuple):
+    """How a program ended, with its outputs as text."""
 
     code: int
     out: str
     err: str
-    raw: bytes = b""
+
+    def checked(self) -> str:
+        """Return stdout of a program that must have succeeded."""
+        assert self.code == 0, self.err
+        return self.out
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -51,3 +57,54 @@ def clean_environment(home: Path) -> dict[str, str]:
         "no_proxy": local,
         "PYTHONWARNINGS": "",
     }
+
+
+class Workstation:
+    """A home folder, and the environment of the programs that are started in it."""
+
+    def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
+        self.home = home
+        self.environment = clean_environment(home) if environment is None else environment
+
+    def run(
+        self,
+        *words: str,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        timeout: float = 120,
+    ) -> Result:
+        """Run a program to its end; `env` adds to the environment."""
+        done = subprocess.run(
+            words,
+            cwd=self.home,
+            env={**self.environment, **(env or {})},
+            input=stdin.encode(),
+            capture_output=True,
+            check=False,
+            timeout=timeout,
+        )
+        out, err = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
+        return Result(done.returncode, out, err)
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a program and go on; its outputs are pipes."""
+        return subprocess.Popen(
+            words,
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def vcd(self, *words: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Result:
+        """Run `vcd`."""
+        return self.run(VCD, *words, stdin=stdin, env=env)
+
+    def cse(self, *words: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Result:
+        """Run `vcd cse`."""
+        return self.run(VCD, "cse", *words, stdin=stdin, env=env)
+
+    def kubectl(self, *words: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Result:
+        """Run the real kubectl."""
+        return self.run("kubectl", *words, stdin=stdin, env=env)

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.output import lasting
-from tests.support.programs import clean_environment
+from tests.support.programs import VCD, clean_environment
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 NAME = "swept"
 NEIGHBOUR = "neighbour"
-VCD = str(Path(sys.executable).parent / "vcd")
 #: `make sweep` sets it; without it a few places of each sweep are tried.
 FULL = os.environ.get("CSE_SWEEP") == "full"
 STEP = 1 if FULL else 20

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.sweeps.stage import FULL, NAME, VCD, Ended, Stage, one_sentence
+from tests.support.programs import VCD
+from tests.sweeps.stage import FULL, NAME, Ended, Stage, one_sentence
 
 Words = tuple[str, ...]
 

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 import cse_client
-from tests.support.programs import ROOT, Result
+from tests.support.programs import ROOT, VCD, Result
 
 Run = Callable[..., Result]
 
-VCD = str(Path(sys.executable).parent / "vcd")
 #: Text of ~/.vcd-cli/profiles.yaml -> what the error says.
 UNREADABLE = {
     "": "is empty or damaged",

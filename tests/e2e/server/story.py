@@ -13,21 +13,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from tests.support.programs import Result, clean_environment
+from tests.support.programs import Result, Workstation, clean_environment
 from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
+from tests.support.waiting import until
 
 __all__ = ["Stage", "Step", "await_versions", "chapter", "kubectl", "offer_an_upgrade"]
 
-VCD = str(Path(sys.executable).parent / "vcd")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NODE = re.compile(r"\b(mstr|node|nfsd)-[a-z0-9]{4}\b")
 #: How changes are followed, as often as it takes.
@@ -67,6 +65,9 @@ class Stage:
         self.process, self.cloud = start_simulator(folder, *options)
         self.control = Control(self.cloud)
         self.home = folder / "home"
+        self.workstation = Workstation(
+            self.home, {**clean_environment(self.home), **self.cloud.environment()}
+        )
         self.names: dict[str, str] = {}
         self.log_in(self.cloud)
 
@@ -86,16 +87,7 @@ class Stage:
 
     def run(self, *words: str) -> Result:
         """Run `vcd` and return how it ended."""
-        done = subprocess.run(
-            [VCD, *words],
-            cwd=self.home,
-            env={**clean_environment(self.home), **self.cloud.environment()},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
-        return Result(done.returncode, done.stdout.decode(), done.stderr.decode(), done.stdout)
+        return self.workstation.vcd(*words)
 
     def play(self, step: Step) -> None:
         """Run a step's command and compare; with CSE_STORY=show only print what came."""
@@ -170,7 +162,6 @@ def _as_yaml(step: Step) -> str:
     return "\n".join(lines) + "\n"
 
 
-_PATIENCE = 20
 _VERSIONS = "jsonpath={.items[*].status.nodeInfo.kubeletVersion}"
 
 
@@ -178,24 +169,18 @@ def kubectl(stage: Stage, kubeconfig: str, *words: str) -> str:
     """Run the real kubectl with a kubeconfig that a command printed."""
     path = stage.home / "printed.yaml"
     path.write_text(kubeconfig)
-    done = subprocess.run(
-        ["kubectl", "--kubeconfig", str(path), *words],
-        env=clean_environment(stage.home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return stage.workstation.kubectl("--kubeconfig", str(path), *words).checked()
 
 
 def await_versions(stage: Stage, cluster: str, *versions: str) -> None:
     """Wait until a cluster's kubelets say these versions: one that restarts takes a moment."""
     kubeconfig = stage.run("cse", "cluster", "config", cluster).out
-    deadline = time.monotonic() + _PATIENCE
-    while kubectl(stage, kubeconfig, "get", "nodes", "-o", _VERSIONS).split() != list(versions):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(
+        lambda: (
+            kubectl(stage, kubeconfig, "get", "nodes", "-o", _VERSIONS).split() == list(versions)
+        ),
+        f"not {versions}",
+    )
 
 
 def offer_an_upgrade(stage: Stage) -> None:
