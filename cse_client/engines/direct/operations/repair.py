@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from cse_client import bounds
@@ -39,20 +39,78 @@ from cse_client.vcd.tasks import Clock, Task
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
 
-__all__ = ["Repair"]
+__all__ = ["Action", "Remedy", "Repair", "remedies"]
 
 _ON = "POWERED_ON"
 _HOPELESS = ("FAILED_CREATION", "UNRESOLVED", "INCONSISTENT_STATE")
 _API_TIMEOUT = 3.0
 
 
-@dataclass(frozen=True)
-class _Remedy:
-    """One thing to do about one node; `node` is to be Ready afterwards, unless it is empty."""
+class Action(Enum):
+    """What can be done about a node, or about workers that are missing."""
 
+    FORGET = "delete its Kubernetes node"
+    DELETE = "delete its VM"
+    START = "start its VM"
+    RESTART = "restart its VM"
+    BOOTSTRAP = "run its bootstrap again"
+    GROW = "create workers"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One thing to do. `node` is the name of a VM or Kubernetes node; empty for new workers."""
+
+    action: Action
     sentence: str
-    run: Callable[[], None]
     node: str = ""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the node is to be Ready afterwards."""
+        return self.action in (Action.START, Action.RESTART, Action.BOOTSTRAP)
+
+
+def remedies(vms: Sequence[Vm], nodes: Sequence[Node], wanted: int | None) -> list[Remedy]:
+    """Return what puts a cluster right, in the order in which it is to be done.
+
+    `nodes` are the VMs as nodes and what Kubernetes has beyond them. `wanted` is the number of
+    workers that the cluster is to have, None where that is not known.
+    """
+    present = {vm.name: vm for vm in vms}
+    heads = [node for node in nodes if node.kind == CONTROL_PLANE and node.name in present]
+    others = [node for node in nodes if node.kind == WORKER]
+    found = [
+        remedy
+        for node in (*heads, *others)
+        if (remedy := _remedy(node, has_vm=node.name in present)) is not None
+    ]
+    whole = sum(1 for vm in vms if node_kind(vm.name) == WORKER and vm.status not in _HOPELESS)
+    if wanted is not None and whole < wanted:
+        missing = wanted - whole
+        noun = "a worker that is" if missing == 1 else f"{missing} workers that are"
+        found.append(Remedy(Action.GROW, f"Replace {noun} missing."))
+    return found
+
+
+def _remedy(node: Node, *, has_vm: bool) -> Remedy | None:
+    name = node.name
+    if not has_vm:
+        text = f"Delete the Kubernetes node {name}, which has no VM."
+        return Remedy(Action.FORGET, text, name)
+    if node.vm_status in _HOPELESS:
+        # a control plane that VCD could not make is beyond repair
+        text = f"Delete the VM {name}, which VCD could not make."
+        return Remedy(Action.DELETE, text, name) if node.kind == WORKER else None
+    if node.vm_status != _ON:
+        return Remedy(Action.START, f"Start the VM {name}.", name)
+    if node.kubernetes_status == "not in the cluster" and node.kind == WORKER:
+        text = f"Run the bootstrap of {name} again, which is not in the cluster."
+        return Remedy(Action.BOOTSTRAP, text, name)
+    if node.kubernetes_status.startswith(("NotReady", "Unknown")):
+        text = f"Restart the VM {name}, whose node is not Ready."
+        return Remedy(Action.RESTART, text, name)
+    return None
 
 
 class Repair:
@@ -77,7 +135,6 @@ class Repair:
         self._progress = progress
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._pki: ClusterPKI | None = None
-        self._wanted = standing.wanted_workers
         self._remedies = self._plan()
 
     @property
@@ -90,16 +147,16 @@ class Repair:
         began = self._clock.monotonic()
         done: set[int] = set()
 
-        def step(number: int, remedy: _Remedy) -> Step:
+        def step(number: int, remedy: Remedy) -> Step:
             def run() -> None:
-                remedy.run()
+                self._apply(remedy)
                 done.add(number)
 
             return Step(remedy.sentence.rstrip("."), remedy.sentence, lambda: number in done, run)
 
         try:
             steps = [step(n, remedy) for n, remedy in enumerate(self._remedies)]
-            touched = [remedy.node for remedy in self._remedies if remedy.node]
+            touched = [remedy.node for remedy in self._remedies if remedy.is_awaited]
             if touched and self._options.wait and self._pki is None:
                 self._pki = keys_at_hand(self._standing, self._progress)
             carry_out(steps, self._progress, lambda: None)
@@ -113,31 +170,16 @@ class Repair:
 
     # ---- deciding -------------------------------------------------------------------------
 
-    def _plan(self) -> list[_Remedy]:
+    def _plan(self) -> list[Remedy]:
         asked = self._ask()
-        nodes = asked.all_nodes(self._standing.vapp)
-        vms = {vm.name: vm for vm in self._standing.vapp.vms}
-        heads = [node for node in nodes if node.kind == CONTROL_PLANE and node.name in vms]
-        others = [node for node in nodes if node.kind == WORKER]
-        remedies = [
-            remedy
-            for node in (*heads, *others)
-            if (remedy := self._remedy(node, vms.get(node.name))) is not None
-        ]
-        whole = sum(
-            1 for vm in vms.values() if node_kind(vm.name) == WORKER and vm.status not in _HOPELESS
-        )
-        if self._wanted is not None and whole < self._wanted:
-            missing = self._wanted - whole
-            noun = "a worker that is" if missing == 1 else f"{missing} workers that are"
-            wanted = self._wanted
-            remedies.append(_Remedy(f"Replace {noun} missing.", lambda: self._grow(wanted)))
-        if asked.silence is not None and not remedies:
+        vapp = self._standing.vapp
+        found = remedies(vapp.vms, asked.all_nodes(vapp), self._standing.wanted_workers)
+        if asked.silence is not None and not found:
             asked.silence.notes.append(
                 "Its VMs are as they should be; what Kubernetes says of the nodes is not known."
             )
             raise asked.silence
-        return remedies
+        return found
 
     def _ask(self) -> Asked:
         """Ask Kubernetes. Raises ClusterUnreachable where no repair from here can help."""
@@ -157,39 +199,25 @@ class Repair:
             self._progress(Event(EventKind.WARNING, f"{asked.certificate}."))
         return asked
 
-    def _remedy(self, node: Node, vm: Vm | None) -> _Remedy | None:
-        if vm is None:
-            return _Remedy(
-                f"Delete the Kubernetes node {node.name}, which has no VM.",
-                partial(self._forget, node.name),
-            )
-        if node.vm_status in _HOPELESS and node.kind == WORKER:
-            return _Remedy(
-                f"Delete the VM {node.name}, which VCD could not make.",
-                partial(self._delete, node.name),
-            )
-        if node.vm_status in _HOPELESS:
-            return None
-        if node.vm_status != _ON:
-            return _Remedy(f"Start the VM {node.name}.", partial(self._start, vm), node.name)
-        return self._remedy_in_kubernetes(node, vm)
-
-    def _remedy_in_kubernetes(self, node: Node, vm: Vm) -> _Remedy | None:
-        if node.kubernetes_status == "not in the cluster" and node.kind == WORKER:
-            return _Remedy(
-                f"Run the bootstrap of {node.name} again, which is not in the cluster.",
-                partial(self._bootstrap_again, vm),
-                node.name,
-            )
-        if node.kubernetes_status.startswith(("NotReady", "Unknown")):
-            return _Remedy(
-                f"Restart the VM {node.name}, whose node is not Ready.",
-                partial(self._restart, vm),
-                node.name,
-            )
-        return None
-
     # ---- doing ----------------------------------------------------------------------------
+
+    def _apply(self, remedy: Remedy) -> None:
+        if remedy.action is Action.GROW:
+            wanted = self._standing.wanted_workers
+            assert wanted is not None  # noqa: S101  (there is no such remedy without a number)
+            self._grow(wanted)
+        elif remedy.action is Action.FORGET:
+            self._forget(remedy.node)
+        elif remedy.action is Action.DELETE:
+            self._delete(remedy.node)
+        else:
+            vm = next(one for one in self._standing.vapp.vms if one.name == remedy.node)
+            changes = {
+                Action.START: self._start,
+                Action.RESTART: self._restart,
+                Action.BOOTSTRAP: self._bootstrap_again,
+            }
+            changes[remedy.action](vm)
 
     def _forget(self, name: str) -> None:
         with self._standing.api(self._keys()) as api:

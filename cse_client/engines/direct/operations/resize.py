@@ -84,7 +84,7 @@ class Scaling:
             Conflict: an operation of another kind was begun before and did not end.
         """
         with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
-            pending = _pending(standing, lambda op: op.workers == spec.workers)
+            pending = pending_operation(standing, lambda op: op.workers == spec.workers)
             present = len(standing.workers)
             if pending.kind == SHRINK if pending else present > spec.workers:
                 self._shrink(standing, pending, spec, options, progress)
@@ -110,7 +110,7 @@ class Scaling:
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again carries on with a run that died."""
         with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
-            pending = _pending(
+            pending = pending_operation(
                 standing, lambda op: op.kind == GROW and op.asked == spec.workers and op.waited
             )
             present = len(standing.workers)
@@ -132,7 +132,7 @@ class Scaling:
             Refused: pods would be lost; nothing was touched.
         """
         with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
-            pending = _pending(
+            pending = pending_operation(
                 standing, lambda op: op.kind == SHRINK and set(spec.nodes) <= {*op.nodes}
             )
             vms = {vm.name for vm in standing.vapp.vms}
@@ -172,7 +172,7 @@ class Scaling:
                 spec = NodesSpec(name, workers)
                 self._grow(fresh, spec, operation, options, progress)
 
-            _pending(standing, lambda _op: False)
+            pending_operation(standing, lambda _op: False)
             repair = Repair(standing, options, grow=grow, clock=self.clock, progress=progress)
             if carry_out and repair.plan:
                 with self._claimed(standing, "repairing it", options):
@@ -365,7 +365,7 @@ def _closing(api: ClusterAPI | None) -> Iterator[ClusterAPI | None]:
             api.close()
 
 
-def _pending(standing: Standing, fits: Callable[[Operation], bool]) -> Operation | None:
+def pending_operation(standing: Standing, fits: Callable[[Operation], bool]) -> Operation | None:
     """Return the unfinished operation that a command carries on with.
 
     One that has made all its VMs and did not wait for them stands in nobody's way.

@@ -1,0 +1,69 @@
+"""Which unfinished operation a command carries on with, steps over, or must not touch."""
+
+from __future__ import annotations
+
+import pytest
+
+from cse_client.engines.direct import journal
+from cse_client.engines.direct.operation import GROW, SHRINK, Operation
+from cse_client.engines.direct.operations.resize import pending_operation
+from cse_client.errors import Conflict
+from tests.support.direct import standing, vapp
+
+OWNER = "0123456789ab"
+GROWING = Operation.begin(GROW, workers=3, before=1, asked=2)
+RESIZING = Operation.begin(GROW, workers=3, before=1)
+NODES = ("node-b", "node-c")
+SHRINKING = Operation.begin(SHRINK, workers=1, before=3, nodes=NODES)
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "workers", "fits", "expected"),
+    [
+        (None, 1, False, None),
+        (None, 1, True, None),
+        (GROWING, 1, True, GROWING),
+        (GROWING, 2, True, GROWING),
+        # all its VMs are there and only the waiting was cut off: it is in nobody's way
+        (GROWING, 3, False, None),
+        (GROWING, 4, False, None),
+        (GROWING, 3, True, GROWING),
+        (SHRINKING, 3, True, SHRINKING),
+        (SHRINKING, 1, True, SHRINKING),
+    ],
+)
+def test_what_is_carried_on(
+    unfinished: Operation | None, workers: int, fits: bool, expected: Operation | None
+) -> None:
+    metadata = journal.begun(OWNER, 1, unfinished) if unfinished is not None else {}
+    found = standing(vapp("mstr-a", *(f"node-{n}" for n in range(workers))), metadata)
+    assert pending_operation(found, lambda _one: fits) == expected
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "workers", "what", "hint"),
+    [
+        (GROWING, 0, "adding 2 nodes", "vcd cse node create demo --nodes 2"),
+        (GROWING, 2, "adding 2 nodes", "vcd cse node create demo --nodes 2"),
+        (RESIZING, 2, "growing to 3 workers", "vcd cse cluster resize demo --nodes 3"),
+        # a removal is not over before its end is recorded: nodes may be drained, and VMs there
+        (SHRINKING, 3, "node-b, node-c", "vcd cse node delete demo node-b node-c"),
+        (SHRINKING, 1, "node-b, node-c", "vcd cse node delete demo node-b node-c"),
+    ],
+)
+def test_another_one_must_be_finished_first(
+    unfinished: Operation, workers: int, what: str, hint: str
+) -> None:
+    metadata = journal.begun(OWNER, 1, unfinished)
+    found = standing(vapp("mstr-a", *(f"node-{n}" for n in range(workers))), metadata)
+    with pytest.raises(Conflict) as refused:
+        pending_operation(found, lambda _one: False)
+    assert what in str(refused.value)
+    assert hint in (refused.value.hint or "")
+
+
+def test_one_that_has_ended_is_not_pending() -> None:
+    metadata = journal.begun(OWNER, 1, GROWING)
+    metadata.update(journal.ended(OWNER, 1, 3))
+    found = standing(vapp("mstr-a"), metadata)
+    assert pending_operation(found, lambda _one: True) is None
