@@ -141,7 +141,7 @@ def _check(
     warning = ""
     if earlier is not None:
         try:
-            spec = _resumed_spec(spec, earlier)
+            spec = resumed_spec(spec, earlier.metadata)
             spec, warning = _with_key(vcd, spec, earlier.vapp, earlier.metadata)
         except CseError as problem:
             problems.append(problem)
@@ -167,7 +167,7 @@ def _check_growth(
     target: int,
     templates: Callable[[], Sequence[Template]],
 ) -> Found:
-    spec = _inherited(standing, wanted, target)
+    spec = inherited_spec(standing, wanted, target)
     problems: list[CseError] = list(_unusable(standing, wanted))
     warning = ""
     try:
@@ -249,7 +249,11 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
         yield from requirements.machine_problems(spec, checked.template_vm, facts.kubernetes)
 
 
-def _inherited(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:
+def inherited_spec(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:
+    """Return what new workers are made from: what was asked for now, else what is recorded.
+
+    `target` is the number of workers that the cluster will have.
+    """
     recorded = keys.recorded_spec(standing.metadata)
     networks = standing.vapp.networks
     template, revision, earlier = wanted.template, wanted.template_revision, ""
@@ -354,11 +358,14 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
     return _Earlier(vapp, cluster_id, metadata)
 
 
-def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
-    """Return what the interrupted run was asked for; a different wish now is a conflict."""
-    recorded = keys.recorded_spec(earlier.metadata)
-    if recorded.damaged or (earlier.metadata.get(keys.CLUSTER_ID) and not earlier.cluster_id):
-        what = "; ".join(keys.unusable(earlier.metadata))
+def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
+    """Return what the interrupted run was asked for; a different wish now is a Conflict.
+
+    `metadata` is that of the unfinished cluster's vApp.
+    """
+    recorded = keys.recorded_spec(metadata)
+    if recorded.damaged or (metadata.get(keys.CLUSTER_ID) and not keys.cluster_id(metadata)):
+        what = "; ".join(keys.unusable(metadata))
         raise Conflict(
             f"An unfinished cluster '{spec.name}' exists that cannot be finished: {what}.",
             hint=f"Remove it: {suggest.cse('cluster delete', spec.name)}",
@@ -376,7 +383,7 @@ def _resumed_spec(spec: ClusterSpec, earlier: _Earlier) -> ClusterSpec:
         )
         if now not in ("", None) and was != now
     ]
-    differences += _other_key(spec, earlier.metadata)
+    differences += _other_key(spec, metadata)
     if differences:
         raise Conflict(
             f"An unfinished cluster '{spec.name}' exists that was asked for differently:"
