@@ -240,6 +240,10 @@ def test_system_info(cse: Run, served: Served) -> None:
     assert served.asked() == [PROBE, "GET /api/versions"]
 
 
+TASKS = (
+    "GET /api/query?type=task&format=records&page=1&pageSize=128"
+    "&filter=serviceNamespace==vcloud.cse"
+)
 CHANGES = [
     (
         ["cluster", "create", "blue", "-n", "net1"],
@@ -331,7 +335,7 @@ CHANGES = [
     ),
     (
         ["cluster", "upgrade", "blue", "t", "1"],
-        [],
+        [INFO, TASKS],
         "POST /api/cse/cluster/blue/action/upgrade",
         {
             "cluster_name": "blue",

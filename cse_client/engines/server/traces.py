@@ -9,6 +9,7 @@ cluster_service.py). Only the task has the server's words about a failure.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
@@ -17,13 +18,14 @@ from cse_client.errors import CseError, SessionInvalid
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.recent import RecentTask
 
-__all__ = ["Traces", "Trail", "sent_at"]
+__all__ = ["Traces", "Trail", "running_task", "sent_at"]
 
 #: How CSE servers of all releases sign their tasks.
 _NAMESPACE = "vcloud.cse"
 #: Seconds by which a task may seem to have begun or ended before its change was sent: VCD's cells
 #: have clocks of their own, and the moment of sending is known to a tenth of a second.
 _BEGUN_BEFORE, _ENDED_BEFORE = timedelta(seconds=2), timedelta(seconds=0.25)
+_UNFINISHED = ("queued", "preRunning", "running")
 _TICK_PAUSE, _TICK_LOOKS = 0.1, 12
 
 
@@ -64,6 +66,25 @@ class Trail(Protocol):
 
     def drop(self, href: str) -> None:
         """Take a task for another change's from now on, or for hidden."""
+
+
+def running_task(vcd: VcdClient, names: Iterable[str]) -> str:
+    """Return the href of a task of the server's that is at work on one of `names`; empty for none.
+
+    `names` are those of a cluster and its nodes: later texts of a task name only nodes. Where VCD
+    does not show such tasks, nothing is known of them.
+    """
+    known = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?![\w-])")
+    try:
+        for row in vcd.recent_tasks(_NAMESPACE):
+            running = row.ended is None and row.status in _UNFINISHED
+            if running and known.search(vcd.task(vcd.address(row.href)).operation):
+                return row.href
+    except SessionInvalid:
+        raise
+    except CseError:
+        return ""
+    return ""
 
 
 class Traces:

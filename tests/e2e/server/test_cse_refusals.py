@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,31 @@ def test_an_upgrade_again(stage: Stage) -> None:
     assert first.code == 0, first.err
     again = stage.run("cse", "cluster", "upgrade", "demo", *_NEWER)
     assert (again.code, again.out) == (0, first.out), again.err
+
+
+def test_an_upgrade_that_is_under_way_is_followed(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """CSE 2.6.1 itself would begin a second one beside it."""
+    stage = Stage(
+        tmp_path, "--cse", "2.6.1", "--guest-speed", "20", accept="application/json;version=36.0"
+    )
+    request.addfinalizer(stage.close)
+    offer_an_upgrade(stage)
+    words = ("-n", "net1", "-N", "0", "-t", _TEMPLATE[0], "-r", _TEMPLATE[1])
+    assert stage.run("cse", "cluster", "create", "demo", *words).code == 0
+    stage.control.set("cse", stuck=True)
+    begun = stage.run("-n", "cse", "cluster", "upgrade", "demo", *_NEWER)
+    assert begun.code == 0, begun.err
+    stage.control.set("cse", stuck=False)
+    refused = stage.run("-n", "cse", "cluster", "upgrade", "demo", *_NEWER)
+    assert (refused.code, refused.out) == (1, ""), refused.err
+    assert "Error: The CSE server is at work on cluster 'demo' already.\n" in refused.err
+    assert "Hint: Wait for it: vcd task wait " in refused.err
+    waited = stage.run("cse", "cluster", "upgrade", "demo", *_NEWER, "--timeout", "3s")
+    assert (waited.code, waited.out) == (5, ""), waited.err
+    posts = [one for one in stage.control.requests() if "/action/upgrade" in str(one)]
+    assert len(posts) == 1
 
 
 def test_a_cluster_of_the_server_is_stopped_and_started(stage: Stage) -> None:

@@ -7,6 +7,7 @@ request_handlers/; nulls are left out, which means the same to the server.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,17 +27,19 @@ from cse_client.engines.server.served_engine import (
     refuse_direct_scaling,
     refuse_direct_words,
 )
-from cse_client.engines.server.traces import Traces
+from cse_client.engines.server.traces import Traces, running_task
 from cse_client.engines.server.waiting import (
     follow_effect,
     follow_task,
     gone,
     gone_soon,
     refuse_older,
+    task_id,
     task_without_answer,
     unanswered,
 )
 from cse_client.errors import (
+    Conflict,
     CseError,
     NotFound,
     Refused,
@@ -213,7 +216,14 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         vdc: str = "",
         org: str = "",
     ) -> Cluster:
-        """Have the server upgrade the cluster to a template of its plan."""
+        """Have the server upgrade the cluster to a template of its plan.
+
+        The server would begin a second upgrade beside one that it is at work on, so that is
+        followed instead.
+
+        Raises:
+            Conflict: the server is at work on the cluster, and nobody is to wait for it.
+        """
         place = self._place(vdc, org)
         body = {
             "cluster_name": name,
@@ -226,6 +236,8 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             now = self._read(name, place).summary
             return (now.template, now.template_revision) == (template, revision)
 
+        if self._follow_running(name, place, options, progress) and upgraded():
+            return self._read(name, place)
         try:
             answer = self._carry_out(
                 "POST", f"/cluster/{quoted(name)}/action/upgrade", f"upgrade of cluster '{name}'",
@@ -240,6 +252,30 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         return self._result(name, place, answer, options)
 
     # ---- inner --------------------------------------------------------------------------------
+
+    def _follow_running(
+        self, name: str, place: Mapping[str, str], options: RunOptions, progress: Progress
+    ) -> bool:
+        """Follow to its end what the server is at work on already; say whether there was anything.
+
+        Raises:
+            Conflict: there is, and nobody is to wait for it.
+        """
+        shown = self._shown(name, place)
+        nodes = [node.name for node in shown.nodes] if shown is not None else []
+        href = running_task(self._vcd, [name, *nodes])
+        if not href:
+            return False
+        if not options.wait:
+            raise Conflict(
+                f"the CSE server is at work on cluster '{name}' already",
+                hint=f"wait for it: {suggest.vcd('task wait', task_id(href))}",
+            )
+        deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
+        what = f"change of cluster '{name}' that is under way"
+        with contextlib.suppress(NotFound):
+            follow_task(self._vcd, href, what=what, deadline=deadline, progress=progress)
+        return True
 
     def _shown(self, name: str, place: Mapping[str, str]) -> ServedCluster | None:
         """Return a cluster, or None where the server cannot show it, which stops no deletion."""
