@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.support.programs import ROOT
 
 SOURCES = sorted((ROOT / "tests").rglob("*.py"))
+UNIT_TESTS = sorted((ROOT / "tests/unit").rglob("test_*.py"))
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -56,3 +58,18 @@ def test_shared_code_is_imported_from_its_own_module(path: Path) -> None:
 )
 def test_the_rule_itself(line: str, expected: bool) -> None:
     assert any(wrong(one, in_support=False) for one in imported(ast.parse(line))) is expected
+
+
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".ci").iterdir()]
+
+
+@pytest.mark.parametrize("path", sorted(DOCUMENTS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_name_tests_that_exist(path: Path) -> None:
+    named = re.findall(r"(?:[a-z0-9_]+/)*test_[a-z0-9_]+\.py", path.read_text(encoding="utf-8"))
+    missing = [one for one in named if not list((ROOT / "tests").glob(one.removeprefix("tests/")))]
+    assert missing == []
+
+
+def test_unit_tests_lie_where_the_package_has_a_folder() -> None:
+    folders = {path.parent.relative_to(ROOT / "tests/unit") for path in UNIT_TESTS}
+    assert [one for one in folders if not (ROOT / "cse_client" / one).is_dir()] == []
