@@ -36,7 +36,7 @@ def _stop_early(_number: int, _frame: FrameType | None) -> None:
     os._exit(_NOT_FINISHED)
 
 
-#: Tells `cli/session.py` that SIGINT is this program's to handle.
+#: Tells `cli/run.py` that SIGINT is this program's to handle.
 _stop_early.early = True  # type: ignore[attr-defined]
 
 
@@ -58,42 +58,84 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "addon": (
         "Give a cluster a load balancer and an ingress.",
         {
-            "install": ("cse_client.cli.addon", "Install or upgrade an add-on and see it work."),
-            "list": ("cse_client.cli.addon", "List the add-ons and their versions."),
-            "remove": ("cse_client.cli.addon", "Remove an add-on and everything of it."),
-            "status": ("cse_client.cli.addon", "Show how a cluster's add-ons stand."),
+            "install": (
+                "cse_client.cli.commands.addon",
+                "Install or upgrade an add-on and see it work.",
+            ),
+            "list": ("cse_client.cli.commands.addon", "List the add-ons and their versions."),
+            "remove": ("cse_client.cli.commands.addon", "Remove an add-on and everything of it."),
+            "status": ("cse_client.cli.commands.addon", "Show how a cluster's add-ons stand."),
         },
     ),
     "cluster": (
         "Create, show, change and delete Kubernetes clusters.",
         {
-            "apply": ("cse_client.cli.apply", "Create or change a cluster as a file describes it."),
-            "config": ("cse_client.cli.access", "Print or save a cluster's kubeconfig."),
-            "create": ("cse_client.cli.create", "Create a cluster, or finish creating it."),
-            "delete": ("cse_client.cli.cluster", "Delete a cluster and prove that it is gone."),
-            "delete-nfs": ("cse_client.cli.apply", "Delete an NFS node of a cluster."),
-            "grant": ("cse_client.cli.access", "Give a user or a group rights in a cluster."),
-            "grants": ("cse_client.cli.access", "List the rights that were granted."),
-            "info": ("cse_client.cli.cluster", "Show a cluster and its nodes."),
-            "list": ("cse_client.cli.cluster", "List the clusters that you can see."),
+            "apply": (
+                "cse_client.cli.commands.cluster.apply",
+                "Create or change a cluster as a file describes it.",
+            ),
+            "config": (
+                "cse_client.cli.commands.cluster.config",
+                "Print or save a cluster's kubeconfig.",
+            ),
+            "create": (
+                "cse_client.cli.commands.cluster.create",
+                "Create a cluster, or finish creating it.",
+            ),
+            "delete": (
+                "cse_client.cli.commands.cluster.delete",
+                "Delete a cluster and prove that it is gone.",
+            ),
+            "delete-nfs": (
+                "cse_client.cli.commands.cluster.apply",
+                "Delete an NFS node of a cluster.",
+            ),
+            "grant": (
+                "cse_client.cli.commands.cluster.config",
+                "Give a user or a group rights in a cluster.",
+            ),
+            "grants": (
+                "cse_client.cli.commands.cluster.config",
+                "List the rights that were granted.",
+            ),
+            "info": ("cse_client.cli.commands.cluster.delete", "Show a cluster and its nodes."),
+            "list": (
+                "cse_client.cli.commands.cluster.delete",
+                "List the clusters that you can see.",
+            ),
             "repair": (
-                "cse_client.cli.repair",
+                "cse_client.cli.commands.cluster.repair",
                 "Propose how to put a cluster right; do it with --yes.",
             ),
             "resize": (
-                "cse_client.cli.scale",
+                "cse_client.cli.commands.cluster.resize",
                 "Bring a cluster to a number of workers, up or down.",
             ),
-            "revoke": ("cse_client.cli.access", "Take granted rights back."),
-            "seal": ("cse_client.cli.cluster", "Take a cluster's CA key out of VCD."),
-            "share": ("cse_client.cli.share", "Share a cluster with users of its organisation."),
-            "share-list": ("cse_client.cli.share", "List with whom a cluster is shared."),
-            "start": ("cse_client.cli.repair", "Start a stopped cluster."),
-            "stop": ("cse_client.cli.repair", "Shut a cluster down."),
-            "unshare": ("cse_client.cli.share", "Share a cluster with users no more."),
-            "upgrade": ("cse_client.cli.upgrade", "Upgrade a cluster to a template of its plan."),
+            "revoke": ("cse_client.cli.commands.cluster.config", "Take granted rights back."),
+            "seal": (
+                "cse_client.cli.commands.cluster.delete",
+                "Take a cluster's CA key out of VCD.",
+            ),
+            "share": (
+                "cse_client.cli.commands.cluster.share",
+                "Share a cluster with users of its organisation.",
+            ),
+            "share-list": (
+                "cse_client.cli.commands.cluster.share",
+                "List with whom a cluster is shared.",
+            ),
+            "start": ("cse_client.cli.commands.cluster.repair", "Start a stopped cluster."),
+            "stop": ("cse_client.cli.commands.cluster.repair", "Shut a cluster down."),
+            "unshare": (
+                "cse_client.cli.commands.cluster.share",
+                "Share a cluster with users no more.",
+            ),
+            "upgrade": (
+                "cse_client.cli.commands.cluster.upgrade",
+                "Upgrade a cluster to a template of its plan.",
+            ),
             "upgrade-plan": (
-                "cse_client.cli.upgrade",
+                "cse_client.cli.commands.cluster.upgrade",
                 "List the templates that a cluster can be upgraded to.",
             ),
         },
@@ -101,59 +143,86 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "node": (
         "Add, show and remove the nodes of a cluster.",
         {
-            "create": ("cse_client.cli.node", "Add workers to a cluster."),
+            "create": ("cse_client.cli.commands.node", "Add workers to a cluster."),
             "delete": (
-                "cse_client.cli.node",
+                "cse_client.cli.commands.node",
                 "Drain workers, take them out of Kubernetes and delete their VMs.",
             ),
-            "info": ("cse_client.cli.node", "Show one node of a cluster."),
-            "list": ("cse_client.cli.node", "List a cluster's nodes."),
+            "info": ("cse_client.cli.commands.node", "Show one node of a cluster."),
+            "list": ("cse_client.cli.commands.node", "List a cluster's nodes."),
         },
     ),
     "ovdc": (
         "Show and choose what org VDCs may be used for (needs a CSE server).",
         {
-            "disable": ("cse_client.cli.ovdc", "Let no more clusters be made in an org VDC."),
-            "enable": ("cse_client.cli.ovdc", "Let clusters be made in an org VDC."),
-            "info": ("cse_client.cli.ovdc", "Show what an org VDC may be used for."),
-            "list": ("cse_client.cli.ovdc", "List the org VDCs and what they may be used for."),
+            "disable": (
+                "cse_client.cli.commands.ovdc",
+                "Let no more clusters be made in an org VDC.",
+            ),
+            "enable": ("cse_client.cli.commands.ovdc", "Let clusters be made in an org VDC."),
+            "info": ("cse_client.cli.commands.ovdc", "Show what an org VDC may be used for."),
+            "list": (
+                "cse_client.cli.commands.ovdc",
+                "List the org VDCs and what they may be used for.",
+            ),
         },
     ),
     "ovdc compute-policy": (
         "Show and change the compute policies of an org VDC.",
         {
-            "add": ("cse_client.cli.compute_policy", "Add a compute policy to an org VDC."),
-            "list": ("cse_client.cli.compute_policy", "List the compute policies of an org VDC."),
-            "remove": ("cse_client.cli.compute_policy", "Take a compute policy from an org VDC."),
+            "add": (
+                "cse_client.cli.commands.compute_policy",
+                "Add a compute policy to an org VDC.",
+            ),
+            "list": (
+                "cse_client.cli.commands.compute_policy",
+                "List the compute policies of an org VDC.",
+            ),
+            "remove": (
+                "cse_client.cli.commands.compute_policy",
+                "Take a compute policy from an org VDC.",
+            ),
         },
     ),
     "system": (
         "Show what this client works with; control the CSE server.",
         {
-            "config": ("cse_client.cli.system", "Show the CSE server's configuration."),
-            "disable": ("cse_client.cli.system", "Have the CSE server refuse requests."),
-            "enable": ("cse_client.cli.system", "Let the CSE server carry out requests again."),
-            "info": ("cse_client.cli.system", "Show product, engine, VCD and session."),
-            "stop": ("cse_client.cli.system", "Stop the CSE server."),
+            "config": ("cse_client.cli.commands.system", "Show the CSE server's configuration."),
+            "disable": ("cse_client.cli.commands.system", "Have the CSE server refuse requests."),
+            "enable": (
+                "cse_client.cli.commands.system",
+                "Let the CSE server carry out requests again.",
+            ),
+            "info": ("cse_client.cli.commands.system", "Show product, engine, VCD and session."),
+            "stop": ("cse_client.cli.commands.system", "Stop the CSE server."),
         },
     ),
     "template": (
         "Show and register VM templates for nodes.",
         {
-            "list": ("cse_client.cli.template", "List the templates that nodes can be made from."),
-            "register": ("cse_client.cli.template", "Mark a prepared VM template as usable."),
-            "reload": ("cse_client.cli.template", "Have the CSE server read its templates anew."),
+            "list": (
+                "cse_client.cli.commands.template",
+                "List the templates that nodes can be made from.",
+            ),
+            "register": (
+                "cse_client.cli.commands.template",
+                "Mark a prepared VM template as usable.",
+            ),
+            "reload": (
+                "cse_client.cli.commands.template",
+                "Have the CSE server read its templates anew.",
+            ),
         },
     ),
 }
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "version": ("cse_client.cli.system", "Show this client's version."),
+    "version": ("cse_client.cli.commands.system", "Show this client's version."),
 }
 
 #: Commands that older clients had and this one only refuses: their names are in no help.
 FORMER: Mapping[str, tuple[str, str]] = {
-    "pks": ("cse_client.cli.pks", "Enterprise PKS is not supported."),
+    "pks": ("cse_client.cli.commands.pks", "Enterprise PKS is not supported."),
 }
 
 

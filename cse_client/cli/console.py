@@ -20,7 +20,7 @@ import click
 
 from cse_client import bounds
 from cse_client.cli.progress import ProgressLines
-from cse_client.cli.wording import capital, json_text, printable, sentence
+from cse_client.cli.text import capital, json_text, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
 
 __all__ = ["Console", "OutputClosed"]

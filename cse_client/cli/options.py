@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cse_client.cli.words import parse_duration
+from cse_client.cli.validation import parse_duration
 from cse_client.errors import WrongUsage
 
 __all__ = [

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from cse_client.cli.wording import printable, sentence
+from cse_client.cli.text import printable, sentence
 from cse_client.model import Event, EventKind
 
 __all__ = ["ProgressLines"]

@@ -38,7 +38,7 @@ def guard(command: click.Command) -> click.Command:
 
 def check(ctx: click.Context) -> None:
     """Raise what was found in this run's values. Raises CseError, a WrongUsage."""
-    from cse_client.cli.words import raise_all
+    from cse_client.cli.validation import raise_all
 
     raise_all(ctx.meta.get(_FOUND, ()))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cse_client.cli.runlog import log_path
+from cse_client.cli.log import log_path
 from cse_client.state import state_folder
 
 # expanded here, so that a test cannot agree with a fault in expanding

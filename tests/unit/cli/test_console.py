@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cse_client.cli.console import Console
-from cse_client.cli.wording import sentence
+from cse_client.cli.text import sentence
 from cse_client.errors import (
     CseError,
     GuestFailed,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cse_client.cli import runlog
+from cse_client.cli import log as runlog
 from cse_client.cli.console import Console
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
 from cse_client.model import Event, EventKind

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cse_client.cli.runlog import log_path, open_log, redact
+from cse_client.cli.log import log_path, open_log, redact
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
 BLOB = base64.b64encode(bytes(range(200))).decode()

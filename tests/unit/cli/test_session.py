@@ -13,8 +13,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from cse_client.cli.runlog import log_path
-from cse_client.cli.session import Run, command, read_session
+from cse_client.cli.log import log_path
+from cse_client.cli.run import Run, command, read_session
 from cse_client.errors import Refused, SessionInvalid
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"

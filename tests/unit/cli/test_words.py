@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cse_client.cli.words import (
+from cse_client.cli.validation import (
     check_endpoint,
     check_existing_name,
     check_register,

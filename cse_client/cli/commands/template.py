@@ -6,7 +6,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import timeout_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 __all__ = ["list_command", "register_command", "reload_command"]
 
@@ -20,12 +20,12 @@ def list_command(run: Run, tkg: bool) -> None:
     OS, Kubernetes and CNI are read from the name of a CSE template, or from what
     `vcd cse template register` stored.
     """
-    from cse_client.cli.served import SERVED_TEMPLATE_COLUMNS, served_template_row
+    from cse_client.cli.server_tables import SERVED_TEMPLATE_COLUMNS, served_template_row
     from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
     from cse_client.model.server import ServedTemplate
 
     if tkg:
-        from cse_client.cli.naming import tkg_sentence
+        from cse_client.cli.target import tkg_sentence
         from cse_client.errors import WrongUsage
 
         raise WrongUsage(tkg_sentence("--tkg is about Tanzu Kubernetes Grid"))
@@ -78,7 +78,7 @@ def register_command(
         vcd cse template register images ubuntu-24.04-k8s --kubernetes-version 1.33.1
     """
     from cse_client.cli.tables import template_row
-    from cse_client.cli.words import check_register, raise_all
+    from cse_client.cli.validation import check_register, raise_all
     from cse_client.model import TemplateFacts
 
     version = kubernetes_version[1:] if kubernetes_version.startswith("v") else kubernetes_version
@@ -107,7 +107,7 @@ def reload_command(run: Run, timeout: float) -> None:
 
     For system administrators; needs a CSE server 3.1.
     """
-    from cse_client.cli.served import show_task
+    from cse_client.cli.server_tables import show_task
     from cse_client.model import RunOptions
 
     engine = run.entities("template reload")

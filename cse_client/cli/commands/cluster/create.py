@@ -8,7 +8,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 if TYPE_CHECKING:
     from cse_client.errors import CseError
@@ -132,7 +132,7 @@ def create_command(run: Run, **words: Any) -> None:
 
 def _spec(words: dict[str, Any]) -> ClusterSpec:
     """Return what was asked for; raise every problem with the words at once."""
-    from cse_client.cli.words import (
+    from cse_client.cli.validation import (
         check_endpoint,
         check_sizes,
         check_workers,
@@ -192,7 +192,7 @@ def _dry_run(run: Run, spec: ClusterSpec) -> None:
 
 
 def _report(run: Run, cluster: Cluster, seconds: float) -> None:
-    from cse_client.cli.served import report_task
+    from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import cluster_object, size_sentence
 
     name = cluster.summary.name

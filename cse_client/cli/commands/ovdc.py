@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from cse_client.cli.commands.pks import refuse_pks
 from cse_client.cli.options import org_option, timeout_option
-from cse_client.cli.pks import refuse_pks
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 __all__ = ["disable_command", "enable_command", "info_command", "list_command"]
 
@@ -22,7 +22,7 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
 
     Needs a CSE server.
     """
-    from cse_client.cli.served import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
+    from cse_client.cli.server_tables import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
 
     if pks_plans:
         refuse_pks("-p/--pks-plans")
@@ -41,7 +41,7 @@ def info_command(run: Run, vdc_name: str, org: str) -> None:
 
     Needs a CSE server.
     """
-    from cse_client.cli.served import document_pairs
+    from cse_client.cli.server_tables import document_pairs
 
     provider = run.provider("ovdc info")
     state = provider.ovdc(vdc_name, org=org)
@@ -152,7 +152,7 @@ def _runtimes(native: bool, tkg_plus: bool) -> tuple[str, ...]:
 
 
 def _report(run: Run, vdc: str, task: str, runtimes: tuple[str, ...], verb: str) -> None:
-    from cse_client.cli.served import show_task
+    from cse_client.cli.server_tables import show_task
 
     if task and not run.wait:
         show_task(run, task, f"VDC {vdc}", {"vdc": vdc})

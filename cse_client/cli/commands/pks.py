@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 __all__ = ["pks_command", "refuse_pks"]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cse_client.cli.naming import chosen, id_option
 from cse_client.cli.options import org_option, runtime_option, vdc_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
+from cse_client.cli.target import chosen, id_option
 
 if TYPE_CHECKING:
     from cse_client.model.server import Share

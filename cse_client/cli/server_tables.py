@@ -21,7 +21,7 @@ from cse_client.model.server import (
 )
 
 if TYPE_CHECKING:
-    from cse_client.cli.session import Run
+    from cse_client.cli.run import Run
 
 __all__ = [
     "ENTITY_COLUMNS",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from cse_client import suggest
-from cse_client.cli.naming import chosen, engine_of, id_option
 from cse_client.cli.options import (
     break_lock_option,
     kubeconfig_option,
@@ -14,7 +13,8 @@ from cse_client.cli.options import (
     timeout_option,
     vdc_option,
 )
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
+from cse_client.cli.target import chosen, engine_of, id_option
 
 __all__ = ["delete_command", "info_command", "list_command", "seal_command"]
 
@@ -34,7 +34,7 @@ def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
 
     engine = run.engine()
     if isinstance(engine, Entities):
-        from cse_client.cli.served import ENTITY_COLUMNS, entity_row
+        from cse_client.cli.server_tables import ENTITY_COLUMNS, entity_row
 
         entities = [entity_row(one) for one in engine.clusters(vdc=vdc, org=org)]
         run.console.table(entities, ENTITY_COLUMNS)
@@ -70,7 +70,7 @@ def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str
     reference = chosen(name, cluster_id)
     cluster = engine_of(run, reference).cluster(reference, vdc=vdc, org=org)
     if isinstance(cluster, ServedCluster):
-        from cse_client.cli.served import show_cluster
+        from cse_client.cli.server_tables import show_cluster
 
         show_cluster(run, cluster)
         return
@@ -125,7 +125,7 @@ def delete_command(
             "--force needs a CSE server 3.1.", hint="Without it any cluster is deleted here."
         )
     options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock, force=force)
-    from cse_client.cli.access import forget_left, forget_saved
+    from cse_client.cli.commands.cluster.config import forget_left, forget_saved
 
     try:
         with run.console.progress() as progress:
@@ -142,7 +142,7 @@ def delete_command(
             raise
         return
 
-    from cse_client.cli.served import report_task
+    from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import deletion_sentence, plain
 
     if report_task(run, deletion, f"cluster {deletion.cluster}"):
@@ -193,7 +193,7 @@ def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
     one to VCD: --adopt FILE keeps the same key for it, once the cluster's API has shown that it is
     the right one.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
 
     check_existing_name(name)
     run.when_interrupted = "The same command again carries on."

@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, cast
 
-from cse_client.cli.wording import printable
+from cse_client.cli.text import printable
 from cse_client.state import state_folder
 
 __all__ = ["log_path", "open_log", "redact"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cse_client import suggest
-from cse_client.cli.session import Run
+from cse_client.cli.run import Run
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
@@ -38,7 +38,7 @@ def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'"
     Raises:
         WrongUsage: neither is said, or what is said is none.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.errors import WrongUsage
 
     if cluster_id:

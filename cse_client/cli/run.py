@@ -120,7 +120,7 @@ class Run:
 
         `reference` is the cluster's name or id.
         """
-        from cse_client.cli.naming import engine_of
+        from cse_client.cli.target import engine_of
         from cse_client.engines.base import Upgrading
 
         engine = engine_of(self, reference, needs_server=True)
@@ -351,7 +351,7 @@ def _owns_sigint() -> bool:
 
 def _bug(error: Exception) -> CseError:
     """Write an unexpected exception to our log and return one line about it."""
-    from cse_client.cli.runlog import log_path, open_log, redact
+    from cse_client.cli.log import log_path, open_log, redact
 
     open_log().error("unexpected", exc_info=error)
     kind = type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client import suggest
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 __all__ = [
     "config_command",
@@ -49,7 +49,7 @@ def info_command(run: Run) -> None:
 
     info = run.engine().system_info()
     if isinstance(info, ServedSystem):
-        from cse_client.cli.served import system_object
+        from cse_client.cli.server_tables import system_object
 
         value = system_object(info)
     else:

@@ -9,7 +9,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 if TYPE_CHECKING:
     from cse_client.errors import CseError
@@ -106,7 +106,7 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
     Example
         vcd cse node create demo --nodes 2
     """
-    from cse_client.cli.words import check_existing_name, check_workers
+    from cse_client.cli.validation import check_existing_name, check_workers
     from cse_client.errors import WrongUsage
     from cse_client.model import RunOptions
 
@@ -141,13 +141,13 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
 def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     """List a cluster's nodes."""
     from cse_client.cli.tables import NODE_COLUMNS, node_row
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
 
     check_existing_name(cluster)
     engine = run.engine()
     nodes = engine.nodes(cluster, vdc=vdc, org=org)
     if engine.name == "server":
-        from cse_client.cli.served import SERVED_NODE_COLUMNS, served_node_row
+        from cse_client.cli.server_tables import SERVED_NODE_COLUMNS, served_node_row
 
         run.console.table([served_node_row(one) for one in nodes], SERVED_NODE_COLUMNS)
         return
@@ -163,14 +163,14 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     """Show one node of a cluster."""
     from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import NodeDetails
     from cse_client.errors import NotFound
 
     check_existing_name(cluster)
     engine = run.engine()
     if isinstance(engine, NodeDetails):
-        from cse_client.cli.served import served_node_details
+        from cse_client.cli.server_tables import served_node_details
 
         details = served_node_details(engine.node(cluster, node, vdc=vdc, org=org))
         run.console.properties(list(details.items()), details)
@@ -201,7 +201,7 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
     Works also for a node that never joined, one that Kubernetes no longer knows, and one whose VM
     is gone. Pods that cannot be moved are named before anything is touched.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.errors import CseError, WrongUsage
     from cse_client.model import RunOptions
     from cse_client.model.nodes import RemovalSpec
@@ -230,7 +230,7 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
     with run.console.progress() as progress:
         removal = engine.remove_nodes(spec, options, progress)
 
-    from cse_client.cli.served import report_task
+    from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import plain, removal_sentence
 
     if report_task(run, removal, f"cluster {cluster}"):
@@ -248,7 +248,7 @@ def nodes_spec(
     nfs: bool = False,
 ) -> NodesSpec:
     """Return what was asked for; raise every problem at once, with those found before."""
-    from cse_client.cli.words import check_sizes, node_source, raise_all
+    from cse_client.cli.validation import check_sizes, node_source, raise_all
     from cse_client.model.nodes import NodesSpec
 
     sizes = check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
@@ -277,7 +277,7 @@ def nodes_spec(
 
 def said_of(run: Run, cluster: Cluster) -> None:
     """Print what a cluster consists of after a change."""
-    from cse_client.cli.served import report_task
+    from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import cluster_object, size_sentence
     from cse_client.model.server import ServedCluster
 

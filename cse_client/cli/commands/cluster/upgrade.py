@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cse_client.cli.naming import chosen, id_option
 from cse_client.cli.options import org_option, runtime_option, timeout_option, vdc_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
+from cse_client.cli.target import chosen, id_option
 
 __all__ = ["upgrade_command", "upgrade_plan_command"]
 
@@ -23,7 +23,7 @@ def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster
 
     Needs a CSE server.
     """
-    from cse_client.cli.served import UPGRADE_COLUMNS, upgrade_row
+    from cse_client.cli.server_tables import UPGRADE_COLUMNS, upgrade_row
 
     reference = chosen(name, cluster_id)
     engine = run.upgrading("cluster upgrade-plan", reference)
@@ -59,7 +59,7 @@ def upgrade_command(
         vcd cse cluster upgrade-plan demo
         vcd cse cluster upgrade demo ubuntu-16.04_k8-1.18_weave-2.6.5 2
     """
-    from cse_client.cli.served import report_task
+    from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import cluster_object
     from cse_client.model import RunOptions
 

@@ -8,7 +8,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 if TYPE_CHECKING:
     from cse_client.model import RunOptions
@@ -32,7 +32,7 @@ def repair_command(
     VMs that are off are started, workers that never joined get their bootstrap again, VMs whose
     node is not Ready are restarted, Nodes without a VM are deleted, missing workers are replaced.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
 
     check_existing_name(name)
     run.when_interrupted = "The same command again carries on."
@@ -68,7 +68,7 @@ def start_command(
 
     The control plane comes first; it ends when all nodes are Ready.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
 
     check_existing_name(name)
     run.when_interrupted = "The same command again carries on."
@@ -94,7 +94,7 @@ def stop_command(
 
     The workers go first, then the control plane.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.errors import CseError, WrongUsage
 
     check_existing_name(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import timeout_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 __all__ = ["add_command", "list_command", "remove_command"]
 
@@ -55,7 +55,7 @@ def remove_command(run: Run, policy: str, org: str, vdc: str, force: bool, timeo
 
     Needs a CSE server and a system administrator.
     """
-    from cse_client.cli.served import show_task
+    from cse_client.cli.server_tables import show_task
     from cse_client.model import RunOptions
 
     provider = run.provider("ovdc compute-policy remove")

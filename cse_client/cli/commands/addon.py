@@ -8,7 +8,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import PATIENCE, org_option, vdc_option
-from cse_client.cli.session import Run, command, read_session
+from cse_client.cli.run import Run, command, read_session
 
 if TYPE_CHECKING:
     from cse_client.engines.addons.installer import Addons
@@ -90,7 +90,7 @@ def status_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 
 
 def _show_standing(run: Run, cluster: str, vdc: str, org: str) -> None:
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.model import silent
 
     check_existing_name(cluster)
@@ -151,7 +151,7 @@ def install_command(run: Run, cluster: str, addon: str, **words: Any) -> None:
         vcd cse addon install demo metallb --addresses 10.0.0.200-10.0.0.210
         vcd cse addon install demo contour
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.model.addons import AddonOptions, ManifestSource
 
     check_existing_name(cluster)
@@ -193,7 +193,7 @@ def remove_command(
     Its CRDs, and all objects of their kinds, go only with --purge. What is in use stays, unless
     --force is given.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.errors import CseError, WrongUsage
 
     check_existing_name(cluster)

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from cse_client.cli.node import growth_options, nodes_spec, said_of, scale_options
+from cse_client.cli.commands.node import growth_options, nodes_spec, said_of, scale_options
 from cse_client.cli.options import org_option, timeout_option, vdc_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
 
 __all__ = ["resize_command"]
 
@@ -41,7 +41,7 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
     Example
         vcd cse cluster resize demo --nodes 5
     """
-    from cse_client.cli.words import check_existing_name, check_workers
+    from cse_client.cli.validation import check_existing_name, check_workers
     from cse_client.model import RunOptions
 
     check_existing_name(name)

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from cse_client import suggest
-from cse_client.cli.naming import id_option, tkg_sentence
 from cse_client.cli.options import org_option, timeout_option, vdc_option
-from cse_client.cli.session import Run, command
+from cse_client.cli.run import Run, command
+from cse_client.cli.target import id_option, tkg_sentence
 from cse_client.yamldocs import Bounds, Reading
 
 __all__ = ["apply_command", "delete_nfs_command"]
@@ -75,8 +75,8 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
 
 
 def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
-    from cse_client.cli.naming import chosen
-    from cse_client.cli.node import said_of
+    from cse_client.cli.commands.node import said_of
+    from cse_client.cli.target import chosen
     from cse_client.model import RunOptions
 
     identity = chosen(None, words["cluster_id"]) if words["cluster_id"] else ""
@@ -173,9 +173,9 @@ def delete_nfs_command(
     Example
         vcd cse cluster delete-nfs demo nfsd-a1b2
     """
-    from cse_client.cli.naming import chosen
-    from cse_client.cli.served import report_task
+    from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import plain, removal_sentence
+    from cse_client.cli.target import chosen
     from cse_client.model import RunOptions
 
     chosen(cluster, "")

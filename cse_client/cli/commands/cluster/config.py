@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cse_client import suggest
-from cse_client.cli.naming import chosen, engine_of, id_option
 from cse_client.cli.options import (
     DURATION,
     kubeconfig_option,
@@ -16,8 +15,9 @@ from cse_client.cli.options import (
     runtime_option,
     vdc_option,
 )
-from cse_client.cli.session import Run, command
-from cse_client.cli.wording import capital
+from cse_client.cli.run import Run, command
+from cse_client.cli.target import chosen, engine_of, id_option
+from cse_client.cli.text import capital
 from cse_client.model.grants import ROLES
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _document(kubeconfig: str) -> Any:
 
 def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
     """Raise every problem with the words at once."""
-    from cse_client.cli.words import check_endpoint, raise_all
+    from cse_client.cli.validation import check_endpoint, raise_all
     from cse_client.engines.kubeconfigs import check_spec
     from cse_client.errors import WrongUsage
 
@@ -243,7 +243,7 @@ def _check_context(name: str) -> list[CseError]:
 
 def _check_output(output: str) -> None:
     """Refuse `-o ORG`: with CSE's client -o is the organisation, here it is a file."""
-    from cse_client.cli.session import read_session
+    from cse_client.cli.run import read_session
     from cse_client.errors import WrongUsage
 
     if output.lower() == read_session()[0].org.lower():
@@ -434,7 +434,7 @@ def grant_command(run: Run, name: str, user: str, group: str, role: str, **words
     Example
         vcd cse cluster grant demo --user alice --role edit --namespace shop
     """
-    from cse_client.cli.words import check_existing_name, raise_all
+    from cse_client.cli.validation import check_existing_name, raise_all
     from cse_client.engines.grants import Place, check_grant, give
     from cse_client.model.grants import Grant
 
@@ -467,7 +467,7 @@ def revoke_command(
     Without --role and --namespace: all that this client granted that user or group. It works at
     once, on every certificate that was given out. What others granted is only pointed out.
     """
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.grants import Place, foreign_sentence, take
 
     check_existing_name(name)
@@ -491,7 +491,7 @@ def revoke_command(
 def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
     """List the rights that were granted."""
     from cse_client.cli.tables import GRANT_COLUMNS, grant_row
-    from cse_client.cli.words import check_existing_name
+    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.grants import Place, list_grants
 
     check_existing_name(name)

@@ -1,0 +1,1 @@
+"""The commands, a module for each group; `cse_client.cse` names them."""
