@@ -87,20 +87,20 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "Delete a cluster and prove that it is gone.",
             ),
             "delete-nfs": (
-                "cse_client.cli.commands.cluster.apply",
+                "cse_client.cli.commands.cluster.delete_nfs",
                 "Delete an NFS node of a cluster.",
             ),
             "grant": (
-                "cse_client.cli.commands.cluster.config",
+                "cse_client.cli.commands.cluster.grants",
                 "Give a user or a group rights in a cluster.",
             ),
             "grants": (
-                "cse_client.cli.commands.cluster.config",
+                "cse_client.cli.commands.cluster.grants",
                 "List the rights that were granted.",
             ),
-            "info": ("cse_client.cli.commands.cluster.delete", "Show a cluster and its nodes."),
+            "info": ("cse_client.cli.commands.cluster.info", "Show a cluster and its nodes."),
             "list": (
-                "cse_client.cli.commands.cluster.delete",
+                "cse_client.cli.commands.cluster.list",
                 "List the clusters that you can see.",
             ),
             "repair": (
@@ -111,9 +111,9 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.resize",
                 "Bring a cluster to a number of workers, up or down.",
             ),
-            "revoke": ("cse_client.cli.commands.cluster.config", "Take granted rights back."),
+            "revoke": ("cse_client.cli.commands.cluster.grants", "Take granted rights back."),
             "seal": (
-                "cse_client.cli.commands.cluster.delete",
+                "cse_client.cli.commands.cluster.seal",
                 "Take a cluster's CA key out of VCD.",
             ),
             "share": (
@@ -124,8 +124,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.share",
                 "List with whom a cluster is shared.",
             ),
-            "start": ("cse_client.cli.commands.cluster.repair", "Start a stopped cluster."),
-            "stop": ("cse_client.cli.commands.cluster.repair", "Shut a cluster down."),
+            "start": ("cse_client.cli.commands.cluster.power", "Start a stopped cluster."),
+            "stop": ("cse_client.cli.commands.cluster.power", "Shut a cluster down."),
             "unshare": (
                 "cse_client.cli.commands.cluster.share",
                 "Share a cluster with users no more.",

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -20,26 +20,26 @@ import click
 from cse_client import bounds, suggest
 from cse_client.cli import values
 from cse_client.cli.console import Console, OutputClosed
-from cse_client.cli.options import ENGINES
-from cse_client.errors import CseError, Interrupted, SessionInvalid, WrongUsage
+from cse_client.cli.profile import chosen_before, engine_option, read_session, stored_profile
+from cse_client.errors import CseError, Interrupted, WrongUsage
 from cse_client.model import Session
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine, Entities, Provider, Upgrading
     from cse_client.engines.direct.engine import DirectEngine
+    from cse_client.model import RunOptions
 
-__all__ = ["PIPE_CLOSED", "Run", "command", "read_session"]
+__all__ = ["PIPE_CLOSED", "Run", "command"]
 
 #: Seconds for a command without --timeout.
 _LONGEST = 3600.0
+
 
 #: What a shell shows for a program that SIGPIPE ended; not an error of ours.
 PIPE_CLOSED = 141
 
 #: Where the group `cse` leaves the words after it, in the contexts' shared `meta`.
 TYPED = "cse_client.typed"
-
-_LOGIN = suggest.vcd("login", "HOST", "ORGANISATION", "USER")
 
 
 class Run:
@@ -50,7 +50,7 @@ class Run:
         self.wait = not ctx.find_root().params.get("no_wait")
         #: What to say about an operation that Ctrl-C or a signal stopped.
         self.when_interrupted = ""
-        self._engine_word = _engine_option(ctx)
+        self._engine_word = engine_option(ctx)
         suggest.aim(_target(ctx, self._engine_word))
 
     def engine(self, *, needs_server: bool = False) -> Engine:
@@ -77,6 +77,30 @@ class Run:
             )
         return engine
 
+    def engine_of(self, reference: str, *, needs_server: bool = False) -> Engine:
+        """Open the engine for a cluster's name or id. `needs_server`: see `engine`.
+
+        Raises:
+            WrongUsage: an id was given, and there is no CSE server 3.x that keeps entities.
+        """
+        from cse_client.cli.target import ENTITY_PREFIX
+        from cse_client.engines.base import Entities
+
+        by_id = reference.startswith(ENTITY_PREFIX)
+        engine = self.engine(needs_server=needs_server or by_id)
+        if by_id and not isinstance(engine, Entities):
+            raise WrongUsage(
+                "--id names clusters that a CSE server 3 keeps as entities, and there is none here.",
+                hint="Say the cluster's name instead.",
+            )
+        return engine
+
+    def options(self, timeout: float, *, break_lock: bool = False, **others: Any) -> RunOptions:
+        """Return how the operation is to be carried out: `others` are fields of RunOptions."""
+        from cse_client.model import RunOptions
+
+        return RunOptions(timeout=timeout, wait=self.wait, break_lock=break_lock, **others)
+
     def direct_engine(self, what: str) -> DirectEngine:
         """Open the direct engine, for `what` no CSE server can do.
 
@@ -96,11 +120,11 @@ class Run:
 
     def _session(self) -> tuple[Session, str]:
         """Return the stored session and which engine is wanted."""
-        profile = _stored_profile()
+        profile = stored_profile()
         session, warn = read_session(profile)
         if not session.verify:
             self._allow_unverified(warn)
-        return session, self._engine_word or _chosen_before(profile)
+        return session, self._engine_word or chosen_before(profile)
 
     def provider(self, what: str) -> Provider:
         """Open the engine for `what` (a command's words), which administrators do with a server.
@@ -120,10 +144,9 @@ class Run:
 
         `reference` is the cluster's name or id.
         """
-        from cse_client.cli.target import engine_of
         from cse_client.engines.base import Upgrading
 
-        engine = engine_of(self, reference, needs_server=True)
+        engine = self.engine_of(reference, needs_server=True)
         if not isinstance(engine, Upgrading):
             raise _needs_server(engine, what)
         return engine
@@ -162,16 +185,6 @@ def _needs_server(engine: Engine, what: str, server: str = "a CSE server") -> Wr
     )
 
 
-def _engine_option(ctx: click.Context) -> str:
-    """Return what `vcd cse --engine` or CSE_ENGINE said; empty where they said nothing."""
-    context: click.Context | None = ctx
-    while context is not None:
-        if "engine" in context.params:
-            return str(context.params["engine"] or "")
-        context = context.parent
-    return ""
-
-
 def _target(ctx: click.Context, engine: str) -> suggest.Target:
     """Return what was typed of where this run acts."""
     root = ctx.find_root().params
@@ -200,72 +213,6 @@ def _target(ctx: click.Context, engine: str) -> suggest.Target:
         typed=tuple(ctx.meta.get(TYPED, ())),
         context=context,
     )
-
-
-def _chosen_before(profile: Mapping[str, Any]) -> str:
-    """Return the profile's `cse_engine`. Raises WrongUsage for a word that means nothing."""
-    word = str(profile.get("cse_engine") or "auto")
-    if word not in ENGINES:
-        raise WrongUsage(
-            f"The engine '{word}' is not known (cse_engine in ~/.vcd-cli/profiles.yaml).",
-            hint=f"It must be one of: {', '.join(ENGINES)}",
-        )
-    return word
-
-
-def _stored_profile() -> dict[str, Any]:
-    from vcd_cli.profiles import Profiles
-
-    return _profile(Profiles.load().data)
-
-
-def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, bool]:
-    """Return the session that `vcd login` stored, and whether to warn of unverified TLS.
-
-    Raises:
-        SessionInvalid: there is none, or the profiles file is damaged.
-    """
-    profile = _stored_profile() if profile is None else profile
-    token = profile.get("token")
-    if not token:
-        raise SessionInvalid("You are not logged in.", hint=f"Log in: {_LOGIN}")
-    missing = [key for key in ("host", "org", "user", "api_version") if not profile.get(key)]
-    if missing:
-        raise SessionInvalid(
-            f"The stored session is damaged: no {', '.join(missing)} in ~/.vcd-cli/profiles.yaml.",
-            hint=f"Log in again: {_LOGIN}",
-        )
-
-    def text(key: str) -> str:
-        return str(profile.get(key) or "")
-
-    session = Session(
-        host=text("host"),
-        org=text("org_in_use") or text("org"),
-        user=text("user"),
-        api_version=text("api_version"),
-        token=str(token),
-        is_jwt=bool(profile.get("is_jwt_token")),
-        verify=profile.get("verify") is not False,
-        org_href=text("org_href"),
-        vdc=text("vdc_in_use"),
-        vdc_href=text("vdc_href"),
-        login_org=text("org"),
-    )
-    return session, not profile.get("disable_warnings")
-
-
-def _profile(data: Any) -> dict[str, Any]:
-    """Return the one profile that vcd-cli ever uses, which is called `default`."""
-    if data is None or (isinstance(data, dict) and data.get("profiles") is None):
-        return {}
-    profiles = data.get("profiles") if isinstance(data, dict) else None
-    if not isinstance(profiles, list) or not all(isinstance(p, dict) for p in profiles):
-        raise SessionInvalid(
-            "The file ~/.vcd-cli/profiles.yaml is damaged.",
-            hint=f"Correct or remove it (profiles.example.yaml shows its form), then: {_LOGIN}",
-        )
-    return next((p for p in profiles if p.get("name") == "default"), {})
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from cse_client import suggest
-from cse_client.cli.run import Run
 
-if TYPE_CHECKING:
-    from cse_client.engines.base import Engine
-
-__all__ = ["chosen", "engine_of", "id_option", "tkg_sentence"]
+__all__ = ["ENTITY_PREFIX", "chosen", "id_option", "tkg_sentence"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ENTITY = "urn:vcloud:entity:"
-_TKG = f"{_ENTITY}vmware:tkgcluster:"
+ENTITY_PREFIX = "urn:vcloud:entity:"
+_TKG = f"{ENTITY_PREFIX}vmware:tkgcluster:"
 
 
 def id_option(function: F) -> F:
@@ -44,10 +40,10 @@ def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'"
     if cluster_id:
         if cluster_id.startswith(_TKG):
             raise WrongUsage(tkg_sentence("The id is that of a cluster of vSphere with Tanzu"))
-        if not cluster_id.startswith(_ENTITY):
+        if not cluster_id.startswith(ENTITY_PREFIX):
             raise WrongUsage(
                 f"'{cluster_id}' is no cluster's id.",
-                hint=f"It begins with {_ENTITY}cse:nativeCluster: ; with -j after vcd,"
+                hint=f"It begins with {ENTITY_PREFIX}cse:nativeCluster: ; with -j after vcd,"
                 f" `{suggest.cse('cluster list')}` shows it as Cluster Id.",
             )
         return cluster_id
@@ -55,25 +51,6 @@ def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'"
         raise WrongUsage(f"Missing {option}.", hint="Say which cluster: its name, or --id URN.")
     check_existing_name(name)
     return name
-
-
-def engine_of(run: Run, reference: str, *, needs_server: bool = False) -> Engine:
-    """Open the engine; refuse an id where clusters have none. `needs_server`: see `Run.engine`.
-
-    Raises:
-        WrongUsage: an id was said, and there is no CSE server 3.x that keeps entities.
-    """
-    from cse_client.engines.base import Entities
-    from cse_client.errors import WrongUsage
-
-    by_id = reference.startswith(_ENTITY)
-    engine = run.engine(needs_server=needs_server or by_id)
-    if by_id and not isinstance(engine, Entities):
-        raise WrongUsage(
-            "--id names clusters that a CSE server 3 keeps as entities, and there is none here.",
-            hint="Say the cluster's name instead.",
-        )
-    return engine
 
 
 def tkg_sentence(what: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cse_client.cli.run import read_session
+from cse_client.cli.profile import read_session
 from cse_client.guest import render
 from cse_client.guest.pki import fingerprint, mint_pki
 from cse_client.model import VApp, Vdc

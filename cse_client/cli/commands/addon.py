@@ -8,7 +8,8 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import PATIENCE, org_option, vdc_option
-from cse_client.cli.run import Run, command, read_session
+from cse_client.cli.profile import read_session
+from cse_client.cli.run import Run, command
 
 if TYPE_CHECKING:
     from cse_client.engines.addons.installer import Addons

@@ -2,86 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cse_client import suggest
+from cse_client.cli.node_options import growth_options, nodes_spec, said_of, scale_options
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
 
 if TYPE_CHECKING:
-    from cse_client.errors import CseError
-    from cse_client.model import Cluster
-    from cse_client.model.nodes import NodesSpec
+    pass
 
-__all__ = [
-    "create_command",
-    "delete_command",
-    "growth_options",
-    "info_command",
-    "list_command",
-    "nodes_spec",
-    "said_of",
-    "scale_options",
-]
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def growth_options(function: F) -> F:
-    """Add what new nodes are made from; not said, it is as the cluster was made."""
-    options = [
-        click.option("-n", "--network", default="", metavar="NAME", help="The cluster's network."),
-        click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs of each node."),
-        click.option("-m", "--memory", type=int, metavar="MB", help="Memory of each node."),
-        click.option(
-            "-t",
-            "--template",
-            "--template-name",
-            "template",
-            default="",
-            metavar="NAME",
-            help="Template; default: the cluster's own.",
-        ),
-        click.option(
-            "-r", "--template-revision", type=int, metavar="N", help="The template's revision."
-        ),
-        click.option(
-            "-k", "--ssh-key", metavar="FILE", help="Public key for root; default: the cluster's."
-        ),
-        click.option(
-            "-s", "--storage-profile", default="", metavar="NAME", help="Storage for the nodes."
-        ),
-        click.option("--accept-eulas", is_flag=True, help="Accept the template's licences."),
-        click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails."),
-        click.option(
-            "--keep-healthy", is_flag=True, help="When it fails, keep the new nodes that are Ready."
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def scale_options(function: F) -> F:
-    """Add how nodes are taken out."""
-    options = [
-        click.option(
-            "-f", "--force", is_flag=True, help="End pods that cannot be moved; skip what is dead."
-        ),
-        click.option(
-            "--max-parallel",
-            type=click.IntRange(1),
-            metavar="COUNT",
-            help="Nodes drained at a time; default: a tenth of the workers.",
-        ),
-        break_lock_option,
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+__all__ = ["create_command", "delete_command", "info_command", "list_command"]
 
 
 @click.command("create")
@@ -236,58 +169,3 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
     if report_task(run, removal, f"cluster {cluster}"):
         return
     run.console.sentence(removal_sentence(removal), plain(removal))
-
-
-def nodes_spec(
-    cluster: str,
-    workers: int,
-    words: dict[str, Any],
-    *,
-    problems: Sequence[CseError] = (),
-    remove: tuple[str, ...] = (),
-    nfs: bool = False,
-) -> NodesSpec:
-    """Return what was asked for; raise every problem at once, with those found before."""
-    from cse_client.cli.validation import check_sizes, node_source, raise_all
-    from cse_client.model.nodes import NodesSpec
-
-    sizes = check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
-    template, revision, ssh_key, wrong = node_source(words)
-    raise_all([*problems, *sizes, *wrong])
-    return NodesSpec(
-        cluster=cluster,
-        workers=workers,
-        vdc=words["vdc"],
-        org=words["org"],
-        network=words["network"],
-        template=template,
-        template_revision=revision,
-        ssh_key=ssh_key,
-        cpus=words["cpu"],
-        memory_mb=words["memory"],
-        storage_profile=words["storage_profile"],
-        accept_eulas=words["accept_eulas"],
-        keep_healthy=words["keep_healthy"],
-        remove=remove,
-        force=words.get("force", False),
-        max_parallel=words.get("max_parallel") or 0,
-        nfs=nfs,
-    )
-
-
-def said_of(run: Run, cluster: Cluster) -> None:
-    """Print what a cluster consists of after a change."""
-    from cse_client.cli.server_tables import report_task
-    from cse_client.cli.tables import cluster_object, size_sentence
-    from cse_client.model.server import ServedCluster
-
-    name = cluster.summary.name
-    if report_task(run, cluster, f"cluster {name}"):
-        return
-    size = size_sentence(cluster.nodes)
-    if run.wait or isinstance(cluster, ServedCluster):
-        # without a task of its own a server had nothing to do
-        said = f"Cluster {name} has {size}."
-    else:
-        said = f"Cluster {name} is being changed; VCD and its nodes finish alone."
-    run.console.sentence(said, cluster_object(cluster))

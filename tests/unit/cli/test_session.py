@@ -14,7 +14,8 @@ import yaml
 from click.testing import CliRunner
 
 from cse_client.cli.log import log_path
-from cse_client.cli.run import Run, command, read_session
+from cse_client.cli.profile import read_session
+from cse_client.cli.run import Run, command
 from cse_client.errors import Refused, SessionInvalid
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"

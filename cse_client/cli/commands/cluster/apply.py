@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.options import timeout_option
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import id_option, tkg_sentence
 from cse_client.yamldocs import Bounds, Reading
 
-__all__ = ["apply_command", "delete_nfs_command"]
+__all__ = ["apply_command"]
 
 #: A cluster's description has some 40 values.
 _BOUNDS = Bounds(size=256 * 1024, depth=16, values=2_000)
@@ -75,7 +75,7 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
 
 
 def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
-    from cse_client.cli.commands.node import said_of
+    from cse_client.cli.node_options import said_of
     from cse_client.cli.target import chosen
     from cse_client.model import RunOptions
 
@@ -153,35 +153,3 @@ def _served_version(run: Run) -> str:
         return run.entities("cluster apply").entity_type
     except CseError:
         return ""
-
-
-@click.command("delete-nfs")
-@click.argument("cluster")
-@click.argument("node")
-@vdc_option
-@org_option
-@timeout_option
-@command
-def delete_nfs_command(
-    run: Run, cluster: str, node: str, vdc: str, org: str, timeout: float
-) -> None:
-    """Delete an NFS node of a cluster.
-
-    What is stored on it is lost. Needs a CSE server 3.
-
-    \b
-    Example
-        vcd cse cluster delete-nfs demo nfsd-a1b2
-    """
-    from cse_client.cli.server_tables import report_task
-    from cse_client.cli.tables import plain, removal_sentence
-    from cse_client.cli.target import chosen
-    from cse_client.model import RunOptions
-
-    chosen(cluster, "")
-    options = RunOptions(timeout=timeout, wait=run.wait)
-    engine = run.entities("cluster delete-nfs")
-    with run.console.progress() as progress:
-        removal = engine.delete_nfs(cluster, node, options, progress, vdc=vdc, org=org)
-    if not report_task(run, removal, f"cluster {cluster}"):
-        run.console.sentence(removal_sentence(removal), plain(removal))

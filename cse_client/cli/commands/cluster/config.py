@@ -1,4 +1,4 @@
-"""`vcd cse cluster config|grant|grants|revoke`: who gets into a cluster, and with which rights."""
+"""`vcd cse cluster config`: a kubeconfig, printed or saved."""
 
 from __future__ import annotations
 
@@ -11,30 +11,21 @@ from cse_client import suggest
 from cse_client.cli.options import (
     DURATION,
     kubeconfig_option,
-    org_option,
     runtime_option,
     vdc_option,
 )
 from cse_client.cli.run import Run, command
-from cse_client.cli.target import chosen, engine_of, id_option
-from cse_client.cli.text import capital
-from cse_client.model.grants import ROLES
+from cse_client.cli.saved_kubeconfigs import kubeconfig_files
+from cse_client.cli.target import chosen, id_option
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
     from cse_client.errors import CseError
     from cse_client.kube.kubeconfig.file import Moved, Saved
     from cse_client.kube.kubeconfig.mark import Mark
-    from cse_client.model import Deletion
-    from cse_client.model.grants import Grant, KubeconfigSpec, Subject
+    from cse_client.model.grants import KubeconfigSpec
 
-__all__ = [
-    "config_command",
-    "forget_saved",
-    "grant_command",
-    "grants_command",
-    "revoke_command",
-]
+__all__ = ["config_command"]
 
 
 @click.command("config")
@@ -100,10 +91,10 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
     _check_config(words, spec)
     if words["save"]:
         # a KUBECONFIG that names no file is wrong usage, before anything is asked of VCD
-        _files(words["kubeconfig"])
+        kubeconfig_files(words["kubeconfig"])
     if words["output"]:
         _check_output(words["output"])
-    engine = engine_of(run, reference)
+    engine = run.engine_of(reference)
     kubeconfig = engine.kubeconfig(reference, vdc=words["vdc"], org=words["org"], spec=spec)
     name = reference
     # the direct engine's are ours already
@@ -145,7 +136,7 @@ def _write(
         if words["save"]:
             saved = save(
                 kubeconfig,
-                _files(words["kubeconfig"]),
+                kubeconfig_files(words["kubeconfig"]),
                 set_current=words["set_current"],
                 limited=spec.limited,
                 accept_ca=accepted,
@@ -243,7 +234,7 @@ def _check_context(name: str) -> list[CseError]:
 
 def _check_output(output: str) -> None:
     """Refuse `-o ORG`: with CSE's client -o is the organisation, here it is a file."""
-    from cse_client.cli.run import read_session
+    from cse_client.cli.profile import read_session
     from cse_client.errors import WrongUsage
 
     if output.lower() == read_session()[0].org.lower():
@@ -264,14 +255,6 @@ def _config_spec(words: dict[str, Any]) -> KubeconfigSpec:
         context=words["context"],
         endpoint=words["endpoint"],
     )
-
-
-def _files(explicit: str) -> list[Path]:
-    import os
-
-    from cse_client.kube.kubeconfig.file import files_of
-
-    return files_of(explicit, os.environ)
 
 
 def _report_saved(run: Run, name: str, saved: Saved) -> None:
@@ -332,181 +315,3 @@ def _span(seconds: float) -> str:
         count, left = divmod(left, size)
         text += f"{count}{unit}" if count else ""
     return text
-
-
-def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str) -> None:
-    """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of.
-
-    Which vApp a CSE server's cluster has is what its entity says (`externalId`), and whoever may
-    edit the entity can name another cluster's vApp: so nothing is taken out whose vApp still
-    exists.
-    """
-    from cse_client import suggest
-    from cse_client.errors import CseError
-    from cse_client.kube.kubeconfig.file import forget, is_saved
-    from cse_client.kube.kubeconfig.mark import Mark
-
-    if deletion.identity is None:
-        return
-    mark, files = Mark.of(deletion.identity), _files(explicit)
-    try:
-        claimed = engine.name == "server" and mark.identity.bound
-        if claimed and is_saved(mark, files) and not engine.gone(mark.identity):
-            run.console.warning(
-                f"Your kubeconfig is left as it is: the vApp {mark.vapp}, which cluster"
-                f" {deletion.cluster} called its own, still exists."
-            )
-            return
-        cleaned = forget(mark, files)
-    except CseError as error:
-        run.console.warning(f"The cluster is not taken out of your kubeconfig: {error.message}")
-        if error.hint:
-            run.console.hint(error.hint)
-        rest = suggest.again(yes=True)
-        run.console.hint(f"After that, this takes it out, although the cluster is gone: {rest}")
-        return
-    for path in cleaned:
-        run.console.hint(f"It is taken out of {path}.")
-
-
-def forget_left(run: Run, engine: Engine, name: str, *, vdc: str, org: str, explicit: str) -> bool:
-    """Take a cluster that is gone out of the user's kubeconfig; tell whether it was in there.
-
-    For a deletion that could not change the file. Only entries that name a vApp which is known to
-    be gone are taken out.
-
-    Raises:
-        Conflict, CseError: a file is locked, damaged or cannot be written.
-    """
-    from cse_client.kube.kubeconfig.file import forget, marks
-    from cse_client.kube.kubeconfig.mark import Mark
-
-    files = _files(explicit)
-    place = Mark.of(engine.place(name, vdc=vdc, org=org))
-    left = [mark for mark in marks(files) if mark.identity.bound and place.same_place(mark)]
-    cleaned = [
-        path
-        for mark in dict.fromkeys(left)
-        if engine.gone(mark.identity)
-        for path in forget(mark, files)
-    ]
-    paths = [str(path) for path in dict.fromkeys(cleaned)]
-    if paths:
-        run.console.sentence(
-            f"Cluster {name} was gone already; it is taken out of {', '.join(paths)}.",
-            {"cluster": name, "files": paths},
-        )
-    return bool(paths)
-
-
-def _subject(user: str, group: str) -> Subject:
-    from cse_client.errors import WrongUsage
-    from cse_client.model.grants import Subject
-
-    if bool(user) == bool(group):
-        raise WrongUsage(
-            "Say who is meant: either --user NAME or --group NAME.", hint="For example --user alice"
-        )
-    return Subject("User", user) if user else Subject("Group", group)
-
-
-@click.command("grant")
-@click.argument("name")
-@click.option("--user", default="", metavar="NAME", help="The user.")
-@click.option("--group", default="", metavar="NAME", help="The group.")
-@click.option(
-    "--role",
-    type=click.Choice(ROLES),
-    required=True,
-    help="What they may do: look (not at Secrets), change things, or also give rights.",
-)
-@click.option("--namespace", default="", metavar="NS", help="Only there; default: everywhere.")
-@vdc_option
-@org_option
-@command
-def grant_command(run: Run, name: str, user: str, group: str, role: str, **words: str) -> None:
-    """Give a user or a group rights in a cluster.
-
-    The roles are Kubernetes' own: view, edit and admin. None of them reaches nodes or other things
-    outside of namespaces. Granting what is granted changes nothing.
-
-    \b
-    Example
-        vcd cse cluster grant demo --user alice --role edit --namespace shop
-    """
-    from cse_client.cli.validation import check_existing_name, raise_all
-    from cse_client.engines.grants import Place, check_grant, give
-    from cse_client.model.grants import Grant
-
-    check_existing_name(name)
-    grant = Grant(_subject(user, group), role, words["namespace"])
-    raise_all(check_grant(grant))
-    place = Place(name, words["vdc"], words["org"])
-    changed = give(run.engine(), place, grant)
-    verb = "has" if changed else "had already"
-    run.console.sentence(
-        f"{capital(str(grant.subject))} {verb} the role {role} {_where(grant)} of cluster {name}.",
-        {"cluster": name, **_grant_object(grant), "changed": changed},
-    )
-
-
-@click.command("revoke")
-@click.argument("name")
-@click.option("--user", default="", metavar="NAME", help="The user.")
-@click.option("--group", default="", metavar="NAME", help="The group.")
-@click.option("--role", type=click.Choice(ROLES), default=None, help="Only this role.")
-@click.option("--namespace", default="", metavar="NS", help="Only in this namespace.")
-@vdc_option
-@org_option
-@command
-def revoke_command(
-    run: Run, name: str, user: str, group: str, role: str | None, **words: str
-) -> None:
-    """Take granted rights back.
-
-    Without --role and --namespace: all that this client granted that user or group. It works at
-    once, on every certificate that was given out. What others granted is only pointed out.
-    """
-    from cse_client.cli.validation import check_existing_name
-    from cse_client.engines.grants import Place, foreign_sentence, take
-
-    check_existing_name(name)
-    subject = _subject(user, group)
-    place = Place(name, words["vdc"], words["org"])
-    gone, others = take(run.engine(), place, subject, role=role or "", namespace=words["namespace"])
-    said = ", ".join(f"{grant.role} {_where(grant)}" for grant in gone)
-    run.console.sentence(
-        f"{capital(str(subject))} has lost in cluster {name}: {said}.",
-        {"cluster": name, "revoked": [_grant_object(grant) for grant in gone]},
-    )
-    for grant in others:
-        run.console.warning(f"{foreign_sentence(grant)}")
-
-
-@click.command("grants")
-@click.argument("name")
-@vdc_option
-@org_option
-@command
-def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
-    """List the rights that were granted."""
-    from cse_client.cli.tables import GRANT_COLUMNS, grant_row
-    from cse_client.cli.validation import check_existing_name
-    from cse_client.engines.grants import Place, list_grants
-
-    check_existing_name(name)
-    grants = list_grants(run.engine(), Place(name, vdc, org))
-    run.console.table([grant_row(grant) for grant in grants], GRANT_COLUMNS)
-
-
-def _where(grant: Grant) -> str:
-    return f"in namespace {grant.namespace}" if grant.namespace else "in all namespaces"
-
-
-def _grant_object(grant: Grant) -> dict[str, str]:
-    return {
-        "kind": grant.subject.kind.lower(),
-        "name": grant.subject.name,
-        "role": grant.role,
-        "namespace": grant.namespace,
-    }

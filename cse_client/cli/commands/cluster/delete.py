@@ -1,4 +1,4 @@
-"""`vcd cse cluster list|info|delete|seal`; `create` and `config` have modules of their own."""
+"""`vcd cse cluster delete`."""
 
 from __future__ import annotations
 
@@ -14,70 +14,9 @@ from cse_client.cli.options import (
     vdc_option,
 )
 from cse_client.cli.run import Run, command
-from cse_client.cli.target import chosen, engine_of, id_option
+from cse_client.cli.target import chosen, id_option
 
-__all__ = ["delete_command", "info_command", "list_command", "seal_command"]
-
-
-@click.command("list")
-@vdc_option
-@org_option
-@click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
-@command
-def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
-    """List the clusters that you can see.
-
-    Without --vdc: in all VDCs of the organisation. The list is always whole.
-    """
-    from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
-    from cse_client.engines.base import Entities
-
-    engine = run.engine()
-    if isinstance(engine, Entities):
-        from cse_client.cli.server_tables import ENTITY_COLUMNS, entity_row
-
-        entities = [entity_row(one) for one in engine.clusters(vdc=vdc, org=org)]
-        run.console.table(entities, ENTITY_COLUMNS)
-        return
-    rows = [cluster_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
-    if engine.name == "server":
-        # a server's clusters have nothing behind CSE's own columns
-        rows = [{key: row[key] for key in CLUSTER_COLUMNS} for row in rows]
-    run.console.table(rows, CLUSTER_COLUMNS)
-
-
-@click.command("info")
-@click.argument("name", required=False)
-@vdc_option
-@org_option
-@runtime_option
-@id_option
-@command
-def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str) -> None:
-    """Show a cluster and its nodes.
-
-    What is known comes from VCD and, where it can be reached from here, from the cluster's own
-    Kubernetes API; `Evidence` says which of them answered. A CSE server shows what it knows.
-    """
-    from cse_client.cli.tables import (
-        NODE_COLUMNS,
-        cluster_object,
-        cluster_properties,
-        node_row,
-    )
-    from cse_client.model.server import ServedCluster
-
-    reference = chosen(name, cluster_id)
-    cluster = engine_of(run, reference).cluster(reference, vdc=vdc, org=org)
-    if isinstance(cluster, ServedCluster):
-        from cse_client.cli.server_tables import show_cluster
-
-        show_cluster(run, cluster)
-        return
-    run.console.properties(cluster_properties(cluster), cluster_object(cluster))
-    if not run.console.as_json:
-        run.console.text("\n")
-        run.console.table([node_row(node) for node in cluster.nodes], NODE_COLUMNS)
+__all__ = ["delete_command"]
 
 
 @click.command("delete")
@@ -119,13 +58,13 @@ def delete_command(
     if not yes:
         _ask(run, reference)
     run.when_interrupted = "The same command again carries on."
-    engine = engine_of(run, reference, needs_server=force)
+    engine = run.engine_of(reference, needs_server=force)
     if force and not isinstance(engine, Entities):
         raise WrongUsage(
             "--force needs a CSE server 3.1.", hint="Without it any cluster is deleted here."
         )
     options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock, force=force)
-    from cse_client.cli.commands.cluster.config import forget_left, forget_saved
+    from cse_client.cli.saved_kubeconfigs import forget_left, forget_saved
 
     try:
         with run.console.progress() as progress:
@@ -168,45 +107,3 @@ def _ask(run: Run, reference: str) -> None:
         )
     if not run.console.confirm(f"Delete the cluster {reference} and all its virtual machines?"):
         raise CseError("Nothing was deleted.")
-
-
-@click.command("seal")
-@click.argument("name")
-@click.option(
-    "--adopt",
-    "adopted",
-    default="",
-    metavar="FILE",
-    help="Use the CA key in this file, which was kept for the cluster before it was restored or"
-    " moved.",
-)
-@vdc_option
-@org_option
-@command
-def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
-    """Take a cluster's CA key out of VCD.
-
-    From then on whoever may read the control plane's VM in VCD can no longer become the cluster's
-    administrator. `config` works where the key is kept: keep a copy.
-
-    The key is kept for this vApp only. A vApp that was restored from a backup, or moved, is another
-    one to VCD: --adopt FILE keeps the same key for it, once the cluster's API has shown that it is
-    the right one.
-    """
-    from cse_client.cli.validation import check_existing_name
-
-    check_existing_name(name)
-    run.when_interrupted = "The same command again carries on."
-    engine = run.engine()
-    with run.console.progress() as progress:
-        place = engine.seal(name, progress, vdc=vdc, org=org, adopted=adopted)
-    if adopted:
-        run.console.sentence(
-            f"The CA key of cluster {name} is kept in {place}; {adopted} is as it was.",
-            {"cluster": name, "kept_in": place},
-        )
-        return
-    run.console.sentence(
-        f"Cluster {name} is sealed; its CA key is kept in {place}.",
-        {"cluster": name, "kept_in": place},
-    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cse_client.cli.commands.node import growth_options, nodes_spec, said_of, scale_options
+from cse_client.cli.node_options import growth_options, nodes_spec, said_of, scale_options
 from cse_client.cli.options import org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
 

@@ -1,0 +1,42 @@
+"""`vcd cse cluster delete-nfs`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.run import Run, command
+
+__all__ = ["delete_nfs_command"]
+
+
+@click.command("delete-nfs")
+@click.argument("cluster")
+@click.argument("node")
+@vdc_option
+@org_option
+@timeout_option
+@command
+def delete_nfs_command(
+    run: Run, cluster: str, node: str, vdc: str, org: str, timeout: float
+) -> None:
+    """Delete an NFS node of a cluster.
+
+    What is stored on it is lost. Needs a CSE server 3.
+
+    \b
+    Example
+        vcd cse cluster delete-nfs demo nfsd-a1b2
+    """
+    from cse_client.cli.server_tables import report_task
+    from cse_client.cli.tables import plain, removal_sentence
+    from cse_client.cli.target import chosen
+    from cse_client.model import RunOptions
+
+    chosen(cluster, "")
+    options = RunOptions(timeout=timeout, wait=run.wait)
+    engine = run.entities("cluster delete-nfs")
+    with run.console.progress() as progress:
+        removal = engine.delete_nfs(cluster, node, options, progress, vdc=vdc, org=org)
+    if not report_task(run, removal, f"cluster {cluster}"):
+        run.console.sentence(removal_sentence(removal), plain(removal))

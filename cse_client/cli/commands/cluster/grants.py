@@ -1,0 +1,130 @@
+"""`vcd cse cluster grant|grants|revoke`: who may do what in a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cse_client.cli.options import org_option, vdc_option
+from cse_client.cli.run import Run, command
+from cse_client.cli.text import capital
+from cse_client.model.grants import ROLES
+
+if TYPE_CHECKING:
+    from cse_client.model.grants import Grant, Subject
+
+__all__ = ["grant_command", "grants_command", "revoke_command"]
+
+
+def _subject(user: str, group: str) -> Subject:
+    from cse_client.errors import WrongUsage
+    from cse_client.model.grants import Subject
+
+    if bool(user) == bool(group):
+        raise WrongUsage(
+            "Say who is meant: either --user NAME or --group NAME.", hint="For example --user alice"
+        )
+    return Subject("User", user) if user else Subject("Group", group)
+
+
+@click.command("grant")
+@click.argument("name")
+@click.option("--user", default="", metavar="NAME", help="The user.")
+@click.option("--group", default="", metavar="NAME", help="The group.")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    required=True,
+    help="What they may do: look (not at Secrets), change things, or also give rights.",
+)
+@click.option("--namespace", default="", metavar="NS", help="Only there; default: everywhere.")
+@vdc_option
+@org_option
+@command
+def grant_command(run: Run, name: str, user: str, group: str, role: str, **words: str) -> None:
+    """Give a user or a group rights in a cluster.
+
+    The roles are Kubernetes' own: view, edit and admin. None of them reaches nodes or other things
+    outside of namespaces. Granting what is granted changes nothing.
+
+    \b
+    Example
+        vcd cse cluster grant demo --user alice --role edit --namespace shop
+    """
+    from cse_client.cli.validation import check_existing_name, raise_all
+    from cse_client.engines.grants import Place, check_grant, give
+    from cse_client.model.grants import Grant
+
+    check_existing_name(name)
+    grant = Grant(_subject(user, group), role, words["namespace"])
+    raise_all(check_grant(grant))
+    place = Place(name, words["vdc"], words["org"])
+    changed = give(run.engine(), place, grant)
+    verb = "has" if changed else "had already"
+    run.console.sentence(
+        f"{capital(str(grant.subject))} {verb} the role {role} {_where(grant)} of cluster {name}.",
+        {"cluster": name, **_grant_object(grant), "changed": changed},
+    )
+
+
+@click.command("revoke")
+@click.argument("name")
+@click.option("--user", default="", metavar="NAME", help="The user.")
+@click.option("--group", default="", metavar="NAME", help="The group.")
+@click.option("--role", type=click.Choice(ROLES), default=None, help="Only this role.")
+@click.option("--namespace", default="", metavar="NS", help="Only in this namespace.")
+@vdc_option
+@org_option
+@command
+def revoke_command(
+    run: Run, name: str, user: str, group: str, role: str | None, **words: str
+) -> None:
+    """Take granted rights back.
+
+    Without --role and --namespace: all that this client granted that user or group. It works at
+    once, on every certificate that was given out. What others granted is only pointed out.
+    """
+    from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.grants import Place, foreign_sentence, take
+
+    check_existing_name(name)
+    subject = _subject(user, group)
+    place = Place(name, words["vdc"], words["org"])
+    gone, others = take(run.engine(), place, subject, role=role or "", namespace=words["namespace"])
+    said = ", ".join(f"{grant.role} {_where(grant)}" for grant in gone)
+    run.console.sentence(
+        f"{capital(str(subject))} has lost in cluster {name}: {said}.",
+        {"cluster": name, "revoked": [_grant_object(grant) for grant in gone]},
+    )
+    for grant in others:
+        run.console.warning(f"{foreign_sentence(grant)}")
+
+
+@click.command("grants")
+@click.argument("name")
+@vdc_option
+@org_option
+@command
+def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
+    """List the rights that were granted."""
+    from cse_client.cli.tables import GRANT_COLUMNS, grant_row
+    from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.grants import Place, list_grants
+
+    check_existing_name(name)
+    grants = list_grants(run.engine(), Place(name, vdc, org))
+    run.console.table([grant_row(grant) for grant in grants], GRANT_COLUMNS)
+
+
+def _where(grant: Grant) -> str:
+    return f"in namespace {grant.namespace}" if grant.namespace else "in all namespaces"
+
+
+def _grant_object(grant: Grant) -> dict[str, str]:
+    return {
+        "kind": grant.subject.kind.lower(),
+        "name": grant.subject.name,
+        "role": grant.role,
+        "namespace": grant.namespace,
+    }

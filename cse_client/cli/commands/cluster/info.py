@@ -1,0 +1,45 @@
+"""`vcd cse cluster info`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.options import org_option, runtime_option, vdc_option
+from cse_client.cli.run import Run, command
+from cse_client.cli.target import chosen, id_option
+
+__all__ = ["info_command"]
+
+
+@click.command("info")
+@click.argument("name", required=False)
+@vdc_option
+@org_option
+@runtime_option
+@id_option
+@command
+def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str) -> None:
+    """Show a cluster and its nodes.
+
+    What is known comes from VCD and, where it can be reached from here, from the cluster's own
+    Kubernetes API; `Evidence` says which of them answered. A CSE server shows what it knows.
+    """
+    from cse_client.cli.tables import (
+        NODE_COLUMNS,
+        cluster_object,
+        cluster_properties,
+        node_row,
+    )
+    from cse_client.model.server import ServedCluster
+
+    reference = chosen(name, cluster_id)
+    cluster = run.engine_of(reference).cluster(reference, vdc=vdc, org=org)
+    if isinstance(cluster, ServedCluster):
+        from cse_client.cli.server_tables import show_cluster
+
+        show_cluster(run, cluster)
+        return
+    run.console.properties(cluster_properties(cluster), cluster_object(cluster))
+    if not run.console.as_json:
+        run.console.text("\n")
+        run.console.table([node_row(node) for node in cluster.nodes], NODE_COLUMNS)

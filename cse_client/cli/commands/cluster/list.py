@@ -1,0 +1,37 @@
+"""`vcd cse cluster list`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.options import org_option, vdc_option
+from cse_client.cli.run import Run, command
+
+__all__ = ["list_command"]
+
+
+@click.command("list")
+@vdc_option
+@org_option
+@click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
+@command
+def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
+    """List the clusters that you can see.
+
+    Without --vdc: in all VDCs of the organisation. The list is always whole.
+    """
+    from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
+    from cse_client.engines.base import Entities
+
+    engine = run.engine()
+    if isinstance(engine, Entities):
+        from cse_client.cli.server_tables import ENTITY_COLUMNS, entity_row
+
+        entities = [entity_row(one) for one in engine.clusters(vdc=vdc, org=org)]
+        run.console.table(entities, ENTITY_COLUMNS)
+        return
+    rows = [cluster_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
+    if engine.name == "server":
+        # a server's clusters have nothing behind CSE's own columns
+        rows = [{key: row[key] for key in CLUSTER_COLUMNS} for row in rows]
+    run.console.table(rows, CLUSTER_COLUMNS)

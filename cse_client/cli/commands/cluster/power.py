@@ -1,0 +1,70 @@
+"""`vcd cse cluster start|stop`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client import suggest
+from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.run import Run, command
+
+__all__ = ["start_command", "stop_command"]
+
+
+@click.command("start")
+@click.argument("name")
+@break_lock_option
+@vdc_option
+@org_option
+@timeout_option
+@command
+def start_command(
+    run: Run, name: str, break_lock: bool, vdc: str, org: str, timeout: float
+) -> None:
+    """Start a stopped cluster.
+
+    The control plane comes first; it ends when all nodes are Ready.
+    """
+    from cse_client.cli.validation import check_existing_name
+
+    check_existing_name(name)
+    run.when_interrupted = "The same command again carries on."
+    engine = run.direct_engine("`cluster start`")
+    with run.console.progress() as progress:
+        engine.start(name, run.options(timeout, break_lock=break_lock), progress, vdc=vdc, org=org)
+    state = "runs" if run.wait else "is being started"
+    run.console.sentence(f"Cluster {name} {state}.", {"cluster": name, "state": state})
+
+
+@click.command("stop")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@break_lock_option
+@vdc_option
+@org_option
+@timeout_option
+@command
+def stop_command(
+    run: Run, name: str, yes: bool, break_lock: bool, vdc: str, org: str, timeout: float
+) -> None:
+    """Shut a cluster down.
+
+    The workers go first, then the control plane.
+    """
+    from cse_client.cli.validation import check_existing_name
+    from cse_client.errors import CseError, WrongUsage
+
+    check_existing_name(name)
+    if not yes:
+        if not run.console.can_ask():
+            raise WrongUsage(
+                f"Stopping {name} needs a yes, and there is no terminal to ask on.",
+                hint=suggest.again(yes=True),
+            )
+        if not run.console.confirm(f"Stop the cluster {name} and everything that runs in it?"):
+            raise CseError("Nothing was stopped.")
+    run.when_interrupted = "The same command again carries on."
+    engine = run.direct_engine("`cluster stop`")
+    with run.console.progress() as progress:
+        engine.stop(name, run.options(timeout, break_lock=break_lock), progress, vdc=vdc, org=org)
+    run.console.sentence(f"Cluster {name} is stopped.", {"cluster": name, "state": "stopped"})

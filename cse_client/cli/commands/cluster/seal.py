@@ -1,0 +1,52 @@
+"""`vcd cse cluster seal`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client.cli.options import org_option, vdc_option
+from cse_client.cli.run import Run, command
+
+__all__ = ["seal_command"]
+
+
+@click.command("seal")
+@click.argument("name")
+@click.option(
+    "--adopt",
+    "adopted",
+    default="",
+    metavar="FILE",
+    help="Use the CA key in this file, which was kept for the cluster before it was restored or"
+    " moved.",
+)
+@vdc_option
+@org_option
+@command
+def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
+    """Take a cluster's CA key out of VCD.
+
+    From then on whoever may read the control plane's VM in VCD can no longer become the cluster's
+    administrator. `config` works where the key is kept: keep a copy.
+
+    The key is kept for this vApp only. A vApp that was restored from a backup, or moved, is another
+    one to VCD: --adopt FILE keeps the same key for it, once the cluster's API has shown that it is
+    the right one.
+    """
+    from cse_client.cli.validation import check_existing_name
+
+    check_existing_name(name)
+    run.when_interrupted = "The same command again carries on."
+    engine = run.engine()
+    with run.console.progress() as progress:
+        place = engine.seal(name, progress, vdc=vdc, org=org, adopted=adopted)
+    if adopted:
+        run.console.sentence(
+            f"The CA key of cluster {name} is kept in {place}; {adopted} is as it was.",
+            {"cluster": name, "kept_in": place},
+        )
+        return
+    run.console.sentence(
+        f"Cluster {name} is sealed; its CA key is kept in {place}.",
+        {"cluster": name, "kept_in": place},
+    )

@@ -1,0 +1,88 @@
+"""Kubeconfig files of the user in which clusters were saved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cse_client.cli.run import Run
+    from cse_client.engines.base import Engine
+    from cse_client.model import Deletion
+
+__all__ = ["forget_left", "forget_saved", "kubeconfig_files"]
+
+
+def kubeconfig_files(explicit: str) -> list[Path]:
+    """Return the kubeconfig files in use: the one that was typed, else as kubectl finds them."""
+    import os
+
+    from cse_client.kube.kubeconfig.file import files_of
+
+    return files_of(explicit, os.environ)
+
+
+def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str) -> None:
+    """Take a deleted cluster out of the user's kubeconfig; a problem there is only warned of.
+
+    Which vApp a CSE server's cluster has is what its entity says (`externalId`), and whoever may
+    edit the entity can name another cluster's vApp: so nothing is taken out whose vApp still
+    exists.
+    """
+    from cse_client import suggest
+    from cse_client.errors import CseError
+    from cse_client.kube.kubeconfig.file import forget, is_saved
+    from cse_client.kube.kubeconfig.mark import Mark
+
+    if deletion.identity is None:
+        return
+    mark, files = Mark.of(deletion.identity), kubeconfig_files(explicit)
+    try:
+        claimed = engine.name == "server" and mark.identity.bound
+        if claimed and is_saved(mark, files) and not engine.gone(mark.identity):
+            run.console.warning(
+                f"Your kubeconfig is left as it is: the vApp {mark.vapp}, which cluster"
+                f" {deletion.cluster} called its own, still exists."
+            )
+            return
+        cleaned = forget(mark, files)
+    except CseError as error:
+        run.console.warning(f"The cluster is not taken out of your kubeconfig: {error.message}")
+        if error.hint:
+            run.console.hint(error.hint)
+        rest = suggest.again(yes=True)
+        run.console.hint(f"After that, this takes it out, although the cluster is gone: {rest}")
+        return
+    for path in cleaned:
+        run.console.hint(f"It is taken out of {path}.")
+
+
+def forget_left(run: Run, engine: Engine, name: str, *, vdc: str, org: str, explicit: str) -> bool:
+    """Take a cluster that is gone out of the user's kubeconfig; tell whether it was in there.
+
+    For a deletion that could not change the file. Only entries that name a vApp which is known to
+    be gone are taken out.
+
+    Raises:
+        Conflict, CseError: a file is locked, damaged or cannot be written.
+    """
+    from cse_client.kube.kubeconfig.file import forget, marks
+    from cse_client.kube.kubeconfig.mark import Mark
+
+    files = kubeconfig_files(explicit)
+    place = Mark.of(engine.place(name, vdc=vdc, org=org))
+    left = [mark for mark in marks(files) if mark.identity.bound and place.same_place(mark)]
+    cleaned = [
+        path
+        for mark in dict.fromkeys(left)
+        if engine.gone(mark.identity)
+        for path in forget(mark, files)
+    ]
+    paths = [str(path) for path in dict.fromkeys(cleaned)]
+    if paths:
+        run.console.sentence(
+            f"Cluster {name} was gone already; it is taken out of {', '.join(paths)}.",
+            {"cluster": name, "files": paths},
+        )
+    return bool(paths)
