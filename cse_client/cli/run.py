@@ -90,7 +90,7 @@ class Run:
         engine = self.engine(needs_server=needs_server or by_id)
         if by_id and not isinstance(engine, Entities):
             raise WrongUsage(
-                "--id names clusters that a CSE server 3 keeps as entities, and there is none here.",
+                "--id names clusters that a CSE server 3 keeps as entities; there is none here.",
                 hint="Say the cluster's name instead.",
             )
         return engine
