@@ -247,7 +247,7 @@ def test_power_loss_at_any_command_is_made_good(machine: Machine, part: int) -> 
     check_done(machine)
     assert total > 60
     # All of them take minutes: CSE_TEST_EVERY=1 (then -n 2) does that, each release should.
-    every = 2 * int(os.environ.get("CSE_TEST_EVERY", "15"))
+    every = 2 * int(os.environ.get("CSE_TEST_EVERY", "25"))
     for moment in range(1 + part * every // 2, total + 1, every):
         for path in machine.folder.iterdir():
             if path.is_dir() and path.name != "bin":
