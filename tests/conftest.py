@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,30 @@ from tests.support.programs import ROOT, VCD, Result, Workstation, clean_environ
 # would inherit that: both are tested here, however the tests themselves were started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+_MEMORY = "/dev/shm"
+_ROOM = 2**30
+# A guest's folders cannot be bound read-only from a file system that is mounted so.
+_UNFIT = os.ST_NODEV | os.ST_NOEXEC | os.ST_NOSUID
+
+
+def _keep_temporary_files_in_memory() -> None:
+    """Use a file system in memory where there is one with room, and nobody has chosen a folder.
+
+    A guest's disk is hundreds of small files, and a run makes and removes hundreds of disks.
+    """
+    try:
+        memory = os.statvfs(_MEMORY)
+    except OSError:
+        return
+    room = memory.f_bavail * memory.f_frsize
+    if room > _ROOM and not memory.f_flag & _UNFIT and os.access(_MEMORY, os.W_OK):
+        os.environ.setdefault("TMPDIR", _MEMORY)
+        tempfile.tempdir = None
+
+
+_keep_temporary_files_in_memory()
 
 
 #: Files with few and long tests: begun first, so that no process is left alone with one at the end.
