@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ import yaml
 
 from tests.server.entity_answers import Generation
 from tests.server.served import KUBECONFIG, Served, answer
-from tests.support.programs import Result
+from tests.support.programs import Result, Workstation
 
 Run = Callable[..., Result]
 
@@ -154,9 +153,9 @@ def test_kubectl_reads_what_is_printed_written_and_saved(
     assert cse("cluster", "config", "blue", *words).code == 0
     names = {printed: "433e40", written: "433e40", saved: "1e3"}
     for file, name in names.items():
-        line = ["kubectl", "--kubeconfig", str(file), "config", "view", "-o", "json"]
-        run = subprocess.run(line, capture_output=True, text=True, check=True)
-        assert json.loads(run.stdout)["current-context"] == name
+        line = ("--kubeconfig", str(file), "config", "view", "-o", "json")
+        shown = Workstation(tmp_path).kubectl(*line).checked()
+        assert json.loads(shown)["current-context"] == name
 
 
 # -- into the user's own file ----------------------------------------------------------------------
@@ -223,6 +222,5 @@ def test_a_protected_file_is_left(saving: Run, home: Path) -> None:
 
 
 def contexts_of_kubectl(file: Path) -> list[str]:
-    words = ("kubectl", "--kubeconfig", str(file), "config", "get-contexts", "-o", "name")
-    run = subprocess.run(words, capture_output=True, text=True, check=True)
-    return run.stdout.split()
+    words = ("--kubeconfig", str(file), "config", "get-contexts", "-o", "name")
+    return Workstation(file.parent).kubectl(*words).checked().split()

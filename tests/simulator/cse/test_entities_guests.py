@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 from cse_client.simulator import Simulator
 from tests.simulator.cse.entities import Caller, spec_2
+from tests.support.programs import Workstation
 
 
 def test_the_kubeconfig_opens_the_cluster(tmp_path: Path) -> None:
@@ -21,9 +21,9 @@ def test_the_kubeconfig_opens_the_cluster(tmp_path: Path) -> None:
         config.write_text(caller.cse("GET", f"cluster/{made['id']}/config")["message"])
 
         def nodes() -> set[str]:
-            words = ["kubectl", f"--kubeconfig={config}", "get", "nodes", "-o", "json"]
-            ended = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
-            return {one["metadata"]["name"] for one in json.loads(ended.stdout)["items"]}
+            words = ("--kubeconfig", str(config), "get", "nodes", "-o", "json")
+            shown = Workstation(tmp_path).kubectl(*words).checked()
+            return {one["metadata"]["name"] for one in json.loads(shown)["items"]}
 
         shown = caller.settled(made["id"])["entity"]
         known = shown["status"]["nodes"]

@@ -22,6 +22,7 @@ from cse_client.kube.kubeconfig.document import render_kubeconfig, user_name
 from cse_client.kube.kubeconfig.file import files_of, forget, overwrite, save
 from cse_client.kube.kubeconfig.lock import locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
+from tests.support.programs import Workstation
 
 KUBECTL = shutil.which("kubectl")
 OTHERS = """\
@@ -510,14 +511,8 @@ def test_a_folder_is_not_overwritten(tmp_path: Path) -> None:
 @pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")
 def test_kubectl_reads_the_file_and_keeps_our_mark(file: Path) -> None:
     def kubectl(*words: str) -> str:
-        done = subprocess.run(
-            [str(KUBECTL), "--kubeconfig", str(file), "config", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        words = ("--kubeconfig", str(file), "config", *words)
+        return Workstation(file.parent).kubectl(*words).checked()
 
     save(ours(), [file])
     assert kubectl("get-contexts", "-o", "name") == "demo@acme-vdc1\nprod\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from cse_client.kube.kubeconfig.document import render_kubeconfig
 from cse_client.kube.kubeconfig.file import save
 from cse_client.kube.kubeconfig.goyaml import go_tag, node, serialize
 from cse_client.kube.kubeconfig.mark import Mark
+from tests.support.programs import Workstation
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH")
 
@@ -77,9 +77,9 @@ class Kubectl:
     def view(self, text: str) -> Any:
         """Return what kubectl reads of a text; None if it refuses it."""
         self.file.write_text(text, encoding="utf-8", newline="")
-        words = ["kubectl", "--kubeconfig", str(self.file), "config", "view", "-o", "json", "--raw"]
-        run = subprocess.run(words, capture_output=True, text=True, check=False)
-        return json.loads(run.stdout) if run.returncode == 0 else None
+        words = ("--kubeconfig", str(self.file), "config", "view", "-o", "json", "--raw")
+        done = Workstation(self.file.parent).kubectl(*words)
+        return json.loads(done.out) if done.code == 0 else None
 
     def values(self, text: str) -> Any:
         """Return a YAML value as kubectl reads it, None if it refuses it."""
