@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ NAME = "swept"
 NEIGHBOUR = "neighbour"
 #: `make sweep` sets it; without it a few places of each sweep are tried.
 FULL = os.environ.get("CSE_SWEEP") == "full"
-STEP = 1 if FULL else 20
+_PLACES = 2
 _PATIENCE = 60
 #: Seconds in which a deletion comes to its end, at the speed of the stage's guests.
 _HELD_BACK = 3.0
@@ -85,6 +85,13 @@ class Undisturbed:
 
     requests: int
     world: object
+
+
+def places(requests: int) -> Iterable[int]:
+    """Return at which of so many requests something happens: at all, or at a few in between."""
+    if FULL:
+        return range(1, requests + 1)
+    return [requests * turn // (_PLACES + 1) or 1 for turn in range(1, _PLACES + 1)]
 
 
 @dataclass(frozen=True)

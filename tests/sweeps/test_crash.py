@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sweeps.stage import FULL, OPERATIONS, STEP, Operation, Stage
+from tests.sweeps.stage import FULL, OPERATIONS, Operation, Stage, places
 
 
 @pytest.mark.timeout(3600 if FULL else 400)
@@ -17,7 +17,7 @@ def test_every_crash_converges(
     undisturbed = stage.undisturbed(operation)
     requests, wanted = undisturbed.requests, undisturbed.world
     tried = 0
-    for number in range(1 if FULL else STEP // 2, requests + 1, STEP):
+    for number in places(requests):
         words = stage.prepare(operation)
         crashed = stage.killed_after(words, number)
         if not crashed.killed:

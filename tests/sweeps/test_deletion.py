@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sweeps.stage import FULL, NAME, OPERATIONS, STEP, Operation, Stage
+from tests.sweeps.stage import FULL, NAME, OPERATIONS, Operation, Stage, places
 
 _NOT_FOUND = 3
 _CHANGES = [one for one in OPERATIONS if one.after is not None]
@@ -22,7 +22,7 @@ def test_a_deletion_from_elsewhere_is_told(
     undisturbed = stage.undisturbed(operation)
     requests, wanted = undisturbed.requests, undisturbed.world
     told = finished = 0
-    for number in range(1 if FULL else STEP // 2, requests + 1, STEP):
+    for number in places(requests):
         words = stage.prepare(operation)
         ended, deleted = stage.deleted_meanwhile(words, number)
         place = f"deleted at request {number} of {requests}: {ended.err}"
