@@ -16,7 +16,7 @@ from tests.sweeps.stage import FULL, OPERATIONS, Operation, Stage, one_sentence
 
 #: Seconds that a command gets whose answers trickle, and Python for its start on a busy machine.
 _TIMEOUT = 10
-_STARTING = 3
+_STARTING = 8
 # the cluster's vApp and its VMs
 _OWNERS = "swept|mstr-.*|node-.*"
 _LOG = logging.getLogger(__name__)
