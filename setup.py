@@ -42,7 +42,13 @@ setup(
         "lightkube>=0.17,<2",
     ],
     extras_require={
-        "test": ["hypothesis>=6", "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.7"],
+        "test": [
+            "coverage>=7.10",
+            "hypothesis>=6",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "pytest-xdist>=3.7",
+        ],
         "lint": [
             "import-linter>=2",
             "lxml-stubs",
