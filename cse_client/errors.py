@@ -78,7 +78,7 @@ class SessionInvalid(Refused):
 
 
 class NotFinished(CseError):
-    """The command ended early; the same command again carries on."""
+    """The command ended early; running it again resumes the operation."""
 
     exit_code = 5
 

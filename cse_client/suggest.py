@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Union
 
 __all__ = [
+    "RESUME",
     "Target",
     "again",
     "aim",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 Value = Union[str, int, bool, None, Sequence[str]]
+
+#: What to do about an operation that ended early and can be resumed.
+RESUME = "Run the same command again to resume."
 
 _ENTITY = "urn:vcloud:entity:"
 

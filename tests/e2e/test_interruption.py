@@ -118,7 +118,7 @@ def test_interrupted_after_the_very_last_change(
 
     words = ("node", "delete", "halfway", _worker(control), "--yes")
     removed = stop_at_the_end(*words)
-    assert (removed.code, "The same command again carries on." in removed.err) == (5, True)
+    assert (removed.code, "Run the same command again to resume." in removed.err) == (5, True)
     again = cse(*words)
     assert (again.code, again.out) == (0, f"The VM was gone already: {words[3]}.\n"), again.err
     assert vms(control) == ["mstr", "node"]

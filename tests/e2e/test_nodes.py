@@ -144,7 +144,7 @@ def test_a_node_stays_in_kubernetes_for_as_long_as_its_vm_may_run(
     control.set("faults", kind="task", operation="vappUndeployPowerOff", status="error")
     failed = place.cse("node", "delete", NAME, node, "--yes")
     assert (failed.code, failed.out) == (1, ""), failed.err
-    assert "Note: The same command again carries on." in failed.err
+    assert "Note: Run the same command again to resume." in failed.err
     assert f"node/{node}" in place.kubectl_out("get", "nodes", "-o", "name").split()
     done = place.cse("node", "delete", NAME, node, "--yes")
     assert done.code == 0, done.err

@@ -158,7 +158,7 @@ def install_command(run: Run, cluster: str, addon: str, **words: Any) -> None:
     check_existing_name(cluster)
     source = ManifestSource(words.pop("manifest"), words.pop("mirror"), words.pop("checksum"))
     options = AddonOptions(cluster, addon.lower(), source=source, **words)
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         info = _addons(run, progress).install(options)
 
@@ -206,7 +206,7 @@ def remove_command(
             )
         if not run.console.confirm(f"Remove {addon} from the cluster {cluster}?"):
             raise CseError("Nothing was removed.")
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         removal = _addons(run, progress).remove(
             cluster, addon.lower(), purge=purge, force=force, **words

@@ -52,7 +52,7 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
                 hint=f"To take nodes out: {suggest.cse('node delete', cluster, 'NODE')}",
             )
         ]
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     spec = nodes_spec(cluster, nodes, words, problems=problems, nfs=enable_nfs)
     options = RunOptions(
         timeout=words["timeout"],
@@ -149,7 +149,7 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
             )
         if not run.console.confirm(f"Delete {named} and the virtual machines?"):
             raise CseError("Nothing was deleted.")
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     spec = RemovalSpec(
         cluster=cluster,
         nodes=tuple(dict.fromkeys(nodes)),

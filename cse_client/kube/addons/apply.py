@@ -103,7 +103,7 @@ class Watch:
             if self.left <= 0:
                 raise TimedOut(
                     f"{what} by the deadline: {missing}.",
-                    hint="The same command again carries on; --timeout gives it longer.",
+                    hint=f"{suggest.RESUME} Allow more time with --timeout.",
                 )
             self._sleep(min(pause, self.left))
             pause = min(pause * 1.5, 2.0)

@@ -80,7 +80,7 @@ def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
     from cse_client.model import RunOptions
 
     identity = chosen(None, words["cluster_id"]) if words["cluster_id"] else ""
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     options = RunOptions(timeout=words["timeout"], wait=run.wait)
     engine = run.entities("cluster apply")
     with run.console.progress() as progress:

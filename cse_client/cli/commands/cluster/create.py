@@ -114,8 +114,7 @@ def create_command(run: Run, **words: Any) -> None:
     from cse_client.model import RunOptions
 
     run.when_interrupted = (
-        "The same command again carries on; "
-        f"`{suggest.cse('cluster delete', spec.name)}` removes what was made."
+        f"{suggest.RESUME} To remove what was created: {suggest.cse('cluster delete', spec.name)}"
     )
     options = RunOptions(
         timeout=words["timeout"],

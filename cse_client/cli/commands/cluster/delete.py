@@ -57,7 +57,7 @@ def delete_command(
     reference = chosen(name, cluster_id)
     if not yes:
         _ask(run, reference)
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     engine = run.engine_of(reference, needs_server=force)
     if force and not isinstance(engine, Entities):
         raise WrongUsage(

@@ -28,7 +28,7 @@ def start_command(
     from cse_client.cli.validation import check_existing_name
 
     check_existing_name(name)
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     engine = run.direct_engine("`cluster start`")
     with run.console.progress() as progress:
         engine.start(name, run.options(timeout, break_lock=break_lock), progress, vdc=vdc, org=org)
@@ -63,7 +63,7 @@ def stop_command(
             )
         if not run.console.confirm(f"Stop the cluster {name} and everything that runs in it?"):
             raise CseError("Nothing was stopped.")
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     engine = run.direct_engine("`cluster stop`")
     with run.console.progress() as progress:
         engine.stop(name, run.options(timeout, break_lock=break_lock), progress, vdc=vdc, org=org)

@@ -30,7 +30,7 @@ def repair_command(
     from cse_client.cli.validation import check_existing_name
 
     check_existing_name(name)
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     engine = run.direct_engine("`cluster repair`")
     options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:

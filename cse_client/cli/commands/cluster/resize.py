@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.node_options import growth_options, nodes_spec, said_of, scale_options
 from cse_client.cli.options import org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
@@ -47,7 +48,7 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
     check_existing_name(name)
     remove = _named(nodes_to_remove)
     spec = nodes_spec(name, nodes, words, problems=check_workers(nodes), remove=remove)
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     options = RunOptions(
         timeout=words["timeout"],
         rollback=not words["disable_rollback"],

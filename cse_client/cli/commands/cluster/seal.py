@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.options import org_option, vdc_option
 from cse_client.cli.run import Run, command
 
@@ -36,7 +37,7 @@ def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
     from cse_client.cli.validation import check_existing_name
 
     check_existing_name(name)
-    run.when_interrupted = "The same command again carries on."
+    run.when_interrupted = suggest.RESUME
     engine = run.engine()
     with run.console.progress() as progress:
         place = engine.seal(name, progress, vdc=vdc, org=org, adopted=adopted)

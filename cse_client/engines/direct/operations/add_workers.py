@@ -173,7 +173,7 @@ class Growth:
         would be a new one.
         """
         if self._verdict is None:
-            return "The same command again carries on."
+            return suggest.RESUME
         command = suggest.cse("cluster resize", self._standing.name, nodes=self._operation.workers)
         return f"To make sure that this is recorded: {command}"
 
@@ -259,9 +259,7 @@ class Growth:
             self._machines.remove(doomed)
         except CseError as second:
             self._progress(Event(EventKind.FAILED, text))
-            error.notes.append(
-                f"Removing it failed too ({second.message}); the same command again carries on."
-            )
+            error.notes.append(f"Removing it failed too ({second.message}). {suggest.RESUME}")
             self._standing.lock.release(self._machines.href)
             return
         self._forget([vm.name for vm in doomed], error)

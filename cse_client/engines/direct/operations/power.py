@@ -124,7 +124,7 @@ class Power:
         except KeyboardInterrupt:
             raise Interrupted(
                 f"Interrupted; VCD may still be at work on cluster '{self._standing.name}'.",
-                hint="The same command again carries on.",
+                hint=suggest.RESUME,
             ) from None
 
     def _look(self) -> None:

@@ -175,14 +175,14 @@ class Shrinking:
             raise Interrupted(
                 f"Interrupted; {_named(self._operation.nodes)} are only partly out of cluster"
                 f" '{name}'.",
-                hint="The same command again carries on.",
+                hint=suggest.RESUME,
             ) from None
         except (SessionInvalid, DeletedMeanwhile):
             raise
         except CseError as error:
             if self._claimed:
                 if isinstance(error, NotFinished) or self._touched:
-                    error.notes.append("The same command again carries on.")
+                    error.notes.append(suggest.RESUME)
                     self._standing.lock.release(self._standing.vapp.href)
                 else:
                     with bounds.afterwards(_ROLLBACK_SECONDS):

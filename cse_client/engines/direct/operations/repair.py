@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from cse_client import bounds
+from cse_client import bounds, suggest
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import endpoint_host
 from cse_client.engines.direct.describe import Asked, ask_kubernetes
@@ -165,7 +165,7 @@ class Repair:
         except KeyboardInterrupt:
             raise Interrupted(
                 f"Interrupted; cluster '{self._standing.name}' is only partly repaired.",
-                hint="The same command again carries on.",
+                hint=suggest.RESUME,
             ) from None
 
     # ---- deciding -------------------------------------------------------------------------

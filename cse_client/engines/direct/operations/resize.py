@@ -108,7 +108,7 @@ class Scaling:
 
     @_looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Add `spec.workers` workers; the same command again carries on with a run that died."""
+        """Add `spec.workers` workers; the same command again resumes a run that died."""
         with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
             pending = pending_operation(
                 standing, lambda op: op.kind == GROW and op.asked == spec.workers and op.waited
@@ -366,7 +366,7 @@ def _closing(api: ClusterAPI | None) -> Iterator[ClusterAPI | None]:
 
 
 def pending_operation(standing: Standing, fits: Callable[[Operation], bool]) -> Operation | None:
-    """Return the unfinished operation that a command carries on with.
+    """Return the unfinished operation that a command resumes.
 
     One that has made all its VMs and did not wait for them stands in nobody's way.
 
