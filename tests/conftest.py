@@ -21,8 +21,6 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _MEMORY = "/dev/shm"
 _ROOM = 2**30
-# A guest's folders cannot be bound read-only from a file system that is mounted so.
-_UNFIT = os.ST_NODEV | os.ST_NOEXEC | os.ST_NOSUID
 
 
 def _keep_temporary_files_in_memory() -> None:
@@ -35,7 +33,9 @@ def _keep_temporary_files_in_memory() -> None:
     except OSError:
         return
     room = memory.f_bavail * memory.f_frsize
-    if room > _ROOM and not memory.f_flag & _UNFIT and os.access(_MEMORY, os.W_OK):
+    # A guest's folders cannot be bound read-only from a file system that is mounted so.
+    unfit = memory.f_flag & (os.ST_NODEV | os.ST_NOEXEC | os.ST_NOSUID)
+    if room > _ROOM and not unfit and os.access(_MEMORY, os.W_OK):
         os.environ.setdefault("TMPDIR", _MEMORY)
         tempfile.tempdir = None
 
