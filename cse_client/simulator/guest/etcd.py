@@ -1,44 +1,18 @@
-"""The control plane's static pods on one guest: etcd's data and the API server.
+"""etcd's data and the API server over it.
 
-The cluster's state is an object of `cse_client.simulator.kube`; it belongs to what lies in
-/var/lib/etcd on the disk and is gone when that is removed.
+The cluster's state is an object of `cse_client.simulator.kube`. It belongs to the files in
+/var/lib/etcd on the guest's disk and is discarded when they are removed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import secrets
-import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from cryptography.hazmat.primitives import serialization
-
-from cse_client.simulator.guest.bootstrap_signer import sign_cluster_info
-from cse_client.simulator.guest.certs import (
-    BadCertificate,
-    alternative_names,
-    key_pem,
-    load_certificate,
-    load_pair,
-    new_leaf,
-    not_after,
-    not_before,
-    signed_by,
-)
-
 if TYPE_CHECKING:
-    from cse_client.simulator.guest.system import System
     from cse_client.simulator.kube import KubeAPI
 
-__all__ = ["ControlPlane", "Etcd"]
-
-MANIFESTS = "/etc/kubernetes/manifests"
-PKI = "/etc/kubernetes/pki"
-_MARK = "/var/lib/etcd/member/snap/db"
-_SIGNING_SECONDS = 1.0
-_NEEDED = ("etcd", "kube-apiserver")
+__all__ = ["Etcd"]
 
 
 class Etcd:
@@ -70,162 +44,3 @@ class Etcd:
         if self._arguments is not None and not self.api.running:
             with contextlib.suppress(OSError):
                 self.api.start(**self._arguments)
-
-
-class ControlPlane:
-    """Runs the static pods whose manifests lie on the disk, as a kubelet does."""
-
-    def __init__(self, system: System) -> None:
-        self._system = system
-        self.problem = ""
-        self._next_signing = 0.0
-
-    @property
-    def running(self) -> bool:
-        """The API server runs."""
-        etcd = self._system.guest.etcd
-        return etcd is not None and etcd.api.running
-
-    def present(self) -> bool:
-        """There is a manifest of an API server."""
-        return self._system.disk.exists(f"{MANIFESTS}/kube-apiserver.yaml")
-
-    def reconcile(self) -> None:
-        """Start or stop the API server so that it fits the manifests."""
-        if not self.present():
-            if self.running:
-                self.stop()
-            return
-        if self.running:
-            self._age()
-            self._sign()
-            return
-        self.problem = self._start()
-
-    def _age(self) -> None:
-        """Replace the API server's certificate by one that ends when a fault says so."""
-        faults, etcd = self._system.guest.faults, self._system.guest.etcd
-        seconds, faults.serving_ends = faults.serving_ends, None
-        if seconds is None or etcd is None:
-            return
-        disk, path = self._system.disk, f"{PKI}/apiserver"
-        authority = load_pair(disk.read(f"{PKI}/ca.crt"), disk.read(f"{PKI}/ca.key"))
-        pair = new_leaf(
-            authority,
-            "kube-apiserver",
-            self._system.now(),
-            server=True,
-            client=False,
-            names=tuple(alternative_names(load_certificate(disk.read(f"{path}.crt")))),
-            lifetime=timedelta(seconds=seconds),
-        )
-        certificate = pair.certificate.public_bytes(serialization.Encoding.PEM)
-        disk.write(f"{path}.crt", certificate)
-        disk.write(f"{path}.key", key_pem(pair.key), 0o600)
-        etcd.api.replace_certificate(certificate, key_pem(pair.key))
-
-    def _sign(self) -> None:
-        """Play the controller manager's bootstrap signer, now and then."""
-        etcd = self._system.guest.etcd
-        if etcd is None or time.monotonic() < self._next_signing:
-            return
-        self._next_signing = time.monotonic() + _SIGNING_SECONDS
-        with self._system.life.guard():
-            sign_cluster_info(etcd.api)
-
-    def stop(self) -> None:
-        """Stop the API server."""
-        etcd = self._system.guest.etcd
-        if etcd is not None:
-            etcd.stop()
-
-    def _start(self) -> str:
-        """Start the API server; returns why it crashes instead, or ""."""
-        system = self._system
-        for name in _NEEDED:
-            if not system.disk.exists(f"{MANIFESTS}/{name}.yaml"):
-                return f"{name}: no manifest"
-        address, port = self._endpoint()
-        if not address:
-            return "kube-apiserver: the manifest cannot be read"
-        if address not in {nic.address for nic in system.nics} or not system.network_up:
-            return f"kube-apiserver: listen tcp {address}:{port}: cannot assign requested address"
-        try:
-            files = self._certificates()
-        except (BadCertificate, OSError) as error:
-            return f"kube-apiserver: {error}"
-        signing = None
-        if system.disk.exists(f"{MANIFESTS}/kube-controller-manager.yaml"):
-            signing = files["ca.key"]
-        try:
-            with system.life.guard():
-                self._data().start(
-                    host=address,
-                    port=port,
-                    server_cert=files["apiserver.crt"],
-                    server_key=files["apiserver.key"],
-                    client_ca=files["ca.crt"],
-                    signing_key=signing,
-                )
-        except OSError as error:
-            return f"kube-apiserver: listen tcp {address}:{port}: {error.strerror or error}"
-        return ""
-
-    def _endpoint(self) -> tuple[str, int]:
-        """Return the address and port in the API server's manifest, ("", 0) if it is broken."""
-        text = self._system.disk.text(f"{MANIFESTS}/kube-apiserver.yaml")
-        try:
-            manifest = yaml.safe_load(text)
-            words = manifest["spec"]["containers"][0]["command"]
-            values = dict(
-                str(word)[2:].split("=", 1) for word in words if str(word).startswith("--")
-            )
-            return values["advertise-address"], int(values.get("secure-port", "6443"))
-        except (yaml.YAMLError, KeyError, TypeError, IndexError, ValueError):
-            return "", 0
-
-    def _certificates(self) -> dict[str, bytes]:
-        """Return the files of /etc/kubernetes/pki, all of them loadable, signed and in date."""
-        disk, now = self._system.disk, self._system.now()
-        files = {}
-        for authority, leaves in (
-            ("ca", ("apiserver", "apiserver-kubelet-client")),
-            ("etcd/ca", ("etcd/server", "etcd/peer", "apiserver-etcd-client")),
-            ("front-proxy-ca", ("front-proxy-client",)),
-        ):
-            files[f"{authority}.crt"] = disk.read(f"{PKI}/{authority}.crt")
-            issuer = load_certificate(files[f"{authority}.crt"])
-            for leaf in leaves:
-                certificate = files[f"{leaf}.crt"] = disk.read(f"{PKI}/{leaf}.crt")
-                key = files[f"{leaf}.key"] = disk.read(f"{PKI}/{leaf}.key")
-                pair = load_pair(certificate, key)
-                if not signed_by(pair.certificate, issuer):
-                    raise BadCertificate(f"{leaf}: x509: certificate signed by unknown authority")
-                for one in (pair.certificate, issuer):
-                    if not not_before(one) <= now <= not_after(one):
-                        raise BadCertificate(
-                            f"{leaf}: x509: certificate has expired or is not yet valid:"
-                            f" current time {now:%Y-%m-%dT%H:%M:%SZ}"
-                        )
-        disk.read(f"{PKI}/sa.key")
-        files["ca.key"] = disk.read(f"{PKI}/ca.key")
-        return files
-
-    def _data(self) -> Etcd:
-        """Return the cluster whose data lies on this disk; a new one for an empty disk."""
-        system = self._system
-        mark = system.disk.text(_MARK)
-        guest = system.guest
-        if guest.etcd is None or guest.etcd.identity != mark:
-            from cse_client.simulator.kube import KubeAPI
-
-            if guest.etcd is not None:
-                guest.etcd.stop()
-            identity = secrets.token_hex(8)
-            system.disk.write(_MARK, identity, 0o600)
-            api = KubeAPI(version=system.image.kubernetes, clock=guest.clock)
-            guest.etcd = Etcd(identity, api)
-            system.life.at_end(guest.etcd.stop)
-        else:
-            system.life.at_end(guest.etcd.stop)
-        return guest.etcd

@@ -13,7 +13,7 @@ import yaml
 from cse_client.simulator.guest.certs import csr_pem, new_key_pem
 from cse_client.simulator.guest.commands.kernel import swap_in_use
 from cse_client.simulator.guest.containers import Daemon
-from cse_client.simulator.guest.etcd import ControlPlane
+from cse_client.simulator.guest.control_plane import ControlPlane
 from cse_client.simulator.guest.kubeclient import (
     BadKubeconfig,
     Credentials,

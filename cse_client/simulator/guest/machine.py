@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.guest.boot import boot
+from cse_client.simulator.guest.commands.table import COMMANDS
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.faults import Faults
 from cse_client.simulator.guest.life import PowerLoss
@@ -133,7 +134,9 @@ class Guest:
                 install_disk(self.disk, self.image)
             self.hostname = self.disk.text("/etc/hostname").strip() or "ubuntu"
             try:
-                self._system = system = System(self, order.nics, order.environment, order.hardware)
+                self._system = system = System(
+                    self, COMMANDS, order.nics, order.environment, order.hardware
+                )
             except SandboxUnavailable as error:
                 self._refuse(customize, error)
                 return

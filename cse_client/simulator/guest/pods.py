@@ -13,7 +13,7 @@ from cse_client.simulator.guest.cni import is_network_pod, network_configuration
 from cse_client.simulator.guest.containers import ImageStore, PullFailed
 
 if TYPE_CHECKING:
-    from cse_client.simulator.guest.etcd import ControlPlane
+    from cse_client.simulator.guest.control_plane import ControlPlane
     from cse_client.simulator.guest.kubeclient import KubeClient
     from cse_client.simulator.guest.system import System
 

@@ -7,9 +7,9 @@ import os
 import shlex
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from cse_client.simulator.guest.exchange import Call, CallAborted, Channel, exchange
 from cse_client.simulator.guest.jobs import Job, Jobs
@@ -23,12 +23,51 @@ from cse_client.simulator.guest.unit_state import Native
 from cse_client.simulator.guest.units import builtin_unit_files
 
 if TYPE_CHECKING:
-    from cse_client.simulator.guest.machine import Guest
+    from cse_client.simulator.clock import Clock
+    from cse_client.simulator.guest.disk import Disk
+    from cse_client.simulator.guest.etcd import Etcd
+    from cse_client.simulator.guest.faults import Faults
+    from cse_client.simulator.guest.model import GuestHooks, GuestSettings, Image
 
-__all__ = ["System"]
+__all__ = ["Command", "Host", "System"]
 
 _SYSTEMD_VERSIONS = {"ubuntu-16.04": 229, "ubuntu-18.04": 237, "ubuntu-20.04": 245}
 _NEWEST_SYSTEMD = 255
+
+
+class Host(Protocol):
+    """What an operating system needs of the VM that it runs on.
+
+    Attributes:
+        hooks: what happens inside is reported to them.
+        clock: the time outside.
+        clock_shift: seconds by which the hardware clock is ahead of it.
+        hostname: the host name in force; it survives a reboot.
+        etcd: the cluster whose data is on the disk, None while there is none.
+    """
+
+    disk: Disk
+    image: Image
+    faults: Faults
+    settings: GuestSettings
+    hooks: GuestHooks
+    clock: Clock
+    clock_shift: float
+    hostname: str
+    etcd: Etcd | None
+
+    def remember_console(self, data: bytes) -> None:
+        """Keep what was shown on the console."""
+
+    def lose_power(self, system: System) -> None:
+        """Fail the power from inside, as an injected fault."""
+
+    def halt(self, system: System, *, again: bool) -> None:
+        """Power off, or boot again, as requested inside the guest."""
+
+
+#: Carries out a command and returns its exit code, or None when it answered the call itself.
+Command = Callable[["System", Call], Optional[int]]
 
 
 class System:
@@ -44,15 +83,21 @@ class System:
     """
 
     def __init__(
-        self, guest: Guest, nics: Sequence[Nic], ovf_environment: str, hardware: Hardware
+        self,
+        host: Host,
+        commands: Mapping[str, Command],
+        nics: Sequence[Nic],
+        ovf_environment: str,
+        hardware: Hardware,
     ) -> None:
-        self.guest = guest
-        self.disk = guest.disk
-        self.image = guest.image
-        self.faults = guest.faults
+        self.guest = host
+        self._commands = commands
+        self.disk = host.disk
+        self.image = host.image
+        self.faults = host.faults
         self.nics = tuple(nics)
         self.hardware = hardware
-        self.life = Life(guest.settings.speed)
+        self.life = Life(host.settings.speed)
         self.jobs = Jobs(self.disk, self.life)
         self.network_up = False
         self.guestinfo: dict[str, str] = {"guestinfo.ovfEnv": ovf_environment}
@@ -184,8 +229,6 @@ class System:
                 self._channels.discard(channel)
 
     def _answer(self, call: Call) -> int | None:
-        from cse_client.simulator.guest.commands.table import COMMANDS
-
         self.life.check()
         if call.command != "logger" and self.faults.count(call.text):
             self.guest.lose_power(self)
@@ -197,7 +240,7 @@ class System:
         if failure is not None:
             call.err(f"{call.command}: injected failure")
             return failure
-        handler = COMMANDS.get(call.command)
+        handler = self._commands.get(call.command)
         if handler is None:
             self.say(f"simulator: no stand-in for {call.command!r}")
             call.err(f"{call.command}: not simulated")

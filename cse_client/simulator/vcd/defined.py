@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable, Protocol
 from uuid import uuid4
 
+from cse_client.simulator.vcd.entities import Org
 from cse_client.simulator.vcd.errors import VcdError, bad_request
 from cse_client.simulator.vcd.json_schema import violations
 from cse_client.simulator.vcd.markup import is_writable
 from cse_client.simulator.vcd.people import User
 from cse_client.simulator.vcd.tasks import Task
-
-if TYPE_CHECKING:
-    from cse_client.simulator.vcd.cloud import Cloud
 
 __all__ = [
     "FULL_CONTROL",
@@ -34,6 +32,7 @@ __all__ = [
     "Behavior",
     "DefinedEntities",
     "DefinedEntity",
+    "Directory",
     "EntityType",
     "Interface",
     "Invocation",
@@ -197,6 +196,14 @@ def _invalid(kind: EntityType, wrong: list[str]) -> str:
     return f"Validation errors have occurred against the schema of {kind.id}: {'; '.join(wrong)}"
 
 
+class Directory(Protocol):
+    """The users that entities belong to: the organization's by name, and the provider's."""
+
+    users: dict[str, User]
+    providers: dict[str, User]
+    org: Org
+
+
 class DefinedEntities:
     """Everything of one cloud. Change it only while holding the cloud's lock.
 
@@ -204,8 +211,8 @@ class DefinedEntities:
     (container-service-extension 3.1.4:container_service_extension/rde/constants.py).
     """
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
         kubernetes = Interface("vmware", "k8s", "1.0.0", "Kubernetes", readonly=True)
         # VCD's own clusters (Tanzu), whose rights nobody has been given.
         tanzu = EntityType(
@@ -233,7 +240,7 @@ class DefinedEntities:
             "vApp Author": everything,
             "Read Only": ("View",),
         }
-        for user in (*self._cloud.users.values(), *self._cloud.providers.values()):
+        for user in (*self._directory.users.values(), *self._directory.providers.values()):
             user.rights.update(one.right(what) for what in given.get(user.role, ()))
 
     def may(self, user: User, entity: DefinedEntity, level: str) -> bool:
@@ -295,7 +302,7 @@ class DefinedEntities:
         """
         user.require(one.right("Full Access"))
         _refuse_name(name)
-        org = self._cloud.org
+        org = self._directory.org
         made = DefinedEntity(one, name, dict(entity), user, org.id, org.name, external_id)
         self.entities[made.id] = made
         return made

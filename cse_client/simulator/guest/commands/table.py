@@ -6,7 +6,7 @@ its own way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.commands.clock import date, hostnamectl, timedatectl
@@ -22,7 +22,7 @@ from cse_client.simulator.guest.kubectl import kubectl
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
-    from cse_client.simulator.guest.system import System
+    from cse_client.simulator.guest.system import Command, System
 
 __all__ = ["COMMANDS"]
 
@@ -32,7 +32,7 @@ def _nothing(system: System, call: Call) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[System, Call], int | None]] = {
+COMMANDS: Mapping[str, Command] = {
     "apt": apt_get,
     "apt-get": apt_get,
     "apt-mark": apt_mark,
