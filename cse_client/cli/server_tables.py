@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cse_client import suggest
 from cse_client.cli.tables import plain
 from cse_client.model import CONTROL_PLANE, NFS, ClusterSummary, Node
+from cse_client.model.hrefs import href_id
 from cse_client.model.server import (
     OvdcState,
     ServedCluster,
@@ -172,7 +173,7 @@ def report_task(run: Run, result: object, what: str) -> bool:
 
 def show_task(run: Run, href: str, what: str, document: Any) -> None:
     """Print a task that goes on in VCD; with -j the server's own answer."""
-    command = suggest.vcd("task wait", href.rstrip("/").rsplit("/", 1)[-1])
+    command = suggest.vcd("task wait", href_id(href))
     if run.console.as_json:
         run.console.document({**plain(document), "task_href": href, "follow": command})
         return

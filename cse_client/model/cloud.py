@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from cse_client.model.hrefs import href_id
+
 __all__ = [
     "Capacity",
     "Fence",
@@ -81,7 +83,7 @@ class Template:
     @property
     def id(self) -> str:
         """The template's id in VCD, such as vappTemplate-6ec95d1c-..."""
-        return self.href.rstrip("/").rpartition("/")[2]
+        return href_id(self.href)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from cse_client import bounds
 from cse_client.errors import CseError, SessionInvalid
 from cse_client.model import Network
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import children, text
@@ -80,7 +81,7 @@ def plan(transport: Transport, network: Network) -> AddressPlan:
         unknown.append("the network's DHCP pools")
     return AddressPlan(
         network=network.name,
-        network_id=network.href.rstrip("/").rsplit("/", 1)[-1],
+        network_id=href_id(network.href),
         gateway=text(scope, "Gateway") or network.gateway,
         netmask=text(scope, "Netmask") or network.netmask,
         pools=_xml_ranges(scope, "IpRanges/IpRange", "StartAddress", "EndAddress"),
@@ -134,7 +135,7 @@ def _dhcp(
     """Return the DHCP pools, or None where this VCD or this user cannot tell."""
     features = root.find("{*}Configuration/{*}Features")
     told = _xml_ranges(features, "DhcpService/IpRange", "StartAddress", "EndAddress")
-    identifier = network.href.rstrip("/").rsplit("/", 1)[-1]
+    identifier = href_id(network.href)
     path = f"/cloudapi/1.0.0/orgVdcNetworks/urn:vcloud:network:{identifier}/dhcp"
     try:
         answer = transport.ask_json(

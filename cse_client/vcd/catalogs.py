@@ -18,6 +18,7 @@ from lxml import etree
 from cse_client import bounds, suggest
 from cse_client.errors import Conflict, NotFound
 from cse_client.model import Template, TemplateFacts
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.transport import Transport
@@ -169,12 +170,8 @@ def _template(record: etree._Element, item: str, catalog: str, org_href: str) ->
         description=record.get("description") or "",
         facts=facts,
         registered=registered,
-        is_own=_last(record.get("org") or "") == _last(org_href) != "",
+        is_own=href_id(record.get("org") or "") == href_id(org_href) != "",
     )
-
-
-def _last(href: str) -> str:
-    return href.rstrip("/").rpartition("/")[2]
 
 
 def _merged(first: TemplateFacts, second: TemplateFacts) -> TemplateFacts:

@@ -26,6 +26,7 @@ from cse_client.model import (
     VmChange,
 )
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import addresses, catalogs, queries, reading, recent, tasks, users, writing
 from cse_client.vcd.errors import Action
 from cse_client.vcd.queries import CLUSTER_FIELDS
@@ -160,7 +161,7 @@ class VcdClient(Tenancy):
 
     def task(self, href: str) -> Task:
         """Read a task once; a failing way to VCD is the caller's to bear."""
-        action = Action("read the task", missing=f"the task {href.rsplit('/', 1)[-1]}")
+        action = Action("read the task", missing=f"the task {href_id(href)}")
         return reading.task(self._transport.get(href, action, "Task", patient=False))
 
     def vapp_href(self, uuid: str) -> str:

@@ -16,6 +16,7 @@ from lxml import etree
 
 from cse_client.errors import CseError, NotFound, Refused, SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Vdc
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import VdcDocument, children, number, text
@@ -38,10 +39,10 @@ def networks(transport: Transport, vdc: Vdc, document: VdcDocument) -> list[Netw
     # A tenant's query is not narrowed to the VDC, because it would miss networks of VDC groups.
     mine = [queries.equals("vdc", vdc.href)] if transport.as_administrator else []
     for record in queries.records(transport, "orgVdcNetwork", action, conditions=mine):
-        found[_id(record.get("href") or "")] = _from_record(record)
+        found[href_id(record.get("href") or "")] = _from_record(record)
     result = []
     for name, href in document.networks.items():
-        known = found.get(_id(href))
+        known = found.get(href_id(href))
         if known is None:
             known = _by_document(transport, name, href)
         result.append(replace(known, name=name, href=href))
@@ -204,18 +205,18 @@ def _ask_gateway(transport: Transport, network: Network) -> tuple[bool | None, s
 def _edge(transport: Transport, network: Network) -> tuple[str, str, bool] | None:
     """Find the network's gateway: its name, href and whether NSX-T backs it."""
     action = Action("list the gateways", right="Organization vDC Gateway: View")
-    wanted = _id(network.edge_href) or _router_id(transport, network)
+    wanted = href_id(network.edge_href) or _router_id(transport, network)
     gateways = list(queries.records(transport, "edgeGateway", action))
     for record in gateways:
         href = record.get("href") or ""
-        if wanted and _id(href) == wanted:
+        if wanted and href_id(href) == wanted:
             kind = record.get("edgeGatewayType") or record.get("gatewayType") or ""
             return record.get("name") or "", href, kind.startswith("NSXT")
     return None
 
 
 def _nsxt_snat(transport: Transport, edge_href: str, network: Network) -> bool:
-    urn = f"urn:vcloud:gateway:{_id(edge_href)}"
+    urn = f"urn:vcloud:gateway:{href_id(edge_href)}"
     url = f"{transport.cloudapi}/1.0.0/edgeGateways/{urn}/nat/rules?pageSize=128"
     answer = transport.get_json(url, Action("read the NAT rules", right=_VIEW_NAT))
     rules = answer.get("values")
@@ -247,7 +248,7 @@ def _router_id(transport: Transport, network: Network) -> str:
 
 def _in_cloudapi(transport: Transport, network: Network) -> dict[str, Any]:
     """Read the network's JSON document; empty where this VCD or this user has none."""
-    url = f"{transport.cloudapi}/1.0.0/orgVdcNetworks/urn:vcloud:network:{_id(network.href)}"
+    url = f"{transport.cloudapi}/1.0.0/orgVdcNetworks/urn:vcloud:network:{href_id(network.href)}"
     try:
         return transport.get_json(url, Action(f"read network '{network.name}'"))
     except SessionInvalid:
@@ -257,7 +258,7 @@ def _in_cloudapi(transport: Transport, network: Network) -> dict[str, Any]:
 
 
 def _nsxv_snat(transport: Transport, edge_href: str, network: Network) -> bool:
-    url = f"{transport.origin}/network/edges/{_id(edge_href)}/nat/config"
+    url = f"{transport.origin}/network/edges/{href_id(edge_href)}/nat/config"
     root = transport.get(url, Action("read the NAT rules", right=_VIEW_NAT), "nat")
     if text(root, "enabled") == "false":
         return False
@@ -286,11 +287,6 @@ def _covers(addresses: str, network: Network) -> bool:
     except ValueError:
         return False
     return rule.num_addresses > 1 and rule.overlaps(subnet)
-
-
-def _id(href: str) -> str:
-    """Return the last part of an href, which the admin's and the tenant's views share."""
-    return href.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _range_size(first: str, last: str) -> int:

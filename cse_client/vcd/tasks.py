@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from cse_client import suggest
 from cse_client.errors import CseError, NotFound, Refused, TaskFailed, TimedOut, VcdFault
+from cse_client.model.hrefs import href_id
 from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
 from cse_client.vcd.errors import EntityBusy
 
@@ -58,7 +59,7 @@ class Task:
     @property
     def id(self) -> str:
         """Return what `vcd task wait` takes."""
-        return self.href.rstrip("/").rsplit("/", 1)[-1]
+        return href_id(self.href)
 
     @property
     def ended(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from cse_client import suggest
 from cse_client.errors import NotFound
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.transport import Transport
@@ -38,7 +39,7 @@ def user_urns(transport: Transport, names: Sequence[str], foreign_org: str) -> d
     for record in queries.records(transport, kind, action, conditions=conditions):
         name = record.get("name") or ""
         if name in names:
-            found[name] = _PREFIX + (record.get("href") or "").rstrip("/").rsplit("/", 1)[-1]
+            found[name] = _PREFIX + href_id(record.get("href") or "")
         if len(found) == len(set(names)):
             break
     missing = [name for name in names if name not in found]

@@ -8,6 +8,7 @@ from cse_client.engines.direct.lookup import find_cluster
 from cse_client.errors import CseError, NotFound, PreflightFailed
 from cse_client.model import Network
 from cse_client.model.addons import AddressRange
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import tasks
 from cse_client.vcd.client import VcdClient
 
@@ -36,7 +37,8 @@ class Place:
         others = [
             one
             for one in self._vcd.recorded_addresses()
-            if _id(one.vapp_href) != _id(self._vapp.href) and one.network_id == plan.network_id
+            if href_id(one.vapp_href) != href_id(self._vapp.href)
+            and one.network_id == plan.network_id
         ]
         around = Surroundings(plan, nodes, others)
         try:
@@ -59,7 +61,7 @@ class Place:
         mine = [
             one
             for one in self._vcd.recorded_addresses()
-            if _id(one.vapp_href) == _id(self._vapp.href)
+            if href_id(one.vapp_href) == href_id(self._vapp.href)
         ]
         if mine and (mine[0].network_id, mine[0].ranges) == (around.plan.network_id, ranges):
             return
@@ -97,7 +99,3 @@ class Place:
             f"Network '{wanted}' of cluster '{self._vapp.name}' cannot be seen in VDC"
             f" '{self._vdc.name}'."
         )
-
-
-def _id(href: str) -> str:
-    return href.rstrip("/").rsplit("/", 1)[-1]

@@ -29,6 +29,7 @@ from cse_client.guest import render
 from cse_client.guest.pki import BACKDATE, ClusterPKI, fingerprint, valid_from
 from cse_client.kube.api import ClusterAPI
 from cse_client.model import VApp, VAppRecord, Vdc, Vm
+from cse_client.model.hrefs import href_id
 from cse_client.model.identity import ClusterIdentity
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def twins(vcd: VcdClient, vapp: VApp, cluster_id: str) -> Iterator[VAppRecord]:
     if not cluster_id:
         return
     for record in vcd.cluster_records(cluster_id=cluster_id):
-        if record.href.rpartition("/")[2] != vapp.href.rpartition("/")[2]:
+        if href_id(record.href) != href_id(vapp.href):
             yield record
 
 

@@ -20,6 +20,7 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.model import Event, EventKind, Progress, silent
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import tasks
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.tasks import Task
@@ -32,7 +33,6 @@ __all__ = [
     "gone",
     "gone_soon",
     "refuse_older",
-    "task_id",
     "task_without_answer",
     "unanswered",
 ]
@@ -51,11 +51,6 @@ _LAG = 20.0
 
 #: Seconds that looks at the effect may fail before the server is taken for lost.
 _PATIENCE = 180.0
-
-
-def task_id(task_href: str) -> str:
-    """Return what `vcd task wait` takes."""
-    return task_href.rstrip("/").rsplit("/", 1)[-1]
 
 
 def follow_task(
@@ -77,7 +72,7 @@ def follow_task(
         Interrupted: Ctrl-C; the server goes on.
         NotFound: the task cannot be seen by this user.
     """
-    last = Task(vcd.task_href(task_id(task_href)), "running", operation=what)
+    last = Task(vcd.task_href(href_id(task_href)), "running", operation=what)
     said = ""
 
     def show(task: Task) -> None:

@@ -50,7 +50,7 @@ class EntityChecks(EntityReading):
 
     def _check_free(self, name: str, vdc: str, org: str) -> list[CseError]:
         """Look whether the name is free. At API 35 the server looks itself before it accepts."""
-        if not self._dialect.camel or not self._named(name, vdc, org):
+        if not self._dialect.second_generation or not self._named(name, vdc, org):
             return []
         return [
             Conflict(

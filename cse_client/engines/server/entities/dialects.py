@@ -49,7 +49,7 @@ class Dialect:
     docker: str
 
     @property
-    def camel(self) -> bool:
+    def second_generation(self) -> bool:
         """Whether it is of the second generation (API 36)."""
         return bool(self.payload)
 
@@ -88,7 +88,7 @@ class Dialect:
         The second generation's spec says what was wished for, its status what is there.
         """
         said = part(entity, "spec", self.distribution)
-        if self.camel:
+        if self.second_generation:
             said = part(entity, "status", "cloudProperties", "distribution") or said
         name, revision = said.get(self.template), said.get(self.revision)
         return str(name or ""), "" if revision is None else str(revision)

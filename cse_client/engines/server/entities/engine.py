@@ -148,7 +148,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         if not one.busy and files.fulfilled(one, body):
             return documents.cluster(one, server=self._found.seen)
         files.refuse_upgrade(idle(one), body)
-        if self._dialect.camel:
+        if self._dialect.second_generation:
             self._check_template(one, body)
         going = files.leaving(one, body)
         if going:
@@ -226,7 +226,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
 
         With `options.force` (CSE 3.1) also one that the server cannot delete in order.
         """
-        if options.force and not self._dialect.camel:
+        if options.force and not self._dialect.second_generation:
             raise WrongUsage(
                 f"CSE server {self._found.version} at API {self._found.api_version} knows no "
                 "--force: it came with CSE 3.1 at API 36."
@@ -277,11 +277,11 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         if found.busy and options.wait and specs.wished_template(found) == target:
             return self._carry_on(found, target, options, progress)
         one = idle(found)
-        if self._dialect.camel:
+        if self._dialect.second_generation:
             self._check_plan(one, template, revision)
         body = specs.retemplated(self._dialect, one, template, int(revision))
         change = self._change_of(one, body, f"upgrade of cluster '{one.name}'")
-        if not self._dialect.camel:
+        if not self._dialect.second_generation:
             change.method, change.path = "POST", f"{change.path}/action/upgrade"
         change.done = lambda now: now.dialect.template_of(now.entity) == target
         try:

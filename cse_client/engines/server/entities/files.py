@@ -119,7 +119,7 @@ def merged(server: Dialect, one: Found, document: Mapping[str, Any]) -> dict[str
     Raises:
         WrongUsage: the file is for another cluster.
     """
-    if one.dialect.camel != server.camel:
+    if one.dialect.second_generation != server.second_generation:
         raise WrongUsage(
             f"The cluster with the id {one.id} is kept in another form than this CSE server's."
         )
@@ -158,7 +158,7 @@ def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
 
 def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:
     """Refuse another template where the server upgrades by a command only. Raises WrongUsage."""
-    if one.dialect.camel:
+    if one.dialect.second_generation:
         return
     said = part(body, "spec", one.dialect.distribution)
     wish = tuple(str(said.get(key) or "") for key in (one.dialect.template, one.dialect.revision))
@@ -181,11 +181,11 @@ def _generation_problem(server: Dialect, document: Mapping[str, Any]) -> CseErro
     """Say whether a file is made for servers of another generation."""
     version = document.get("apiVersion")
     metadata = part(document, "metadata")
-    if server.camel and (version is None and FIRST.name in metadata):
+    if server.second_generation and (version is None and FIRST.name in metadata):
         return _made_for("CSE 3.0", server)
-    if not server.camel and (version is not None or "orgName" in metadata):
+    if not server.second_generation and (version is not None or "orgName" in metadata):
         return _made_for("CSE 3.1", server)
-    if server.camel and version not in (None, server.payload):
+    if server.second_generation and version not in (None, server.payload):
         older = str(version) == "cse.vmware.com/v2.0"
         if not older:
             return WrongUsage(

@@ -26,6 +26,7 @@ from cse_client.engines.server.waiting import (
 )
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed, VcdFault
 from cse_client.model import Event, EventKind, Progress, RunOptions
+from cse_client.model.hrefs import href_id
 from cse_client.model.server import ServedCluster
 
 __all__ = ["Change", "EntityFollowing", "idle"]
@@ -202,7 +203,7 @@ class EntityFollowing(EntityReading):
 
         traces = None if hidden else _EntityTraces(self._traces(change), change)
         # a server 3.0 deletes the entity first and then the vApp (def_/cluster_service.py)
-        first_step = deletion and not self._dialect.camel and traces is not None
+        first_step = deletion and not self._dialect.second_generation and traces is not None
         by_effect = follow_effect(
             self._vcd,
             reached,
@@ -251,7 +252,7 @@ class EntityFollowing(EntityReading):
 def idle(one: Found) -> Found:
     """Return an entity that nothing is at work on. Raises Conflict for another one."""
     if one.busy:
-        task = one.task.rstrip("/").rsplit("/", 1)[-1]
+        task = href_id(one.task)
         raise Conflict(
             f"the CSE server is at work on cluster '{one.name}' ({one.phase})",
             hint=suggest.vcd("task wait", task) if task else suggest.cse("cluster info", one.name),

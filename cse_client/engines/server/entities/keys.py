@@ -53,7 +53,7 @@ def shown(path: Path) -> str:
 def _keys_of(dialect: Dialect) -> _Keys:
     """Return the whole tree of keys of one dialect; a leaf says what its value must be."""
     group = {"count": _COUNT, dialect.sizing: _TEXT, dialect.storage: _TEXT}
-    sized = {**group, "cpu": _NUMBER, "memory": _NUMBER} if dialect.camel else group
+    sized = {**group, "cpu": _NUMBER, "memory": _NUMBER} if dialect.second_generation else group
     groups = {dialect.control_plane: sized, "workers": sized, "nfs": group}
     settings: dict[str, Any] = {
         dialect.network: _TEXT,
@@ -64,7 +64,7 @@ def _keys_of(dialect: Dialect) -> _Keys:
         dialect.distribution: {dialect.template: _TEXT, dialect.revision: _NUMBER},
         "settings": settings,
     }
-    if dialect.camel:
+    if dialect.second_generation:
         spec["topology"] = groups
         version = {"name": _TEXT, "version": _TEXT}
         settings |= {"csi": _ANY, "cni": version, "cpi": version}
@@ -115,7 +115,9 @@ def _translations(theirs: Dialect, ours: Dialect) -> dict[_Steps, _Steps]:
             "network": (*settings, dialect.network),
             "ssh key": (*settings, dialect.ssh_key),
             "rollback": (*settings, dialect.rollback),
-            "expose": (*settings, "network", "expose") if dialect.camel else ("spec", "expose"),
+            "expose": (*settings, "network", "expose")
+            if dialect.second_generation
+            else ("spec", "expose"),
         }
 
     there, here = of(theirs), of(ours)
@@ -126,11 +128,11 @@ class _Check:
     """Walks through a file's document beside the tree of known keys."""
 
     def __init__(self, dialect: Dialect, places: _Places) -> None:
-        other = FIRST if dialect.camel else LATEST
+        other = FIRST if dialect.second_generation else LATEST
         self._most = MOST_NODES[dialect.version[0]]
         self._places = places
         self._known = list(_paths(_keys_of(dialect)))
-        self._other = "CSE 3.0" if dialect.camel else "CSE 3.1"
+        self._other = "CSE 3.0" if dialect.second_generation else "CSE 3.1"
         self._elsewhere = {path[-1] for path in _paths(_keys_of(other))}
         self._translated = _translations(other, dialect)
 

@@ -17,6 +17,7 @@ from cse_client.engines.server.legacy.provider import control_server, need_admin
 from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import WrongUsage
 from cse_client.model import Progress, RunOptions, Vdc
+from cse_client.model.hrefs import href_id
 from cse_client.model.server import ComputePolicy, OvdcState
 
 __all__ = ["EntityProvider"]
@@ -174,7 +175,7 @@ class EntityProvider(EntityReading):
         return href
 
     def _need_3_1(self, what: str) -> None:
-        if not self._dialect.camel:
+        if not self._dialect.second_generation:
             raise WrongUsage(
                 f"CSE server {self._found.version} at API {self._found.api_version} has no "
                 f"`{what}`: it came with CSE 3.1 at API 36."
@@ -187,7 +188,7 @@ class EntityProvider(EntityReading):
 
     def _vdc(self, name: str, org: str) -> tuple[Vdc, str]:
         vdc = self._vcd.vdc(name, org)
-        return vdc, vdc.href.rstrip("/").rsplit("/", 1)[-1]
+        return vdc, href_id(vdc.href)
 
 
 def _state(

@@ -71,7 +71,7 @@ class EntityReading(ServedEngine):
     def _rows(self, vdc: str, org: str) -> Iterator[ClusterSummary]:
         conditions = self._dialect.filters(vdc=vdc, org=org or self._own_org())
         path, text = self._dialect.type_path, filter_text(conditions)
-        if self._dialect.camel:
+        if self._dialect.second_generation:
             path = _INTERFACE
             types = [f"entityType==urn:vcloud:type:cse:nativeCluster:{one}" for one in DIALECTS]
             text = ";".join(part for part in (text, f"({','.join(types)})") if part)

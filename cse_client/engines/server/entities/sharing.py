@@ -115,7 +115,7 @@ class EntitySharing(EntityFollowing):
         )
 
     def _need_sharing(self) -> None:
-        if not self._dialect.camel:
+        if not self._dialect.second_generation:
             raise WrongUsage(
                 f"CSE server {self._found.version} at API {self._found.api_version} cannot share "
                 "clusters: that came with CSE 3.1 at API 36.",

@@ -38,7 +38,7 @@ KIND = "native"
 def check_create(dialect: Dialect, spec: ClusterSpec) -> list[CseError]:
     """Return what a server's entities cannot say of a new cluster."""
     found = _too_many(dialect, spec.workers)
-    if dialect.camel:
+    if dialect.second_generation:
         return found
     for said, option in ((spec.cpus, "--cpu"), (spec.memory_mb, "--memory")):
         if said is not None:
@@ -96,7 +96,7 @@ def new_entity(
     """Return the entity of a new cluster."""
     common = {dialect.storage: spec.storage_profile or None, dialect.sizing: None}
     sizes: dict[str, Any] = {}
-    if dialect.camel:
+    if dialect.second_generation:
         sizes = {"cpu": spec.cpus, "memory": spec.memory_mb}
     groups = {
         dialect.control_plane: {"count": 1, **common, **sizes},
@@ -112,7 +112,7 @@ def new_entity(
         "settings": settings,
         dialect.distribution: {dialect.template: template[0], dialect.revision: template[1]},
     }
-    body.update({"topology": groups} if dialect.camel else groups)
+    body.update({"topology": groups} if dialect.second_generation else groups)
     metadata = {dialect.name: spec.name, dialect.org: org, dialect.vdc: vdc}
     if dialect.site:
         metadata[dialect.site] = site
@@ -136,7 +136,7 @@ def wished(server: Dialect, one: Found) -> dict[str, Any]:
     entity.setdefault("spec", {})
     if server.payload:
         entity[server.version_key] = server.payload
-    if not one.dialect.camel:
+    if not one.dialect.second_generation:
         return entity
     spec = entity["spec"]
     there = part(one.entity, "status", "cloudProperties")
@@ -192,7 +192,9 @@ def wished_template(one: Found) -> tuple[str, str]:
 
     Empty for the first generation, whose entity tells it at the end only.
     """
-    said = part(one.entity, "spec", one.dialect.distribution) if one.dialect.camel else {}
+    said = (
+        part(one.entity, "spec", one.dialect.distribution) if one.dialect.second_generation else {}
+    )
     return str(said.get(one.dialect.template) or ""), str(said.get(one.dialect.revision) or "")
 
 

@@ -34,7 +34,6 @@ from cse_client.engines.server.waiting import (
     gone,
     gone_soon,
     refuse_older,
-    task_id,
     task_without_answer,
     unanswered,
 )
@@ -58,6 +57,7 @@ from cse_client.model import (
     Progress,
     RunOptions,
 )
+from cse_client.model.hrefs import href_id
 from cse_client.model.nodes import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
 from cse_client.vcd.client import no_compose_right
@@ -269,7 +269,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         if not options.wait:
             raise Conflict(
                 f"the CSE server is at work on cluster '{name}' already",
-                hint=f"wait for it: {suggest.vcd('task wait', task_id(href))}",
+                hint=f"wait for it: {suggest.vcd('task wait', href_id(href))}",
             )
         deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
         what = f"change of cluster '{name}' that is under way"

@@ -12,6 +12,7 @@ from cse_client.engines.server.legacy import documents
 from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import Refused, WrongUsage
 from cse_client.model import Progress, RunOptions, Session, Vdc
+from cse_client.model.hrefs import href_id
 from cse_client.model.server import ComputePolicy, OvdcState
 from cse_client.vcd.client import VcdClient
 
@@ -253,7 +254,7 @@ class LegacyProvider:
     def _find(self, name: str, org: str) -> tuple[Vdc, str]:
         """Return an org VDC and its uuid, which is what the server's addresses hold."""
         vdc = self._vcd.vdc(name, org)
-        return vdc, vdc.href.rstrip("/").rsplit("/", 1)[-1]
+        return vdc, href_id(vdc.href)
 
     def _need_administrator(self, what: str) -> None:
         need_administrator(self._vcd, self._session, what)
