@@ -126,9 +126,19 @@ class VcdFault(CseError):
         self.repeatable = repeatable
         self.lasting = lasting
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether VCD gave no answer at all: nothing more can be done there for now."""
+        return self.status == 0
+
 
 class TaskFailed(VcdFault):
     """A VCD task ended in error, aborted or canceled."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Return False: VCD reported how its task ended."""
+        return False
 
 
 class GuestFailed(CseError):

@@ -11,15 +11,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cse_client import bounds, suggest
+from cse_client import suggest
 from cse_client.bounds import OutOfBounds, Pages
+from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
 from cse_client.kube.exchange import ASKED, exchange
@@ -66,7 +67,7 @@ class ClusterAPI:
         timeout: float = 10.0,
         *,
         environ: Mapping[str, str] | None = None,
-        sleep: Callable[[float], None] = bounds.sleep,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         with _private_files() as folder:
             config = _load(kubeconfig, folder)
@@ -74,7 +75,7 @@ class ClusterAPI:
             self._proxy = proxy_for(self.server, os.environ if environ is None else environ)
             self._client = _connect(config, timeout, self._proxy)
         self._timeout = timeout
-        self._sleep = sleep
+        self._clock = clock
         self._minor: tuple[int, int] | None = None
 
     def __enter__(self) -> ClusterAPI:
@@ -294,7 +295,7 @@ class ClusterAPI:
             if pause is None or pause > patience:
                 return status, answer, headers.get("date", "")
             patience -= max(pause, _SHORTEST_PAUSE)
-            self._sleep(max(pause, _SHORTEST_PAUSE))
+            self._clock.sleep(max(pause, _SHORTEST_PAUSE))
 
     def _http(self) -> Any:
         # Both lines of lightkube keep their HTTP client here.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from cse_client.clock import Clock, backoff
 from cse_client.errors import Refused, TimedOut
 from cse_client.kube.answers import Json, is_of_a_budget, problem, said
 from cse_client.model import Event, EventKind, Progress
@@ -30,18 +31,9 @@ _NOT_FOUND, _CONFLICT, _FAULT = 404, 409, 500
 _TWO_BUDGETS = "more than one PodDisruptionBudget"
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
+_GROWTH = 1.6
 #: How long an evicted pod may take beyond its own grace period before a dead node is suspected.
 _DEAD_AFTER = 10.0
-
-
-class Clock(Protocol):
-    """Seconds that only grow, and a way to let some of them pass."""
-
-    def monotonic(self) -> float:
-        """Return seconds since some fixed moment."""
-
-    def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +93,8 @@ def drain(
     if not _cordon(api, node, on=True):
         return
     pods = [pod for pod in _pods(api, node) if _counts(pod)]
-    pause = _FIRST_PAUSE
     waiting = list(pods)
-    while waiting:
+    for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH):
         held = [(pod, why) for pod in waiting if (why := _evict(api, pod, force=force))]
         waiting = [pod for pod, _why in held]
         if not waiting:
@@ -115,7 +106,6 @@ def drain(
             text = f"{node}: the disruption budget holds {name}; waiting"
             progress(Event(EventKind.NOTE, text))
         clock.sleep(pause)
-        pause = min(_LONGEST_PAUSE, pause * 1.6)
     _await_end(api, node, pods, deadline, clock)
 
 
@@ -281,8 +271,7 @@ def _await_end(
     grace = max((pod["spec"].get("terminationGracePeriodSeconds") or 0 for pod in pods), default=0)
     hopeless = clock.monotonic() + grace + _DEAD_AFTER
     dead = not _ready(api, node)
-    pause = _FIRST_PAUSE
-    while evicted:
+    for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH):
         left = [pod for pod in _pods(api, node) if pod["metadata"]["uid"] in evicted]
         if not left:
             return
@@ -294,7 +283,6 @@ def _await_end(
         if clock.monotonic() + pause >= deadline:
             raise _too_late(node, left[0], "it does not end")
         clock.sleep(pause)
-        pause = min(_LONGEST_PAUSE, pause * 1.6)
 
 
 def _ready(api: ClusterAPI, node: str) -> bool:

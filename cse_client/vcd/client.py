@@ -348,8 +348,7 @@ class VcdClient(Tenancy):
         """
         values = {catalogs.REGISTRATION_KEY: catalogs.facts_text(facts)}
         deadline = self.clock.monotonic() + _SMALL_CHANGE_SECONDS
-        task = tasks.change(self, lambda: self.write_metadata(template_href, values), deadline)
-        tasks.wait(self, task, deadline=deadline)
+        tasks.done(self, lambda: self.write_metadata(template_href, values), deadline=deadline)
 
     # ---- JSON ---------------------------------------------------------------------------------
 

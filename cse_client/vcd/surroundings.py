@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from lxml import etree
 
 from cse_client import suggest
+from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.model import (
     Capacity,
@@ -20,7 +21,6 @@ from cse_client.model import (
     Vdc,
 )
 from cse_client.vcd import catalogs, errors, networks, queries, reading
-from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import VdcDocument
 from cse_client.vcd.transport import Transport

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from cse_client import suggest
+from cse_client.clock import Clock, backoff
 from cse_client.errors import CseError, NotFound, Refused, TaskFailed, TimedOut, VcdFault
 from cse_client.model.hrefs import href_id
-from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
 from cse_client.vcd.errors import EntityBusy
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "Task", "change", "wait", "wait_all"]
+__all__ = ["Task", "change", "done", "wait", "wait_all"]
 
 _Result = TypeVar("_Result")
 
@@ -124,8 +124,7 @@ def wait_all(
         TaskFailed, TimedOut, SessionInvalid: see `wait`.
     """
     states = [_Watched(task) for task in tasks]
-    pause = _FIRST_PAUSE
-    while True:
+    for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH):
         for state in states:
             if on_progress:
                 on_progress(state.task)
@@ -136,7 +135,6 @@ def wait_all(
         if remaining <= 0:
             raise _too_late([state.task for state in pending])
         vcd.clock.sleep(min(pause, remaining))
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         for state in pending:
             state.look(vcd)
     failures = [_failure(state.task) for state in states if state.task.status != "success"]
@@ -163,9 +161,8 @@ def change(
         TimedOut: the entity was busy until the deadline.
         CseError: whatever else `call` raises.
     """
-    pause = _BUSY_PAUSE
     repeats = 0
-    while True:
+    for pause in backoff(_BUSY_PAUSE, _BUSY_LONGEST, 2):
         try:
             return call()
         except EntityBusy as busy:
@@ -179,7 +176,21 @@ def change(
             if not again or late or repeats > _REPEATS:
                 raise
             vcd.clock.sleep(_jittered(pause))
-        pause = min(pause * 2, _BUSY_LONGEST)
+    raise AssertionError("unreachable")
+
+
+def done(
+    vcd: TaskSource,
+    call: Callable[[], Task],
+    *,
+    deadline: float,
+    idempotent: bool = False,
+) -> Task:
+    """Make a change and wait until its task has succeeded; return the task's last state.
+
+    Raises what `change` and `wait` raise.
+    """
+    return wait(vcd, change(vcd, call, deadline, idempotent=idempotent), deadline=deadline)
 
 
 def _may_pass(fault: VcdFault) -> bool:
@@ -202,7 +213,7 @@ class _Watched:
             now = vcd.clock.monotonic()
             if self._silent_since is None:
                 self._silent_since = now
-            passing = fault.status == 0 or fault.status >= 500 or fault.repeatable  # noqa: PLR2004
+            passing = fault.unanswered or fault.status >= 500 or fault.repeatable  # noqa: PLR2004
             if not passing or fault.lasting or now - self._silent_since > _PATIENCE:
                 fault.notes.append(_goes_on(self.task))
                 raise

@@ -21,11 +21,11 @@ from lxml import etree
 from pyvcloud.vcd.client import Client
 
 from cse_client.bounds import OutOfBounds
+from cse_client.clock import Clock, backoff
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
 from cse_client.vcd import answers, errors, unanswered
 from cse_client.vcd.answers import NotVcd
-from cse_client.vcd.clock import Clock
 from cse_client.vcd.errors import Action
 from cse_client.vcd.wire import Wire
 
@@ -201,10 +201,7 @@ class Transport:
         understand: Callable[[bytes], _Document],
         patient: bool = True,
     ) -> _Document:
-        pause = _FIRST_PAUSE
-        tries = 0
-        while True:
-            tries += 1
+        for tries, pause in enumerate(backoff(_FIRST_PAUSE, _LONGEST_PAUSE, 2), start=1):
             try:
                 response = self._good("GET", url, action, accept=accept)
                 return self._understood(response, action, understand)
@@ -212,7 +209,7 @@ class Transport:
                 if not patient or tries >= _tries_for(fault):
                     raise
             self.clock.sleep(max(pause, self._wished_pause))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise AssertionError("unreachable")
 
     def _send(
         self,
@@ -349,7 +346,7 @@ def _tries_for(fault: VcdFault) -> int:
         return 1
     if fault.code == errors.LATE:
         return _TRIES_LATE
-    if fault.status == 0:
+    if fault.unanswered:
         return _TRIES_UNREACHABLE if fault.repeatable else _TRIES
     if fault.status == requests.codes.server_error:
         # VCD's own error: mostly one that stays, now and then a hiccup of its database

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 
 class FakeClock:
-    """Time that passes only when somebody sleeps; `slept` keeps each pause, in seconds."""
+    """Time that passes only when somebody sleeps; `slept` keeps each pause, in seconds.
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    `on_sleep` is called with each pause.
+    """
+
+    def __init__(self, now: float = 0.0, on_sleep: Callable[[float], object] | None = None) -> None:
+        self.now = now
+        self._on_sleep = on_sleep
         self.slept: list[float] = []
 
     def monotonic(self) -> float:
@@ -18,6 +23,8 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
+        if self._on_sleep is not None:
+            self._on_sleep(seconds)
 
 
 class QuickClock:

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import Protocol
 
 from cse_client import bounds, suggest
+from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.engines.addons.catalog import (
     MODULES,
     announced_by_nobody,
@@ -59,7 +60,6 @@ from cse_client.model.addons import (
     ranges_text,
 )
 from cse_client.vcd.client import VcdClient
-from cse_client.vcd.clock import SYSTEM_CLOCK, Clock
 
 __all__ = ["Addons", "GivesKubeconfig"]
 
@@ -104,7 +104,7 @@ class Addons:
             TimedOut: it was applied, and does not work by the deadline.
         """
         asked = self._read_words(options)
-        watch = Watch(bounds.share(options.timeout), self._clock.monotonic, self._clock.sleep)
+        watch = Watch(bounds.share(options.timeout), self._clock)
         with closing(self._connect(options.cluster, options.vdc, options.org)) as api:
             objects = Objects(api, lambda: watch.left)
             release = choose(options.addon, minor_of(api.version()), options.version)
@@ -127,7 +127,7 @@ class Addons:
     ) -> AddonRemoval:
         """Take an add-on out of a cluster. Raises Conflict while it is in use and not `force`."""
         known(addon)
-        watch = Watch(bounds.share(timeout), self._clock.monotonic, self._clock.sleep)
+        watch = Watch(bounds.share(timeout), self._clock)
         with closing(self._connect(cluster, vdc, org)) as api:
             objects = Objects(api, lambda: watch.left)
             record = read_record(objects, addon)

@@ -68,8 +68,7 @@ class Place:
         deadline = self._deadline(timeout)
         href, network = self._vapp.href, around.plan.network_id
         vcd = self._vcd
-        task = tasks.change(vcd, lambda: vcd.reserve_addresses(href, network, ranges), deadline)
-        tasks.wait(vcd, task, deadline=deadline)
+        tasks.done(vcd, lambda: vcd.reserve_addresses(href, network, ranges), deadline=deadline)
         try:
             check(ranges, self.surroundings())
         except PreflightFailed:

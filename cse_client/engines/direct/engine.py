@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
+from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import administrator_name, endpoint_host, mint_kubeconfig
 from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
@@ -48,7 +49,6 @@ from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.client import VcdClient
-from cse_client.vcd.tasks import SYSTEM_CLOCK, Clock
 
 #: Names the default template where the guide's is not wanted.
 DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"

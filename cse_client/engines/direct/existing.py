@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import (
     PROBE_LIFETIME,
@@ -23,7 +24,6 @@ from cse_client.errors import Conflict, NotFound
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, node_kind
-from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient

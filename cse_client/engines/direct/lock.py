@@ -32,13 +32,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import IO, TYPE_CHECKING
 
+from cse_client.clock import Clock
 from cse_client.engines.direct import claims, journal
 from cse_client.engines.direct import metadata as keys
 from cse_client.errors import Conflict, CseError
 from cse_client.model import Session
 from cse_client.state import state_folder
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.operation import Operation
@@ -311,12 +311,8 @@ class ClusterLock:
         return (turn, *(metadata.get(key) for key in what))
 
     def _write(self, vapp_href: str, values: Mapping[str, str], deadline: float) -> None:
-        task = tasks.change(
-            self._vcd,
-            lambda: self._vcd.write_metadata(vapp_href, values),
-            deadline=deadline,
-        )
-        tasks.wait(self._vcd, task, deadline=deadline)
+        vcd = self._vcd
+        tasks.done(vcd, lambda: vcd.write_metadata(vapp_href, values), deadline=deadline)
 
     def _is_held(self, holder: Holder) -> Conflict:
         return Conflict(

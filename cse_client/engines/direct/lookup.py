@@ -16,7 +16,6 @@ from cse_client.errors import (
     Interrupted,
     NotFound,
     SessionInvalid,
-    TaskFailed,
     VcdFault,
     WrongUsage,
 )
@@ -40,11 +39,10 @@ class DeletedMeanwhile(NotFound):
 
 
 def out_of_reach(error: CseError) -> bool:
-    """Say whether VCD does not answer, or somebody else does: nothing can be removed then."""
+    """Return whether VCD does not answer, or another server does: nothing can be removed then."""
     if isinstance(error, TimeUp):
         return True
-    fault = isinstance(error, VcdFault) and not isinstance(error, TaskFailed)
-    return fault and (not getattr(error, "status", 0) or getattr(error, "lasting", False))
+    return isinstance(error, VcdFault) and (error.unanswered or error.lasting)
 
 
 @contextlib.contextmanager
@@ -73,12 +71,8 @@ def noticing_deletion(vcd: VcdClient, name: str, href: Callable[[], str]) -> Ite
 
 
 def _is_gone(vcd: VcdClient, href: str, error: CseError) -> bool:
-    unreachable = (
-        isinstance(error, VcdFault) and not isinstance(error, TaskFailed) and not error.status
-    )
-    if unreachable or not href:
-        return False
-    return known_absent(vcd, href)
+    unanswered = isinstance(error, VcdFault) and error.unanswered
+    return bool(href) and not unanswered and known_absent(vcd, href)
 
 
 def find_cluster(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import control_plane_vm, endpoint_host
 from cse_client.engines.direct.custody import find_pki
@@ -23,7 +24,7 @@ from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
 from cse_client.model import WORKER, NewVm, VApp, Vm, VmChange, node_kind
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Clock, Task
+from cse_client.vcd.tasks import Task
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -112,8 +113,7 @@ class Machines:
 
     def change(self, call: Callable[[], Task]) -> Task:
         """Make one change and wait for its task; waits for a busy entity first."""
-        task = tasks.change(self.vcd, call, deadline=self.deadline)
-        return tasks.wait(self.vcd, task, deadline=self.deadline)
+        return tasks.done(self.vcd, call, deadline=self.deadline)
 
     # ---- keys and scripts -----------------------------------------------------------------
 
@@ -327,5 +327,4 @@ def remove_vms(vcd: VcdClient, vapp_href: str, vms: Sequence[Vm], *, deadline: f
     tasks.wait_all(vcd, stopped, deadline=deadline)
     hrefs = [vm.href for vm in vms]
     if hrefs:
-        task = tasks.change(vcd, lambda: vcd.recompose(vapp_href, delete=hrefs), deadline=deadline)
-        tasks.wait(vcd, task, deadline=deadline)
+        tasks.done(vcd, lambda: vcd.recompose(vapp_href, delete=hrefs), deadline=deadline)

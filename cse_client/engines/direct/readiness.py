@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cse_client.clock import Clock, backoff
 from cse_client.errors import ClusterUnreachable, GuestFailed, TimedOut
 from cse_client.kube.serving import EXPIRED
 from cse_client.model import (
@@ -135,8 +136,7 @@ class ReadyWatch:
     witnesses: Witnesses
     limits: Limits
     progress: Progress
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
+    clock: Clock
     _states: dict[str, _NodeState] = field(default_factory=dict)
     _api_reason: str = "not asked yet"
     _api_spoke: bool = False
@@ -152,16 +152,15 @@ class ReadyWatch:
         Raises GuestFailed when a node reports a failure or stays in a phase too long, TimedOut
         when the overall deadline passes.
         """
-        now = self.monotonic()
+        now = self.clock.monotonic()
         self._states = {name: _NodeState(name, since=now) for name in self.names}
-        pause = _FIRST_PAUSE
         next_look = now
-        while True:
+        for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, 1.4):
             self._ask_cluster()
-            now = self.monotonic()
+            now = self.clock.monotonic()
             if now >= next_look:
                 self._ask_vcd(now)
-                next_look = self.monotonic() + min(_VCD_EVERY, 5 * pause)
+                next_look = self.clock.monotonic() + min(_VCD_EVERY, 5 * pause)
             self._judge()
             verdict = self._verdict(now)
             if verdict is not None:
@@ -169,8 +168,8 @@ class ReadyWatch:
             self._check_deadlines(now)
             self._warn_pending(now)
             self._tell()
-            self.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 1.4)
+            self.clock.sleep(pause)
+        raise AssertionError("unreachable")
 
     def _ask_cluster(self) -> None:
         try:
@@ -203,7 +202,7 @@ class ReadyWatch:
         return set(self.names) <= ready
 
     def _take(self, reports: Mapping[str, NodeReport]) -> None:
-        now = self.monotonic()
+        now = self.clock.monotonic()
         for name, report in reports.items():
             state = self._states.get(name)
             if state is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import PROBE_LIFETIME, admin_kubeconfig, endpoint_host
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.readiness import Limits, ReadyWatch, Verdict, Witnesses
 from cse_client.kube.api import ClusterAPI
 from cse_client.model import KubeNode, Progress, Session
 from cse_client.reports import parse_guestinfo
-from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -74,6 +74,5 @@ def await_nodes(
         ),
         limits=Limits.within(now, max(1.0, deadline - now)),
         progress=progress,
-        monotonic=clock.monotonic,
-        sleep=clock.sleep,
+        clock=clock,
     ).wait()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from cse_client import bounds, suggest
+from cse_client.clock import Clock, backoff
 from cse_client.errors import ClusterUnreachable, CseError, TimedOut
 from cse_client.kube.addons.objects import Object, Objects, Ref, Unserved
 from cse_client.kube.answers import WebhookDown
@@ -71,23 +72,20 @@ class Record:
 
 
 class Watch:
-    """A deadline and a way to wait: `now` in seconds, `sleep` of seconds."""
+    """A deadline, `timeout` seconds from now, and a way to wait until then."""
 
-    def __init__(
-        self, timeout: float, now: Callable[[], float], sleep: Callable[[float], None]
-    ) -> None:
-        self._now = now
-        self._sleep = sleep
-        self._end = now() + timeout
+    def __init__(self, timeout: float, clock: Clock) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + timeout
 
     @property
     def left(self) -> float:
         """Seconds until the deadline, never negative."""
-        return max(0.0, self._end - self._now())
+        return max(0.0, self._end - self._clock.monotonic())
 
     def pause(self, seconds: float) -> None:
         """Sleep, but not beyond the deadline."""
-        self._sleep(min(seconds, self.left))
+        self._clock.sleep(min(seconds, self.left))
 
     def until(self, look: Callable[[], tuple[T | None, str]], what: str) -> T:
         """Call `look` until its first value is there; its second says what is missing.
@@ -95,8 +93,7 @@ class Watch:
         Raises:
             TimedOut: `what` did not happen by the deadline; says what was missing last.
         """
-        pause = 0.1
-        while True:
+        for pause in backoff(0.1, 2.0, 1.5):
             found, missing = look()
             if found is not None:
                 return found
@@ -105,8 +102,8 @@ class Watch:
                     f"{what} by the deadline: {missing}.",
                     hint=f"{suggest.RESUME} Allow more time with --timeout.",
                 )
-            self._sleep(min(pause, self.left))
-            pause = min(pause * 1.5, 2.0)
+            self._clock.sleep(min(pause, self.left))
+        raise AssertionError("unreachable")
 
     def patiently(self, work: Callable[[], T], what: str) -> T:
         """Do what a webhook has to allow, which may not be up yet, or an API that is overloaded.

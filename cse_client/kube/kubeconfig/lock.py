@@ -15,10 +15,11 @@ import random
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cse_client import suggest
+from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import Conflict, CseError
 
 __all__ = ["PATIENCE", "cannot", "check_writable", "locked", "replace_file"]
@@ -35,8 +36,7 @@ def locked(
     paths: Iterable[Path],
     *,
     patience: float = PATIENCE,
-    monotonic: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[None]:
     """Hold the locks of these kubeconfigs.
 
@@ -50,13 +50,13 @@ def locked(
         CseError: a lock could not be made.
     """
     held: list[Path] = []
-    deadline = monotonic() + patience
+    deadline = clock.monotonic() + patience
     try:
         for lock in sorted({name for path in paths for name in _lock_names(path)}):
             while not _take(lock, held):
-                if monotonic() >= deadline:
+                if clock.monotonic() >= deadline:
                     raise _still_locked(lock, patience)
-                sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311 - only spreads the waiters
+                clock.sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311 - only spreads the waiters
         yield
     finally:
         for lock in reversed(held):

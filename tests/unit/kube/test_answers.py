@@ -14,6 +14,7 @@ from cse_client.kube.answers import SchemaMismatch, WebhookDown
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import drain, look
 from cse_client.kube.grants import GrantBook
+from tests.support.clock import FakeClock
 from tests.support.kube_stub import Answer, StubAPI, Text, status
 
 PAGE = Text("404 page not found\n", {"X-Content-Type-Options": "nosniff"})
@@ -34,7 +35,9 @@ def slept() -> list[float]:
 
 @pytest.fixture
 def cluster(api: StubAPI, slept: list[float]) -> Iterator[ClusterAPI]:
-    with ClusterAPI(api.kubeconfig(), environ={}, sleep=slept.append) as connection:
+    with ClusterAPI(
+        api.kubeconfig(), environ={}, clock=FakeClock(on_sleep=slept.append)
+    ) as connection:
         yield connection
 
 
@@ -151,7 +154,7 @@ def test_what_a_refused_apply_means(
 
 def test_a_schema_error_is_not_repeated_and_an_overload_is() -> None:
     seen: list[float] = []
-    watch = Watch(60, lambda: sum(seen), seen.append)
+    watch = Watch(60, FakeClock(on_sleep=seen.append))
 
     def fails(error: CseError) -> Callable[[], None]:
         def work() -> None:

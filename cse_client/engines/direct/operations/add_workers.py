@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cse_client import bounds, suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct.describe import look_at_cluster
 from cse_client.engines.direct.existing import Standing
 from cse_client.engines.direct.lookup import DeletedMeanwhile, out_of_reach
@@ -38,7 +39,6 @@ from cse_client.model import (
     Vm,
     node_kind,
 )
-from cse_client.vcd.tasks import Clock
 
 __all__ = ["Growth"]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from cse_client import bounds, suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
@@ -46,7 +47,7 @@ from cse_client.model import (
     silent,
 )
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Clock, Task
+from cse_client.vcd.tasks import Task
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient

@@ -37,11 +37,10 @@ def delete_vapp(vcd: VcdClient, vapp_href: str, *, deadline: float) -> None:
     except (VcdFault, Refused, NotFound) as fault:
         if known_absent(vcd, vapp_href):
             return
-        if not isinstance(fault, TaskFailed) and getattr(fault, "status", 0) != _BAD_REQUEST:
+        if not _wants_undeploy(fault):
             raise
         try:
-            task = tasks.change(vcd, lambda: vcd.undeploy(vapp_href), deadline=deadline)
-            tasks.wait(vcd, task, deadline=deadline)
+            tasks.done(vcd, lambda: vcd.undeploy(vapp_href), deadline=deadline)
             _delete(vcd, vapp_href, deadline)
         except SessionInvalid:
             raise
@@ -53,10 +52,15 @@ def delete_vapp(vcd: VcdClient, vapp_href: str, *, deadline: float) -> None:
             raise fault from second
 
 
+def _wants_undeploy(fault: CseError) -> bool:
+    """Return whether VCD refused the deletion itself; stopping the vApp first may help then."""
+    return isinstance(fault, TaskFailed) or (
+        isinstance(fault, VcdFault) and fault.status == _BAD_REQUEST
+    )
+
+
 def _delete(vcd: VcdClient, vapp_href: str, deadline: float) -> None:
-    # What is deleted twice is as gone as what is deleted once.
-    task = tasks.change(vcd, lambda: vcd.delete_vapp(vapp_href), deadline=deadline, idempotent=True)
-    tasks.wait(vcd, task, deadline=deadline)
+    tasks.done(vcd, lambda: vcd.delete_vapp(vapp_href), deadline=deadline, idempotent=True)
 
 
 def delete_cluster(

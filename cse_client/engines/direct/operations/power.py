@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import control_plane_vm
 from cse_client.engines.direct.existing import Standing
 from cse_client.engines.direct.operations.plan import Step, carry_out
@@ -26,7 +27,7 @@ from cse_client.model import (
     node_kind,
 )
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Clock, Task
+from cse_client.vcd.tasks import Task
 
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI

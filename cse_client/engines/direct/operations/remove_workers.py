@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct.existing import Standing
 from cse_client.engines.direct.lookup import DeletedMeanwhile
 from cse_client.engines.direct.machines import delete_vms
@@ -31,7 +32,6 @@ from cse_client.kube.drain import delete_node, drain, look, uncordon
 from cse_client.model import Event, EventKind, KubeNode, Progress, RunOptions, Vm
 from cse_client.model.nodes import Removal
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Clock
 
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
@@ -261,8 +261,7 @@ class Shrinking:
 
     def _write(self, values: Mapping[str, str], deadline: float) -> None:
         vcd, href = self._standing.vcd, self._standing.vapp.href
-        task = tasks.change(vcd, lambda: vcd.write_metadata(href, values), deadline)
-        tasks.wait(vcd, task, deadline=deadline)
+        tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
 
     def _step_back(self, error: CseError) -> None:
         """Let pods onto the nodes again and give the cluster free: none of the VMs was touched."""

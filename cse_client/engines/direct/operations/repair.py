@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import endpoint_host
 from cse_client.engines.direct.describe import Asked, ask_kubernetes
@@ -34,7 +35,7 @@ from cse_client.model import (
     node_kind,
 )
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Clock, Task
+from cse_client.vcd.tasks import Task
 
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
@@ -259,8 +260,7 @@ class Repair:
 
     def _change(self, call: Callable[[], Task]) -> None:
         vcd = self._standing.vcd
-        task = tasks.change(vcd, call, deadline=self._deadline)
-        tasks.wait(vcd, task, deadline=self._deadline)
+        tasks.done(vcd, call, deadline=self._deadline)
 
     def _keys(self) -> ClusterPKI:
         if self._pki is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client import bounds, suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct.describe import certificate_warning, look_at_cluster
 from cse_client.engines.direct.existing import Standing, find_standing
 from cse_client.engines.direct.lock import ChangedMeanwhile
@@ -37,7 +38,6 @@ from cse_client.model import (
 )
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Clock
 
 _PROBE_TIMEOUT = 3.0
 #: How often a change looks at the cluster before it gives up against others.
@@ -248,8 +248,7 @@ class Scaling:
 
     def _write(self, standing: Standing, values: Mapping[str, str], deadline: float) -> None:
         href = standing.vapp.href
-        task = tasks.change(self.vcd, lambda: self.vcd.write_metadata(href, values), deadline)
-        tasks.wait(self.vcd, task, deadline=deadline)
+        tasks.done(self.vcd, lambda: self.vcd.write_metadata(href, values), deadline=deadline)
 
     def _grow(
         self,

@@ -74,15 +74,7 @@ def seal_cluster(
         api.close()
     path = ca_files.keep(identity_of(vcd, vdc, vapp, metadata), pki)
     sealed = render.sealed_script()
-    task = tasks.change(
-        vcd,
-        lambda: vcd.write_customization_script(head.href, sealed),
-        deadline=deadline,
-    )
-    tasks.wait(vcd, task, deadline=deadline)
-    task = tasks.change(
-        vcd, lambda: vcd.write_metadata(vapp.href, {keys.SEALED: "true"}), deadline=deadline
-    )
-    tasks.wait(vcd, task, deadline=deadline)
+    tasks.done(vcd, lambda: vcd.write_customization_script(head.href, sealed), deadline=deadline)
+    tasks.done(vcd, lambda: vcd.write_metadata(vapp.href, {keys.SEALED: "true"}), deadline=deadline)
     progress(Event(EventKind.DONE, text))
     return str(path)

@@ -33,6 +33,9 @@ class Scene:
     #: While the worker's report is in the cluster.
     reported: tuple[float, float] = (0.0, 0.0)
 
+    def monotonic(self) -> float:
+        return self.now
+
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
@@ -82,8 +85,7 @@ class Scene:
             witnesses=Witnesses(self.kube_nodes, self.kube_reports, self.vapp, self.guest_report),
             limits=Limits.within(self.now, timeout),
             progress=self.events.append,
-            monotonic=lambda: self.now,
-            sleep=self.sleep,
+            clock=self,
         )
         return watch.wait()
 

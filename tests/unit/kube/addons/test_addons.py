@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cse_client.clock import SYSTEM_CLOCK
 from cse_client.errors import CseError, NotFound, Refused, TimedOut, WrongUsage
 from cse_client.kube.addons import contour, metallb
 from cse_client.kube.addons.apply import (
@@ -198,7 +198,7 @@ def objects(running: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objec
 
 
 def watch(seconds: float = 20.0) -> Watch:
-    return Watch(seconds, time.monotonic, time.sleep)
+    return Watch(seconds, SYSTEM_CLOCK)
 
 
 def install(objects: Objects, version: str, ranges: tuple[AddressRange, ...] = RANGES) -> bool:

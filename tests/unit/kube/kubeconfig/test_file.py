@@ -22,6 +22,7 @@ from cse_client.kube.kubeconfig.document import render_kubeconfig, user_name
 from cse_client.kube.kubeconfig.file import files_of, forget, overwrite, save
 from cse_client.kube.kubeconfig.lock import locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
+from tests.support.clock import FakeClock
 from tests.support.programs import Workstation
 
 KUBECTL = shutil.which("kubectl")
@@ -415,22 +416,21 @@ def test_a_lock_that_stays_is_named_and_not_broken(file: Path) -> None:
     lock = Path(f"{file}.lock")
     lock.touch(mode=0)
     os.utime(lock, (0, 0))
-    waited: list[float] = []
-    now = iter(range(100))
+    clock = FakeClock()
     with (
         pytest.raises(Conflict, match=r"locked by another program since 19(70|69)-") as caught,
-        locked([file], patience=3, monotonic=lambda: float(next(now)), sleep=waited.append),
+        locked([file], patience=3, clock=clock),
     ):
         pytest.fail("locked")
     assert caught.value.hint.endswith(f"rm {lock}")
     assert lock.exists()
-    assert len(waited) == 2
+    assert 3 <= clock.now < 4
 
 
 def test_a_lock_that_goes_is_waited_for(file: Path) -> None:
     lock = Path(f"{file}.lock")
     lock.touch()
-    with locked([file], sleep=lambda _seconds: lock.unlink(missing_ok=True)):
+    with locked([file], clock=FakeClock(on_sleep=lambda _seconds: lock.unlink(missing_ok=True))):
         assert mode(lock) == 0
 
 
@@ -440,7 +440,10 @@ def test_an_interrupted_save_leaves_no_lock(file: Path) -> None:
 
     second = file.with_name("second")
     Path(f"{second}.lock").touch()
-    with pytest.raises(KeyboardInterrupt), locked([file, second], sleep=interrupt):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        locked([file, second], clock=FakeClock(on_sleep=interrupt)),
+    ):
         pytest.fail("locked")
     assert listing(file.parent) == ["config", "second.lock"]
 

@@ -17,6 +17,7 @@ from cse_client.kube.kubeconfig.document import render_kubeconfig
 from cse_client.kube.kubeconfig.file import files_of, forget, overwrite, save
 from cse_client.kube.kubeconfig.lock import locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
+from tests.support.clock import FakeClock
 
 KUBECTL = shutil.which("kubectl") or ""
 needs_kubectl = pytest.mark.skipif(not KUBECTL, reason="no kubectl on PATH")
@@ -156,11 +157,10 @@ def test_while_we_hold_it_kubectl_finds_a_lock(
 @pytest.mark.parametrize("lock", ["kube/config.lock", "real/config.lock"])
 def test_a_lock_of_kubectls_is_seen_under_each_name(folder: Path, lock: str) -> None:
     (folder / lock).touch(0)
-    steps = iter(range(100))
     for path in (folder / "kube" / "config", folder / "real" / "config"):
         with (
             pytest.raises(Conflict, match=r"real/config\.lock did not go away") as caught,
-            locked([path], monotonic=lambda: 10.0 * next(steps), sleep=lambda _seconds: None),
+            locked([path], clock=FakeClock()),
         ):
             pytest.fail("locked")
         assert caught.value.hint.endswith(f"rm {folder / 'real' / 'config.lock'}")
