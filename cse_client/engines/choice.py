@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cse_client.engines.base import Engine
-from cse_client.engines.server import open_engine, without_server
-from cse_client.engines.server.detect import ABSENT, DOWN, detect
+from cse_client.engines.server.detect import ABSENT, DOWN, LEGACY, Detection, detect
+from cse_client.engines.server.hints import without_server
 from cse_client.errors import NotFound
 from cse_client.model import Session
 from cse_client.vcd.client import VcdClient
 
-__all__ = ["choose_engine"]
+__all__ = ["choose_engine", "open_engine"]
 
 
 def choose_engine(session: Session, word: str) -> Engine:
@@ -41,3 +41,17 @@ def choose_engine(session: Session, word: str) -> Engine:
             f"VCD at {session.host} has no CSE server registered.", hint=without_server()
         )
     return DirectEngine(vcd, session, no_server=True)
+
+
+def open_engine(vcd: VcdClient, session: Session, found: Detection, reason: str) -> Engine:
+    """Return the engine for the protocol that a present server speaks; no request.
+
+    `reason` says why the server is used, for `system info`.
+    """
+    if found.protocol == LEGACY:
+        from cse_client.engines.server.legacy.engine import LegacyEngine
+
+        return LegacyEngine(vcd, session, found, reason=reason)
+    from cse_client.engines.server.entities.engine import EntityEngine
+
+    return EntityEngine(vcd, session, found, reason=reason)

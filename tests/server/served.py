@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from cse_client.engines.server import open_engine
+from cse_client.engines.choice import open_engine
 from cse_client.engines.server.detect import detect
 from cse_client.guest.pki import ADMIN_GROUP, issue_client, mint_pki
 from cse_client.kube.kubeconfig.document import render_kubeconfig

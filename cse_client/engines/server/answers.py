@@ -16,7 +16,7 @@ from typing import Any
 from cse_client import bounds, suggest
 from cse_client.bounds import OutOfBounds
 from cse_client.content import describe, is_html
-from cse_client.engines.server import without_server
+from cse_client.engines.server.hints import without_server
 from cse_client.errors import (
     Conflict,
     CseError,

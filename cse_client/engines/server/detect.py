@@ -13,9 +13,9 @@ from typing import Any
 
 from cse_client import bounds
 from cse_client.content import describe, is_html
-from cse_client.engines.server import without_server
 from cse_client.engines.server.answers import Wish, error_of
 from cse_client.engines.server.extension import BASE
+from cse_client.engines.server.hints import without_server
 from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.model import Session
 from cse_client.vcd.client import Answer, VcdClient

@@ -1,0 +1,18 @@
+"""Hints that errors of both protocols share."""
+
+from __future__ import annotations
+
+from cse_client import suggest
+
+__all__ = ["without_server"]
+
+
+def without_server() -> str:
+    """Return what to do when the server fails: the same command with the direct engine.
+
+    What the direct engine cannot do needs the provider's help.
+    """
+    line = suggest.without_server()
+    if line:
+        return f"without the server: {line}"
+    return "this needs the CSE server; the provider, who operates it, can help"
