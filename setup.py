@@ -44,6 +44,7 @@ setup(
     extras_require={
         "test": [
             "coverage>=7.10",
+            "grimp>=3",
             "hypothesis>=6",
             "pytest>=8",
             "pytest-timeout>=2.3",
