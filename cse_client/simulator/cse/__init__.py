@@ -34,7 +34,7 @@ def _dialect(cloud: Cloud, vcd: VcdApplication, version: str) -> Dialect | None:
         return None
     if version not in VERSIONS:
         raise ValueError(f"no CSE server {version!r} ({', '.join(VERSIONS)}, none)")
-    from cse_client.simulator.cse.entity_routes import EntityDialect
+    from cse_client.simulator.cse.entities.routes import EntityDialect
     from cse_client.simulator.cse.legacy_routes import LegacyDialect
     from cse_client.simulator.cse.provider import Release
 

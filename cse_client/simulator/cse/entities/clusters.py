@@ -20,8 +20,8 @@ from typing import Any
 
 from cse_client.simulator.cse import upgrades
 from cse_client.simulator.cse.calls import VcdCalls
-from cse_client.simulator.cse.entity_forms import Form, Wish
-from cse_client.simulator.cse.entity_steps import EntitySteps, Job, vapp_of
+from cse_client.simulator.cse.entities.forms import Form, Wish
+from cse_client.simulator.cse.entities.steps import EntitySteps, Job, vapp_of
 from cse_client.simulator.cse.errors import Refusal, failed
 from cse_client.simulator.cse.legacy import Caller
 from cse_client.simulator.cse.lifecycle import StepFailed

@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from cse_client.simulator.cse.calls import Ask, VcdCalls
-from cse_client.simulator.cse.entity_behaviors import BehaviorClusters
-from cse_client.simulator.cse.entity_clusters import EntityClusters
-from cse_client.simulator.cse.entity_forms import Form, FormOne, FormTwo
-from cse_client.simulator.cse.entity_provider import EntityProvider
-from cse_client.simulator.cse.entity_sharing import access_entries, replace_access
-from cse_client.simulator.cse.entity_types import entity_type
+from cse_client.simulator.cse.entities.behaviors import BehaviorClusters
+from cse_client.simulator.cse.entities.clusters import EntityClusters
+from cse_client.simulator.cse.entities.forms import Form, FormOne, FormTwo
+from cse_client.simulator.cse.entities.provider import EntityProvider
+from cse_client.simulator.cse.entities.sharing import access_entries, replace_access
+from cse_client.simulator.cse.entities.types import entity_type
 from cse_client.simulator.cse.errors import Refusal, reply
 from cse_client.simulator.cse.legacy import Caller
 from cse_client.simulator.cse.provider import Release, ServerState

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cse_client.simulator.cse.entity_steps import vapp_of
+from cse_client.simulator.cse.entities.steps import vapp_of
 from cse_client.simulator.cse.errors import Refusal, failed
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.defined import FULL_CONTROL, READ_ONLY, READ_WRITE, DefinedEntity

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cse_client.simulator.cse import upgrades
 from cse_client.simulator.cse.calls import VcdCalls, VcdRefused
 from cse_client.simulator.cse.clusters import CONTROL_PLANE, NFS, WORKER, address_of, vms_of
-from cse_client.simulator.cse.entity_forms import Form, Group, Node, Wish
+from cse_client.simulator.cse.entities.forms import Form, Group, Node, Wish
 from cse_client.simulator.cse.lifecycle import Lifecycle, NodesNotMade, NodesWanted, StepFailed
 from cse_client.simulator.cse.templates import KnownTemplate, cluster_tags
 from cse_client.simulator.cse.work import Work

@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cse_client.simulator.cse.calls import Ask, VcdCalls
-from cse_client.simulator.cse.entity_clusters import (
+from cse_client.simulator.cse.entities.clusters import (
     EntityClusters,
     Operation,
     differences,
     task_href,
 )
-from cse_client.simulator.cse.entity_forms import Form
-from cse_client.simulator.cse.entity_steps import Job
-from cse_client.simulator.cse.entity_types import BEHAVIORS, NFS_DELETION
+from cse_client.simulator.cse.entities.forms import Form
+from cse_client.simulator.cse.entities.steps import Job
+from cse_client.simulator.cse.entities.types import BEHAVIORS, NFS_DELETION
 from cse_client.simulator.cse.errors import Refusal, failed
 from cse_client.simulator.cse.legacy import Caller
 from cse_client.simulator.cse.work import Work
