@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..clock import Clock
-from .api import Api
-from .bootstrap import fill_cluster, publish_address
-from .rbac import User
-from .requests import Call
-from .server import Server, tls_context
-from .state import Cluster
+from cse_client.simulator.clock import Clock
+from cse_client.simulator.kube.api import Api
+from cse_client.simulator.kube.bootstrap import fill_cluster, publish_address
+from cse_client.simulator.kube.rbac import User
+from cse_client.simulator.kube.requests import Call
+from cse_client.simulator.kube.server import Server, tls_context
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["KubeAPI"]
 

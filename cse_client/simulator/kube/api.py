@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from .authn import ANONYMOUS, authenticate, impersonated
-from .controllers import Controllers
-from .crud import Crud
-from .deletion import Deletion
-from .discovery import discover
-from .errors import (
+from cse_client.simulator.kube.authn import ANONYMOUS, authenticate, impersonated
+from cse_client.simulator.kube.controllers import Controllers
+from cse_client.simulator.kube.crud import Crud
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.discovery import discover
+from cse_client.simulator.kube.errors import (
     ApiError,
     bad_request,
     forbidden,
@@ -21,15 +21,15 @@ from .errors import (
     page_not_found,
     unauthorized,
 )
-from .objects import Obj
-from .rbac import User
-from .requests import Answer, Call, Target, parse_target
-from .resources import Resource
-from .reviews import review
-from .state import Cluster
-from .subresources import Subresources
-from .tables import table
-from .watch import watch
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.rbac import User
+from cse_client.simulator.kube.requests import Answer, Call, Target, parse_target
+from cse_client.simulator.kube.resources import Resource
+from cse_client.simulator.kube.reviews import review
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.subresources import Subresources
+from cse_client.simulator.kube.tables import table
+from cse_client.simulator.kube.watch import watch
 
 __all__ = ["Api"]
 

@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .errors import ApiError, bad_request
-from .objects import Obj, clone, dig
-from .patch import MERGE_KEYS
+from cse_client.simulator.kube.errors import ApiError, bad_request
+from cse_client.simulator.kube.objects import Obj, clone, dig
+from cse_client.simulator.kube.patch import MERGE_KEYS
 
 __all__ = ["apply", "note_update", "without_managed"]
 

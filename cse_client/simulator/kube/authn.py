@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from .errors import ApiError, forbidden, unauthorized
-from .objects import Obj, dig, parse_time
-from .rbac import Attributes, User
-from .state import Cluster
+from cse_client.simulator.kube.errors import ApiError, forbidden, unauthorized
+from cse_client.simulator.kube.objects import Obj, dig, parse_time
+from cse_client.simulator.kube.rbac import Attributes, User
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["ANONYMOUS", "authenticate", "impersonated", "secret_text"]
 

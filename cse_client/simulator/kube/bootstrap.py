@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .objects import Obj
-from .rbac_defaults import default_rbac
-from .state import Cluster
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.rbac_defaults import default_rbac
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["fill_cluster", "publish_address"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .objects import Obj, condition, dig
-from .selectors import matches_selector
-from .store import Store
+from cse_client.simulator.kube.objects import Obj, condition, dig
+from cse_client.simulator.kube.selectors import matches_selector
+from cse_client.simulator.kube.store import Store
 
 __all__ = ["budget_status", "disruptions_allowed"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .custom_columns import Cells, Column, Since, custom_rows
-from .objects import Obj, condition, dig
-from .resources import Resource
-from .selectors import selector_text
+from cse_client.simulator.kube.custom_columns import Cells, Column, Since, custom_rows
+from cse_client.simulator.kube.objects import Obj, condition, dig
+from cse_client.simulator.kube.resources import Resource
+from cse_client.simulator.kube.selectors import selector_text
 
 __all__ = ["Cells", "Column", "cells_of", "columns_of", "pod_phase"]
 

@@ -12,11 +12,11 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from . import patch as patches
-from .apply import apply, note_update
-from .defaults import complete_node_status, fill_in
-from .deletion import DeleteOptions, Deletion
-from .errors import (
+from cse_client.simulator.kube import patch as patches
+from cse_client.simulator.kube.apply import apply, note_update
+from cse_client.simulator.kube.defaults import complete_node_status, fill_in
+from cse_client.simulator.kube.deletion import DeleteOptions, Deletion
+from cse_client.simulator.kube.errors import (
     ApiError,
     already_exists,
     bad_request,
@@ -26,14 +26,14 @@ from .errors import (
     not_found,
     unsupported_media_type,
 )
-from .node_authorizer import restrict_node
-from .objects import Obj, clone, dig
-from .reading import Reading
-from .requests import Answer, Call, Target
-from .resources import Resource
-from .state import Cluster
-from .typed import check_typed
-from .validation import check, check_escalation, check_immutable
+from cse_client.simulator.kube.node_authorizer import restrict_node
+from cse_client.simulator.kube.objects import Obj, clone, dig
+from cse_client.simulator.kube.reading import Reading
+from cse_client.simulator.kube.requests import Answer, Call, Target
+from cse_client.simulator.kube.resources import Resource
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.typed import check_typed
+from cse_client.simulator.kube.validation import check, check_escalation, check_immutable
 
 __all__ = ["Crud"]
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .objects import Obj
-from .resources import Resource
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.resources import Resource
 
 __all__ = ["Cells", "Column", "Since", "custom_rows"]
 

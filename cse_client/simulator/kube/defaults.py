@@ -10,9 +10,9 @@ import base64
 import ipaddress
 from collections.abc import Callable
 
-from .objects import Obj, dig
-from .rbac import User
-from .state import Cluster
+from cse_client.simulator.kube.objects import Obj, dig
+from cse_client.simulator.kube.rbac import User
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["complete_node_status", "fill_in"]
 

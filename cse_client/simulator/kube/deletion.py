@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import bad_request, conflict, forbidden
-from .objects import Obj, condition, dig, key_of
-from .requests import Call
-from .resources import Resource
-from .state import Cluster
+from cse_client.simulator.kube.errors import bad_request, conflict, forbidden
+from cse_client.simulator.kube.objects import Obj, condition, dig, key_of
+from cse_client.simulator.kube.requests import Call
+from cse_client.simulator.kube.resources import Resource
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["DeleteOptions", "Deletion"]
 

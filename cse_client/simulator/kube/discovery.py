@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import not_implemented, page_not_found
-from .objects import Obj
-from .requests import Answer, Call
-from .resources import Resource
-from .state import Cluster
+from cse_client.simulator.kube.errors import not_implemented, page_not_found
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.requests import Answer, Call
+from cse_client.simulator.kube.resources import Resource
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["discover"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import forbidden
-from .objects import Obj, dig
-from .rbac import Attributes, User, rule_allows
-from .rbac_defaults import node_rules
-from .store import Store
+from cse_client.simulator.kube.errors import forbidden
+from cse_client.simulator.kube.objects import Obj, dig
+from cse_client.simulator.kube.rbac import Attributes, User, rule_allows
+from cse_client.simulator.kube.rbac_defaults import node_rules
+from cse_client.simulator.kube.store import Store
 
 __all__ = ["NodeAuthorizer", "restrict_node"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import bad_request, invalid
-from .objects import clone
+from cse_client.simulator.kube.errors import bad_request, invalid
+from cse_client.simulator.kube.objects import clone
 
 __all__ = ["json_patch", "merge_patch", "strategic_merge"]
 

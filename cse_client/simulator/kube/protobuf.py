@@ -14,9 +14,9 @@ from datetime import datetime, timezone
 from functools import cache
 from typing import Any
 
-from .errors import bad_request, not_implemented
-from .objects import Obj, timestamp
-from .protobuf_schema import KINDS, MESSAGES
+from cse_client.simulator.kube.errors import bad_request, not_implemented
+from cse_client.simulator.kube.objects import Obj, timestamp
+from cse_client.simulator.kube.protobuf_schema import KINDS, MESSAGES
 
 __all__ = ["decode"]
 

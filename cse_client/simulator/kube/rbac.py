@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .objects import Obj
-from .store import Change, Store
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.store import Change, Store
 
 __all__ = ["Attributes", "Rbac", "User", "covered", "rule_allows"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from .objects import Obj
+from cse_client.simulator.kube.objects import Obj
 
 __all__ = ["default_rbac", "node_rules"]
 

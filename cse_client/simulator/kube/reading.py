@@ -10,11 +10,11 @@ import base64
 import binascii
 import json
 
-from .errors import ApiError, bad_request, expired, not_found
-from .objects import Obj
-from .requests import Call, Target
-from .selectors import Match, field_selector, label_selector
-from .state import Cluster
+from cse_client.simulator.kube.errors import ApiError, bad_request, expired, not_found
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.requests import Call, Target
+from cse_client.simulator.kube.selectors import Match, field_selector, label_selector
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["Reading"]
 

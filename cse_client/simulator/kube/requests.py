@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .errors import ApiError, bad_request, unsupported_media_type
-from .rbac import Attributes, User
+from cse_client.simulator.kube.errors import ApiError, bad_request, unsupported_media_type
+from cse_client.simulator.kube.rbac import Attributes, User
 
 __all__ = ["Answer", "Call", "Target", "parse_target"]
 
@@ -65,7 +65,7 @@ class Call:
             return None
         kind = self.content_type.split(";", 1)[0].strip().lower()
         if kind == "application/vnd.kubernetes.protobuf":
-            from .protobuf import decode
+            from cse_client.simulator.kube.protobuf import decode
 
             return decode(self.body)
         if kind in _YAML:

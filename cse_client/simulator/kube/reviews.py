@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .authn import authenticate
-from .errors import ApiError, bad_request
-from .objects import Obj, dig
-from .rbac import Attributes, User
-from .requests import Answer, Call, Target
-from .state import Cluster
+from cse_client.simulator.kube.authn import authenticate
+from cse_client.simulator.kube.errors import ApiError, bad_request
+from cse_client.simulator.kube.objects import Obj, dig
+from cse_client.simulator.kube.rbac import Attributes, User
+from cse_client.simulator.kube.requests import Answer, Call, Target
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["review"]
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .errors import bad_request
-from .objects import Obj, dig
+from cse_client.simulator.kube.errors import bad_request
+from cse_client.simulator.kube.objects import Obj, dig
 
 __all__ = ["field_selector", "label_selector", "matches_selector", "selector_text"]
 

@@ -20,9 +20,9 @@ from http.client import responses
 from pathlib import Path
 from typing import Any
 
-from .api import Api
-from .errors import ApiError, internal
-from .requests import Answer, Call
+from cse_client.simulator.kube.api import Api
+from cse_client.simulator.kube.errors import ApiError, internal
+from cse_client.simulator.kube.requests import Answer, Call
 
 __all__ = ["Server", "tls_context"]
 

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ..clock import Clock
-from .errors import not_found
-from .node_authorizer import NodeAuthorizer
-from .objects import Obj, timestamp
-from .rbac import Attributes, Rbac, User
-from .resources import Resource, ResourceTable
-from .store import Store
+from cse_client.simulator.clock import Clock
+from cse_client.simulator.kube.errors import not_found
+from cse_client.simulator.kube.node_authorizer import NodeAuthorizer
+from cse_client.simulator.kube.objects import Obj, timestamp
+from cse_client.simulator.kube.rbac import Attributes, Rbac, User
+from cse_client.simulator.kube.resources import Resource, ResourceTable
+from cse_client.simulator.kube.store import Store
 
 __all__ = ["Cluster"]
 

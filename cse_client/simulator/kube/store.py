@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .objects import Obj, key_of
+from cse_client.simulator.kube.objects import Obj, key_of
 
 __all__ = ["Change", "Store"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .budgets import disruptions_allowed
-from .crud import Crud
-from .deletion import DeleteOptions, Deletion
-from .errors import (
+from cse_client.simulator.kube.budgets import disruptions_allowed
+from cse_client.simulator.kube.crud import Crud
+from cse_client.simulator.kube.deletion import DeleteOptions, Deletion
+from cse_client.simulator.kube.errors import (
     bad_request,
     conflict,
     forbidden,
@@ -19,14 +19,14 @@ from .errors import (
     too_many_requests,
     two_budgets,
 )
-from .node_authorizer import restrict_node
-from .objects import Obj, clone, dig
-from .patch import json_patch, merge_patch
-from .rbac import Attributes
-from .requests import Answer, Call, Target
-from .resources import Resource
-from .selectors import selector_text
-from .state import Cluster
+from cse_client.simulator.kube.node_authorizer import restrict_node
+from cse_client.simulator.kube.objects import Obj, clone, dig
+from cse_client.simulator.kube.patch import json_patch, merge_patch
+from cse_client.simulator.kube.rbac import Attributes
+from cse_client.simulator.kube.requests import Answer, Call, Target
+from cse_client.simulator.kube.resources import Resource
+from cse_client.simulator.kube.selectors import selector_text
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["Subresources"]
 
@@ -200,7 +200,7 @@ class Subresources:
         )
 
     def _budgets(self, pod: Obj) -> list[Obj]:
-        from .selectors import matches_selector
+        from cse_client.simulator.kube.selectors import matches_selector
 
         return [
             budget

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from .columns import Cells, Column, cells_of, columns_of
-from .objects import Obj, parse_time
-from .resources import Resource
+from cse_client.simulator.kube.columns import Cells, Column, cells_of, columns_of
+from cse_client.simulator.kube.objects import Obj, parse_time
+from cse_client.simulator.kube.resources import Resource
 
 __all__ = ["age", "table"]
 

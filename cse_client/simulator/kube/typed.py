@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .errors import typed_patch_failure
-from .objects import Obj, dig
+from cse_client.simulator.kube.errors import typed_patch_failure
+from cse_client.simulator.kube.objects import Obj, dig
 
 __all__ = ["check_typed"]
 

@@ -13,12 +13,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .errors import bad_request, forbidden, invalid
-from .objects import Obj, dig
-from .rbac import GROUP, MASTERS, Attributes, User, covered
-from .resources import Resource
-from .selectors import matches_selector
-from .state import Cluster
+from cse_client.simulator.kube.errors import bad_request, forbidden, invalid
+from cse_client.simulator.kube.objects import Obj, dig
+from cse_client.simulator.kube.rbac import GROUP, MASTERS, Attributes, User, covered
+from cse_client.simulator.kube.resources import Resource
+from cse_client.simulator.kube.selectors import matches_selector
+from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["check", "check_escalation", "check_immutable"]
 

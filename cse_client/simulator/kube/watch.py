@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from .errors import ApiError, expired, invalid
-from .objects import Obj
-from .requests import Call, Target
-from .selectors import Match
-from .state import Cluster
-from .store import Change
+from cse_client.simulator.kube.errors import ApiError, expired, invalid
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.requests import Call, Target
+from cse_client.simulator.kube.selectors import Match
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["watch"]
 

@@ -11,25 +11,25 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from ..deletion import Deletion
-from ..state import Cluster
-from ..store import Change
-from .balancers import Balancers
-from .budgets import Budgets
-from .certificates import Certificates
-from .custom import CustomResources
-from .daemons import Daemons
-from .forwarding import Forwarding
-from .ingresses import Ingresses
-from .kubelets import Kubelets
-from .namespaces import Namespaces
-from .nodes import NodeLifecycle
-from .pods import PodIndex
-from .roles import RoleAggregation
-from .scheduler import Scheduler
-from .services import Endpoints
-from .tokens import TokenCleaner
-from .workloads import Workloads
+from cse_client.simulator.kube.controllers.balancers import Balancers
+from cse_client.simulator.kube.controllers.budgets import Budgets
+from cse_client.simulator.kube.controllers.certificates import Certificates
+from cse_client.simulator.kube.controllers.custom import CustomResources
+from cse_client.simulator.kube.controllers.daemons import Daemons
+from cse_client.simulator.kube.controllers.forwarding import Forwarding
+from cse_client.simulator.kube.controllers.ingresses import Ingresses
+from cse_client.simulator.kube.controllers.kubelets import Kubelets
+from cse_client.simulator.kube.controllers.namespaces import Namespaces
+from cse_client.simulator.kube.controllers.nodes import NodeLifecycle
+from cse_client.simulator.kube.controllers.pods import PodIndex
+from cse_client.simulator.kube.controllers.roles import RoleAggregation
+from cse_client.simulator.kube.controllers.scheduler import Scheduler
+from cse_client.simulator.kube.controllers.services import Endpoints
+from cse_client.simulator.kube.controllers.tokens import TokenCleaner
+from cse_client.simulator.kube.controllers.workloads import Workloads
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Controllers"]
 

@@ -21,9 +21,9 @@ from datetime import datetime
 
 import yaml
 
-from ..objects import Obj, dig, key_of
-from ..state import Cluster
-from ..store import Change
+from cse_client.simulator.kube.objects import Obj, dig, key_of
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Balancers", "announcing_nodes", "is_announced"]
 

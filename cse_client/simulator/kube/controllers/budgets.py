@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..budgets import budget_status
-from ..objects import dig
-from ..selectors import matches_selector
-from ..state import Cluster
-from ..store import Change
-from .pods import PODS
+from cse_client.simulator.kube.budgets import budget_status
+from cse_client.simulator.kube.controllers.pods import PODS
+from cse_client.simulator.kube.objects import dig
+from cse_client.simulator.kube.selectors import matches_selector
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Budgets"]
 

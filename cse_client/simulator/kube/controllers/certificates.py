@@ -12,11 +12,11 @@ import base64
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from ..deletion import Deletion
-from ..objects import Obj, condition, dig, parse_time
-from ..rbac import Attributes, User
-from ..state import Cluster
-from ..store import Change
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.objects import Obj, condition, dig, parse_time
+from cse_client.simulator.kube.rbac import Attributes, User
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..deletion import Deletion
-from ..objects import Obj, condition, dig
-from ..resources import Resource, Served
-from ..state import Cluster
-from ..store import Change
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.objects import Obj, condition, dig
+from cse_client.simulator.kube.resources import Resource, Served
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["CustomResources"]
 

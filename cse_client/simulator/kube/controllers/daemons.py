@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..deletion import Deletion
-from ..objects import Obj, dig, owned_by
-from ..state import Cluster
-from ..store import Change
-from .nodes import NODES
-from .pods import PODS, PodIndex, fits_node, is_ready, make_pod, toleration_for
-from .workloads import template_hash
+from cse_client.simulator.kube.controllers.nodes import NODES
+from cse_client.simulator.kube.controllers.pods import (
+    PODS,
+    PodIndex,
+    fits_node,
+    is_ready,
+    make_pod,
+    toleration_for,
+)
+from cse_client.simulator.kube.controllers.workloads import template_hash
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.objects import Obj, dig, owned_by
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Daemons"]
 

@@ -12,10 +12,10 @@ import socket
 import threading
 from datetime import datetime
 
-from ..objects import Obj, dig, key_of
-from ..state import Cluster
-from ..store import Change
-from .balancers import is_announced
+from cse_client.simulator.kube.controllers.balancers import is_announced
+from cse_client.simulator.kube.objects import Obj, dig, key_of
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Forwarding"]
 

@@ -16,10 +16,10 @@ import threading
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from ..objects import Obj, dig
-from ..state import Cluster
-from ..store import Change
-from .balancers import is_announced
+from cse_client.simulator.kube.controllers.balancers import is_announced
+from cse_client.simulator.kube.objects import Obj, dig
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Ingresses"]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from ..deletion import Deletion
-from ..objects import Obj, condition, dig
-from ..state import Cluster
-from ..store import Change
-from .nodes import NODES
-from .pods import PODS, PodIndex
+from cse_client.simulator.kube.controllers.nodes import NODES
+from cse_client.simulator.kube.controllers.pods import PODS, PodIndex
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.objects import Obj, condition, dig
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Kubelets"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..deletion import DeleteOptions, Deletion
-from ..objects import dig, parse_time
-from ..state import Cluster
-from ..store import Change
+from cse_client.simulator.kube.deletion import DeleteOptions, Deletion
+from cse_client.simulator.kube.objects import dig, parse_time
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Namespaces"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..deletion import DeleteOptions, Deletion
-from ..objects import Obj, condition, dig, parse_time
-from ..state import Cluster
-from ..store import Change
-from .pods import PODS, PodIndex, toleration_for
+from cse_client.simulator.kube.controllers.pods import PODS, PodIndex, toleration_for
+from cse_client.simulator.kube.deletion import DeleteOptions, Deletion
+from cse_client.simulator.kube.objects import Obj, condition, dig, parse_time
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["NODES", "NodeLifecycle"]
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from ..objects import Obj, clone, condition, dig, key_of, owned_by, owner_reference
-from ..state import Cluster
-from ..store import Change
+from cse_client.simulator.kube.objects import (
+    Obj,
+    clone,
+    condition,
+    dig,
+    key_of,
+    owned_by,
+    owner_reference,
+)
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = [
     "PODS",
@@ -79,8 +87,8 @@ def make_pod(
     spec: Obj | None = None,
 ) -> Obj:
     """Create a pod from a controller's template; the rest is filled in as for anybody's pod."""
-    from ..defaults import fill_in
-    from ..rbac import User
+    from cse_client.simulator.kube.defaults import fill_in
+    from cse_client.simulator.kube.rbac import User
 
     template = clone(owner["spec"]["template"])
     metadata: dict[str, Any] = {

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..objects import Obj
-from ..rbac import GROUP
-from ..selectors import matches_selector
-from ..state import Cluster
-from ..store import Change
+from cse_client.simulator.kube.objects import Obj
+from cse_client.simulator.kube.rbac import GROUP
+from cse_client.simulator.kube.selectors import matches_selector
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["RoleAggregation"]
 

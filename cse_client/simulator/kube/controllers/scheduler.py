@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..objects import Obj, condition, dig, parse_quantity
-from ..state import Cluster
-from ..store import Change
-from .nodes import NODES
-from .pods import PODS, PodIndex, fits_node, tolerates
+from cse_client.simulator.kube.controllers.nodes import NODES
+from cse_client.simulator.kube.controllers.pods import PODS, PodIndex, fits_node, tolerates
+from cse_client.simulator.kube.objects import Obj, condition, dig, parse_quantity
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Scheduler"]
 

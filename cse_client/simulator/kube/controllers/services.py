@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..deletion import Deletion
-from ..objects import Obj, dig
-from ..state import Cluster
-from ..store import Change
-from .pods import PODS, is_ready
+from cse_client.simulator.kube.controllers.pods import PODS, is_ready
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.objects import Obj, dig
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Endpoints"]
 

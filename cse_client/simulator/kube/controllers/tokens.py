@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..authn import secret_text
-from ..deletion import Deletion
-from ..objects import parse_time
-from ..state import Cluster
-from ..store import Change
+from cse_client.simulator.kube.authn import secret_text
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.objects import parse_time
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["TokenCleaner"]
 

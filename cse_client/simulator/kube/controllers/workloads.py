@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
-from ..deletion import Deletion
-from ..objects import Obj, clone, condition, dig, owned_by, owner_reference
-from ..state import Cluster
-from ..store import Change
-from .pods import PODS, PodIndex, is_ready, make_pod
+from cse_client.simulator.kube.controllers.pods import PODS, PodIndex, is_ready, make_pod
+from cse_client.simulator.kube.deletion import Deletion
+from cse_client.simulator.kube.objects import Obj, clone, condition, dig, owned_by, owner_reference
+from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.store import Change
 
 __all__ = ["Workloads", "template_hash"]
 
