@@ -31,6 +31,7 @@ from cse_client.errors import (
 )
 from cse_client.model import Session
 from cse_client.vcd import answers
+from cse_client.versions import version_key
 
 __all__ = [
     "LATE",
@@ -45,7 +46,6 @@ __all__ = [
     "offered_versions",
     "out_of_bounds",
     "read_error",
-    "version_key",
 ]
 
 #: Our own code of an answer that took too long.
@@ -124,11 +124,6 @@ def read_error(element: etree._Element, *, limit: int = _MAX_TEXT) -> Said:
         request_id=request_id,
         task_id=busy.group("id") if busy else "",
     )
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """Return an API version as numbers, so that 37.3 < 37.10 < 38.0."""
-    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def offered_versions(text: str) -> list[str]:

@@ -15,9 +15,10 @@ from lxml import etree
 from cse_client.bounds import OutOfBounds, Pages
 from cse_client.errors import VcdFault
 from cse_client.model import StorageProfile, VAppRecord, Vm
-from cse_client.vcd.errors import Action, out_of_bounds, version_key
+from cse_client.vcd.errors import Action, out_of_bounds
 from cse_client.vcd.reading import children, number, truth
 from cse_client.vcd.transport import Transport
+from cse_client.versions import version_key
 
 __all__ = [
     "CLUSTER_FIELDS",

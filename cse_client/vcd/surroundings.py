@@ -24,6 +24,7 @@ from cse_client.vcd import catalogs, errors, networks, queries, reading
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import VdcDocument
 from cse_client.vcd.transport import Transport
+from cse_client.versions import version_key
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -186,8 +187,8 @@ class Tenancy:
         served = self._transport.served_versions()
         if not served:
             return f"unknown (API {self.api_version})"
-        highest = max(served, key=errors.version_key)
-        key = errors.version_key(highest)
+        highest = max(served, key=version_key)
+        key = version_key(highest)
         release = ""
         for first, name in _RELEASES.items():
             if first <= key and first[0] == key[0]:

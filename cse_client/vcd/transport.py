@@ -28,6 +28,7 @@ from cse_client.vcd import answers, errors, unanswered
 from cse_client.vcd.answers import NotVcd
 from cse_client.vcd.errors import Action
 from cse_client.vcd.wire import Wire
+from cse_client.versions import version_key
 
 __all__ = ["Answer", "Reply", "Transport"]
 
@@ -291,7 +292,7 @@ class Transport:
             version = info.findtext("{*}Version") or ""
             if version and "alpha" not in version:
                 rows.append((info.get("deprecated") == "true", version.strip()))
-        rows.sort(key=lambda row: errors.version_key(row[1]), reverse=True)
+        rows.sort(key=lambda row: version_key(row[1]), reverse=True)
         rows.sort(key=lambda row: row[0])
         return [version for _deprecated, version in rows]
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from cse_client import suggest
-from cse_client.engines.direct.templates import version_key
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.model import ClusterSpec, Network, Template, TemplateFacts, TemplateVm
 from cse_client.model.ranges import internal_ranges, most_nodes, pod_cidr_problem
+from cse_client.versions import version_key
 
 __all__ = [
     "machine_problems",

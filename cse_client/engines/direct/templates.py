@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -10,14 +9,10 @@ from cse_client import suggest
 from cse_client.engines.direct.metadata import RecordedSpec
 from cse_client.errors import NotFound
 from cse_client.model import Template
+from cse_client.versions import version_key
 
 #: The template that guides for CSE name as the default.
 GUIDE_DEFAULT = "ubuntu-16.04_k8-1.18_weave-2.6.5"
-
-
-def version_key(text: str) -> tuple[int, ...]:
-    """Turn '1.18.6' into (1, 18, 6), so that versions are never compared as text or floats."""
-    return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
 def with_default(templates: Sequence[Template], configured: str = "") -> list[Template]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cse_client.vcd.errors import version_key
+from cse_client.versions import version_key
 
 __all__ = ["DIALECTS", "FIRST", "LATEST", "Dialect", "dialect_of", "part"]
 

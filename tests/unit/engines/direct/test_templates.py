@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cse_client.engines.direct.templates import choose, version_key, with_default
+from cse_client.engines.direct.templates import choose, with_default
 from cse_client.errors import NotFound
 from cse_client.model import Template, TemplateFacts
+from cse_client.versions import version_key
 
 
 def template(name: str, revision: int, kubernetes: str) -> Template:
