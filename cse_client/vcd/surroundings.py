@@ -20,7 +20,7 @@ from cse_client.model import (
     TemplateVm,
     Vdc,
 )
-from cse_client.vcd import catalogs, errors, networks, queries, reading
+from cse_client.vcd import catalogs, networks, queries, reading
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import VdcDocument
 from cse_client.vcd.transport import Transport

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+<<<<<<< HEAD
+=======
+import subprocess
+import time
+>>>>>>> ae7446a (Test an endless pipe and a device as a manifest)
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,8 +163,17 @@ def test_what_makes_no_sense_to_us_is_the_clusters_to_judge(rest: bytes) -> None
     assert found["metadata"] == {"name": "a"}
 
 
-def test_a_file_without_an_end_is_not_read_whole() -> None:
-    with pytest.raises(CseError, match=r"The manifest /dev/zero is larger than 16 MiB"):
+def test_a_pipe_without_an_end_is_not_read_whole() -> None:
+    with subprocess.Popen(["cat", "/dev/zero"], stdout=subprocess.PIPE) as endless:
+        assert endless.stdout is not None
+        path = f"/dev/fd/{endless.stdout.fileno()}"
+        with pytest.raises(CseError, match=f"The manifest {path} is larger than 16 MiB"):
+            obtain(choose("metallb", 18), ManifestSource(file=path, checksum="0" * 64))
+        endless.kill()
+
+
+def test_a_device_is_not_read() -> None:
+    with pytest.raises(CseError, match=r"/dev/zero.*not a regular file"):
         obtain(choose("metallb", 18), ManifestSource(file="/dev/zero", checksum="0" * 64))
 
 
