@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-<<<<<<< HEAD
-=======
 import subprocess
-import time
->>>>>>> ae7446a (Test an endless pipe and a device as a manifest)
 from collections.abc import Iterator
 from pathlib import Path
 
