@@ -16,7 +16,7 @@ from lxml import etree
 
 from cse_client import bounds
 from cse_client.errors import CseError, SessionInvalid
-from cse_client.model import Network
+from cse_client.model import Network, footprint
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import queries
@@ -24,9 +24,8 @@ from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import children, text
 from cse_client.vcd.transport import Transport
 
-__all__ = ["ADDRESSES_KEY", "parse_record", "plan", "record_text", "recorded"]
+__all__ = ["parse_record", "plan", "record_text", "recorded"]
 
-ADDRESSES_KEY = "cse.client.addresses"
 _NOT_FOUND = 404
 _OK = 200
 
@@ -53,12 +52,12 @@ def recorded(transport: Transport) -> Iterator[RecordedAddresses]:
         transport,
         "vApp",
         Action("list the clusters' addresses"),
-        raw=(f"metadata:{ADDRESSES_KEY}==STRING:*",),
-        fields=["name", f"metadata:{ADDRESSES_KEY}"],
+        raw=(f"metadata:{footprint.ADDRESSES}==STRING:*",),
+        fields=["name", f"metadata:{footprint.ADDRESSES}"],
     )
     for record in records:
         row = queries.vapp_record(record)
-        network_id, ranges = parse_record(row.metadata.get(ADDRESSES_KEY, ""))
+        network_id, ranges = parse_record(row.metadata.get(footprint.ADDRESSES, ""))
         if ranges:
             yield RecordedAddresses(row.name, row.href, network_id, ranges)
 

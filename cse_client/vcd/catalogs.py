@@ -17,15 +17,14 @@ from lxml import etree
 
 from cse_client import bounds, suggest
 from cse_client.errors import Conflict, NotFound
-from cse_client.model import Template, TemplateFacts
+from cse_client.model import Template, TemplateFacts, footprint
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.transport import Transport
 
-__all__ = ["REGISTRATION_KEY", "facts_text", "find_item", "parse_name", "templates"]
+__all__ = ["facts_text", "find_item", "parse_name", "templates"]
 
-REGISTRATION_KEY = "cse.client.template"
 
 _NAME = re.compile(
     r"^(?P<os>[^_]+)_(?:k8|tkgp?)-v?(?P<kubernetes>\d+\.\d+[^_]*)_"
@@ -39,7 +38,7 @@ _FIELDS = (
     "status",
     "isExpired",
     "org",
-    f"metadata:{REGISTRATION_KEY}",
+    f"metadata:{footprint.TEMPLATE}",
 )
 
 
@@ -148,7 +147,7 @@ def from_record(record: etree._Element, org_href: str) -> Template | None:
     item = record.get("name") or ""
     if record.get("isExpired") == "true":
         return None
-    registered = REGISTRATION_KEY in queries.record_metadata(record)
+    registered = footprint.TEMPLATE in queries.record_metadata(record)
     if not registered and parse_name(item)[2] is None:
         return None
     return _template(record, item, record.get("catalogName") or "", org_href)
@@ -157,10 +156,10 @@ def from_record(record: etree._Element, org_href: str) -> Template | None:
 def _template(record: etree._Element, item: str, catalog: str, org_href: str) -> Template:
     metadata: Mapping[str, str] = queries.record_metadata(record)
     name, revision, named = parse_name(item)
-    registered = REGISTRATION_KEY in metadata
+    registered = footprint.TEMPLATE in metadata
     facts = named or TemplateFacts()
     if registered:
-        facts = _merged(read_facts(metadata[REGISTRATION_KEY]), facts)
+        facts = _merged(read_facts(metadata[footprint.TEMPLATE]), facts)
     return Template(
         name=name,
         revision=revision,

@@ -24,19 +24,19 @@ from cse_client.model import (
     Vdc,
     Vm,
     VmChange,
+    footprint,
 )
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import addresses, catalogs, queries, reading, recent, tasks, users, writing
 from cse_client.vcd.errors import Action
-from cse_client.vcd.queries import CLUSTER_FIELDS
 from cse_client.vcd.recent import RecentTask
 from cse_client.vcd.surroundings import Tenancy
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.transport import Answer, Transport
 from cse_client.vcd.writing import ChangedVm
 
-__all__ = ["CLUSTER_FIELDS", "Answer", "VcdClient"]
+__all__ = ["Answer", "VcdClient"]
 
 _CREATE = "vApp: Create / Reconfigure"
 _POWER = "vApp: Power Operations"
@@ -78,11 +78,11 @@ class VcdClient(Tenancy):
         vdcs: set[str] | None = None
         if vdc is None and self._foreign_org(org):
             vdcs = {one.href for one in self.vdcs(org)}
-        terms = ["metadata:cse.cluster.id==STRING:*"]
+        terms = [f"metadata:{footprint.CLUSTER_ID}==STRING:*"]
         if re.fullmatch(r"[0-9A-Za-z-]+", cluster_id):  # anything else is compared here only
-            terms = [f"metadata:cse.cluster.id==STRING:{cluster_id}"]
+            terms = [f"metadata:{footprint.CLUSTER_ID}==STRING:{cluster_id}"]
         for record in self._vapp_records(Action("list the clusters"), conditions, terms):
-            if cluster_id and record.metadata.get("cse.cluster.id") != cluster_id:
+            if cluster_id and record.metadata.get(footprint.CLUSTER_ID) != cluster_id:
                 continue
             if vdcs is None or record.vdc_href in vdcs:
                 yield record
@@ -218,15 +218,13 @@ class VcdClient(Tenancy):
     ) -> Task:
         """Record in a cluster's vApp which addresses its load balancer gives out."""
         value = addresses.record_text(network_id, ranges)
-        return self.write_metadata(vapp_href, {addresses.ADDRESSES_KEY: value})
+        return self.write_metadata(vapp_href, {footprint.ADDRESSES: value})
 
     def release_addresses(self, vapp_href: str) -> Task | None:
         """Remove that record; None where there is none."""
         action = Action("write the metadata", right=_EDIT, missing="the record", changes=True)
         try:
-            reply = self._transport.delete(
-                f"{vapp_href}/metadata/{addresses.ADDRESSES_KEY}", action
-            )
+            reply = self._transport.delete(f"{vapp_href}/metadata/{footprint.ADDRESSES}", action)
         except NotFound:
             return None
         return _task_of(reply.root, action)
@@ -346,7 +344,7 @@ class VcdClient(Tenancy):
         Raises:
             Refused: this user may not change the template.
         """
-        values = {catalogs.REGISTRATION_KEY: catalogs.facts_text(facts)}
+        values = {footprint.TEMPLATE: catalogs.facts_text(facts)}
         deadline = self.clock.monotonic() + _SMALL_CHANGE_SECONDS
         tasks.done(self, lambda: self.write_metadata(template_href, values), deadline=deadline)
 
@@ -383,7 +381,7 @@ class VcdClient(Tenancy):
         self, action: Action, conditions: Sequence[tuple[str, str]], raw: Sequence[str]
     ) -> Iterator[VAppRecord]:
         fields = ["name", "status", "vdc", "vdcName", "ownerName", "isBusy"]
-        fields += [f"metadata:{key}" for key in CLUSTER_FIELDS]
+        fields += [f"metadata:{key}" for key in footprint.LISTED]
         for record in queries.records(
             self._transport, "vApp", action, conditions=conditions, raw=raw, fields=fields
         ):

@@ -21,7 +21,6 @@ from cse_client.vcd.transport import Transport
 from cse_client.versions import version_key
 
 __all__ = [
-    "CLUSTER_FIELDS",
     "PAGE_SIZE",
     "equals",
     "records",
@@ -35,18 +34,6 @@ _RESULT = "QueryResultRecords"
 
 #: VCD gives at most this many records a page, and 25 unless asked.
 PAGE_SIZE = 128
-
-#: What is read of each cluster; a query returns at most 8 metadata fields.
-CLUSTER_FIELDS = (
-    "cse.cluster.id",
-    "cse.version",
-    "cse.template.name",
-    "cse.template.revision",
-    "cse.kubernetes",
-    "cse.kubernetes.version",
-    "cse.master.ip",
-    "cse.client.phase",
-)
 
 #: A system administrator's own queries show all organizations; the tenants' show nothing there.
 _ADMINISTRATORS: Mapping[str, str] = {

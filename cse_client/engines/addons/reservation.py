@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cse_client.engines.addons.ranges import Surroundings, check
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.lookup import find_cluster
+from cse_client.engines.direct.metadata import recorded_spec
 from cse_client.errors import CseError, NotFound, PreflightFailed
-from cse_client.model import Network
+from cse_client.model import Network, footprint
 from cse_client.model.addons import AddressRange
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import tasks
@@ -79,7 +79,7 @@ class Place:
         """Remove the record."""
         deadline = self._deadline(timeout)
         vcd, href = self._vcd, self._vapp.href
-        if keys.ADDRESSES not in vcd.vapp_metadata(href):
+        if footprint.ADDRESSES not in vcd.vapp_metadata(href):
             return
         task = vcd.release_addresses(href)
         if task is not None:
@@ -90,7 +90,7 @@ class Place:
 
     def _network(self) -> Network:
         names = [vm.network for vm in self._vapp.vms if vm.network] + list(self._vapp.networks)
-        wanted = names[0] if names else keys.recorded_spec(self._metadata).network
+        wanted = names[0] if names else recorded_spec(self._metadata).network
         for one in self._vcd.networks(self._vdc):
             if one.name == wanted:
                 return one

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.metadata import recorded_control_plane_ip, recorded_spec
 from cse_client.engines.kubeconfigs import check_spec, lifetime_of
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, fitting_name, issue_client
 from cse_client.kube.kubeconfig.document import (
@@ -34,11 +34,11 @@ def control_plane_vm(vapp: VApp) -> Vm | None:
 
 def endpoint_host(vapp: VApp, metadata: Mapping[str, str]) -> str:
     """Return the host part of the API's address, or an empty string when none is known."""
-    chosen = keys.recorded_spec(metadata).endpoint
+    chosen = recorded_spec(metadata).endpoint
     if chosen:
         return chosen
     vm = control_plane_vm(vapp)
-    return (vm.ip if vm is not None else "") or keys.control_plane_ip(metadata)
+    return (vm.ip if vm is not None else "") or recorded_control_plane_ip(metadata)
 
 
 def administrator_name(user: str, org: str) -> str:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import ca_files
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import (
     PROBE_LIFETIME,
     admin_kubeconfig,
@@ -28,7 +27,7 @@ from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import BACKDATE, ClusterPKI, fingerprint, valid_from
 from cse_client.kube.api import ClusterAPI
-from cse_client.model import VApp, VAppRecord, Vdc, Vm
+from cse_client.model import VApp, VAppRecord, Vdc, Vm, footprint
 from cse_client.model.hrefs import href_id
 from cse_client.model.identity import ClusterIdentity
 
@@ -52,7 +51,7 @@ def identity_of(
         vdc=vdc.name,
         org=vdc.org,
         vapp=vapp.id or vapp.href,
-        cluster_id=metadata.get(keys.CLUSTER_ID, ""),
+        cluster_id=metadata.get(footprint.CLUSTER_ID, ""),
     )
 
 
@@ -75,7 +74,7 @@ def find_pki(vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]) 
     old = ca_files.old_ca_file(identity.cluster_id)
     if old is not None and (found is None or ca_files.read(old).pki != found):
         return _adopt_old(vcd, vdc, vapp, metadata, old)
-    sealed = bool(metadata.get(keys.SEALED))
+    sealed = bool(metadata.get(footprint.SEALED))
     if found is not None and sealed:
         raise Refused(
             f"The metadata of cluster '{vapp.name}' says that it is sealed, but its control plane's"
@@ -240,7 +239,7 @@ def _refuse_copy(
     vm = _head(vapp)
     if endpoint_host(vapp, metadata) == vm.ip:
         return
-    for record in twins(vcd, vapp, metadata.get(keys.CLUSTER_ID, "")):
+    for record in twins(vcd, vapp, metadata.get(footprint.CLUSTER_ID, "")):
         try:
             other = vcd.vapp(record.href)
             if other.created is None or vapp.created is None or other.created >= vapp.created:

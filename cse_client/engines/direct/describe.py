@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import (
     PROBE_LIFETIME,
     admin_kubeconfig,
@@ -19,6 +18,7 @@ from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.journal import read_journal, wanted_workers
 from cse_client.engines.direct.lock import damaged_claims
 from cse_client.engines.direct.lookup import find_vapp
+from cse_client.engines.direct.metadata import missing_keys, recorded_spec, unusable_metadata
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import server_url
@@ -33,6 +33,7 @@ from cse_client.model import (
     VAppRecord,
     Vdc,
     Vm,
+    footprint,
     node_kind,
 )
 from cse_client.reports import parse_guestinfo
@@ -52,14 +53,14 @@ def summarize(record: VAppRecord, org: str) -> ClusterSummary:
         vdc=record.vdc,
         org=org,
         owner=record.owner,
-        kubernetes=_shown(data, keys.KUBERNETES),
-        kubernetes_version=_shown(data, keys.KUBERNETES_VERSION),
+        kubernetes=_shown(data, footprint.KUBERNETES),
+        kubernetes_version=_shown(data, footprint.KUBERNETES_VERSION),
         status=record.status,
-        phase=_shown(data, keys.PHASE),
-        cluster_id=_shown(data, keys.CLUSTER_ID),
-        template=_shown(data, keys.TEMPLATE_NAME),
-        template_revision=_shown(data, keys.TEMPLATE_REVISION),
-        damage=tuple(f"metadata {key} is missing" for key in keys.missing_keys(data)),
+        phase=_shown(data, footprint.PHASE),
+        cluster_id=_shown(data, footprint.CLUSTER_ID),
+        template=_shown(data, footprint.TEMPLATE_NAME),
+        template_revision=_shown(data, footprint.TEMPLATE_REVISION),
+        damage=tuple(f"metadata {key} is missing" for key in missing_keys(data)),
     )
 
 
@@ -107,21 +108,21 @@ def describe_cluster(
         metadata=metadata,
     )
     summary = summarize(record, org)
-    spec = keys.recorded_spec(metadata)
+    spec = recorded_spec(metadata)
     host = endpoint_host(vapp, metadata)
     nodes = _nodes(vapp, kube)
     return Cluster(
         summary=summary,
         network=spec.network or ", ".join(vapp.networks),
         endpoint=server_url(host) if host else "",
-        os=_shown(metadata, keys.OS),
-        cni=_shown(metadata, keys.CNI),
-        cni_version=_shown(metadata, keys.CNI_VERSION),
-        docker_version=_shown(metadata, keys.DOCKER_VERSION),
+        os=_shown(metadata, footprint.OS),
+        cni=_shown(metadata, footprint.CNI),
+        cni_version=_shown(metadata, footprint.CNI_VERSION),
+        docker_version=_shown(metadata, footprint.DOCKER_VERSION),
         made_by=_maker(metadata),
         created=vapp.created,
         lease=_lease(vapp),
-        sealed=bool(metadata.get(keys.SEALED)),
+        sealed=bool(metadata.get(footprint.SEALED)),
         nodes=nodes,
         evidence=tuple(evidence),
         damage=summary.damage + _damage(vapp, metadata, nodes, kube),
@@ -139,10 +140,10 @@ def _order(vm: Vm) -> tuple[bool, str]:
 
 
 def _maker(metadata: Mapping[str, str]) -> str:
-    ours = _shown(metadata, keys.CLIENT_VERSION)
+    ours = _shown(metadata, footprint.CLIENT_VERSION)
     if ours:
         return f"cse-client {ours}"
-    cse = _shown(metadata, keys.VERSION)
+    cse = _shown(metadata, footprint.VERSION)
     return f"CSE {cse}" if cse else ""
 
 
@@ -201,7 +202,10 @@ def _kubernetes_status(seen: KubeNode | None, *, asked: bool) -> str:
 def _unreadable(metadata: Mapping[str, str]) -> list[str]:
     """Name what somebody has written into the metadata that cannot be meant."""
     spoilt = (*read_journal(metadata).damaged, *damaged_claims(metadata))
-    return [*keys.unusable(metadata), *(f"metadata {key} cannot be read" for key in sorted(spoilt))]
+    return [
+        *unusable_metadata(metadata),
+        *(f"metadata {key} cannot be read" for key in sorted(spoilt)),
+    ]
 
 
 def _damage(

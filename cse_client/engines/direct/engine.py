@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import administrator_name, endpoint_host, mint_kubeconfig
 from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
 from cse_client.engines.direct.describe import list_nodes, look_at_cluster, summarize
@@ -44,6 +43,7 @@ from cse_client.model import (
     SystemInfo,
     Template,
     TemplateFacts,
+    footprint,
 )
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
@@ -178,7 +178,7 @@ class DirectEngine:
             org=org or self._session.org,
             user=self._session.user,
         )
-        others = twins(self._vcd, vapp, metadata.get(keys.CLUSTER_ID, ""))
+        others = twins(self._vcd, vapp, metadata.get(footprint.CLUSTER_ID, ""))
         same_id = tuple(named(other.name, other.vdc) for other in others)
         return replace(found, summary=replace(found.summary, same_id=same_id))
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import (
     PROBE_LIFETIME,
     admin_kubeconfig,
@@ -23,7 +22,7 @@ from cse_client.engines.direct.operation import Operation
 from cse_client.errors import Conflict, NotFound
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
-from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, node_kind
+from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, footprint, node_kind
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -57,8 +56,8 @@ class Standing:
     @property
     def adoption(self) -> dict[str, str]:
         """The metadata to write with the first change, for a creation that nobody waited for."""
-        creating = self.metadata.get(keys.PHASE) == keys.PHASE_CREATING
-        return {keys.PHASE: keys.PHASE_READY} if creating else {}
+        creating = self.metadata.get(footprint.PHASE) == footprint.PHASE_CREATING
+        return {footprint.PHASE: footprint.PHASE_READY} if creating else {}
 
     @property
     def unfinished(self) -> Operation | None:
@@ -152,7 +151,7 @@ def find_standing(
     standing = Standing(vcd, session, vdc, vapp, metadata, lock)
     if standing.journal.unclear and not break_lock:
         raise _unclear(standing)
-    if keys.CLUSTER_ID not in metadata or (standing.adoption and not _all_made(standing)):
+    if footprint.CLUSTER_ID not in metadata or (standing.adoption and not _all_made(standing)):
         raise Conflict(
             f"Cluster '{name}' is not finished yet.",
             hint="Finish it with the command that created it, or: "

@@ -22,13 +22,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cse_client.engines.direct import claims
-from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.metadata import recorded_spec
 from cse_client.engines.direct.operation import Operation, parse_operation
+from cse_client.model import footprint
 
 __all__ = ["Journal", "read_journal", "wanted_workers"]
 
-OPERATION = "cse.client.operation"
-DONE = "cse.client.done"
 NONE = "none"
 LAST_TURN = 10**9
 # A text value of VCD metadata ends at about a thousand characters.
@@ -36,7 +35,7 @@ _CHUNK = 900
 _MOST_CHUNKS = 500
 # versions before owners had keys of their own wrote OPERATION itself
 _KEY = re.compile(
-    rf"(?P<base>{re.escape(OPERATION)}(\.[0-9a-f]{{12}})?|{re.escape(DONE)}\.[0-9a-f]{{12}})",
+    rf"(?P<base>{re.escape(footprint.OPERATION)}(\.[0-9a-f]{{12}})?|{re.escape(footprint.DONE)}\.[0-9a-f]{{12}})",
     re.ASCII,
 )
 
@@ -77,13 +76,13 @@ def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) 
             continue
         raw = claims.json_object(_joined(metadata, key) or "")
         # operations recorded by older versions have no turn
-        default = 0 if key.startswith(OPERATION) else None
+        default = 0 if key.startswith(footprint.OPERATION) else None
         turn = claims.integer((raw or {}).get("turn", default), 0, LAST_TURN)
-        ended = _done(raw, turn) if key.startswith(DONE) else None
+        ended = _done(raw, turn) if key.startswith(footprint.DONE) else None
         begun = parse_operation(raw) if raw is not None and ended is None else None
         if ended is not None:
             done.append(ended)
-        elif begun is not None and turn is not None and key.startswith(OPERATION):
+        elif begun is not None and turn is not None and key.startswith(footprint.OPERATION):
             if key.rpartition(".")[2] not in without:
                 pending.append((turn, begun))
         else:
@@ -98,7 +97,7 @@ def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) 
         workers=sizes[-1].workers if sizes else None,
         removed=frozenset(name for one in done for name in one.nodes),
         damaged=tuple(damaged),
-        unclear=any(key.startswith(OPERATION) for key in damaged),
+        unclear=any(key.startswith(footprint.OPERATION) for key in damaged),
     )
 
 
@@ -109,17 +108,17 @@ def wanted_workers(metadata: Mapping[str, str]) -> int | None:
         return journal.operation.workers
     if journal.workers is not None:
         return journal.workers
-    return keys.recorded_spec(metadata).workers
+    return recorded_spec(metadata).workers
 
 
 def begun(owner: str, turn: int, operation: Operation) -> dict[str, str]:
     """Return the metadata that records the beginning of `operation`."""
-    return _entries(f"{OPERATION}.{owner}", {"turn": turn, **operation.document()})
+    return _entries(f"{footprint.OPERATION}.{owner}", {"turn": turn, **operation.document()})
 
 
 def of_owner(owner: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the metadata that brings an owner's record of an operation back to what it was."""
-    key = f"{OPERATION}.{owner}"
+    key = f"{footprint.OPERATION}.{owner}"
     found = {k: value for k, value in metadata.items() if k == key or k.startswith(f"{key}.")}
     return {key: NONE, **found}
 
@@ -133,7 +132,7 @@ def ended(
         value["workers"] = workers
     if nodes:
         value["nodes"] = list(nodes)
-    return {**_entries(f"{DONE}.{owner}", value), f"{OPERATION}.{owner}": NONE}
+    return {**_entries(f"{footprint.DONE}.{owner}", value), f"{footprint.OPERATION}.{owner}": NONE}
 
 
 def _done(raw: Mapping[str, Any] | None, turn: int | None) -> Done | None:

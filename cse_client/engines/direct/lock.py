@@ -34,9 +34,8 @@ from typing import IO, TYPE_CHECKING
 
 from cse_client.clock import Clock
 from cse_client.engines.direct import claims, journal
-from cse_client.engines.direct import metadata as keys
 from cse_client.errors import Conflict, CseError
-from cse_client.model import Session
+from cse_client.model import Session, footprint
 from cse_client.state import state_folder
 from cse_client.vcd import tasks
 
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChangedMeanwhile", "ClusterLock", "Holder", "damaged_claims", "holders", "owner_of"]
 
-PREFIX = "cse.client.lock."
+_PREFIX = f"{footprint.LOCK}."
 _FREE = "free"
 #: How long the one who may wait gives the other to step back, and the pause between two looks.
 _WAIT_FOR_OTHERS = 15.0
@@ -54,7 +53,7 @@ _LOOK_AGAIN = 0.5
 #: What a run may take longer than its time-out: rolling back has its own time.
 _AFTERWARDS = 300.0
 _GIVE_UP = 5.0
-_KEY = re.compile(r"cse\.client\.lock\.[0-9a-zA-Z_-]{1,64}", re.ASCII)
+_KEY = re.compile(rf"{re.escape(_PREFIX)}[0-9a-zA-Z_-]{{1,64}}", re.ASCII)
 _LONGEST_NAME = 128
 
 
@@ -96,7 +95,7 @@ class ClusterLock:
         self._who = f"{session.user}@{session.org}"
         self._host = socket.gethostname()
         self.owner = owner_of(session)
-        self.key = PREFIX + self.owner
+        self.key = _PREFIX + self.owner
         self.turn = 0
         self._held = False
         self._written = False
@@ -237,7 +236,7 @@ class ClusterLock:
     def ending_broken(self) -> dict[str, str]:
         """Return the metadata that ends the claims and records which `break_lock` was about."""
         return {
-            key: _FREE if key.startswith(PREFIX) else journal.NONE
+            key: _FREE if key.startswith(_PREFIX) else journal.NONE
             for key in self._broken
             if key != self.key
         }
@@ -306,7 +305,7 @@ class ClusterLock:
         """Return what stays as it is as long as nobody else holds the cluster."""
         # those who have only just claimed it, and we ourselves, have not changed it yet
         racing = {key.rpartition(".")[2] for key in holders(metadata)} | {self.owner}
-        what = (keys.CLUSTER_ID, keys.PHASE, keys.SPEC)
+        what = (footprint.CLUSTER_ID, footprint.PHASE, footprint.SPEC)
         turn = journal.read_journal(metadata, without=racing).turn
         return (turn, *(metadata.get(key) for key in what))
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.bounds import TimeUp
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.names import id_in_description
 from cse_client.errors import (
     Conflict,
@@ -19,7 +18,7 @@ from cse_client.errors import (
     VcdFault,
     WrongUsage,
 )
-from cse_client.model import VApp, VAppRecord, Vdc
+from cse_client.model import VApp, VAppRecord, Vdc, footprint
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -111,7 +110,7 @@ def _cluster_vapp(vcd: VcdClient, vdc: Vdc, record: VAppRecord) -> VApp:
     except NotFound:
         # deleted a moment ago
         raise _no_cluster(vdc, name) from None
-    if keys.CLUSTER_ID not in record.metadata and not id_in_description(vapp.description):
+    if footprint.CLUSTER_ID not in record.metadata and not id_in_description(vapp.description):
         raise Conflict(
             f"vApp '{name}' exists but is not a Kubernetes cluster.",
             hint=f"To look at it: {suggest.vcd('vapp info', name)}",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import control_plane_vm, endpoint_host
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
@@ -22,7 +21,7 @@ from cse_client.errors import Conflict, CseError, NotFound, VcdFault
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
-from cse_client.model import WORKER, NewVm, VApp, Vm, VmChange, node_kind
+from cse_client.model import WORKER, NewVm, VApp, Vm, VmChange, footprint, node_kind
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 
@@ -126,7 +125,7 @@ class Machines:
         if self.known_pki is not None:
             return self.known_pki
         if self._pki is None and head is not None and self.vapp is not None:
-            metadata = {**self.found.metadata, keys.CLUSTER_ID: self.cluster_id}
+            metadata = {**self.found.metadata, footprint.CLUSTER_ID: self.cluster_id}
             try:
                 self._pki = find_pki(self.vcd, self.found.vdc, self.vapp, metadata)
             except NotFound:

@@ -1,9 +1,6 @@
-"""What a cluster's vApp says of itself, and how that is read back.
+"""The metadata of a cluster's vApp: what is written when it is created, and how it is read back.
 
-The `cse.*` keys and their values are those of CSE 2.6 (container-service-extension 2.6.1, written
-by its create operation), so that a CSE server in legacy mode lists and manages our clusters.
-`cse.client.*` keys are ours: what was asked for, and how far it has come. Nothing here is secret:
-whoever may see the vApp may read its metadata.
+`model.footprint` names the keys.
 """
 
 from __future__ import annotations
@@ -16,37 +13,9 @@ from typing import Any
 
 from cse_client import __version__
 from cse_client.engines.direct import claims
-from cse_client.model import ClusterSpec, Template
+from cse_client.model import ClusterSpec, Template, footprint
 from cse_client.model.endpoints import is_endpoint
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
-
-CLUSTER_ID = "cse.cluster.id"
-VERSION = "cse.version"
-TEMPLATE_NAME = "cse.template.name"
-TEMPLATE_REVISION = "cse.template.revision"
-OS = "cse.os"
-DOCKER_VERSION = "cse.docker.version"
-KUBERNETES = "cse.kubernetes"
-KUBERNETES_VERSION = "cse.kubernetes.version"
-CNI = "cse.cni"
-CNI_VERSION = "cse.cni.version"
-CONTROL_PLANE_IP = "cse.master.ip"
-
-SCHEMA = "cse.client.schema"
-CLIENT_VERSION = "cse.client.version"
-PHASE = "cse.client.phase"
-SPEC = "cse.client.spec"
-SSH_KEY = "cse.client.ssh_key"
-SEALED = "cse.client.sealed"
-ADDRESSES = "cse.client.addresses"
-
-#: The release whose footprint we write; CSE shows it and converts clusters by it.
-FOOTPRINT = "2.6.1"
-#: Version of the `cse.client.*` keys.
-SCHEMA_VERSION = "1"
-
-PHASE_CREATING = "creating"
-PHASE_READY = "ready"
 
 # A text value of VCD metadata ends at about a thousand characters; an RSA key may be longer.
 _CHUNK = 900
@@ -84,29 +53,29 @@ RELEASES: Mapping[tuple[str, int], TemplateRelease] = {
 }
 
 
-def initial(spec: ClusterSpec, template: Template, cluster_id: str) -> dict[str, str]:
+def initial_metadata(spec: ClusterSpec, template: Template, cluster_id: str) -> dict[str, str]:
     """Return everything that is written right after the vApp exists, in one request."""
     facts = template.facts
     release = RELEASES.get((template.name, template.revision))
     values = {
-        CLUSTER_ID: cluster_id,
-        VERSION: FOOTPRINT,
-        TEMPLATE_NAME: template.name,
-        TEMPLATE_REVISION: str(template.revision),
-        OS: facts.os,
-        DOCKER_VERSION: release.docker if release else "",
-        KUBERNETES: "upstream",
-        KUBERNETES_VERSION: release.kubernetes if release else facts.kubernetes,
-        CNI: facts.cni,
-        CNI_VERSION: facts.cni_version,
-        SCHEMA: SCHEMA_VERSION,
-        CLIENT_VERSION: __version__,
-        PHASE: PHASE_CREATING,
-        SPEC: _spec_text(spec, template),
+        footprint.CLUSTER_ID: cluster_id,
+        footprint.VERSION: footprint.CSE_RELEASE,
+        footprint.TEMPLATE_NAME: template.name,
+        footprint.TEMPLATE_REVISION: str(template.revision),
+        footprint.OS: facts.os,
+        footprint.DOCKER_VERSION: release.docker if release else "",
+        footprint.KUBERNETES: "upstream",
+        footprint.KUBERNETES_VERSION: release.kubernetes if release else facts.kubernetes,
+        footprint.CNI: facts.cni,
+        footprint.CNI_VERSION: facts.cni_version,
+        footprint.SCHEMA: footprint.SCHEMA_VERSION,
+        footprint.CLIENT_VERSION: __version__,
+        footprint.PHASE: footprint.PHASE_CREATING,
+        footprint.SPEC: _spec_text(spec, template),
     }
     for index in range(0, len(spec.ssh_key), _CHUNK):
         suffix = f".{index // _CHUNK}" if index else ""
-        values[SSH_KEY + suffix] = spec.ssh_key[index : index + _CHUNK]
+        values[footprint.SSH_KEY + suffix] = spec.ssh_key[index : index + _CHUNK]
     # VCD refuses an empty text value; an unknown fact is a missing key.
     return {key: value for key, value in values.items() if value}
 
@@ -161,7 +130,7 @@ _TEXTS = ("network", "template", "catalog", "template_id", "storage_profile", "e
 
 def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     """Read back what `initial` wrote; never raises: a damaged record says so."""
-    value = metadata.get(SPEC)
+    value = metadata.get(footprint.SPEC)
     if not value:
         return RecordedSpec()
     raw = claims.json_object(value)
@@ -178,57 +147,62 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     return RecordedSpec(**found, damaged=tuple(dict.fromkeys(damaged)))
 
 
-def unusable(metadata: Mapping[str, str]) -> list[str]:
+def unusable_metadata(metadata: Mapping[str, str]) -> list[str]:
     """Say what of the record and of the cluster's own keys cannot be used, a sentence each."""
     damaged = recorded_spec(metadata).damaged
     found = []
     if len(damaged) == len(_NUMBERS) + len(_TEXTS):
-        found.append(f"metadata {SPEC} cannot be read")
+        found.append(f"metadata {footprint.SPEC} cannot be read")
     elif damaged:
-        found.append(f"metadata {SPEC} has no usable {', '.join(damaged)}")
-    if metadata.get(CLUSTER_ID) and not cluster_id(metadata):
-        found.append(f"metadata {CLUSTER_ID} is not an id")
-    revision = metadata.get(TEMPLATE_REVISION)
-    if revision and template_revision(metadata) is None:
-        found.append(f"metadata {TEMPLATE_REVISION} is not a number")
-    address = metadata.get(CONTROL_PLANE_IP)
+        found.append(f"metadata {footprint.SPEC} has no usable {', '.join(damaged)}")
+    if metadata.get(footprint.CLUSTER_ID) and not recorded_cluster_id(metadata):
+        found.append(f"metadata {footprint.CLUSTER_ID} is not an id")
+    revision = metadata.get(footprint.TEMPLATE_REVISION)
+    if revision and recorded_template_revision(metadata) is None:
+        found.append(f"metadata {footprint.TEMPLATE_REVISION} is not a number")
+    address = metadata.get(footprint.CONTROL_PLANE_IP)
     if address and not is_endpoint(address):
-        found.append(f"metadata {CONTROL_PLANE_IP} is not an address")
+        found.append(f"metadata {footprint.CONTROL_PLANE_IP} is not an address")
     if recorded_ssh_key(metadata):
         try:
             parse_public_key(recorded_ssh_key(metadata))
         except InvalidPublicKey as wrong:
-            found.append(f"metadata {SSH_KEY} {wrong}")
+            found.append(f"metadata {footprint.SSH_KEY} {wrong}")
     return found
 
 
-def cluster_id(metadata: Mapping[str, str]) -> str:
+def recorded_cluster_id(metadata: Mapping[str, str]) -> str:
     """Return the cluster's id, empty where there is none or it is not one."""
-    value = metadata.get(CLUSTER_ID, "")
+    value = metadata.get(footprint.CLUSTER_ID, "")
     return value if _ID.fullmatch(value) else ""
 
 
-def template_revision(metadata: Mapping[str, str]) -> int | None:
+def recorded_template_revision(metadata: Mapping[str, str]) -> int | None:
     """Return the revision of the template that the cluster was made from."""
-    text = metadata.get(TEMPLATE_REVISION, "")
+    text = metadata.get(footprint.TEMPLATE_REVISION, "")
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else None
 
 
-def control_plane_ip(metadata: Mapping[str, str]) -> str:
+def recorded_control_plane_ip(metadata: Mapping[str, str]) -> str:
     """Return the recorded address of the control plane, empty where it is not one."""
-    address = metadata.get(CONTROL_PLANE_IP, "")
+    address = metadata.get(footprint.CONTROL_PLANE_IP, "")
     return address if is_endpoint(address) else ""
 
 
 def recorded_ssh_key(metadata: Mapping[str, str]) -> str:
     """Return what is recorded as root's ssh key: any text, whoever wrote it."""
-    parts = [metadata.get(SSH_KEY, "")]
-    while (key := f"{SSH_KEY}.{len(parts)}") in metadata:
+    parts = [metadata.get(footprint.SSH_KEY, "")]
+    while (key := f"{footprint.SSH_KEY}.{len(parts)}") in metadata:
         parts.append(metadata[key])
     return "".join(parts)
 
 
 def missing_keys(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """Name the CSE keys that a whole cluster has and this one lacks."""
-    wanted = (VERSION, TEMPLATE_NAME, TEMPLATE_REVISION, KUBERNETES_VERSION)
+    wanted = (
+        footprint.VERSION,
+        footprint.TEMPLATE_NAME,
+        footprint.TEMPLATE_REVISION,
+        footprint.KUBERNETES_VERSION,
+    )
     return tuple(key for key in wanted if not metadata.get(key))

@@ -13,8 +13,14 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct import requirements
+from cse_client.engines.direct.metadata import (
+    recorded_cluster_id,
+    recorded_spec,
+    recorded_ssh_key,
+    recorded_template_revision,
+    unusable_metadata,
+)
 from cse_client.engines.direct.names import id_in_description, owner_in_description
 from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
 from cse_client.engines.direct.templates import choose, name_of, namesakes
@@ -31,6 +37,7 @@ from cse_client.model import (
     TemplateVm,
     VApp,
     Vdc,
+    footprint,
     node_kind,
     silent,
 )
@@ -189,7 +196,7 @@ def _check_growth(
     return replace(
         found,
         vapp=standing.vapp,
-        cluster_id=standing.metadata[keys.CLUSTER_ID],
+        cluster_id=standing.metadata[footprint.CLUSTER_ID],
         metadata=standing.metadata,
         warnings=(*found.warnings, *([warning] if warning else [])),
     )
@@ -254,14 +261,14 @@ def inherited_spec(standing: Standing, wanted: NodesSpec, target: int) -> Cluste
 
     `target` is the number of workers that the cluster will have.
     """
-    recorded = keys.recorded_spec(standing.metadata)
+    recorded = recorded_spec(standing.metadata)
     networks = standing.vapp.networks
     template, revision, earlier = wanted.template, wanted.template_revision, ""
     if not template:
         earlier = recorded.template_id
-        template = standing.metadata.get(keys.TEMPLATE_NAME, "")
+        template = standing.metadata.get(footprint.TEMPLATE_NAME, "")
         if revision is None:
-            revision = keys.template_revision(standing.metadata)
+            revision = recorded_template_revision(standing.metadata)
     return ClusterSpec(
         name=standing.name,
         network=wanted.network or recorded.network or (networks[0] if networks else ""),
@@ -280,7 +287,7 @@ def inherited_spec(standing: Standing, wanted: NodesSpec, target: int) -> Cluste
 
 def _unusable(standing: Standing, wanted: NodesSpec) -> Iterator[CseError]:
     """Name what new nodes are made from that is recorded in a way that cannot be meant."""
-    recorded = keys.recorded_spec(standing.metadata)
+    recorded = recorded_spec(standing.metadata)
     options = {
         "network": ("--network", wanted.network),
         "cpus": ("--cpu", wanted.cpus),
@@ -292,13 +299,13 @@ def _unusable(standing: Standing, wanted: NodesSpec) -> Iterator[CseError]:
     ]
     if missing:
         yield Conflict(
-            f"What cluster '{standing.name}' was made of is not known: its metadata {keys.SPEC}"
-            " cannot be used.",
+            f"What cluster '{standing.name}' was made of is not known: its metadata"
+            f" {footprint.SPEC} cannot be used.",
             hint=f"Specify it: {', '.join(missing)}.",
         )
-    if not keys.cluster_id(standing.metadata):
+    if not recorded_cluster_id(standing.metadata):
         yield Conflict(
-            f"Cluster '{standing.name}' has no usable id in its metadata {keys.CLUSTER_ID}.",
+            f"Cluster '{standing.name}' has no usable id in its metadata {footprint.CLUSTER_ID}.",
             hint="No nodes can be added to it.",
         )
 
@@ -330,8 +337,8 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
     record = vcd.find_vapp(vdc, name)
     if record is None:
         return None
-    phase = record.metadata.get(keys.PHASE, "")
-    if record.metadata.get(keys.CLUSTER_ID) and phase != keys.PHASE_CREATING:
+    phase = record.metadata.get(footprint.PHASE, "")
+    if record.metadata.get(footprint.CLUSTER_ID) and phase != footprint.PHASE_CREATING:
         maker = "" if phase else ", made by CSE"
         raise Conflict(
             f"Cluster '{name}' exists already in VDC '{vdc.name}'{maker}.",
@@ -340,7 +347,7 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
     # before the vApp, so that the vApp is never older than what is recorded of it
     metadata = vcd.vapp_metadata(record.href)
     vapp = vcd.vapp(record.href)
-    cluster_id = record.metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
+    cluster_id = record.metadata.get(footprint.CLUSTER_ID) or id_in_description(vapp.description)
     if not cluster_id:
         raise Conflict(
             f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is no cluster.",
@@ -348,7 +355,7 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
         )
     creator = owner_in_description(vapp.description)
     begun = datetime.now(timezone.utc) - vapp.created if vapp.created is not None else _UNTAGGED
-    tagged = metadata.get(keys.CLUSTER_ID)
+    tagged = metadata.get(footprint.CLUSTER_ID)
     if owner and creator not in ("", owner) and not tagged and begun < _UNTAGGED:
         raise Conflict(
             f"Cluster '{name}' is just being created by {vapp.owner or 'somebody else'}.",
@@ -363,9 +370,11 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
 
     `metadata` is that of the unfinished cluster's vApp.
     """
-    recorded = keys.recorded_spec(metadata)
-    if recorded.damaged or (metadata.get(keys.CLUSTER_ID) and not keys.cluster_id(metadata)):
-        what = "; ".join(keys.unusable(metadata))
+    recorded = recorded_spec(metadata)
+    if recorded.damaged or (
+        metadata.get(footprint.CLUSTER_ID) and not recorded_cluster_id(metadata)
+    ):
+        what = "; ".join(unusable_metadata(metadata))
         raise Conflict(
             f"An unfinished cluster '{spec.name}' exists that cannot be finished: {what}.",
             hint=f"Remove it: {suggest.cse('cluster delete', spec.name)}",
@@ -404,7 +413,7 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
 
 
 def _other_key(spec: ClusterSpec, metadata: Mapping[str, str]) -> list[str]:
-    text = keys.recorded_ssh_key(metadata)
+    text = recorded_ssh_key(metadata)
     if not spec.ssh_key or not text:
         return []
     typed = parse_public_key(spec.ssh_key)

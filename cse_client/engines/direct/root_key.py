@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cse_client.engines.direct import metadata as keys
+from cse_client.engines.direct.metadata import recorded_ssh_key
 from cse_client.errors import Refused
 from cse_client.guest import render
-from cse_client.model import VApp, node_kind
+from cse_client.model import VApp, footprint, node_kind
 from cse_client.model.ssh_keys import InvalidPublicKey, PublicKey, parse_public_key
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def inherited_key(
     Raises:
         Refused: the record is not a public key, or none of the nodes has this key.
     """
-    text = keys.recorded_ssh_key(metadata)
+    text = recorded_ssh_key(metadata)
     if not text:
         return None, ""
     recorded = parse_recorded(vapp.name, text)
@@ -69,7 +69,7 @@ def parse_recorded(name: str, text: str) -> PublicKey:
         return parse_public_key(text)
     except InvalidPublicKey as wrong:
         raise Refused(
-            f"The ssh key in the metadata of cluster '{name}' ({keys.SSH_KEY}) {wrong}.",
+            f"The ssh key in the metadata of cluster '{name}' ({footprint.SSH_KEY}) {wrong}.",
             hint=_HINT,
         ) from None
 

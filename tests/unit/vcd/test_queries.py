@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cse_client.errors import NotFound, Refused
-from cse_client.model import Session, Vdc
+from cse_client.model import Session, Vdc, footprint
 from cse_client.simulator.vcd import query
 from cse_client.vcd import queries
-from cse_client.vcd.client import CLUSTER_FIELDS, VcdClient
+from cse_client.vcd.client import VcdClient
 from cse_client.vcd.transport import Transport
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import SESSION, ScriptedVcd
@@ -59,9 +59,9 @@ def test_clusters_are_found_by_metadata_page_by_page(vcd: VcdClient, scripted: S
     assert query["filter"] == "metadata:cse.cluster.id==STRING:*"
     fields = query["fields"].split(",")
     assert [one for one in fields if one.startswith("metadata:")] == [
-        f"metadata:{key}" for key in CLUSTER_FIELDS
+        f"metadata:{key}" for key in footprint.LISTED
     ]
-    assert len(CLUSTER_FIELDS) == 8
+    assert len(footprint.LISTED) == 8
     assert [one.name for one in records] == ["b"]
 
 

@@ -16,11 +16,11 @@ from uuid import uuid4
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.lookup import DeletedMeanwhile, noticing_deletion, out_of_reach
 from cse_client.engines.direct.machines import Machines
+from cse_client.engines.direct.metadata import initial_metadata
 from cse_client.engines.direct.names import describe
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.engines.direct.operations.plan import Step, carry_out
@@ -44,6 +44,7 @@ from cse_client.model import (
     RunOptions,
     Session,
     VApp,
+    footprint,
     silent,
 )
 from cse_client.vcd import tasks
@@ -111,7 +112,7 @@ class Creation:
             Step(
                 "Record the cluster",
                 "Write the cluster's metadata to the vApp.",
-                lambda: keys.CLUSTER_ID in self._metadata,
+                lambda: footprint.CLUSTER_ID in self._metadata,
                 self._tag,
             ),
             *(self._sized_steps() if spec.cpus or spec.memory_mb else self._plain_steps()),
@@ -206,7 +207,7 @@ class Creation:
             metadata = self._vcd.vapp_metadata(self._machines.href)
         except CseError:
             return False
-        return metadata.get(keys.PHASE) == keys.PHASE_READY
+        return metadata.get(footprint.PHASE) == footprint.PHASE_READY
 
     def _noticing_deletion(self) -> AbstractContextManager[None]:
         return noticing_deletion(
@@ -284,7 +285,7 @@ class Creation:
         self._vapp_stood = True
 
     def _tag(self) -> None:
-        values = keys.initial(self._found.spec, self._found.template, self._machines.cluster_id)
+        values = initial_metadata(self._found.spec, self._found.template, self._machines.cluster_id)
         if self._lock.held:
             self._write(values)
         else:
@@ -329,13 +330,13 @@ class Creation:
             except VcdFault as fault:
                 self._lease_stays(fault)
             self._lease_task = None
-        values = {keys.PHASE: keys.PHASE_READY, **self._lock.ended(self._machines.href)}
+        values = {footprint.PHASE: footprint.PHASE_READY, **self._lock.ended(self._machines.href)}
         head = self._machines.head
         if head is not None and head.ip:
-            values[keys.CONTROL_PLANE_IP] = head.ip
+            values[footprint.CONTROL_PLANE_IP] = head.ip
         seen = {node.name: node for node in self._verdict.nodes} if self._verdict else {}
         if head is not None and head.name in seen and seen[head.name].kubelet_version:
-            values[keys.KUBERNETES_VERSION] = seen[head.name].kubelet_version.lstrip("v")
+            values[footprint.KUBERNETES_VERSION] = seen[head.name].kubelet_version.lstrip("v")
         self._write(values)
         self._lock.left()
         self._recorded = True

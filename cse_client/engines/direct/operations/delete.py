@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import custody
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.lookup import find_cluster, known_absent
 from cse_client.engines.direct.names import id_in_description
 from cse_client.errors import (
@@ -17,7 +16,7 @@ from cse_client.errors import (
     TaskFailed,
     VcdFault,
 )
-from cse_client.model import Deletion, Event, EventKind, Progress, VApp, Vdc
+from cse_client.model import Deletion, Event, EventKind, Progress, VApp, Vdc, footprint
 from cse_client.model.identity import ClusterIdentity
 from cse_client.vcd import tasks
 
@@ -101,8 +100,8 @@ def delete_cluster(
             hint=f"Run it again: {suggest.cse('cluster delete', name)}",
         )
     progress(Event(EventKind.DONE, proof, 2, 2))
-    cluster_id = metadata.get(keys.CLUSTER_ID) or id_in_description(vapp.description)
-    identity = custody.identity_of(vcd, vdc, vapp, {**metadata, keys.CLUSTER_ID: cluster_id})
+    cluster_id = metadata.get(footprint.CLUSTER_ID) or id_in_description(vapp.description)
+    identity = custody.identity_of(vcd, vdc, vapp, {**metadata, footprint.CLUSTER_ID: cluster_id})
     for note in _forget_key(vcd, vapp, identity):
         progress(Event(EventKind.WARNING, note))
     return Deletion(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import endpoint_host
 from cse_client.engines.direct.describe import Asked, ask_kubernetes
 from cse_client.engines.direct.existing import Standing
@@ -32,6 +31,7 @@ from cse_client.model import (
     Progress,
     RunOptions,
     Vm,
+    footprint,
     node_kind,
 )
 from cse_client.vcd import tasks
@@ -244,7 +244,7 @@ class Repair:
         # the key that this very node has, not what the metadata says by now
         key = own_key(vcd, vm.href)
         bootstrap = render.Bootstrap(
-            cluster_id=standing.metadata[keys.CLUSTER_ID],
+            cluster_id=standing.metadata[footprint.CLUSTER_ID],
             cluster_name=standing.name,
             node=vm.name,
             ssh_key=key.line if key is not None else "",

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct import ca_files
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.credentials import (
     PROBE_LIFETIME,
     admin_kubeconfig,
@@ -24,7 +23,7 @@ from cse_client.guest import render
 from cse_client.guest.pki import pki_to_files
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.ca_secret import store_ca_secret
-from cse_client.model import Event, EventKind, Progress, Session, VApp, Vdc
+from cse_client.model import Event, EventKind, Progress, Session, VApp, Vdc, footprint
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ def seal_cluster(
     path = ca_files.keep(identity_of(vcd, vdc, vapp, metadata), pki)
     sealed = render.sealed_script()
     tasks.done(vcd, lambda: vcd.write_customization_script(head.href, sealed), deadline=deadline)
-    tasks.done(vcd, lambda: vcd.write_metadata(vapp.href, {keys.SEALED: "true"}), deadline=deadline)
+    tasks.done(
+        vcd, lambda: vcd.write_metadata(vapp.href, {footprint.SEALED: "true"}), deadline=deadline
+    )
     progress(Event(EventKind.DONE, text))
     return str(path)

@@ -10,11 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from cse_client.engines.direct import metadata as keys
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.journal import wanted_workers
 from cse_client.engines.direct.lock import holders
-from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vdc, Vm
+from cse_client.engines.direct.metadata import (
+    RecordedSpec,
+    initial_metadata,
+    missing_keys,
+    recorded_spec,
+    recorded_ssh_key,
+    unusable_metadata,
+)
+from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vdc, Vm, footprint
 from cse_client.vcd import reading
 
 GUIDE = Template(
@@ -28,7 +35,7 @@ GUIDE = Template(
 
 
 def test_the_footprint_is_that_of_cse_2_6() -> None:
-    written = keys.initial(ClusterSpec(name="demo", network="net1"), GUIDE, "the-id")
+    written = initial_metadata(ClusterSpec(name="demo", network="net1"), GUIDE, "the-id")
     assert {key: value for key, value in written.items() if not key.startswith("cse.client.")} == {
         "cse.cluster.id": "the-id",
         "cse.version": "2.6.1",
@@ -47,25 +54,25 @@ def test_the_footprint_is_that_of_cse_2_6() -> None:
 
 def test_what_is_unknown_is_left_out() -> None:
     template = Template(name="own", revision=0, catalog="c", item="own", href="h")
-    written = keys.initial(ClusterSpec(name="demo", network="net1"), template, "the-id")
+    written = initial_metadata(ClusterSpec(name="demo", network="net1"), template, "the-id")
     assert all(written.values())
     assert "cse.docker.version" not in written
-    assert keys.missing_keys(written) == ("cse.kubernetes.version",)
+    assert missing_keys(written) == ("cse.kubernetes.version",)
 
 
 @pytest.mark.parametrize("length", [0, 1, 899, 900, 901, 2700, 5000])
 def test_a_long_ssh_key_comes_back_whole_and_no_value_is_too_long(length: int) -> None:
     key = ("ssh-rsa " + "AbC1" * 2000)[:length]
-    written = keys.initial(ClusterSpec(name="demo", network="n", ssh_key=key), GUIDE, "id")
+    written = initial_metadata(ClusterSpec(name="demo", network="n", ssh_key=key), GUIDE, "id")
     assert max(len(value) for value in written.values()) <= 1000
-    assert keys.recorded_ssh_key(written) == key
+    assert recorded_ssh_key(written) == key
 
 
 def test_the_spec_comes_back() -> None:
     spec = ClusterSpec(
         name="demo", network="net1", workers=0, cpus=4, memory_mb=8192, storage_profile="gold"
     )
-    recorded = keys.recorded_spec(keys.initial(spec, GUIDE, "id"))
+    recorded = recorded_spec(initial_metadata(spec, GUIDE, "id"))
     assert (recorded.workers, recorded.network, recorded.cpus) == (0, "net1", 4)
     assert (recorded.memory_mb, recorded.storage_profile) == (8192, "gold")
     assert (recorded.template, recorded.revision) == (GUIDE.name, 2)
@@ -73,7 +80,7 @@ def test_the_spec_comes_back() -> None:
 
 
 def test_a_cluster_of_cse_has_no_recorded_spec() -> None:
-    assert keys.recorded_spec({"cse.cluster.id": "x"}) == keys.RecordedSpec()
+    assert recorded_spec({"cse.cluster.id": "x"}) == RecordedSpec()
 
 
 @pytest.mark.parametrize(
@@ -100,17 +107,17 @@ def test_a_cluster_of_cse_has_no_recorded_spec() -> None:
     ],
 )
 def test_each_damaged_field_is_named(raw: str, damaged: int | tuple[str, ...]) -> None:
-    recorded = keys.recorded_spec({keys.SPEC: raw})
+    recorded = recorded_spec({footprint.SPEC: raw})
     if isinstance(damaged, int):
         assert len(recorded.damaged) == damaged
     else:
         assert recorded.damaged == damaged
-    assert bool(keys.unusable({keys.SPEC: raw})) == bool(damaged)
+    assert bool(unusable_metadata({footprint.SPEC: raw})) == bool(damaged)
 
 
 @given(st.text())
 def test_any_damage_is_met_without_an_exception(text: str) -> None:
-    recorded = keys.recorded_spec({keys.SPEC: text})
+    recorded = recorded_spec({footprint.SPEC: text})
     assert recorded.workers is None or isinstance(recorded.workers, int)
 
 
@@ -138,7 +145,11 @@ GARBAGE = st.one_of(
 )
 OWNER = "0123456789ab"
 KEYS = [
-    *(value for name, value in vars(keys).items() if name.isupper() and str(value)[:4] == "cse."),
+    *(
+        value
+        for name, value in vars(footprint).items()
+        if name.isupper() and str(value)[:4] == "cse."
+    ),
     *(f"cse.client.{name}.{OWNER}" for name in ("lock", "operation", "done")),
     "cse.client.operation",
     f"cse.client.operation.{OWNER}.1",

@@ -1,0 +1,56 @@
+"""The metadata keys of clusters and templates in VCD, in one place.
+
+The `cse.*` keys and their values are those of CSE 2.6 (container-service-extension 2.6.1, written
+by its create operation), so that a CSE server in legacy mode lists and manages our clusters.
+`cse.client.*` keys are ours. Nothing here is secret: whoever may see the vApp may read them.
+"""
+
+from __future__ import annotations
+
+CLUSTER_ID = "cse.cluster.id"
+VERSION = "cse.version"
+TEMPLATE_NAME = "cse.template.name"
+TEMPLATE_REVISION = "cse.template.revision"
+OS = "cse.os"
+DOCKER_VERSION = "cse.docker.version"
+KUBERNETES = "cse.kubernetes"
+KUBERNETES_VERSION = "cse.kubernetes.version"
+CNI = "cse.cni"
+CNI_VERSION = "cse.cni.version"
+CONTROL_PLANE_IP = "cse.master.ip"
+
+SCHEMA = "cse.client.schema"
+CLIENT_VERSION = "cse.client.version"
+PHASE = "cse.client.phase"
+SPEC = "cse.client.spec"
+SSH_KEY = "cse.client.ssh_key"
+SEALED = "cse.client.sealed"
+#: The load balancer addresses that a cluster has reserved.
+ADDRESSES = "cse.client.addresses"
+#: Followed by a dot and the owner: who is changing the cluster, an operation that was begun, and
+#: the last one that has ended (`engines.direct.lock` and `journal`).
+LOCK = "cse.client.lock"
+OPERATION = "cse.client.operation"
+DONE = "cse.client.done"
+#: On a vApp template: the facts that `template register` writes.
+TEMPLATE = "cse.client.template"
+
+#: The CSE release whose keys we write; CSE shows it and converts clusters by it.
+CSE_RELEASE = "2.6.1"
+#: Version of the `cse.client.*` keys.
+SCHEMA_VERSION = "1"
+
+PHASE_CREATING = "creating"
+PHASE_READY = "ready"
+
+#: The keys that are read with a list of clusters; VCD's query returns at most 8 metadata fields.
+LISTED = (
+    CLUSTER_ID,
+    VERSION,
+    TEMPLATE_NAME,
+    TEMPLATE_REVISION,
+    KUBERNETES,
+    KUBERNETES_VERSION,
+    CONTROL_PLANE_IP,
+    PHASE,
+)
