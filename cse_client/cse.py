@@ -56,15 +56,18 @@ if _words_of_vcd()[-1:] == ["cse"] and signal.getsignal(signal.SIGINT) is (
 #: command is the module's attribute of the same name; `-` and Python keywords become `_`.
 GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "addon": (
-        "Give a cluster a load balancer and an ingress.",
+        "Install a load balancer and an ingress controller in a cluster.",
         {
             "install": (
                 "cse_client.cli.commands.addon",
-                "Install or upgrade an add-on and see it work.",
+                "Install or upgrade an add-on and verify that it works.",
             ),
-            "list": ("cse_client.cli.commands.addon", "List the add-ons and their versions."),
-            "remove": ("cse_client.cli.commands.addon", "Remove an add-on and everything of it."),
-            "status": ("cse_client.cli.commands.addon", "Show how a cluster's add-ons stand."),
+            "list": (
+                "cse_client.cli.commands.addon",
+                "List the available add-ons and their versions.",
+            ),
+            "remove": ("cse_client.cli.commands.addon", "Remove an add-on and its resources."),
+            "status": ("cse_client.cli.commands.addon", "Show the status of a cluster's add-ons."),
         },
     ),
     "cluster": (
@@ -72,7 +75,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         {
             "apply": (
                 "cse_client.cli.commands.cluster.apply",
-                "Create or change a cluster as a file describes it.",
+                "Create or update a cluster from a file.",
             ),
             "config": (
                 "cse_client.cli.commands.cluster.config",
@@ -80,90 +83,96 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "create": (
                 "cse_client.cli.commands.cluster.create",
-                "Create a cluster, or finish creating it.",
+                "Create a cluster, or resume a creation that was interrupted.",
             ),
             "delete": (
                 "cse_client.cli.commands.cluster.delete",
-                "Delete a cluster and prove that it is gone.",
+                "Delete a cluster and verify that nothing is left.",
             ),
             "delete-nfs": (
                 "cse_client.cli.commands.cluster.delete_nfs",
-                "Delete an NFS node of a cluster.",
+                "Delete an NFS node from a cluster.",
             ),
             "grant": (
                 "cse_client.cli.commands.cluster.grants",
-                "Give a user or a group rights in a cluster.",
+                "Grant a user or a group a role in a cluster.",
             ),
             "grants": (
                 "cse_client.cli.commands.cluster.grants",
-                "List the rights that were granted.",
+                "List the roles granted in a cluster.",
             ),
             "info": ("cse_client.cli.commands.cluster.info", "Show a cluster and its nodes."),
             "list": (
                 "cse_client.cli.commands.cluster.list",
-                "List the clusters that you can see.",
+                "List clusters.",
             ),
             "repair": (
                 "cse_client.cli.commands.cluster.repair",
-                "Propose how to put a cluster right; do it with --yes.",
+                "Show how to repair a cluster; apply the repairs with --yes.",
             ),
             "resize": (
                 "cse_client.cli.commands.cluster.resize",
-                "Bring a cluster to a number of workers, up or down.",
+                "Scale a cluster to a number of workers.",
             ),
-            "revoke": ("cse_client.cli.commands.cluster.grants", "Take granted rights back."),
+            "revoke": (
+                "cse_client.cli.commands.cluster.grants",
+                "Revoke roles granted to a user or a group.",
+            ),
             "seal": (
                 "cse_client.cli.commands.cluster.seal",
-                "Take a cluster's CA key out of VCD.",
+                "Remove a cluster's CA key from VCD and keep it on this machine.",
             ),
             "share": (
                 "cse_client.cli.commands.cluster.share",
-                "Share a cluster with users of its organisation.",
+                "Share a cluster with users of its organization.",
             ),
             "share-list": (
                 "cse_client.cli.commands.cluster.share",
-                "List with whom a cluster is shared.",
+                "List the users a cluster is shared with.",
             ),
             "start": ("cse_client.cli.commands.cluster.power", "Start a stopped cluster."),
-            "stop": ("cse_client.cli.commands.cluster.power", "Shut a cluster down."),
+            "stop": ("cse_client.cli.commands.cluster.power", "Stop a running cluster."),
             "unshare": (
                 "cse_client.cli.commands.cluster.share",
-                "Share a cluster with users no more.",
+                "Stop sharing a cluster with users.",
             ),
             "upgrade": (
                 "cse_client.cli.commands.cluster.upgrade",
-                "Upgrade a cluster to a template of its plan.",
+                "Upgrade a cluster to a newer template.",
             ),
             "upgrade-plan": (
                 "cse_client.cli.commands.cluster.upgrade",
-                "List the templates that a cluster can be upgraded to.",
+                "List the templates a cluster can be upgraded to.",
             ),
         },
     ),
     "node": (
-        "Add, show and remove the nodes of a cluster.",
+        "Add, show and delete the nodes of a cluster.",
         {
             "create": ("cse_client.cli.commands.node", "Add workers to a cluster."),
             "delete": (
                 "cse_client.cli.commands.node",
-                "Drain workers, take them out of Kubernetes and delete their VMs.",
+                "Drain workers, remove them from the cluster and delete their VMs.",
             ),
-            "info": ("cse_client.cli.commands.node", "Show one node of a cluster."),
-            "list": ("cse_client.cli.commands.node", "List a cluster's nodes."),
+            "info": ("cse_client.cli.commands.node", "Show a node of a cluster."),
+            "list": ("cse_client.cli.commands.node", "List the nodes of a cluster."),
         },
     ),
     "ovdc": (
-        "Show and choose what org VDCs may be used for (needs a CSE server).",
+        "Enable and disable org VDCs for clusters (requires a CSE server).",
         {
             "disable": (
                 "cse_client.cli.commands.ovdc",
-                "Let no more clusters be made in an org VDC.",
+                "Disable cluster creation in an org VDC.",
             ),
-            "enable": ("cse_client.cli.commands.ovdc", "Let clusters be made in an org VDC."),
-            "info": ("cse_client.cli.commands.ovdc", "Show what an org VDC may be used for."),
+            "enable": ("cse_client.cli.commands.ovdc", "Enable cluster creation in an org VDC."),
+            "info": (
+                "cse_client.cli.commands.ovdc",
+                "Show which clusters an org VDC is enabled for.",
+            ),
             "list": (
                 "cse_client.cli.commands.ovdc",
-                "List the org VDCs and what they may be used for.",
+                "List org VDCs and the clusters they are enabled for.",
             ),
         },
     ),
@@ -180,44 +189,50 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "remove": (
                 "cse_client.cli.commands.compute_policy",
-                "Take a compute policy from an org VDC.",
+                "Remove a compute policy from an org VDC.",
             ),
         },
     ),
     "system": (
-        "Show what this client works with; control the CSE server.",
+        "Show versions, engine and session; manage the CSE server.",
         {
             "config": ("cse_client.cli.commands.system", "Show the CSE server's configuration."),
-            "disable": ("cse_client.cli.commands.system", "Have the CSE server refuse requests."),
+            "disable": (
+                "cse_client.cli.commands.system",
+                "Disable the CSE server, so that it rejects requests.",
+            ),
             "enable": (
                 "cse_client.cli.commands.system",
-                "Let the CSE server carry out requests again.",
+                "Enable the CSE server, so that it accepts requests.",
             ),
-            "info": ("cse_client.cli.commands.system", "Show product, engine, VCD and session."),
+            "info": (
+                "cse_client.cli.commands.system",
+                "Show the version, the engine in use, VCD and the session.",
+            ),
             "stop": ("cse_client.cli.commands.system", "Stop the CSE server."),
         },
     ),
     "template": (
-        "Show and register VM templates for nodes.",
+        "List and register VM templates for nodes.",
         {
             "list": (
                 "cse_client.cli.commands.template",
-                "List the templates that nodes can be made from.",
+                "List the templates available for nodes.",
             ),
             "register": (
                 "cse_client.cli.commands.template",
-                "Mark a prepared VM template as usable.",
+                "Register a prepared VM template for use as nodes.",
             ),
             "reload": (
                 "cse_client.cli.commands.template",
-                "Have the CSE server read its templates anew.",
+                "Reload the CSE server's templates.",
             ),
         },
     ),
 }
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "version": ("cse_client.cli.commands.system", "Show this client's version."),
+    "version": ("cse_client.cli.commands.system", "Show the version of this client."),
 }
 
 #: Commands that older clients had and this one only refuses: their names are in no help.
@@ -316,7 +331,7 @@ Kubernetes clusters on VMware Cloud Director.
 \b
 Examples
     vcd cse template list
-        List the templates that nodes can be made from.
+        List the templates available for nodes.
 
 \b
     vcd cse cluster create demo --network net1 --nodes 2
@@ -325,19 +340,20 @@ Examples
 \b
     vcd cse cluster config demo --save
     kubectl get nodes
-        Use it.
+        Add the cluster to your kubeconfig and use it.
 
 \b
     vcd cse cluster delete demo
-        Delete it.
+        Delete the cluster.
 """
 
 _ENGINE = click.Option(
     ["--engine"],
     type=click.Choice(["auto", "direct", "server"]),
     envvar="CSE_ENGINE",
-    help="Who does it: a CSE server, this client alone (direct), or the server where one answers "
-    "(auto, the default). Also CSE_ENGINE, or cse_engine in ~/.vcd-cli/profiles.yaml.",
+    help="Engine: `direct` (no CSE server), `server` (through a CSE server) or `auto` (default: "
+    "the server if there is one). Environment variable: CSE_ENGINE. Key in ~/.vcd-cli/"
+    "profiles.yaml: cse_engine.",
 )
 
 cse = LazyGroup(

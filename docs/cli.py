@@ -35,8 +35,8 @@ def sub(command: click.Command, name: str, parent: click.Context | None) -> clic
         command,
         info_name=name,
         parent=parent,
-        terminal_width=90,
-        max_content_width=90,
+        terminal_width=80,
+        max_content_width=80,
         help_option_names=["-h", "--help"],
     )
 

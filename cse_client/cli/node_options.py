@@ -24,9 +24,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 def growth_options(function: F) -> F:
     """Add what new nodes are made from; not said, it is as the cluster was made."""
     options = [
-        click.option("-n", "--network", default="", metavar="NAME", help="The cluster's network."),
-        click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs of each node."),
-        click.option("-m", "--memory", type=int, metavar="MB", help="Memory of each node."),
+        click.option(
+            "-n",
+            "--network",
+            default="",
+            metavar="NAME",
+            help="Org VDC network. Default: the cluster's.",
+        ),
+        click.option(
+            "-c",
+            "--cpu",
+            type=int,
+            metavar="COUNT",
+            help="Virtual CPUs per node. Default: the cluster's.",
+        ),
+        click.option(
+            "-m",
+            "--memory",
+            type=int,
+            metavar="MB",
+            help="Memory per node. Default: the cluster's.",
+        ),
         click.option(
             "-t",
             "--template",
@@ -34,21 +52,32 @@ def growth_options(function: F) -> F:
             "template",
             default="",
             metavar="NAME",
-            help="Template; default: the cluster's own.",
+            help="Template. Default: the cluster's.",
         ),
         click.option(
-            "-r", "--template-revision", type=int, metavar="N", help="The template's revision."
+            "-r", "--template-revision", type=int, metavar="N", help="Revision of the template."
         ),
         click.option(
-            "-k", "--ssh-key", metavar="FILE", help="Public key for root; default: the cluster's."
+            "-k",
+            "--ssh-key",
+            metavar="FILE",
+            help="SSH public key for root. Default: the cluster's.",
         ),
         click.option(
-            "-s", "--storage-profile", default="", metavar="NAME", help="Storage for the nodes."
+            "-s",
+            "--storage-profile",
+            default="",
+            metavar="NAME",
+            help="Storage profile. Default: the cluster's.",
         ),
-        click.option("--accept-eulas", is_flag=True, help="Accept the template's licences."),
-        click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails."),
         click.option(
-            "--keep-healthy", is_flag=True, help="When it fails, keep the new nodes that are Ready."
+            "--accept-eulas", is_flag=True, help="Accept the template's license agreements."
+        ),
+        click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure."),
+        click.option(
+            "--keep-healthy",
+            is_flag=True,
+            help="After a failure, keep the new nodes that are Ready.",
         ),
     ]
     for option in reversed(options):
@@ -60,13 +89,16 @@ def scale_options(function: F) -> F:
     """Add how nodes are taken out."""
     options = [
         click.option(
-            "-f", "--force", is_flag=True, help="End pods that cannot be moved; skip what is dead."
+            "-f",
+            "--force",
+            is_flag=True,
+            help="Delete pods that cannot be evicted; skip unreachable nodes.",
         ),
         click.option(
             "--max-parallel",
             type=click.IntRange(1),
             metavar="COUNT",
-            help="Nodes drained at a time; default: a tenth of the workers.",
+            help="Nodes to drain at a time. Default: a tenth of the workers.",
         ),
         break_lock_option,
     ]

@@ -22,7 +22,7 @@ __all__ = [
     "vdc_option",
 ]
 
-#: What --engine, CSE_ENGINE and the profile\'s cse_engine may say.
+#: The values of --engine, CSE_ENGINE and the profile's key cse_engine.
 ENGINES = ("auto", "direct", "server")
 
 _LONGEST_PATIENCE = 7 * 86400.0
@@ -60,7 +60,7 @@ class Patience(Duration):
         """Return seconds; complain of more than a week."""
         seconds = super().convert(value, param, ctx)
         if seconds > _LONGEST_PATIENCE:
-            self.fail(f"'{value}' is too long: the longest time is 7d.", param, ctx)
+            self.fail(f"'{value}' is too long; the maximum is 7d.", param, ctx)
         return seconds
 
 
@@ -70,14 +70,18 @@ PATIENCE = Patience()
 def vdc_option(function: F) -> F:
     """Add -v/--vdc."""
     return click.option(
-        "-v", "--vdc", default="", metavar="NAME", help="Org VDC; default: the one in use."
+        "-v", "--vdc", default="", metavar="NAME", help="Org VDC. Default: the VDC in use."
     )(function)
 
 
 def org_option(function: F) -> F:
     """Add -o/--org."""
     return click.option(
-        "-o", "--org", default="", metavar="NAME", help="Organisation; default: the one in use."
+        "-o",
+        "--org",
+        default="",
+        metavar="NAME",
+        help="Organization. Default: the organization in use.",
     )(function)
 
 
@@ -87,7 +91,7 @@ def kubeconfig_option(function: F) -> F:
         "--kubeconfig",
         default="",
         metavar="FILE",
-        help="Your kubeconfig; default: kubectl's ($KUBECONFIG, or ~/.kube/config).",
+        help="Your kubeconfig file. Default: $KUBECONFIG, or ~/.kube/config.",
     )(function)
 
 
@@ -99,7 +103,7 @@ def timeout_option(function: F) -> F:
         default=3600.0,
         metavar="TIME",
         show_default=False,
-        help="Longest time for the whole operation, such as 90s, 20m or 1h; default: 1h.",
+        help="Timeout for the whole operation, for example 90s, 20m or 1h. Default: 1h.",
     )(function)
 
 
@@ -108,7 +112,7 @@ def break_lock_option(function: F) -> F:
     return click.option(
         "--break-lock",
         is_flag=True,
-        help="End the claim of another administrator's command that no longer runs.",
+        help="Break the lock left by another administrator's command that is no longer running.",
     )(function)
 
 
@@ -121,8 +125,8 @@ class Runtime(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Return `native`; complain of everything else."""
         if value != "native":
             self.fail(
-                f"'{value}' is not supported: this client manages native clusters only, not those "
-                "of Tanzu Kubernetes Grid.",
+                f"'{value}' is not supported: this client manages native clusters only, not "
+                "clusters of Tanzu Kubernetes Grid.",
                 param,
                 ctx,
             )
@@ -137,5 +141,5 @@ def runtime_option(function: F) -> F:
         type=Runtime(),
         metavar="[native]",
         expose_value=False,
-        help="Kind of cluster; only native ones are supported.",
+        help="Kind of cluster. Only native clusters are supported.",
     )(function)

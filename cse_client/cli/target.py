@@ -24,7 +24,7 @@ def id_option(function: F) -> F:
         "cluster_id",
         default="",
         metavar="URN",
-        help="The cluster's id instead of its name (CSE 3).",
+        help="Cluster id, instead of its name (CSE 3).",
     )(function)
 
 

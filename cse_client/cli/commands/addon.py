@@ -48,7 +48,7 @@ _timeout = click.option(
     default=600.0,
     metavar="TIME",
     show_default=False,
-    help="Longest time for the whole operation, such as 90s or 20m; default: 10m.",
+    help="Timeout for the whole operation, for example 90s or 20m. Default: 10m.",
 )
 
 
@@ -58,10 +58,10 @@ _timeout = click.option(
 @org_option
 @command
 def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
-    """List the add-ons and their versions.
+    """List the available add-ons and their versions.
 
-    Without a CLUSTER: all, and the Kubernetes versions that they go with. With one: which fit it
-    and which it has.
+    Without CLUSTER, lists every version and the Kubernetes versions it supports. With CLUSTER,
+    shows the versions that the cluster supports and those that are installed.
     """
     if cluster:
         _show_standing(run, cluster, vdc, org)
@@ -86,7 +86,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 @org_option
 @command
 def status_command(run: Run, cluster: str, vdc: str, org: str) -> None:
-    """Show how a cluster's add-ons stand."""
+    """Show the status of a cluster's add-ons."""
     _show_standing(run, cluster, vdc, org)
 
 
@@ -106,49 +106,56 @@ def _show_standing(run: Run, cluster: str, vdc: str, org: str) -> None:
     "--addresses",
     default="",
     metavar="A-B[,C-D]",
-    help="For metallb: the addresses that Services get, or auto:N for N free ones.",
+    help="Address ranges for Services, or auto:N for N free addresses (metallb).",
 )
 @click.option(
-    "--address", default="", metavar="A", help="For contour: Envoy's address; default: any."
+    "--address",
+    default="",
+    metavar="A",
+    help="Address of Envoy (contour). Default: any free address.",
 )
 @click.option(
-    "--version", default="", metavar="V", help="A version of `addon list`; default: the newest."
+    "--version",
+    default="",
+    metavar="V",
+    help="Version, as listed by `addon list`. Default: the newest.",
 )
 @click.option(
     "--manifest",
     default="",
     metavar="FILE",
-    help="Take the manifest from a file, not the Internet.",
+    help="Read the manifest from a file instead of the Internet.",
 )
 @click.option(
     "--mirror",
     default="",
     envvar=_MIRROR_VARIABLE,
     metavar="URL",
-    help="Fetch the manifest from a mirror of https://raw.githubusercontent.com; also as"
-    f" {_MIRROR_VARIABLE}.",
+    help="Download the manifest from a mirror of https://raw.githubusercontent.com. Environment"
+    f" variable: {_MIRROR_VARIABLE}.",
 )
 @click.option(
     "--checksum",
     default="",
     metavar="SHA256",
-    help="The manifest's own checksum, where it is not the project's.",
+    help="Expected checksum of a manifest that differs from the original.",
 )
 @click.option(
-    "--force", is_flag=True, help="Take over what somebody else installed or set differently."
+    "--force", is_flag=True, help="Take over an add-on or fields that someone else manages."
 )
 @vdc_option
 @org_option
 @_timeout
 @command
 def install_command(run: Run, cluster: str, addon: str, **words: Any) -> None:
-    """Install or upgrade an add-on and see it work.
+    """Install or upgrade an add-on and verify that it works.
 
-    metallb gives Services of type LoadBalancer addresses of the cluster's network; contour serves
-    Ingresses. Nothing is applied before the addresses and the manifest's checksum were checked.
+    ADDON is metallb, which assigns addresses of the cluster's network to Services of type
+    LoadBalancer, or contour, an ingress controller. The addresses and the manifest's checksum are
+    checked before anything is applied.
 
     \b
-    Example
+    Examples
         vcd cse addon install demo metallb --addresses 10.0.0.200-10.0.0.210
         vcd cse addon install demo contour
     """
@@ -179,9 +186,11 @@ def _installed(cluster: str, info: AddonInfo) -> str:
 @click.command("remove")
 @click.argument("cluster")
 @click.argument("addon")
-@click.option("--purge", is_flag=True, help="Also its CRDs, and all objects of their kinds.")
-@click.option("--force", is_flag=True, help="Also while something uses it.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--purge", is_flag=True, help="Also delete its CRDs and all custom resources of these kinds."
+)
+@click.option("--force", is_flag=True, help="Remove the add-on even if it is in use.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @vdc_option
 @org_option
 @_timeout
@@ -189,10 +198,10 @@ def _installed(cluster: str, info: AddonInfo) -> str:
 def remove_command(
     run: Run, cluster: str, addon: str, yes: bool, purge: bool, force: bool, **words: Any
 ) -> None:
-    """Remove an add-on and everything of it.
+    """Remove an add-on and its resources.
 
-    Its CRDs, and all objects of their kinds, go only with --purge. What is in use stays, unless
-    --force is given.
+    CRDs and their custom resources are kept unless you specify --purge. An add-on that is in use
+    is not removed unless you specify --force.
     """
     from cse_client.cli.validation import check_existing_name
     from cse_client.errors import CseError, WrongUsage

@@ -9,7 +9,7 @@ from cse_client.cli.run import Run, command
 
 __all__ = ["add_command", "list_command", "remove_command"]
 
-_ORG = click.option("-o", "--org", required=True, metavar="NAME", help="Organisation.")
+_ORG = click.option("-o", "--org", required=True, metavar="NAME", help="Organization.")
 _VDC = click.option("-v", "--vdc", required=True, metavar="NAME", help="Org VDC.")
 
 
@@ -20,7 +20,7 @@ _VDC = click.option("-v", "--vdc", required=True, metavar="NAME", help="Org VDC.
 def list_command(run: Run, org: str, vdc: str) -> None:
     """List the compute policies of an org VDC.
 
-    Needs a CSE server and a system administrator.
+    Requires a CSE server and system administrator rights.
     """
     from cse_client.cli.tables import plain
 
@@ -36,7 +36,7 @@ def list_command(run: Run, org: str, vdc: str) -> None:
 def add_command(run: Run, policy: str, org: str, vdc: str) -> None:
     """Add a compute policy to an org VDC.
 
-    Needs a CSE server and a system administrator.
+    Requires a CSE server and system administrator rights.
     """
     provider = run.provider("ovdc compute-policy add")
     said = provider.add_compute_policy(policy, vdc, org)
@@ -47,13 +47,13 @@ def add_command(run: Run, policy: str, org: str, vdc: str) -> None:
 @click.argument("policy")
 @_ORG
 @_VDC
-@click.option("-f", "--force", is_flag=True, help="Take it from VMs that have it, too.")
+@click.option("-f", "--force", is_flag=True, help="Also remove the policy from VMs that use it.")
 @timeout_option
 @command
 def remove_command(run: Run, policy: str, org: str, vdc: str, force: bool, timeout: float) -> None:
-    """Take a compute policy from an org VDC.
+    """Remove a compute policy from an org VDC.
 
-    Needs a CSE server and a system administrator.
+    Requires a CSE server and system administrator rights.
     """
     from cse_client.cli.server_tables import show_task
     from cse_client.model import RunOptions

@@ -20,10 +20,15 @@ __all__ = ["create_command", "delete_command", "info_command", "list_command"]
 @click.command("create")
 @click.argument("cluster")
 @click.option(
-    "-N", "--nodes", type=int, default=1, metavar="COUNT", help="Number of new nodes; default: 1."
+    "-N",
+    "--nodes",
+    type=int,
+    default=1,
+    metavar="COUNT",
+    help="Number of nodes to add. Default: 1.",
 )
 @growth_options
-@click.option("--enable-nfs", is_flag=True, help="Make NFS nodes; needs a CSE server.")
+@click.option("--enable-nfs", is_flag=True, help="Add NFS nodes (requires a CSE server).")
 @break_lock_option
 @vdc_option
 @org_option
@@ -32,8 +37,8 @@ __all__ = ["create_command", "delete_command", "info_command", "list_command"]
 def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words: Any) -> None:
     """Add workers to a cluster.
 
-    They are made like the cluster's first ones unless told otherwise. The same command carries on
-    with a run that was stopped.
+    New nodes are created with the cluster's settings unless you specify others. To resume an
+    interrupted run, run the same command again.
 
     \b
     Example
@@ -72,7 +77,7 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
 @org_option
 @command
 def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
-    """List a cluster's nodes."""
+    """List the nodes of a cluster."""
     from cse_client.cli.tables import NODE_COLUMNS, node_row
     from cse_client.cli.validation import check_existing_name
 
@@ -94,7 +99,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 @org_option
 @command
 def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
-    """Show one node of a cluster."""
+    """Show a node of a cluster."""
     from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
     from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import NodeDetails
@@ -122,17 +127,17 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
 @click.command("delete")
 @click.argument("cluster")
 @click.argument("nodes", nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @scale_options
 @vdc_option
 @org_option
 @timeout_option
 @command
 def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **words: Any) -> None:
-    """Drain workers, take them out of Kubernetes and delete their VMs.
+    """Drain workers, remove them from the cluster and delete their VMs.
 
-    Works also for a node that never joined, one that Kubernetes no longer knows, and one whose VM
-    is gone. Pods that cannot be moved are named before anything is touched.
+    Also deletes nodes that never joined, nodes that are missing in Kubernetes, and nodes whose VM
+    no longer exists. Pods that cannot be evicted are reported before anything is changed.
     """
     from cse_client.cli.validation import check_existing_name
     from cse_client.errors import CseError, WrongUsage

@@ -18,9 +18,9 @@ _NATIVE, _TKG_PLUS = "native", "TKG+"
 @click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
 @command
 def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
-    """List the org VDCs and what they may be used for.
+    """List org VDCs and the clusters they are enabled for.
 
-    Needs a CSE server.
+    Requires a CSE server.
     """
     from cse_client.cli.server_tables import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
 
@@ -37,9 +37,9 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
 @org_option
 @command
 def info_command(run: Run, vdc_name: str, org: str) -> None:
-    """Show what an org VDC may be used for.
+    """Show which clusters an org VDC is enabled for.
 
-    Needs a CSE server.
+    Requires a CSE server.
     """
     from cse_client.cli.server_tables import document_pairs
 
@@ -61,9 +61,9 @@ def info_command(run: Run, vdc_name: str, org: str) -> None:
     "-k",
     "--k8s-provider",
     type=click.Choice(["native", "ent-pks"]),
-    help="Who makes the clusters; default: native.",
+    help="Kubernetes provider. Default: native.",
 )
-@click.option("-n", "--native", is_flag=True, help="For native clusters; the default.")
+@click.option("-n", "--native", is_flag=True, help="Native clusters (default).")
 @click.option("-t", "--tkg-plus", is_flag=True, hidden=True)
 @click.option("-p", "--pks-plan", default="", hidden=True)
 @click.option("-d", "--pks-cluster-domain", default="", hidden=True)
@@ -81,9 +81,9 @@ def enable_command(
     org: str,
     timeout: float,
 ) -> None:
-    """Let clusters be made in an org VDC.
+    """Enable cluster creation in an org VDC.
 
-    Needs a CSE server and a system administrator.
+    Requires a CSE server and system administrator rights.
     """
     from cse_client.model import RunOptions
 
@@ -108,10 +108,10 @@ def enable_command(
 
 @click.command("disable")
 @click.argument("vdc_name")
-@click.option("-n", "--native", is_flag=True, help="For native clusters; the default.")
+@click.option("-n", "--native", is_flag=True, help="Native clusters (default).")
 @click.option("-t", "-p", "--tkg-plus", is_flag=True, hidden=True)
 @click.option(
-    "-f", "--force", is_flag=True, help="Take the policies from running VMs, too (CSE 3.0)."
+    "-f", "--force", is_flag=True, help="Also remove the policies from running VMs (CSE 3.0)."
 )
 @org_option
 @timeout_option
@@ -125,9 +125,9 @@ def disable_command(
     org: str,
     timeout: float,
 ) -> None:
-    """Let no more clusters be made in an org VDC.
+    """Disable cluster creation in an org VDC.
 
-    Needs a CSE server and a system administrator. Clusters that are there stay.
+    Requires a CSE server and system administrator rights. Existing clusters are not affected.
     """
     from cse_client.model import RunOptions
 

@@ -20,7 +20,7 @@ __all__ = [
 @click.command("version")
 @command
 def version_command(run: Run) -> None:
-    """Show this client's version."""
+    """Show the version of this client."""
     import platform
 
     from cse_client import DESCRIPTION, PRODUCT, __version__
@@ -39,10 +39,10 @@ def version_command(run: Run) -> None:
 @click.command("info")
 @command
 def info_command(run: Run) -> None:
-    """Show product, engine, VCD and session.
+    """Show the version, the engine in use, VCD and the session.
 
-    Where a CSE server is used, product, description and version are the server's, and what it
-    tells administrators of its state comes last.
+    With a CSE server, product, description and version are those of the server, and the status
+    that it reports to administrators is added.
     """
     from cse_client.cli.tables import plain
     from cse_client.model.server import ServedSystem
@@ -61,9 +61,9 @@ def info_command(run: Run) -> None:
 @click.command("enable")
 @command
 def enable_command(run: Run) -> None:
-    """Let the CSE server carry out requests again.
+    """Enable the CSE server, so that it accepts requests.
 
-    For system administrators.
+    Requires system administrator rights.
     """
     _control(run, "enable")
 
@@ -71,20 +71,21 @@ def enable_command(run: Run) -> None:
 @click.command("disable")
 @command
 def disable_command(run: Run) -> None:
-    """Have the CSE server refuse requests.
+    """Disable the CSE server, so that it rejects requests.
 
-    For system administrators. A disabled server can be enabled again, or stopped.
+    Requires system administrator rights. A disabled server can be enabled again, or stopped.
     """
     _control(run, "disable")
 
 
 @click.command("stop")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @command
 def stop_command(run: Run, yes: bool) -> None:
     """Stop the CSE server.
 
-    For system administrators. It ends what it is at work on first; it must be disabled.
+    Requires system administrator rights. The server must be disabled first. It completes the
+    operations in progress before it stops.
     """
     from cse_client.errors import CseError, WrongUsage
 
@@ -104,7 +105,7 @@ def stop_command(run: Run, yes: bool) -> None:
 def config_command(run: Run) -> None:
     """Show the CSE server's configuration.
 
-    For system administrators; needs a CSE server 3.1, which leaves its secrets out.
+    Requires a CSE server 3.1 and system administrator rights. Secrets are not shown.
     """
     from cse_client.cli.tables import plain
 

@@ -15,10 +15,10 @@ __all__ = ["list_command", "register_command", "reload_command"]
 @click.option("-t", "--tkg", is_flag=True, hidden=True)
 @command
 def list_command(run: Run, tkg: bool) -> None:
-    """List the templates that nodes can be made from.
+    """List the templates available for nodes.
 
-    OS, Kubernetes and CNI are read from the name of a CSE template, or from what
-    `vcd cse template register` stored.
+    OS, Kubernetes and CNI are derived from the name of a CSE template, or were specified with
+    `vcd cse template register`.
     """
     from cse_client.cli.server_tables import SERVED_TEMPLATE_COLUMNS, served_template_row
     from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
@@ -47,14 +47,30 @@ def list_command(run: Run, tkg: bool) -> None:
 @click.command("register")
 @click.argument("catalog")
 @click.argument("item")
-@click.option("--kubernetes-version", required=True, metavar="X.Y.Z", help="Its kubeadm's version.")
-@click.option("--os", "os_name", default="", metavar="NAME", help="For example ubuntu-24.04.")
-@click.option("--cni", default="", metavar="NAME", help="For example weave, antrea or calico.")
-@click.option("--cni-version", default="", metavar="VERSION", help="The CNI's version.")
 @click.option(
-    "--cni-manifest", default="", metavar="PATH", help="The CNI's manifest inside the template."
+    "--kubernetes-version",
+    required=True,
+    metavar="X.Y.Z",
+    help="Version of kubeadm in the template.",
 )
-@click.option("--pod-cidr", default="", metavar="CIDR", help="Addresses for pods.")
+@click.option(
+    "--os",
+    "os_name",
+    default="",
+    metavar="NAME",
+    help="Operating system, for example ubuntu-24.04.",
+)
+@click.option(
+    "--cni", default="", metavar="NAME", help="CNI plugin, for example weave, antrea or calico."
+)
+@click.option("--cni-version", default="", metavar="VERSION", help="Version of the CNI plugin.")
+@click.option(
+    "--cni-manifest",
+    default="",
+    metavar="PATH",
+    help="Path of the CNI plugin's manifest in the template.",
+)
+@click.option("--pod-cidr", default="", metavar="CIDR", help="Pod network.")
 @command
 def register_command(
     run: Run,
@@ -67,15 +83,15 @@ def register_command(
     cni_manifest: str,
     pod_cidr: str,
 ) -> None:
-    """Mark a prepared VM template as usable.
+    """Register a prepared VM template for use as nodes.
 
-    CATALOG and ITEM name it as `vcd catalog list CATALOG` does. It must hold kubeadm, kubelet and
-    a container runtime. What is said here is stored in metadata that every user of the catalog
-    may read.
+    CATALOG and ITEM are the names shown by `vcd catalog list CATALOG`. The template must contain
+    kubeadm, kubelet and a container runtime. The options are stored in metadata, which every user
+    of the catalog can read.
 
     \b
     Example
-        vcd cse template register images ubuntu-24.04-k8s --kubernetes-version 1.33.1
+        vcd cse template register images ubuntu-24.04 --kubernetes-version 1.33.1
     """
     from cse_client.cli.tables import template_row
     from cse_client.cli.validation import check_register, raise_all
@@ -103,9 +119,9 @@ def register_command(
 @timeout_option
 @command
 def reload_command(run: Run, timeout: float) -> None:
-    """Have the CSE server read its templates anew.
+    """Reload the CSE server's templates.
 
-    For system administrators; needs a CSE server 3.1.
+    Requires a CSE server 3.1 and system administrator rights.
     """
     from cse_client.cli.server_tables import show_task
     from cse_client.model import RunOptions

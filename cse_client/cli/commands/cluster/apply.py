@@ -21,33 +21,35 @@ _BOUNDS = Bounds(size=256 * 1024, depth=16, values=2_000)
 
 @click.command("apply")
 @click.argument("file", required=False, metavar="[FILE]")
-@click.option("-s", "--sample", is_flag=True, help="Print a file to start from.")
-@click.option("-n", "--native", is_flag=True, help="With --sample: for a native cluster (default).")
+@click.option("-s", "--sample", is_flag=True, help="Print a sample file.")
+@click.option("-n", "--native", is_flag=True, help="With --sample: a native cluster (default).")
 @click.option("-t", "--tkg", is_flag=True, hidden=True)
 @click.option("-k", "--tkg-s", is_flag=True, hidden=True)
 @click.option("-p", "--tkg-plus", is_flag=True, hidden=True)
 @click.option(
-    "-o", "--output", default="", metavar="FILE", help="With --sample: write it into a file."
+    "-o", "--output", default="", metavar="FILE", help="With --sample: write the sample to FILE."
 )
 @click.option(
     "--cse-version",
     type=click.Choice(["3.0", "3.1"]),
-    help="With --sample: for servers of this release; default: the one that answers, or 3.1.",
+    help="With --sample: release of the CSE server. Default: the release of your server, or 3.1.",
 )
-@click.option("--org", default="", metavar="NAME", help="Organisation; default: the file's.")
+@click.option(
+    "--org", default="", metavar="NAME", help="Organization. Default: the one in the file."
+)
 @id_option
 @timeout_option
 @command
 def apply_command(run: Run, file: str | None, **words: Any) -> None:
-    """Create or change a cluster as a file describes it.
+    """Create or update a cluster from a file.
 
-    Needs a CSE server 3. FILE is YAML (`-` reads stdin); what it leaves out of the place is that of
-    the session. A cluster of that name is changed: its number of workers and NFS nodes, and with
-    CSE 3.1 its template; what FILE does not state stays as it is. `cluster info` prints what can be
-    changed and applied again.
+    Requires a CSE server 3. FILE is YAML; `-` reads standard input. Organization, VDC and site
+    default to the session's. If the cluster exists, its number of workers and NFS nodes (and with
+    CSE 3.1 its template) are updated, and settings that FILE omits are left unchanged. To get the
+    YAML of an existing cluster, run `vcd cse cluster info`.
 
     \b
-    Example
+    Examples
         vcd cse cluster apply --sample --native -o demo.yaml
         vcd cse cluster apply demo.yaml
     """

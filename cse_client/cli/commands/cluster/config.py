@@ -30,50 +30,59 @@ __all__ = ["config_command"]
 
 @click.command("config")
 @click.argument("name", required=False)
-@click.option("--save", is_flag=True, help="Add it to your kubeconfig instead of printing it.")
+@click.option(
+    "--save", is_flag=True, help="Add the cluster to your kubeconfig file instead of printing."
+)
 @kubeconfig_option
-@click.option("--context", default="", metavar="NAME", help="Name of the context.")
-@click.option("--set-current", is_flag=True, help="With --save: make it the current context.")
+@click.option("--context", default="", metavar="NAME", help="Context name. Default: NAME@ORG-VDC.")
+@click.option("--set-current", is_flag=True, help="With --save: set the current context.")
 @click.option(
     "--endpoint",
     default="",
     metavar="HOST[:PORT]",
-    help="Where the cluster's API is reached; default: its own address.",
+    help="Address of the cluster's API. Default: the address recorded for the cluster.",
 )
 @click.option(
     "--ttl",
     type=DURATION,
     default=None,
     metavar="TIME",
-    help="How long it is good for, such as 8h or 30d; default: 365 days for an administrator, "
-    "which is the longest, and 8 hours for a user, 30 days being the longest.",
+    help="Validity, for example 8h or 30d. Administrators: 365d (default and maximum); users: 8h "
+    "by default, at most 30d.",
 )
 @click.option(
-    "-o", "--output", default="", metavar="FILE", help="Write it into a file of mode 0600."
+    "-o", "--output", default="", metavar="FILE", help="Write the kubeconfig to FILE (mode 0600)."
 )
 @click.option(
     "--accept-ca",
     default="",
     metavar="SHA256",
-    help="Trust this CA certificate in place of the one that was saved for the cluster.",
+    help="Fingerprint of a new CA certificate to trust in place of the saved one.",
 )
-@click.option("--user", default="", metavar="NAME", help="For this user, who is no administrator.")
 @click.option(
-    "--group", "groups", multiple=True, metavar="NAME", help="A group of the user; repeatable."
+    "--user",
+    default="",
+    metavar="NAME",
+    help="Issue the kubeconfig for this user, without administrator rights.",
+)
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME", help="Group of the user. Can be repeated."
 )
 @vdc_option
-@click.option("--org", default="", metavar="NAME", help="Organisation; default: the one in use.")
+@click.option(
+    "--org", default="", metavar="NAME", help="Organization. Default: the organization in use."
+)
 @runtime_option
 @id_option
 @command
 def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) -> None:
     """Print or save a cluster's kubeconfig.
 
-    Without --user and --group it is an administrator's: keep it private. A user's holds a
-    certificate that can do nothing until `cluster grant` gives that user or group a role. No
-    certificate can be revoked: give out short ones, and take rights back with `cluster revoke`.
+    Without --user or --group, the kubeconfig gives full access to the cluster: keep it private.
+    With --user or --group, it has no rights until `cluster grant` gives the user or group a role.
+    Certificates cannot be revoked: use a short --ttl, and withdraw roles with `cluster revoke`.
 
-    `vcd -j` prints the same as JSON, which kubectl reads as well.
+    With `vcd -j`, the kubeconfig is printed as JSON, which kubectl reads as well.
 
     \b
     Examples
@@ -82,7 +91,7 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
 
     \b
         vcd cse cluster grant demo --group devs --role edit --namespace shop
-        vcd cse cluster config demo --user alice --group devs --ttl 8h -o alice.kubeconfig
+        vcd cse cluster config demo --user alice --group devs -o alice.kubeconfig
     """
     reference = chosen(name, cluster_id)
     if words["output"] == "-":

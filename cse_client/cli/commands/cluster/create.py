@@ -52,10 +52,10 @@ class NamedCommand(click.Command):
 @click.command("create", cls=NamedCommand)
 @click.argument("name")
 @click.option(
-    "-n", "--network", default="", metavar="NAME", help="Org VDC network for the nodes. [required]"
+    "-n", "--network", default="", metavar="NAME", help="Org VDC network for the nodes.  [required]"
 )
 @click.option(
-    "-N", "--nodes", type=int, default=2, metavar="COUNT", help="Number of workers; default: 2."
+    "-N", "--nodes", type=int, default=2, metavar="COUNT", help="Number of workers. Default: 2."
 )
 @click.option(
     "-t",
@@ -64,45 +64,59 @@ class NamedCommand(click.Command):
     "template",
     default="",
     metavar="NAME",
-    help="Template: NAME, NAME_revN, CATALOG/NAME or an id; default: see `vcd cse template list`.",
+    help="Template: NAME, NAME_revN, CATALOG/NAME or ID. Default: see `vcd cse template list`.",
 )
 @click.option(
     "-r",
     "--template-revision",
     type=int,
     metavar="N",
-    help="The template's revision; default: the newest.",
+    help="Revision of the template. Default: the newest.",
 )
-@click.option("-k", "--ssh-key", metavar="FILE", help="Public key for root's login to the nodes.")
-@click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs of each node.")
-@click.option("-m", "--memory", type=int, metavar="MB", help="Memory of each node.")
-@click.option("-s", "--storage-profile", default="", metavar="NAME", help="Storage for the nodes.")
+@click.option(
+    "-k", "--ssh-key", metavar="FILE", help="SSH public key for logging in to the nodes as root."
+)
+@click.option(
+    "-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs per node. Default: the template's."
+)
+@click.option(
+    "-m", "--memory", type=int, metavar="MB", help="Memory per node. Default: the template's."
+)
+@click.option(
+    "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile for the nodes."
+)
 @click.option(
     "--endpoint",
     default="",
     metavar="HOST[:PORT]",
-    help="Name or address by which the cluster's API is reached from outside.",
+    help="Name or address at which the cluster's API can be reached from outside.",
 )
 @vdc_option
 @org_option
-@click.option("--enable-nfs", is_flag=True, help="Add an NFS node; needs a CSE server.")
-@click.option("--disable-rollback", is_flag=True, help="Keep what was made when it fails.")
+@click.option("--enable-nfs", is_flag=True, help="Add an NFS node (requires a CSE server).")
+@click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure.")
 @timeout_option
 @break_lock_option
-@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, change nothing.")
-@click.option("--strict", is_flag=True, help="Refuse what is otherwise only warned of.")
-@click.option("--seal", is_flag=True, help="Take the CA key out of VCD at the end.")
-@click.option("--accept-eulas", is_flag=True, help="Accept the template's licence agreements.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check everything and print the plan, without changing anything.",
+)
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option(
+    "--seal", is_flag=True, help="Remove the CA key from VCD after creation; see `cluster seal`."
+)
+@click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
 @command
 def create_command(run: Run, **words: Any) -> None:
-    """Create a cluster, or finish creating it.
+    """Create a cluster, or resume a creation that was interrupted.
 
-    NAME and --network are all that must be said. The network must be routed or direct and have a
-    way to the Internet. The same command carries on with a creation that was stopped.
+    Only NAME and --network are required. The network must be routed or direct, and have access to
+    the Internet. To resume an interrupted creation, run the same command again.
 
     \b
     Example
-        vcd cse cluster create demo --network net1 --nodes 2 --ssh-key ~/.ssh/id_rsa.pub
+        vcd cse cluster create demo --network net1 --ssh-key ~/.ssh/id_rsa.pub
     """
     spec = _spec(words)
     if words["dry_run"]:

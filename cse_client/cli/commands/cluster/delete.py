@@ -21,9 +21,9 @@ __all__ = ["delete_command"]
 
 @click.command("delete")
 @click.argument("name", required=False)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
-    "-f", "--force", is_flag=True, help="Also what cannot be deleted in order (CSE server 3.1)."
+    "-f", "--force", is_flag=True, help="Force deletion when a normal delete fails (CSE 3.1 only)."
 )
 @break_lock_option
 @vdc_option
@@ -45,10 +45,10 @@ def delete_command(
     kubeconfig: str,
     timeout: float,
 ) -> None:
-    """Delete a cluster and prove that it is gone.
+    """Delete a cluster and verify that nothing is left.
 
-    Works from every state, also on what a failed or stopped creation left. What
-    `cluster config --save` put into your kubeconfig is taken out again.
+    Works in every state of the cluster, including after a failed or interrupted creation. Entries
+    that `cluster config --save` added to your kubeconfig are removed.
     """
     from cse_client.engines.base import Entities
     from cse_client.errors import CseError, NotFound, WrongUsage

@@ -20,9 +20,9 @@ __all__ = ["delete_nfs_command"]
 def delete_nfs_command(
     run: Run, cluster: str, node: str, vdc: str, org: str, timeout: float
 ) -> None:
-    """Delete an NFS node of a cluster.
+    """Delete an NFS node from a cluster.
 
-    What is stored on it is lost. Needs a CSE server 3.
+    All data on the node is lost. Requires a CSE server 3.
 
     \b
     Example

@@ -30,23 +30,24 @@ def _subject(user: str, group: str) -> Subject:
 
 @click.command("grant")
 @click.argument("name")
-@click.option("--user", default="", metavar="NAME", help="The user.")
-@click.option("--group", default="", metavar="NAME", help="The group.")
+@click.option("--user", default="", metavar="NAME", help="User to grant the role to.")
+@click.option("--group", default="", metavar="NAME", help="Group to grant the role to.")
 @click.option(
     "--role",
     type=click.Choice(ROLES),
     required=True,
-    help="What they may do: look (not at Secrets), change things, or also give rights.",
+    help="Role: view (read, except Secrets), edit (read and write) or admin (edit, and grant"
+    " roles).",
 )
-@click.option("--namespace", default="", metavar="NS", help="Only there; default: everywhere.")
+@click.option("--namespace", default="", metavar="NS", help="Namespace. Default: all namespaces.")
 @vdc_option
 @org_option
 @command
 def grant_command(run: Run, name: str, user: str, group: str, role: str, **words: str) -> None:
-    """Give a user or a group rights in a cluster.
+    """Grant a user or a group a role in a cluster.
 
-    The roles are Kubernetes' own: view, edit and admin. None of them reaches nodes or other things
-    outside of namespaces. Granting what is granted changes nothing.
+    The roles are the Kubernetes cluster roles view, edit and admin. They do not cover nodes and
+    other cluster-scoped resources. Repeating a grant has no effect.
 
     \b
     Example
@@ -70,20 +71,21 @@ def grant_command(run: Run, name: str, user: str, group: str, role: str, **words
 
 @click.command("revoke")
 @click.argument("name")
-@click.option("--user", default="", metavar="NAME", help="The user.")
-@click.option("--group", default="", metavar="NAME", help="The group.")
-@click.option("--role", type=click.Choice(ROLES), default=None, help="Only this role.")
-@click.option("--namespace", default="", metavar="NS", help="Only in this namespace.")
+@click.option("--user", default="", metavar="NAME", help="User to revoke roles from.")
+@click.option("--group", default="", metavar="NAME", help="Group to revoke roles from.")
+@click.option("--role", type=click.Choice(ROLES), default=None, help="Revoke only this role.")
+@click.option("--namespace", default="", metavar="NS", help="Revoke only in this namespace.")
 @vdc_option
 @org_option
 @command
 def revoke_command(
     run: Run, name: str, user: str, group: str, role: str | None, **words: str
 ) -> None:
-    """Take granted rights back.
+    """Revoke roles granted to a user or a group.
 
-    Without --role and --namespace: all that this client granted that user or group. It works at
-    once, on every certificate that was given out. What others granted is only pointed out.
+    Without --role and --namespace, revokes every role that this client granted to the user or
+    group. This takes effect immediately, for all existing certificates. Roles that were granted by
+    other means are reported, but not changed.
     """
     from cse_client.cli.validation import check_existing_name
     from cse_client.engines.grants import Place, foreign_sentence, take
@@ -107,7 +109,7 @@ def revoke_command(
 @org_option
 @command
 def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
-    """List the rights that were granted."""
+    """List the roles granted in a cluster."""
     from cse_client.cli.tables import GRANT_COLUMNS, grant_row
     from cse_client.cli.validation import check_existing_name
     from cse_client.engines.grants import Place, list_grants

@@ -21,8 +21,8 @@ __all__ = ["info_command"]
 def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str) -> None:
     """Show a cluster and its nodes.
 
-    What is known comes from VCD and, where it can be reached from here, from the cluster's own
-    Kubernetes API; `Evidence` says which of them answered. A CSE server shows what it knows.
+    The details come from VCD and, if it can be reached, from the cluster's Kubernetes API;
+    `Sources` shows which of them responded. With a CSE server, they come from the server.
     """
     from cse_client.cli.tables import (
         NODE_COLUMNS,

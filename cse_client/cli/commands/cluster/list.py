@@ -16,9 +16,10 @@ __all__ = ["list_command"]
 @click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
 @command
 def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
-    """List the clusters that you can see.
+    """List clusters.
 
-    Without --vdc: in all VDCs of the organisation. The list is always whole.
+    Lists all clusters that you have access to, without paging. Without --vdc, lists the clusters
+    in all VDCs of the organization.
     """
     from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
     from cse_client.engines.base import Entities

@@ -23,7 +23,7 @@ def start_command(
 ) -> None:
     """Start a stopped cluster.
 
-    The control plane comes first; it ends when all nodes are Ready.
+    Starts the control plane first, then the workers, and waits until all nodes are Ready.
     """
     from cse_client.cli.validation import check_existing_name
 
@@ -38,7 +38,7 @@ def start_command(
 
 @click.command("stop")
 @click.argument("name")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @break_lock_option
 @vdc_option
 @org_option
@@ -47,9 +47,9 @@ def start_command(
 def stop_command(
     run: Run, name: str, yes: bool, break_lock: bool, vdc: str, org: str, timeout: float
 ) -> None:
-    """Shut a cluster down.
+    """Stop a running cluster.
 
-    The workers go first, then the control plane.
+    Shuts down the workers first, then the control plane.
     """
     from cse_client.cli.validation import check_existing_name
     from cse_client.errors import CseError, WrongUsage

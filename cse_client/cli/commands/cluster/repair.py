@@ -13,7 +13,7 @@ __all__ = ["repair_command"]
 
 @click.command("repair")
 @click.argument("name")
-@click.option("-y", "--yes", is_flag=True, help="Carry the plan out.")
+@click.option("-y", "--yes", is_flag=True, help="Apply the repairs.")
 @break_lock_option
 @vdc_option
 @org_option
@@ -22,10 +22,10 @@ __all__ = ["repair_command"]
 def repair_command(
     run: Run, name: str, yes: bool, break_lock: bool, vdc: str, org: str, timeout: float
 ) -> None:
-    """Propose how to put a cluster right; do it with --yes.
+    """Show how to repair a cluster; apply the repairs with --yes.
 
-    VMs that are off are started, workers that never joined get their bootstrap again, VMs whose
-    node is not Ready are restarted, Nodes without a VM are deleted, missing workers are replaced.
+    Starts VMs that are powered off, repeats the bootstrap of workers that never joined, restarts
+    VMs whose node is not Ready, deletes Nodes without a VM, and replaces missing workers.
     """
     from cse_client.cli.validation import check_existing_name
 

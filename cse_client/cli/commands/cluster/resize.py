@@ -17,13 +17,13 @@ __all__ = ["resize_command"]
 @click.command("resize")
 @click.argument("name")
 @click.option(
-    "-N", "--nodes", type=int, required=True, metavar="COUNT", help="Wanted number of workers."
+    "-N", "--nodes", type=int, required=True, metavar="COUNT", help="Desired number of workers."
 )
 @click.option(
     "--nodes-to-remove",
     default="",
     metavar="NODE,...",
-    help="Workers to go first when the number shrinks; default: the newest.",
+    help="Workers to remove first when scaling down. Default: the newest.",
 )
 @growth_options
 @scale_options
@@ -32,11 +32,11 @@ __all__ = ["resize_command"]
 @timeout_option
 @command
 def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **words: Any) -> None:
-    """Bring a cluster to a number of workers, up or down.
+    """Scale a cluster to a number of workers.
 
-    New nodes are made like the cluster's first ones unless told otherwise. Going down, nodes are
-    drained and leave Kubernetes before their VMs are deleted: the newest first, never the control
-    plane. The same command carries on with a run that was stopped.
+    New nodes are created with the cluster's settings unless you specify others. When scaling down,
+    the newest workers are drained and removed from Kubernetes before their VMs are deleted; the
+    control plane is never removed. To resume an interrupted run, run the same command again.
 
     \b
     Example

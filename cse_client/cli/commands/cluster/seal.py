@@ -18,21 +18,20 @@ __all__ = ["seal_command"]
     "adopted",
     default="",
     metavar="FILE",
-    help="Use the CA key in this file, which was kept for the cluster before it was restored or"
-    " moved.",
+    help="Use the CA key in FILE, which was kept for the cluster before it was restored or moved.",
 )
 @vdc_option
 @org_option
 @command
 def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
-    """Take a cluster's CA key out of VCD.
+    """Remove a cluster's CA key from VCD and keep it on this machine.
 
-    From then on whoever may read the control plane's VM in VCD can no longer become the cluster's
-    administrator. `config` works where the key is kept: keep a copy.
+    Afterwards, access to the control plane VM in VCD no longer gives administrator access to the
+    cluster. `cluster config` works only on a machine that has the key: keep a backup of the file.
 
-    The key is kept for this vApp only. A vApp that was restored from a backup, or moved, is another
-    one to VCD: --adopt FILE keeps the same key for it, once the cluster's API has shown that it is
-    the right one.
+    The key belongs to this vApp. A vApp that was restored from a backup or moved has a new id in
+    VCD: use --adopt FILE to keep the same key for it. The key is verified with the cluster's API
+    first.
     """
     from cse_client.cli.validation import check_existing_name
 

@@ -25,7 +25,7 @@ _COLUMNS = ("accessLevelId", "memberId", "username")
 
 def _place_options(function: F) -> F:
     """Add which cluster is meant."""
-    name = click.option("-n", "--name", default="", metavar="NAME", help="The cluster's name.")
+    name = click.option("-n", "--name", default="", metavar="NAME", help="Cluster name.")
     return name(id_option(vdc_option(org_option(runtime_option(function)))))
 
 
@@ -35,15 +35,16 @@ def _place_options(function: F) -> F:
     "--acl",
     type=click.Choice(_LEVELS, case_sensitive=False),
     required=True,
-    help="What they may do with it.",
+    help="Access level for the users.",
 )
 @_place_options
 @command
 def share_command(run: Run, users: tuple[str, ...], acl: str, **words: str) -> None:
-    """Share a cluster with users of its organisation.
+    """Share a cluster with users of its organization.
 
-    Needs a CSE server 3.1. It gives access to the cluster in VCD and with `vcd cse`; rights inside
-    of it are given by `cluster grant`. Nobody's access is lowered: see `cluster unshare`.
+    Requires a CSE server 3.1. Gives the users access to the cluster in VCD and with `vcd cse`; for
+    roles within Kubernetes, use `cluster grant`. Existing access levels are never lowered; use
+    `cluster unshare` first.
 
     \b
     Example
@@ -64,9 +65,9 @@ def share_command(run: Run, users: tuple[str, ...], acl: str, **words: str) -> N
 @_place_options
 @command
 def share_list_command(run: Run, _everything: bool, **words: str) -> None:
-    """List with whom a cluster is shared.
+    """List the users a cluster is shared with.
 
-    Needs a CSE server 3.1.
+    Requires a CSE server 3.1.
     """
     cluster = _cluster(words)
     engine = run.entities("cluster share-list")
@@ -79,9 +80,9 @@ def share_list_command(run: Run, _everything: bool, **words: str) -> None:
 @_place_options
 @command
 def unshare_command(run: Run, users: tuple[str, ...], **words: str) -> None:
-    """Share a cluster with users no more.
+    """Stop sharing a cluster with users.
 
-    Needs a CSE server 3.1.
+    Requires a CSE server 3.1.
     """
     cluster = _cluster(words)
     engine = run.entities("cluster unshare")

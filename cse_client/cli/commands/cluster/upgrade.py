@@ -19,9 +19,9 @@ __all__ = ["upgrade_command", "upgrade_plan_command"]
 @id_option
 @command
 def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str) -> None:
-    """List the templates that a cluster can be upgraded to.
+    """List the templates a cluster can be upgraded to.
 
-    Needs a CSE server.
+    Requires a CSE server.
     """
     from cse_client.cli.server_tables import UPGRADE_COLUMNS, upgrade_row
 
@@ -50,12 +50,13 @@ def upgrade_command(
     cluster_id: str,
     timeout: float,
 ) -> None:
-    """Upgrade a cluster to a template of its plan.
+    """Upgrade a cluster to a newer template.
 
-    Needs a CSE server, which drains and changes one node after the other.
+    Requires a CSE server, which drains and upgrades one node at a time. `cluster upgrade-plan`
+    lists the available templates.
 
     \b
-    Example
+    Examples
         vcd cse cluster upgrade-plan demo
         vcd cse cluster upgrade demo ubuntu-16.04_k8-1.18_weave-2.6.5 2
     """
