@@ -9,7 +9,6 @@ from typing import Any
 
 from cse_client.simulator.kube.authn import ANONYMOUS, authenticate, impersonated
 from cse_client.simulator.kube.controllers import Controllers
-from cse_client.simulator.kube.crud import Crud
 from cse_client.simulator.kube.deletion import Deletion
 from cse_client.simulator.kube.discovery import discover
 from cse_client.simulator.kube.errors import (
@@ -23,6 +22,7 @@ from cse_client.simulator.kube.errors import (
 )
 from cse_client.simulator.kube.objects import Obj
 from cse_client.simulator.kube.rbac import User
+from cse_client.simulator.kube.reading import Reader
 from cse_client.simulator.kube.requests import Answer, Call, Target, parse_target
 from cse_client.simulator.kube.resources import Resource
 from cse_client.simulator.kube.reviews import review
@@ -30,6 +30,7 @@ from cse_client.simulator.kube.state import Cluster
 from cse_client.simulator.kube.subresources import Subresources
 from cse_client.simulator.kube.tables import table
 from cse_client.simulator.kube.watch import watch
+from cse_client.simulator.kube.writing import Writer
 
 __all__ = ["Api"]
 
@@ -44,8 +45,9 @@ class Api:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._deletion = Deletion(cluster)
-        self._crud = Crud(cluster, self._deletion)
-        self._subresources = Subresources(cluster, self._crud, self._deletion)
+        self._reader = Reader(cluster)
+        self._writer = Writer(cluster, self._reader, self._deletion)
+        self._subresources = Subresources(cluster, self._reader, self._writer, self._deletion)
         self.controllers = Controllers(cluster, self._deletion)
         cluster.tick = self.controllers.tick
 
@@ -121,22 +123,22 @@ class Api:
             return answer
         verb = target.verb
         if verb == "list":
-            items, metadata = self._crud.listing(call, target)
+            items, metadata = self._reader.listing(call, target)
             return Answer(value=self._list(call, target, resource, items, metadata))
         if verb == "deletecollection":
-            items = self._crud.delete_collection(call, target, resource)
+            items = self._writer.delete_collection(call, target, resource)
             return Answer(value=self._list(call, target, resource, items, {}))
         if verb == "get":
-            answer = Answer(200, self._crud.existing(target))
+            answer = Answer(200, self._reader.existing(target))
         else:
             named = verb in ("update", "patch", "delete")
             if named != bool(target.name):
                 raise method_not_allowed()
             handler = {
-                "create": self._crud.create,
-                "update": self._crud.update,
-                "patch": self._crud.patch,
-                "delete": self._crud.delete,
+                "create": self._writer.create,
+                "update": self._writer.update,
+                "patch": self._writer.patch,
+                "delete": self._writer.delete,
             }[verb]
             answer = handler(call, target, resource)
         answer.value = self._versioned(resource, target, answer.value)
@@ -202,7 +204,7 @@ class Api:
         if target.subresource:
             raise method_not_allowed()
         form, version = _wanted(call)
-        match = self._crud.selection(call, target)
+        match = self._reader.selection(call, target)
         if target.name and not call.option("fieldSelector"):
             match = _named(target.name)
 

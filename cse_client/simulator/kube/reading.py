@@ -16,10 +16,10 @@ from cse_client.simulator.kube.requests import Call, Target
 from cse_client.simulator.kube.selectors import Match, field_selector, label_selector
 from cse_client.simulator.kube.state import Cluster
 
-__all__ = ["Reading"]
+__all__ = ["Reader"]
 
 
-class Reading:
+class Reader:
     """Reads a cluster's store for requests."""
 
     def __init__(self, cluster: Cluster) -> None:

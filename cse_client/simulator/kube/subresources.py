@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from cse_client.simulator.kube.budgets import disruptions_allowed
-from cse_client.simulator.kube.crud import Crud
 from cse_client.simulator.kube.deletion import DeleteOptions, Deletion
 from cse_client.simulator.kube.errors import (
     bad_request,
@@ -23,10 +22,12 @@ from cse_client.simulator.kube.node_authorizer import restrict_node
 from cse_client.simulator.kube.objects import Obj, clone, dig
 from cse_client.simulator.kube.patch import json_patch, merge_patch
 from cse_client.simulator.kube.rbac import Attributes
+from cse_client.simulator.kube.reading import Reader
 from cse_client.simulator.kube.requests import Answer, Call, Target
 from cse_client.simulator.kube.resources import Resource
 from cse_client.simulator.kube.selectors import selector_text
 from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.kube.writing import Writer
 
 __all__ = ["Subresources"]
 
@@ -37,9 +38,12 @@ _EVICTION_V1 = 22
 class Subresources:
     """The handlers of subresources; they run under the store's lock."""
 
-    def __init__(self, cluster: Cluster, crud: Crud, deletion: Deletion) -> None:
+    def __init__(
+        self, cluster: Cluster, reader: Reader, writer: Writer, deletion: Deletion
+    ) -> None:
         self._cluster = cluster
-        self._crud = crud
+        self._reader = reader
+        self._writer = writer
         self._deletion = deletion
 
     def handle(self, call: Call, target: Target, resource: Resource) -> Answer:
@@ -48,7 +52,7 @@ class Subresources:
         if name not in resource.subresources:
             raise not_found(resource.group, resource.plural, "")
         if name in _NO_KUBELET:
-            old = self._crud.existing(target)
+            old = self._reader.existing(target)
             self._no_containers(name, old)
         handlers: dict[str, Callable[[Call, Target, Resource], Answer]] = {
             "status": self._status,
@@ -70,15 +74,15 @@ class Subresources:
 
     def _status(self, call: Call, target: Target, resource: Resource) -> Answer:
         if target.verb == "get":
-            return Answer(200, self._crud.existing(target))
+            return Answer(200, self._reader.existing(target))
         if target.verb == "update":
-            return self._crud.update(call, target, resource)
+            return self._writer.update(call, target, resource)
         if target.verb == "patch":
-            return self._crud.patch(call, target, resource)
+            return self._writer.patch(call, target, resource)
         raise method_not_allowed()
 
     def _scale(self, call: Call, target: Target, resource: Resource) -> Answer:
-        old = self._crud.existing(target)
+        old = self._reader.existing(target)
         scale = self._scale_of(old)
         if target.verb == "get":
             return Answer(200, scale)
@@ -105,7 +109,7 @@ class Subresources:
         new = clone(old)
         new["spec"]["replicas"] = replicas
         plain = Target(**{**target.__dict__, "subresource": ""})
-        return Answer(200, self._scale_of(self._crud.replace(call, plain, resource, old, new)))
+        return Answer(200, self._scale_of(self._writer.replace(call, plain, resource, old, new)))
 
     @staticmethod
     def _scale_of(obj: Obj) -> Obj:
@@ -126,7 +130,7 @@ class Subresources:
         }
 
     def _approval(self, call: Call, target: Target, resource: Resource) -> Answer:
-        old = self._crud.existing(target)
+        old = self._reader.existing(target)
         if target.verb == "get":
             return Answer(200, old)
         body = call.value()
@@ -166,7 +170,7 @@ class Subresources:
     def _eviction(self, call: Call, target: Target, resource: Resource) -> Answer:
         if target.verb != "create":
             raise method_not_allowed()
-        pod = self._crud.existing(target)
+        pod = self._reader.existing(target)
         body = call.value() or {}
         restrict_node(call.user, target.attributes(), None, pod)
         wanted = body.get("apiVersion", "policy/v1")
@@ -225,7 +229,7 @@ class Subresources:
     def _binding(self, call: Call, target: Target, resource: Resource) -> Answer:
         if target.verb != "create":
             raise method_not_allowed()
-        pod = self._crud.existing(target)
+        pod = self._reader.existing(target)
         node = dig(call.value(), "target", "name", default="")
         if dig(pod, "spec", "nodeName"):
             raise conflict(
@@ -249,7 +253,7 @@ class Subresources:
     def _finalize(self, call: Call, target: Target, resource: Resource) -> Answer:
         if target.verb != "update":
             raise method_not_allowed()
-        old = self._crud.existing(target)
+        old = self._reader.existing(target)
         body = call.value()
         spec = {"finalizers": dig(body, "spec", "finalizers", default=[])}
         if not spec["finalizers"] and dig(old, "status", "phase") == "Terminating":

@@ -28,14 +28,14 @@ from cse_client.simulator.kube.errors import (
 )
 from cse_client.simulator.kube.node_authorizer import restrict_node
 from cse_client.simulator.kube.objects import Obj, clone, dig
-from cse_client.simulator.kube.reading import Reading
+from cse_client.simulator.kube.reading import Reader
 from cse_client.simulator.kube.requests import Answer, Call, Target
 from cse_client.simulator.kube.resources import Resource
 from cse_client.simulator.kube.state import Cluster
 from cse_client.simulator.kube.typed import check_typed
 from cse_client.simulator.kube.validation import check, check_escalation, check_immutable
 
-__all__ = ["Crud"]
+__all__ = ["Writer"]
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 # Groups whose objects count changes of their spec.
@@ -53,11 +53,13 @@ _NO_GENERATION = frozenset(
 _KEEPS_STATUS = frozenset({("", "nodes"), ("", "pods"), ("", "namespaces"), ("", "services")})
 
 
-class Crud(Reading):
-    """The generic registry over a cluster's store."""
+class Writer:
+    """Writes to a cluster's store for requests."""
 
-    def __init__(self, cluster: Cluster, deletion: Deletion) -> None:
-        super().__init__(cluster)
+    def __init__(self, cluster: Cluster, reader: Reader, deletion: Deletion) -> None:
+        self._cluster = cluster
+        self._store = cluster.store
+        self._reader = reader
         self._deletion = deletion
 
     def create(self, call: Call, target: Target, resource: Resource) -> Answer:
@@ -93,7 +95,7 @@ class Crud(Reading):
     def update(self, call: Call, target: Target, resource: Resource) -> Answer:
         """PUT of an object or of its status."""
         obj = self._body(call, target, resource)
-        old = self.existing(target)
+        old = self._reader.existing(target)
         if obj["metadata"].get("name", target.name) != target.name:
             raise bad_request(
                 f"the name of the object ({obj['metadata'].get('name')}) does not match the name "
@@ -272,14 +274,14 @@ class Crud(Reading):
     def delete(self, call: Call, target: Target, resource: Resource) -> Answer:
         """DELETE of one object."""
         options = DeleteOptions.of(call)
-        old = self.existing(target)
+        old = self._reader.existing(target)
         restrict_node(call.user, target.attributes(), None, old)
         return Answer(200, self._deletion.delete(resource, old, options))
 
     def delete_collection(self, call: Call, target: Target, resource: Resource) -> list[Obj]:
         """DELETE of everything that the selectors take; returns what it was."""
         options = DeleteOptions.of(call)
-        items, _ = self.listing(call, target)
+        items, _ = self._reader.listing(call, target)
         for obj in items:
             if self._store.get(
                 resource.key, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
