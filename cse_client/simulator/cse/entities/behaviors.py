@@ -14,14 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cse_client.simulator.cse.calls import Ask, VcdCalls
-from cse_client.simulator.cse.entities.clusters import (
-    EntityClusters,
-    Operation,
-    differences,
-    task_href,
-)
+from cse_client.simulator.cse.entities.changes import differences, task_href
 from cse_client.simulator.cse.entities.forms import Form
-from cse_client.simulator.cse.entities.steps import Job
+from cse_client.simulator.cse.entities.plans import Operation, Plans
+from cse_client.simulator.cse.entities.reading import EntityReader
+from cse_client.simulator.cse.entities.steps import EntitySteps, Job
 from cse_client.simulator.cse.entities.types import BEHAVIORS, NFS_DELETION
 from cse_client.simulator.cse.errors import Refusal, failed
 from cse_client.simulator.cse.legacy import Caller
@@ -46,11 +43,25 @@ _TEMPLATE = ("distribution.templateName", "distribution.templateRevision")
 _FREE = (*_NUMBERS, *_TEMPLATE, "settings.network.expose")
 
 
-class BehaviorClusters(EntityClusters):
+class BehaviorClusters:
     """The operations of RDE 2.x. `stuck` makes the tasks begun from now on never end."""
 
-    def __init__(self, cloud: Cloud, form: Form, kind: EntityType, version: str, ask: Ask) -> None:
-        super().__init__(cloud, form, kind, version)
+    def __init__(
+        self,
+        cloud: Cloud,
+        form: Form,
+        kind: EntityType,
+        reader: EntityReader,
+        plans: Plans,
+        steps: EntitySteps,
+        ask: Ask,
+    ) -> None:
+        self._cloud = cloud
+        self._form = form
+        self._kind = kind
+        self._reader = reader
+        self._plans = plans
+        self._steps = steps
         self.stuck = False
         self._ask = ask
         behaviors: dict[str, Callable[[Invocation, Caller], Operation]] = {
@@ -66,42 +77,42 @@ class BehaviorClusters(EntityClusters):
 
     def create(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         """POST /clusters: makes the entity, and VCD's hook does the rest."""
-        content = self.form.read(given)
-        name = self.form.wish(content).name
+        content = self._form.read(given)
+        name = self._form.wish(content).name
         try:
-            with self.cloud.lock:
-                entity = self.cloud.defined.make(self.kind, caller.user, name, content)
+            with self._cloud.lock:
+                entity = self._cloud.defined.make(self._kind, caller.user, name, content)
                 task = self._hook(caller, entity, "PostCreate")
         except VcdError as error:
             raise failed(error.message) from error
-        return self.document(entity, f"{caller.vcd.api}/task/{task.id}")
+        return self._reader.document(entity, f"{caller.vcd.api}/task/{task.id}")
 
     def resize(self, caller: Caller, identifier: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """PUT /cluster/{id}: changes numbers of nodes, or the template."""
-        entity = self.find(caller, identifier, READ_WRITE)
-        content = self.form.read(given)
+        entity = self._reader.find(caller, identifier, READ_WRITE)
+        content = self._form.read(given)
         self._refuse_changes(entity, content)
         try:
-            with self.cloud.lock:
+            with self._cloud.lock:
                 changed = {**entity.entity, "spec": content["spec"]}
                 entity.change(changed, entity.name, entity.external_id)
                 task = self._hook(caller, entity, "PostUpdate")
         except VcdError as error:
             raise failed(error.message) from error
-        return self.document(entity, f"{caller.vcd.api}/task/{task.id}")
+        return self._reader.document(entity, f"{caller.vcd.api}/task/{task.id}")
 
     def delete(self, caller: Caller, identifier: str) -> dict[str, Any]:
         """DELETE /cluster/{id}."""
-        entity = self.find(caller, identifier, FULL_CONTROL)
+        entity = self._reader.find(caller, identifier, FULL_CONTROL)
         try:
-            with self.cloud.lock:
-                self.cloud.defined.refuse_unresolved(entity)
-                shown = self.document(entity)
+            with self._cloud.lock:
+                self._cloud.defined.refuse_unresolved(entity)
+                shown = self._reader.document(entity)
                 task = self._hook(caller, entity, "PreDelete")
         except VcdError as error:
             raise failed(error.message) from error
-        self.form.mark(
-            shown["entity"], self.form.phase(shown["entity"]), f"{caller.vcd.api}/task/{task.id}"
+        self._form.mark(
+            shown["entity"], self._form.phase(shown["entity"]), f"{caller.vcd.api}/task/{task.id}"
         )
         return shown
 
@@ -111,11 +122,11 @@ class BehaviorClusters(EntityClusters):
         Users without the administrator's right to the type count as those who lack the grant that
         the genuine server looks for.
         """
-        entity = self.find(caller, identifier, FULL_CONTROL)
-        right = self.kind.right("Administrator Full access")
+        entity = self._reader.find(caller, identifier, FULL_CONTROL)
+        right = self._kind.right("Administrator Full access")
         text = f"Deleting cluster '{entity.name}' ({entity.id})"
-        work = Work(self.cloud, caller.user, text, stuck=caller.stuck)
-        shown = self.document(entity, task_href(caller.vcd, work))
+        work = Work(self._cloud, caller.user, text, stuck=caller.stuck)
+        shown = self._reader.document(entity, task_href(caller.vcd, work))
         job = Job(entity, caller.vcd, work)
 
         def run() -> str:
@@ -124,10 +135,10 @@ class BehaviorClusters(EntityClusters):
                     "Missing role-rights, ACL: To force delete cluster, Full Access ACL for entity"
                     " cse:nativeCluster:2.0.0 must be granted to either the user or the org."
                 )
-            self.steps.delete(job, self.form.wish(entity.entity))
-            with self.cloud.lock:
+            self._steps.delete(job, self._form.wish(entity.entity))
+            with self._cloud.lock:
                 entity.resolve()
-                self.cloud.defined.remove(entity)
+                self._cloud.defined.remove(entity)
             return f"Completed force deletion of '{entity.name}'"
 
         work.begin(run)
@@ -135,15 +146,15 @@ class BehaviorClusters(EntityClusters):
 
     def delete_nfs(self, caller: Caller, identifier: str, name: str) -> dict[str, Any]:
         """DELETE /cluster/{id}/nfs/{node}."""
-        entity = self.find(caller, identifier, READ_WRITE)
+        entity = self._reader.find(caller, identifier, READ_WRITE)
         host = _host(caller.vcd)
-        behavior = self.cloud.defined.behaviors[NFS_DELETION]
-        with self.cloud.lock:
+        behavior = self._cloud.defined.behaviors[NFS_DELETION]
+        with self._cloud.lock:
             task = behavior(Invocation(entity, caller.user, host, {"node_name": name}))
-        return self.document(entity, f"{caller.vcd.api}/task/{task.id}")
+        return self._reader.document(entity, f"{caller.vcd.api}/task/{task.id}")
 
     def _hook(self, caller: Caller, entity: DefinedEntity, event: str) -> Task:
-        behavior = self.cloud.defined.behaviors[BEHAVIORS[event]]
+        behavior = self._cloud.defined.behaviors[BEHAVIORS[event]]
         self.stuck = caller.stuck
         return behavior(Invocation(entity, caller.user, _host(caller.vcd)))
 
@@ -156,12 +167,12 @@ class BehaviorClusters(EntityClusters):
 
         def begin(invocation: Invocation) -> Task:
             entity = invocation.entity
-            session = self.cloud.sessions.open(invocation.user, jwt=True)
+            session = self._cloud.sessions.open(invocation.user, jwt=True)
             vcd = VcdCalls(self._ask, session, invocation.host, "36.0")
             caller = Caller(invocation.user, vcd, self.stuck)
             self.stuck = False
             text = f"Invoking behavior on {entity.name}"
-            work = Work(self.cloud, invocation.user, text, stuck=caller.stuck, owner=entity)
+            work = Work(self._cloud, invocation.user, text, stuck=caller.stuck, owner=entity)
             job, kind = Job(entity, vcd, work), [""]
 
             def run() -> str:
@@ -170,24 +181,24 @@ class BehaviorClusters(EntityClusters):
                 work.tell(operation.text)
                 if kind[0]:
                     href = task_href(vcd, work)
-                    self.steps.mark(entity, f"{kind[0]}:IN_PROGRESS", href)
+                    self._steps.mark(entity, f"{kind[0]}:IN_PROGRESS", href)
                 said = operation.run(job)
                 if kind[0] in ("UPDATE", "UPGRADE"):
-                    self.steps.settle(job, kind[0])
+                    self._steps.settle(job, kind[0])
                 if kind[0] == "DELETE":
-                    with self.cloud.lock:
-                        self.cloud.defined.remove(entity)
+                    with self._cloud.lock:
+                        self._cloud.defined.remove(entity)
                 return said
 
             def after(error: str | None) -> None:
                 if error is not None and kind[0]:
-                    self.steps.fail(job, kind[0])
+                    self._steps.fail(job, kind[0])
                 elif error is not None and entity.state == PRE_CREATED:
                     # What VCD does with an entity whose hook failed is not documented; nobody
                     # could delete one that stays as it was made.
-                    with self.cloud.lock:
+                    with self._cloud.lock:
                         entity.resolve()
-                self.cloud.sessions.close(session.token)
+                self._cloud.sessions.close(session.token)
 
             work.begin(run, after)
             return work.task
@@ -197,16 +208,16 @@ class BehaviorClusters(EntityClusters):
     def _creation(self, invocation: Invocation, caller: Caller) -> Operation:
         entity = invocation.entity
         try:
-            content = self.form.read(entity.entity)
-            wish = self.form.wish(content)
-            operation = self.planned_creation(caller, wish, lambda: self.template_for(wish))
-            template = self.template_for(wish)
+            content = self._form.read(entity.entity)
+            wish = self._form.wish(content)
+            operation = self._plans.creation(caller, wish, lambda: self._plans.template_for(wish))
+            template = self._plans.template_for(wish)
         except Refusal:
             self._undo(entity)
             raise
-        with self.cloud.lock:
+        with self._cloud.lock:
             content["status"]["uid"] = entity.id
-            self.form.show_software(content, template)
+            self._form.show_software(content, template)
             entity.entity = content
             entity.revision += 1
         return operation
@@ -214,32 +225,32 @@ class BehaviorClusters(EntityClusters):
     def _undo(self, entity: DefinedEntity) -> None:
         """Remove an entity whose creation was refused, unless it says that it shall stay."""
         settings = entity.entity.get("spec", {}).get("settings", {})
-        with self.cloud.lock:
+        with self._cloud.lock:
             entity.resolve()
             if settings.get("rollbackOnFailure", True):
-                self.cloud.defined.remove(entity)
+                self._cloud.defined.remove(entity)
             else:
-                self.form.mark(entity.entity, "CREATE:FAILED")
+                self._form.mark(entity.entity, "CREATE:FAILED")
 
     def _update(self, invocation: Invocation, caller: Caller) -> Operation:
         del caller
         entity = invocation.entity
-        content = self.form.read(entity.entity)
+        content = self._form.read(entity.entity)
         self._refuse_changes(entity, content)
-        wish = self.form.wish(content)
-        if (wish.workers.count, wish.nfs.count) != self.form.counts(entity.entity):
-            return self.planned_resize(entity, wish)
-        if (wish.template_name, str(wish.template_revision)) != self.form.template(entity.entity):
-            return self.planned_upgrade(entity, wish)
+        wish = self._form.wish(content)
+        if (wish.workers.count, wish.nfs.count) != self._form.counts(entity.entity):
+            return self._plans.resize(entity, wish)
+        if (wish.template_name, str(wish.template_revision)) != self._form.template(entity.entity):
+            return self._plans.upgrade(entity, wish)
         raise failed("update not supported for the specified input specification")
 
     def _deletion(self, invocation: Invocation, caller: Caller) -> Operation:
         del caller
-        return self.planned_deletion(invocation.entity)
+        return self._plans.deletion(invocation.entity)
 
     def _nfs_deletion(self, invocation: Invocation, caller: Caller) -> Operation:
         del caller
-        return self.planned_nfs_deletion(
+        return self._plans.nfs_deletion(
             invocation.entity, str(invocation.arguments.get("node_name"))
         )
 

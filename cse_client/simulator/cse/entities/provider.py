@@ -12,7 +12,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from cse_client.simulator.cse.entities.clusters import task_href
+from cse_client.simulator.cse.entities.changes import task_href
 from cse_client.simulator.cse.errors import Refusal, failed
 from cse_client.simulator.cse.legacy import Caller
 from cse_client.simulator.cse.payload import Payload

@@ -16,10 +16,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from cse_client.simulator.cse.calls import Ask, VcdCalls
 from cse_client.simulator.cse.entities.behaviors import BehaviorClusters
+from cse_client.simulator.cse.entities.changes import Changes
 from cse_client.simulator.cse.entities.clusters import EntityClusters
 from cse_client.simulator.cse.entities.forms import Form, FormOne, FormTwo
+from cse_client.simulator.cse.entities.plans import Plans
 from cse_client.simulator.cse.entities.provider import EntityProvider
+from cse_client.simulator.cse.entities.reading import EntityReader
 from cse_client.simulator.cse.entities.sharing import access_entries, replace_access
+from cse_client.simulator.cse.entities.steps import EntitySteps
 from cse_client.simulator.cse.entities.types import entity_type
 from cse_client.simulator.cse.errors import Refusal, reply
 from cse_client.simulator.cse.legacy import Caller
@@ -68,11 +72,16 @@ class EntityDialect:
         self.provider = EntityProvider(cloud, self.state, kind)
         form: Form = FormTwo() if kind.served else FormOne()
         registered = entity_type(cloud, form.version)
-        self.behaviors: BehaviorClusters | None = None
+        steps = EntitySteps(cloud, form, kind.version)
+        self._reader = EntityReader(cloud, form, registered, steps)
+        self._plans = Plans(cloud, form, steps)
+        parts = (cloud, form, registered, self._reader, self._plans, steps)
         if kind.served:
-            self.behaviors = BehaviorClusters(cloud, form, registered, kind.version, ask)
-        self.clusters = self.behaviors or EntityClusters(cloud, form, registered, kind.version)
-        self._routes = (*self._common(), *(self._of_31() if kind.served else self._of_30()))
+            behaviors = BehaviorClusters(*parts, ask)
+            self._routes = (*self._common(behaviors), *self._of_31(behaviors))
+        else:
+            clusters = EntityClusters(*parts)
+            self._routes = (*self._common(clusters), *self._of_30(clusters))
 
     def answer(self, request: Request, session: Session, vcd: VcdCalls, *, stuck: bool) -> Response:
         """Answer a request; raises Refusal."""
@@ -130,8 +139,8 @@ class EntityDialect:
 
     # ---- tables -------------------------------------------------------------------------------
 
-    def _common(self) -> Sequence[_Route]:
-        one, provider = self.clusters, self.provider
+    def _common(self, clusters: Changes) -> tuple[_Route, ...]:
+        reader, provider = self._reader, self.provider
         cluster = "3.0/cluster/{id}"
 
         def filters(asked: Asked) -> dict[str, str]:
@@ -141,23 +150,28 @@ class EntityDialect:
             _Route("GET", "system", lambda a: provider.system_info(a.caller), any_version=True),
             _Route("PUT", "system", lambda a: provider.system_update(a.body), any_version=True),
             _Route("GET", "template", lambda _: provider.template_list()),
-            _Route("GET", "3.0/cluster", lambda a: one.listed(a.caller, filters(a))),
-            _Route("POST", "3.0/cluster", lambda a: one.create(a.caller, a.body), _ACCEPTED),
-            _Route("GET", cluster, lambda a: one.info(a.caller, a.place["id"])),
+            _Route("GET", "3.0/cluster", lambda a: reader.listed(a.caller, filters(a))),
+            _Route("POST", "3.0/cluster", lambda a: clusters.create(a.caller, a.body), _ACCEPTED),
+            _Route("GET", cluster, lambda a: reader.info(a.caller, a.place["id"])),
             _Route(
-                "PUT", cluster, lambda a: one.resize(a.caller, a.place["id"], a.body), _ACCEPTED
+                "PUT",
+                cluster,
+                lambda a: clusters.resize(a.caller, a.place["id"], a.body),
+                _ACCEPTED,
             ),
-            _Route("DELETE", cluster, lambda a: one.delete(a.caller, a.place["id"]), _ACCEPTED),
-            _Route("GET", f"{cluster}/config", lambda a: one.config(a.caller, a.place["id"])),
+            _Route(
+                "DELETE", cluster, lambda a: clusters.delete(a.caller, a.place["id"]), _ACCEPTED
+            ),
+            _Route("GET", f"{cluster}/config", lambda a: reader.config(a.caller, a.place["id"])),
             _Route(
                 "GET",
                 f"{cluster}/upgrade-plan",
-                lambda a: one.upgrade_plan(a.caller, a.place["id"]),
+                self._upgrade_plan,
             ),
             _Route(
                 "DELETE",
                 f"{cluster}/nfs/{{node}}",
-                lambda a: one.delete_nfs(a.caller, a.place["id"], a.place["node"]),
+                lambda a: clusters.delete_nfs(a.caller, a.place["id"], a.place["node"]),
                 _ACCEPTED,
             ),
             _Route("GET", "3.0/nativecluster", self._native_clusters),
@@ -171,19 +185,18 @@ class EntityDialect:
             ),
         )
 
-    def _of_30(self) -> Sequence[_Route]:
-        one = self.clusters
+    def _of_30(self, clusters: EntityClusters) -> tuple[_Route, ...]:
         return (
             _Route("GET", "3.0/ovdc", lambda _: self.provider.ovdc_list()),
             _Route(
                 "POST",
                 "3.0/cluster/{id}/action/upgrade",
-                lambda a: one.upgrade(a.caller, a.place["id"], a.body),
+                lambda a: clusters.upgrade(a.caller, a.place["id"], a.body),
                 _ACCEPTED,
             ),
         )
 
-    def _of_31(self) -> Sequence[_Route]:
+    def _of_31(self, clusters: BehaviorClusters) -> tuple[_Route, ...]:
         provider = self.provider
         return (
             _Route("GET", "system/config", lambda _: provider.system_config(), any_version=True),
@@ -194,7 +207,12 @@ class EntityDialect:
                 lambda a: provider.template_reload(a.caller),
                 _ACCEPTED,
             ),
-            _Route("POST", "3.0/cluster/{id}/action/force-delete", self._force_delete, _ACCEPTED),
+            _Route(
+                "POST",
+                "3.0/cluster/{id}/action/force-delete",
+                lambda a: clusters.force_delete(a.caller, a.place["id"]),
+                _ACCEPTED,
+            ),
             _Route("GET", "3.0/cluster/{id}/acl", self._access),
             _Route("PUT", "3.0/cluster/{id}/acl", self._share, _NO_CONTENT),
         )
@@ -203,19 +221,18 @@ class EntityDialect:
 
     def _native_clusters(self, asked: Asked) -> object:
         filters = {key: one for key, one in asked.query.items() if key not in ("page", "pageSize")}
-        return _page(asked, self.clusters.listed(asked.caller, filters), filters)
+        return _page(asked, self._reader.listed(asked.caller, filters), filters)
 
-    def _force_delete(self, asked: Asked) -> object:
-        if self.behaviors is None:
-            raise Refusal(_NOT_FOUND, "Invalid url - not found")
-        return self.behaviors.force_delete(asked.caller, asked.place["id"])
+    def _upgrade_plan(self, asked: Asked) -> object:
+        entity = self._reader.find(asked.caller, asked.place["id"])
+        return [one.document() for one in self._plans.targets(entity)]
 
     def _access(self, asked: Asked) -> object:
-        entity = self.clusters.find(asked.caller, asked.place["id"])
+        entity = self._reader.find(asked.caller, asked.place["id"])
         return _page(asked, access_entries(self.cloud, asked.caller.user, entity))
 
     def _share(self, asked: Asked) -> object:
-        entity = self.clusters.find(asked.caller, asked.place["id"], FULL_CONTROL)
+        entity = self._reader.find(asked.caller, asked.place["id"], FULL_CONTROL)
         if entity.state != RESOLVED:
             raise Refusal(_BAD_REQUEST, f"{entity.id} is not resolved")
         replace_access(self.cloud, entity, asked.body["accessSetting"])
