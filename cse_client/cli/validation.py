@@ -29,6 +29,7 @@ __all__ = [
     "parse_duration",
     "raise_all",
     "read_ssh_key",
+    "refuse_pks",
     "split_template",
 ]
 
@@ -226,3 +227,16 @@ def read_ssh_key(path: str) -> str:
     except InvalidPublicKey as wrong:
         hint = f"Give the public key, usually {path}.pub." if wrong.private else _KEY_HINT
         raise WrongUsage(f"The ssh key file '{path}' {wrong}.", hint=hint) from None
+
+
+def refuse_pks(what: str) -> None:
+    """Refuse an option or a command that is about Enterprise PKS.
+
+    Raises:
+        WrongUsage: always.
+    """
+    raise WrongUsage(
+        f"{what} is not supported: Enterprise PKS has reached its end of life, and this "
+        "client makes native clusters only.",
+        hint="clusters of PKS are managed with its own `pks` or `tkgi` command",
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from cse_client.engines.base import Engine
 from cse_client.engines.server.detect import ABSENT, DOWN, LEGACY, Detection, detect
 from cse_client.engines.server.hints import without_server
-from cse_client.errors import NotFound
+from cse_client.errors import CseError, NotFound, SessionInvalid
 from cse_client.model import Session
 from cse_client.vcd.client import VcdClient
 
 __all__ = ["choose_engine", "open_engine"]
+
+_NO_SERVER = "no CSE server is registered in this cloud"
 
 
 def choose_engine(session: Session, word: str) -> Engine:
@@ -26,7 +28,8 @@ def choose_engine(session: Session, word: str) -> Engine:
     from cse_client.engines.direct.engine import DirectEngine
 
     if word == "direct":
-        return DirectEngine.open(session)
+        opened = VcdClient.open(session)
+        return DirectEngine(opened, session, reason=lambda: _why_direct(opened, session))
     vcd = VcdClient.attach(session)
     found = detect(vcd, session)
     if found.state == DOWN:
@@ -40,7 +43,22 @@ def choose_engine(session: Session, word: str) -> Engine:
         raise NotFound(
             f"VCD at {session.host} has no CSE server registered.", hint=without_server()
         )
-    return DirectEngine(vcd, session, no_server=True)
+    return DirectEngine(vcd, session, reason=lambda: _NO_SERVER)
+
+
+def _why_direct(vcd: VcdClient, session: Session) -> str:
+    """Return why the direct engine is used although nobody looked for a server; one request."""
+    try:
+        found = detect(vcd, session)
+    except SessionInvalid:
+        raise
+    except CseError as error:
+        return f"chosen; whether there is a CSE server is not known: {error.message}"
+    if found.state == ABSENT:
+        return _NO_SERVER
+    if found.state == DOWN:
+        return f"chosen; a CSE server is registered but does not answer ({found.seen})"
+    return f"chosen, although a CSE server answers ({found.version})"
 
 
 def open_engine(vcd: VcdClient, session: Session, found: Detection, reason: str) -> Engine:

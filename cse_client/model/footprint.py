@@ -1,4 +1,4 @@
-"""The metadata keys of clusters and templates in VCD, in one place.
+"""What clusters and templates leave in VCD: their metadata keys, and a cluster's description.
 
 The `cse.*` keys and their values are those of CSE 2.6 (container-service-extension 2.6.1, written
 by its create operation), so that a CSE server in legacy mode lists and manages our clusters.
@@ -6,6 +6,8 @@ by its create operation), so that a CSE server in legacy mode lists and manages 
 """
 
 from __future__ import annotations
+
+import re
 
 CLUSTER_ID = "cse.cluster.id"
 VERSION = "cse.version"
@@ -54,3 +56,26 @@ LISTED = (
     CONTROL_PLANE_IP,
     PHASE,
 )
+
+_OWNER_IN_DESCRIPTION = re.compile(r"\[by ([0-9a-f]{12})\]")
+_ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
+
+
+def describe(cluster: str, cluster_id: str, owner: str) -> str:
+    """Return the vApp's description: CSE's text, and for a vApp not yet tagged id and creator.
+
+    `owner` is the creator's, see `lock.ClusterLock.owner`.
+    """
+    return f"cluster '{cluster}' [cluster id {cluster_id}] [by {owner}]"
+
+
+def owner_in_description(description: str) -> str:
+    """Return the owner that `describe` wrote, or an empty string."""
+    found = _OWNER_IN_DESCRIPTION.search(description)
+    return found.group(1) if found else ""
+
+
+def id_in_description(description: str) -> str:
+    """Return the cluster id that `describe` wrote, or an empty string."""
+    found = _ID_IN_DESCRIPTION.search(description)
+    return found.group(1) if found else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cse_client.cli.commands.pks import refuse_pks
 from cse_client.cli.options import org_option, timeout_option
 from cse_client.cli.run import Run, command
+from cse_client.cli.validation import refuse_pks
 
 __all__ = ["disable_command", "enable_command", "info_command", "list_command"]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cse_client.engines.addons.ranges import Surroundings, check
-from cse_client.engines.direct.lookup import find_cluster
-from cse_client.engines.direct.metadata import recorded_spec
+from cse_client.engines.lookup import find_cluster
 from cse_client.errors import CseError, NotFound, PreflightFailed
 from cse_client.model import Network, footprint
 from cse_client.model.addons import AddressRange
@@ -23,7 +22,7 @@ class Place:
     def __init__(self, vcd: VcdClient, cluster: str, *, vdc: str = "", org: str = "") -> None:
         self._vcd = vcd
         self._vdc = vcd.vdc(vdc, org)
-        self._vapp, self._metadata = find_cluster(vcd, self._vdc, cluster)
+        self._vapp, _ = find_cluster(vcd, self._vdc, cluster)
         self._around: Surroundings | None = None
 
     def surroundings(self) -> Surroundings:
@@ -90,7 +89,9 @@ class Place:
 
     def _network(self) -> Network:
         names = [vm.network for vm in self._vapp.vms if vm.network] + list(self._vapp.networks)
-        wanted = names[0] if names else recorded_spec(self._metadata).network
+        if not names:
+            raise NotFound(f"Cluster '{self._vapp.name}' is not connected to a network.")
+        wanted = names[0]
         for one in self._vcd.networks(self._vdc):
             if one.name == wanted:
                 return one

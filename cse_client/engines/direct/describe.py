@@ -17,8 +17,8 @@ from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.journal import read_journal, wanted_workers
 from cse_client.engines.direct.lock import damaged_claims
-from cse_client.engines.direct.lookup import find_vapp
 from cse_client.engines.direct.metadata import missing_keys, recorded_spec, unusable_metadata
+from cse_client.engines.lookup import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import server_url
@@ -68,7 +68,7 @@ def list_nodes(vcd: VcdClient, vdc: Vdc, name: str, *, org: str, user: str) -> t
     """Return a cluster's nodes; at most four requests with the one that opened the session.
 
     Raises:
-        NotFound, Conflict: see `delete.find_cluster`.
+        NotFound, Conflict: see `lookup.find_cluster`.
     """
     record, vapp = find_vapp(vcd, vdc, name)
     return ask_kubernetes(vcd, vdc, vapp, record.metadata, org=org, user=user).all_nodes(vapp)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from cse_client.engines.direct.credentials import administrator_name, endpoint_h
 from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
 from cse_client.engines.direct.describe import list_nodes, look_at_cluster, summarize
 from cse_client.engines.direct.lock import ClusterLock, owner_of
-from cse_client.engines.direct.lookup import find_cluster
 from cse_client.engines.direct.operations.create import Creation
 from cse_client.engines.direct.operations.delete import delete_cluster
 from cse_client.engines.direct.operations.resize import Scaling
@@ -21,12 +20,11 @@ from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.resolve import check
 from cse_client.engines.direct.templates import with_default
 from cse_client.engines.identity import identify, is_gone, named, with_same_ids
+from cse_client.engines.lookup import find_cluster
 from cse_client.errors import (
-    CseError,
     Interrupted,
     NotFinished,
     NotFound,
-    SessionInvalid,
     WrongUsage,
 )
 from cse_client.guest.pki import fingerprint
@@ -52,7 +50,6 @@ from cse_client.vcd.client import VcdClient
 
 #: Names the default template where the guide's is not wanted.
 DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
-_NO_SERVER = "no CSE server is registered in this cloud"
 
 
 class DirectEngine:
@@ -66,12 +63,12 @@ class DirectEngine:
         session: Session,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        no_server: bool = False,
+        reason: Callable[[], str] = str,
     ) -> None:
         self._vcd = vcd
         self._session = session
         self._clock = clock
-        self._no_server = no_server
+        self._reason = reason
         self._scaling = Scaling(vcd, session, clock, self.templates)
 
     @classmethod
@@ -94,24 +91,6 @@ class DirectEngine:
             vdc=self._session.vdc,
             user=self._session.user,
         )
-
-    def _reason(self) -> str:
-        """Say why this engine is used."""
-        from cse_client.engines.server.detect import ABSENT, DOWN, detect
-
-        if self._no_server:
-            return _NO_SERVER
-        try:
-            found = detect(self._vcd, self._session)
-        except SessionInvalid:
-            raise
-        except CseError as error:
-            return f"chosen; whether there is a CSE server is not known: {error.message}"
-        if found.state == ABSENT:
-            return _NO_SERVER
-        if found.state == DOWN:
-            return f"chosen; a CSE server is registered but does not answer ({found.seen})"
-        return f"chosen, although a CSE server answers ({found.version})"
 
     def templates(self) -> Sequence[Template]:
         """List the templates in every catalog this user can see, the default one marked."""

@@ -17,8 +17,9 @@ from cse_client.engines.direct.credentials import (
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.journal import Journal, read_journal, wanted_workers
 from cse_client.engines.direct.lock import ClusterLock
-from cse_client.engines.direct.lookup import find_cluster, noticing_deletion
+from cse_client.engines.direct.lookup import noticing_deletion
 from cse_client.engines.direct.operation import Operation
+from cse_client.engines.lookup import find_cluster
 from cse_client.errors import Conflict, NotFound
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
@@ -141,7 +142,7 @@ def find_standing(
     """Find a finished cluster and keep this user's other commands off it.
 
     Raises:
-        NotFound, Conflict: see `delete.find_cluster`; it is still being created; or somebody else
+        NotFound, Conflict: see `lookup.find_cluster`; it is still being created; or somebody else
             is changing it.
     """
     lock = ClusterLock(vcd, session, name=name, vdc_href=vdc.href, clock=clock)

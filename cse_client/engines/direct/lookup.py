@@ -1,4 +1,4 @@
-"""Finding a cluster's vApp, and noticing that it was deleted while a command changed it."""
+"""Noticing that a cluster was deleted while a command changed it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.bounds import TimeUp
-from cse_client.engines.direct.names import id_in_description
 from cse_client.errors import (
-    Conflict,
     CseError,
     Interrupted,
     NotFound,
@@ -18,15 +16,12 @@ from cse_client.errors import (
     VcdFault,
     WrongUsage,
 )
-from cse_client.model import VApp, VAppRecord, Vdc, footprint
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
 __all__ = [
     "DeletedMeanwhile",
-    "find_cluster",
-    "find_vapp",
     "known_absent",
     "noticing_deletion",
     "out_of_reach",
@@ -72,57 +67,6 @@ def noticing_deletion(vcd: VcdClient, name: str, href: Callable[[], str]) -> Ite
 def _is_gone(vcd: VcdClient, href: str, error: CseError) -> bool:
     unanswered = isinstance(error, VcdFault) and error.unanswered
     return bool(href) and not unanswered and known_absent(vcd, href)
-
-
-def find_cluster(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:
-    """Return a cluster's vApp and metadata.
-
-    A vApp is a cluster when it carries CSE's id, or when its description does (made by us, the
-    client died before it could be tagged). Raises NotFound, or Conflict for any other vApp.
-    """
-    record = vcd.find_vapp(vdc, name)
-    if record is None:
-        raise _no_cluster(vdc, name)
-    try:
-        # before the vApp: what a later operation changed is never older than what the records say
-        metadata = vcd.vapp_metadata(record.href)
-    except NotFound:
-        raise _no_cluster(vdc, name) from None
-    return _cluster_vapp(vcd, vdc, record), metadata
-
-
-def find_vapp(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
-    """Return a cluster's vApp as a row (with the metadata of a list) and as a document.
-
-    Raises:
-        NotFound, Conflict: see `find_cluster`.
-    """
-    record = vcd.find_vapp(vdc, name)
-    if record is None:
-        raise _no_cluster(vdc, name)
-    return record, _cluster_vapp(vcd, vdc, record)
-
-
-def _cluster_vapp(vcd: VcdClient, vdc: Vdc, record: VAppRecord) -> VApp:
-    name = record.name
-    try:
-        vapp = vcd.vapp(record.href)
-    except NotFound:
-        # deleted a moment ago
-        raise _no_cluster(vdc, name) from None
-    if footprint.CLUSTER_ID not in record.metadata and not id_in_description(vapp.description):
-        raise Conflict(
-            f"vApp '{name}' exists but is not a Kubernetes cluster.",
-            hint=f"To look at it: {suggest.vcd('vapp info', name)}",
-        )
-    return vapp
-
-
-def _no_cluster(vdc: Vdc, name: str) -> NotFound:
-    return NotFound(
-        f"Cluster '{name}' was not found in VDC '{vdc.name}'.",
-        hint=f"See which there are: {suggest.cse('cluster list')}",
-    )
 
 
 def known_absent(vcd: VcdClient, vapp_href: str) -> bool:

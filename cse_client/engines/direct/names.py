@@ -11,7 +11,6 @@ second of one name in a vApp, and so nothing is made twice.
 from __future__ import annotations
 
 import hashlib
-import re
 import string
 from collections.abc import Collection
 
@@ -19,8 +18,6 @@ CONTROL_PLANE_PREFIX = "mstr-"
 WORKER_PREFIX = "node-"
 
 _ALPHABET = string.ascii_lowercase + string.digits
-_OWNER_IN_DESCRIPTION = re.compile(r"\[by ([0-9a-f]{12})\]")
-_ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
 
 
 def fresh_names(prefix: str, count: int, taken: Collection[str], *, purpose: str) -> list[str]:
@@ -47,23 +44,3 @@ def _four_characters(text: str) -> str:
         value, rest = divmod(value, len(_ALPHABET))
         found += _ALPHABET[rest]
     return found
-
-
-def describe(cluster: str, cluster_id: str, owner: str) -> str:
-    """Return the vApp's description: CSE's words, and for a vApp not yet tagged id and creator.
-
-    `owner` is the creator's, see `lock.ClusterLock.owner`.
-    """
-    return f"cluster '{cluster}' [cluster id {cluster_id}] [by {owner}]"
-
-
-def owner_in_description(description: str) -> str:
-    """Return the owner that `describe` wrote, or an empty string."""
-    found = _OWNER_IN_DESCRIPTION.search(description)
-    return found.group(1) if found else ""
-
-
-def id_in_description(description: str) -> str:
-    """Return the cluster id that `describe` wrote, or an empty string."""
-    found = _ID_IN_DESCRIPTION.search(description)
-    return found.group(1) if found else ""

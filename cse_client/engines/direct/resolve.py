@@ -21,7 +21,6 @@ from cse_client.engines.direct.metadata import (
     recorded_template_revision,
     unusable_metadata,
 )
-from cse_client.engines.direct.names import id_in_description, owner_in_description
 from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
 from cse_client.engines.direct.templates import choose, name_of, namesakes
 from cse_client.errors import Conflict, CseError, PreflightFailed
@@ -41,6 +40,7 @@ from cse_client.model import (
     node_kind,
     silent,
 )
+from cse_client.model.footprint import id_in_description, owner_in_description
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.ssh_keys import parse_public_key
 from cse_client.vcd import preflight

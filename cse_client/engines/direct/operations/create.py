@@ -21,7 +21,6 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.lookup import DeletedMeanwhile, noticing_deletion, out_of_reach
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.metadata import initial_metadata
-from cse_client.engines.direct.names import describe
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.seal import seal_cluster
@@ -47,6 +46,7 @@ from cse_client.model import (
     footprint,
     silent,
 )
+from cse_client.model.footprint import describe
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import custody
-from cse_client.engines.direct.lookup import find_cluster, known_absent
-from cse_client.engines.direct.names import id_in_description
+from cse_client.engines.direct.lookup import known_absent
+from cse_client.engines.lookup import find_cluster
 from cse_client.errors import (
     CseError,
     NotFound,
@@ -17,6 +17,7 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.model import Deletion, Event, EventKind, Progress, VApp, Vdc, footprint
+from cse_client.model.footprint import id_in_description
 from cse_client.model.identity import ClusterIdentity
 from cse_client.vcd import tasks
 

@@ -8,8 +8,9 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cse_client.engines.direct.names import describe, fresh_names, id_in_description
+from cse_client.engines.direct.names import fresh_names
 from cse_client.model import CONTROL_PLANE, NFS, WORKER, node_kind
+from cse_client.model.footprint import describe, id_in_description
 
 
 def test_fresh_names_are_distinct_and_in_the_alphabet_cse_uses() -> None:
