@@ -23,8 +23,8 @@ from cse_client.bounds import OutOfBounds, Pages
 from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
+from cse_client.kube.credentials import Credentials, credentials_in
 from cse_client.kube.exchange import ASKED, exchange
-from cse_client.kube.kubeconfig.foreign import read_access
 from cse_client.kube.proxy import proxy_for
 from cse_client.kube.serving import EXPIRED, read_end, show_end
 from cse_client.kube.shapes import checked, items_of, moment
@@ -51,10 +51,12 @@ _SHORTEST_PAUSE = 0.1
 
 
 class ClusterAPI:
-    """One cluster's Kubernetes API, seen with one kubeconfig; close it, or use it with `with`.
+    """One cluster's Kubernetes API, with the credentials given or those in a kubeconfig's text.
+
+    Close it, or use it with `with`.
 
     `timeout` (seconds) bounds connecting, and each wait for an answer; a whole answer has twice
-    that time. Python's TLS takes keys from files only, so an inline key passes through one of mode
+    that time. Python's TLS takes keys from files only, so the key passes through one of mode
     0600 that is gone when the constructor returns or raises. Proxies are kubectl's (see
     `cse_client.kube.proxy`); pass `environ` to take them from elsewhere than this process.
 
@@ -63,14 +65,14 @@ class ClusterAPI:
 
     def __init__(
         self,
-        kubeconfig: str,
+        access: Credentials | str,
         timeout: float = 10.0,
         *,
         environ: Mapping[str, str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         with _private_files() as folder:
-            config = _load(kubeconfig, folder)
+            config = _load(credentials_in(access) if isinstance(access, str) else access, folder)
             self.server: str = config.cluster.server
             self._proxy = proxy_for(self.server, os.environ if environ is None else environ)
             self._client = _connect(config, timeout, self._proxy)
@@ -334,13 +336,12 @@ def _private_files() -> Iterator[Path]:
         yield Path(name)
 
 
-def _load(kubeconfig: str, folder: Path) -> Any:
-    """Return lightkube's configuration, made of nothing but what `read_access` takes.
+def _load(access: Credentials, folder: Path) -> Any:
+    """Return lightkube's configuration, made of the credentials alone.
 
     lightkube itself would run what a kubeconfig names. Inline data goes through files here, since
     those of lightkube outlive an error in them.
     """
-    access = read_access(kubeconfig, "The kubeconfig", ours=True)
     try:
         from lightkube import KubeConfig
 
@@ -351,7 +352,9 @@ def _load(kubeconfig: str, folder: Path) -> Any:
         }
         files = {name: _private_file(folder / name, pem) for name, pem in parts.items() if pem}
     except OSError as error:
-        raise CseError(f"no temporary file for the kubeconfig's key: {error.strerror}") from None
+        raise CseError(
+            f"Cannot write a temporary file for the client key: {error.strerror}."
+        ) from None
     authority = {"certificate-authority": files.pop("certificate-authority")}
     token = {"token": access.token} if access.token else {}
     return KubeConfig.from_dict(
@@ -378,13 +381,15 @@ def _connect(config: Any, timeout: float, proxy: str | None) -> Client:
         # trust_env would bring back Python's idea of proxies, and foreign CA bundles.
         return Client(config=config, timeout=timeout, trust_env=False, proxy=proxy)  # type: ignore[arg-type]
     except (OSError, ValueError, TypeError):
-        raise CseError("the kubeconfig's certificate, key or proxy cannot be used") from None
+        raise CseError(
+            "The certificate, key or proxy for the Kubernetes API cannot be used."
+        ) from None
     except ImportError:
         raise CseError(
-            "the proxy for the Kubernetes API is a SOCKS proxy, and the package for those is "
-            "missing",
+            "The proxy for the Kubernetes API is a SOCKS proxy, and the Python package for SOCKS"
+            " proxies is missing.",
             hint=f"{suggest.program('pip install', 'socksio')}, or put the cluster's address into"
-            " NO_PROXY",
+            " NO_PROXY.",
         ) from None
 
 

@@ -7,38 +7,28 @@ who sealed it, and in the cluster itself: see `custody`. docs/security.md says w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from cse_client.engines.direct.metadata import recorded_control_plane_ip, recorded_spec
+from cse_client import suggest
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.kubeconfigs import check_spec, lifetime_of
+from cse_client.errors import NotFound
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, fitting_name, issue_client
-from cse_client.kube.kubeconfig.document import (
-    context_name,
-    render_kubeconfig,
-    server_url,
-    user_name,
-)
+from cse_client.kube.api import ClusterAPI
+from cse_client.kube.credentials import Credentials
+from cse_client.kube.kubeconfig.document import render_kubeconfig, server_url, user_name
 from cse_client.kube.kubeconfig.mark import Mark
-from cse_client.model import CONTROL_PLANE, VApp, Vm, node_kind
+from cse_client.model import Session
 from cse_client.model.grants import KubeconfigSpec
 
-PROBE_LIFETIME = timedelta(minutes=30)
-
-
-def control_plane_vm(vapp: VApp) -> Vm | None:
-    """Return the first control plane VM of a cluster, or None."""
-    return next((vm for vm in vapp.vms if node_kind(vm.name) == CONTROL_PLANE), None)
-
-
-def endpoint_host(vapp: VApp, metadata: Mapping[str, str]) -> str:
-    """Return the host part of the API's address, or an empty string when none is known."""
-    chosen = recorded_spec(metadata).endpoint
-    if chosen:
-        return chosen
-    vm = control_plane_vm(vapp)
-    return (vm.ip if vm is not None else "") or recorded_control_plane_ip(metadata)
+#: How long the certificate of an administrator lasts that this client makes for itself.
+_OWN_LIFETIME = timedelta(minutes=30)
+#: Seconds to wait for each answer of a cluster's API: when the command can do without one or asks
+#: again and again, and when it needs the answer.
+PROBE_TIMEOUT = 3.0
+API_TIMEOUT = 10.0
 
 
 def administrator_name(user: str, org: str) -> str:
@@ -51,28 +41,42 @@ def administrator_name(user: str, org: str) -> str:
     return fitting_name(f"vcd:{name}" if name.startswith("system:") else name)
 
 
-def admin_kubeconfig(
-    pki: ClusterPKI, *, cluster: str, host: str, user: str, org: str, vdc: str, lifetime: timedelta
-) -> str:
-    """Mint an administrator's kubeconfig: a fresh certificate in the group bound to cluster-admin.
+def open_api(cluster: ExistingCluster, pki: ClusterPKI, *, timeout: float) -> ClusterAPI:
+    """Return the cluster's own API, seen as an administrator; close it afterwards.
 
-    `user` is the VCD user, so that the cluster's audit log tells administrators apart.
+    Raises:
+        NotFound: no address of it is known.
     """
-    return mint_kubeconfig(
+    host = cluster.endpoint
+    if not host:
+        raise NotFound(
+            f"Cluster '{cluster.name}' has no known API address.",
+            hint=f"Show what is known of it: {suggest.cse('cluster info', cluster.name)}",
+        )
+    return ClusterAPI(admin_credentials(pki, host, cluster.session), timeout=timeout)
+
+
+def admin_credentials(pki: ClusterPKI, host: str, session: Session) -> Credentials:
+    """Return credentials with a fresh certificate in the group that is bound to cluster-admin.
+
+    `host` is HOST or HOST:PORT. The certificate names the VCD user, so that the cluster's audit
+    log tells administrators apart.
+    """
+    certificate = issue_client(
         pki,
-        KubeconfigSpec(ttl=lifetime.total_seconds()),
-        place=Mark("", context_name(cluster, org, vdc)),
-        host=host,
-        administrator=administrator_name(user, org),
+        common_name=administrator_name(session.user, session.org),
+        organizations=[ADMIN_GROUP],
+        lifetime=_OWN_LIFETIME,
     )
+    return Credentials(server_url(host), pki.ca_cert, certificate.cert, certificate.key)
 
 
 def mint_kubeconfig(
-    pki: ClusterPKI, spec: KubeconfigSpec, *, place: Mark, host: str, administrator: str
+    pki: ClusterPKI, spec: KubeconfigSpec, *, mark: Mark, host: str, administrator: str
 ) -> str:
     """Mint the kubeconfig that is asked for.
 
-    `place` says which cluster it is, `host` (HOST or HOST:PORT) is the address that the API
+    `mark` says which cluster it is, `host` (HOST or HOST:PORT) is the address that the API
     server's certificate is good for, `administrator` the certificate's user when the spec names
     none. Raises Refused for names that would be administrators', WrongUsage for a bad lifetime.
     """
@@ -85,15 +89,15 @@ def mint_kubeconfig(
     )
     elsewhere = spec.endpoint and _host_of(spec.endpoint) != _host_of(host)
     return render_kubeconfig(
-        cluster=place.name,
-        context=spec.context or place.name,
-        user=user_name(person, place.name),
+        cluster=mark.name,
+        context=spec.context or mark.name,
+        user=user_name(person, mark.name),
         server=server_url(spec.endpoint or host),
         server_name=_host_of(host) if elsewhere else "",
         ca=pki.ca_cert,
         cert=certificate.cert,
         key=certificate.key,
-        mark=place.document(),
+        mark=mark.document(),
     )
 
 

@@ -8,54 +8,49 @@ the vApp's id, and gets nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import ca_files
-from cse_client.engines.direct.credentials import (
-    PROBE_LIFETIME,
-    admin_kubeconfig,
-    control_plane_vm,
-    endpoint_host,
-)
+from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.identity import identify, is_gone, named
 from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import BACKDATE, ClusterPKI, fingerprint, valid_from
-from cse_client.kube.api import ClusterAPI
-from cse_client.model import VApp, VAppRecord, Vdc, Vm, footprint
+from cse_client.model import VApp, VAppRecord, footprint
 from cse_client.model.hrefs import href_id
 from cse_client.model.identity import ClusterIdentity
 
-if TYPE_CHECKING:
-    from cse_client.vcd.client import VcdClient
+__all__ = [
+    "adopt_ca_file",
+    "contradictions",
+    "find_pki",
+    "identity_of",
+    "remove_ca_file",
+    "same_id_vapps",
+]
 
-__all__ = ["adopt", "contradictions", "find_pki", "forget", "identity_of", "twins"]
-
-_TIMEOUT = 10.0
 #: How far the clock of the machine that made a CA may have been behind VCD's.
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
-def identity_of(
-    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
-) -> ClusterIdentity:
+def identity_of(cluster: ExistingCluster) -> ClusterIdentity:
     """Return the identity of the cluster in a vApp."""
     return identify(
-        vcd,
-        cluster=vapp.name,
-        vdc=vdc.name,
-        org=vdc.org,
-        vapp=vapp.id or vapp.href,
-        cluster_id=metadata.get(footprint.CLUSTER_ID, ""),
+        cluster.vcd,
+        cluster=cluster.name,
+        vdc=cluster.vdc.name,
+        org=cluster.vdc.org,
+        vapp=cluster.vapp.id or cluster.vapp.href,
+        cluster_id=cluster.cluster_id,
     )
 
 
-def find_pki(vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]) -> ClusterPKI:
+def find_pki(cluster: ExistingCluster) -> ClusterPKI:
     """Return the cluster's CA keys: those kept on this machine, else those in its script in VCD.
 
     Raises:
@@ -64,37 +59,38 @@ def find_pki(vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]) 
         NotFound: it has no control plane VM, or its CA was never ours (CSE made it).
         CseError: the file or the script is damaged.
     """
-    vm = _head(vapp)
-    identity = identity_of(vcd, vdc, vapp, metadata)
+    vm = cluster.require_control_plane()
+    identity = identity_of(cluster)
     kept = ca_files.kept(identity)
     if kept is not None:
         return kept.pki
-    script = vcd.customization_script(vm.href)
+    script = cluster.vcd.customization_script(vm.href)
     found = render.recover_pki(script)
     old = ca_files.old_ca_file(identity.cluster_id)
     if old is not None and (found is None or ca_files.read(old).pki != found):
-        return _adopt_old(vcd, vdc, vapp, metadata, old)
-    sealed = bool(metadata.get(footprint.SEALED))
+        return _adopt_old(cluster, old)
+    sealed = bool(cluster.metadata.get(footprint.SEALED))
     if found is not None and sealed:
         raise Refused(
-            f"The metadata of cluster '{vapp.name}' says that it is sealed, but its control plane's"
-            f" script in VCD holds a CA key (certificate sha256:{fingerprint(found.ca_cert)}), so"
-            " somebody has put it there. It is not used.",
+            f"The metadata of cluster '{cluster.name}' says that it is sealed, but its control"
+            " plane's script in VCD holds a CA key (certificate"
+            f" sha256:{fingerprint(found.ca_cert)}), so somebody has put it there. It is not used.",
             hint="Use the machine that sealed it, or an administrator's kubeconfig.",
         )
     if found is not None:
-        _refuse_copy(vcd, vdc, vapp, metadata, found)
+        _refuse_copy(cluster, found)
         return found
     if sealed or render.is_sealed(script):
-        raise _not_here(vapp.name, identity)
+        raise _not_here(cluster.name, identity)
     raise NotFound(
-        f"Cluster '{vapp.name}' was not made by this client, so its CA key is not at hand.",
-        hint=f"Its kubeconfig lies on the VM {vm.name}, in /root/.kube/config"
-        f" (root's password: {suggest.vcd('vm info', vapp.name, vm.name)}).",
+        f"Cluster '{cluster.name}' was not created by this client, so its CA key is not available"
+        " here.",
+        hint=f"Its kubeconfig is on the VM {vm.name}, in /root/.kube/config"
+        f" (root's password: {suggest.vcd('vm info', cluster.name, vm.name)}).",
     )
 
 
-def adopt(vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path) -> Path:
+def adopt_ca_file(cluster: ExistingCluster, path: Path) -> Path:
     """Keep the CA in `path` for this cluster from now on, because the user says that it is its CA.
 
     For a vApp that was restored or moved, and so has another id than the one that was sealed.
@@ -104,22 +100,22 @@ def adopt(vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pat
         Refused: it is not this cluster's, as far as can be told, or another CA is kept for it.
         ClusterUnreachable: the cluster's API cannot be asked.
     """
-    identity = identity_of(vcd, vdc, vapp, metadata)
+    identity = identity_of(cluster)
     file = ca_files.read(path)
     if file.owner is not None and file.owner.key != identity.key:
         same_cloud = file.owner.host == identity.host
-        if same_cloud and not is_gone(vcd, file.owner):
+        if same_cloud and not is_gone(cluster.vcd, file.owner):
             raise Refused(
                 f"{path} keeps the CA of {file.owner.name}, whose vApp {file.owner.vapp} still"
-                f" exists, so it is not adopted for '{vapp.name}'."
+                f" exists, so it is not adopted for '{cluster.name}'."
             )
-    why = _rival(vcd, vapp, identity, file.pki) or _not_its_api(vcd, vdc, vapp, metadata, file.pki)
+    why = _rival(cluster, file.pki) or _not_its_api(cluster, file.pki)
     if why:
-        raise Refused(f"The CA in {path} is not adopted for cluster '{vapp.name}': {why}.")
+        raise Refused(f"The CA in {path} is not adopted for cluster '{cluster.name}': {why}.")
     return ca_files.keep(identity, file.pki)
 
 
-def forget(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity) -> list[str]:
+def remove_ca_file(cluster: ExistingCluster) -> list[str]:
     """Remove the CA file of a cluster that is gone; return what to tell of files that are left.
 
     The file stays where another vApp has the same cluster id: that may be the cluster restored from
@@ -129,8 +125,9 @@ def forget(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity) -> list[str]:
         CseError: the file is damaged, cannot be removed, or VCD cannot be asked.
     """
     notes = []
+    identity = identity_of(cluster)
     kept = ca_files.kept(identity)
-    if kept is not None and (twin := next(twins(vcd, vapp, identity.cluster_id), None)):
+    if kept is not None and (twin := next(same_id_vapps(cluster), None)):
         remove = suggest.program("rm", str(kept.path))
         notes.append(
             f"{kept.path} is left, because {_same_id(twin)}: if that is the cluster restored from a"
@@ -147,16 +144,14 @@ def forget(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity) -> list[str]:
     return notes
 
 
-def contradictions(
-    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str]
-) -> tuple[str, ...]:
+def contradictions(cluster: ExistingCluster) -> tuple[str, ...]:
     """Return what in VCD contradicts the CA that this machine keeps for the cluster."""
-    vm = control_plane_vm(vapp)
+    vm = cluster.control_plane
     try:
-        kept = ca_files.kept(identity_of(vcd, vdc, vapp, metadata))
+        kept = ca_files.kept(identity_of(cluster))
         if kept is None or vm is None:
             return ()
-        found = render.recover_pki(vcd.customization_script(vm.href))
+        found = render.recover_pki(cluster.vcd.customization_script(vm.href))
     except CseError as error:
         return (error.message,)
     if found is None or found == kept.pki:
@@ -166,16 +161,6 @@ def contradictions(
         f" than this machine keeps for the cluster (sha256:{fingerprint(kept.pki.ca_cert)}), which"
         " is the one in use",
     )
-
-
-def _head(vapp: VApp) -> Vm:
-    vm = control_plane_vm(vapp)
-    if vm is None:
-        raise NotFound(
-            f"Cluster '{vapp.name}' has no control plane VM.",
-            hint=f"Delete what is left: {suggest.cse('cluster delete', vapp.name)}",
-        )
-    return vm
 
 
 def _not_here(name: str, identity: ClusterIdentity) -> Refused:
@@ -197,94 +182,92 @@ def _not_here(name: str, identity: ClusterIdentity) -> Refused:
     return error
 
 
-def _adopt_old(
-    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], path: Path
-) -> ClusterPKI:
+def _adopt_old(cluster: ExistingCluster, path: Path) -> ClusterPKI:
     """Bind a file that does not say whose it is to this cluster, where it provably is its own."""
-    identity = identity_of(vcd, vdc, vapp, metadata)
     pki = ca_files.read(path).pki
-    why = _too_young(vapp, pki) or _rival(vcd, vapp, identity, pki)
+    why = _too_young(cluster.vapp, pki) or _rival(cluster, pki)
     try:
-        why = why or _not_its_api(vcd, vdc, vapp, metadata, pki)
+        why = why or _not_its_api(cluster, pki)
     except ClusterUnreachable as silence:
         why = f"the cluster's API could not be asked ({silence.reason})"
     if why:
-        adoption = suggest.cse("cluster seal", vapp.name, adopt=str(path))
+        adoption = suggest.cse("cluster seal", cluster.name, adopt=str(path))
         raise Refused(
-            f"{path} keeps a CA key for the cluster id that '{vapp.name}' has, but it cannot be"
-            f" told that it is this cluster's: {why}. It is not used.",
+            f"{path} keeps a CA key for the cluster id that '{cluster.name}' has, but that"
+            f" it belongs to this cluster cannot be verified: {why}. It is not used.",
             hint=f"If you know that it is: {adoption}",
         )
-    ca_files.keep(identity, pki)
+    ca_files.keep(identity_of(cluster), pki)
     path.unlink(missing_ok=True)
     return pki
 
 
 def _too_young(vapp: VApp, pki: ClusterPKI) -> str:
-    """Say why a vApp cannot be the one that a CA was made for; VCD sets when it was made."""
+    """Return why a vApp cannot be the one that a CA was made for; VCD sets when it was made."""
     made = valid_from(pki.ca_cert) + BACKDATE
     if vapp.created is None or vapp.created <= made + _CLOCK_SKEW:
         return ""
     return f"the CA was made on {made:%Y-%m-%d %H:%M} UTC, before the vApp was"
 
 
-def _refuse_copy(
-    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
-) -> None:
+def _refuse_copy(cluster: ExistingCluster, pki: ClusterPKI) -> None:
     """Refuse to act through a copy of an unsealed vApp on the cluster that it is a copy of.
 
     A copy has the CA key of the original and its recorded address, so what is meant for the copy
     would change the original. The vApp that was made first is the original.
     """
-    vm = _head(vapp)
-    if endpoint_host(vapp, metadata) == vm.ip:
+    if cluster.endpoint == cluster.require_control_plane().ip:
         return
-    for record in twins(vcd, vapp, metadata.get(footprint.CLUSTER_ID, "")):
+    created = cluster.vapp.created
+    for record in same_id_vapps(cluster):
         try:
-            other = vcd.vapp(record.href)
-            if other.created is None or vapp.created is None or other.created >= vapp.created:
+            vapp = cluster.vcd.vapp(record.href)
+            if vapp.created is None or created is None or vapp.created >= created:
                 continue
-            same = _key_of(vcd, replace(vdc, name=record.vdc), other) == pki
+            vdc = replace(cluster.vdc, name=record.vdc)
+            same = _key_of(replace(cluster, vdc=vdc, vapp=vapp, metadata={})) == pki
         except CseError:
             # what cannot be read is no evidence
             continue
         if same:
             raise Refused(
-                f"The vApp '{vapp.name}' is a copy of the cluster {named(record.name, record.vdc)}:"
-                " it has its id, its CA and its recorded API address"
-                f" {endpoint_host(vapp, metadata)}. Nothing was changed, because that is the other"
-                " one's API.",
-                hint=f"Delete the copy: {suggest.cse('cluster delete', vapp.name)}. If it is to"
+                f"The vApp '{cluster.name}' is a copy of the cluster"
+                f" {named(record.name, record.vdc)}: it has its id, its CA and its recorded API"
+                f" address {cluster.endpoint}. Nothing was changed, because that is the other"
+                " cluster's API.",
+                hint=f"Delete the copy: {suggest.cse('cluster delete', cluster.name)}. If it is to"
                 " replace the other one, delete that first.",
             )
 
 
-def _key_of(vcd: VcdClient, vdc: Vdc, vapp: VApp) -> ClusterPKI | None:
-    kept = ca_files.kept(identity_of(vcd, vdc, vapp, {}))
+def _key_of(cluster: ExistingCluster) -> ClusterPKI | None:
+    kept = ca_files.kept(identity_of(cluster))
     if kept is not None:
         return kept.pki
-    return render.recover_pki(vcd.customization_script(_head(vapp).href))
+    return render.recover_pki(
+        cluster.vcd.customization_script(cluster.require_control_plane().href)
+    )
 
 
-def twins(vcd: VcdClient, vapp: VApp, cluster_id: str) -> Iterator[VAppRecord]:
+def same_id_vapps(cluster: ExistingCluster) -> Iterator[VAppRecord]:
     """Yield the other vApps that have the same cluster id; one request per 128 of them."""
-    if not cluster_id:
+    if not cluster.cluster_id:
         return
-    for record in vcd.cluster_records(cluster_id=cluster_id):
-        if href_id(record.href) != href_id(vapp.href):
+    for record in cluster.vcd.cluster_records(cluster_id=cluster.cluster_id):
+        if href_id(record.href) != href_id(cluster.vapp.href):
             yield record
 
 
-def _rival(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity, pki: ClusterPKI) -> str:
-    """Say which other vApp may be the one that a CA was made for.
+def _rival(cluster: ExistingCluster, pki: ClusterPKI) -> str:
+    """Return which other vApp may be the one that a CA was made for, empty where none may.
 
     One that was made after the CA is not, where this one is old enough: else a copy could keep the
     original from its own key.
     """
-    old_enough = not _too_young(vapp, pki)
-    for record in twins(vcd, vapp, identity.cluster_id):
+    old_enough = not _too_young(cluster.vapp, pki)
+    for record in same_id_vapps(cluster):
         try:
-            other = vcd.vapp(record.href)
+            other = cluster.vcd.vapp(record.href)
         except NotFound:
             continue
         if not (old_enough and _too_young(other, pki)):
@@ -296,28 +279,17 @@ def _same_id(record: VAppRecord) -> str:
     return f"the vApp '{record.name}' in VDC '{record.vdc}' has the same cluster id"
 
 
-def _not_its_api(
-    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], pki: ClusterPKI
-) -> str:
-    """Say why a CA is not the one of the cluster in a vApp.
+def _not_its_api(cluster: ExistingCluster, pki: ClusterPKI) -> str:
+    """Return why a CA is not the one of the cluster in a vApp, empty where it is.
 
     Raises:
-        ClusterUnreachable: that cannot be asked.
+        ClusterUnreachable: the cluster's API cannot be asked.
     """
-    vm = _head(vapp)
-    host = endpoint_host(vapp, metadata)
+    vm = cluster.require_control_plane()
+    host = cluster.endpoint
     if not host:
         return "no address of its API is known"
-    kubeconfig = admin_kubeconfig(
-        pki,
-        cluster=vapp.name,
-        host=host,
-        user=vcd.session_user,
-        org=vdc.org,
-        vdc=vdc.name,
-        lifetime=PROBE_LIFETIME,
-    )
-    with ClusterAPI(kubeconfig, timeout=_TIMEOUT) as api:
+    with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
         try:
             names = {node.name for node in api.nodes()}
         except ClusterUnreachable as error:

@@ -7,18 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from cse_client.engines.direct.credentials import (
-    PROBE_LIFETIME,
-    admin_kubeconfig,
-    control_plane_vm,
-    endpoint_host,
-)
+from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
-from cse_client.engines.direct.journal import read_journal, wanted_workers
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import damaged_claims
-from cse_client.engines.direct.metadata import missing_keys, recorded_spec, unusable_metadata
 from cse_client.engines.lookup import find_vapp
+from cse_client.engines.direct.metadata import missing_keys, unusable_metadata
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import server_url
@@ -29,6 +24,7 @@ from cse_client.model import (
     ClusterSummary,
     KubeNode,
     Node,
+    Session,
     VApp,
     VAppRecord,
     Vdc,
@@ -41,7 +37,6 @@ from cse_client.reports import parse_guestinfo
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-_PROBE_TIMEOUT = 3.0
 _LONGEST_SHOWN = 200
 
 
@@ -64,34 +59,28 @@ def summarize(record: VAppRecord, org: str) -> ClusterSummary:
     )
 
 
-def list_nodes(vcd: VcdClient, vdc: Vdc, name: str, *, org: str, user: str) -> tuple[Node, ...]:
+def list_nodes(vcd: VcdClient, session: Session, vdc: Vdc, name: str) -> tuple[Node, ...]:
     """Return a cluster's nodes; at most four requests with the one that opened the session.
 
     Raises:
         NotFound, Conflict: see `lookup.find_cluster`.
     """
     record, vapp = find_vapp(vcd, vdc, name)
-    return ask_kubernetes(vcd, vdc, vapp, record.metadata, org=org, user=user).all_nodes(vapp)
+    cluster = ExistingCluster(vcd, session, vdc, vapp, record.metadata)
+    return ask_kubernetes(cluster).all_nodes(vapp)
 
 
-def look_at_cluster(
-    vcd: VcdClient, vdc: Vdc, vapp: VApp, metadata: Mapping[str, str], *, org: str, user: str
-) -> Cluster:
+def inspect_cluster(cluster: ExistingCluster) -> Cluster:
     """Describe a cluster after asking its own Kubernetes API, where that can be reached."""
-    asked = ask_kubernetes(vcd, vdc, vapp, metadata, org=org, user=user, certificate=True)
-    evidence = (asked.evidence,)
-    found = describe_cluster(vdc, vapp, metadata, org=org, kube=asked.kube, evidence=evidence)
-    odd = contradictions(vcd, vdc, vapp, metadata)
+    asked = ask_kubernetes(cluster, certificate=True)
+    described = describe_cluster(cluster, kube=asked.kube, evidence=(asked.evidence,))
     ending = (asked.certificate,) if asked.certificate else ()
-    return replace(found, damage=found.damage + odd + ending)
+    return replace(described, damage=described.damage + contradictions(cluster) + ending)
 
 
 def describe_cluster(
-    vdc: Vdc,
-    vapp: VApp,
-    metadata: Mapping[str, str],
+    cluster: ExistingCluster,
     *,
-    org: str,
     kube: Mapping[str, KubeNode] | None,
     evidence: Sequence[str],
 ) -> Cluster:
@@ -99,22 +88,21 @@ def describe_cluster(
 
     `kube` holds the Node objects by name, or None where the cluster's API could not be asked.
     """
+    vapp, metadata = cluster.vapp, cluster.metadata
     record = VAppRecord(
         name=vapp.name,
         href=vapp.href,
         status=vapp.status,
-        vdc=vdc.name,
+        vdc=cluster.vdc.name,
         owner=vapp.owner,
         metadata=metadata,
     )
-    summary = summarize(record, org)
-    spec = recorded_spec(metadata)
-    host = endpoint_host(vapp, metadata)
+    summary = summarize(record, cluster.org)
     nodes = _nodes(vapp, kube)
     return Cluster(
         summary=summary,
-        network=spec.network or ", ".join(vapp.networks),
-        endpoint=server_url(host) if host else "",
+        network=cluster.spec.network or ", ".join(vapp.networks),
+        endpoint=server_url(cluster.endpoint) if cluster.endpoint else "",
         os=_shown(metadata, footprint.OS),
         cni=_shown(metadata, footprint.CNI),
         cni_version=_shown(metadata, footprint.CNI_VERSION),
@@ -125,7 +113,7 @@ def describe_cluster(
         sealed=bool(metadata.get(footprint.SEALED)),
         nodes=nodes,
         evidence=tuple(evidence),
-        damage=summary.damage + _damage(vapp, metadata, nodes, kube),
+        damage=summary.damage + _damage(cluster, nodes),
     )
 
 
@@ -199,31 +187,25 @@ def _kubernetes_status(seen: KubeNode | None, *, asked: bool) -> str:
     return f"{words},SchedulingDisabled" if seen.unschedulable else words
 
 
-def _unreadable(metadata: Mapping[str, str]) -> list[str]:
-    """Name what somebody has written into the metadata that cannot be meant."""
-    spoilt = (*read_journal(metadata).damaged, *damaged_claims(metadata))
-    return [
-        *unusable_metadata(metadata),
-        *(f"metadata {key} cannot be read" for key in sorted(spoilt)),
-    ]
+def _unreadable(cluster: ExistingCluster) -> list[str]:
+    """Name the metadata that cannot be read or used, whoever wrote it."""
+    damaged = sorted((*cluster.journal.damaged, *damaged_claims(cluster.metadata)))
+    unreadable = [f"metadata {key} cannot be read" for key in damaged]
+    return [*unusable_metadata(cluster.metadata), *unreadable]
 
 
-def _damage(
-    vapp: VApp,
-    metadata: Mapping[str, str],
-    nodes: tuple[Node, ...],
-    kube: Mapping[str, KubeNode] | None,
-) -> tuple[str, ...]:
-    found = _unreadable(metadata)
-    if control_plane_vm(vapp) is None:
-        found.append("there is no control plane VM")
-    workers = sum(1 for vm in vapp.vms if node_kind(vm.name) == WORKER)
-    wanted = wanted_workers(metadata)
-    if wanted is not None and workers != wanted:
-        found.append(f"{workers} worker VMs where {wanted} were asked for")
-    found.extend(f"VM {node.name} is no part of the cluster" for node in nodes if not _ours(node))
-    found.extend(drift(vapp, nodes))
-    return tuple(found)
+def _damage(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    problems = _unreadable(cluster)
+    if cluster.control_plane is None:
+        problems.append("there is no control plane VM")
+    workers, desired = len(cluster.workers), cluster.desired_workers
+    if desired is not None and workers != desired:
+        problems.append(f"{workers} worker VMs where {desired} were requested")
+    problems.extend(
+        f"VM {node.name} is not part of the cluster" for node in nodes if not _ours(node)
+    )
+    problems.extend(drift(cluster.vapp, nodes))
+    return tuple(problems)
 
 
 def _ours(node: Node) -> bool:
@@ -248,31 +230,12 @@ class Asked:
         return _nodes(vapp, self.kube)
 
 
-def ask_kubernetes(
-    vcd: VcdClient,
-    vdc: Vdc,
-    vapp: VApp,
-    metadata: Mapping[str, str],
-    *,
-    org: str,
-    user: str,
-    certificate: bool = False,
-) -> Asked:
+def ask_kubernetes(cluster: ExistingCluster, *, certificate: bool = False) -> Asked:
     """Ask the cluster's API for its Nodes, and on request look at the certificate it presents."""
-    host = endpoint_host(vapp, metadata)
-    if not host:
+    if not cluster.endpoint:
         return Asked(None, "Kubernetes API: no address is known")
     try:
-        kubeconfig = admin_kubeconfig(
-            find_pki(vcd, vdc, vapp, metadata),
-            cluster=vapp.name,
-            host=host,
-            user=user,
-            org=org,
-            vdc=vdc.name,
-            lifetime=PROBE_LIFETIME,
-        )
-        with ClusterAPI(kubeconfig, timeout=_PROBE_TIMEOUT) as api:
+        with open_api(cluster, find_pki(cluster), timeout=PROBE_TIMEOUT) as api:
             nodes = {node.name: node for node in api.nodes()}
             soon = certificate_warning(api) if certificate else ""
     except ClusterUnreachable as silence:

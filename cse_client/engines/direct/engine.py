@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
-from cse_client.engines.direct.credentials import administrator_name, endpoint_host, mint_kubeconfig
-from cse_client.engines.direct.custody import adopt, find_pki, identity_of, twins
-from cse_client.engines.direct.describe import list_nodes, look_at_cluster, summarize
+from cse_client.engines.direct.credentials import administrator_name, mint_kubeconfig
+from cse_client.engines.direct.custody import adopt_ca_file, find_pki, identity_of, same_id_vapps
+from cse_client.engines.direct.describe import inspect_cluster, list_nodes, summarize
+from cse_client.engines.direct.existing import find_existing
 from cse_client.engines.direct.lock import ClusterLock, owner_of
 from cse_client.engines.direct.operations.create import Creation
 from cse_client.engines.direct.operations.delete import delete_cluster
@@ -41,7 +42,6 @@ from cse_client.model import (
     SystemInfo,
     Template,
     TemplateFacts,
-    footprint,
 )
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
@@ -148,16 +148,9 @@ class DirectEngine:
     def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
         """Return everything known of one cluster. Raises NotFound or Conflict."""
         place = self._vcd.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._vcd, place, name)
-        found = look_at_cluster(
-            self._vcd,
-            place,
-            vapp,
-            metadata,
-            org=org or self._session.org,
-            user=self._session.user,
-        )
-        others = twins(self._vcd, vapp, metadata.get(footprint.CLUSTER_ID, ""))
+        cluster = find_existing(self._vcd, self._session, place, name)
+        found = inspect_cluster(cluster)
+        others = same_id_vapps(cluster)
         same_id = tuple(named(other.name, other.vdc) for other in others)
         return replace(found, summary=replace(found.summary, same_id=same_id))
 
@@ -166,30 +159,29 @@ class DirectEngine:
     ) -> str:
         """Mint and return a kubeconfig. Raises NotFound, Refused, WrongUsage."""
         place = self._vcd.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._vcd, place, name)
-        pki = find_pki(self._vcd, place, vapp, metadata)
-        host = endpoint_host(vapp, metadata)
-        if not host:
+        cluster = find_existing(self._vcd, self._session, place, name)
+        pki = find_pki(cluster)
+        if not cluster.endpoint:
             raise NotFound(
                 f"Cluster '{name}' has no known API address yet.",
                 hint=f"See how far it is: {suggest.cse('cluster info', name)}",
             )
         org = self._vcd.organization(org)
-        identity = identity_of(self._vcd, replace(place, org=org), vapp, metadata)
+        identity = identity_of(replace(cluster, vdc=replace(place, org=org)))
         return mint_kubeconfig(
             pki,
             spec or KubeconfigSpec(),
-            place=Mark.of(identity, fingerprint(pki.ca_cert)),
-            host=host,
+            mark=Mark.of(identity, fingerprint(pki.ca_cert)),
+            host=cluster.endpoint,
             administrator=administrator_name(self._session.user, org),
         )
 
     def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return which cluster that is. Raises NotFound or Conflict."""
         where = self._vcd.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._vcd, where, name)
+        cluster = find_existing(self._vcd, self._session, where, name)
         spelled = replace(where, org=self._vcd.organization(org))
-        return identity_of(self._vcd, spelled, vapp, metadata)
+        return identity_of(replace(cluster, vdc=spelled))
 
     def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
@@ -204,9 +196,7 @@ class DirectEngine:
     def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
         """Return a cluster's nodes, in fewer requests than everything known of it takes."""
         place = self._vcd.vdc(vdc, org)
-        return list_nodes(
-            self._vcd, place, name, org=org or self._session.org, user=self._session.user
-        )
+        return list_nodes(self._vcd, self._session, place, name)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, up or down."""
@@ -256,10 +246,11 @@ class DirectEngine:
             self._vcd, self._session, name=name, vdc_href=place.href, clock=self._clock
         )
         if not options.break_lock:
-            lock.take_here()
+            lock.acquire_local()
         try:
             return delete_cluster(
                 self._vcd,
+                self._session,
                 place,
                 name,
                 lock=lock,
@@ -273,7 +264,7 @@ class DirectEngine:
                 hint=f"Run it again to make sure: {suggest.cse('cluster delete', name)}",
             ) from None
         finally:
-            lock.leave_here()
+            lock.release_local()
 
     def seal(
         self, name: str, progress: Progress, *, vdc: str = "", org: str = "", adopted: str = ""
@@ -284,19 +275,11 @@ class DirectEngine:
         VCD is changed.
         """
         place = self._vcd.vdc(vdc, org)
-        vapp, metadata = find_cluster(self._vcd, place, name)
+        cluster = find_existing(self._vcd, self._session, place, name)
         if adopted:
-            return str(adopt(self._vcd, place, vapp, metadata, Path(adopted)))
+            return str(adopt_ca_file(cluster, Path(adopted)))
         deadline = self._clock.monotonic() + bounds.share(RunOptions().timeout)
-        return seal_cluster(
-            self._vcd,
-            place,
-            vapp,
-            metadata,
-            session=self._session,
-            deadline=deadline,
-            progress=progress,
-        )
+        return seal_cluster(cluster, deadline=deadline, progress=progress)
 
 
 def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str]:

@@ -1,48 +1,51 @@
-"""An existing cluster that is to be changed: what is there, and the way into its own API."""
+"""An existing cluster as it was found in VCD: vApp and metadata, and the session that read them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
-from cse_client.clock import Clock
-from cse_client.engines.direct.credentials import (
-    PROBE_LIFETIME,
-    admin_kubeconfig,
-    endpoint_host,
-)
-from cse_client.engines.direct.custody import find_pki
-from cse_client.engines.direct.journal import Journal, read_journal, wanted_workers
-from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.journal import Journal, read_journal
 from cse_client.engines.direct.lookup import noticing_deletion
+from cse_client.engines.lookup import find_cluster
+from cse_client.engines.direct.metadata import (
+    RecordedSpec,
+    recorded_control_plane_ip,
+    recorded_spec,
+)
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.lookup import find_cluster
 from cse_client.errors import Conflict, NotFound
-from cse_client.guest.pki import ClusterPKI
-from cse_client.kube.api import ClusterAPI
-from cse_client.model import CONTROL_PLANE, WORKER, Session, VApp, Vdc, Vm, footprint, node_kind
+from cse_client.model import (
+    CONTROL_PLANE,
+    WORKER,
+    Session,
+    VApp,
+    Vdc,
+    Vm,
+    footprint,
+    node_kind,
+)
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["Standing", "find_standing"]
-
-_API_TIMEOUT = 10.0
+__all__ = ["ExistingCluster", "control_plane_vm", "find_existing"]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A cluster as it was found, locked against this user's other commands on this machine."""
+class ExistingCluster:
+    """A cluster as it was found. Having one is no permission to change it, see `locked`."""
 
     vcd: VcdClient
     session: Session
     vdc: Vdc
     vapp: VApp
     metadata: Mapping[str, str]
-    lock: ClusterLock
 
     @property
     def name(self) -> str:
@@ -50,68 +53,72 @@ class Standing:
         return self.vapp.name
 
     @property
+    def org(self) -> str:
+        """The organization that the cluster is in."""
+        return self.vdc.org or self.session.org
+
+    @property
+    def cluster_id(self) -> str:
+        """The id in the cluster's metadata, whoever wrote it; empty where there is none."""
+        return self.metadata.get(footprint.CLUSTER_ID, "")
+
+    @cached_property
+    def spec(self) -> RecordedSpec:
+        """What was asked for when the cluster was created, as far as its record can be read."""
+        return recorded_spec(self.metadata)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The records of operations that began and ended."""
+        return read_journal(self.metadata)
+
+    @property
+    def unfinished(self) -> Operation | None:
+        """The operation that an earlier command began and did not end."""
+        return self.journal.operation
+
+    @property
+    def desired_workers(self) -> int | None:
+        """How many workers the cluster is to have, None where that is not known."""
+        return self.journal.desired_workers(self.spec.workers)
+
+    @property
+    def control_plane(self) -> Vm | None:
+        """The first control plane VM, or None."""
+        return control_plane_vm(self.vapp)
+
+    @property
     def workers(self) -> list[Vm]:
         """The VMs that are workers, in VCD's order."""
         return [vm for vm in self.vapp.vms if node_kind(vm.name) == WORKER]
 
     @property
-    def adoption(self) -> dict[str, str]:
-        """The metadata to write with the first change, for a creation that nobody waited for."""
-        creating = self.metadata.get(footprint.PHASE) == footprint.PHASE_CREATING
-        return {footprint.PHASE: footprint.PHASE_READY} if creating else {}
+    def endpoint(self) -> str:
+        """The API's address, HOST or HOST:PORT; empty where none is known."""
+        vm = self.control_plane
+        address = vm.ip if vm is not None else ""
+        return self.spec.endpoint or address or recorded_control_plane_ip(self.metadata)
 
-    @property
-    def unfinished(self) -> Operation | None:
-        """The operation that a command before this one began and did not end."""
-        return self.journal.operation
+    def require_control_plane(self) -> Vm:
+        """Return the first control plane VM. Raises NotFound where there is none."""
+        vm = self.control_plane
+        if vm is None:
+            raise NotFound(
+                f"Cluster '{self.name}' has no control plane VM.",
+                hint=f"Delete what is left: {suggest.cse('cluster delete', self.name)}",
+            )
+        return vm
 
-    @property
-    def journal(self) -> Journal:
-        """What the records say of operations that began and ended."""
-        return read_journal(self.metadata)
-
-    @property
-    def wanted_workers(self) -> int | None:
-        """How many workers the cluster is to have, None where nobody can tell."""
-        return wanted_workers(self.metadata)
-
-    def again(self) -> Standing:
-        """Return the cluster with its vApp read anew."""
+    def reread(self) -> ExistingCluster:
+        """Return the cluster with its vApp read again; the metadata is that of before."""
         return replace(self, vapp=self.vcd.vapp(self.vapp.href))
 
     def noticing_deletion(self) -> AbstractContextManager[None]:
-        """Tell failures that come of the cluster's deletion so, see `delete.noticing_deletion`."""
+        """Report failures that come of the cluster's deletion as such, see `lookup`."""
         return noticing_deletion(self.vcd, self.name, lambda: self.vapp.href)
 
-    def pki(self) -> ClusterPKI:
-        """Return the CA keys. Raises NotFound or Refused, see `custody.find_pki`."""
-        return find_pki(self.vcd, self.vdc, self.vapp, self.metadata)
-
-    def api(self, pki: ClusterPKI, *, timeout: float = _API_TIMEOUT) -> ClusterAPI:
-        """Return the cluster's own API, seen as an administrator; close it afterwards.
-
-        Raises:
-            NotFound: no address of it is known.
-        """
-        host = endpoint_host(self.vapp, self.metadata)
-        if not host:
-            raise NotFound(
-                f"Cluster '{self.name}' has no known API address.",
-                hint=f"See what is there: {suggest.cse('cluster info', self.name)}",
-            )
-        kubeconfig = admin_kubeconfig(
-            pki,
-            cluster=self.name,
-            host=host,
-            user=self.session.user,
-            org=self.session.org,
-            vdc=self.vdc.name,
-            lifetime=PROBE_LIFETIME,
-        )
-        return ClusterAPI(kubeconfig, timeout=timeout)
-
     def check_workers(self, names: Sequence[str]) -> None:
-        """Refuse control plane VMs and VMs that are no nodes, all of them named.
+        """Refuse control plane VMs and VMs that are not nodes, all of them named.
 
         Raises:
             Conflict: some of the names are of such VMs.
@@ -119,59 +126,28 @@ class Standing:
         heads = [name for name in names if node_kind(name) == CONTROL_PLANE]
         if heads:
             raise Conflict(
-                f"{', '.join(heads)} is the control plane of cluster '{self.name}' and stays.",
+                f"{', '.join(heads)} is the control plane of cluster '{self.name}' and cannot be"
+                " removed.",
                 hint="To delete the whole cluster: " + suggest.cse("cluster delete", self.name),
             )
         foreign = [name for name in names if node_kind(name) != WORKER]
         if foreign:
             raise Conflict(
-                f"{', '.join(foreign)} is no worker of cluster '{self.name}'.",
-                hint=f"See its nodes: {suggest.cse('node list', self.name)}",
+                f"{', '.join(foreign)} is not a worker of cluster '{self.name}'.",
+                hint=f"List its nodes: {suggest.cse('node list', self.name)}",
             )
 
 
-def find_standing(
-    vcd: VcdClient,
-    session: Session,
-    vdc: Vdc,
-    name: str,
-    *,
-    clock: Clock,
-    break_lock: bool = False,
-) -> Standing:
-    """Find a finished cluster and keep this user's other commands off it.
+def find_existing(vcd: VcdClient, session: Session, vdc: Vdc, name: str) -> ExistingCluster:
+    """Find a cluster, whatever its state.
 
     Raises:
-        NotFound, Conflict: see `lookup.find_cluster`; it is still being created; or somebody else
-            is changing it.
+        NotFound, Conflict: see `lookup.find_cluster`.
     """
-    lock = ClusterLock(vcd, session, name=name, vdc_href=vdc.href, clock=clock)
-    lock.take_here()
     vapp, metadata = find_cluster(vcd, vdc, name)
-    lock.refuse_if_held(metadata, break_lock=break_lock)
-    standing = Standing(vcd, session, vdc, vapp, metadata, lock)
-    if standing.journal.unclear and not break_lock:
-        raise _unclear(standing)
-    if footprint.CLUSTER_ID not in metadata or (standing.adoption and not _all_made(standing)):
-        raise Conflict(
-            f"Cluster '{name}' is not finished yet.",
-            hint="Finish it with the command that created it, or: "
-            + suggest.cse("cluster delete", name),
-        )
-    return standing
+    return ExistingCluster(vcd, session, vdc, vapp, metadata)
 
 
-def _all_made(standing: Standing) -> bool:
-    """Say whether a creation that was not waited for has made everything it was asked for."""
-    wanted = standing.wanted_workers
-    head = any(node_kind(vm.name) == CONTROL_PLANE for vm in standing.vapp.vms)
-    return head and wanted is not None and len(standing.workers) >= wanted
-
-
-def _unclear(standing: Standing) -> Conflict:
-    damaged = ", ".join(standing.journal.damaged)
-    return Conflict(
-        f"What was begun on cluster '{standing.name}' is not known: its metadata {damaged} cannot"
-        " be read.",
-        hint="If no other command is changing it, add --break-lock: the entry is then erased.",
-    )
+def control_plane_vm(vapp: VApp) -> Vm | None:
+    """Return the first control plane VM of a cluster, or None."""
+    return next((vm for vm in vapp.vms if node_kind(vm.name) == CONTROL_PLANE), None)

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cse_client.engines.direct import claims
-from cse_client.engines.direct.metadata import recorded_spec
 from cse_client.engines.direct.operation import Operation, parse_operation
 from cse_client.model import footprint
 
-__all__ = ["Journal", "read_journal", "wanted_workers"]
+__all__ = ["Journal", "read_journal"]
 
 NONE = "none"
 LAST_TURN = 10**9
@@ -65,6 +64,15 @@ class Journal:
     damaged: tuple[str, ...] = ()
     unclear: bool = False
 
+    def desired_workers(self, recorded: int | None) -> int | None:
+        """Return how many workers the cluster is to have, None where that is not known.
+
+        `recorded` is the number that the cluster was created with.
+        """
+        if self.operation is not None:
+            return self.operation.workers
+        return self.workers if self.workers is not None else recorded
+
 
 def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) -> Journal:
     """Read the records of all owners; never raises. Operations of owners in `without` are none."""
@@ -99,16 +107,6 @@ def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) 
         damaged=tuple(damaged),
         unclear=any(key.startswith(footprint.OPERATION) for key in damaged),
     )
-
-
-def wanted_workers(metadata: Mapping[str, str]) -> int | None:
-    """Return how many workers the cluster is to have, None where nobody can tell."""
-    journal = read_journal(metadata)
-    if journal.operation is not None:
-        return journal.operation.workers
-    if journal.workers is not None:
-        return journal.workers
-    return recorded_spec(metadata).workers
 
 
 def begun(owner: str, turn: int, operation: Operation) -> dict[str, str]:

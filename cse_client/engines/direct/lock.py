@@ -107,8 +107,8 @@ class ClusterLock:
 
     # ---- on this machine ------------------------------------------------------------------
 
-    def take_here(self) -> None:
-        """Keep this user's other commands on this machine out.
+    def acquire_local(self) -> None:
+        """Acquire the lock file: keep this user's other commands on this machine out.
 
         Raises:
             Conflict: one of them is changing the cluster.
@@ -142,8 +142,8 @@ class ClusterLock:
         stream.flush()
         self._file = stream
 
-    def leave_here(self) -> None:
-        """Let this user's other commands in again."""
+    def release_local(self) -> None:
+        """Release the lock file."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -158,7 +158,7 @@ class ClusterLock:
     def refuse_if_held(self, metadata: Mapping[str, str], *, break_lock: bool = False) -> None:
         """Refuse to go on while somebody else holds the cluster.
 
-        Our own entry is left by a command of ours that died (`take_here` told), and is none.
+        Our own entry is left by a command of ours that died (`acquire_local` told), and is none.
 
         Raises:
             Conflict: who holds it, and since when.

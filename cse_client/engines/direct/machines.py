@@ -6,22 +6,22 @@ behind (VCD does not document which), so nothing is assumed: the vApp is read ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.credentials import control_plane_vm, endpoint_host
 from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
 from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
 from cse_client.engines.direct.resolve import Found
 from cse_client.errors import Conflict, CseError, NotFound, VcdFault
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
-from cse_client.model import WORKER, NewVm, VApp, Vm, VmChange, footprint, node_kind
+from cse_client.model import WORKER, NewVm, Session, VApp, Vm, VmChange, footprint, node_kind
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 
@@ -40,6 +40,7 @@ class Machines:
     """The VMs that `found` asks for, in the vApp as it was last seen (`vapp`, None = no vApp)."""
 
     vcd: VcdClient
+    session: Session
     found: Found
     cluster_id: str
     clock: Clock
@@ -63,7 +64,7 @@ class Machines:
     def href(self) -> str:
         """The vApp's href. Raises CseError when there is no vApp."""
         if self.vapp is None:
-            raise CseError(f"The vApp of cluster '{self.found.spec.name}' has disappeared.")
+            raise self._disappeared()
         return self.vapp.href
 
     def names(self) -> list[str]:
@@ -127,7 +128,7 @@ class Machines:
         if self._pki is None and head is not None and self.vapp is not None:
             metadata = {**self.found.metadata, footprint.CLUSTER_ID: self.cluster_id}
             try:
-                self._pki = find_pki(self.vcd, self.found.vdc, self.vapp, metadata)
+                self._pki = find_pki(self.existing(metadata))
             except NotFound:
                 name = self.found.spec.name
                 raise CseError(
@@ -138,6 +139,25 @@ class Machines:
         if self._pki is None:
             self._pki = mint_pki(self.found.spec.name)
         return self._pki
+
+    def existing(self, metadata: Mapping[str, str]) -> ExistingCluster:
+        """Return the cluster as it was last seen. Raises CseError when there is no vApp."""
+        if self.vapp is None:
+            raise self._disappeared()
+        return ExistingCluster(self.vcd, self.session, self.found.vdc, self.vapp, metadata)
+
+    def control_plane_address(self) -> str:
+        """Return the control plane VM's own address. Raises CseError when it has none."""
+        vm = control_plane_vm(self.vapp) if self.vapp is not None else None
+        if vm is None or not vm.ip:
+            raise CseError(
+                "VCD gave the control plane VM no address from the network's pool.",
+                hint="Check the network's static IP pool, then create the cluster again.",
+            )
+        return vm.ip
+
+    def _disappeared(self) -> CseError:
+        return CseError(f"The vApp of cluster '{self.found.spec.name}' has disappeared.")
 
     def _bootstrap(self, node: str) -> render.Bootstrap:
         spec = self.found.spec
@@ -153,13 +173,7 @@ class Machines:
         )
 
     def _worker_script(self, name: str) -> str:
-        host = endpoint_host(self.vapp, {}) if self.vapp is not None else ""
-        if not host:
-            raise CseError(
-                "VCD gave the control plane VM no address from the network's pool.",
-                hint="Look at the network's static IP pool, then create the cluster again.",
-            )
-        endpoint = server_url(host).removeprefix("https://")
+        endpoint = server_url(self.control_plane_address()).removeprefix("https://")
         return render.worker_script(self._bootstrap(name), self.pki(), endpoint=endpoint)
 
     # ---- making VMs -----------------------------------------------------------------------

@@ -46,7 +46,7 @@ from cse_client.model.ssh_keys import parse_public_key
 from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
-    from cse_client.engines.direct.existing import Standing
+    from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.vcd.client import VcdClient
     from cse_client.vcd.preflight import Findings
 
@@ -102,7 +102,7 @@ def check(
 
 def check_growth(
     vcd: VcdClient,
-    standing: Standing,
+    cluster: ExistingCluster,
     wanted: NodesSpec,
     target: int,
     templates: Callable[[], Sequence[Template]],
@@ -115,7 +115,7 @@ def check_growth(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    return _reported(lambda: _check_growth(vcd, standing, wanted, target, templates), progress)
+    return _reported(lambda: _check_growth(vcd, cluster, wanted, target, templates), progress)
 
 
 def _reported(look: Callable[[], Found], progress: Progress) -> Found:
@@ -169,35 +169,35 @@ def _check(
 
 def _check_growth(
     vcd: VcdClient,
-    standing: Standing,
+    cluster: ExistingCluster,
     wanted: NodesSpec,
     target: int,
     templates: Callable[[], Sequence[Template]],
 ) -> Found:
-    spec = inherited_spec(standing, wanted, target)
-    problems: list[CseError] = list(_unusable(standing, wanted))
+    spec = inherited_spec(cluster, wanted, target)
+    problems: list[CseError] = list(_unusable(cluster, wanted))
     warning = ""
     try:
-        spec, warning = _with_key(vcd, spec, standing.vapp, standing.metadata)
+        spec, warning = _with_key(vcd, spec, cluster.vapp, cluster.metadata)
     except CseError as problem:
         problems.append(problem)
-    present = 1 + sum(1 for vm in standing.vapp.vms if node_kind(vm.name) == WORKER)
-    if spec.network not in standing.vapp.networks:
+    present = 1 + sum(1 for vm in cluster.vapp.vms if node_kind(vm.name) == WORKER)
+    if spec.network not in cluster.vapp.networks:
         problems.append(
             Conflict(
-                f"Cluster '{standing.name}' is on the network"
-                f" {', '.join(standing.vapp.networks)}, not on '{spec.network}'.",
+                f"Cluster '{cluster.name}' is on the network"
+                f" {', '.join(cluster.vapp.networks)}, not on '{spec.network}'.",
                 hint="All nodes of a cluster share one network: leave --network out.",
             )
         )
-    found = _resolve(vcd, spec, standing.vdc, templates, present, problems)
+    found = _resolve(vcd, spec, cluster.vdc, templates, present, problems)
     if found is None:
-        raise _all_of(problems, f"Cluster '{standing.name}' cannot be changed")
+        raise _all_of(problems, f"Cluster '{cluster.name}' cannot be changed")
     return replace(
         found,
-        vapp=standing.vapp,
-        cluster_id=standing.metadata[footprint.CLUSTER_ID],
-        metadata=standing.metadata,
+        vapp=cluster.vapp,
+        cluster_id=cluster.metadata[footprint.CLUSTER_ID],
+        metadata=cluster.metadata,
         warnings=(*found.warnings, *([warning] if warning else [])),
     )
 
@@ -256,21 +256,21 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
         yield from requirements.machine_problems(spec, checked.template_vm, facts.kubernetes)
 
 
-def inherited_spec(standing: Standing, wanted: NodesSpec, target: int) -> ClusterSpec:
+def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> ClusterSpec:
     """Return what new workers are made from: what was asked for now, else what is recorded.
 
     `target` is the number of workers that the cluster will have.
     """
-    recorded = recorded_spec(standing.metadata)
-    networks = standing.vapp.networks
+    recorded = cluster.spec
+    networks = cluster.vapp.networks
     template, revision, earlier = wanted.template, wanted.template_revision, ""
     if not template:
         earlier = recorded.template_id
-        template = standing.metadata.get(footprint.TEMPLATE_NAME, "")
+        template = cluster.metadata.get(footprint.TEMPLATE_NAME, "")
         if revision is None:
-            revision = recorded_template_revision(standing.metadata)
+            revision = recorded_template_revision(cluster.metadata)
     return ClusterSpec(
-        name=standing.name,
+        name=cluster.name,
         network=wanted.network or recorded.network or (networks[0] if networks else ""),
         workers=target,
         template=template,
@@ -285,9 +285,9 @@ def inherited_spec(standing: Standing, wanted: NodesSpec, target: int) -> Cluste
     )
 
 
-def _unusable(standing: Standing, wanted: NodesSpec) -> Iterator[CseError]:
+def _unusable(cluster: ExistingCluster, wanted: NodesSpec) -> Iterator[CseError]:
     """Name what new nodes are made from that is recorded in a way that cannot be meant."""
-    recorded = recorded_spec(standing.metadata)
+    recorded = cluster.spec
     options = {
         "network": ("--network", wanted.network),
         "cpus": ("--cpu", wanted.cpus),
@@ -299,13 +299,13 @@ def _unusable(standing: Standing, wanted: NodesSpec) -> Iterator[CseError]:
     ]
     if missing:
         yield Conflict(
-            f"What cluster '{standing.name}' was made of is not known: its metadata"
+            f"What cluster '{cluster.name}' was made of is not known: its metadata"
             f" {footprint.SPEC} cannot be used.",
             hint=f"Specify it: {', '.join(missing)}.",
         )
-    if not recorded_cluster_id(standing.metadata):
+    if not recorded_cluster_id(cluster.metadata):
         yield Conflict(
-            f"Cluster '{standing.name}' has no usable id in its metadata {footprint.CLUSTER_ID}.",
+            f"Cluster '{cluster.name}' has no usable id in its metadata {footprint.CLUSTER_ID}.",
             hint="No nodes can be added to it.",
         )
 

@@ -6,46 +6,34 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cse_client.clock import Clock
-from cse_client.engines.direct.credentials import PROBE_LIFETIME, admin_kubeconfig, endpoint_host
+from cse_client.engines.direct.credentials import PROBE_TIMEOUT, admin_credentials
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.readiness import Limits, ReadyWatch, Verdict, Witnesses
 from cse_client.kube.api import ClusterAPI
-from cse_client.model import KubeNode, Progress, Session
+from cse_client.model import KubeNode, Progress
 from cse_client.reports import parse_guestinfo
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
-
-_API_TIMEOUT = 3.0
 
 
 def await_ready(
     vcd: VcdClient,
     machines: Machines,
     *,
-    session: Session,
     progress: Progress,
     names: Sequence[str] | None = None,
 ) -> Verdict:
-    """Wait until the named nodes are Ready, by default all; see `watch.ReadyWatch.wait`."""
-    spec, clock = machines.found.spec, machines.clock
-    host = spec.endpoint or (endpoint_host(machines.vapp, {}) if machines.vapp else "")
-    kubeconfig = admin_kubeconfig(
-        machines.pki(),
-        cluster=spec.name,
-        host=host,
-        user=session.user,
-        org=session.org,
-        vdc=machines.found.vdc.name,
-        lifetime=PROBE_LIFETIME,
-    )
-    with ClusterAPI(kubeconfig, timeout=_API_TIMEOUT) as api:
+    """Wait until the named nodes are Ready, by default all; see `ReadyWatch.wait`."""
+    host = machines.found.spec.endpoint or machines.control_plane_address()
+    access = admin_credentials(machines.pki(), host, machines.session)
+    with ClusterAPI(access, timeout=PROBE_TIMEOUT) as api:
         return await_nodes(
             vcd,
             machines.href,
             machines.names() if names is None else names,
             api=api,
-            clock=clock,
+            clock=machines.clock,
             deadline=machines.deadline,
             progress=progress,
         )

@@ -30,7 +30,7 @@ def pki() -> ClusterPKI:
 
 
 def minted(pki: ClusterPKI, spec: KubeconfigSpec) -> dict[str, object]:
-    text = mint_kubeconfig(pki, spec, place=PLACE, host="10.0.0.5", administrator="root@acme")
+    text = mint_kubeconfig(pki, spec, mark=PLACE, host="10.0.0.5", administrator="root@acme")
     found = yaml.safe_load(text)
     assert isinstance(found, dict)
     return found

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.describe import look_at_cluster
-from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
+from cse_client.engines.direct.describe import inspect_cluster
+from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.lookup import DeletedMeanwhile, out_of_reach
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
@@ -52,7 +53,7 @@ class Growth:
 
     def __init__(
         self,
-        standing: Standing,
+        locked: LockedCluster,
         found: Found,
         operation: Operation,
         options: RunOptions,
@@ -62,8 +63,10 @@ class Growth:
         progress: Progress,
         keep_healthy: bool = False,
     ) -> None:
-        self._standing = standing
-        self._vcd = standing.vcd
+        self._cluster = locked.existing
+        self._lock = locked.lock
+        self._adoption = locked.adoption
+        self._vcd = locked.existing.vcd
         self._found = found
         self._operation = operation
         self._options = options
@@ -72,14 +75,15 @@ class Growth:
         self._progress = progress
         self._keep_healthy = keep_healthy
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
-        self._metadata = dict(standing.metadata)
+        self._metadata = dict(locked.existing.metadata)
         self._machines = Machines(
-            standing.vcd,
+            locked.existing.vcd,
+            locked.existing.session,
             found,
             cluster_id=found.cluster_id,
             clock=clock,
             deadline=self._deadline,
-            vapp=standing.vapp,
+            vapp=locked.existing.vapp,
             mark=operation.mark(),
             known_pki=pki,
         )
@@ -96,7 +100,7 @@ class Growth:
         steps = [
             Step(
                 "Claim the cluster",
-                f"Record that cluster '{self._standing.name}' grows to"
+                f"Record that cluster '{self._cluster.name}' grows to"
                 f" {self._operation.workers} workers.",
                 lambda: self._claimed,
                 self._claim,
@@ -144,20 +148,20 @@ class Growth:
         Raises what failed first; what the rollback could not remove is in its notes.
         """
         try:
-            with self._standing.noticing_deletion():
+            with self._cluster.noticing_deletion():
                 carry_out(self.steps(), self._progress, self._observe)
         except KeyboardInterrupt:
-            self._standing.lock.release(self._machines.href)
+            self._lock.release(self._machines.href)
             state = (
                 "all its new nodes" if self._verdict is not None else "not all its new nodes yet"
             )
             raise Interrupted(
-                f"Interrupted; cluster '{self._standing.name}' has {state}.",
+                f"Interrupted; cluster '{self._cluster.name}' has {state}.",
                 hint=self._next_step(),
             ) from None
         except NotFinished as late:
             late.notes.append(self._next_step())
-            self._standing.lock.release(self._machines.href)
+            self._lock.release(self._machines.href)
             raise
         except (SessionInvalid, DeletedMeanwhile):
             raise
@@ -174,17 +178,17 @@ class Growth:
         """
         if self._verdict is None:
             return suggest.RESUME
-        command = suggest.cse("cluster resize", self._standing.name, nodes=self._operation.workers)
+        command = suggest.cse("cluster resize", self._cluster.name, nodes=self._operation.workers)
         return f"To make sure that this is recorded: {command}"
 
     def _claim(self) -> None:
-        lock = self._standing.lock
+        lock = self._lock
         if lock.held:
             first = lock.begun(self._operation)
         else:
             lock.claim(
                 self._machines.href,
-                self._standing.metadata,
+                self._cluster.metadata,
                 doing=f"growing to {self._operation.workers} workers",
                 deadline=self._deadline,
                 # without waiting nobody is left to give the cluster free
@@ -192,7 +196,7 @@ class Growth:
                 operation=self._operation,
                 break_lock=self._options.break_lock,
             )
-            first = {**self._standing.adoption, **lock.ending_broken()}
+            first = {**self._adoption, **lock.ending_broken()}
         if first:
             self._write(first)
         self._claimed = True
@@ -214,7 +218,6 @@ class Growth:
         self._verdict = await_ready(
             self._vcd,
             self._machines,
-            session=self._standing.session,
             progress=self._progress,
             names=names,
         )
@@ -225,14 +228,14 @@ class Growth:
 
     def _end(self, workers: int) -> None:
         """Record the size that the cluster has now, and give it free."""
-        self._write(self._standing.lock.ended(self._machines.href, workers))
-        self._standing.lock.left()
+        self._write(self._lock.ended(self._machines.href, workers))
+        self._lock.left()
 
     # ---- failure --------------------------------------------------------------------------
 
     def _after_failure(self, error: CseError) -> None:
         if not self._claimed:
-            self._standing.lock.release(self._machines.href)
+            self._lock.release(self._machines.href)
             return
         if self._verdict is not None or out_of_reach(error):
             error.notes.append(self._next_step())
@@ -240,7 +243,7 @@ class Growth:
         if not self._options.rollback:
             error.notes.append(
                 "The new VMs were kept as asked; remove them with"
-                f" `{suggest.cse('node delete', self._standing.name, 'NODE')}`"
+                f" `{suggest.cse('node delete', self._cluster.name, 'NODE')}`"
             )
             self._settle(error)
             return
@@ -260,7 +263,7 @@ class Growth:
         except CseError as second:
             self._progress(Event(EventKind.FAILED, text))
             error.notes.append(f"Removing it failed too ({second.message}). {suggest.RESUME}")
-            self._standing.lock.release(self._machines.href)
+            self._lock.release(self._machines.href)
             return
         self._forget([vm.name for vm in doomed], error)
         self._progress(Event(EventKind.DONE, text))
@@ -274,7 +277,7 @@ class Growth:
     def _healthy(self, error: CseError, made: Sequence[Vm]) -> set[str]:
         failed = error.node if isinstance(error, GuestFailed) else ""
         try:
-            with self._standing.api(self._pki) as api:
+            with open_api(self._cluster, self._pki, timeout=API_TIMEOUT) as api:
                 ready = {node.name for node in api.nodes() if node.ready}
         except CseError:
             return set()
@@ -283,7 +286,7 @@ class Growth:
     def _forget(self, names: Sequence[str], error: CseError) -> None:
         """Delete the Node objects of removed VMs, as far as the API can be reached."""
         try:
-            with self._standing.api(self._pki) as api:
+            with open_api(self._cluster, self._pki, timeout=API_TIMEOUT) as api:
                 for name in names:
                     delete_node(api, name)
         except CseError as second:
@@ -299,13 +302,4 @@ class Growth:
 
     def _outcome(self) -> Cluster:
         self._machines.look()
-        assert self._machines.vapp is not None  # noqa: S101  (look raises when it is gone)
-        session = self._standing.session
-        return look_at_cluster(
-            self._vcd,
-            self._found.vdc,
-            self._machines.vapp,
-            self._metadata,
-            org=session.org,
-            user=session.user,
-        )
+        return inspect_cluster(self._machines.existing(self._metadata))

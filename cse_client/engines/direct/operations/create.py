@@ -75,13 +75,13 @@ class Creation:
         self._vcd = vcd
         self._found = found
         self._options = options
-        self._session = session
         self._clock = clock
         self._progress = progress
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._metadata: dict[str, str] = dict(found.metadata)
         self._machines = Machines(
             vcd,
+            session,
             found,
             cluster_id=found.cluster_id or str(uuid4()),
             clock=clock,
@@ -197,7 +197,7 @@ class Creation:
             self._after_failure(error)
             raise
         finally:
-            self._lock.leave_here()
+            self._lock.release_local()
 
     def finished(self) -> bool:
         """Return whether the cluster is recorded as ready, also where no answer said so."""
@@ -218,7 +218,7 @@ class Creation:
 
     def _claim_earlier(self) -> None:
         """Keep everybody else off the name; claim the vApp of an earlier run before touching it."""
-        self._lock.take_here()
+        self._lock.acquire_local()
         if self._machines.vapp is None:
             return
         self._lock.refuse_if_held(self._metadata, break_lock=self._options.break_lock)
@@ -298,12 +298,7 @@ class Creation:
 
     def _await_ready(self) -> None:
         self._lengthen_lease()
-        self._verdict = await_ready(
-            self._vcd,
-            self._machines,
-            session=self._session,
-            progress=self._progress,
-        )
+        self._verdict = await_ready(self._vcd, self._machines, progress=self._progress)
 
     def _lengthen_lease(self) -> None:
         """Ask for a lease without end; the guests boot meanwhile, so nobody waits for it."""
@@ -344,11 +339,7 @@ class Creation:
     def _seal(self) -> None:
         if self._machines.vapp is not None:
             seal_cluster(
-                self._vcd,
-                self._found.vdc,
-                self._machines.vapp,
-                self._metadata,
-                session=self._session,
+                self._machines.existing(self._metadata),
                 deadline=self._deadline,
                 progress=self._progress,
             )
@@ -394,13 +385,8 @@ class Creation:
         if verdict is not None:
             with self._noticing_deletion():
                 self._machines.look()
-        if self._machines.vapp is None:
-            raise CseError(f"Cluster '{self._found.spec.name}' has disappeared.")
         return describe_cluster(
-            self._found.vdc,
-            self._machines.vapp,
-            self._metadata,
-            org=self._session.org,
+            self._machines.existing(self._metadata),
             kube={n.name: n for n in verdict.nodes} if verdict and verdict.by_api else None,
             evidence=verdict.evidence if verdict else (),
         )

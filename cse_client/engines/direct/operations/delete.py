@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import custody
+from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.lookup import known_absent
-from cse_client.engines.lookup import find_cluster
+from cse_client.model.footprint import id_in_description
 from cse_client.errors import (
     CseError,
     NotFound,
@@ -16,9 +18,7 @@ from cse_client.errors import (
     TaskFailed,
     VcdFault,
 )
-from cse_client.model import Deletion, Event, EventKind, Progress, VApp, Vdc, footprint
-from cse_client.model.footprint import id_in_description
-from cse_client.model.identity import ClusterIdentity
+from cse_client.model import Deletion, Event, EventKind, Progress, Session, Vdc, footprint
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def _delete(vcd: VcdClient, vapp_href: str, deadline: float) -> None:
 
 def delete_cluster(
     vcd: VcdClient,
+    session: Session,
     vdc: Vdc,
     name: str,
     *,
@@ -79,8 +80,9 @@ def delete_cluster(
         NotFound: there is none.
         Conflict: it is no cluster, or somebody else is changing it.
     """
-    vapp, metadata = find_cluster(vcd, vdc, name)
-    lock.refuse_if_held(metadata, break_lock=break_lock)
+    cluster = find_existing(vcd, session, vdc, name)
+    vapp = cluster.vapp
+    lock.refuse_if_held(cluster.metadata, break_lock=break_lock)
     vms = tuple(vm.name for vm in vapp.vms)
     text = f"Deleting vApp '{name}' and its {len(vms)} VM{'s' if len(vms) != 1 else ''}"
     progress(Event(EventKind.STARTED, text, 1, 2))
@@ -101,9 +103,10 @@ def delete_cluster(
             hint=f"Run it again: {suggest.cse('cluster delete', name)}",
         )
     progress(Event(EventKind.DONE, proof, 2, 2))
-    cluster_id = metadata.get(footprint.CLUSTER_ID) or id_in_description(vapp.description)
-    identity = custody.identity_of(vcd, vdc, vapp, {**metadata, footprint.CLUSTER_ID: cluster_id})
-    for note in _forget_key(vcd, vapp, identity):
+    cluster_id = cluster.cluster_id or id_in_description(vapp.description)
+    metadata = {**cluster.metadata, footprint.CLUSTER_ID: cluster_id}
+    cluster = replace(cluster, metadata=metadata)
+    for note in _remove_ca_file(cluster):
         progress(Event(EventKind.WARNING, note))
     return Deletion(
         cluster=name,
@@ -111,14 +114,14 @@ def delete_cluster(
         vms=vms,
         verified_gone=True,
         cluster_id=cluster_id,
-        identity=identity,
+        identity=custody.identity_of(cluster),
     )
 
 
-def _forget_key(vcd: VcdClient, vapp: VApp, identity: ClusterIdentity) -> list[str]:
-    """Remove the CA file of the cluster; what hinders that does not undo the deletion."""
+def _remove_ca_file(cluster: ExistingCluster) -> list[str]:
+    """Remove the cluster's CA file; a failure is a note, since the cluster itself is deleted."""
     try:
-        return custody.forget(vcd, vapp, identity)
+        return custody.remove_ca_file(cluster)
     except CseError as error:
         hint = f" {error.hint}" if error.hint else ""
         return [f"The cluster's CA file is left: {error.message}{hint}"]

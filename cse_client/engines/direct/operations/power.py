@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.credentials import control_plane_vm
-from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
+from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.readiness import Verdict
 from cse_client.engines.direct.waiting import await_nodes
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Power", "heard_since", "keys_at_hand"]
 
 _ON = "POWERED_ON"
-_API_TIMEOUT = 3.0
 #: Guests' clocks may differ by this much and still count as telling the same time.
 _SKEW = timedelta(seconds=5)
 
@@ -45,9 +45,9 @@ class Power:
     """One run of `cluster stop` or `cluster start`."""
 
     def __init__(
-        self, standing: Standing, options: RunOptions, *, clock: Clock, progress: Progress
+        self, cluster: ExistingCluster, options: RunOptions, *, clock: Clock, progress: Progress
     ) -> None:
-        self._standing = standing
+        self._cluster = cluster
         self._options = options
         self._clock = clock
         self._progress = progress
@@ -71,7 +71,7 @@ class Power:
                 Step(
                     "Shut the control plane down",
                     "Shut the control plane down and stop the vApp.",
-                    lambda: not self._standing.vapp.deployed,
+                    lambda: not self._cluster.vapp.deployed,
                     self._undeploy_vapp,
                 ),
             ]
@@ -87,12 +87,7 @@ class Power:
             NotFound: there is no control plane VM.
             GuestFailed, TimedOut: a node does not come back.
         """
-        head = control_plane_vm(self._standing.vapp)
-        if head is None:
-            raise NotFound(
-                f"Cluster '{self._standing.name}' has no control plane VM.",
-                hint="Delete what is left: " + suggest.cse("cluster delete", self._standing.name),
-            )
+        head = self._cluster.require_control_plane()
         steps = [
             Step(
                 "Start the control plane",
@@ -107,7 +102,7 @@ class Power:
                 lambda: self._start(self._off()),
             ),
         ]
-        pki = keys_at_hand(self._standing, self._progress) if self._options.wait else None
+        pki = keys_at_hand(self._cluster, self._progress) if self._options.wait else None
         if pki is not None:
             steps.append(
                 Step(
@@ -124,29 +119,29 @@ class Power:
             carry_out(steps, self._progress, self._look)
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Interrupted; VCD may still be at work on cluster '{self._standing.name}'.",
+                f"Interrupted; VCD may still be at work on cluster '{self._cluster.name}'.",
                 hint=suggest.RESUME,
             ) from None
 
     def _look(self) -> None:
-        self._standing = self._standing.again()
+        self._cluster = self._cluster.reread()
 
     def _deployed(self, *, workers: bool) -> list[Vm]:
         return [
             vm
-            for vm in self._standing.vapp.vms
+            for vm in self._cluster.vapp.vms
             if vm.deployed and (node_kind(vm.name) != CONTROL_PLANE or not workers)
         ]
 
     def _off(self) -> list[Vm]:
         return [
             vm
-            for vm in self._standing.vapp.vms
+            for vm in self._cluster.vapp.vms
             if vm.status != _ON and node_kind(vm.name) != CONTROL_PLANE
         ]
 
     def _undeploy(self, vms: Sequence[Vm]) -> None:
-        vcd = self._standing.vcd
+        vcd = self._cluster.vcd
         try:
             self._all([partial(vcd.undeploy, vm.href, "shutdown") for vm in vms])
         except TaskFailed as refused:
@@ -156,13 +151,13 @@ class Power:
             self._all([partial(vcd.undeploy, vm.href) for vm in left])
 
     def _undeploy_vapp(self) -> None:
-        vcd, href = self._standing.vcd, self._standing.vapp.href
+        vcd, href = self._cluster.vcd, self._cluster.vapp.href
         try:
             self._all([partial(vcd.undeploy, href, "shutdown")])
         except TaskFailed as refused:
             self._switch_off(refused)
             self._look()
-            if self._standing.vapp.deployed:
+            if self._cluster.vapp.deployed:
                 self._all([partial(vcd.undeploy, href)])
 
     def _switch_off(self, refused: TaskFailed) -> None:
@@ -170,24 +165,24 @@ class Power:
         self._progress(Event(EventKind.WARNING, text))
 
     def _start(self, vms: Sequence[Vm]) -> None:
-        vcd = self._standing.vcd
+        vcd = self._cluster.vcd
         # a suspended VM is deployed already and resumes by being powered on
         self._all(
             [partial(vcd.power_on_vapp if vm.deployed else vcd.deploy, vm.href) for vm in vms]
         )
 
     def _all(self, calls: Sequence[Callable[[], Task]]) -> None:
-        vcd = self._standing.vcd
+        vcd = self._cluster.vcd
         begun = [tasks.change(vcd, call, deadline=self._deadline) for call in calls]
         tasks.wait_all(vcd, begun, deadline=self._deadline)
 
     def _await_ready(self, pki: ClusterPKI) -> None:
         self._look()
-        with self._standing.api(pki, timeout=_API_TIMEOUT) as api:
+        with open_api(self._cluster, pki, timeout=PROBE_TIMEOUT) as api:
             self._verdict = await_nodes(
-                self._standing.vcd,
-                self._standing.vapp.href,
-                [vm.name for vm in self._standing.vapp.vms if node_kind(vm.name)],
+                self._cluster.vcd,
+                self._cluster.vapp.href,
+                [vm.name for vm in self._cluster.vapp.vms if node_kind(vm.name)],
                 api=api,
                 kube_nodes=heard_since(api, self._began, self._clock),
                 clock=self._clock,
@@ -196,13 +191,13 @@ class Power:
             )
 
 
-def keys_at_hand(standing: Standing, progress: Progress) -> ClusterPKI | None:
+def keys_at_hand(cluster: ExistingCluster, progress: Progress) -> ClusterPKI | None:
     """Return the CA keys, or None with a warning where they are not at hand.
 
     Asked before VMs are touched: a missing key is not a failure of what can be done without it.
     """
     try:
-        return standing.pki()
+        return find_pki(cluster)
     except (NotFound, Refused) as missing:
         reason = missing.message.rstrip(".")
         text = f"Nobody waits until the nodes are Ready, as Kubernetes cannot be asked: {reason}."

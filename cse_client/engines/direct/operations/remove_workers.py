@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
+from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.lookup import DeletedMeanwhile
 from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operation import SHRINK, Operation
@@ -73,7 +76,7 @@ class Shrinking:
 
     def __init__(
         self,
-        standing: Standing,
+        locked: LockedCluster,
         operation: Operation,
         options: RunOptions,
         *,
@@ -83,12 +86,14 @@ class Shrinking:
         clock: Clock,
         progress: Progress,
     ) -> None:
-        self._standing = standing
+        self._cluster = locked.existing
+        self._lock = locked.lock
+        self._adoption = locked.adoption
         self._operation = operation
         self._options = options
         self._api = api
         self._force = force
-        self._max_parallel = parallel(max_parallel, len(standing.workers))
+        self._max_parallel = parallel(max_parallel, len(locked.existing.workers))
         self._clock = clock
         self._progress = progress
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
@@ -99,7 +104,9 @@ class Shrinking:
         self._forgotten = False
         self._recorded = False
         self._gone = tuple(
-            name for name in operation.nodes if name not in {vm.name for vm in standing.vapp.vms}
+            name
+            for name in operation.nodes
+            if name not in {vm.name for vm in locked.existing.vapp.vms}
         )
 
     def check(self) -> None:
@@ -128,7 +135,7 @@ class Shrinking:
         steps = [
             Step(
                 "Claim the cluster",
-                f"Record that {names} leave cluster '{self._standing.name}'.",
+                f"Record that {names} leave cluster '{self._cluster.name}'.",
                 lambda: self._claimed,
                 self._claim,
             ),
@@ -166,12 +173,12 @@ class Shrinking:
 
     def run(self) -> Removal:
         """Carry it out and say what went. Nodes that are gone already are no error."""
-        name = self._standing.name
+        name = self._cluster.name
         try:
-            with self._standing.noticing_deletion():
+            with self._cluster.noticing_deletion():
                 carry_out(self.steps(), self._progress, lambda: None)
         except KeyboardInterrupt:
-            self._standing.lock.release(self._standing.vapp.href)
+            self._lock.release(self._cluster.vapp.href)
             raise Interrupted(
                 f"Interrupted; {_named(self._operation.nodes)} are only partly out of cluster"
                 f" '{name}'.",
@@ -183,12 +190,12 @@ class Shrinking:
             if self._claimed:
                 if isinstance(error, NotFinished) or self._touched:
                     error.notes.append(suggest.RESUME)
-                    self._standing.lock.release(self._standing.vapp.href)
+                    self._lock.release(self._cluster.vapp.href)
                 else:
                     with bounds.afterwards(_ROLLBACK_SECONDS):
                         self._step_back(error)
             else:
-                self._standing.lock.release(self._standing.vapp.href)
+                self._lock.release(self._cluster.vapp.href)
             raise
         return Removal(
             cluster=name,
@@ -197,17 +204,17 @@ class Shrinking:
         )
 
     def _claim(self) -> None:
-        lock = self._standing.lock
+        lock = self._lock
         if not lock.held:
             lock.claim(
-                self._standing.vapp.href,
-                self._standing.metadata,
+                self._cluster.vapp.href,
+                self._cluster.metadata,
                 doing=f"removing {_named(self._operation.nodes)}",
                 deadline=self._deadline,
                 operation=self._operation,
                 break_lock=self._options.break_lock,
             )
-        first = {**self._standing.adoption, **lock.ending_broken()}
+        first = {**self._adoption, **lock.ending_broken()}
         if first:
             self._write(first, self._deadline)
         self._claimed = True
@@ -236,8 +243,8 @@ class Shrinking:
     def _remove(self) -> None:
         self._touched = True
         delete_vms(
-            self._standing.vcd,
-            self._standing.vapp.href,
+            self._cluster.vcd,
+            self._cluster.vapp.href,
             self._operation.nodes,
             deadline=self._deadline,
         )
@@ -255,17 +262,17 @@ class Shrinking:
 
     def _end(self, workers: int, gone: tuple[str, ...], deadline: float) -> None:
         """Record the size that the cluster has now and who is out of it, and give it free."""
-        href = self._standing.vapp.href
-        self._write(self._standing.lock.ended(href, workers, gone), deadline)
-        self._standing.lock.left()
+        href = self._cluster.vapp.href
+        self._write(self._lock.ended(href, workers, gone), deadline)
+        self._lock.left()
 
     def _write(self, values: Mapping[str, str], deadline: float) -> None:
-        vcd, href = self._standing.vcd, self._standing.vapp.href
+        vcd, href = self._cluster.vcd, self._cluster.vapp.href
         tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
 
     def _step_back(self, error: CseError) -> None:
         """Let pods onto the nodes again and give the cluster free: none of the VMs was touched."""
-        present = {vm.name for vm in self._standing.workers}
+        present = {vm.name for vm in self._cluster.workers}
         if self._api is not None:
             for name in self._operation.nodes:
                 self._uncordon(self._api, name, error)
@@ -283,7 +290,7 @@ class Shrinking:
 
 
 def begin_removal(
-    standing: Standing, names: Sequence[str], known: Mapping[str, KubeNode]
+    cluster: ExistingCluster, names: Sequence[str], known: Mapping[str, KubeNode]
 ) -> Operation:
     """Return the operation that takes `names` out.
 
@@ -291,41 +298,41 @@ def begin_removal(
         NotFound: some names are of no node, neither in VCD nor in Kubernetes; all are named.
         Conflict: some are no workers.
     """
-    vms = {vm.name for vm in standing.vapp.vms}
-    before = standing.journal.removed
+    vms = {vm.name for vm in cluster.vapp.vms}
+    before = cluster.journal.removed
     unknown = [n for n in names if n not in vms and n not in known and n not in before]
     if unknown:
         raise NotFound(
-            f"Cluster '{standing.name}' has no node {', '.join(unknown)}; nothing was touched.",
-            hint=f"See its nodes: {suggest.cse('node list', standing.name)}",
+            f"Cluster '{cluster.name}' has no node {', '.join(unknown)}; nothing was touched.",
+            hint=f"See its nodes: {suggest.cse('node list', cluster.name)}",
         )
-    standing.check_workers([name for name in names if name in vms])
-    workers = [vm.name for vm in standing.workers if vm.name not in names]
+    cluster.check_workers([name for name in names if name in vms])
+    workers = [vm.name for vm in cluster.workers if vm.name not in names]
     return Operation.begin(
         SHRINK,
         workers=len(workers),
-        before=len(standing.workers),
+        before=len(cluster.workers),
         nodes=tuple(dict.fromkeys(names)),
     )
 
 
-def removed_before(standing: Standing, names: Sequence[str]) -> bool:
+def removed_before(cluster: ExistingCluster, names: Sequence[str]) -> bool:
     """Return whether a command before this one took all of these nodes out.
 
     It may have been stopped after its last request: its repetition has nothing left to do.
     """
-    vms = {vm.name for vm in standing.vapp.vms}
-    return all(name in standing.journal.removed and name not in vms for name in names)
+    vms = {vm.name for vm in cluster.vapp.vms}
+    return all(name in cluster.journal.removed and name not in vms for name in names)
 
 
-def reach(standing: Standing, *, force: bool, progress: Progress) -> ClusterAPI | None:
+def reach(cluster: ExistingCluster, *, force: bool, progress: Progress) -> ClusterAPI | None:
     """Return the cluster's API for a drain; None where `force` lets it go on without.
 
     Raises:
         ClusterUnreachable, NotFound, Refused: there is no way to it from here.
     """
     try:
-        api = standing.api(standing.pki())
+        api = open_api(cluster, find_pki(cluster), timeout=API_TIMEOUT)
         api.version()
     except (ClusterUnreachable, NotFound, Refused) as closed:
         if isinstance(closed, SessionInvalid):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.credentials import endpoint_host
+from cse_client.engines.direct.credentials import API_TIMEOUT, PROBE_TIMEOUT, open_api
+from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import Asked, ask_kubernetes
-from cse_client.engines.direct.existing import Standing
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since, keys_at_hand
@@ -44,7 +45,6 @@ __all__ = ["Action", "Remedy", "Repair", "remedies"]
 
 _ON = "POWERED_ON"
 _HOPELESS = ("FAILED_CREATION", "UNRESOLVED", "INCONSISTENT_STATE")
-_API_TIMEOUT = 3.0
 
 
 class Action(Enum):
@@ -122,14 +122,14 @@ class Repair:
 
     def __init__(
         self,
-        standing: Standing,
+        cluster: ExistingCluster,
         options: RunOptions,
         *,
         grow: Callable[[int], None],
         clock: Clock,
         progress: Progress,
     ) -> None:
-        self._standing = standing
+        self._cluster = cluster
         self._options = options
         self._grow = grow
         self._clock = clock
@@ -159,13 +159,13 @@ class Repair:
             steps = [step(n, remedy) for n, remedy in enumerate(self._remedies)]
             touched = [remedy.node for remedy in self._remedies if remedy.is_awaited]
             if touched and self._options.wait and self._pki is None:
-                self._pki = keys_at_hand(self._standing, self._progress)
+                self._pki = keys_at_hand(self._cluster, self._progress)
             carry_out(steps, self._progress, lambda: None)
             if touched and self._options.wait and self._pki is not None:
                 self._await(touched, began)
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Interrupted; cluster '{self._standing.name}' is only partly repaired.",
+                f"Interrupted; cluster '{self._cluster.name}' is only partly repaired.",
                 hint=suggest.RESUME,
             ) from None
 
@@ -173,8 +173,8 @@ class Repair:
 
     def _plan(self) -> list[Remedy]:
         asked = self._ask()
-        vapp = self._standing.vapp
-        found = remedies(vapp.vms, asked.all_nodes(vapp), self._standing.wanted_workers)
+        vapp = self._cluster.vapp
+        found = remedies(vapp.vms, asked.all_nodes(vapp), self._cluster.desired_workers)
         if asked.silence is not None and not found:
             asked.silence.notes.append(
                 "Its VMs are as they should be; what Kubernetes says of the nodes is not known."
@@ -184,16 +184,7 @@ class Repair:
 
     def _ask(self) -> Asked:
         """Ask Kubernetes. Raises ClusterUnreachable where no repair from here can help."""
-        standing = self._standing
-        asked = ask_kubernetes(
-            standing.vcd,
-            standing.vdc,
-            standing.vapp,
-            standing.metadata,
-            org=standing.session.org,
-            user=standing.session.user,
-            certificate=True,
-        )
+        asked = ask_kubernetes(self._cluster, certificate=True)
         if isinstance(asked.silence, ClusterUnreachable) and asked.silence.reason == EXPIRED:
             raise asked.silence
         if asked.certificate:
@@ -204,7 +195,7 @@ class Repair:
 
     def _apply(self, remedy: Remedy) -> None:
         if remedy.action is Action.GROW:
-            wanted = self._standing.wanted_workers
+            wanted = self._cluster.desired_workers
             assert wanted is not None  # noqa: S101  (there is no such remedy without a number)
             self._grow(wanted)
         elif remedy.action is Action.FORGET:
@@ -212,7 +203,7 @@ class Repair:
         elif remedy.action is Action.DELETE:
             self._delete(remedy.node)
         else:
-            vm = next(one for one in self._standing.vapp.vms if one.name == remedy.node)
+            vm = next(one for one in self._cluster.vapp.vms if one.name == remedy.node)
             changes = {
                 Action.START: self._start,
                 Action.RESTART: self._restart,
@@ -221,36 +212,36 @@ class Repair:
             changes[remedy.action](vm)
 
     def _forget(self, name: str) -> None:
-        with self._standing.api(self._keys()) as api:
+        with open_api(self._cluster, self._keys(), timeout=API_TIMEOUT) as api:
             delete_node(api, name)
 
     def _delete(self, name: str) -> None:
-        delete_vms(self._standing.vcd, self._standing.vapp.href, [name], deadline=self._deadline)
+        delete_vms(self._cluster.vcd, self._cluster.vapp.href, [name], deadline=self._deadline)
 
     def _start(self, vm: Vm) -> None:
-        vcd = self._standing.vcd
+        vcd = self._cluster.vcd
         start = vcd.power_on_vapp if vm.deployed else vcd.deploy
         self._change(lambda: start(vm.href))
 
     def _restart(self, vm: Vm) -> None:
-        vcd = self._standing.vcd
+        vcd = self._cluster.vcd
         if vm.deployed:
             self._change(lambda: vcd.undeploy(vm.href))
         self._change(lambda: vcd.deploy(vm.href))
 
     def _bootstrap_again(self, vm: Vm) -> None:
         """Give the VM a script with a fresh join certificate, and have it customized again."""
-        standing, vcd = self._standing, self._standing.vcd
+        cluster, vcd = self._cluster, self._cluster.vcd
         # the key that this very node has, not what the metadata says by now
         key = own_key(vcd, vm.href)
         bootstrap = render.Bootstrap(
-            cluster_id=standing.metadata[footprint.CLUSTER_ID],
-            cluster_name=standing.name,
+            cluster_id=cluster.metadata[footprint.CLUSTER_ID],
+            cluster_name=cluster.name,
             node=vm.name,
             ssh_key=key.line if key is not None else "",
         )
         # nodes join by the control plane's own address, not by what outsiders call the cluster
-        host = endpoint_host(standing.vapp, {})
+        host = cluster.require_control_plane().ip
         endpoint = server_url(host).removeprefix("https://")
         script = render.worker_script(bootstrap, self._keys(), endpoint=endpoint)
         if vm.deployed:
@@ -259,20 +250,20 @@ class Repair:
         self._change(lambda: vcd.deploy(vm.href, force_customization=True))
 
     def _change(self, call: Callable[[], Task]) -> None:
-        vcd = self._standing.vcd
+        vcd = self._cluster.vcd
         tasks.done(vcd, call, deadline=self._deadline)
 
     def _keys(self) -> ClusterPKI:
         if self._pki is None:
-            self._pki = self._standing.pki()
+            self._pki = find_pki(self._cluster)
         return self._pki
 
     def _await(self, names: Sequence[str], began: float) -> None:
-        standing = self._standing
-        with standing.api(self._keys(), timeout=_API_TIMEOUT) as api:
+        cluster = self._cluster
+        with open_api(cluster, self._keys(), timeout=PROBE_TIMEOUT) as api:
             await_nodes(
-                standing.vcd,
-                standing.vapp.href,
+                cluster.vcd,
+                cluster.vapp.href,
                 names,
                 api=api,
                 kube_nodes=heard_since(api, began, self._clock),

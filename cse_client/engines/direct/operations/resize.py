@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.describe import certificate_warning, look_at_cluster
-from cse_client.engines.direct.existing import Standing, find_standing
+from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
+from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.describe import certificate_warning, inspect_cluster
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import ChangedMeanwhile
+from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.operations.add_workers import Growth
 from cse_client.engines.direct.operations.power import Power
@@ -39,7 +43,6 @@ from cse_client.model import (
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
 
-_PROBE_TIMEOUT = 3.0
 #: How often a change looks at the cluster before it gives up against others.
 _LOOKS = 3
 
@@ -83,11 +86,12 @@ class Scaling:
         Raises:
             Conflict: an operation of another kind was begun before and did not end.
         """
-        with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
-            pending = pending_operation(standing, lambda op: op.workers == spec.workers)
-            present = len(standing.workers)
+        with self._locked(spec.cluster, spec.vdc, spec.org, options) as locked:
+            cluster = locked.existing
+            pending = pending_operation(cluster, lambda op: op.workers == spec.workers)
+            present = len(cluster.workers)
             if pending.kind == SHRINK if pending else present > spec.workers:
-                self._shrink(standing, pending, spec, options, progress)
+                self._shrink(locked, pending, spec, options, progress)
             elif pending is not None or present < spec.workers:
                 if spec.remove:
                     raise WrongUsage(
@@ -98,22 +102,23 @@ class Scaling:
                 operation = pending or Operation.begin(
                     GROW, workers=spec.workers, before=present, waited=options.wait
                 )
-                return self._grow(standing, spec, operation, options, progress)
+                return self._grow(locked, spec, operation, options, progress)
             else:
-                if standing.wanted_workers not in (None, present):
-                    self._record_size(standing, present, options)
+                if cluster.desired_workers not in (None, present):
+                    self._record_size(locked, present, options)
                 text = f"Cluster '{spec.cluster}' has {present} workers already."
                 progress(Event(EventKind.NOTE, text))
-            return self._look(standing)
+            return self._inspect(cluster)
 
     @_looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again resumes a run that died."""
-        with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
+        with self._locked(spec.cluster, spec.vdc, spec.org, options) as locked:
+            cluster = locked.existing
             pending = pending_operation(
-                standing, lambda op: op.kind == GROW and op.asked == spec.workers and op.waited
+                cluster, lambda op: op.kind == GROW and op.asked == spec.workers and op.waited
             )
-            present = len(standing.workers)
+            present = len(cluster.workers)
             operation = pending or Operation.begin(
                 GROW,
                 workers=present + spec.workers,
@@ -121,7 +126,7 @@ class Scaling:
                 asked=spec.workers,
                 waited=options.wait,
             )
-            return self._grow(standing, spec, operation, options, progress)
+            return self._grow(locked, spec, operation, options, progress)
 
     @_looking_again
     def remove(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
@@ -131,19 +136,20 @@ class Scaling:
             NotFound, Conflict: unknown names, or names of no workers; nothing was touched.
             Refused: pods would be lost; nothing was touched.
         """
-        with self._standing(spec.cluster, spec.vdc, spec.org, options) as standing:
+        with self._locked(spec.cluster, spec.vdc, spec.org, options) as locked:
+            cluster = locked.existing
             pending = pending_operation(
-                standing, lambda op: op.kind == SHRINK and set(spec.nodes) <= {*op.nodes}
+                cluster, lambda op: op.kind == SHRINK and set(spec.nodes) <= {*op.nodes}
             )
-            vms = {vm.name for vm in standing.vapp.vms}
-            if pending is None and removed_before(standing, spec.nodes):
+            vms = {vm.name for vm in cluster.vapp.vms}
+            if pending is None and removed_before(cluster, spec.nodes):
                 return Removal(cluster=spec.cluster, nodes=(), already_gone=spec.nodes)
-            standing.check_workers([name for name in spec.nodes if name in vms])
-            with _closing(reach(standing, force=spec.force, progress=progress)) as api:
+            cluster.check_workers([name for name in spec.nodes if name in vms])
+            with _closing(reach(cluster, force=spec.force, progress=progress)) as api:
                 known = {node.name: node for node in api.nodes()} if api is not None else {}
-                operation = pending or begin_removal(standing, spec.nodes, known)
+                operation = pending or begin_removal(cluster, spec.nodes, known)
                 return self._carry_out(
-                    standing,
+                    locked,
                     operation,
                     options,
                     progress,
@@ -164,18 +170,21 @@ class Scaling:
         carry_out: bool,
     ) -> Sequence[str]:
         """Return what there is to do about a cluster, having done it when that is asked for."""
-        with self._standing(name, vdc, org, options) as standing:
+        with self._locked(name, vdc, org, options) as locked:
+            cluster = locked.existing
 
             def grow(workers: int) -> None:
-                fresh = standing.again()
-                operation = Operation.begin(GROW, workers=workers, before=len(fresh.workers))
+                fresh = replace(locked, existing=cluster.reread())
+                operation = Operation.begin(
+                    GROW, workers=workers, before=len(fresh.existing.workers)
+                )
                 spec = NodesSpec(name, workers)
                 self._grow(fresh, spec, operation, options, progress)
 
-            pending_operation(standing, lambda _op: False)
-            repair = Repair(standing, options, grow=grow, clock=self.clock, progress=progress)
+            pending_operation(cluster, lambda _op: False)
+            repair = Repair(cluster, options, grow=grow, clock=self.clock, progress=progress)
             if carry_out and repair.plan:
-                with self._claimed(standing, "repairing it", options):
+                with self._claimed(locked, "repairing it", options):
                     repair.carry_out()
             return repair.plan
 
@@ -191,9 +200,10 @@ class Scaling:
         on: bool,
     ) -> None:
         """Start or stop a whole cluster."""
-        with self._standing(name, vdc, org, options) as standing:
-            power = Power(standing, options, clock=self.clock, progress=progress)
-            with self._claimed(standing, "starting it" if on else "stopping it", options):
+        with self._locked(name, vdc, org, options) as locked:
+            cluster = locked.existing
+            power = Power(cluster, options, clock=self.clock, progress=progress)
+            with self._claimed(locked, "starting it" if on else "stopping it", options):
                 if on:
                     power.start()
                 else:
@@ -201,68 +211,65 @@ class Scaling:
 
     # ---- inner ----------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _standing(self, name: str, vdc: str, org: str, options: RunOptions) -> Iterator[Standing]:
-        place = self.vcd.vdc(vdc, org)
-        standing = find_standing(
+    def _locked(
+        self, name: str, vdc: str, org: str, options: RunOptions
+    ) -> AbstractContextManager[LockedCluster]:
+        return locked_cluster(
             self.vcd,
             self.session,
-            place,
+            self.vcd.vdc(vdc, org),
             name,
             clock=self.clock,
             break_lock=options.break_lock,
         )
-        try:
-            with standing.noticing_deletion():
-                yield standing
-        finally:
-            standing.lock.leave_here()
 
     @contextlib.contextmanager
-    def _claimed(self, standing: Standing, doing: str, options: RunOptions) -> Iterator[None]:
+    def _claimed(self, locked: LockedCluster, doing: str, options: RunOptions) -> Iterator[None]:
         """Hold the cluster while something short is done that leaves no record of its own."""
-        href, lock = standing.vapp.href, standing.lock
+        cluster, lock = locked.existing, locked.lock
+        href = cluster.vapp.href
         deadline = self.clock.monotonic() + bounds.share(options.timeout)
         lock.claim(
             href,
-            standing.metadata,
+            cluster.metadata,
             doing=doing,
             deadline=deadline,
             break_lock=options.break_lock,
         )
         try:
-            first = {**standing.adoption, **lock.ending_broken()}
+            first = {**locked.adoption, **lock.ending_broken()}
             if first:
-                self._write(standing, first, deadline)
+                self._write(locked.existing, first, deadline)
             yield
         finally:
             lock.release(href, ended=True)
 
-    def _record_size(self, standing: Standing, workers: int, options: RunOptions) -> None:
+    def _record_size(self, locked: LockedCluster, workers: int, options: RunOptions) -> None:
         """Record that the cluster is to have the workers that it has."""
-        with self._claimed(standing, "recording its size", options):
-            values = standing.lock.ended(standing.vapp.href, workers)
+        with self._claimed(locked, "recording its size", options):
+            values = locked.lock.ended(locked.existing.vapp.href, workers)
             deadline = self.clock.monotonic() + bounds.share(options.timeout)
-            self._write(standing, values, deadline)
-            standing.lock.left()
+            self._write(locked.existing, values, deadline)
+            locked.lock.left()
 
-    def _write(self, standing: Standing, values: Mapping[str, str], deadline: float) -> None:
-        href = standing.vapp.href
+    def _write(self, cluster: ExistingCluster, values: Mapping[str, str], deadline: float) -> None:
+        href = cluster.vapp.href
         tasks.done(self.vcd, lambda: self.vcd.write_metadata(href, values), deadline=deadline)
 
     def _grow(
         self,
-        standing: Standing,
+        locked: LockedCluster,
         spec: NodesSpec,
         operation: Operation,
         options: RunOptions,
         progress: Progress,
     ) -> Cluster:
-        pki = standing.pki()
-        _refuse_ended(standing, pki, progress)
-        found = check_growth(self.vcd, standing, spec, operation.workers, self.templates, progress)
+        cluster = locked.existing
+        pki = find_pki(cluster)
+        _refuse_ended(cluster, pki, progress)
+        found = check_growth(self.vcd, cluster, spec, operation.workers, self.templates, progress)
         return Growth(
-            standing,
+            locked,
             found,
             operation,
             options,
@@ -274,31 +281,32 @@ class Scaling:
 
     def _shrink(
         self,
-        standing: Standing,
+        locked: LockedCluster,
         pending: Operation | None,
         spec: NodesSpec,
         options: RunOptions,
         progress: Progress,
     ) -> None:
+        cluster = locked.existing
         if pending is None:
-            _check_choice(standing, spec)
-        with _closing(reach(standing, force=spec.force, progress=progress)) as api:
+            _check_choice(cluster, spec)
+        with _closing(reach(cluster, force=spec.force, progress=progress)) as api:
             operation = pending
             if operation is None:
                 known = {node.name: node for node in api.nodes()} if api is not None else {}
-                surplus = len(standing.workers) - spec.workers
-                names = choose_workers(standing.workers, known, surplus, spec.remove)
+                surplus = len(cluster.workers) - spec.workers
+                names = choose_workers(cluster.workers, known, surplus, spec.remove)
                 operation = Operation.begin(
                     SHRINK,
                     workers=spec.workers,
-                    before=len(standing.workers),
+                    before=len(cluster.workers),
                     nodes=tuple(names),
                 )
-            self._carry_out(standing, operation, options, progress, api, spec, new=pending is None)
+            self._carry_out(locked, operation, options, progress, api, spec, new=pending is None)
 
     def _carry_out(
         self,
-        standing: Standing,
+        locked: LockedCluster,
         operation: Operation,
         options: RunOptions,
         progress: Progress,
@@ -308,7 +316,7 @@ class Scaling:
         new: bool,
     ) -> Removal:
         shrinking = Shrinking(
-            standing,
+            locked,
             operation,
             options,
             api=api,
@@ -321,26 +329,19 @@ class Scaling:
             shrinking.check()
         return shrinking.run()
 
-    def _look(self, standing: Standing) -> Cluster:
-        fresh = standing.again()
-        return look_at_cluster(
-            self.vcd,
-            fresh.vdc,
-            fresh.vapp,
-            self.vcd.vapp_metadata(fresh.vapp.href),
-            org=self.session.org,
-            user=self.session.user,
-        )
+    def _inspect(self, cluster: ExistingCluster) -> Cluster:
+        metadata = self.vcd.vapp_metadata(cluster.vapp.href)
+        return inspect_cluster(replace(cluster.reread(), metadata=metadata))
 
 
-def _refuse_ended(standing: Standing, pki: ClusterPKI, progress: Progress) -> None:
+def _refuse_ended(cluster: ExistingCluster, pki: ClusterPKI, progress: Progress) -> None:
     """Refuse to make nodes for a cluster whose API nobody can use any more; warn a month ahead.
 
     Raises:
         ClusterUnreachable: the API server's certificate has ended.
     """
     try:
-        with standing.api(pki, timeout=_PROBE_TIMEOUT) as api:
+        with open_api(cluster, pki, timeout=PROBE_TIMEOUT) as api:
             api.version()
             warning = certificate_warning(api)
     except ClusterUnreachable as silence:
@@ -364,7 +365,9 @@ def _closing(api: ClusterAPI | None) -> Iterator[ClusterAPI | None]:
             api.close()
 
 
-def pending_operation(standing: Standing, fits: Callable[[Operation], bool]) -> Operation | None:
+def pending_operation(
+    cluster: ExistingCluster, fits: Callable[[Operation], bool]
+) -> Operation | None:
     """Return the unfinished operation that a command resumes.
 
     One that has made all its VMs and did not wait for them stands in nobody's way.
@@ -372,25 +375,25 @@ def pending_operation(standing: Standing, fits: Callable[[Operation], bool]) -> 
     Raises:
         Conflict: another one must be finished first.
     """
-    unfinished = standing.unfinished
+    unfinished = cluster.unfinished
     if unfinished is None or fits(unfinished):
         return unfinished
-    if unfinished.kind == GROW and len(standing.workers) >= unfinished.workers:
+    if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
         return None
-    raise _other_first(standing, unfinished)
+    raise _other_first(cluster, unfinished)
 
 
-def _check_choice(standing: Standing, spec: NodesSpec) -> None:
+def _check_choice(cluster: ExistingCluster, spec: NodesSpec) -> None:
     """Refuse names for --nodes-to-remove that are no workers, or too many."""
-    vms = {vm.name for vm in standing.vapp.vms}
+    vms = {vm.name for vm in cluster.vapp.vms}
     unknown = [name for name in spec.remove if name not in vms]
     if unknown:
         raise NotFound(
-            f"Cluster '{standing.name}' has no node {', '.join(unknown)}; nothing was touched.",
-            hint=f"See its nodes: {suggest.cse('node list', standing.name)}",
+            f"Cluster '{cluster.name}' has no node {', '.join(unknown)}; nothing was touched.",
+            hint=f"See its nodes: {suggest.cse('node list', cluster.name)}",
         )
-    standing.check_workers(spec.remove)
-    surplus = len(standing.workers) - spec.workers
+    cluster.check_workers(spec.remove)
+    surplus = len(cluster.workers) - spec.workers
     if len(spec.remove) > surplus:
         raise WrongUsage(
             f"--nodes-to-remove names {len(spec.remove)} nodes, but {surplus} must go to leave"
@@ -399,8 +402,8 @@ def _check_choice(standing: Standing, spec: NodesSpec) -> None:
         )
 
 
-def _other_first(standing: Standing, unfinished: Operation) -> CseError:
-    name = standing.name
+def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
+    name = cluster.name
     if unfinished.kind == SHRINK:
         what = f"removing {', '.join(unfinished.nodes)}"
         command = suggest.cse("node delete", name, *unfinished.nodes)

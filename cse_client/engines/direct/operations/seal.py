@@ -7,71 +7,37 @@ sealing again finishes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from cse_client.engines.direct import ca_files
-from cse_client.engines.direct.credentials import (
-    PROBE_LIFETIME,
-    admin_kubeconfig,
-    control_plane_vm,
-    endpoint_host,
-)
+from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki, identity_of
-from cse_client.errors import ClusterUnreachable, NotFound
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.errors import ClusterUnreachable
 from cse_client.guest import render
 from cse_client.guest.pki import pki_to_files
-from cse_client.kube.api import ClusterAPI
 from cse_client.kube.ca_secret import store_ca_secret
-from cse_client.model import Event, EventKind, Progress, Session, VApp, Vdc, footprint
+from cse_client.model import Event, EventKind, Progress, footprint
 from cse_client.vcd import tasks
 
-if TYPE_CHECKING:
-    from cse_client.vcd.client import VcdClient
 
-_TIMEOUT = 10.0
-
-
-def seal_cluster(
-    vcd: VcdClient,
-    vdc: Vdc,
-    vapp: VApp,
-    metadata: Mapping[str, str],
-    *,
-    session: Session,
-    deadline: float,
-    progress: Progress,
-) -> str:
+def seal_cluster(cluster: ExistingCluster, *, deadline: float, progress: Progress) -> str:
     """Seal one cluster and return the path of the file that keeps its CA from now on.
 
     Raises ClusterUnreachable when the cluster's API cannot be reached from here: the key must be
     in the cluster before it leaves VCD.
     """
-    head = control_plane_vm(vapp)
-    if head is None:
-        raise NotFound(f"Cluster '{vapp.name}' has no control plane VM.")
+    vcd, vapp = cluster.vcd, cluster.vapp
+    head = cluster.require_control_plane()
     text = "Seal the cluster: move its CA key out of VCD"
     progress(Event(EventKind.STARTED, text))
-    pki = find_pki(vcd, vdc, vapp, metadata)
-    kubeconfig = admin_kubeconfig(
-        pki,
-        cluster=vapp.name,
-        host=endpoint_host(vapp, metadata),
-        user=session.user,
-        org=session.org,
-        vdc=vdc.name,
-        lifetime=PROBE_LIFETIME,
-    )
-    api = ClusterAPI(kubeconfig, timeout=_TIMEOUT)
+    pki = find_pki(cluster)
     try:
-        store_ca_secret(api, pki_to_files(pki))
+        with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
+            store_ca_secret(api, pki_to_files(pki))
     except ClusterUnreachable as silence:
         progress(Event(EventKind.FAILED, text))
         silence.hint = "A cluster can only be sealed from where its API can be reached."
         raise
-    finally:
-        api.close()
-    path = ca_files.keep(identity_of(vcd, vdc, vapp, metadata), pki)
+    path = ca_files.keep(identity_of(cluster), pki)
     sealed = render.sealed_script()
     tasks.done(vcd, lambda: vcd.write_customization_script(head.href, sealed), deadline=deadline)
     tasks.done(

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cse_client.engines.direct import journal
-from cse_client.engines.direct.journal import read_journal, wanted_workers
+from cse_client.engines.direct.journal import read_journal
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.operations.remove_workers import choose_workers, parallel
 from cse_client.model import KubeNode, Vm
+from tests.support.direct import desired_workers
 
 KEY = "cse.client.operation"
 ANN, BOB = "0123456789ab", "ba9876543210"
@@ -44,15 +45,15 @@ def test_a_short_one_after_a_long_one() -> None:
 def test_the_last_turn_is_what_counts() -> None:
     first, second = (Operation.begin(GROW, workers=n, before=1) for n in (2, 3))
     spec = {"cse.client.spec": json.dumps({"workers": 1})}
-    assert wanted_workers(spec) == 1
+    assert desired_workers(spec) == 1
     metadata = {**spec, **journal.begun(ANN, 1, first)}
-    assert wanted_workers(metadata) == 2
+    assert desired_workers(metadata) == 2
     metadata.update(journal.begun(BOB, 2, second))
-    assert (read_journal(metadata).operation, wanted_workers(metadata)) == (second, 3)
+    assert (read_journal(metadata).operation, desired_workers(metadata)) == (second, 3)
     metadata.update(journal.ended(BOB, 2, 3))
-    assert (read_journal(metadata).operation, wanted_workers(metadata)) == (None, 3)
+    assert (read_journal(metadata).operation, desired_workers(metadata)) == (None, 3)
     metadata.update(journal.ended(ANN, 4))
-    assert wanted_workers(metadata) == 3
+    assert desired_workers(metadata) == 3
 
 
 @pytest.mark.parametrize(

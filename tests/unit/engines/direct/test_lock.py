@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from cse_client.engines.direct.journal import read_journal, wanted_workers
+from cse_client.engines.direct.journal import read_journal
 from cse_client.engines.direct.lock import ClusterLock, damaged_claims, holders
 from cse_client.engines.direct.operation import GROW, Operation
 from cse_client.errors import Conflict
 from cse_client.model import Session
 from cse_client.vcd.tasks import Task
 from tests.support.clock import FakeClock
+from tests.support.direct import desired_workers
 
 HREF = "https://vcd.example/api/vApp/vapp-1"
 
@@ -252,7 +253,7 @@ def test_in_every_order_one_wins_and_the_other_leaves_no_mark(order: str, lock: 
     assert holders(cloud.values) == {}
     journal = read_journal(cloud.values)
     assert (journal.operation, journal.damaged) == (None, ())
-    assert wanted_workers(cloud.values) == {"a": 2, "b": 3}[log[-1][0]]
+    assert desired_workers(cloud.values) == {"a": 2, "b": 3}[log[-1][0]]
     # a third one finds nothing in the way
     lock("c", cloud).claim(HREF, cloud.values, doing="growing", deadline=100.0)
 
@@ -276,7 +277,7 @@ def test_whatever_arrives_late_says_nothing_any_more(
     cloud.values.update(written[late])
     assert holders(cloud.values) == {}
     assert read_journal(cloud.values).operation is None
-    assert wanted_workers(cloud.values) == 5
+    assert desired_workers(cloud.values) == 5
 
 
 def test_who_decided_on_an_older_state_steps_back(cloud: Metadata, lock: Maker) -> None:
@@ -287,24 +288,24 @@ def test_who_decided_on_an_older_state_steps_back(cloud: Metadata, lock: Maker) 
     with pytest.raises(Conflict, match="was changed by somebody else while this command was look"):
         claim(ann, seen)
     assert holders(cloud.values) == {}
-    assert wanted_workers(cloud.values) == 5
+    assert desired_workers(cloud.values) == 5
     claim(ann, cloud.values)
 
 
 def test_one_command_of_a_user_at_a_time(lock: Maker) -> None:
     first, second = lock("ann"), lock("ann")
-    first.take_here()
-    first.take_here()
+    first.acquire_local()
+    first.acquire_local()
     with pytest.raises(Conflict, match=r"on this machine is changing cluster 'demo' \(process \d+"):
-        second.take_here()
-    first.leave_here()
-    second.take_here()
-    second.leave_here()
+        second.acquire_local()
+    first.release_local()
+    second.acquire_local()
+    second.release_local()
 
 
 def test_a_state_folder_that_cannot_be_written_stops_nobody(lock: Maker, tmp_path: Path) -> None:
     (tmp_path / "ann").write_text("a file where a folder is wanted")
-    lock("ann").take_here()
+    lock("ann").acquire_local()
 
 
 def test_who_steps_back_keeps_its_own_unfinished_operation(cloud: Metadata, lock: Maker) -> None:
@@ -342,4 +343,4 @@ def test_a_late_claim_of_a_loser_is_ended_with_the_winners_turn(
     keep(HREF, bob.ended(HREF, 2))
     cloud.values.update(written[0])
     assert holders(cloud.values) == {}
-    assert (read_journal(cloud.values).operation, wanted_workers(cloud.values)) == (None, 2)
+    assert (read_journal(cloud.values).operation, desired_workers(cloud.values)) == (None, 2)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from cse_client.engines.direct.describe import describe_cluster
-from cse_client.engines.direct.journal import wanted_workers
 from cse_client.engines.direct.lock import holders
 from cse_client.engines.direct.metadata import (
     RecordedSpec,
@@ -21,8 +20,9 @@ from cse_client.engines.direct.metadata import (
     recorded_ssh_key,
     unusable_metadata,
 )
-from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vdc, Vm, footprint
+from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vm, footprint
 from cse_client.vcd import reading
+from tests.support.direct import desired_workers, existing
 
 GUIDE = Template(
     name="ubuntu-16.04_k8-1.18_weave-2.6.5",
@@ -179,9 +179,9 @@ def test_any_metadata_of_a_vapp_is_shown(written: dict[str, str]) -> None:
     )
     metadata = reading.metadata(root)
     assert metadata.keys() == written.keys()
-    cluster = describe_cluster(Vdc("vdc1", "v"), VAPP, metadata, org="acme", kube=None, evidence=())
+    cluster = describe_cluster(existing(VAPP, metadata), kube=None, evidence=())
     assert cluster.endpoint.startswith("https://")
     assert all(len(one) < 1000 for one in cluster.damage)
     for holder in holders(metadata).values():
         assert holder.sentence("demo")
-    assert wanted_workers(metadata) in {None, *range(10_001)}
+    assert desired_workers(metadata) in {None, *range(10_001)}

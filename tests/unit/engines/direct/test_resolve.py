@@ -12,7 +12,7 @@ from cse_client.engines.direct.resolve import inherited_spec, resumed_spec
 from cse_client.errors import Conflict
 from cse_client.model import ClusterSpec
 from cse_client.model.nodes import NodesSpec
-from tests.support.direct import standing, vapp
+from tests.support.direct import existing, vapp
 from tests.support.ssh_keys import public_key
 
 ID = "0d0c7a35-0000-4000-8000-00000000000b"
@@ -174,10 +174,10 @@ INHERITED = ClusterSpec(
 def test_what_new_workers_inherit(
     asked: dict[str, Any], metadata: dict[str, str], expected: ClusterSpec
 ) -> None:
-    found = standing(vapp("mstr-a", "node-b"), metadata)
+    found = existing(vapp("mstr-a", "node-b"), metadata)
     assert inherited_spec(found, NodesSpec("demo", 1, **asked), 5) == expected
 
 
 def test_without_a_record_and_a_network_none_is_made_up() -> None:
-    found = standing(vapp("mstr-a", networks=()), {})
+    found = existing(vapp("mstr-a", networks=()), {})
     assert inherited_spec(found, NodesSpec("demo", 1), 5).network == ""

@@ -8,7 +8,7 @@ from cse_client.engines.direct import journal
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.operations.resize import pending_operation
 from cse_client.errors import Conflict
-from tests.support.direct import standing, vapp
+from tests.support.direct import existing, vapp
 
 OWNER = "0123456789ab"
 GROWING = Operation.begin(GROW, workers=3, before=1, asked=2)
@@ -36,7 +36,7 @@ def test_what_is_carried_on(
     unfinished: Operation | None, workers: int, fits: bool, expected: Operation | None
 ) -> None:
     metadata = journal.begun(OWNER, 1, unfinished) if unfinished is not None else {}
-    found = standing(vapp("mstr-a", *(f"node-{n}" for n in range(workers))), metadata)
+    found = existing(vapp("mstr-a", *(f"node-{n}" for n in range(workers))), metadata)
     assert pending_operation(found, lambda _one: fits) == expected
 
 
@@ -55,7 +55,7 @@ def test_another_one_must_be_finished_first(
     unfinished: Operation, workers: int, what: str, hint: str
 ) -> None:
     metadata = journal.begun(OWNER, 1, unfinished)
-    found = standing(vapp("mstr-a", *(f"node-{n}" for n in range(workers))), metadata)
+    found = existing(vapp("mstr-a", *(f"node-{n}" for n in range(workers))), metadata)
     with pytest.raises(Conflict) as refused:
         pending_operation(found, lambda _one: False)
     assert what in str(refused.value)
@@ -65,5 +65,5 @@ def test_another_one_must_be_finished_first(
 def test_one_that_has_ended_is_not_pending() -> None:
     metadata = journal.begun(OWNER, 1, GROWING)
     metadata.update(journal.ended(OWNER, 1, 3))
-    found = standing(vapp("mstr-a"), metadata)
+    found = existing(vapp("mstr-a"), metadata)
     assert pending_operation(found, lambda _one: True) is None
