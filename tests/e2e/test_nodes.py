@@ -274,7 +274,7 @@ def test_the_control_plane_stays(place: Place) -> None:
     head = next(row["Name"] for row in place.nodes() if row["Kind"] == "control plane")
     done = place.cse("node", "delete", NAME, head, "--yes")
     assert (done.code, done.out) == (1, "")
-    assert f"{head} is the control plane of cluster '{NAME}' and stays." in done.err
+    assert f"{head} is the control plane of cluster '{NAME}' and cannot be removed." in done.err
 
 
 def test_stop_and_start(place: Place) -> None:

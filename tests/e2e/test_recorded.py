@@ -103,7 +103,7 @@ SPEC = "cse.client.spec"
         (
             {OPERATION: "999999999:{}"},
             f"metadata {OPERATION} cannot be read",
-            f"What was begun on cluster '{NAME}' is not known: its metadata {OPERATION} cannot be"
+            f"The operation that was begun on cluster '{NAME}' is not known: its metadata {OPERATION}"
             " read. Hint: If no other command is changing it, add --break-lock",
         ),
         ({OPERATION: "1:{}"}, f"metadata {OPERATION} cannot be read", "cannot be read"),
