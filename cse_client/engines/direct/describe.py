@@ -12,8 +12,8 @@ from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import damaged_claims
-from cse_client.engines.lookup import find_vapp
 from cse_client.engines.direct.metadata import missing_keys, unusable_metadata
+from cse_client.engines.lookup import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import server_url

@@ -21,7 +21,6 @@ from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.resolve import check
 from cse_client.engines.direct.templates import with_default
 from cse_client.engines.identity import identify, is_gone, named, with_same_ids
-from cse_client.engines.lookup import find_cluster
 from cse_client.errors import (
     Interrupted,
     NotFinished,

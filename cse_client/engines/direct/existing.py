@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from cse_client import suggest
 from cse_client.engines.direct.journal import Journal, read_journal
 from cse_client.engines.direct.lookup import noticing_deletion
-from cse_client.engines.lookup import find_cluster
 from cse_client.engines.direct.metadata import (
     RecordedSpec,
     recorded_control_plane_ip,

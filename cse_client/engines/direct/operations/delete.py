@@ -9,7 +9,6 @@ from cse_client import suggest
 from cse_client.engines.direct import custody
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.lookup import known_absent
-from cse_client.model.footprint import id_in_description
 from cse_client.errors import (
     CseError,
     NotFound,
@@ -19,6 +18,7 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.model import Deletion, Event, EventKind, Progress, Session, Vdc, footprint
+from cse_client.model.footprint import id_in_description
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
