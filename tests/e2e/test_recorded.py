@@ -104,7 +104,8 @@ SPEC = "cse.client.spec"
             {OPERATION: "999999999:{}"},
             f"metadata {OPERATION} cannot be read",
             f"The operation that was begun on cluster '{NAME}' is not known: its metadata"
-            f" {OPERATION} cannot be read. Hint: If no other command is changing it, add --break-lock",
+            f" {OPERATION} cannot be read. Hint: If no other command is"
+            " changing it, add --break-lock",
         ),
         ({OPERATION: "1:{}"}, f"metadata {OPERATION} cannot be read", "cannot be read"),
         ({OPERATION: "²:{}"}, f"metadata {OPERATION} cannot be read", "cannot be read"),
