@@ -1,0 +1,111 @@
+"""A kit: all that the simulator needs to boot real machines of one Kubernetes release.
+
+    KIT/bin/         the programs of a template: kubeadm, kubelet, kubectl, containerd, crictl ...
+    KIT/images.tar   the images that `kubeadm config images list` names, as an OCI layout
+    KIT/containerd/  containerd's root folder with these images imported
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.real.build.components import (
+    CONTAINERD,
+    COREDNS,
+    CRICTL,
+    ETCD,
+    PAUSE,
+    SHARED,
+    Component,
+    kubernetes,
+)
+from tests.real.build.images import ImageContent, packet_filter, write_layout
+from tests.real.build.store import fill_store
+
+__all__ = ["kit_folder", "make_kit"]
+
+_FORMAT = 1
+
+
+def kit_folder(cache: Path) -> Path:
+    """Return the folder of all kits with these versions: one subfolder for each release."""
+    names = " ".join([str(_FORMAT), *(component.name for component in SHARED)])
+    return cache / "kits" / hashlib.sha256(names.encode()).hexdigest()[:12]
+
+
+def make_kit(cache: Path, programs: Path, version: str) -> Path:
+    """Put a release's kit together unless it is there; return its folder.
+
+    `programs` is the folder with a folder for each component, all of them complete.
+
+    Raises:
+        StoreFailed: containerd did not take the images.
+    """
+    kit = kit_folder(cache) / version
+    if kit.is_dir():
+        return kit
+    kit.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{version}.partial-", dir=kit.parent))
+    try:
+        partial.chmod(0o755)
+        _programs(programs, kubernetes(version), partial / "bin")
+        write_layout(partial / "images.tar", _images(programs, version))
+        fill_store(
+            partial / "containerd",
+            programs=partial / "bin",
+            images=partial / "images.tar",
+            work=partial / "work",
+        )
+        shutil.rmtree(partial / "work")
+        partial.rename(kit)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return kit
+
+
+def _programs(components: Path, release: Component, folder: Path) -> None:
+    folder.mkdir()
+    for component in (release, CONTAINERD, CRICTL, ETCD):
+        for program in component.packages:
+            source = components / component.name / program
+            try:
+                os.link(source, folder / program)
+            except OSError:  # REAL_KUBE_DIR may lie on another file system
+                shutil.copy2(source, folder / program)
+
+
+def _images(components: Path, version: str) -> dict[str, ImageContent]:
+    programs = components / kubernetes(version).name
+    found = {}
+    for name in _image_names(programs / "kubeadm", version):
+        what = name.rpartition("/")[2].partition(":")[0]
+        if what == "pause":
+            content = ImageContent((("pause", components / PAUSE.name / "pause"),), ("/pause",))
+        elif what == "coredns":
+            content = ImageContent((("coredns", components / COREDNS.name / "coredns"),), ("/coredns",))
+        elif what == "etcd":
+            etcd = components / ETCD.name
+            files = tuple((f"usr/local/bin/{one}", etcd / one) for one in ETCD.packages)
+            content = ImageContent(files, ("etcd",))
+        else:
+            files = ((f"usr/local/bin/{what}", programs / what),)
+            content = ImageContent(
+                files + packet_filter() if what == "kube-proxy" else files, (what,)
+            )
+        found[name] = content
+    return found
+
+
+def _image_names(kubeadm: Path, version: str) -> list[str]:
+    listed = subprocess.run(
+        [kubeadm, "config", "images", "list", "--kubernetes-version", version],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return listed.stdout.split()
