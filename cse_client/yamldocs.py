@@ -17,7 +17,7 @@ from typing import Any, TypeVar, Union
 
 from cse_client.content import plain
 
-__all__ = ["BadYaml", "Bounds", "Place", "Reading", "read_yaml", "read_yaml_documents"]
+__all__ = ["BadYaml", "Bounds", "Position", "Reading", "read_yaml", "read_yaml_documents"]
 
 #: The steps that lead to a value: keys of objects and indexes of lists.
 Path = tuple[Union[str, int], ...]
@@ -49,7 +49,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a value, or its key, stands: its line from 1 on, and for a scalar its text as written.
 
     `plain` says that the text stands without quotes, so that YAML guesses its type.
@@ -62,10 +62,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Reading:
-    """A document's value, and the place of each value in it by its path."""
+    """A document's value, and the position of each value in it by its path."""
 
     value: Any = field(repr=False)
-    places: Mapping[Path, Place] = field(repr=False)
+    positions: Mapping[Path, Position] = field(repr=False)
 
 
 def read_yaml(data: bytes | str, bounds: Bounds | None = None) -> Reading:
@@ -110,7 +110,7 @@ class _Reader:
         self._bounds = bounds
         self._loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         self._seen = 0
-        self.places: dict[Path, Place] = {}
+        self.positions: dict[Path, Position] = {}
 
     def read(self) -> Reading:
         try:
@@ -121,7 +121,7 @@ class _Reader:
             value = self._value(first, events, ())
             if next(events, None) is not None:
                 raise BadYaml("it holds more than one document")
-            return Reading(value, self.places)
+            return Reading(value, self.positions)
         finally:
             self._loader.dispose()
 
@@ -156,9 +156,9 @@ class _Reader:
         if len(path) > self._bounds.depth:
             raise BadYaml(f"{_at(event)}: it is nested deeper than {self._bounds.depth} levels")
         if isinstance(event, kinds.ScalarEvent):
-            self.places[path] = Place(_line(event), event.value, bool(event.implicit[0]))
+            self.positions[path] = Position(_line(event), event.value, bool(event.implicit[0]))
             return self._scalar(event)
-        self.places[path] = Place(_line(event))
+        self.positions[path] = Position(_line(event))
         if event.tag not in (None, "!", f"{_TAG}map", f"{_TAG}seq"):
             raise BadYaml(f"{_at(event)}: the tag is not supported")
         if isinstance(event, kinds.SequenceStartEvent):
@@ -187,7 +187,7 @@ class _Reader:
                 raise BadYaml(f"{_at(event)}: the key {_shown(key)} occurs twice")
             here = (*path, key)
             values[key] = self._value(next(events), events, here)
-            self.places[here] = replace(self.places[here], line=_line(event))
+            self.positions[here] = replace(self.positions[here], line=_line(event))
         return values
 
     def _key(self, event: Any) -> str:

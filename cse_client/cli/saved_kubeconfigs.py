@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from cse_client.cli.run import Run
     from cse_client.engines.base import Engine
-    from cse_client.model import Deletion
+    from cse_client.model import ClusterRef, Deletion
 
 __all__ = ["forget_left", "forget_saved", "kubeconfig_files"]
 
@@ -58,7 +58,7 @@ def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str)
         run.console.hint(f"It is taken out of {path}.")
 
 
-def forget_left(run: Run, engine: Engine, name: str, *, vdc: str, org: str, explicit: str) -> bool:
+def forget_left(run: Run, engine: Engine, ref: ClusterRef, *, explicit: str) -> bool:
     """Take a cluster that is gone out of the user's kubeconfig; tell whether it was in there.
 
     For a deletion that could not change the file. Only entries that name a vApp which is known to
@@ -71,8 +71,8 @@ def forget_left(run: Run, engine: Engine, name: str, *, vdc: str, org: str, expl
     from cse_client.kube.kubeconfig.mark import Mark
 
     files = kubeconfig_files(explicit)
-    place = Mark.of(engine.place(name, vdc=vdc, org=org))
-    left = [mark for mark in marks(files) if mark.identity.bound and place.same_place(mark)]
+    location = Mark.of(engine.location(ref))
+    left = [mark for mark in marks(files) if mark.identity.bound and location.same_location(mark)]
     cleaned = [
         path
         for mark in dict.fromkeys(left)
@@ -82,7 +82,7 @@ def forget_left(run: Run, engine: Engine, name: str, *, vdc: str, org: str, expl
     paths = [str(path) for path in dict.fromkeys(cleaned)]
     if paths:
         run.console.sentence(
-            f"Cluster {name} was gone already; it is taken out of {', '.join(paths)}.",
-            {"cluster": name, "files": paths},
+            f"Cluster {ref.name} was gone already; it is taken out of {', '.join(paths)}.",
+            {"cluster": ref.name, "files": paths},
         )
     return bool(paths)

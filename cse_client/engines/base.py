@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from cse_client.model import (
     Cluster,
+    ClusterRef,
     ClusterSpec,
     ClusterSummary,
     Deletion,
@@ -32,7 +33,7 @@ from cse_client.model.server import (
     Share,
     UpgradeTarget,
 )
-from cse_client.yamldocs import Path, Place
+from cse_client.yamldocs import Path, Position
 
 
 class Engine(Protocol):
@@ -58,41 +59,35 @@ class Engine(Protocol):
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterable[ClusterSummary]:
         """Yield the clusters that this user can see, as they come in."""
 
-    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
+    def cluster(self, ref: ClusterRef) -> Cluster:
         """Return everything known of one cluster."""
 
-    def kubeconfig(
-        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
-    ) -> str:
+    def kubeconfig(self, ref: ClusterRef, *, spec: KubeconfigSpec | None = None) -> str:
         """Return a kubeconfig, as YAML text ending in one newline.
 
         An administrator's, or the limited one of `spec`: an engine that cannot sign certificates
         for a cluster raises Refused for that.
         """
 
-    def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+    def identity(self, ref: ClusterRef) -> ClusterIdentity:
         """Return which cluster that is, its names as VCD spells them."""
 
-    def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
-        """Return where a cluster of that name is or was, which need not exist: no vApp in it."""
+    def location(self, ref: ClusterRef) -> ClusterIdentity:
+        """Return where a cluster of that name is or was; it need not exist, so no vApp is named."""
 
     def gone(self, identity: ClusterIdentity) -> bool:
         """Say whether a cluster is known to exist no more; see `identity.is_gone`."""
 
-    def delete(
-        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
-    ) -> Deletion:
+    def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster and prove that nothing of it is left."""
 
-    def seal(
-        self, name: str, progress: Progress, *, vdc: str = "", org: str = "", adopted: str = ""
-    ) -> str:
+    def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
         """Take the CA key out of VCD; return where it is kept from now on.
 
         `adopted` is a file that keeps the key already, of a vApp that this one replaces.
         """
 
-    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+    def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes."""
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
@@ -109,7 +104,7 @@ class Engine(Protocol):
 class NodeDetails(Protocol):
     """Showing one node better than `Engine.nodes` does."""
 
-    def node(self, cluster: str, name: str, *, vdc: str = "", org: str = "") -> Node:
+    def node(self, ref: ClusterRef, name: str) -> Node:
         """Return everything known of one node. Raises NotFound."""
 
 
@@ -117,19 +112,16 @@ class NodeDetails(Protocol):
 class Upgrading(Protocol):
     """Bringing a cluster to a newer template."""
 
-    def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
+    def upgrade_plan(self, ref: ClusterRef) -> Sequence[UpgradeTarget]:
         """List the templates that the cluster can be upgraded to; may be empty."""
 
     def upgrade(
         self,
-        name: str,
+        ref: ClusterRef,
         template: str,
         revision: str,
         options: RunOptions,
         progress: Progress,
-        *,
-        vdc: str = "",
-        org: str = "",
     ) -> Cluster:
         """Upgrade the cluster and return it."""
 
@@ -152,9 +144,9 @@ class Entities(Protocol):
         *,
         identity: str = "",
         org: str = "",
-        places: Mapping[Path, Place] | None = None,
+        positions: Mapping[Path, Position] | None = None,
     ) -> ServedCluster:
-        """Make or change the cluster that a file's document describes; `places` are its lines."""
+        """Create or update the cluster that a file describes; `positions` are of its values."""
 
     def server_config(self) -> Mapping[str, Any]:
         """Return the configuration that the server shows to system administrators."""
@@ -164,27 +156,20 @@ class Entities(Protocol):
 
     def delete_nfs(
         self,
-        cluster: str,
+        ref: ClusterRef,
         node: str,
         options: RunOptions,
         progress: Progress,
-        *,
-        vdc: str = "",
-        org: str = "",
     ) -> ServedRemoval:
         """Delete an NFS node."""
 
-    def shares(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Share]:
+    def shares(self, ref: ClusterRef) -> Sequence[Share]:
         """List with whom a cluster is shared."""
 
-    def share(
-        self, name: str, users: Sequence[str], level: str, *, vdc: str = "", org: str = ""
-    ) -> Sequence[Share]:
+    def share(self, ref: ClusterRef, users: Sequence[str], level: str) -> Sequence[Share]:
         """Share a cluster with users; return with whom it is shared then."""
 
-    def unshare(
-        self, name: str, users: Sequence[str], *, vdc: str = "", org: str = ""
-    ) -> Sequence[Share]:
+    def unshare(self, ref: ClusterRef, users: Sequence[str]) -> Sequence[Share]:
         """Share a cluster with users no more; return with whom it still is."""
 
 

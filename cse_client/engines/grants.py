@@ -21,8 +21,9 @@ from cse_client.model.grants import Grant, Subject
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
+    from cse_client.model import ClusterRef
 
-__all__ = ["Place", "check_grant", "foreign_sentence", "give", "list_grants", "take"]
+__all__ = ["check_grant", "foreign_sentence", "give", "list_grants", "take"]
 
 
 def check_grant(grant: Grant) -> list[CseError]:
@@ -40,16 +41,7 @@ def check_grant(grant: Grant) -> list[CseError]:
     return found
 
 
-class Place:
-    """Where a cluster is: its name, its VDC and its organisation, empty for those in use."""
-
-    def __init__(self, cluster: str, vdc: str = "", org: str = "") -> None:
-        self.cluster = cluster
-        self.vdc = vdc
-        self.org = org
-
-
-def give(engine: Engine, place: Place, grant: Grant) -> bool:
+def give(engine: Engine, ref: ClusterRef, grant: Grant) -> bool:
     """Give a right; return False when it was given already.
 
     Raises:
@@ -57,17 +49,17 @@ def give(engine: Engine, place: Place, grant: Grant) -> bool:
     """
     for problem in check_grant(grant):
         raise problem
-    with _book(engine, place) as book:
+    with _book(engine, ref) as book:
         if grant.namespace and not book.has_namespace(grant.namespace):
             raise NotFound(
-                f"Cluster '{place.cluster}' has no namespace '{grant.namespace}'.",
+                f"Cluster '{ref.name}' has no namespace '{grant.namespace}'.",
                 hint=suggest.kubectl("create namespace", grant.namespace, in_cluster=True),
             )
         return book.add(grant)
 
 
 def take(
-    engine: Engine, place: Place, subject: Subject, *, role: str = "", namespace: str = ""
+    engine: Engine, ref: ClusterRef, subject: Subject, *, role: str = "", namespace: str = ""
 ) -> tuple[Sequence[Grant], Sequence[Grant]]:
     """Take rights back: all of the subject's that this client gave, or those of a role, namespace.
 
@@ -76,7 +68,7 @@ def take(
     Raises:
         NotFound: this client gave no such right.
     """
-    with _book(engine, place) as book:
+    with _book(engine, ref) as book:
         wanted = [
             one
             for one in book.all()
@@ -87,15 +79,15 @@ def take(
         ours = [one for one in wanted if one.ours]
         foreign = [one for one in wanted if not one.ours]
         if not ours:
-            raise _nothing(place, subject, role, namespace, foreign)
+            raise _nothing(ref, subject, role, namespace, foreign)
         for one in ours:
             book.remove(one)
         return ours, foreign
 
 
-def list_grants(engine: Engine, place: Place) -> list[Grant]:
+def list_grants(engine: Engine, ref: ClusterRef) -> list[Grant]:
     """Return the rights that this client gave, by subject."""
-    with _book(engine, place) as book:
+    with _book(engine, ref) as book:
         found = [one for one in book.all() if one.ours]
     return sorted(
         found, key=lambda one: (one.subject.kind, one.subject.name, one.namespace, one.role)
@@ -103,22 +95,22 @@ def list_grants(engine: Engine, place: Place) -> list[Grant]:
 
 
 @contextmanager
-def _book(engine: Engine, place: Place) -> Iterator[GrantBook]:
-    kubeconfig = engine.kubeconfig(place.cluster, vdc=place.vdc, org=place.org, spec=PROBE)
+def _book(engine: Engine, ref: ClusterRef) -> Iterator[GrantBook]:
+    kubeconfig = engine.kubeconfig(ref, spec=PROBE)
     with ClusterAPI(kubeconfig) as api:
         yield GrantBook(api)
 
 
 def _nothing(
-    place: Place, subject: Subject, role: str, namespace: str, foreign: Sequence[Grant]
+    ref: ClusterRef, subject: Subject, role: str, namespace: str, foreign: Sequence[Grant]
 ) -> NotFound:
     what = f" the role {role}" if role else " anything"
     where = f" in namespace '{namespace}'" if namespace else ""
-    hint = f"See what was granted: {suggest.cse('cluster grants', place.cluster)}"
+    hint = f"See what was granted: {suggest.cse('cluster grants', ref.name)}"
     error = NotFound(
-        f"This client granted {subject} not{what}{where} in cluster '{place.cluster}'."
+        f"This client granted {subject} not{what}{where} in cluster '{ref.name}'."
         if role
-        else f"This client granted {subject} nothing{where} in cluster '{place.cluster}'.",
+        else f"This client granted {subject} nothing{where} in cluster '{ref.name}'.",
         hint=hint,
     )
     error.notes += [foreign_sentence(one) for one in foreign]

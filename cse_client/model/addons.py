@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from cse_client.model.cluster import ClusterRef
+
 __all__ = [
     "AddonInfo",
     "AddonOptions",
@@ -112,6 +114,11 @@ class AddonOptions:
     timeout: float = 600.0
     vdc: str = ""
     org: str = ""
+
+    @property
+    def ref(self) -> ClusterRef:
+        """Which cluster is meant."""
+        return ClusterRef(self.cluster, self.vdc, self.org)
 
 
 @dataclass(frozen=True)

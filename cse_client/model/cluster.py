@@ -41,6 +41,19 @@ KIND_PREFIXES: Mapping[str, str] = {"mstr-": CONTROL_PLANE, "node-": WORKER, "nf
 
 
 @dataclass(frozen=True)
+class ClusterRef:
+    """Which cluster is meant: its name, and where to look for it.
+
+    Empty: the VDC and the organization of the session. Where a CSE server 3 keeps clusters as
+    entities, `name` may be the entity's id.
+    """
+
+    name: str
+    vdc: str = ""
+    org: str = ""
+
+
+@dataclass(frozen=True)
 class ClusterSpec:
     """What the user asked for. Empty or None means: take the default.
 
@@ -64,6 +77,11 @@ class ClusterSpec:
     accept_eulas: bool = False
     nfs: bool = False
     template_id: str = ""
+
+    @property
+    def ref(self) -> ClusterRef:
+        """Which cluster that is."""
+        return ClusterRef(self.name, self.vdc, self.org)
 
 
 @dataclass(frozen=True)

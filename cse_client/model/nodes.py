@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cse_client.model.cluster import ClusterRef
+
 __all__ = ["NodesSpec", "Removal", "RemovalSpec"]
 
 
@@ -34,6 +36,11 @@ class NodesSpec:
     max_parallel: int = 0
     nfs: bool = False
 
+    @property
+    def ref(self) -> ClusterRef:
+        """Which cluster is meant."""
+        return ClusterRef(self.cluster, self.vdc, self.org)
+
 
 @dataclass(frozen=True)
 class RemovalSpec:
@@ -45,6 +52,11 @@ class RemovalSpec:
     org: str = ""
     force: bool = False
     max_parallel: int = 0
+
+    @property
+    def ref(self) -> ClusterRef:
+        """Which cluster is meant."""
+        return ClusterRef(self.cluster, self.vdc, self.org)
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def test_a_file_that_a_server_would_misread(
     reading = read_yaml(text.replace(old, new))
     engine = opened(served)
     with pytest.raises(WrongUsage) as caught:
-        engine.apply(reading.value, RunOptions(), silent, places=reading.places)
+        engine.apply(reading.value, RunOptions(), silent, positions=reading.positions)
     assert said in caught.value.message
     assert not [one for one in served.asked() if not one.startswith("GET /api/cse/system")]
 

@@ -23,7 +23,7 @@ from cse_client.errors import (
     VcdFault,
     WrongUsage,
 )
-from cse_client.model import ClusterSpec, Event, EventKind, RunOptions, silent
+from cse_client.model import ClusterRef, ClusterSpec, Event, EventKind, RunOptions, silent
 from cse_client.model.nodes import NodesSpec, RemovalSpec
 from tests.server.entity_answers import (
     ENTITY_30,
@@ -138,7 +138,7 @@ def test_names_cannot_break_out_of_a_filter(engine: EntityEngine, first: Generat
     address = lookup("1.0.0", name="a\\;name==\\(b\\,c\\)")
     first.served.get(address, page())
     with pytest.raises(NotFound, match="was not found in organization 'acme'"):
-        engine.cluster("a;name==(b,c)")
+        engine.cluster(ClusterRef("a;name==(b,c)"))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_bad_answers_of_vcd(
 ) -> None:
     first.served.set(first.find, bad)
     with pytest.raises(kind) as caught:
-        engine.cluster("blue")
+        engine.cluster(ClusterRef("blue"))
     assert caught.value.message
     assert "no CSE server" not in caught.value.message
 
@@ -373,9 +373,9 @@ def test_sizes_go_into_entities_of_3_1(newer: EntityEngine, second: Generation) 
 def test_an_upgrade_that_is_not_in_the_plan(newer: EntityEngine, second: Generation) -> None:
     second.served.get(second.url("/upgrade-plan"), [{"name": "t", "revision": 4}])
     with pytest.raises(WrongUsage, match="cannot be upgraded to t 3; its upgrade plan has: t 4"):
-        newer.upgrade("blue", "t", "3", RunOptions(), silent)
+        newer.upgrade(ClusterRef("blue"), "t", "3", RunOptions(), silent)
     with pytest.raises(WrongUsage, match="'three' is no number"):
-        newer.upgrade("blue", "t", "three", RunOptions(), silent)
+        newer.upgrade(ClusterRef("blue"), "t", "three", RunOptions(), silent)
 
 
 def rows(*names: tuple[str, str, str]) -> list[dict[str, str]]:
@@ -424,7 +424,7 @@ def test_which_template(
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda engine: engine.seal("blue", silent),
+        lambda engine: engine.seal(ClusterRef("blue"), silent),
         lambda engine: engine.plan_create(SPEC, silent),
         lambda engine: engine.create(replace(SPEC, seal=True), RunOptions(), silent),
     ],
@@ -512,12 +512,12 @@ def test_nobodys_access_is_lowered(newer: EntityEngine, second: Generation) -> N
     }
     served.get(second.url("/acl?page=1&pageSize=25"), page(entry))
     with pytest.raises(Refused) as caught:
-        newer.share("blue", ["ann"], "ReadOnly")
+        newer.share(ClusterRef("blue"), ["ann"], "ReadOnly")
     assert caught.value.hint.endswith("vcd cse cluster unshare ann --name blue")
     with pytest.raises(NotFound, match="has no user joe"):
-        newer.share("blue", ["ann", "joe"], "ReadOnly")
+        newer.share(ClusterRef("blue"), ["ann", "joe"], "ReadOnly")
     with pytest.raises(NotFound, match="is not shared with joe"):
-        newer.unshare("blue", ["joe"])
+        newer.unshare(ClusterRef("blue"), ["joe"])
     assert not [one for one in served.asked() if one.startswith("PUT")]
 
 

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cse_client.yamldocs import BadYaml, Bounds, Place, read_yaml
+from cse_client.yamldocs import BadYaml, Bounds, Position, read_yaml
 
 
 @pytest.fixture(params=["libyaml", "pure Python"], autouse=True)
@@ -98,11 +98,11 @@ def test_bounds_are_the_callers() -> None:
 
 
 def test_places() -> None:
-    places = read_yaml("a: no\nb:\n- x\n- 'no'\n").places
-    assert places["a",] == Place(1, "no", plain=True)
-    assert places["b", 0] == Place(3, "x", plain=True)
-    assert places["b", 1] == Place(4, "no", plain=False)
-    assert places["b",].line == 2
+    positions = read_yaml("a: no\nb:\n- x\n- 'no'\n").positions
+    assert positions["a",] == Position(1, "no", plain=True)
+    assert positions["b", 0] == Position(3, "x", plain=True)
+    assert positions["b", 1] == Position(4, "no", plain=False)
+    assert positions["b",].line == 2
 
 
 _VALUES = st.recursive(

@@ -10,6 +10,7 @@ from cse_client import suggest
 from cse_client.cli.options import PATIENCE, org_option, vdc_option
 from cse_client.cli.profile import read_session
 from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
     from cse_client.engines.addons.installer import Addons
@@ -95,7 +96,7 @@ def _show_standing(run: Run, cluster: str, vdc: str, org: str) -> None:
     from cse_client.model import silent
 
     check_existing_name(cluster)
-    found = _addons(run, silent).status(cluster, vdc=vdc, org=org)
+    found = _addons(run, silent).status(ClusterRef(cluster, vdc, org))
     run.console.table([_row(one) for one in found], _STANDING)
 
 
@@ -196,7 +197,15 @@ def _installed(cluster: str, info: AddonInfo) -> str:
 @_timeout
 @command
 def remove_command(
-    run: Run, cluster: str, addon: str, yes: bool, purge: bool, force: bool, **words: Any
+    run: Run,
+    cluster: str,
+    addon: str,
+    yes: bool,
+    purge: bool,
+    force: bool,
+    vdc: str,
+    org: str,
+    timeout: float,
 ) -> None:
     """Remove an add-on and its resources.
 
@@ -218,7 +227,11 @@ def remove_command(
     run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         removal = _addons(run, progress).remove(
-            cluster, addon.lower(), purge=purge, force=force, **words
+            ClusterRef(cluster, vdc, org),
+            addon.lower(),
+            purge=purge,
+            force=force,
+            timeout=timeout,
         )
 
     from cse_client.cli.tables import plain

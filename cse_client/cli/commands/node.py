@@ -10,6 +10,7 @@ from cse_client import suggest
 from cse_client.cli.node_options import growth_options, nodes_spec, said_of, scale_options
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
     pass
@@ -82,8 +83,9 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     from cse_client.cli.validation import check_existing_name
 
     check_existing_name(cluster)
+    ref = ClusterRef(cluster, vdc, org)
     engine = run.engine()
-    nodes = engine.nodes(cluster, vdc=vdc, org=org)
+    nodes = engine.nodes(ref)
     if engine.name == "server":
         from cse_client.cli.server_tables import SERVED_NODE_COLUMNS, served_node_row
 
@@ -106,14 +108,15 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     from cse_client.errors import NotFound
 
     check_existing_name(cluster)
+    ref = ClusterRef(cluster, vdc, org)
     engine = run.engine()
     if isinstance(engine, NodeDetails):
         from cse_client.cli.server_tables import served_node_details
 
-        details = served_node_details(engine.node(cluster, node, vdc=vdc, org=org))
+        details = served_node_details(engine.node(ref, node))
         run.console.properties(list(details.items()), details)
         return
-    nodes = {one.name: one for one in engine.nodes(cluster, vdc=vdc, org=org)}
+    nodes = {one.name: one for one in engine.nodes(ref)}
     if node not in nodes:
         raise NotFound(
             f"Cluster '{cluster}' has no node {node}.",

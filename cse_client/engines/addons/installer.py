@@ -24,7 +24,7 @@ from cse_client.engines.addons.catalog import (
     title,
 )
 from cse_client.engines.addons.ranges import check, parse_auto, parse_ranges, propose
-from cse_client.engines.addons.reservation import Place
+from cse_client.engines.addons.reservation import Reservation
 from cse_client.errors import Conflict, NotFound, Refused, WrongUsage
 from cse_client.kube.addons import contour, metallb
 from cse_client.kube.addons.apply import (
@@ -51,7 +51,7 @@ from cse_client.kube.addons.table import (
     minor_of,
 )
 from cse_client.kube.api import ClusterAPI
-from cse_client.model import Event, EventKind, Progress
+from cse_client.model import ClusterRef, Event, EventKind, Progress
 from cse_client.model.addons import (
     AddonInfo,
     AddonOptions,
@@ -67,7 +67,7 @@ __all__ = ["Addons", "GivesKubeconfig"]
 class GivesKubeconfig(Protocol):
     """What is needed of an engine."""
 
-    def kubeconfig(self, name: str, *, vdc: str = "", org: str = "") -> str:
+    def kubeconfig(self, ref: ClusterRef) -> str:
         """Return an administrator's kubeconfig."""
 
 
@@ -90,9 +90,9 @@ class Addons:
 
     # ---- commands ------------------------------------------------------------------------------
 
-    def status(self, cluster: str, *, vdc: str = "", org: str = "") -> list[AddonInfo]:
+    def status(self, ref: ClusterRef) -> list[AddonInfo]:
         """Return how each add-on stands in a cluster; writes nothing."""
-        with closing(self._connect(cluster, vdc, org)) as api:
+        with closing(self._connect(ref)) as api:
             objects, minor = Objects(api), minor_of(api.version())
             return [self._look(objects, addon, minor) for addon in ADDONS]
 
@@ -105,7 +105,7 @@ class Addons:
         """
         asked = self._read_words(options)
         watch = Watch(bounds.share(options.timeout), self._clock)
-        with closing(self._connect(options.cluster, options.vdc, options.org)) as api:
+        with closing(self._connect(options.ref)) as api:
             objects = Objects(api, lambda: watch.left)
             release = choose(options.addon, minor_of(api.version()), options.version)
             before = read_record(objects, options.addon)
@@ -115,37 +115,29 @@ class Addons:
             return self._install_contour(objects, options, release, before, watch)
 
     def remove(
-        self,
-        cluster: str,
-        addon: str,
-        *,
-        purge: bool,
-        force: bool,
-        timeout: float,
-        vdc: str = "",
-        org: str = "",
+        self, ref: ClusterRef, addon: str, *, purge: bool, force: bool, timeout: float
     ) -> AddonRemoval:
         """Take an add-on out of a cluster. Raises Conflict while it is in use and not `force`."""
         known(addon)
         watch = Watch(bounds.share(timeout), self._clock)
-        with closing(self._connect(cluster, vdc, org)) as api:
+        with closing(self._connect(ref)) as api:
             objects = Objects(api, lambda: watch.left)
             record = read_record(objects, addon)
             extra = crds_of(objects, MODULES[addon].GROUP) if purge else []
             if record is None and not extra:
                 raise NotFound(
-                    f"{title(addon)} was not installed into cluster '{cluster}' by this client.",
-                    hint=f"See what is there: {suggest.cse('addon status', cluster)}",
+                    f"{title(addon)} was not installed into cluster '{ref.name}' by this client.",
+                    hint=f"See what is there: {suggest.cse('addon status', ref.name)}",
                 )
             if not force and record is not None:
-                refuse_in_use(objects, record, cluster)
+                refuse_in_use(objects, record, ref.name)
             self._say(f"Removing {addon}")
             removed, kept = remove_all(objects, record, extra, purge=purge, watch=watch)
             self._say("")
         if addon == METALLB:
-            self._place(cluster, vdc, org).release(watch.left)
+            Reservation(self._vcd(), ref).release(watch.left)
         return AddonRemoval(
-            cluster, addon, tuple(str(one) for one in removed), tuple(str(one) for one in kept)
+            ref.name, addon, tuple(str(one) for one in removed), tuple(str(one) for one in kept)
         )
 
     # ---- installing ----------------------------------------------------------------------------
@@ -159,15 +151,15 @@ class Addons:
         asked: tuple[AddressRange, ...],
         watch: Watch,
     ) -> AddonInfo:
-        place = self._place(options.cluster, options.vdc, options.org)
-        ranges = self._ranges(objects, options, place, before, asked)
+        reservation = Reservation(self._vcd(), options.ref)
+        ranges = self._ranges(objects, options, reservation, before, asked)
         manifest, content = self._manifest(release, options, watch)
         silent = announced_by_nobody(objects, options.cluster, release, content)
         if silent is not None and not options.force:
             raise silent
         if silent is not None:
             self._progress(Event(EventKind.WARNING, silent.message))
-        place.reserve(ranges, watch.left)
+        reservation.reserve(ranges, watch.left)
         first, last = metallb.configuration(objects, release, ranges)
         wanted = Record(
             METALLB, release.version, manifest.sha256, {"addresses": ranges_text(ranges)}
@@ -189,7 +181,7 @@ class Addons:
         self,
         objects: Objects,
         options: AddonOptions,
-        place: Place,
+        reservation: Reservation,
         before: Record | None,
         asked: tuple[AddressRange, ...],
     ) -> tuple[AddressRange, ...]:
@@ -205,7 +197,7 @@ class Addons:
                 )
             asked, count = former, 0
         self._say("Checking the addresses")
-        around = place.surroundings()
+        around = reservation.surroundings()
         for what in around.plan.unknown:
             self._progress(Event(EventKind.WARNING, f"VCD does not show {what}: not checked."))
         ranges = propose(count, around) if count else asked
@@ -383,11 +375,8 @@ class Addons:
 
     # ---- small ---------------------------------------------------------------------------------
 
-    def _connect(self, cluster: str, vdc: str, org: str) -> ClusterAPI:
-        return ClusterAPI(self._engine.kubeconfig(cluster, vdc=vdc, org=org))
-
-    def _place(self, cluster: str, vdc: str, org: str) -> Place:
-        return Place(self._vcd(), cluster, vdc=vdc, org=org)
+    def _connect(self, ref: ClusterRef) -> ClusterAPI:
+        return ClusterAPI(self._engine.kubeconfig(ref))
 
     def _say(self, text: str) -> None:
         """Begin a step; the one before is done. Without text: only that."""

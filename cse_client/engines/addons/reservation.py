@@ -1,28 +1,28 @@
-"""A cluster's place in VCD: its network, and the record of its load balancer's addresses."""
+"""The record of a cluster's load balancer addresses, in its vApp, and what they must not meet."""
 
 from __future__ import annotations
 
 from cse_client.engines.addons.ranges import Surroundings, check
 from cse_client.engines.lookup import find_cluster
 from cse_client.errors import CseError, NotFound, PreflightFailed
-from cse_client.model import Network, footprint
+from cse_client.model import ClusterRef, Network, footprint
 from cse_client.model.addons import AddressRange
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import tasks
 from cse_client.vcd.client import VcdClient
 
-__all__ = ["Place"]
+__all__ = ["Reservation"]
 
 _SMALL_CHANGE_SECONDS = 300.0
 
 
-class Place:
-    """One cluster's vApp and network. Raises NotFound where there is no such cluster."""
+class Reservation:
+    """The addresses recorded for one cluster. Raises NotFound where there is no such cluster."""
 
-    def __init__(self, vcd: VcdClient, cluster: str, *, vdc: str = "", org: str = "") -> None:
+    def __init__(self, vcd: VcdClient, ref: ClusterRef) -> None:
         self._vcd = vcd
-        self._vdc = vcd.vdc(vdc, org)
-        self._vapp, _ = find_cluster(vcd, self._vdc, cluster)
+        self._vdc = vcd.vdc(ref.vdc, ref.org)
+        self._vapp, _ = find_cluster(vcd, self._vdc, ref.name)
         self._around: Surroundings | None = None
 
     def surroundings(self) -> Surroundings:

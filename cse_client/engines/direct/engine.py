@@ -12,7 +12,7 @@ from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.engines.direct.credentials import administrator_name, mint_kubeconfig
 from cse_client.engines.direct.custody import adopt_ca_file, find_pki, identity_of, same_id_vapps
 from cse_client.engines.direct.describe import inspect_cluster, list_nodes, summarize
-from cse_client.engines.direct.existing import find_existing
+from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.lock import ClusterLock, owner_of
 from cse_client.engines.direct.operations.create import Creation
 from cse_client.engines.direct.operations.delete import delete_cluster
@@ -31,6 +31,7 @@ from cse_client.guest.pki import fingerprint
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import (
     Cluster,
+    ClusterRef,
     ClusterSpec,
     ClusterSummary,
     Deletion,
@@ -137,36 +138,32 @@ class DirectEngine:
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
         """List clusters; those of one VDC too are compared with all, to find copies elsewhere."""
-        place = self._vcd.vdc(vdc, org) if vdc else None
+        wanted = self._vcd.vdc(vdc, org) if vdc else None
         records = list(self._vcd.cluster_records(None, org))
         summaries = with_same_ids(summarize(one, org or self._session.org) for one in records)
         for record, summary in zip(records, summaries):
-            if place is None or record.vdc_href == place.href:
+            if wanted is None or record.vdc_href == wanted.href:
                 yield summary
 
-    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> Cluster:
+    def cluster(self, ref: ClusterRef) -> Cluster:
         """Return everything known of one cluster. Raises NotFound or Conflict."""
-        place = self._vcd.vdc(vdc, org)
-        cluster = find_existing(self._vcd, self._session, place, name)
+        cluster = self._existing(ref)
         found = inspect_cluster(cluster)
         others = same_id_vapps(cluster)
         same_id = tuple(named(other.name, other.vdc) for other in others)
         return replace(found, summary=replace(found.summary, same_id=same_id))
 
-    def kubeconfig(
-        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
-    ) -> str:
+    def kubeconfig(self, ref: ClusterRef, *, spec: KubeconfigSpec | None = None) -> str:
         """Mint and return a kubeconfig. Raises NotFound, Refused, WrongUsage."""
-        place = self._vcd.vdc(vdc, org)
-        cluster = find_existing(self._vcd, self._session, place, name)
+        cluster = self._existing(ref)
         pki = find_pki(cluster)
         if not cluster.endpoint:
             raise NotFound(
-                f"Cluster '{name}' has no known API address yet.",
-                hint=f"See how far it is: {suggest.cse('cluster info', name)}",
+                f"Cluster '{ref.name}' has no known API address yet.",
+                hint=f"See how far it is: {suggest.cse('cluster info', ref.name)}",
             )
-        org = self._vcd.organization(org)
-        identity = identity_of(replace(cluster, vdc=replace(place, org=org)))
+        org = self._vcd.organization(ref.org)
+        identity = identity_of(replace(cluster, vdc=replace(cluster.vdc, org=org)))
         return mint_kubeconfig(
             pki,
             spec or KubeconfigSpec(),
@@ -175,27 +172,26 @@ class DirectEngine:
             administrator=administrator_name(self._session.user, org),
         )
 
-    def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+    def identity(self, ref: ClusterRef) -> ClusterIdentity:
         """Return which cluster that is. Raises NotFound or Conflict."""
-        where = self._vcd.vdc(vdc, org)
-        cluster = find_existing(self._vcd, self._session, where, name)
-        spelled = replace(where, org=self._vcd.organization(org))
-        return identity_of(replace(cluster, vdc=spelled))
+        cluster = self._existing(ref)
+        org = self._vcd.organization(ref.org)
+        return identity_of(replace(cluster, vdc=replace(cluster.vdc, org=org)))
 
-    def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+    def location(self, ref: ClusterRef) -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
-        where = self._vcd.vdc(vdc, org)
-        spelled = self._vcd.organization(org)
-        return identify(self._vcd, cluster=name, vdc=where.name, org=spelled)
+        vdc = self._vcd.vdc(ref.vdc, ref.org)
+        org = self._vcd.organization(ref.org)
+        return identify(self._vcd, cluster=ref.name, vdc=vdc.name, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
         """Say whether a cluster is known to exist no more; one request."""
         return is_gone(self._vcd, identity)
 
-    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+    def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes, in fewer requests than everything known of it takes."""
-        place = self._vcd.vdc(vdc, org)
-        return list_nodes(self._vcd, self._session, place, name)
+        vdc = self._vcd.vdc(ref.vdc, ref.org)
+        return list_nodes(self._vcd, self._session, vdc, ref.name)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, up or down."""
@@ -212,37 +208,29 @@ class DirectEngine:
 
     def repair(
         self,
-        name: str,
+        ref: ClusterRef,
         options: RunOptions,
         progress: Progress,
         *,
-        vdc: str = "",
-        org: str = "",
         carry_out: bool = False,
     ) -> Sequence[str]:
         """Return what there is to do about a drifted cluster; do it when that is asked for."""
-        return self._scaling.repair(name, options, progress, vdc=vdc, org=org, carry_out=carry_out)
+        return self._scaling.repair(ref, options, progress, carry_out=carry_out)
 
-    def start(
-        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
-    ) -> None:
+    def start(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Start a stopped cluster and wait until its nodes are Ready."""
-        self._scaling.power(name, options, progress, vdc=vdc, org=org, on=True)
+        self._scaling.power(ref, options, progress, on=True)
 
-    def stop(
-        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
-    ) -> None:
+    def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Shut a cluster down."""
-        self._scaling.power(name, options, progress, vdc=vdc, org=org, on=False)
+        self._scaling.power(ref, options, progress, on=False)
 
-    def delete(
-        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
-    ) -> Deletion:
+    def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
         deadline = self._clock.monotonic() + bounds.share(options.timeout)
-        place = self._vcd.vdc(vdc, org)
+        vdc = self._vcd.vdc(ref.vdc, ref.org)
         lock = ClusterLock(
-            self._vcd, self._session, name=name, vdc_href=place.href, clock=self._clock
+            self._vcd, self._session, name=ref.name, vdc_href=vdc.href, clock=self._clock
         )
         if not options.break_lock:
             lock.acquire_local()
@@ -250,8 +238,8 @@ class DirectEngine:
             return delete_cluster(
                 self._vcd,
                 self._session,
-                place,
-                name,
+                vdc,
+                ref.name,
                 lock=lock,
                 break_lock=options.break_lock,
                 deadline=deadline,
@@ -259,26 +247,26 @@ class DirectEngine:
             )
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Interrupted; VCD may still be deleting cluster '{name}'.",
-                hint=f"Run it again to make sure: {suggest.cse('cluster delete', name)}",
+                f"Interrupted; VCD may still be deleting cluster '{ref.name}'.",
+                hint=f"Run it again to make sure: {suggest.cse('cluster delete', ref.name)}",
             ) from None
         finally:
             lock.release_local()
 
-    def seal(
-        self, name: str, progress: Progress, *, vdc: str = "", org: str = "", adopted: str = ""
-    ) -> str:
+    def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
         """Move the CA key out of VCD. Returns the path of the file that keeps it.
 
         `adopted` is a CA file that the user says is this cluster's: it is copied, and nothing in
         VCD is changed.
         """
-        place = self._vcd.vdc(vdc, org)
-        cluster = find_existing(self._vcd, self._session, place, name)
+        cluster = self._existing(ref)
         if adopted:
             return str(adopt_ca_file(cluster, Path(adopted)))
         deadline = self._clock.monotonic() + bounds.share(RunOptions().timeout)
         return seal_cluster(cluster, deadline=deadline, progress=progress)
+
+    def _existing(self, ref: ClusterRef) -> ExistingCluster:
+        return find_existing(self._vcd, self._session, self._vcd.vdc(ref.vdc, ref.org), ref.name)
 
 
 def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str]:

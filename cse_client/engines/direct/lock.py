@@ -101,8 +101,8 @@ class ClusterLock:
         self._written = False
         self._broken: dict[str, str] = {}
         self._before: dict[str, str] = {}
-        place = hashlib.sha256(f"{vdc_href} {name}".encode()).hexdigest()[:24]
-        self._path = state_folder() / "locks" / place
+        digest = hashlib.sha256(f"{vdc_href} {name}".encode()).hexdigest()[:24]
+        self._path = state_folder() / "locks" / digest
         self._file: IO[str] | None = None
 
     # ---- on this machine ------------------------------------------------------------------

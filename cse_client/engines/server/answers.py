@@ -46,7 +46,7 @@ _NETWORK_CODES = (4008, 4009)
 _FIRST_CODE, _LAST_CODE = 4000, 4029
 #: What is missing is not what was asked for, but where or of what it should be (container-service-
 #: extension: pyvcloud_utils.py `get_vdc`; pyvcloud's client.py; vcdbroker.py `get_template`).
-_MISSING_PLACE = re.compile(
+_MISSING_PARENT = re.compile(
     r"(VDC|Org|Template) '.*' (?:not found in ORG|not found|at revision .* not found)",
     re.IGNORECASE,
 )
@@ -203,8 +203,8 @@ def _by_words(
         error = Refused(sentence, hint="an organization administrator can grant the right")
     elif has("already exists"):
         error = Conflict(sentence)
-    elif (place := _MISSING_PLACE.match(text)) is not None:
-        noun = place[1].lower()
+    elif (missing := _MISSING_PARENT.match(text)) is not None:
+        noun = missing[1].lower()
         lists = {
             "template": suggest.cse("template list"),
             "org": suggest.vcd("org list"),

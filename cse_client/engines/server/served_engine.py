@@ -10,6 +10,7 @@ from cse_client.engines.identity import identify, is_gone
 from cse_client.engines.server.detect import Detection
 from cse_client.errors import CseError, NotFound, PreflightFailed, Refused, WrongUsage
 from cse_client.model import (
+    ClusterRef,
     ClusterSpec,
     ClusterSummary,
     Progress,
@@ -79,48 +80,46 @@ class ServedEngine(ABC):
             self._vcd.vdc(vdc, org)
 
     @abstractmethod
-    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
+    def cluster(self, ref: ClusterRef) -> ServedCluster:
         """Return what is known of one cluster."""
 
-    def identity(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+    def identity(self, ref: ClusterRef) -> ClusterIdentity:
         """Return which cluster that is, as far as the server tells; two requests at most."""
-        cluster = self.cluster(name, vdc=vdc, org=org)
-        spelled = self._vcd.organization(org)
+        cluster = self.cluster(ref)
+        spelled = self._vcd.organization(ref.org)
         found = cluster.summary.org
         # a system administrator's cluster may be any organization's
         owner = found if found and found.lower() != spelled.lower() else spelled
-        return self._identify(cluster, name, vdc, owner)
+        return self._identify(cluster, ClusterRef(ref.name, ref.vdc, owner))
 
-    def place(self, name: str, *, vdc: str = "", org: str = "") -> ClusterIdentity:
+    def location(self, ref: ClusterRef) -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
-        org = self._vcd.organization(org)
-        return identify(self._vcd, cluster=name, vdc=vdc or self._session.vdc, org=org)
+        org = self._vcd.organization(ref.org)
+        return identify(self._vcd, cluster=ref.name, vdc=ref.vdc or self._session.vdc, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
         """Say whether a cluster is known to exist no more."""
         return is_gone(self._vcd, identity)
 
-    def _identify(
-        self, cluster: ServedCluster | None, name: str, vdc: str, org: str
-    ) -> ClusterIdentity:
+    def _identify(self, cluster: ServedCluster | None, ref: ClusterRef) -> ClusterIdentity:
         """Return the identity of what the server showed, or of what it could not show; no request.
 
         The organization is as it was typed, which is enough to recognize the cluster.
         """
-        where = vdc or self._session.vdc
-        owner = org or self._session.org
+        vdc = ref.vdc or self._session.vdc
+        org = ref.org or self._session.org
         if cluster is None:
-            return identify(self._vcd, cluster=name, vdc=where, org=owner)
+            return identify(self._vcd, cluster=ref.name, vdc=vdc, org=org)
         return identify(
             self._vcd,
-            cluster=cluster.summary.name or name,
-            vdc=cluster.summary.vdc or where,
-            org=org or cluster.summary.org or owner,
+            cluster=cluster.summary.name or ref.name,
+            vdc=cluster.summary.vdc or vdc,
+            org=ref.org or cluster.summary.org or org,
             vapp=cluster.vapp,
             cluster_id=cluster.summary.cluster_id,
         )
 
-    def _check_place(
+    def _check_resources(
         self,
         network: str,
         profiles: Iterable[str],
@@ -164,9 +163,7 @@ class ServedEngine(ABC):
         """Refuse: the server tells no plan. Raises WrongUsage."""
         raise direct_only("A CSE server does not tell what it would do")
 
-    def seal(
-        self, name: str, progress: Progress, *, vdc: str = "", org: str = "", adopted: str = ""
-    ) -> str:
+    def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
         """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
         raise direct_only("A CSE server cannot seal a cluster")
 

@@ -162,10 +162,10 @@ def _is_object(document: Any) -> bool:
         return False
     metadata = document["metadata"]
     named = (document.get("apiVersion"), document.get("kind"), metadata.get("name"))
-    place = metadata.get("namespace")
+    namespace = metadata.get("namespace")
     if not all(isinstance(text, str) and text for text in named):
         return False
-    return place is None or isinstance(place, str)
+    return namespace is None or isinstance(namespace, str)
 
 
 def _without_ca_bundles(obj: Object) -> Object:

@@ -102,7 +102,7 @@ def save(
     """Put the one context of `kubeconfig` (text, as this client renders it) into `files`.
 
     The context becomes the current one when asked for, and when there is none so far. A `limited`
-    user's never replaces another user's context of the same name. `accept_ca` is the fingerprint
+    user's never retargets another user's context of the same name. `accept_ca` is the fingerprint
     of a CA that may take the place of another one; `gone` tells whether a marked cluster is known
     to exist no more, so that one made anew in its place may replace it.
 
@@ -120,39 +120,39 @@ def save(
         found = {path: _read(path) for path in files}
         existing = {path: root for path, root in found.items() if root is not None}
         default = next(iter(existing), files[-1])
-        places = {
+        targets = {
             section: _holder(existing, section, tree.only_name(new, section)) or default
             for section in tree.SECTIONS
         }
         # the context first: it is what the user chose a name for
         for section in reversed(tree.SECTIONS):
-            name, path = tree.only_name(new, section), places[section]
+            name, path = tree.only_name(new, section), targets[section]
             there = tree.entry(existing.get(path), section, name)
             if there is not None:
                 check_replaceable(there, section, path, claim)
-        moved = _moved(existing.get(places["clusters"]), new)
-        before = tree.entry(existing.get(places["contexts"]), "contexts", context)
+        moved = _moved(existing.get(targets["clusters"]), new)
+        before = tree.entry(existing.get(targets["contexts"]), "contexts", context)
         if before is not None and limited:
-            _check_same_user(before, tree.only_name(new, "users"), context, places["contexts"])
+            _check_same_user(before, tree.only_name(new, "users"), context, targets["contexts"])
         set_current = set_current or not any(map(tree.current_context, existing.values()))
         changed: dict[Path, tree.Root] = {}
-        for section, path in places.items():
+        for section, path in targets.items():
             changed[path] = changed.get(path) or existing.get(path) or tree.empty()
             tree.put(changed[path], section, tree.only_entry(new, section))
         if set_current:
             changed[default] = changed.get(default) or existing.get(default) or tree.empty()
             tree.set_current_context(changed[default], context)
         current = _effective_current({**existing, **changed})
-        mode = _wide_mode(places["users"])
+        mode = _wide_mode(targets["users"])
         written = {path: tree.dump(root) for path, root in changed.items()}
         for path in written:
             check_writable(path)
         # the user first: a context never points at what is not there yet
-        for path in sorted(written, key=lambda one: one != places["users"]):
+        for path in sorted(written, key=lambda one: one != targets["users"]):
             replace_file(path, written[path])
         _check_saved(files, new)
     replaced = before is not None
-    return Saved(places["contexts"], context, current == context, replaced, mode, moved)
+    return Saved(targets["contexts"], context, current == context, replaced, mode, moved)
 
 
 def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:

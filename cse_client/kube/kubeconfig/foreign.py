@@ -210,19 +210,19 @@ def _credentials(user: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_server(server: str) -> None:
     """Take https://HOST[:PORT] only: no path, which no API server of kubeadm's has."""
-    scheme, _, place = server.partition("://")
+    scheme, _, authority = server.partition("://")
     if scheme.lower() != "https":
         raise _Unusable("its server is not an https URL")
-    if "@" in place:
+    if "@" in authority:
         raise _Unusable("its server's URL holds a user name")
-    place = place[:-1] if place.endswith("/") else place
-    if not is_endpoint(place) and not _is_ipv6(place):
+    authority = authority[:-1] if authority.endswith("/") else authority
+    if not is_endpoint(authority) and not _is_ipv6(authority):
         raise _Unusable("its server is not https://HOST:PORT")
 
 
-def _is_ipv6(place: str) -> bool:
+def _is_ipv6(authority: str) -> bool:
     """Tell whether this is [ADDRESS] or [ADDRESS]:PORT."""
-    found = re.fullmatch(r"\[([0-9A-Fa-f:.]{2,45})\](:[0-9]{1,5})?", place)
+    found = re.fullmatch(r"\[([0-9A-Fa-f:.]{2,45})\](:[0-9]{1,5})?", authority)
     if found is None:
         return False
     try:

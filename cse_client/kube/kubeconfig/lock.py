@@ -101,7 +101,7 @@ def replace_file(path: Path, text: str) -> None:
         if _has_other_names(target):
             _write_in_place(target, content)
         else:
-            _take_place(target, content)
+            _replace_atomically(target, content)
     except OSError as error:
         raise cannot("written", path, error) from None
 
@@ -113,7 +113,7 @@ def _has_other_names(target: Path) -> bool:
         return False
 
 
-def _take_place(target: Path, content: bytes) -> None:
+def _replace_atomically(target: Path, content: bytes) -> None:
     temporary = ""
     try:
         owner = _owner(target)

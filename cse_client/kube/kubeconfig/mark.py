@@ -46,20 +46,20 @@ class Mark:
         """Tell whether both are known to mean one cluster.
 
         Where one of them does not say whose vApp it is (an older version wrote it), the name has
-        to agree, which is the cluster's place and no copy of it can have, and besides it either
+        to agree, which no copy of it can have, and besides it either
         the cluster's id, or host and organization.
         """
         mine, theirs = self.identity, other.identity
         if mine.bound and theirs.bound:
             return mine.key == theirs.key
-        if not self.same_place(other) or not _agree(self.vapp, other.vapp):
+        if not self.same_location(other) or not _agree(self.vapp, other.vapp):
             return False
         ids = self.cluster_id, other.cluster_id
         known = all(ids) or all((self.host, other.host, self.org, other.org))
         return known and _agree(*ids)
 
-    def same_place(self, other: Mark) -> bool:
-        """Tell whether both name one place: what stood there may have been made anew."""
+    def same_location(self, other: Mark) -> bool:
+        """Return whether both have one name in one VDC: what has it now may have been made anew."""
         return (
             self.name == other.name
             and _agree(self.host, other.host)

@@ -94,7 +94,7 @@ def check_replaceable(item: tree.Entry, section: str, path: Path, claim: Claim) 
     if theirs is None:
         raise _taken(f"A {kind} '{name}' of something else exists already in {path}.", kind, name)
     known = theirs.identity.bound and claim.mark.identity.bound
-    if not claim.mark.matches(theirs) and not claim.mark.same_place(theirs):
+    if not claim.mark.matches(theirs) and not claim.mark.same_location(theirs):
         at = f" at {theirs.host}" if theirs.host else ""
         raise _taken(
             f"The {kind} '{name}' in {path} belongs to another cluster ({theirs.name}{at}).",

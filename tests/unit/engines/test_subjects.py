@@ -20,7 +20,7 @@ from cse_client.kube.grants import binding_name
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model.grants import Grant, KubeconfigSpec, Subject
 
-PLACE = Mark("id-1", "demo@acme-vdc1")
+MARK = Mark("id-1", "demo@acme-vdc1")
 DAY = 86400.0
 
 
@@ -30,7 +30,7 @@ def pki() -> ClusterPKI:
 
 
 def minted(pki: ClusterPKI, spec: KubeconfigSpec) -> dict[str, object]:
-    text = mint_kubeconfig(pki, spec, mark=PLACE, host="10.0.0.5", administrator="root@acme")
+    text = mint_kubeconfig(pki, spec, mark=MARK, host="10.0.0.5", administrator="root@acme")
     found = yaml.safe_load(text)
     assert isinstance(found, dict)
     return found

@@ -92,7 +92,7 @@ def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
             progress,
             identity=identity,
             org=words["org"],
-            places=reading.places,
+            positions=reading.positions,
         )
     said_of(run, cluster)
 

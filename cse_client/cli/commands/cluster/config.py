@@ -17,6 +17,7 @@ from cse_client.cli.options import (
 from cse_client.cli.run import Run, command
 from cse_client.cli.saved_kubeconfigs import kubeconfig_files
 from cse_client.cli.target import chosen, id_option
+from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
@@ -104,13 +105,14 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
     if words["output"]:
         _check_output(words["output"])
     engine = run.engine_of(reference)
-    kubeconfig = engine.kubeconfig(reference, vdc=words["vdc"], org=words["org"], spec=spec)
+    ref = ClusterRef(reference, words["vdc"], words["org"])
+    kubeconfig = engine.kubeconfig(ref, spec=spec)
     name = reference
     # the direct engine's are ours already
     if engine.name != "direct" and (words["save"] or spec.context or spec.endpoint):
         from cse_client.engines.kubeconfigs import with_our_names
 
-        identity = engine.identity(reference, vdc=words["vdc"], org=words["org"])
+        identity = engine.identity(ref)
         name = identity.name.partition("@")[0]
         kubeconfig = with_our_names(kubeconfig, identity, spec)
     if words["save"] or words["output"]:

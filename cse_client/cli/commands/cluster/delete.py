@@ -15,6 +15,7 @@ from cse_client.cli.options import (
 )
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import chosen, id_option
+from cse_client.model import ClusterRef
 
 __all__ = ["delete_command"]
 
@@ -55,6 +56,7 @@ def delete_command(
     from cse_client.model import RunOptions
 
     reference = chosen(name, cluster_id)
+    ref = ClusterRef(reference, vdc, org)
     if not yes:
         _ask(run, reference)
     run.when_interrupted = suggest.RESUME
@@ -68,12 +70,12 @@ def delete_command(
 
     try:
         with run.console.progress() as progress:
-            deletion = engine.delete(reference, options, progress, vdc=vdc, org=org)
+            deletion = engine.delete(ref, options, progress)
     except NotFound as absent:
         if cluster_id:
             raise
         try:
-            left = forget_left(run, engine, reference, vdc=vdc, org=org, explicit=kubeconfig)
+            left = forget_left(run, engine, ref, explicit=kubeconfig)
         except CseError as second:
             absent.notes.append(second.message)
             raise absent from None

@@ -6,6 +6,7 @@ import click
 
 from cse_client.cli.options import org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
 
 __all__ = ["delete_nfs_command"]
 
@@ -37,6 +38,6 @@ def delete_nfs_command(
     options = RunOptions(timeout=timeout, wait=run.wait)
     engine = run.entities("cluster delete-nfs")
     with run.console.progress() as progress:
-        removal = engine.delete_nfs(cluster, node, options, progress, vdc=vdc, org=org)
+        removal = engine.delete_nfs(ClusterRef(cluster, vdc, org), node, options, progress)
     if not report_task(run, removal, f"cluster {cluster}"):
         run.console.sentence(removal_sentence(removal), plain(removal))

@@ -9,6 +9,7 @@ import click
 from cse_client.cli.options import org_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.cli.text import capital
+from cse_client.model import ClusterRef
 from cse_client.model.grants import ROLES
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def _subject(user: str, group: str) -> Subject:
 @vdc_option
 @org_option
 @command
-def grant_command(run: Run, name: str, user: str, group: str, role: str, **words: str) -> None:
+def grant_command(
+    run: Run, name: str, user: str, group: str, role: str, namespace: str, vdc: str, org: str
+) -> None:
     """Grant a user or a group a role in a cluster.
 
     The roles are the Kubernetes cluster roles view, edit and admin. They do not cover nodes and
@@ -54,14 +57,13 @@ def grant_command(run: Run, name: str, user: str, group: str, role: str, **words
         vcd cse cluster grant demo --user alice --role edit --namespace shop
     """
     from cse_client.cli.validation import check_existing_name, raise_all
-    from cse_client.engines.grants import Place, check_grant, give
+    from cse_client.engines.grants import check_grant, give
     from cse_client.model.grants import Grant
 
     check_existing_name(name)
-    grant = Grant(_subject(user, group), role, words["namespace"])
+    grant = Grant(_subject(user, group), role, namespace)
     raise_all(check_grant(grant))
-    place = Place(name, words["vdc"], words["org"])
-    changed = give(run.engine(), place, grant)
+    changed = give(run.engine(), ClusterRef(name, vdc, org), grant)
     verb = "has" if changed else "had already"
     run.console.sentence(
         f"{capital(str(grant.subject))} {verb} the role {role} {_where(grant)} of cluster {name}.",
@@ -79,7 +81,14 @@ def grant_command(run: Run, name: str, user: str, group: str, role: str, **words
 @org_option
 @command
 def revoke_command(
-    run: Run, name: str, user: str, group: str, role: str | None, **words: str
+    run: Run,
+    name: str,
+    user: str,
+    group: str,
+    role: str | None,
+    namespace: str,
+    vdc: str,
+    org: str,
 ) -> None:
     """Revoke roles granted to a user or a group.
 
@@ -88,12 +97,12 @@ def revoke_command(
     other means are reported, but not changed.
     """
     from cse_client.cli.validation import check_existing_name
-    from cse_client.engines.grants import Place, foreign_sentence, take
+    from cse_client.engines.grants import foreign_sentence, take
 
     check_existing_name(name)
     subject = _subject(user, group)
-    place = Place(name, words["vdc"], words["org"])
-    gone, others = take(run.engine(), place, subject, role=role or "", namespace=words["namespace"])
+    ref = ClusterRef(name, vdc, org)
+    gone, others = take(run.engine(), ref, subject, role=role or "", namespace=namespace)
     said = ", ".join(f"{grant.role} {_where(grant)}" for grant in gone)
     run.console.sentence(
         f"{capital(str(subject))} has lost in cluster {name}: {said}.",
@@ -112,10 +121,10 @@ def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
     """List the roles granted in a cluster."""
     from cse_client.cli.tables import GRANT_COLUMNS, grant_row
     from cse_client.cli.validation import check_existing_name
-    from cse_client.engines.grants import Place, list_grants
+    from cse_client.engines.grants import list_grants
 
     check_existing_name(name)
-    grants = list_grants(run.engine(), Place(name, vdc, org))
+    grants = list_grants(run.engine(), ClusterRef(name, vdc, org))
     run.console.table([grant_row(grant) for grant in grants], GRANT_COLUMNS)
 
 

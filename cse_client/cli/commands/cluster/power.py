@@ -7,6 +7,7 @@ import click
 from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
 
 __all__ = ["start_command", "stop_command"]
 
@@ -30,8 +31,9 @@ def start_command(
     check_existing_name(name)
     run.when_interrupted = suggest.RESUME
     engine = run.direct_engine("`cluster start`")
+    options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:
-        engine.start(name, run.options(timeout, break_lock=break_lock), progress, vdc=vdc, org=org)
+        engine.start(ClusterRef(name, vdc, org), options, progress)
     state = "runs" if run.wait else "is being started"
     run.console.sentence(f"Cluster {name} {state}.", {"cluster": name, "state": state})
 
@@ -65,6 +67,7 @@ def stop_command(
             raise CseError("Nothing was stopped.")
     run.when_interrupted = suggest.RESUME
     engine = run.direct_engine("`cluster stop`")
+    options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:
-        engine.stop(name, run.options(timeout, break_lock=break_lock), progress, vdc=vdc, org=org)
+        engine.stop(ClusterRef(name, vdc, org), options, progress)
     run.console.sentence(f"Cluster {name} is stopped.", {"cluster": name, "state": "stopped"})

@@ -7,6 +7,7 @@ import click
 from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
 
 __all__ = ["repair_command"]
 
@@ -34,7 +35,7 @@ def repair_command(
     engine = run.direct_engine("`cluster repair`")
     options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:
-        plan = engine.repair(name, options, progress, vdc=vdc, org=org, carry_out=yes)
+        plan = engine.repair(ClusterRef(name, vdc, org), options, progress, carry_out=yes)
     value = {"cluster": name, "plan": list(plan), "done": yes}
     if run.console.as_json:
         run.console.document(value)

@@ -7,6 +7,7 @@ import click
 from cse_client import suggest
 from cse_client.cli.options import org_option, vdc_option
 from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
 
 __all__ = ["seal_command"]
 
@@ -39,14 +40,14 @@ def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
     run.when_interrupted = suggest.RESUME
     engine = run.engine()
     with run.console.progress() as progress:
-        place = engine.seal(name, progress, vdc=vdc, org=org, adopted=adopted)
+        path = engine.seal(ClusterRef(name, vdc, org), progress, adopted=adopted)
     if adopted:
         run.console.sentence(
-            f"The CA key of cluster {name} is kept in {place}; {adopted} is as it was.",
-            {"cluster": name, "kept_in": place},
+            f"The CA key of cluster {name} is kept in {path}; {adopted} is as it was.",
+            {"cluster": name, "kept_in": path},
         )
         return
     run.console.sentence(
-        f"Cluster {name} is sealed; its CA key is kept in {place}.",
-        {"cluster": name, "kept_in": place},
+        f"Cluster {name} is sealed; its CA key is kept in {path}.",
+        {"cluster": name, "kept_in": path},
     )

@@ -10,6 +10,7 @@ import click
 from cse_client.cli.options import org_option, runtime_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import chosen, id_option
+from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
     from cse_client.model.server import Share
@@ -23,7 +24,7 @@ _LEVELS = ("ReadOnly", "ReadWrite", "FullControl")
 _COLUMNS = ("accessLevelId", "memberId", "username")
 
 
-def _place_options(function: F) -> F:
+def _cluster_options(function: F) -> F:
     """Add which cluster is meant."""
     name = click.option("-n", "--name", default="", metavar="NAME", help="Cluster name.")
     return name(id_option(vdc_option(org_option(runtime_option(function)))))
@@ -37,9 +38,11 @@ def _place_options(function: F) -> F:
     required=True,
     help="Access level for the users.",
 )
-@_place_options
+@_cluster_options
 @command
-def share_command(run: Run, users: tuple[str, ...], acl: str, **words: str) -> None:
+def share_command(
+    run: Run, users: tuple[str, ...], acl: str, name: str, cluster_id: str, vdc: str, org: str
+) -> None:
     """Share a cluster with users of its organization.
 
     Requires a CSE server 3.1. Gives the users access to the cluster in VCD and with `vcd cse`; for
@@ -50,10 +53,10 @@ def share_command(run: Run, users: tuple[str, ...], acl: str, **words: str) -> N
     Example
         vcd cse cluster share alice bob --name demo --acl ReadOnly
     """
-    cluster = _cluster(words)
+    cluster = _cluster(name, cluster_id)
     level = next(one for one in _LEVELS if one.lower() == acl.lower())
     engine = run.entities("cluster share")
-    shares = engine.share(cluster, users, level, vdc=words["vdc"], org=words["org"])
+    shares = engine.share(ClusterRef(cluster, vdc, org), users, level)
     run.console.sentence(
         f"Cluster {cluster} is shared with {', '.join(users)}: {level}.",
         {"cluster": cluster, "shared_with": [_row(one) for one in shares]},
@@ -62,39 +65,43 @@ def share_command(run: Run, users: tuple[str, ...], acl: str, **words: str) -> N
 
 @click.command("share-list")
 @click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
-@_place_options
+@_cluster_options
 @command
-def share_list_command(run: Run, _everything: bool, **words: str) -> None:
+def share_list_command(
+    run: Run, _everything: bool, name: str, cluster_id: str, vdc: str, org: str
+) -> None:
     """List the users a cluster is shared with.
 
     Requires a CSE server 3.1.
     """
-    cluster = _cluster(words)
+    cluster = _cluster(name, cluster_id)
     engine = run.entities("cluster share-list")
-    shares = engine.shares(cluster, vdc=words["vdc"], org=words["org"])
+    shares = engine.shares(ClusterRef(cluster, vdc, org))
     run.console.table([_row(one) for one in shares], _COLUMNS)
 
 
 @click.command("unshare")
 @click.argument("users", nargs=-1, required=True)
-@_place_options
+@_cluster_options
 @command
-def unshare_command(run: Run, users: tuple[str, ...], **words: str) -> None:
+def unshare_command(
+    run: Run, users: tuple[str, ...], name: str, cluster_id: str, vdc: str, org: str
+) -> None:
     """Stop sharing a cluster with users.
 
     Requires a CSE server 3.1.
     """
-    cluster = _cluster(words)
+    cluster = _cluster(name, cluster_id)
     engine = run.entities("cluster unshare")
-    shares = engine.unshare(cluster, users, vdc=words["vdc"], org=words["org"])
+    shares = engine.unshare(ClusterRef(cluster, vdc, org), users)
     run.console.sentence(
         f"Cluster {cluster} is no longer shared with {', '.join(users)}.",
         {"cluster": cluster, "shared_with": [_row(one) for one in shares]},
     )
 
 
-def _cluster(words: dict[str, str]) -> str:
-    return chosen(words["name"] or None, words["cluster_id"], option="option '-n' / '--name'")
+def _cluster(name: str, cluster_id: str) -> str:
+    return chosen(name or None, cluster_id, option="option '-n' / '--name'")
 
 
 def _row(share: Share) -> dict[str, str]:

@@ -7,6 +7,7 @@ import click
 from cse_client.cli.options import org_option, runtime_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import chosen, id_option
+from cse_client.model import ClusterRef
 
 __all__ = ["upgrade_command", "upgrade_plan_command"]
 
@@ -27,7 +28,7 @@ def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster
 
     reference = chosen(name, cluster_id)
     engine = run.upgrading("cluster upgrade-plan", reference)
-    rows = [upgrade_row(target) for target in engine.upgrade_plan(reference, vdc=vdc, org=org)]
+    rows = [upgrade_row(target) for target in engine.upgrade_plan(ClusterRef(reference, vdc, org))]
     if not rows and not run.console.as_json:
         run.console.sentence(f"There is nothing that cluster {reference} could be upgraded to.", {})
         return
@@ -70,7 +71,7 @@ def upgrade_command(
     options = RunOptions(timeout=timeout, wait=run.wait)
     with run.console.progress() as progress:
         cluster = engine.upgrade(
-            reference, template_name, template_revision, options, progress, vdc=vdc, org=org
+            ClusterRef(reference, vdc, org), template_name, template_revision, options, progress
         )
     name = cluster.summary.name
     if not report_task(run, cluster, f"cluster {name}"):

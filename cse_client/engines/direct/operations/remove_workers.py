@@ -59,14 +59,14 @@ def choose_workers(
     VCD's order decides then, the last VM first.
     """
     rest = [vm.name for vm in vms if vm.name not in first]
-    place = {name: number for number, name in enumerate(rest)}
+    position = {name: number for number, name in enumerate(rest)}
 
     def age(name: str) -> tuple[int, float, int]:
         node = nodes.get(name)
         if nodes and node is None:
-            return (0, 0.0, -place[name])
+            return (0, 0.0, -position[name])
         created = node.created.timestamp() if node is not None and node.created else 0.0
-        return (1, -created, -place[name])
+        return (1, -created, -position[name])
 
     return [*first, *sorted(rest, key=age)][:count]
 

@@ -33,6 +33,7 @@ from cse_client.errors import ClusterUnreachable, Conflict, CseError, NotFound, 
 from cse_client.kube.serving import EXPIRED
 from cse_client.model import (
     Cluster,
+    ClusterRef,
     Event,
     EventKind,
     Progress,
@@ -86,7 +87,7 @@ class Scaling:
         Raises:
             Conflict: an operation of another kind was begun before and did not end.
         """
-        with self._locked(spec.cluster, spec.vdc, spec.org, options) as locked:
+        with self._locked(spec.ref, options) as locked:
             cluster = locked.existing
             pending = pending_operation(cluster, lambda op: op.workers == spec.workers)
             present = len(cluster.workers)
@@ -113,7 +114,7 @@ class Scaling:
     @_looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again resumes a run that died."""
-        with self._locked(spec.cluster, spec.vdc, spec.org, options) as locked:
+        with self._locked(spec.ref, options) as locked:
             cluster = locked.existing
             pending = pending_operation(
                 cluster, lambda op: op.kind == GROW and op.asked == spec.workers and op.waited
@@ -136,7 +137,7 @@ class Scaling:
             NotFound, Conflict: unknown names, or names of no workers; nothing was touched.
             Refused: pods would be lost; nothing was touched.
         """
-        with self._locked(spec.cluster, spec.vdc, spec.org, options) as locked:
+        with self._locked(spec.ref, options) as locked:
             cluster = locked.existing
             pending = pending_operation(
                 cluster, lambda op: op.kind == SHRINK and set(spec.nodes) <= {*op.nodes}
@@ -161,16 +162,14 @@ class Scaling:
     @_looking_again
     def repair(
         self,
-        name: str,
+        ref: ClusterRef,
         options: RunOptions,
         progress: Progress,
         *,
-        vdc: str,
-        org: str,
         carry_out: bool,
     ) -> Sequence[str]:
         """Return what there is to do about a cluster, having done it when that is asked for."""
-        with self._locked(name, vdc, org, options) as locked:
+        with self._locked(ref, options) as locked:
             cluster = locked.existing
 
             def grow(workers: int) -> None:
@@ -178,7 +177,7 @@ class Scaling:
                 operation = Operation.begin(
                     GROW, workers=workers, before=len(fresh.existing.workers)
                 )
-                spec = NodesSpec(name, workers)
+                spec = NodesSpec(ref.name, workers, ref.vdc, ref.org)
                 self._grow(fresh, spec, operation, options, progress)
 
             pending_operation(cluster, lambda _op: False)
@@ -191,16 +190,14 @@ class Scaling:
     @_looking_again
     def power(
         self,
-        name: str,
+        ref: ClusterRef,
         options: RunOptions,
         progress: Progress,
         *,
-        vdc: str,
-        org: str,
         on: bool,
     ) -> None:
         """Start or stop a whole cluster."""
-        with self._locked(name, vdc, org, options) as locked:
+        with self._locked(ref, options) as locked:
             cluster = locked.existing
             power = Power(cluster, options, clock=self.clock, progress=progress)
             with self._claimed(locked, "starting it" if on else "stopping it", options):
@@ -212,13 +209,13 @@ class Scaling:
     # ---- inner ----------------------------------------------------------------------------
 
     def _locked(
-        self, name: str, vdc: str, org: str, options: RunOptions
+        self, ref: ClusterRef, options: RunOptions
     ) -> AbstractContextManager[LockedCluster]:
         return locked_cluster(
             self.vcd,
             self.session,
-            self.vcd.vdc(vdc, org),
-            name,
+            self.vcd.vdc(ref.vdc, ref.org),
+            ref.name,
             clock=self.clock,
             break_lock=options.break_lock,
         )

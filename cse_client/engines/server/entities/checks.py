@@ -20,7 +20,7 @@ from cse_client.errors import (
     Refused,
     WrongUsage,
 )
-from cse_client.model import CONTROL_PLANE, NFS
+from cse_client.model import CONTROL_PLANE, NFS, ClusterRef
 
 __all__ = ["EntityChecks", "collect"]
 
@@ -48,20 +48,20 @@ class EntityChecks(EntityReading):
                 hint=suggest.cse("cluster resize", one.name, nodes=fewer),
             )
 
-    def _check_free(self, name: str, vdc: str, org: str) -> list[CseError]:
+    def _check_free(self, ref: ClusterRef) -> list[CseError]:
         """Look whether the name is free. At API 35 the server looks itself before it accepts."""
-        if not self._dialect.second_generation or not self._named(name, vdc, org):
+        if not self._dialect.second_generation or not self._named(ref):
             return []
         return [
             Conflict(
-                f"there is a cluster '{name}' already{self._where(vdc, org)}",
-                hint=suggest.cse("cluster info", name),
+                f"there is a cluster '{ref.name}' already{self._where(ref)}",
+                hint=suggest.cse("cluster info", ref.name),
             )
         ]
 
     def _check_plan(self, one: Found, template: str, revision: str) -> None:
         """Look whether the server offers the upgrade: at API 36 it notices after accepting."""
-        offered = self.upgrade_plan(one.id)
+        offered = self.upgrade_plan(ClusterRef(one.id))
         if not any((to.template, to.revision) == (template, revision) for to in offered):
             named = ", ".join(f"{to.template} {to.revision}" for to in offered)
             plan = f"its upgrade plan has: {named}" if named else "its upgrade plan is empty"

@@ -61,16 +61,16 @@ class Dialect:
     @property
     def required(self) -> tuple[tuple[str, ...], ...]:
         """Return what an entity must say, as paths of keys."""
-        places = [self.name, self.org, self.vdc, *([self.site] if self.site else [])]
+        keys = [self.name, self.org, self.vdc, *([self.site] if self.site else [])]
         return (
             ("kind",),
             *((("apiVersion",),) if self.payload else ()),
-            *(("metadata", key) for key in places),
+            *(("metadata", key) for key in keys),
             ("spec", "settings", self.network),
         )
 
     def filters(self, *, vdc: str = "", org: str = "") -> dict[str, str]:
-        """Return conditions on an entity's place for VCD's own API."""
+        """Return conditions on an entity's VDC and organization for VCD's own API."""
         said = {f"entity.metadata.{self.org}": org, f"entity.metadata.{self.vdc}": vdc}
         return {key: value for key, value in said.items() if value}
 

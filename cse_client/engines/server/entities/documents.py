@@ -62,7 +62,7 @@ class Found:
         return text(part(self.entity, "metadata"), self.dialect.vdc)
 
     @property
-    def place(self) -> str:
+    def scope(self) -> str:
         """Return organization and VDC, for people."""
         return f"{self.org or '?'}/{self.vdc or '?'}"
 

@@ -33,6 +33,7 @@ from cse_client.errors import (
 )
 from cse_client.model import (
     Cluster,
+    ClusterRef,
     ClusterSpec,
     Event,
     EventKind,
@@ -41,7 +42,7 @@ from cse_client.model import (
 )
 from cse_client.model.nodes import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval
-from cse_client.yamldocs import Path, Place
+from cse_client.yamldocs import Path, Position
 
 __all__ = ["EntityEngine"]
 
@@ -70,8 +71,8 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         refuse_direct_words(spec)
         org = self._org_of(spec.org)
         problems = specs.check_create(self._dialect, spec)
-        problems += self._check_place(spec.network, [spec.storage_profile], vdc, org)
-        problems += self._check_free(spec.name, vdc, org)
+        problems += self._check_resources(spec.network, [spec.storage_profile], vdc, org)
+        problems += self._check_free(ClusterRef(spec.name, vdc, org))
         template = collect(problems, lambda: self._template(spec.template, spec.template_revision))
         raise_all(problems)
         body = specs.new_entity(
@@ -83,7 +84,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             template=template or ("", 0),
             rollback=options.rollback,
         )
-        return self._make(spec.name, vdc, org, body, options, progress)
+        return self._make(ClusterRef(spec.name, vdc, org), body, options, progress)
 
     def apply(
         self,
@@ -93,38 +94,38 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         *,
         identity: str = "",
         org: str = "",
-        places: Mapping[Path, Place] | None = None,
+        positions: Mapping[Path, Position] | None = None,
     ) -> ServedCluster:
         """Make the cluster that a file describes, or bring the one that is there to it.
 
-        `identity` is the id of the cluster that is meant; without it the name, VDC and
-        organization of the file tell. What the file does not state of the place is `org` and the
-        session's; what it does not state of a cluster that is there stays as it is. Nothing is
-        sent where the cluster is so already. `places` tells where the file's values stand.
+        `identity` is the cluster's id; without it, the cluster is the one of the file's name, VDC
+        and organization, which default to `org` and the session's. What the file does not state of
+        an existing cluster stays as it is, and nothing is sent where the cluster is so already.
+        `positions` are those of the file's values.
 
         Raises:
             WrongUsage: the file does not describe a cluster of this server's kind.
         """
-        problems = files.check_file(self._dialect, document, places or {})
+        problems = files.check_file(self._dialect, document, positions or {})
         if identity:
             raise_all(problems)
-            return self._bring(self._find(identity), document, options, progress)
-        place = (org or self._own_org(), self._session.vdc, self._site())
+            return self._bring(self._find(ClusterRef(identity)), document, options, progress)
+        defaults = (org or self._own_org(), self._session.vdc, self._site())
         body: dict[str, Any] = {}
         if isinstance(document, dict) and not problems:
-            body = files.completed(self._dialect, document, place)
-            problems = files.check_place(self._dialect, body)
+            body = files.completed(self._dialect, document, defaults)
+            problems = files.check_metadata(self._dialect, body)
         raise_all(problems)
-        name, vdc, said = files.place_of(self._dialect, body)
-        if org and org != said:
-            raise WrongUsage(f"The file is for organization '{said}', not for '{org}'.")
-        org = said
+        ref = files.cluster_of(self._dialect, body)
+        if org and org != ref.org:
+            raise WrongUsage(f"The file is for organization '{ref.org}', not for '{org}'.")
         suggest.aim_at(
-            vdc="" if vdc == self._session.vdc else vdc, org="" if org == self._own_org() else org
+            vdc="" if ref.vdc == self._session.vdc else ref.vdc,
+            org="" if ref.org == self._own_org() else ref.org,
         )
-        there = self._named(name, vdc, org)
+        there = self._named(ref)
         if len(there) > 1:
-            raise ambiguous(name, there)
+            raise ambiguous(ref.name, there)
         if there:
             return self._bring(there[0], document, options, progress)
         raise_all(files.check_new(self._dialect, body))
@@ -133,12 +134,12 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         profiles = [self._dialect.group(body, one).get(self._dialect.storage) for one in groups]
         keys = (f"spec.settings.{self._dialect.network}: NAME", f"{self._dialect.storage}: NAME")
         names = [str(one or "") for one in profiles]
-        problems = self._check_place(network, names, vdc, org, hints=keys)
+        problems = self._check_resources(network, names, ref.vdc, ref.org, hints=keys)
         said = body["spec"][self._dialect.distribution]
         template, revision = said[self._dialect.template], said.get(self._dialect.revision)
         collect(problems, lambda: self._template(template, revision))
         raise_all(problems)
-        return self._make(name, vdc, org, body, options, progress)
+        return self._make(ref, body, options, progress)
 
     def _bring(
         self, one: Found, document: Mapping[str, Any], options: RunOptions, progress: Progress
@@ -164,7 +165,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         refuse_direct_scaling(spec)
         shorter = suggest.cse("cluster resize", spec.cluster, nodes=spec.workers)
         raise_all(specs.check_growth(self._dialect, spec, shorter, rollback=options.rollback))
-        one = self._find(spec.cluster, spec.vdc, spec.org)
+        one = self._find(spec.ref)
         wished = self._dialect.group(one.entity, "workers").get("count")
         if not one.busy and spec.workers == len(one.names("workers")) == wished:
             return documents.cluster(one, server=self._found.seen)
@@ -176,7 +177,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         refuse_direct_scaling(spec)
         shorter = suggest.cse("node create", spec.cluster, nodes=spec.workers, enable_nfs=spec.nfs)
         raise_all(specs.check_growth(self._dialect, spec, shorter, rollback=options.rollback))
-        one = idle(self._find(spec.cluster, spec.vdc, spec.org))
+        one = idle(self._find(spec.ref))
         group = "nfs" if spec.nfs else "workers"
         body = specs.grown(self._dialect, one, group, spec.workers)
         what = f"addition of nodes to cluster '{one.name}'"
@@ -191,7 +192,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             WrongUsage: workers were named.
         """
         refuse_direct_scaling(spec)
-        one = idle(self._find(spec.cluster, spec.vdc, spec.org))
+        one = idle(self._find(spec.ref))
         going = list(dict.fromkeys(spec.nodes))
         self._check_going(one, going)
         if len(going) > 1 and not options.wait:
@@ -205,23 +206,13 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         return ServedRemoval(one.name, tuple(going), task_href="" if options.wait else href)
 
     def delete_nfs(
-        self,
-        cluster: str,
-        node: str,
-        options: RunOptions,
-        progress: Progress,
-        *,
-        vdc: str = "",
-        org: str = "",
+        self, ref: ClusterRef, node: str, options: RunOptions, progress: Progress
     ) -> ServedRemoval:
         """Have the server delete one NFS node."""
-        return self.remove_nodes(
-            RemovalSpec(cluster=cluster, nodes=(node,), vdc=vdc, org=org), options, progress
-        )
+        spec = RemovalSpec(cluster=ref.name, nodes=(node,), vdc=ref.vdc, org=ref.org)
+        return self.remove_nodes(spec, options, progress)
 
-    def delete(
-        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
-    ) -> ServedDeletion:
+    def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> ServedDeletion:
         """Have the server delete the cluster, and look that its entity is gone.
 
         With `options.force` (CSE 3.1) also one that the server cannot delete in order.
@@ -231,7 +222,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
                 f"CSE server {self._found.version} at API {self._found.api_version} knows no "
                 "--force: it came with CSE 3.1 at API 36."
             )
-        one = self._find(name, vdc, org)
+        one = self._find(ref)
         path = f"/cluster/{quoted(one.id)}"
         change = Change(
             "POST" if options.force else "DELETE",
@@ -244,7 +235,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
             cluster=one.name,
         )
         found = documents.cluster(one)
-        identity = self._identify(found, one.name, vdc, org)
+        identity = self._identify(found, ClusterRef(one.name, ref.vdc, ref.org))
         href = self._send_deletion(change, options, progress)
         vms = tuple(node.name for node in found.nodes)
         deletion = ServedDeletion(one.name, one.name, vms, cluster_id=one.id, identity=identity)
@@ -256,19 +247,16 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
 
     def upgrade(
         self,
-        name: str,
+        ref: ClusterRef,
         template: str,
         revision: str,
         options: RunOptions,
         progress: Progress,
-        *,
-        vdc: str = "",
-        org: str = "",
     ) -> Cluster:
         """Have the server upgrade the cluster to a template of its plan."""
         if not (revision.isascii() and revision.isdigit()):
             raise WrongUsage(f"The template's revision '{revision}' is no number.")
-        found = self._find(name, vdc, org)
+        found = self._find(ref)
         target = (template, revision)
         settled = not found.busy and not found.failed
         if settled and found.dialect.template_of(found.entity) == target:
@@ -305,9 +293,7 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
 
     def _make(
         self,
-        name: str,
-        vdc: str,
-        org: str,
+        ref: ClusterRef,
         body: Mapping[str, Any],
         options: RunOptions,
         progress: Progress,
@@ -315,13 +301,13 @@ class EntityEngine(EntitySharing, EntityFollowing, EntityChecks, EntityProvider)
         change = Change(
             "POST",
             "/clusters",
-            f"creation of cluster '{name}'",
-            look=lambda: self._find(name, vdc, org),
+            f"creation of cluster '{ref.name}'",
+            look=lambda: self._find(ref),
             done=lambda now: now.phase.endswith(SUCCEEDED),
             body=body,
-            show=suggest.cse("cluster info", name),
-            vdc=vdc,
-            cluster=name,
+            show=suggest.cse("cluster info", ref.name),
+            vdc=ref.vdc,
+            cluster=ref.name,
         )
         return self._send(change, options, progress)
 

@@ -19,18 +19,19 @@ from cse_client.engines.server.entities.specs import (
     without_nulls,
 )
 from cse_client.errors import CseError, WrongUsage
+from cse_client.model import ClusterRef
 from cse_client.model.names import check_name
-from cse_client.yamldocs import Path, Place
+from cse_client.yamldocs import Path, Position
 
 __all__ = [
     "check_file",
+    "check_metadata",
     "check_new",
-    "check_place",
+    "cluster_of",
     "completed",
     "fulfilled",
     "leaving",
     "merged",
-    "place_of",
     "refuse_upgrade",
 ]
 
@@ -41,7 +42,9 @@ _OTHER_KINDS = {
 }
 
 
-def check_file(server: Dialect, document: Any, places: Mapping[Path, Place]) -> list[CseError]:
+def check_file(
+    server: Dialect, document: Any, positions: Mapping[Path, Position]
+) -> list[CseError]:
     """Return what is wrong with a file's form, whatever there is in the cloud."""
     if not isinstance(document, dict):
         return [
@@ -64,7 +67,7 @@ def check_file(server: Dialect, document: Any, places: Mapping[Path, Place]) -> 
     generation = _generation_problem(server, document)
     if generation is not None:
         return [generation]
-    problems = check_keys(server, document, places)
+    problems = check_keys(server, document, positions)
     count = server.group(document, server.control_plane).get("count")
     if isinstance(count, int) and count != 1:
         problems.append(WrongUsage("A native cluster has exactly one control plane node."))
@@ -72,14 +75,14 @@ def check_file(server: Dialect, document: Any, places: Mapping[Path, Place]) -> 
 
 
 def completed(
-    server: Dialect, document: Mapping[str, Any], place: tuple[str, str, str]
+    server: Dialect, document: Mapping[str, Any], defaults: tuple[str, str, str]
 ) -> dict[str, Any]:
-    """Return a file's document without its status, and with what it does not state of the place.
+    """Return a file's document without its status, with the organization, VDC and site filled in.
 
-    `place` is organization, VDC and site.
+    `defaults` are those three, for what the file does not state.
     """
     keys = (server.org, server.vdc, server.site)
-    known = {key: value for key, value in zip(keys, place) if key and value}
+    known = {key: value for key, value in zip(keys, defaults) if key and value}
     stated = {key: value for key, value in part(document, "metadata").items() if value is not None}
     body = {key: value for key, value in document.items() if key != "status" and value is not None}
     whole = {
@@ -91,7 +94,7 @@ def completed(
     return dict(without_nulls(whole))
 
 
-def check_place(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
+def check_metadata(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
     """Return what a completed file lacks to find its cluster."""
     return _lacking(body, [path for path in server.required if path[0] == "metadata"])
 
@@ -107,7 +110,7 @@ def check_new(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
                 hint=f"`{suggest.cse('template list')}` shows those that there are",
             )
         )
-    return check_name(place_of(server, body)[0]) + lacking
+    return check_name(cluster_of(server, body).name) + lacking
 
 
 def merged(server: Dialect, one: Found, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,11 +173,11 @@ def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:
         )
 
 
-def place_of(dialect: Dialect, document: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return name, VDC and organization of an entity."""
-    said = part(document, "metadata")
-    name, vdc, org = (str(said.get(key) or "") for key in (dialect.name, dialect.vdc, dialect.org))
-    return name, vdc, org
+def cluster_of(dialect: Dialect, document: Mapping[str, Any]) -> ClusterRef:
+    """Return which cluster a completed file describes."""
+    metadata = part(document, "metadata")
+    keys = (dialect.name, dialect.vdc, dialect.org)
+    return ClusterRef(*(str(metadata.get(key) or "") for key in keys))
 
 
 def _generation_problem(server: Dialect, document: Mapping[str, Any]) -> CseError | None:

@@ -18,7 +18,7 @@ from typing import Any
 from cse_client.content import plain
 from cse_client.engines.server.entities.dialects import FIRST, LATEST, Dialect
 from cse_client.errors import CseError, WrongUsage
-from cse_client.yamldocs import Path, Place
+from cse_client.yamldocs import Path, Position
 
 __all__ = ["MOST_NODES", "check_keys", "shown"]
 
@@ -28,15 +28,17 @@ MOST_NODES: Mapping[str, int] = {"1": 100, "2": 200}
 _TEXT, _NUMBER, _COUNT, _FLAG, _ANY = "text", "number", "count", "flag", "any"
 _Keys = Mapping[str, Any]
 _Steps = tuple[str, ...]
-_Places = Mapping[Path, Place]
+_Positions = Mapping[Path, Position]
 
 
-def check_keys(dialect: Dialect, document: Mapping[str, Any], places: _Places) -> list[CseError]:
+def check_keys(
+    dialect: Dialect, document: Mapping[str, Any], positions: _Positions
+) -> list[CseError]:
     """Return what is wrong with a file's keys and the types of its values.
 
-    A value that is null counts as not stated. `places` tells lines and the text as written.
+    A value that is null counts as not stated. `positions` tells lines and the text as written.
     """
-    return list(_Check(dialect, places).of_object(document, _keys_of(dialect), ()))
+    return list(_Check(dialect, positions).of_object(document, _keys_of(dialect), ()))
 
 
 def shown(path: Path) -> str:
@@ -72,11 +74,11 @@ def _keys_of(dialect: Dialect) -> _Keys:
         settings["network"] = {"expose": _FLAG, "cni": _ANY, "pods": blocks, "services": blocks}
     else:
         spec |= {**groups, "expose": _FLAG}
-    place = (dialect.name, dialect.org, dialect.vdc, dialect.site)
+    metadata = (dialect.name, dialect.org, dialect.vdc, dialect.site)
     return {
         dialect.version_key: _TEXT,
         "kind": _TEXT,
-        "metadata": {key: _TEXT for key in place if key},
+        "metadata": {key: _TEXT for key in metadata if key},
         "spec": spec,
         "status": _ANY,
     }
@@ -127,10 +129,10 @@ def _translations(theirs: Dialect, ours: Dialect) -> dict[_Steps, _Steps]:
 class _Check:
     """Walks through a file's document beside the tree of known keys."""
 
-    def __init__(self, dialect: Dialect, places: _Places) -> None:
+    def __init__(self, dialect: Dialect, positions: _Positions) -> None:
         other = FIRST if dialect.second_generation else LATEST
         self._most = MOST_NODES[dialect.version[0]]
-        self._places = places
+        self._positions = positions
         self._known = list(_paths(_keys_of(dialect)))
         self._other = "CSE 3.0" if dialect.second_generation else "CSE 3.1"
         self._elsewhere = {path[-1] for path in _paths(_keys_of(other))}
@@ -210,12 +212,12 @@ class _Check:
         )
 
     def _written(self, path: _Steps, value: Any) -> str:
-        place = self._places.get(path)
-        return place.text if place is not None and place.text else json.dumps(value)
+        position = self._positions.get(path)
+        return position.text if position is not None and position.text else json.dumps(value)
 
     def _at(self, path: _Steps) -> str:
-        place = self._places.get(path)
-        where = f" (line {place.line})" if place is not None else ""
+        position = self._positions.get(path)
+        where = f" (line {position.line})" if position is not None else ""
         return f"{shown(path)}{where}"
 
 

@@ -21,7 +21,7 @@ from cse_client.engines.server.extension import Extension, quoted
 from cse_client.engines.server.legacy import documents as legacy_documents
 from cse_client.engines.server.served_engine import ServedEngine
 from cse_client.errors import Conflict, NotFound, VcdFault
-from cse_client.model import ClusterSummary, Node, Session, Template
+from cse_client.model import ClusterRef, ClusterSummary, Node, Session, Template
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
 from cse_client.vcd.client import VcdClient
@@ -78,27 +78,25 @@ class EntityReading(ServedEngine):
         for document in self._pages(self._cloudapi, path, "list the clusters", filter=text):
             yield documents.summary(documents.found(document, "the list of clusters"))
 
-    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
+    def cluster(self, ref: ClusterRef) -> ServedCluster:
         """Return what VCD keeps of one cluster; one request."""
-        return documents.cluster(self._find(name, vdc, org), server=self._found.seen)
+        return documents.cluster(self._find(ref), server=self._found.seen)
 
-    def node(self, cluster: str, name: str, *, vdc: str = "", org: str = "") -> ServedNode:
+    def node(self, ref: ClusterRef, name: str) -> ServedNode:
         """Return what a cluster's entity tells of one node."""
-        for node in documents.cluster(self._find(cluster, vdc, org)).nodes:
+        for node in documents.cluster(self._find(ref)).nodes:
             if node.name == name and isinstance(node, ServedNode):
                 return node
         raise NotFound(
-            f"cluster '{cluster}' has no node {name}",
-            hint=f"see which there are: {suggest.cse('node list', cluster)}",
+            f"cluster '{ref.name}' has no node {name}",
+            hint=f"see which there are: {suggest.cse('node list', ref.name)}",
         )
 
-    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+    def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes, as far as its entity tells; one request."""
-        return self.cluster(name, vdc=vdc, org=org).nodes
+        return self.cluster(ref).nodes
 
-    def kubeconfig(
-        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
-    ) -> str:
+    def kubeconfig(self, ref: ClusterRef, *, spec: KubeconfigSpec | None = None) -> str:
         """Return the administrator's kubeconfig that the server fetches from the control plane.
 
         Raises:
@@ -106,22 +104,22 @@ class EntityReading(ServedEngine):
                 the way into the cluster.
         """
         if spec is not None:
-            refuse_signing(name, spec)
-        identity = self._identity(name, vdc, org)
+            refuse_signing(ref.name, spec)
+        identity = self._identity(ref)
         document = self._server.get(
             f"/cluster/{quoted(identity)}/config",
-            f"read the kubeconfig of cluster '{name}'",
-            missing=f"cluster '{name}'",
+            f"read the kubeconfig of cluster '{ref.name}'",
+            missing=f"cluster '{ref.name}'",
         )
-        return legacy_documents.kubeconfig(document, name)
+        return legacy_documents.kubeconfig(document, ref.name)
 
-    def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
+    def upgrade_plan(self, ref: ClusterRef) -> Sequence[UpgradeTarget]:
         """List the templates that the server would upgrade the cluster to."""
-        identity = self._identity(name, vdc, org)
+        identity = self._identity(ref)
         rows = self._server.get(
             f"/cluster/{quoted(identity)}/upgrade-plan",
-            f"plan the upgrade of cluster '{name}'",
-            missing=f"cluster '{name}'",
+            f"plan the upgrade of cluster '{ref.name}'",
+            missing=f"cluster '{ref.name}'",
         )
         found = legacy_documents.mappings(rows, "the plan")
         return [legacy_documents.upgrade_target(row) for row in found]
@@ -132,51 +130,52 @@ class EntityReading(ServedEngine):
         """Return the organization to look into; empty, which is all, for the provider's people."""
         return "" if self._session.org.lower() == "system" else self._session.org
 
-    def _identity(self, name: str, vdc: str, org: str) -> str:
+    def _identity(self, ref: ClusterRef) -> str:
         """Return a cluster's id, which needs no request where that was said itself."""
-        return name if name.startswith(URN) else self._find(name, vdc, org).id
+        return ref.name if ref.name.startswith(URN) else self._find(ref).id
 
-    def _find(self, name: str, vdc: str = "", org: str = "") -> Found:
+    def _find(self, ref: ClusterRef) -> Found:
         """Return the one cluster that is meant.
 
         Raises:
             NotFound: there is none.
             Conflict: there are several of that name.
         """
-        if name.startswith(URN):
-            one = self._read(name)
+        if ref.name.startswith(URN):
+            one = self._read(ref.name)
             # suggestions name it by its name, which counts where the cluster is
             suggest.aim_at(vdc=one.vdc, org=one.org)
             return one
-        there = self._named(name, vdc, org)
+        there = self._named(ref)
         if not there:
             raise NotFound(
-                f"cluster '{name}' was not found{self._where(vdc, org)}",
+                f"cluster '{ref.name}' was not found{self._where(ref)}",
                 hint=f"`{suggest.cse('cluster list')}` shows those that you can see",
             )
         if len(there) > 1:
-            raise ambiguous(name, there)
+            raise ambiguous(ref.name, there)
         return there[0]
 
-    def _named(self, name: str, vdc: str, org: str) -> list[Found]:
-        conditions = {"name": name, **self._dialect.filters(vdc=vdc, org=org or self._own_org())}
+    def _named(self, ref: ClusterRef) -> list[Found]:
+        where = self._dialect.filters(vdc=ref.vdc, org=ref.org or self._own_org())
+        conditions = {"name": ref.name, **where}
         rows = self._pages(
             self._cloudapi,
             self._dialect.type_path,
-            f"look for cluster '{name}'",
+            f"look for cluster '{ref.name}'",
             filter=filter_text(conditions),
         )
-        return [documents.found(row, f"cluster '{name}'") for row in rows]
+        return [documents.found(row, f"cluster '{ref.name}'") for row in rows]
 
     def _read(self, identity: str) -> Found:
         what = f"the cluster {identity}"
         document = self._cloudapi.get(f"/entities/{quoted(identity)}", f"read {what}", missing=what)
         return documents.found(document, what)
 
-    def _where(self, vdc: str, org: str) -> str:
-        org = org or self._own_org()
+    def _where(self, ref: ClusterRef) -> str:
+        org = ref.org or self._own_org()
         said = [f"organization '{org}'"] if org else []
-        said += [f"VDC '{vdc}'"] if vdc else []
+        said += [f"VDC '{ref.vdc}'"] if ref.vdc else []
         return f" in {', '.join(said)}" if said else ""
 
     def _pages(
@@ -232,7 +231,7 @@ def _total(page: Mapping[str, Any], seen: int, size: int) -> int:
 
 def ambiguous(name: str, there: Sequence[Found]) -> Conflict:
     """Make the error for a name that several clusters have, which entities allow."""
-    lines = "; ".join(f"{one.id} ({one.place}, {one.phase or 'no phase'})" for one in there)
+    lines = "; ".join(f"{one.id} ({one.scope}, {one.phase or 'no phase'})" for one in there)
     return Conflict(
         f"there are {len(there)} clusters called '{name}': {lines}",
         hint="say which one: --id, or --vdc and --org",

@@ -14,6 +14,7 @@ from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.legacy.documents import mapping, text
 from cse_client.engines.server.waiting import change_or_effect
 from cse_client.errors import NotFound, Refused, WrongUsage
+from cse_client.model import ClusterRef
 from cse_client.model.server import ACCESS_LEVELS, Share
 
 __all__ = ["EntitySharing"]
@@ -27,23 +28,21 @@ _PAGE = 25
 class EntitySharing(EntityFollowing):
     """Sharing clusters with users of their organization."""
 
-    def shares(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Share]:
+    def shares(self, ref: ClusterRef) -> Sequence[Share]:
         """List with whom a cluster is shared, and how far."""
         self._need_sharing()
-        return self._shares(self._identity(name, vdc, org))
+        return self._shares(self._identity(ref))
 
-    def share(
-        self, name: str, users: Sequence[str], level: str, *, vdc: str = "", org: str = ""
-    ) -> Sequence[Share]:
+    def share(self, ref: ClusterRef, users: Sequence[str], level: str) -> Sequence[Share]:
         """Share a cluster with users, and return with whom it is shared then.
 
         `level` is one of `ACCESS_LEVELS`. Raises Refused where a user has more already: that is
         taken away by `unshare` only.
         """
         self._need_sharing()
-        identity = self._identity(name, vdc, org)
+        name, identity = ref.name, self._identity(ref)
         wanted = list(dict.fromkeys(users))
-        known = self._vcd.user_urns(wanted, org)
+        known = self._vcd.user_urns(wanted, ref.org)
         there = self._shares(identity)
         for one in there:
             if one.username in wanted and _rank(one.level) > _rank(level):
@@ -57,12 +56,10 @@ class EntitySharing(EntityFollowing):
         self._write(identity, name, [*added, *kept])
         return [*added, *kept]
 
-    def unshare(
-        self, name: str, users: Sequence[str], *, vdc: str = "", org: str = ""
-    ) -> Sequence[Share]:
+    def unshare(self, ref: ClusterRef, users: Sequence[str]) -> Sequence[Share]:
         """Share a cluster with these users no more, and return with whom it still is shared."""
         self._need_sharing()
-        identity = self._identity(name, vdc, org)
+        name, identity = ref.name, self._identity(ref)
         there = self._shares(identity)
         unknown = [user for user in users if user not in {one.username for one in there}]
         if unknown:

@@ -52,6 +52,7 @@ from cse_client.model import (
     NFS,
     WORKER,
     Cluster,
+    ClusterRef,
     ClusterSpec,
     ClusterSummary,
     Progress,
@@ -79,16 +80,16 @@ class LegacyEngine(LegacyReading, LegacyProvider):
                 hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
         refuse_direct_words(spec)
-        raise_all(self._check_place(spec.network, [spec.storage_profile], vdc, spec.org))
+        raise_all(self._check_resources(spec.network, [spec.storage_profile], vdc, spec.org))
         self._check_right(vdc, spec.org)
-        place = self._place(vdc, spec.org or self._session.org)
+        ref = ClusterRef(spec.name, vdc, spec.org or self._session.org)
         body = {
             "cluster_name": spec.name,
             "num_workers": spec.workers,
             "network_name": spec.network,
             "enable_nfs": spec.nfs,
             "rollback": options.rollback,
-            **place,
+            **self._scope(ref),
             **hardware(spec),
             **self._template(spec),
         }
@@ -99,7 +100,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
         def made() -> bool:
             try:
-                now = self._read(spec.name, place)
+                now = self._read(ref)
             except NotFound:
                 if any(looks):
                     raise TaskFailed(
@@ -117,7 +118,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         answer = self._carry_out(
             "POST", "/clusters", what, body, options, progress, made, seen=lambda: any(looks)
         )
-        return self._result(spec.name, place, answer, options)
+        return self._result(ref, answer, options)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`.
@@ -125,8 +126,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         The server's own resize only grows; to shrink, nodes are deleted by name.
         """
         refuse_direct_scaling(spec)
-        place = self._place(spec.vdc, spec.org)
-        before = self._read(spec.cluster, place)
+        before = self._read(spec.ref)
         workers = [node.name for node in before.nodes if node.kind == WORKER]
         if spec.workers == len(workers):
             return before
@@ -134,42 +134,44 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         self._check_growth(spec, before)
         if spec.workers < len(workers):
             going = leaving(workers, spec)
-            return self._shrink(spec.cluster, going, place, options, progress)
-        body = {**self._growth(spec, before, options), **place}
+            return self._shrink(spec.ref, going, options, progress)
+        body = {**self._growth(spec, before, options), **self._scope(spec.ref)}
         path = f"/cluster/{quoted(spec.cluster)}"
         answer = self._carry_out(
             "PUT", path, what, body, options, progress,
-            lambda: complete(self._read(spec.cluster, place), spec.workers),
+            lambda: complete(self._read(spec.ref), spec.workers),
         )  # fmt: skip
-        return self._result(spec.cluster, place, answer, options)
+        return self._result(spec.ref, answer, options)
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers, or NFS nodes where `spec.nfs`."""
         refuse_direct_scaling(spec)
-        place = self._place(spec.vdc, spec.org)
-        before = self._read(spec.cluster, place)
+        before = self._read(spec.ref)
         self._check_growth(spec, before)
         kind = NFS if spec.nfs else WORKER
         wanted = count(before, kind) + spec.workers
 
         def added() -> bool:
-            now = self._read(spec.cluster, place)
+            now = self._read(spec.ref)
             return complete(now, 0) and count(now, kind) >= wanted
 
-        body = {**self._growth(spec, before, options), "enable_nfs": spec.nfs, **place}
+        body = {
+            **self._growth(spec, before, options),
+            "enable_nfs": spec.nfs,
+            **self._scope(spec.ref),
+        }
         answer = self._carry_out(
             "POST", "/nodes", f"addition of nodes to cluster '{spec.cluster}'", body,
             options, progress, added,
         )  # fmt: skip
-        return self._result(spec.cluster, place, answer, options)
+        return self._result(spec.ref, answer, options)
 
     def remove_nodes(
         self, spec: RemovalSpec, options: RunOptions, progress: Progress
     ) -> ServedRemoval:
         """Have the server drain and delete nodes. It would accept unknown names, so look first."""
         refuse_direct_scaling(spec)
-        place = self._place(spec.vdc, spec.org)
-        present = {node.name: node.kind for node in self._read(spec.cluster, place).nodes}
+        present = {node.name: node.kind for node in self._read(spec.ref).nodes}
         unknown = [name for name in spec.nodes if name not in present]
         if unknown:
             raise NotFound(
@@ -180,41 +182,36 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             if present[name] == CONTROL_PLANE:
                 raise Refused(f"{name} is the control plane of cluster '{spec.cluster}'")
         going = list(dict.fromkeys(spec.nodes))
-        answer = self._delete_nodes(spec.cluster, going, place, options, progress)
+        answer = self._delete_nodes(spec.ref, going, options, progress)
         return ServedRemoval(spec.cluster, tuple(going), task_href=_unawaited(answer, options))
 
-    def delete(
-        self, name: str, options: RunOptions, progress: Progress, *, vdc: str = "", org: str = ""
-    ) -> ServedDeletion:
+    def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> ServedDeletion:
         """Have the server delete the cluster, and look that it is gone."""
-        place = self._place(vdc, org)
-        identity = self._identify(self._shown(name, place), name, vdc, org)
+        name = ref.name
+        identity = self._identify(self._shown(ref), ref)
 
         def deleted() -> bool:
-            return gone(lambda: self._read(name, place))
+            return gone(lambda: self._read(ref))
 
         what = f"deletion of cluster '{name}'"
         answer = self._carry_out(
             "DELETE", f"/cluster/{quoted(name)}", what, None, options, progress, deleted,
-            query=place, missing=f"cluster '{name}'",
+            query=self._scope(ref), missing=f"cluster '{name}'",
         )  # fmt: skip
         if not options.wait:
             href = _unawaited(answer, options)
             return ServedDeletion(name, name, task_href=href, identity=identity)
         still = f"the cluster {name}, which the server still shows"
-        left = () if gone_soon(self._vcd, lambda: self._read(name, place)) else (still,)
+        left = () if gone_soon(self._vcd, lambda: self._read(ref)) else (still,)
         return ServedDeletion(name, name, verified_gone=not left, left=left, identity=identity)
 
     def upgrade(
         self,
-        name: str,
+        ref: ClusterRef,
         template: str,
         revision: str,
         options: RunOptions,
         progress: Progress,
-        *,
-        vdc: str = "",
-        org: str = "",
     ) -> Cluster:
         """Have the server upgrade the cluster to a template of its plan.
 
@@ -224,20 +221,20 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         Raises:
             Conflict: the server is at work on the cluster, and nobody is to wait for it.
         """
-        place = self._place(vdc, org)
+        name = ref.name
         body = {
             "cluster_name": name,
             "template_name": template,
             "template_revision": revision,
-            **place,
+            **self._scope(ref),
         }
 
         def upgraded() -> bool:
-            now = self._read(name, place).summary
+            now = self._read(ref).summary
             return (now.template, now.template_revision) == (template, revision)
 
-        if self._follow_running(name, place, options, progress) and upgraded():
-            return self._read(name, place)
+        if self._follow_running(ref, options, progress) and upgraded():
+            return self._read(ref)
         try:
             answer = self._carry_out(
                 "POST", f"/cluster/{quoted(name)}/action/upgrade", f"upgrade of cluster '{name}'",
@@ -248,20 +245,18 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             if not upgraded():
                 wrong.hint = suggest.cse("cluster upgrade-plan", name)
                 raise
-            return self._read(name, place)
-        return self._result(name, place, answer, options)
+            return self._read(ref)
+        return self._result(ref, answer, options)
 
     # ---- inner --------------------------------------------------------------------------------
 
-    def _follow_running(
-        self, name: str, place: Mapping[str, str], options: RunOptions, progress: Progress
-    ) -> bool:
+    def _follow_running(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> bool:
         """Follow to its end what the server is at work on already; say whether there was anything.
 
         Raises:
             Conflict: there is, and nobody is to wait for it.
         """
-        shown = self._shown(name, place)
+        name, shown = ref.name, self._shown(ref)
         nodes = [node.name for node in shown.nodes] if shown is not None else []
         href = running_task(self._vcd, [name, *nodes])
         if not href:
@@ -277,10 +272,10 @@ class LegacyEngine(LegacyReading, LegacyProvider):
             follow_task(self._vcd, href, what=what, deadline=deadline, progress=progress)
         return True
 
-    def _shown(self, name: str, place: Mapping[str, str]) -> ServedCluster | None:
+    def _shown(self, ref: ClusterRef) -> ServedCluster | None:
         """Return a cluster, or None where the server cannot show it, which stops no deletion."""
         try:
-            return self._read(name, place)
+            return self._read(ref)
         except SessionInvalid:
             raise
         except CseError:
@@ -357,20 +352,20 @@ class LegacyEngine(LegacyReading, LegacyProvider):
         return answer
 
     def _result(
-        self, name: str, place: Mapping[str, str], answer: Mapping[str, Any], options: RunOptions
+        self, ref: ClusterRef, answer: Mapping[str, Any], options: RunOptions
     ) -> ServedCluster:
         """Return the cluster after a change; without waiting, only what the answer told."""
         if options.wait:
             try:
-                return self._read(name, place)
+                return self._read(ref)
             except CseError as error:
                 error.notes.append("the change itself has succeeded; only reading it back failed")
                 raise
         return ServedCluster(
             summary=ClusterSummary(
-                name=name,
-                vdc=place.get("ovdc_name", ""),
-                org=place.get("org_name", ""),
+                name=ref.name,
+                vdc=ref.vdc,
+                org=self._scope(ref).get("org_name", ""),
                 cluster_id=documents.text(answer, "cluster_id"),
             ),
             document=answer,
@@ -388,7 +383,7 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
     def _check_growth(self, spec: NodesSpec, before: ServedCluster) -> None:
         vdc = before.summary.vdc or spec.vdc or self._session.vdc
-        raise_all(self._check_place(spec.network, [spec.storage_profile], vdc, spec.org))
+        raise_all(self._check_resources(spec.network, [spec.storage_profile], vdc, spec.org))
 
     def _growth(
         self, spec: NodesSpec, before: ServedCluster, options: RunOptions
@@ -442,28 +437,26 @@ class LegacyEngine(LegacyReading, LegacyProvider):
 
     def _shrink(
         self,
-        cluster: str,
+        ref: ClusterRef,
         going: Sequence[str],
-        place: Mapping[str, str],
         options: RunOptions,
         progress: Progress,
     ) -> ServedCluster:
-        answer = self._delete_nodes(cluster, going, place, options, progress)
-        return self._result(cluster, place, answer, options)
+        answer = self._delete_nodes(ref, going, options, progress)
+        return self._result(ref, answer, options)
 
     def _delete_nodes(
         self,
-        cluster: str,
+        ref: ClusterRef,
         going: Sequence[str],
-        place: Mapping[str, str],
         options: RunOptions,
         progress: Progress,
     ) -> Mapping[str, Any]:
         def removed() -> bool:
-            return not {node.name for node in self._read(cluster, place).nodes} & set(going)
+            return not {node.name for node in self._read(ref).nodes} & set(going)
 
-        body = {"cluster_name": cluster, "node_names": list(going), **place}
-        what = f"deletion of {', '.join(going)} of cluster '{cluster}'"
+        body = {"cluster_name": ref.name, "node_names": list(going), **self._scope(ref)}
+        what = f"deletion of {', '.join(going)} of cluster '{ref.name}'"
         return self._carry_out("DELETE", "/nodes", what, body, options, progress, removed)
 
 

@@ -6,14 +6,14 @@ and request_handlers/.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from cse_client.engines.kubeconfigs import refuse_signing
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.extension import Extension, quoted
 from cse_client.engines.server.legacy import documents
 from cse_client.engines.server.served_engine import ServedEngine
-from cse_client.model import ClusterSummary, Node, Session, Template
+from cse_client.model import ClusterRef, ClusterSummary, Node, Session, Template
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.server import ServedCluster, ServedNode, UpgradeTarget
 from cse_client.vcd.client import VcdClient
@@ -40,31 +40,31 @@ class LegacyReading(ServedEngine):
         return self._found_or_no_vdc(self._rows(vdc, org), vdc, org)
 
     def _rows(self, vdc: str, org: str) -> Iterator[ClusterSummary]:
-        rows = self._server.get("/clusters", "list the clusters", query=self._place(vdc, org))
+        rows = self._server.get(
+            "/clusters", "list the clusters", query=self._scope(ClusterRef("", vdc, org))
+        )
         for row in documents.mappings(rows, "the list of clusters"):
             yield documents.summary(row)
 
-    def cluster(self, name: str, *, vdc: str = "", org: str = "") -> ServedCluster:
+    def cluster(self, ref: ClusterRef) -> ServedCluster:
         """Return what the server shows of one cluster; one request."""
-        return self._read(name, self._place(vdc, org))
+        return self._read(ref)
 
-    def node(self, cluster: str, name: str, *, vdc: str = "", org: str = "") -> ServedNode:
+    def node(self, ref: ClusterRef, name: str) -> ServedNode:
         """Return what the server shows of one node; one request."""
         document = self._server.get(
             f"/node/{quoted(name)}",
             f"show node '{name}'",
-            query={"cluster_name": cluster, **self._place(vdc, org)},
-            missing=f"node '{name}' of cluster '{cluster}'",
+            query={"cluster_name": ref.name, **self._scope(ref)},
+            missing=f"node '{name}' of cluster '{ref.name}'",
         )
         return documents.node(documents.mapping(document, f"node '{name}'"))
 
-    def nodes(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[Node]:
+    def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes, as far as the cluster's own object tells; one request."""
-        return self._read(name, self._place(vdc, org)).nodes
+        return self._read(ref).nodes
 
-    def kubeconfig(
-        self, name: str, *, vdc: str = "", org: str = "", spec: KubeconfigSpec | None = None
-    ) -> str:
+    def kubeconfig(self, ref: ClusterRef, *, spec: KubeconfigSpec | None = None) -> str:
         """Return the administrator's kubeconfig that the server fetches from the control plane.
 
         Raises:
@@ -72,39 +72,40 @@ class LegacyReading(ServedEngine):
                 the way into the cluster.
         """
         if spec is not None:
-            refuse_signing(name, spec)
+            refuse_signing(ref.name, spec)
         document = self._server.get(
-            f"/cluster/{quoted(name)}/config",
-            f"read the kubeconfig of cluster '{name}'",
-            query=self._place(vdc, org),
-            missing=f"cluster '{name}'",
+            f"/cluster/{quoted(ref.name)}/config",
+            f"read the kubeconfig of cluster '{ref.name}'",
+            query=self._scope(ref),
+            missing=f"cluster '{ref.name}'",
         )
-        return documents.kubeconfig(document, name)
+        return documents.kubeconfig(document, ref.name)
 
-    def upgrade_plan(self, name: str, *, vdc: str = "", org: str = "") -> Sequence[UpgradeTarget]:
+    def upgrade_plan(self, ref: ClusterRef) -> Sequence[UpgradeTarget]:
         """List the templates that the server would upgrade the cluster to."""
         rows = self._server.get(
-            f"/cluster/{quoted(name)}/upgrade-plan",
-            f"plan the upgrade of cluster '{name}'",
-            query=self._place(vdc, org),
-            missing=f"cluster '{name}'",
+            f"/cluster/{quoted(ref.name)}/upgrade-plan",
+            f"plan the upgrade of cluster '{ref.name}'",
+            query=self._scope(ref),
+            missing=f"cluster '{ref.name}'",
         )
         return [documents.upgrade_target(row) for row in documents.mappings(rows, "the plan")]
 
     # ---- inner --------------------------------------------------------------------------------
 
-    def _place(self, vdc: str, org: str) -> dict[str, str]:
-        """Return where to look. An administrator who named no organization looks everywhere."""
-        chosen = org or self._session.org
-        place = {} if chosen.lower() == "system" and not org else {"org_name": chosen}
-        return {**place, "ovdc_name": vdc} if vdc else place
+    def _scope(self, ref: ClusterRef) -> dict[str, str]:
+        """Return where the server looks for a cluster, as parts of a query or a body.
 
-    def _read(self, name: str, place: Mapping[str, str]) -> ServedCluster:
+        It looks everywhere for an administrator who named no organization.
+        """
+        org = ref.org or self._session.org
+        scope = {} if org.lower() == "system" and not ref.org else {"org_name": org}
+        return {**scope, "ovdc_name": ref.vdc} if ref.vdc else scope
+
+    def _read(self, ref: ClusterRef) -> ServedCluster:
+        scope, what = self._scope(ref), f"cluster '{ref.name}'"
         document = self._server.get(
-            f"/cluster/{quoted(name)}",
-            f"show cluster '{name}'",
-            query=place,
-            missing=f"cluster '{name}'",
+            f"/cluster/{quoted(ref.name)}", f"show {what}", query=scope, missing=what
         )
-        found = documents.mapping(document, f"cluster '{name}'")
-        return documents.cluster(found, org=place.get("org_name", ""), server=self._found.seen)
+        found = documents.mapping(document, what)
+        return documents.cluster(found, org=scope.get("org_name", ""), server=self._found.seen)
