@@ -12,7 +12,6 @@ import time
 
 from cse_client.simulator.guest.jobs import Job
 from cse_client.simulator.guest.model import Customization
-from cse_client.simulator.guest.services import install_services
 from cse_client.simulator.guest.system import System, hashed_password
 
 __all__ = ["boot"]
@@ -37,8 +36,7 @@ def boot(system: System, customization: Customization | None) -> None:
             guest.hooks.customization_status("GC_FAILED")
         return
     system.life.check()
-    _kernel_settings(system)
-    install_services(system)
+    system.platform.begin(system)
     if system.image.tools:
         guest.hooks.tools_running(True)
     if customization is None or not system.image.tools:
@@ -57,18 +55,6 @@ def boot(system: System, customization: Customization | None) -> None:
         guest.hooks.customization_status("GC_FAILED")
     else:
         guest.hooks.customization_status("GC_COMPLETE")
-
-
-def _kernel_settings(system: System) -> None:
-    from cse_client.simulator.guest.commands.kernel import apply_sysctl_files, load_module
-
-    words = system.disk.text("/etc/modules").split("\n")
-    for name in system.disk.names("/etc/modules-load.d"):
-        words += system.disk.text(f"/etc/modules-load.d/{name}").split("\n")
-    for word in words:
-        if word.strip() and word.strip()[0] not in "#;":
-            load_module(system, word.strip())
-    apply_sysctl_files(system)
 
 
 def _log(system: System, text: str) -> None:
@@ -198,7 +184,7 @@ def _network_from_disk(system: System) -> None:
     text = system.disk.text(_network_file(system))
     known = [nic for nic in system.nics if f"address {nic.address}/" in text]
     if known and not system.faults.no_address:
-        system.network_up = True
+        system.connect()
 
 
 def _set_root_password(system: System, password: str) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.guest.boot import boot
-from cse_client.simulator.guest.commands.table import COMMANDS
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.faults import Faults
+from cse_client.simulator.guest.imitation import IMITATION
 from cse_client.simulator.guest.life import PowerLoss
 from cse_client.simulator.guest.model import (
     Customization,
@@ -23,8 +23,7 @@ from cse_client.simulator.guest.model import (
     Nic,
 )
 from cse_client.simulator.guest.sandbox import SandboxUnavailable
-from cse_client.simulator.guest.skeleton import install_disk
-from cse_client.simulator.guest.system import System
+from cse_client.simulator.guest.system import Platform, System
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.etcd import Etcd
@@ -60,6 +59,7 @@ class Guest:
         hooks: who is told of what happens inside.
         clock: the time outside; the guest's own may be off.
         settings: how time passes.
+        platform: what it is made of.
     """
 
     def __init__(
@@ -70,12 +70,14 @@ class Guest:
         hooks: GuestHooks,
         clock: Clock,
         settings: GuestSettings,
+        platform: Platform = IMITATION,
     ) -> None:
         self.directory = directory
         self.image = image
         self.hooks = hooks
         self.clock = clock
         self.settings = settings
+        self.platform = platform
         self.faults = Faults()
         self.disk = Disk((directory / "root").resolve())
         self.clock_shift = 0.0
@@ -131,11 +133,11 @@ class Guest:
             if order.cancelled.is_set():
                 return
             if not self.disk.root.exists():
-                install_disk(self.disk, self.image)
+                self.platform.install_disk(self.disk, self.image)
             self.hostname = self.disk.text("/etc/hostname").strip() or "ubuntu"
             try:
                 self._system = system = System(
-                    self, COMMANDS, order.nics, order.environment, order.hardware
+                    self, self.platform, order.nics, order.environment, order.hardware
                 )
             except SandboxUnavailable as error:
                 self._refuse(customize, error)

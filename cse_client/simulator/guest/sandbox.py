@@ -109,16 +109,24 @@ class Sandbox:
         Raises:
             SandboxUnavailable: the machine does not allow it.
         """
-        reason = _probe()
-        if reason:
-            raise SandboxUnavailable(reason)
+        self._check()
         lines = [f"{toolbox} {root}/.sim none rbind,ro 0 0"]
         lines += [f"{source} {root}{target} none rbind,ro 0 0" for source, target in binds]
         lines += [f"/dev/{name} {root}/dev/{name} none bind 0 0" for name in _DEVICES]
         (root / ".guest" / "fstab").write_text(
             "".join(line.replace("\\", "\\134") + "\n" for line in lines), encoding="utf-8"
         )
-        self._process = subprocess.Popen(
+        self._first: int | None = None
+        self._process = self._start(root)
+
+    @staticmethod
+    def _check() -> None:
+        reason = _probe()
+        if reason:
+            raise SandboxUnavailable(reason)
+
+    def _start(self, root: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [*_UNSHARE, "bash", "-c", _ENTER, "guest", str(root)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -126,7 +134,6 @@ class Sandbox:
             env={"PATH": PATH, "LANG": "C.UTF-8"},
             start_new_session=True,
         )
-        self._first: int | None = None
 
     def _first_process(self) -> int | None:
         """Return the pid, out here, of the guest's first process."""

@@ -9,18 +9,17 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from cse_client.simulator.guest.exchange import Call, CallAborted, Channel, exchange
 from cse_client.simulator.guest.jobs import Job, Jobs
 from cse_client.simulator.guest.life import Life, PowerLoss
 from cse_client.simulator.guest.model import Hardware, Nic
-from cse_client.simulator.guest.sandbox import Sandbox
 from cse_client.simulator.guest.skeleton import interface_of, prepare_boot
 from cse_client.simulator.guest.systemd import Systemd
-from cse_client.simulator.guest.toolbox import host_links, toolbox_for
+from cse_client.simulator.guest.toolbox import host_links
 from cse_client.simulator.guest.unit_state import Native
-from cse_client.simulator.guest.units import builtin_unit_files
 
 if TYPE_CHECKING:
     from cse_client.simulator.clock import Clock
@@ -28,8 +27,10 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.etcd import Etcd
     from cse_client.simulator.guest.faults import Faults
     from cse_client.simulator.guest.model import GuestHooks, GuestSettings, Image
+    from cse_client.simulator.guest.sandbox import Sandbox
+    from cse_client.simulator.guest.toolbox import Toolbox
 
-__all__ = ["Command", "Host", "System"]
+__all__ = ["Command", "Host", "Platform", "System"]
 
 _SYSTEMD_VERSIONS = {"ubuntu-16.04": 229, "ubuntu-18.04": 237, "ubuntu-20.04": 245}
 _NEWEST_SYSTEMD = 255
@@ -70,11 +71,40 @@ class Host(Protocol):
 Command = Callable[["System", Call], Optional[int]]
 
 
+class Platform(Protocol):
+    """What guests of one kind are made of: an imitated Kubernetes, or the real one.
+
+    Attributes:
+        commands: the stand-ins, by the name of the command.
+    """
+
+    commands: Mapping[str, Command]
+
+    def install_disk(self, disk: Disk, image: Image) -> None:
+        """Write a new VM's disk."""
+
+    def toolbox(self, image: Image) -> Toolbox:
+        """Return the programs that guests with this image share."""
+
+    def unit_files(self, image: Image) -> dict[str, str]:
+        """Return the unit files whose services run no process, by name."""
+
+    def sandbox(self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]]) -> Sandbox:
+        """Start a guest's first process; raises SandboxUnavailable."""
+
+    def begin(self, system: System) -> None:
+        """Do what precedes all services at a boot: kernel settings, and services played outside."""
+
+    def connect(self, system: System) -> None:
+        """Give the guest's network cards their addresses."""
+
+
 class System:
     """One boot of a guest.
 
     Attributes:
         guest: the VM with its disk, image, clock and faults.
+        platform: what it is made of.
         life: ends with the power.
         nics: the network cards; their addresses count once `network_up`.
         hardware: CPUs and memory of this boot.
@@ -85,13 +115,13 @@ class System:
     def __init__(
         self,
         host: Host,
-        commands: Mapping[str, Command],
+        platform: Platform,
         nics: Sequence[Nic],
         ovf_environment: str,
         hardware: Hardware,
     ) -> None:
         self.guest = host
-        self._commands = commands
+        self.platform = platform
         self.disk = host.disk
         self.image = host.image
         self.faults = host.faults
@@ -105,7 +135,7 @@ class System:
         self.natives: dict[str, Native] = {}
         self._channels: set[Channel] = set()
         self._lock = threading.Lock()
-        self.toolbox = toolbox_for(self.image)
+        self.toolbox = platform.toolbox(self.image)
         self._token = exchange().register(self._serve)
         self.interface = interface_of(self.image)
         prepare_boot(self.disk, self.image, conf=self._conf())
@@ -116,7 +146,7 @@ class System:
             disk=self.disk,
             life=self.life,
             jobs=self.jobs,
-            builtin=builtin_unit_files(self.image),
+            builtin=platform.unit_files(self.image),
             natives=self.natives,
             version=_SYSTEMD_VERSIONS.get(self.image.os, _NEWEST_SYSTEMD),
             hostname=self.hostname,
@@ -126,7 +156,7 @@ class System:
         binds += [(f"/{name}", f"/.host/{name}") for name, target in host_links() if not target]
         for _, target in binds:
             (self.disk.root / target[1:]).mkdir(parents=True, exist_ok=True)
-        self.sandbox = Sandbox(self.disk.root, self.toolbox.folder, binds)
+        self.sandbox = platform.sandbox(self.disk.root, self.toolbox.folder, binds)
 
     def _conf(self) -> str:
         speed = max(int(self.life.speed * 1000), 1)
@@ -172,6 +202,11 @@ class System:
     def egress(self) -> bool:
         """There is a way out to the Internet."""
         return self.network_up and any(nic.egress for nic in self.nics)
+
+    def connect(self) -> None:
+        """Bring the network cards up with their addresses."""
+        self.platform.connect(self)
+        self.network_up = True
 
     # The console
 
@@ -240,7 +275,7 @@ class System:
         if failure is not None:
             call.err(f"{call.command}: injected failure")
             return failure
-        handler = self._commands.get(call.command)
+        handler = self.platform.commands.get(call.command)
         if handler is None:
             self.say(f"simulator: no stand-in for {call.command!r}")
             call.err(f"{call.command}: not simulated")

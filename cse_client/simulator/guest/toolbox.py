@@ -12,15 +12,15 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cse_client.simulator.guest.model import Image
-from cse_client.simulator.guest.units import builtin_unit_files
 
-__all__ = ["Toolbox", "host_links", "toolbox_for"]
+__all__ = ["ABSENT", "Toolbox", "host_links", "stand_ins", "toolbox_for"]
 
 # Not on an Ubuntu server, or the stand-in's own.
-_ABSENT = frozenset(
+ABSENT = frozenset(
     [
         "ansible",
         "bwrap",
@@ -263,25 +263,44 @@ def host_links() -> list[tuple[str, str]]:
     return found
 
 
-class Toolbox:
-    """The shared folders of one image's guests: `bin`, `lib` and the first process's script."""
+def stand_ins(image: Image) -> dict[str, str]:
+    """Return the scripts of an image's stand-ins, by the command's name."""
+    own = {name: _STUB for name in [*_COMMON, *_RUNTIME.get(image.runtime, [])]}
+    own.update({"sleep": _SLEEP, "date": _DATE, "sudo": _SUDO, "getent": _GETENT})
+    if image.runtime == "docker" and image.minor < 18:  # noqa: PLR2004
+        own.pop("crictl", None)
+    if image.os == "ubuntu-16.04":
+        own.pop("cloud-init", None)
+    if not image.tools:
+        for name in ("vmtoolsd", "vmware-rpctool", "vmware-toolbox-cmd"):
+            own.pop(name)
+    return own
 
-    def __init__(self, folder: Path, image: Image) -> None:
+
+class Toolbox:
+    """The shared folders of one image's guests: `bin`, `lib` and the first process's script.
+
+    Args:
+        folder: an empty folder, to be filled.
+        own: scripts by the name of the command.
+        links: where further commands lie in the guest.
+        absent: programs of this machine that the guest lacks.
+        units: unit files for lib/systemd/system.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        own: Mapping[str, str],
+        links: Mapping[str, str],
+        absent: frozenset[str],
+        units: Mapping[str, str],
+    ) -> None:
         self.folder = folder
-        missing = frozenset(image.missing_commands)
-        stand_ins = [*_COMMON, *_RUNTIME.get(image.runtime, [])]
-        own = {name: _STUB for name in stand_ins}
-        own.update({"sleep": _SLEEP, "date": _DATE, "sudo": _SUDO, "getent": _GETENT})
-        if image.runtime == "docker" and image.minor < 18:  # noqa: PLR2004
-            own.pop("crictl", None)
-        if image.os == "ubuntu-16.04":
-            own.pop("cloud-init", None)
-        if not image.tools:
-            for name in ("vmtoolsd", "vmware-rpctool", "vmware-toolbox-cmd"):
-                own.pop(name)
-        self.commands = frozenset(own) - missing
-        self._fill_bin(own, missing)
-        self._fill_lib(image)
+        self.commands = frozenset(own)
+        self._fill_bin(own, links, absent)
+        self._fill_lib(units)
         (folder / "init").write_text(_INIT, encoding="utf-8")
         if Path("/etc/ld.so.cache").exists():
             shutil.copyfile("/etc/ld.so.cache", folder / "ld.so.cache")
@@ -289,17 +308,19 @@ class Toolbox:
             entry.name for name in ("bin", "sbin") for entry in os.scandir(folder / name)
         )
 
-    def _fill_bin(self, own: dict[str, str], missing: frozenset[str]) -> None:
+    def _fill_bin(
+        self, own: Mapping[str, str], links: Mapping[str, str], absent: frozenset[str]
+    ) -> None:
         for name in ("bin", "sbin"):
             (self.folder / name).mkdir(parents=True)
+        for name, place in links.items():
+            (self.folder / _folder_of(name) / name).symlink_to(place)
         for name, script in own.items():
-            if name in missing:
-                continue
             for folder in ("sbin", "bin") if name == "ip" else (_folder_of(name),):
                 path = self.folder / folder / name
                 path.write_text(script, encoding="utf-8")
                 path.chmod(0o755)
-        taken = set(own) | missing | _ABSENT
+        taken = set(own) | set(links) | absent
         for folder in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
             if not Path(folder).is_dir():
                 continue
@@ -312,26 +333,26 @@ class Toolbox:
                     taken.add(entry.name)
                     (target / entry.name).symlink_to("/.host" + real)
 
-    def _fill_lib(self, image: Image) -> None:
+    def _fill_lib(self, units: Mapping[str, str]) -> None:
         target = self.folder / "lib"
         (target / "systemd" / "system").mkdir(parents=True)
         for entry in os.scandir("/usr/lib"):
             if entry.name != "systemd":
                 (target / entry.name).symlink_to("/.host/usr/lib/" + entry.name)
-        for name, text in builtin_unit_files(image).items():
+        for name, text in units.items():
             (target / "systemd" / "system" / name).write_text(text, encoding="utf-8")
 
 
-_made: dict[Image, Toolbox] = {}
+_made: dict[tuple[Callable[[Path, Image], Toolbox], Image], Toolbox] = {}
 _lock = threading.Lock()
 
 
-def toolbox_for(image: Image) -> Toolbox:
-    """Return the toolbox of guests with this image, made at its first use."""
+def toolbox_for(image: Image, make: Callable[[Path, Image], Toolbox]) -> Toolbox:
+    """Return the toolbox of guests with this image, made by `make` at its first use."""
     with _lock:
-        if image not in _made:
+        if (make, image) not in _made:
             folder = Path(tempfile.mkdtemp(prefix="vm-toolbox-"))
             folder.chmod(0o755)
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            _made[image] = Toolbox(folder, image)
-        return _made[image]
+            _made[make, image] = make(folder, image)
+        return _made[make, image]
