@@ -71,13 +71,17 @@ class Console:
         else:
             self.text(f"{printable(text)}\n")
 
-    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    def table(
+        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str
+    ) -> None:
         """Print rows as a table of these columns, or with -j all their keys as a list.
 
-        No rows: nothing but an empty line, as vcd-cli does, or `[]`.
+        Without rows, the sentence `empty` goes to stderr and nothing to stdout; with -j `[]`.
         """
         if self.as_json:
             self.document(list(rows))
+        elif not rows:
+            self._line("", empty, "")
         else:
             self.text(_table([[row.get(key, "") for key in columns] for row in rows], columns))
 
@@ -142,8 +146,6 @@ class Console:
 def _table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> str:
     from tabulate import tabulate
 
-    if not rows:
-        return "\n"
     cells = [[_cell(value) for value in row] for row in rows]
     # disable_numparse: '1.20' is a version, and would be printed as 1.2
     lines = tabulate(cells, columns, tablefmt="simple", disable_numparse=True).splitlines()

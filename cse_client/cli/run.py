@@ -95,6 +95,28 @@ class Run:
             )
         return engine
 
+    def scope(self, *, vdc: str, org: str) -> str:
+        """Return what a list covers, such as `organization acme`, to end a sentence."""
+        organization = f"organization {org or read_session()[0].org}"
+        return f"VDC {vdc} of {organization}" if vdc else organization
+
+    def confirm(self, question: str, *, action: str, declined: str) -> None:
+        """Ask before something is destroyed or stopped.
+
+        `action` is the subject of a sentence ("Deleting demo"), `declined` what a no means.
+
+        Raises:
+            CseError: the answer is no.
+            WrongUsage: there is no terminal to ask on.
+        """
+        if not self.console.can_ask():
+            raise WrongUsage(
+                f"{action} must be confirmed, and there is no terminal; use --yes.",
+                hint=suggest.again(yes=True),
+            )
+        if not self.console.confirm(question):
+            raise CseError(declined)
+
     def options(self, timeout: float, *, break_lock: bool = False, **others: Any) -> RunOptions:
         """Return how the operation is to be carried out: `others` are fields of RunOptions."""
         from cse_client.model import RunOptions

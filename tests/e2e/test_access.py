@@ -23,6 +23,7 @@ if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator", allow_module_level=True)
 
 NAME = "team"
+NO_ROLES = f"No roles are granted in cluster {NAME}.\n"
 CONTEXT = "team@acme-vdc1"
 HOUR = 3600
 
@@ -405,7 +406,7 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
         " deletes it.",
     )
     assert alice.kubectl("-n", "default", "delete", "rolebinding", "by-hand")[0] == 0
-    assert alice.cluster("grants", NAME) == (0, "\n", "")
+    assert alice.cluster("grants", NAME) == (0, "", NO_ROLES)
 
 
 @pytest.mark.parametrize(
@@ -434,7 +435,7 @@ def test_refused_grants(admin: Person, words: tuple[str, ...], code: int, said: 
 
 
 def test_the_refused_granted_nothing(admin: Person) -> None:
-    assert admin.cluster("grants", NAME) == (0, "\n", "")
+    assert admin.cluster("grants", NAME) == (0, "", NO_ROLES)
 
 
 def test_a_users_context_beside_the_administrators(admin: Person) -> None:

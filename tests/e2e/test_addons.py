@@ -142,7 +142,8 @@ def rows(table: str) -> list[list[str]]:
         (
             ["remove", "demo", "metallb"],
             2,
-            "Error: Removing metallb from demo needs a yes, and there is no terminal to ask on.\n"
+            "Error: Removing metallb from demo must be confirmed, and there is no terminal;"
+            " use --yes.\n"
             "Hint: vcd cse addon remove demo metallb --yes\n",
         ),
         (

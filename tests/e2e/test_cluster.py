@@ -207,6 +207,6 @@ def test_a_declined_deletion(place: Place) -> None:
     )
     done = place(sys.executable, "-c", typist)
     assert done.code == 1
-    assert "Delete the cluster shared and all its virtual machines? [y/N]: " in done.out
+    assert "Delete cluster shared and all its VMs? [y/N]: " in done.out
     assert "Nothing was deleted." in done.out
     assert shown(place(VCD, "cse", "cluster", "info", NAME)) != ""

@@ -45,7 +45,7 @@ def test_what_a_failed_creation_suggests_deletes_what_it_made(
     asked = run("sh", "-c", command)
     assert asked.code == 2
     assert asked.err == (
-        f"Error: Deleting {NAME} needs a yes, and there is no terminal to ask on.\n"
+        f"Error: Deleting {NAME} must be confirmed, and there is no terminal; use --yes.\n"
         f"Hint: {command} --yes\n"
     )
     run("sh", "-c", f"{command} --yes").checked()

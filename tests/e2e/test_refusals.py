@@ -282,7 +282,7 @@ def test_deleting_without_a_yes(cse: Run) -> None:
     result = cse("cluster", "delete", "demo")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        "Error: Deleting demo needs a yes, and there is no terminal to ask on.\n"
+        "Error: Deleting demo must be confirmed, and there is no terminal; use --yes.\n"
         "Hint: vcd cse cluster delete demo --yes\n"
     )
 

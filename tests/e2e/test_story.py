@@ -200,4 +200,5 @@ def test_from_registration_to_deletion(
     deleted = vcd("cse", "cluster", "delete", "demo", "--yes")
     assert (deleted.code, deleted.err) == (0, DELETED)
     assert deleted.out == "Cluster demo is deleted: its vApp and 3 virtual machines are gone.\n"
-    assert vcd("cse", "cluster", "list").out == "\n"
+    listed = vcd("cse", "cluster", "list")
+    assert (listed.out, listed.err) == ("", "No clusters in organization acme.\n")

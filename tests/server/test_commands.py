@@ -60,7 +60,6 @@ def progress(what: str) -> str:
             "------  -------  -----  -----  -------------  -------------  ----------  ----------\n"
             "blue    N/A      vdc1   acme   upstream       1.20           POWERED_ON  native\n",
         ),
-        (["cluster", "list", "-o", "o"], "/clusters?org_name=o", [], "\n"),
         (
             ["cluster", "list", "-v", "v", "-o", "o"],
             "/clusters?org_name=o&ovdc_name=v",
@@ -128,12 +127,6 @@ def progress(what: str) -> str:
             "  weave 2.6.5\n",
         ),
         (
-            ["cluster", "upgrade-plan", "blue"],
-            "/cluster/blue/upgrade-plan?org_name=acme",
-            [],
-            "There is nothing that cluster blue could be upgraded to.\n",
-        ),
-        (
             ["ovdc", "list"],
             "/ovdcs",
             [{"name": "vdc1", "org": "acme", "k8s provider": "native"}],
@@ -158,6 +151,36 @@ def test_reading(
         assert request.headers["Accept"] == "application/json;version=36.0"
         assert request.headers["Authorization"] == "Bearer very-secret-token"
         assert request.body == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "err"),
+    [
+        (
+            ["cluster", "list", "-o", "o"],
+            "/clusters?org_name=o",
+            "No clusters in organization o.\n",
+        ),
+        (
+            ["cluster", "list", "-v", "v", "-o", "o"],
+            "/clusters?org_name=o&ovdc_name=v",
+            "No clusters in VDC v of organization o.\n",
+        ),
+        (
+            ["cluster", "upgrade-plan", "blue"],
+            "/cluster/blue/upgrade-plan?org_name=acme",
+            "No upgrades are available for cluster blue.\n",
+        ),
+        (["node", "list", "blue"], "/cluster/blue?org_name=acme", "No nodes in cluster blue.\n"),
+        (["ovdc", "list"], "/ovdcs", "No org VDCs were found.\n"),
+    ],
+)
+def test_an_empty_list(cse: Run, served: Served, words: list[str], path: str, err: str) -> None:
+    empty = {**CLUSTER, "nodes": [], "master_nodes": []} if "node" in words else []
+    served.get(f"/api/cse{path}", empty)
+    result = cse(*words)
+    assert (result.out, result.err, result.code) == ("", err, 0)
+    assert json.loads(cse(*words, options=("-j",)).out) == []
 
 
 @pytest.mark.parametrize(

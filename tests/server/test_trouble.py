@@ -30,6 +30,7 @@ HTML = Answer("<html><body>Sign in</body></html>", 200, "text/html")
 EMPTY = Answer("", 200, "")
 NO_JSON = Answer("<html><body>Oops</body></html>", 500, "text/html")
 EXPIRED = Answer("", 401, "")
+NO_CLUSTERS_LISTED = "No clusters in organization acme.\n"
 NO_CLUSTERS = '<QueryResultRecords xmlns="http://www.vmware.com/vcloud/v1.5" total="0"/>'
 
 
@@ -105,7 +106,7 @@ def test_vcd_itself_says_that_there_is_no_server(cse: Run, served: Served, probe
     served.set(PROBE, probe)
     served.set("GET /api/query*", NO_CLUSTERS)
     result = cse("cluster", "list")
-    assert (result.out, result.err, result.code) == ("\n", "", 0)
+    assert (result.out, result.err, result.code) == ("", NO_CLUSTERS_LISTED, 0)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_without_the_server_its_state_does_not_matter(cse: Run, served: Served) 
     served.set(PROBE, JSON_504)
     served.set("GET /api/query*", NO_CLUSTERS)
     result = cse("--engine", "direct", "cluster", "list")
-    assert (result.out, result.err, result.code) == ("\n", "", 0)
+    assert (result.out, result.err, result.code) == ("", NO_CLUSTERS_LISTED, 0)
     assert PROBE not in served.asked()
 
 
@@ -184,7 +185,7 @@ def test_no_server_means_the_direct_engine(cse: Run, served: Served) -> None:
     served.set(PROBE, XML_404)
     served.set("GET /api/query*", NO_CLUSTERS)
     result = cse("cluster", "list")
-    assert (result.out, result.err, result.code) == ("\n", "", 0)
+    assert (result.out, result.err, result.code) == ("", NO_CLUSTERS_LISTED, 0)
     first, query = served.asked()
     assert first == PROBE
     assert query.startswith("GET /api/query")
@@ -199,7 +200,7 @@ def test_ways_to_choose_the_engine(cse: Run, served: Served, home: Path, way: st
     result = cse(
         *words, "cluster", "list", env={"CSE_ENGINE": "direct"} if way == "variable" else {}
     )
-    assert (result.out, result.err, result.code) == ("\n", "", 0)
+    assert (result.out, result.err, result.code) == ("", NO_CLUSTERS_LISTED, 0)
     assert PROBE not in served.asked()
 
 

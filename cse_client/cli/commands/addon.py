@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["install_command", "list_command", "remove_command", "status_command"]
 
 _MIRROR_VARIABLE = "CSE_ADDON_MIRROR"
-_CATALOGUE = ("Name", "Version", "Kubernetes", "Manifest")
-_STANDING = ("Name", "Installed", "Available", "State", "Addresses", "Detail")
+_CATALOG_COLUMNS = ("Name", "Version", "Kubernetes", "Manifest")
+_STATUS_COLUMNS = ("Name", "Installed", "Available", "State", "Addresses", "Detail")
 
 
 def _addons(run: Run, progress: Progress) -> Addons:
@@ -32,7 +32,7 @@ def _addons(run: Run, progress: Progress) -> Addons:
 
 
 def _row(info: AddonInfo) -> dict[str, Any]:
-    """Return one row of how an add-on stands in a cluster."""
+    """Return one row of `addon status`."""
     return {
         "Name": info.name,
         "Installed": info.installed,
@@ -65,20 +65,20 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     shows the versions that the cluster supports and those that are installed.
     """
     if cluster:
-        _show_standing(run, cluster, vdc, org)
+        _show_status(run, cluster, vdc, org)
         return
     from cse_client.engines.addons.catalog import catalogue
 
     rows = [
         {
-            "Name": one.name,
-            "Version": one.available,
-            "Kubernetes": one.kubernetes,
-            "Manifest": one.manifest,
+            "Name": info.name,
+            "Version": info.available,
+            "Kubernetes": info.kubernetes,
+            "Manifest": info.manifest,
         }
-        for one in catalogue()
+        for info in catalogue()
     ]
-    run.console.table(rows, _CATALOGUE)
+    run.console.table(rows, _CATALOG_COLUMNS, empty="No add-ons are available.")
 
 
 @click.command("status")
@@ -88,16 +88,16 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 @command
 def status_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     """Show the status of a cluster's add-ons."""
-    _show_standing(run, cluster, vdc, org)
+    _show_status(run, cluster, vdc, org)
 
 
-def _show_standing(run: Run, cluster: str, vdc: str, org: str) -> None:
+def _show_status(run: Run, cluster: str, vdc: str, org: str) -> None:
     from cse_client.cli.validation import check_existing_name
     from cse_client.model import silent
 
     check_existing_name(cluster)
-    found = _addons(run, silent).status(ClusterRef(cluster, vdc, org))
-    run.console.table([_row(one) for one in found], _STANDING)
+    rows = [_row(info) for info in _addons(run, silent).status(ClusterRef(cluster, vdc, org))]
+    run.console.table(rows, _STATUS_COLUMNS, empty=f"No add-ons in cluster {cluster}.")
 
 
 @click.command("install")
@@ -213,17 +213,14 @@ def remove_command(
     is not removed unless you specify --force.
     """
     from cse_client.cli.validation import check_existing_name
-    from cse_client.errors import CseError, WrongUsage
 
     check_existing_name(cluster)
     if not yes:
-        if not run.console.can_ask():
-            raise WrongUsage(
-                f"Removing {addon} from {cluster} needs a yes, and there is no terminal to ask on.",
-                hint=suggest.again(yes=True),
-            )
-        if not run.console.confirm(f"Remove {addon} from the cluster {cluster}?"):
-            raise CseError("Nothing was removed.")
+        run.confirm(
+            f"Remove {addon} from cluster {cluster}?",
+            action=f"Removing {addon} from {cluster}",
+            declined="Nothing was removed.",
+        )
     run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         removal = _addons(run, progress).remove(

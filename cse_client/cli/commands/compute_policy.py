@@ -25,7 +25,9 @@ def list_command(run: Run, org: str, vdc: str) -> None:
     from cse_client.cli.tables import plain
 
     provider = run.provider("ovdc compute-policy list")
-    run.console.table([plain(one) for one in provider.compute_policies(vdc, org)], ("name",))
+    policies = [plain(policy) for policy in provider.compute_policies(vdc, org)]
+    empty = f"No compute policies in VDC {vdc} of organization {org}."
+    run.console.table(policies, ("name",), empty=empty)
 
 
 @click.command("add")

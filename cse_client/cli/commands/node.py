@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from cse_client.cli.node_options import growth_options, nodes_spec, said_of, sca
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["create_command", "delete_command", "info_command", "list_command"]
 
@@ -86,12 +83,14 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     ref = ClusterRef(cluster, vdc, org)
     engine = run.engine()
     nodes = engine.nodes(ref)
+    empty = f"No nodes in cluster {cluster}."
     if engine.name == "server":
         from cse_client.cli.server_tables import SERVED_NODE_COLUMNS, served_node_row
 
-        run.console.table([served_node_row(one) for one in nodes], SERVED_NODE_COLUMNS)
+        rows = [served_node_row(node) for node in nodes]
+        run.console.table(rows, SERVED_NODE_COLUMNS, empty=empty)
         return
-    run.console.table([node_row(node) for node in nodes], NODE_COLUMNS)
+    run.console.table([node_row(node) for node in nodes], NODE_COLUMNS, empty=empty)
 
 
 @click.command("info")
@@ -143,20 +142,17 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
     no longer exists. Pods that cannot be evicted are reported before anything is changed.
     """
     from cse_client.cli.validation import check_existing_name
-    from cse_client.errors import CseError, WrongUsage
     from cse_client.model import RunOptions
     from cse_client.model.nodes import RemovalSpec
 
     check_existing_name(cluster)
     named = ", ".join(nodes)
     if not yes:
-        if not run.console.can_ask():
-            raise WrongUsage(
-                f"Deleting {named} needs a yes, and there is no terminal to ask on.",
-                hint=suggest.again(yes=True),
-            )
-        if not run.console.confirm(f"Delete {named} and the virtual machines?"):
-            raise CseError("Nothing was deleted.")
+        run.confirm(
+            f"Delete {named} and their VMs?" if nodes[1:] else f"Delete {named} and its VM?",
+            action=f"Deleting {named}",
+            declined="Nothing was deleted.",
+        )
     run.when_interrupted = suggest.RESUME
     spec = RemovalSpec(
         cluster=cluster,

@@ -29,7 +29,8 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
     found = run.provider("ovdc list").ovdcs()
     entities = not any(one.provider for one in found)
     columns = OVDC_RUNTIME_COLUMNS if entities else OVDC_COLUMNS
-    run.console.table([ovdc_row(one) for one in found], columns)
+    rows = [ovdc_row(state) for state in found]
+    run.console.table(rows, columns, empty="No org VDCs were found.")
 
 
 @click.command("info")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from cse_client import suggest
 from cse_client.cli.run import Run, command
 
 __all__ = [
@@ -87,16 +86,12 @@ def stop_command(run: Run, yes: bool) -> None:
     Requires system administrator rights. The server must be disabled first. It completes the
     operations in progress before it stops.
     """
-    from cse_client.errors import CseError, WrongUsage
-
     if not yes:
-        if not run.console.can_ask():
-            raise WrongUsage(
-                "Stopping the CSE server needs a yes, and there is no terminal to ask on.",
-                hint=suggest.again(yes=True),
-            )
-        if not run.console.confirm("Stop the CSE server? It can be started on its host only."):
-            raise CseError("The server was not stopped.")
+        run.confirm(
+            "Stop the CSE server? It can only be started again on its host.",
+            action="Stopping the CSE server",
+            declined="The CSE server was not stopped.",
+        )
     _control(run, "stop")
 
 

@@ -35,12 +35,12 @@ def list_command(run: Run, tkg: bool) -> None:
         for one in templates
     ]
     served = any(isinstance(one, ServedTemplate) for one in templates)
-    run.console.table(rows, SERVED_TEMPLATE_COLUMNS if served else TEMPLATE_COLUMNS)
+    columns = SERVED_TEMPLATE_COLUMNS if served else TEMPLATE_COLUMNS
+    run.console.table(rows, columns, empty="No templates were found.")
     if not rows and not run.console.as_json:
         run.console.hint(
-            "No template was found. A provider shares CSE's templates in a catalog; "
-            f"`{suggest.cse('template register', help=True)}` tells how to mark any other prepared"
-            " one."
+            "The provider can share CSE templates in a catalog. To use another prepared template:"
+            f" {suggest.cse('template register', help=True)}"
         )
 
 

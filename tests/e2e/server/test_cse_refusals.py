@@ -103,7 +103,7 @@ def test_a_cluster_of_the_server_is_stopped_and_started(stage: Stage) -> None:
     assert "what Kubernetes says of the nodes is not known" in healthy.err
     assert stage.run("cse", "cluster", "stop", "demo", "--yes").code == 0
     started = stage.run("cse", "cluster", "start", "demo")
-    assert (started.code, started.out) == (0, "Cluster demo runs.\n"), started.err
+    assert (started.code, started.out) == (0, "Cluster demo is running.\n"), started.err
     assert "Kubernetes cannot be asked: Cluster 'demo' was not made by this client" in started.err
     assert power() == running
 

@@ -54,6 +54,7 @@ def test_versions_in_a_table_are_not_numbers(capfd: pytest.CaptureFixture[str]) 
     Console().table(
         [{"Name": "a", "Version": "1.20", "Size": 10}, {"Name": "1e5", "Version": "10.0"}],
         ["Name", "Version", "Size"],
+        empty="Nothing.",
     )
     assert capfd.readouterr().out == (
         "Name    Version    Size\n------  ---------  ------\na       1.20       10\n1e5     10.0\n"
@@ -61,10 +62,10 @@ def test_versions_in_a_table_are_not_numbers(capfd: pytest.CaptureFixture[str]) 
 
 
 def test_an_empty_table(capfd: pytest.CaptureFixture[str]) -> None:
-    Console().table([], ["Name"])
-    assert capfd.readouterr().out == "\n"
-    Console(as_json=True).table([], ["Name"])
-    assert json.loads(capfd.readouterr().out) == []
+    Console().table([], ["Name"], empty="No clusters in organization acme.")
+    assert capfd.readouterr() == ("", "No clusters in organization acme.\n")
+    Console(as_json=True).table([], ["Name"], empty="No clusters in organization acme.")
+    assert capfd.readouterr() == ("[]\n", "")
 
 
 def test_properties(capfd: pytest.CaptureFixture[str]) -> None:
@@ -76,7 +77,7 @@ def test_properties(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_has_every_key_sorted(capfd: pytest.CaptureFixture[str]) -> None:
-    Console(as_json=True).table([{"b": "ü", "a": 1, "hidden": None}], ["b"])
+    Console(as_json=True).table([{"b": "ü", "a": 1, "hidden": None}], ["b"], empty="Nothing.")
     assert capfd.readouterr().out == (
         '[\n    {\n        "a": 1,\n        "b": "ü",\n        "hidden": null\n    }\n]\n'
     )
@@ -84,7 +85,7 @@ def test_json_has_every_key_sorted(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_names_cannot_steer_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.table([{"Name": "a\x1b[2J\r\nb"}], ["Name"])
+    console.table([{"Name": "a\x1b[2J\r\nb"}], ["Name"], empty="Nothing.")
     console.sentence("gone\x07", {})
     console.error(CseError("no \x1b]0;title\x07"))
     out, err = capfd.readouterr()

@@ -31,7 +31,7 @@ def harmless(text: str, lines: int) -> None:
 def test_nothing_foreign_gets_through(capfd: pytest.CaptureFixture[str], text: str) -> None:
     console = Console()
     console.sentence(f"Cluster {text} is here.", {})
-    console.table([{"Name": f"x{text}x"}], ["Name"])
+    console.table([{"Name": f"x{text}x"}], ["Name"], empty="Nothing.")
     console.properties([("a", f"x{text}x"), (f"b{text}", [f"x{text}x", "y"])], {})
     harmless(capfd.readouterr().out, 1 + 3 + 5)
 
@@ -55,7 +55,8 @@ def test_nothing_foreign_gets_through(capfd: pytest.CaptureFixture[str], text: s
 def test_json_says_the_same_in_characters_that_can_be_seen(
     capfd: pytest.CaptureFixture[str], text: str
 ) -> None:
-    Console(as_json=True).table([{"Name": text, f"key {text}": [text]}], ["Name"])
+    row = {"Name": text, f"key {text}": [text]}
+    Console(as_json=True).table([row], ["Name"], empty="Nothing.")
     out = capfd.readouterr().out
     assert out.replace("\n", "").isprintable()
     read = json.loads(out)

@@ -58,7 +58,11 @@ def delete_command(
     reference = chosen(name, cluster_id)
     ref = ClusterRef(reference, vdc, org)
     if not yes:
-        _ask(run, reference)
+        run.confirm(
+            f"Delete cluster {reference} and all its VMs?",
+            action=f"Deleting {reference}",
+            declined="Nothing was deleted.",
+        )
     run.when_interrupted = suggest.RESUME
     engine = run.engine_of(reference, needs_server=force)
     if force and not isinstance(engine, Entities):
@@ -96,16 +100,3 @@ def delete_command(
     forget_saved(run, engine, deletion, explicit=kubeconfig)
     shown = {key: value for key, value in plain(deletion).items() if key != "identity"}
     run.console.sentence(deletion_sentence(deletion), shown)
-
-
-def _ask(run: Run, reference: str) -> None:
-    """Ask before deleting. Raises CseError for a no, WrongUsage where nobody can be asked."""
-    from cse_client.errors import CseError, WrongUsage
-
-    if not run.console.can_ask():
-        raise WrongUsage(
-            f"Deleting {reference} needs a yes, and there is no terminal to ask on.",
-            hint=suggest.again(yes=True),
-        )
-    if not run.console.confirm(f"Delete the cluster {reference} and all its virtual machines?"):
-        raise CseError("Nothing was deleted.")

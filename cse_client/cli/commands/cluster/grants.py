@@ -125,7 +125,8 @@ def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
 
     check_existing_name(name)
     grants = list_grants(run.engine(), ClusterRef(name, vdc, org))
-    run.console.table([grant_row(grant) for grant in grants], GRANT_COLUMNS)
+    rows = [grant_row(grant) for grant in grants]
+    run.console.table(rows, GRANT_COLUMNS, empty=f"No roles are granted in cluster {name}.")
 
 
 def _where(grant: Grant) -> str:

@@ -42,5 +42,6 @@ def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str
         return
     run.console.properties(cluster_properties(cluster), cluster_object(cluster))
     if not run.console.as_json:
-        run.console.text("\n")
-        run.console.table([node_row(node) for node in cluster.nodes], NODE_COLUMNS)
+        run.console.text("\n" if cluster.nodes else "")
+        rows = [node_row(node) for node in cluster.nodes]
+        run.console.table(rows, NODE_COLUMNS, empty=f"No nodes in cluster {cluster.summary.name}.")

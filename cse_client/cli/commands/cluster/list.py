@@ -25,14 +25,15 @@ def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
     from cse_client.engines.base import Entities
 
     engine = run.engine()
+    empty = f"No clusters in {run.scope(vdc=vdc, org=org)}."
     if isinstance(engine, Entities):
         from cse_client.cli.server_tables import ENTITY_COLUMNS, entity_row
 
-        entities = [entity_row(one) for one in engine.clusters(vdc=vdc, org=org)]
-        run.console.table(entities, ENTITY_COLUMNS)
+        entities = [entity_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
+        run.console.table(entities, ENTITY_COLUMNS, empty=empty)
         return
     rows = [cluster_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
     if engine.name == "server":
         # a server's clusters have nothing behind CSE's own columns
         rows = [{key: row[key] for key in CLUSTER_COLUMNS} for row in rows]
-    run.console.table(rows, CLUSTER_COLUMNS)
+    run.console.table(rows, CLUSTER_COLUMNS, empty=empty)

@@ -34,8 +34,9 @@ def start_command(
     options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:
         engine.start(ClusterRef(name, vdc, org), options, progress)
+    sentence = "is running" if run.wait else "is being started"
     state = "runs" if run.wait else "is being started"
-    run.console.sentence(f"Cluster {name} {state}.", {"cluster": name, "state": state})
+    run.console.sentence(f"Cluster {name} {sentence}.", {"cluster": name, "state": state})
 
 
 @click.command("stop")
@@ -54,17 +55,14 @@ def stop_command(
     Shuts down the workers first, then the control plane.
     """
     from cse_client.cli.validation import check_existing_name
-    from cse_client.errors import CseError, WrongUsage
 
     check_existing_name(name)
     if not yes:
-        if not run.console.can_ask():
-            raise WrongUsage(
-                f"Stopping {name} needs a yes, and there is no terminal to ask on.",
-                hint=suggest.again(yes=True),
-            )
-        if not run.console.confirm(f"Stop the cluster {name} and everything that runs in it?"):
-            raise CseError("Nothing was stopped.")
+        run.confirm(
+            f"Stop cluster {name} and everything that runs in it?",
+            action=f"Stopping {name}",
+            declined="Nothing was stopped.",
+        )
     run.when_interrupted = suggest.RESUME
     engine = run.direct_engine("`cluster stop`")
     options = run.options(timeout, break_lock=break_lock)

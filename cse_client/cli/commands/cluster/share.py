@@ -77,7 +77,8 @@ def share_list_command(
     cluster = _cluster(name, cluster_id)
     engine = run.entities("cluster share-list")
     shares = engine.shares(ClusterRef(cluster, vdc, org))
-    run.console.table([_row(one) for one in shares], _COLUMNS)
+    rows = [_row(share) for share in shares]
+    run.console.table(rows, _COLUMNS, empty=f"Cluster {cluster} is not shared with any users.")
 
 
 @click.command("unshare")

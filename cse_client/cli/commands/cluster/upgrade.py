@@ -29,10 +29,8 @@ def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster
     reference = chosen(name, cluster_id)
     engine = run.upgrading("cluster upgrade-plan", reference)
     rows = [upgrade_row(target) for target in engine.upgrade_plan(ClusterRef(reference, vdc, org))]
-    if not rows and not run.console.as_json:
-        run.console.sentence(f"There is nothing that cluster {reference} could be upgraded to.", {})
-        return
-    run.console.table(rows, UPGRADE_COLUMNS)
+    empty = f"No upgrades are available for cluster {reference}."
+    run.console.table(rows, UPGRADE_COLUMNS, empty=empty)
 
 
 @click.command("upgrade")
