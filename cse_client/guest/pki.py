@@ -154,11 +154,6 @@ def issue_client(
     return ClientCertificate(cert=cert, key=_key_pem(key), not_after=not_after)
 
 
-def check_pair(cert: bytes, key: bytes) -> None:
-    """Raise CseError unless `key` is the private key of the CA certificate `cert` (both PEM)."""
-    load_pair(cert, key)
-
-
 @functools.lru_cache(maxsize=2)
 def check_pki(pki: ClusterPKI) -> None:
     """Raise CseError, naming the file, unless every key of `pki` belongs to its certificate.

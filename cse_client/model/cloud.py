@@ -155,7 +155,6 @@ class TemplateVm:
     id: str = ""
     nic_index: int = 0
     has_nic: bool = True
-    customization_enabled: bool = True
     eulas: tuple[str, ...] = ()
     disk_mb: int = 0
     cpus: int = 0
@@ -233,6 +232,5 @@ class VAppRecord:
     vdc: str = ""
     vdc_href: str = ""
     owner: str = ""
-    vm_count: int | None = None
     busy: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)

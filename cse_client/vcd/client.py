@@ -269,11 +269,6 @@ class VcdClient(Tenancy):
         action = Action("deploy it", right=_POWER, changes=True)
         return self._post(f"{href}/action/deploy", body, writing.DEPLOY, action)
 
-    def power_off(self, href: str) -> Task:
-        """Power off a vApp or VM; it stays deployed, and so cannot be deleted without force."""
-        action = Action("power it off", right=_POWER, changes=True)
-        return self._post(f"{href}/power/action/powerOff", None, "", action)
-
     def undeploy(self, href: str, power_action: str = "powerOff") -> Task:
         """Stop a vApp or VM and release it, so that it can be deleted.
 
@@ -450,4 +445,4 @@ def _task_of(root: etree._Element | None, action: Action) -> Task:
 
 def _done(href: str) -> Task:
     """Stand for a change that VCD finished before it answered."""
-    return Task(href=href, status="success", owner_href=href)
+    return Task(href=href, status="success")

@@ -145,7 +145,6 @@ def vapp_record(record: etree._Element) -> VAppRecord:
         vdc=record.get("vdcName") or "",
         vdc_href=record.get("vdc") or "",
         owner=record.get("ownerName") or "",
-        vm_count=number(record.get("numberOfVMs")),
         busy=truth(record.get("isBusy")),
         metadata=record_metadata(record),
     )

@@ -152,7 +152,6 @@ def task(element: etree._Element) -> Task:
     error = element.find("{*}Error")
     # a CSE server's reason holds the output of its scripts, and there is no other place to read it
     said = errors.read_error(error, limit=_MOST_REASON) if error is not None else errors.Said()
-    owner = element.find("{*}Owner")
     reason = said.text
     if not reason and element.get("status") in ("error", "aborted", "canceled"):
         reason, _request = errors.clean(text(element, "Details"))
@@ -161,7 +160,6 @@ def task(element: etree._Element) -> Task:
         status=element.get("status") or "",
         operation=element.get("operation") or "",
         operation_name=element.get("operationName") or "",
-        owner_href=(owner.get("href") or "") if owner is not None else "",
         error=reason,
         code=said.code,
         request_id=said.request_id,
@@ -275,7 +273,6 @@ def template_vm(element: etree._Element) -> TemplateVm | None:
         id=source.get("id") or "",
         nic_index=(number(text(nic, "NetworkConnectionIndex")) or 0) if nic is not None else 0,
         has_nic=nic is not None,
-        customization_enabled=text(source, "GuestCustomizationSection/Enabled") != "false",
         eulas=tuple(dict.fromkeys(licences)),
         disk_mb=disk_mb,
         cpus=cpus or 0,

@@ -50,7 +50,6 @@ class Task:
     status: str
     operation: str = ""
     operation_name: str = ""
-    owner_href: str = ""
     error: str = ""
     code: str = ""
     request_id: str = ""

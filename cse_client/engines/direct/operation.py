@@ -6,7 +6,6 @@ carry on with exactly what was begun: the same target, the same nodes. `journal`
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -73,8 +72,3 @@ def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
     return Operation(
         identifier, str(kind), workers, before, asked, nodes, raw.get("waited", True) is not False
     )
-
-
-def operation_text(operation: Operation) -> str:
-    """Return the operation as compact JSON."""
-    return json.dumps(operation.document(), separators=(",", ":"))

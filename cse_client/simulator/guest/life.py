@@ -8,7 +8,6 @@ it was at that moment.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -62,19 +61,6 @@ class Life:
         if self._over.wait(max(seconds, 0.0)):
             raise PowerLoss
         self.check()
-
-    def wait_for(self, condition: Callable[[], bool], seconds: float, every: float = 0.5) -> bool:
-        """Wait until `condition` holds or `seconds` of the guest's time are over."""
-        limit = time.monotonic() + seconds / self.speed
-        pause = min(max(every / self.speed, 0.01), 0.25)
-        while True:
-            self.check()
-            if condition():
-                return True
-            left = limit - time.monotonic()
-            if left <= 0:
-                return False
-            self.wait_real(min(pause, left))
 
     def at_end(self, action: Callable[[], None]) -> None:
         """Have `action` called once power fails; at once if it has."""

@@ -14,11 +14,11 @@ from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.guest.pki import (
     ADMIN_GROUP,
     ClusterPKI,
-    check_pair,
     check_pki,
     fingerprint,
     fitting_name,
     issue_client,
+    load_pair,
     mint_pki,
     pki_from_files,
     pki_to_files,
@@ -146,17 +146,17 @@ def test_a_lifetime_of_nothing_is_wrong_usage(pki: ClusterPKI) -> None:
 
 
 def test_a_certificate_without_its_own_key_is_noticed(pki: ClusterPKI) -> None:
-    check_pair(pki.ca_cert, pki.ca_key)
+    load_pair(pki.ca_cert, pki.ca_key)
     check_pki(pki)
     with pytest.raises(CseError, match="does not belong"):
-        check_pair(pki.ca_cert, pki.etcd_key)
+        load_pair(pki.ca_cert, pki.etcd_key)
     with pytest.raises(CseError, match="not a certificate"):
-        check_pair(b"nonsense", pki.ca_key)
+        load_pair(b"nonsense", pki.ca_key)
     with pytest.raises(CseError, match="not a private key"):
-        check_pair(pki.ca_cert, b"nonsense")
+        load_pair(pki.ca_cert, b"nonsense")
     leaf = issue_client(pki, common_name="a", organizations=[], lifetime=timedelta(hours=1))
     with pytest.raises(CseError, match="no CA"):
-        check_pair(leaf.cert, leaf.key)
+        load_pair(leaf.cert, leaf.key)
 
 
 def test_files_keep_keys_before_certificates_and_come_back(pki: ClusterPKI) -> None:
@@ -181,7 +181,7 @@ def test_no_key_shows_in_a_repr_or_an_error(pki: ClusterPKI) -> None:
     issued = issue_client(pki, common_name="a", organizations=[], lifetime=timedelta(hours=1))
     assert "PRIVATE" not in repr(pki) + str(pki) + repr(issued)
     with pytest.raises(CseError) as caught:
-        check_pair(pki.ca_cert, pki.etcd_key)
+        load_pair(pki.ca_cert, pki.etcd_key)
     assert "PRIVATE" not in repr(caught.value)
 
 
