@@ -27,13 +27,13 @@ from cse_client.guest.pki import (
     pki_to_files,
 )
 from cse_client.model import TemplateFacts
+from cse_client.model.endpoints import API_PORT
 from cse_client.model.ranges import pod_cidr_for_kubeadm, pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 FORMAT = 1
 #: Nobody documents a limit for VCD's CustomizationScript; this is what we dare.
 MAX_SCRIPT_BYTES = 16 * 1024
-API_PORT = 6443
 
 _MAX_PORT = 65535
 _MAX_HOST = 253

@@ -10,9 +10,11 @@ from cse_client.model.identity import ClusterIdentity
 
 __all__ = [
     "CONTROL_PLANE",
+    "CONTROL_PLANE_PREFIX",
     "KIND_PREFIXES",
     "NFS",
     "WORKER",
+    "WORKER_PREFIX",
     "Cluster",
     "ClusterSpec",
     "ClusterSummary",
@@ -27,17 +29,18 @@ __all__ = [
 
 
 CONTROL_PLANE = "control plane"
-
-
 WORKER = "worker"
-
-
 NFS = "nfs"
 
-
+CONTROL_PLANE_PREFIX = "mstr-"
+WORKER_PREFIX = "node-"
 #: VM name prefixes that tell what a node is; CSE knows no other sign
 #: (container-service-extension, node names `mstr-xxxx`, `node-xxxx`, `nfsd-xxxx`).
-KIND_PREFIXES: Mapping[str, str] = {"mstr-": CONTROL_PLANE, "node-": WORKER, "nfsd-": NFS}
+KIND_PREFIXES: Mapping[str, str] = {
+    CONTROL_PLANE_PREFIX: CONTROL_PLANE,
+    WORKER_PREFIX: WORKER,
+    "nfsd-": NFS,
+}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_endpoint"]
+__all__ = ["API_PORT", "is_endpoint"]
+
+#: The port of a cluster's API server where an endpoint names none.
+API_PORT = 6443
 
 _HIGHEST_PORT = 65535
 _LONGEST_HOST = 253

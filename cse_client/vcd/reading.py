@@ -29,7 +29,7 @@ __all__ = [
     "number",
     "status_name",
     "task",
-    "template_ready",
+    "template_problem",
     "template_vm",
     "text",
     "truth",
@@ -68,6 +68,9 @@ STATUS_NAMES: Mapping[int, str] = {
 _CPU = "3"
 _MEMORY = "4"
 _DISK = "17"
+
+
+_MOST_REASON = 20_000
 
 
 @dataclass(frozen=True)
@@ -142,9 +145,6 @@ def link(element: etree._Element, rel: str, media_type: str = "") -> str:
         if not media_type or (one.get("type") or "").lower() == media_type.lower():
             return one.get("href") or ""
     return ""
-
-
-_MOST_REASON = 20_000
 
 
 def task(element: etree._Element) -> Task:
@@ -323,7 +323,7 @@ def vdc(element: etree._Element) -> VdcDocument:
     )
 
 
-def template_ready(element: etree._Element, template: Template) -> str:
+def template_problem(element: etree._Element, template: Template) -> str:
     """Return why a template cannot be used yet; empty when it can."""
     status = status_name(element)
     if status in ("POWERED_OFF", "RESOLVED"):

@@ -315,7 +315,7 @@ class Tenancy:
         missing = f"template '{template.item}' in catalog '{template.catalog}'"
         action = Action(f"read {missing}", missing=missing)
         root = self._transport.get(template.href, action, "VAppTemplate")
-        reason = reading.template_ready(root, template)
+        reason = reading.template_problem(root, template)
         if reason:
             raise Conflict(reason)
         source = reading.template_vm(root)

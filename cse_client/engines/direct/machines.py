@@ -15,13 +15,14 @@ from cse_client import suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
-from cse_client.engines.direct.names import CONTROL_PLANE_PREFIX, WORKER_PREFIX, fresh_names
+from cse_client.engines.direct.names import fresh_names
 from cse_client.engines.direct.resolve import Found
 from cse_client.errors import Conflict, CseError, NotFound, VcdFault
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
 from cse_client.model import WORKER, NewVm, Session, VApp, Vm, VmChange, footprint, node_kind
+from cse_client.model.cluster import CONTROL_PLANE_PREFIX, WORKER_PREFIX
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 

@@ -23,6 +23,15 @@ _CHUNK = 900
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 
 
+_NUMBERS = {
+    "workers": (0, claims.MOST_WORKERS),
+    "revision": (0, 10**9),
+    "cpus": (1, claims.MOST_CPUS),
+    "memory_mb": (1, claims.MOST_MEMORY_MB),
+}
+_TEXTS = ("network", "template", "catalog", "template_id", "storage_profile", "endpoint")
+
+
 @dataclass(frozen=True)
 class TemplateRelease:
     """Full versions inside one published CSE template."""
@@ -117,15 +126,6 @@ class RecordedSpec:
     storage_profile: str = ""
     endpoint: str = ""
     damaged: tuple[str, ...] = ()
-
-
-_NUMBERS = {
-    "workers": (0, claims.MOST_WORKERS),
-    "revision": (0, 10**9),
-    "cpus": (1, claims.MOST_CPUS),
-    "memory_mb": (1, claims.MOST_MEMORY_MB),
-}
-_TEXTS = ("network", "template", "catalog", "template_id", "storage_profile", "endpoint")
 
 
 def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:

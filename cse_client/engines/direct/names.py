@@ -14,9 +14,6 @@ import hashlib
 import string
 from collections.abc import Collection
 
-CONTROL_PLANE_PREFIX = "mstr-"
-WORKER_PREFIX = "node-"
-
 _ALPHABET = string.ascii_lowercase + string.digits
 
 

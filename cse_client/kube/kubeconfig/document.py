@@ -12,9 +12,7 @@ from cse_client.kube.kubeconfig.foreign import ClusterAccess, read_access
 from cse_client.kube.kubeconfig.goyaml import node, serialize
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import ca_fingerprint
-
-#: Where every cluster's API server listens.
-API_PORT = 6443
+from cse_client.model.endpoints import API_PORT
 
 
 def context_name(cluster: str, org: str, vdc: str) -> str:

@@ -51,6 +51,12 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
+_HINT = (
+    "It is read from the control plane's /root/.kube/config. There, as root, this puts kubeadm's"
+    " own back: " + suggest.program("cp", "/etc/kubernetes/admin.conf", "/root/.kube/config")
+)
+
+
 @dataclass(frozen=True)
 class ClusterAccess:
     """How to get into a cluster, as one user.
@@ -90,12 +96,6 @@ def read_access(text: str, what: str, *, ours: bool = False) -> ClusterAccess:
         return _access(document, pem=not ours)
     except (BadYaml, Damaged, _Unusable) as error:
         raise CseError(f"{what} cannot be used: {error}.", hint="" if ours else _HINT) from None
-
-
-_HINT = (
-    "It is read from the control plane's /root/.kube/config. There, as root, this puts kubeadm's"
-    " own back: " + suggest.program("cp", "/etc/kubernetes/admin.conf", "/root/.kube/config")
-)
 
 
 class _Unusable(ValueError):

@@ -24,19 +24,6 @@ _FALSE = frozenset(("n", "no", "false", "off"))
 _NOT_FINITE = frozenset((".nan", ".inf"))
 
 
-def _spellings(word: str) -> tuple[str, ...]:
-    return word, word.capitalize(), word.upper()
-
-
-_WORDS = {
-    **dict.fromkeys((one for word in _TRUE | _FALSE for one in _spellings(word)), "bool"),
-    **dict.fromkeys(("", "~", *_spellings("null")), "null"),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), "float"),
-    **dict.fromkeys(
-        (sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")), "float"
-    ),
-    "<<": "merge",
-}
 _INT = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _SIGNED_BINARY = re.compile(r"0b[+-][01]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -53,6 +40,21 @@ _ENOUGH = 1 << 20
 #: So many nodes a file may stand for once its aliases are followed; go-yaml has a bound as well.
 _LARGEST = 500_000
 _DEEPEST = 100
+
+
+def _spellings(word: str) -> tuple[str, ...]:
+    return word, word.capitalize(), word.upper()
+
+
+_WORDS = {
+    **dict.fromkeys((one for word in _TRUE | _FALSE for one in _spellings(word)), "bool"),
+    **dict.fromkeys(("", "~", *_spellings("null")), "null"),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), "float"),
+    **dict.fromkeys(
+        (sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")), "float"
+    ),
+    "<<": "merge",
+}
 
 
 class TooFar(ValueError):

@@ -37,6 +37,9 @@ _UNOWNED = frozenset(
 )
 
 
+_DEFAULTS = {"protocol": "TCP"}
+
+
 def list_keys(field: str, items: Iterable[Any]) -> tuple[str, ...]:
     """Return by which fields a list's items are told apart; () when the list is one value."""
     if field == "ports":
@@ -46,9 +49,6 @@ def list_keys(field: str, items: Iterable[Any]) -> tuple[str, ...]:
         return ("port", "protocol") if any("port" in item for item in first) else ()
     key = MERGE_KEYS.get(field)
     return (key,) if key else ()
-
-
-_DEFAULTS = {"protocol": "TCP"}
 
 
 def _item_element(item: Obj, keys: tuple[str, ...]) -> str:

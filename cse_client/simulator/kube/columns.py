@@ -15,6 +15,16 @@ __all__ = ["Cells", "Column", "cells_of", "columns_of", "pod_phase"]
 _ROLE = "node-role.kubernetes.io/"
 
 
+_Rows = tuple[tuple[Column, ...], Cells]
+_SHOWS_CREATION = frozenset(
+    {
+        ("rbac.authorization.k8s.io", "roles"),
+        ("rbac.authorization.k8s.io", "clusterroles"),
+        ("apiextensions.k8s.io", "customresourcedefinitions"),
+    }
+)
+
+
 def _columns(text: str) -> tuple[Column, ...]:
     """Read `Name Ready# Node+`: # marks an integer, + a wide column, _ a space."""
     return tuple(
@@ -268,9 +278,6 @@ def _event(obj: Obj, since: Since) -> Sequence[Any]:
     )
 
 
-_Rows = tuple[tuple[Column, ...], Cells]
-
-
 def _counted(field: str) -> Cells:
     return lambda obj, since: (_name(obj), len(obj.get(field) or ()), _born(obj, since))
 
@@ -368,13 +375,6 @@ _PLAIN: _Rows = (
 _CREATED: _Rows = (
     _columns("Name Created_At"),
     lambda obj, _since: (_name(obj), obj["metadata"].get("creationTimestamp")),
-)
-_SHOWS_CREATION = frozenset(
-    {
-        ("rbac.authorization.k8s.io", "roles"),
-        ("rbac.authorization.k8s.io", "clusterroles"),
-        ("apiextensions.k8s.io", "customresourcedefinitions"),
-    }
 )
 
 

@@ -23,6 +23,26 @@ _OWN_NAME = (("coordination.k8s.io", "leases"), ("storage.k8s.io", "csinodes"))
 _ACCESS = frozenset({"get", "list", "watch"})
 
 
+# What a kubelet may set of the labels of kubernetes.io and k8s.io on its Node
+# (kubernetes:staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go).
+_LABELS = frozenset(
+    {
+        "kubernetes.io/hostname",
+        "kubernetes.io/arch",
+        "kubernetes.io/os",
+        "beta.kubernetes.io/arch",
+        "beta.kubernetes.io/os",
+        "beta.kubernetes.io/instance-type",
+        "node.kubernetes.io/instance-type",
+        "failure-domain.beta.kubernetes.io/zone",
+        "failure-domain.beta.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+    }
+)
+_PREFIXES = ("kubelet.kubernetes.io/", "node.kubernetes.io/")
+
+
 class NodeAuthorizer:
     """Allows a kubelet what concerns its own node; has no opinion on anybody else."""
 
@@ -126,26 +146,6 @@ def _references(pod: Obj, asked: Attributes) -> set[str]:
     if asked.resource == "secrets":
         found.update(item["name"] for item in dig(pod, "spec", "imagePullSecrets", default=[]))
     return found
-
-
-# What a kubelet may set of the labels of kubernetes.io and k8s.io on its Node
-# (kubernetes:staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go).
-_LABELS = frozenset(
-    {
-        "kubernetes.io/hostname",
-        "kubernetes.io/arch",
-        "kubernetes.io/os",
-        "beta.kubernetes.io/arch",
-        "beta.kubernetes.io/os",
-        "beta.kubernetes.io/instance-type",
-        "node.kubernetes.io/instance-type",
-        "failure-domain.beta.kubernetes.io/zone",
-        "failure-domain.beta.kubernetes.io/region",
-        "topology.kubernetes.io/zone",
-        "topology.kubernetes.io/region",
-    }
-)
-_PREFIXES = ("kubelet.kubernetes.io/", "node.kubernetes.io/")
 
 
 def _own_label(key: str) -> bool:

@@ -29,6 +29,24 @@ Obj = dict[str, Any]
 _FRACTION = re.compile(r"\.\d+")
 
 
+_SUFFIXES = {
+    "n": 1e-9,
+    "u": 1e-6,
+    "m": 1e-3,
+    "": 1.0,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "P": 1e15,
+    "Ki": 2.0**10,
+    "Mi": 2.0**20,
+    "Gi": 2.0**30,
+    "Ti": 2.0**40,
+    "Pi": 2.0**50,
+}
+
+
 def clone(value: Any) -> Any:
     """Return a deep copy of a JSON value (quicker than copy.deepcopy, which looks for cycles)."""
     if isinstance(value, dict):
@@ -108,24 +126,6 @@ def owned_by(obj: Obj) -> Obj | None:
             found: Obj = reference
             return found
     return None
-
-
-_SUFFIXES = {
-    "n": 1e-9,
-    "u": 1e-6,
-    "m": 1e-3,
-    "": 1.0,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-    "P": 1e15,
-    "Ki": 2.0**10,
-    "Mi": 2.0**20,
-    "Gi": 2.0**30,
-    "Ti": 2.0**40,
-    "Pi": 2.0**50,
-}
 
 
 def parse_quantity(value: Any) -> float:

@@ -23,6 +23,10 @@ _EVERYBODY = ("system:authenticated", "system:unauthenticated")
 _WORKLOADS = "daemonsets deployments deployments/scale replicasets replicasets/scale"
 
 
+_HEALTH = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+_USERS = ("kube-controller-manager", "kube-dns", "kube-scheduler", "volume-scheduler")
+
+
 def _rule(verbs: str, groups: str, resources: str, names: str = "") -> Obj:
     # "core" stands for the group whose name is empty.
     rule: Obj = {
@@ -37,9 +41,6 @@ def _rule(verbs: str, groups: str, resources: str, names: str = "") -> Obj:
 
 def _urls(*paths: str) -> Obj:
     return {"verbs": ["get"], "nonResourceURLs": list(paths)}
-
-
-_HEALTH = ("/healthz", "/livez", "/readyz", "/version", "/version/")
 
 
 def _aggregates() -> dict[str, list[Obj]]:
@@ -203,9 +204,6 @@ def _cluster_roles() -> dict[str, list[Obj]]:
             )
         },
     }
-
-
-_USERS = ("kube-controller-manager", "kube-dns", "kube-scheduler", "volume-scheduler")
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,10 @@ _TEXT = "text/plain; charset=utf-8"
 _YAML = frozenset({"application/yaml", "application/apply-patch+yaml", "application/x-yaml"})
 
 
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_OF_NAMESPACE = ("status", "finalize")
+
+
 @dataclass
 class Call:
     """One request; `body` is bytes from a socket, or already a JSON value from this process."""
@@ -159,10 +163,6 @@ class Target:
             self.name,
             field_selector=self.field_selector,
         )
-
-
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_OF_NAMESPACE = ("status", "finalize")
 
 
 def parse_target(call: Call) -> Target:

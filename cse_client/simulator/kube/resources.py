@@ -17,6 +17,10 @@ _REVIEW = ("create",)
 _ALWAYS = 999
 
 
+_SHOWN = ("all",)
+_RBAC = "rbac.authorization.k8s.io"
+
+
 @dataclass(frozen=True)
 class Served:
     """An API version of a resource, served from minor release `since` to before `until`."""
@@ -98,9 +102,7 @@ def _in(
     )
 
 
-_SHOWN = ("all",)
 _OLD = Served("v1beta1", until=22)
-_RBAC = "rbac.authorization.k8s.io"
 _BETA = (Served("v1"), _OLD)
 
 _BUILT_IN: tuple[Resource, ...] = (

@@ -18,17 +18,22 @@ from cse_client.simulator.kube.objects import Obj, dig
 __all__ = ["check_typed"]
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_CONTAINER_PORTS, _SERVICE_PORTS = 20, 21
 _NAMES_OBJECT = 25
 _UNKNOWN = "field not declared in schema"
 _NO_PROTOCOL = 'associative list with keys has an element that omits key field "protocol"'
 _TOP = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 _DATA = frozenset({"apiVersion", "kind", "metadata", "data", "binaryData", "stringData", "type"})
 _PLAIN = frozenset({"immutable", *_DATA})
+_TEMPLATED = ("deployments", "daemonsets", "replicasets", "statefulsets", "jobs")
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_PLAIN_KINDS = {("", "configmaps"): _PLAIN, ("", "secrets"): _PLAIN, ("", "namespaces"): _TOP}
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_CONTAINER_PORTS, _SERVICE_PORTS = 20, 21
 _SERVICE = _names(
     """allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName
     externalTrafficPolicy healthCheckNodePort internalTrafficPolicy ipFamilies ipFamilyPolicy
@@ -50,9 +55,6 @@ _CONTAINER = _names(
     startupProbe stdin stdinOnce targetContainerName terminationMessagePath
     terminationMessagePolicy tty volumeDevices volumeMounts workingDir"""
 )
-_TEMPLATED = ("deployments", "daemonsets", "replicasets", "statefulsets", "jobs")
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_PLAIN_KINDS = {("", "configmaps"): _PLAIN, ("", "secrets"): _PLAIN, ("", "namespaces"): _TOP}
 
 
 def check_typed(

@@ -35,6 +35,20 @@ _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 _RBAC_KINDS = ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
 
 
+_IMMUTABLE: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("apps", "deployments"): (("spec", "selector"),),
+    ("apps", "daemonsets"): (("spec", "selector"),),
+    ("apps", "replicasets"): (("spec", "selector"),),
+    ("apps", "statefulsets"): (("spec", "selector"), ("spec", "serviceName")),
+    ("batch", "jobs"): (("spec", "selector"), ("spec", "template"), ("spec", "completions")),
+    ("", "secrets"): (("type",),),
+    ("", "pods"): (("spec", "nodeName"), ("spec", "restartPolicy"), ("spec", "hostNetwork")),
+    (GROUP, "rolebindings"): (("roleRef",),),
+    (GROUP, "clusterrolebindings"): (("roleRef",),),
+    ("storage.k8s.io", "storageclasses"): (("provisioner",), ("parameters",)),
+}
+
+
 def check(resource: Resource, obj: Obj) -> None:
     """Raise ApiError 422 with everything that is wrong with an object."""
     causes: Causes = []
@@ -58,20 +72,6 @@ def check_immutable(resource: Resource, new: Obj, old: Obj) -> None:
         causes.append(("data", "Forbidden: field is immutable when `immutable` is set"))
     if causes:
         raise invalid(resource.group, resource.kind, old["metadata"]["name"], causes)
-
-
-_IMMUTABLE: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
-    ("apps", "deployments"): (("spec", "selector"),),
-    ("apps", "daemonsets"): (("spec", "selector"),),
-    ("apps", "replicasets"): (("spec", "selector"),),
-    ("apps", "statefulsets"): (("spec", "selector"), ("spec", "serviceName")),
-    ("batch", "jobs"): (("spec", "selector"), ("spec", "template"), ("spec", "completions")),
-    ("", "secrets"): (("type",),),
-    ("", "pods"): (("spec", "nodeName"), ("spec", "restartPolicy"), ("spec", "hostNetwork")),
-    (GROUP, "rolebindings"): (("roleRef",),),
-    (GROUP, "clusterrolebindings"): (("roleRef",),),
-    ("storage.k8s.io", "storageclasses"): (("provisioner",), ("parameters",)),
-}
 
 
 def _metadata(resource: Resource, obj: Obj, causes: Causes) -> None:

@@ -16,6 +16,13 @@ from cse_client.simulator.vcd.vapps import Status, VApp, Vm
 __all__ = ["Target", "attach_leases", "delete_vapp", "delete_vm", "power", "switch_on", "undeploy"]
 
 
+_NOT_RUNNING = {
+    # The vApp's text is recorded (vcloud-rest, reset_vapp_not_running).
+    True: "does not have any powered on VMs.",
+    False: "is not powered on.",
+}
+
+
 @dataclass(frozen=True)
 class Target:
     """What an action is for: a whole vApp, or one VM of it."""
@@ -125,13 +132,6 @@ def power(
     if action == "suspend":
         return _begin_suspend(cloud, user, target, running)
     return _begin_restart(cloud, user, target, running, action)
-
-
-_NOT_RUNNING = {
-    # The vApp's text is recorded (vcloud-rest, reset_vapp_not_running).
-    True: "does not have any powered on VMs.",
-    False: "is not powered on.",
-}
 
 
 def _begin_on(cloud: Cloud, user: User, target: Target, *, force: bool) -> Task:

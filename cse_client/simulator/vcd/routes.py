@@ -24,6 +24,10 @@ __all__ = ["Call", "Handler", "find", "route"]
 _ID = r"[0-9a-fA-F-]{36}"
 
 
+_ROUTES: list[_Route] = []
+_BY_HEAD: dict[str, list[_Route]] = {}
+
+
 def _nothing_yet(_scope: etree._Element) -> None:
     """Stand for the current document of what is only being made."""
 
@@ -95,10 +99,6 @@ class _Route:
     method: str
     pattern: re.Pattern[str]
     handler: Handler
-
-
-_ROUTES: list[_Route] = []
-_BY_HEAD: dict[str, list[_Route]] = {}
 
 
 def route(method: str, *paths: str) -> Callable[[Handler], Handler]:

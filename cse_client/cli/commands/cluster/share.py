@@ -11,6 +11,7 @@ from cse_client.cli.options import org_option, runtime_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import chosen, id_option
 from cse_client.model import ClusterRef
+from cse_client.model.server import ACCESS_LEVELS
 
 if TYPE_CHECKING:
     from cse_client.model.server import Share
@@ -19,8 +20,6 @@ __all__ = ["share_command", "share_list_command", "unshare_command"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: VCD's access levels of entities, as `cse_client.model.server.ACCESS_LEVELS`.
-_LEVELS = ("ReadOnly", "ReadWrite", "FullControl")
 _COLUMNS = ("accessLevelId", "memberId", "username")
 
 
@@ -34,7 +33,7 @@ def _cluster_options(function: F) -> F:
 @click.argument("users", nargs=-1, required=True)
 @click.option(
     "--acl",
-    type=click.Choice(_LEVELS, case_sensitive=False),
+    type=click.Choice(ACCESS_LEVELS, case_sensitive=False),
     required=True,
     help="Access level for the users.",
 )
@@ -54,7 +53,7 @@ def share_command(
         vcd cse cluster share alice bob --name demo --acl ReadOnly
     """
     cluster = _cluster(name, cluster_id)
-    level = next(one for one in _LEVELS if one.lower() == acl.lower())
+    level = next(one for one in ACCESS_LEVELS if one.lower() == acl.lower())
     engine = run.entities("cluster share")
     shares = engine.share(ClusterRef(cluster, vdc, org), users, level)
     run.console.sentence(

@@ -19,6 +19,10 @@ _TYPE = "urn:vcloud:type:cse:nativeCluster"
 _PAYLOADS = "cse.vmware.com"
 
 
+#: The first CSE release whose servers at API 36 keep entities of type 2.1.0.
+_SINCE_2_1 = version_key("3.1.3")
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How one version of the entity type calls things.
@@ -146,9 +150,6 @@ LATEST = _second("2.1.0", "v2.1")
 DIALECTS: Mapping[str, Dialect] = {
     one.version: one for one in (FIRST, _second("2.0.0", "v2.0"), LATEST)
 }
-
-#: The first CSE release whose servers at API 36 keep entities of type 2.1.0.
-_SINCE_2_1 = version_key("3.1.3")
 
 
 def dialect_of(server_version: str, api_version: str) -> Dialect:

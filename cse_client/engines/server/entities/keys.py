@@ -31,6 +31,14 @@ _Steps = tuple[str, ...]
 _Positions = Mapping[Path, Position]
 
 
+_WANTED = {
+    _TEXT: "text",
+    _FLAG: "true or false, without quotes",
+    _NUMBER: "a whole number, 0 or more, without quotes",
+    _COUNT: "a number of nodes, 0 or more, without quotes",
+}
+
+
 def check_keys(
     dialect: Dialect, document: Mapping[str, Any], positions: _Positions
 ) -> list[CseError]:
@@ -219,14 +227,6 @@ class _Check:
         position = self._positions.get(path)
         where = f" (line {position.line})" if position is not None else ""
         return f"{shown(path)}{where}"
-
-
-_WANTED = {
-    _TEXT: "text",
-    _FLAG: "true or false, without quotes",
-    _NUMBER: "a whole number, 0 or more, without quotes",
-    _COUNT: "a number of nodes, 0 or more, without quotes",
-}
 
 
 def _plain(key: str) -> str:

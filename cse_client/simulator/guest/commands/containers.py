@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["crictl", "ctr", "daemon", "docker"]
 
 
+_TAKING = ("-r", "--runtime-endpoint", "-i", "--image-endpoint", "-c", "--config", "-t",
+           "--timeout", "-o", "--output", "--name", "--label", "-q")  # fmt: skip
+
+
 def _up(system: System, name: str) -> bool:
     service = system.natives.get(f"{name}.service")
     return isinstance(service, Daemon) and service.running
@@ -95,10 +99,6 @@ def _docker_pull(system: System, call: Call, store: ImageStore, names: list[str]
             return 1
         call.out(f"Status: Downloaded newer image for {name}\n{name}")
     return 0
-
-
-_TAKING = ("-r", "--runtime-endpoint", "-i", "--image-endpoint", "-c", "--config", "-t",
-           "--timeout", "-o", "--output", "--name", "--label", "-q")  # fmt: skip
 
 
 def _socket_problem(system: System, words: list[str]) -> str:

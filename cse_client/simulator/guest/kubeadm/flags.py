@@ -15,6 +15,9 @@ _ALWAYS = 999
 _Known = dict[str, tuple[bool, int, int]]
 
 
+_SHORT = {"f": "force", "h": "help", "k": "experimental-kustomize", "o": "output", "v": "v"}
+
+
 def _flags(valued: str, plain: str = "", **ranges: tuple[int, int]) -> _Known:
     found: _Known = {}
     for words, takes in ((valued, True), (plain, False)):
@@ -87,8 +90,6 @@ _COMMANDS = {
     "config": _CONFIG,
     "version": _VERSION,
 }
-
-_SHORT = {"f": "force", "h": "help", "k": "experimental-kustomize", "o": "output", "v": "v"}
 
 
 class UnknownFlag(Exception):

@@ -19,6 +19,27 @@ _VM_SPEC_SINCE = (30, 0)
 TOOLS_VERSION = "10346"
 
 
+_CONTROLLER = {
+    "Address": "0",
+    "Description": "SCSI Controller",
+    "ElementName": "SCSI Controller 0",
+    "InstanceID": "2",
+    "ResourceSubType": "VirtualSCSI",
+    "ResourceType": "6",
+}
+_DISK = {
+    "AddressOnParent": "0",
+    "Description": "Hard disk",
+    "ElementName": "Hard disk 1",
+    "HostResource": "",
+    "InstanceID": "2000",
+    "Parent": "2",
+    "ResourceType": "17",
+    "VirtualQuantity": "",
+    "VirtualQuantityUnits": "byte",
+}
+
+
 @dataclass(frozen=True)
 class HardwareOf:
     """What a VM, or a template's VM, is made of; memory and disk in MB."""
@@ -107,27 +128,6 @@ def hardware(
     for part in ("disks", "media", "networkCards", "serialPorts"):
         view.link(root, "down", f"{href}/{name}/{part}", "rasdItemsList")
     return root
-
-
-_CONTROLLER = {
-    "Address": "0",
-    "Description": "SCSI Controller",
-    "ElementName": "SCSI Controller 0",
-    "InstanceID": "2",
-    "ResourceSubType": "VirtualSCSI",
-    "ResourceType": "6",
-}
-_DISK = {
-    "AddressOnParent": "0",
-    "Description": "Hard disk",
-    "ElementName": "Hard disk 1",
-    "HostResource": "",
-    "InstanceID": "2000",
-    "Parent": "2",
-    "ResourceType": "17",
-    "VirtualQuantity": "",
-    "VirtualQuantityUnits": "byte",
-}
 
 
 def _nic_item(nic: Nic, primary: int) -> dict[str, str]:

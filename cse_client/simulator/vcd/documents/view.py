@@ -19,11 +19,6 @@ _JSON_SINCE = (32, 0)
 _ADMIN_USER = "application/vnd.vmware.admin.user+xml"
 
 
-def media(name: str) -> str:
-    """Return the media type of a vCloud document: `vApp` gives `...vcloud.vApp+xml`."""
-    return f"{MEDIA}{name}+xml"
-
-
 #: Where each kind of entity lives below /api, and the media type of its document.
 _PLACES = {
     "org": ("org/", "org"),
@@ -37,13 +32,6 @@ _PLACES = {
     "vm": ("vApp/vm-", "vm"),
     "definedEntity": ("entity/", "entity"),
 }
-
-
-def _is_urn(entity: Owner) -> bool:
-    """Say whether an entity's id is whole, as those of runtime defined entities are."""
-    return entity.id.startswith("urn:")
-
-
 #: What an address holds before the id, to the kind that URNs call it by.
 _URNS = {
     **{place: kind for kind, (place, _media) in _PLACES.items() if kind != "definedEntity"},
@@ -53,6 +41,16 @@ _URNS = {
     "edgeGateway/": "gateway",
 }
 _ADDRESS = re.compile(r"https://[^/]+/api/(?:admin/)?(\w+/(?:[A-Za-z]+-)?)([0-9a-f-]{36})")
+
+
+def media(name: str) -> str:
+    """Return the media type of a vCloud document: `vApp` gives `...vcloud.vApp+xml`."""
+    return f"{MEDIA}{name}+xml"
+
+
+def _is_urn(entity: Owner) -> bool:
+    """Say whether an entity's id is whole, as those of runtime defined entities are."""
+    return entity.id.startswith("urn:")
 
 
 def as_urn(value: str | None) -> str | None:

@@ -39,6 +39,21 @@ _FORMS = {
 Holder = tuple[Owner, str, Metadata]
 
 
+_PLACES = (
+    "/api/vApp/vapp-{vapp}/metadata",
+    "/api/vApp/vm-{vm}/metadata",
+    "/api/vAppTemplate/vappTemplate-{template}/metadata",
+    "/api/vAppTemplate/vm-{vm_template}/metadata",
+    "/api/catalog/{catalog}/metadata",
+    "/api/catalogItem/{item}/metadata",
+    "/api/network/{network}/metadata",
+    "/api/vdc/{vdc}/metadata",
+    "/api/vdcStorageProfile/{profile}/metadata",
+    "/api/org/{org}/metadata",
+)
+_VALUES = tuple(f"{place}/{{key*}}" for place in _PLACES)
+
+
 def _holder(call: Call) -> Holder:
     """Return the entity of a metadata path: itself, its address, its entries."""
     cloud, ids, view = call.cloud, call.ids, call.view
@@ -76,21 +91,6 @@ def _org(call: Call, identifier: str) -> Org:
 
 def _right(entity: Owner) -> str:
     return Right.EDIT if entity.kind in ("vapp", "vm") else Right.CATALOG_EDIT
-
-
-_PLACES = (
-    "/api/vApp/vapp-{vapp}/metadata",
-    "/api/vApp/vm-{vm}/metadata",
-    "/api/vAppTemplate/vappTemplate-{template}/metadata",
-    "/api/vAppTemplate/vm-{vm_template}/metadata",
-    "/api/catalog/{catalog}/metadata",
-    "/api/catalogItem/{item}/metadata",
-    "/api/network/{network}/metadata",
-    "/api/vdc/{vdc}/metadata",
-    "/api/vdcStorageProfile/{profile}/metadata",
-    "/api/org/{org}/metadata",
-)
-_VALUES = tuple(f"{place}/{{key*}}" for place in _PLACES)
 
 
 @route("GET", *_PLACES)
