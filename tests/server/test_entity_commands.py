@@ -401,7 +401,7 @@ def test_delete(cse: Run, generation: Generation) -> None:
 def test_delete_with_force(cse: Run, second: Generation, first: Generation) -> None:
     refused = cse("cluster", "delete", "blue", "--force", "--yes")
     assert (refused.code, refused.out) == (2, "")
-    assert "it came with CSE 3.1 at API 36" in refused.err
+    assert "which came with CSE 3.1 at API 36" in refused.err
     second = Generation(second.served, "3.1")
     call = f"POST {second.url('/action/force-delete')}"
     second.accept(call)
@@ -612,7 +612,7 @@ def test_sharing(cse: Run, second: Generation) -> None:
 def test_sharing_needs_3_1(cse: Run, first: Generation) -> None:
     result = cse("cluster", "share-list", "--name", "blue")
     assert (result.out, result.code, first.served.asked()) == ("", 2, [PROBE])
-    assert "cannot share clusters: that came with CSE 3.1 at API 36" in result.err
+    assert "cannot share clusters: sharing came with CSE 3.1 at API 36" in result.err
 
 
 def test_what_only_entities_can_behind_2_6_1(cse: Run, served: Served) -> None:

@@ -575,7 +575,7 @@ def test_org_vdcs(served: Served) -> None:
 
 
 def test_what_came_with_3_1(second: Generation, first: Generation) -> None:
-    with pytest.raises(WrongUsage, match="has no `system config`: it came with CSE"):
+    with pytest.raises(WrongUsage, match="does not support `system config`, which came"):
         administrator(first).server_config()
     second = Generation(second.served, "3.1")
     engine = administrator(second)

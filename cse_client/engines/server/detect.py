@@ -57,6 +57,11 @@ class Detection:
     api_version: str = ""
     document: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def release(self) -> str:
+        """Return the server's release and the API version that is used with it, for messages."""
+        return f"CSE server {self.version} at API {self.api_version}"
+
     def down(self, host: str) -> VcdFault:
         """Make the error for a server that is registered but does not answer."""
         return VcdFault(

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from cse_client import suggest
+from cse_client.engines.base import Provider
 from cse_client.engines.identity import identify, is_gone
+from cse_client.engines.kubeconfigs import refuse_signing
 from cse_client.engines.server.detect import Detection
-from cse_client.errors import CseError, NotFound, PreflightFailed, Refused, WrongUsage
+from cse_client.errors import CseError, PreflightFailed, WrongUsage
 from cse_client.model import (
     ClusterRef,
     ClusterSpec,
     ClusterSummary,
+    Node,
     Progress,
+    RunOptions,
     Session,
     SystemInfo,
     Template,
     TemplateFacts,
 )
+from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, RemovalSpec
-from cse_client.model.server import ServedCluster, ServedSystem
+from cse_client.model.server import (
+    ComputePolicy,
+    OvdcState,
+    ServedCluster,
+    ServedNode,
+    ServedSystem,
+    UpgradeTarget,
+)
 from cse_client.vcd.client import VcdClient
 
 __all__ = [
@@ -33,55 +45,105 @@ __all__ = [
 ]
 
 
-class ServedEngine(ABC):
-    """The server's own description, and what only the direct engine can do."""
+class Reader(Protocol):
+    """The part of an engine that reads, in the server's protocol; see `engines.base.Engine`."""
+
+    vcd: VcdClient
+    session: Session
+    detection: Detection
+
+    def templates(self) -> Sequence[Template]:
+        """List what the server offers."""
+
+    def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
+        """List clusters."""
+
+    def cluster(self, ref: ClusterRef) -> ServedCluster:
+        """Return what is known of one cluster."""
+
+    def nodes(self, ref: ClusterRef) -> Sequence[Node]:
+        """Return a cluster's nodes."""
+
+    def node(self, ref: ClusterRef, name: str) -> ServedNode:
+        """Return what is known of one node."""
+
+    def kubeconfig(self, ref: ClusterRef) -> str:
+        """Return the administrator's kubeconfig."""
+
+    def upgrade_plan(self, ref: ClusterRef) -> Sequence[UpgradeTarget]:
+        """List the templates that a cluster can be upgraded to."""
+
+
+class ServedEngine:
+    """An engine in front of a CSE server: its reader and provider speak the server's protocol.
+
+    Here is also what only the direct engine can do, and the server's own description.
+    """
 
     name = "server"
 
-    def __init__(
-        self, vcd: VcdClient, session: Session, found: Detection, *, reason: str, spoken: str
-    ) -> None:
-        self._vcd = vcd
-        self._session = session
-        self._found = found
-        self._reason = f"{reason or found.seen}; {spoken}"
+    def __init__(self, reader: Reader, provider: Provider, *, reason: str, protocol: str) -> None:
+        self._reader = reader
+        self._provider = provider
+        self._vcd = reader.vcd
+        self._session = reader.session
+        self._detection = reader.detection
+        self._reason = f"{reason or reader.detection.seen}; {protocol}"
 
     def system_info(self) -> SystemInfo:
-        """Show the server's own description, and how it is spoken to."""
-        said = self._found.document
+        """Show the server's own description, and which protocol is used with it."""
+        document = self._detection.document
         return ServedSystem(
-            product=str(said.get("product") or ""),
-            version=self._found.version,
-            description=str(said.get("description") or ""),
+            product=str(document.get("product") or ""),
+            version=self._detection.version,
+            description=str(document.get("description") or ""),
             engine=self.name,
             engine_reason=self._reason,
             host=self._session.host,
             vcd_version=self._vcd.vcd_version(),
-            api_version=self._found.api_version,
+            api_version=self._detection.api_version,
             org=self._session.org,
             vdc=self._session.vdc,
             user=self._session.user,
-            document=said,
+            document=document,
         )
 
-    def _found_or_no_vdc(
-        self, rows: Iterator[ClusterSummary], vdc: str, org: str
-    ) -> Iterator[ClusterSummary]:
-        """Yield the rows of a list; of an empty one look whether there is such a VDC.
+    # ---- reading ------------------------------------------------------------------------------
 
-        A server says nothing of a VDC that it does not know. Raises NotFound; two requests at most.
-        """
-        none = True
-        for row in rows:
-            none = False
-            yield row
-        everywhere = not org and self._vcd.is_system_administrator
-        if none and vdc and not everywhere:
-            self._vcd.vdc(vdc, org)
+    def templates(self) -> Sequence[Template]:
+        """List what the server offers."""
+        return self._reader.templates()
 
-    @abstractmethod
+    def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
+        """List clusters as they arrive. Raises NotFound for the VDC."""
+        return self._reader.clusters(vdc=vdc, org=org)
+
     def cluster(self, ref: ClusterRef) -> ServedCluster:
         """Return what is known of one cluster."""
+        return self._reader.cluster(ref)
+
+    def nodes(self, ref: ClusterRef) -> Sequence[Node]:
+        """Return a cluster's nodes."""
+        return self._reader.nodes(ref)
+
+    def node(self, ref: ClusterRef, name: str) -> ServedNode:
+        """Return what is known of one node."""
+        return self._reader.node(ref, name)
+
+    def kubeconfig(self, ref: ClusterRef, *, spec: KubeconfigSpec | None = None) -> str:
+        """Return the administrator's kubeconfig that the server fetches from the control plane.
+
+        Raises:
+            Refused: a user's kubeconfig was requested, and the CA key is not available. Or the
+                answer holds more than the credentials.
+        """
+        if spec is not None:
+            refuse_signing(ref.name, spec)
+        return self._reader.kubeconfig(ref)
+
+    def upgrade_plan(self, ref: ClusterRef) -> Sequence[UpgradeTarget]:
+        """List the templates that the server can upgrade the cluster to."""
+        return self._reader.upgrade_plan(ref)
 
     def identity(self, ref: ClusterRef) -> ClusterIdentity:
         """Return which cluster that is, as far as the server tells; two requests at most."""
@@ -119,41 +181,71 @@ class ServedEngine(ABC):
             cluster_id=cluster.summary.cluster_id,
         )
 
-    def _check_resources(
+    # ---- administration -----------------------------------------------------------------------
+
+    def control(self, action: str) -> str:
+        """Enable, disable or stop the server; return its sentence."""
+        return self._provider.control(action)
+
+    def ovdcs(self) -> Sequence[OvdcState]:
+        """List the org VDCs and what they may be used for."""
+        return self._provider.ovdcs()
+
+    def ovdc(self, name: str, *, org: str = "") -> OvdcState:
+        """Return what one org VDC may be used for."""
+        return self._provider.ovdc(name, org=org)
+
+    def enable_ovdc(
         self,
-        network: str,
-        profiles: Iterable[str],
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
+    ) -> str:
+        """Enable cluster creation in an org VDC; return the href of the task."""
+        return self._provider.enable_ovdc(name, options, progress, org=org, runtimes=runtimes)
+
+    def disable_ovdc(
+        self,
+        name: str,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        org: str = "",
+        runtimes: Sequence[str] = ("native",),
+        force: bool = False,
+    ) -> str:
+        """Disable cluster creation in an org VDC; return the href of the task."""
+        return self._provider.disable_ovdc(
+            name, options, progress, org=org, runtimes=runtimes, force=force
+        )
+
+    def compute_policies(self, vdc: str, org: str) -> Sequence[ComputePolicy]:
+        """List the compute policies of an org VDC."""
+        return self._provider.compute_policies(vdc, org)
+
+    def add_compute_policy(self, policy: str, vdc: str, org: str) -> str:
+        """Add a compute policy to an org VDC; return the server's sentence."""
+        return self._provider.add_compute_policy(policy, vdc, org)
+
+    def remove_compute_policy(
+        self,
+        policy: str,
         vdc: str,
         org: str,
+        options: RunOptions,
+        progress: Progress,
         *,
-        hints: tuple[str, str] = ("--network NAME", "--storage-profile NAME"),
-    ) -> list[CseError]:
-        """Look whether the VDC has a network and storage profiles.
+        force: bool = False,
+    ) -> str:
+        """Remove a compute policy from an org VDC; return the href of the task."""
+        return self._provider.remove_compute_policy(
+            policy, vdc, org, options, progress, force=force
+        )
 
-        The server only notices after it has accepted, and its task then fails. Empty names are not
-        looked for; a user who is shown no networks or profiles is not told of a missing one.
-        `hints` say how others are named.
-        """
-        wanted = sorted({profile for profile in profiles if profile})
-        if not network and not wanted:
-            return []
-        problems: list[CseError] = []
-        try:
-            where = self._vcd.vdc(vdc, org)
-            networks = sorted(self._vcd.vdc_document(where).networks) if network else []
-            known = self._vcd.storage_profiles(where) if wanted else []
-        except NotFound as problem:
-            return [problem]
-        except Refused:
-            return []
-        if networks and network not in networks:
-            problems.append(_lacks(where.name, f"network '{network}'", networks, hints[0]))
-        shown = sorted(one.name for one in known)
-        for profile in wanted:
-            if shown and profile not in shown:
-                noun = f"storage profile '{profile}'"
-                problems.append(_lacks(where.name, noun, shown, hints[1]))
-        return problems
+    # ---- what only the direct engine can do ---------------------------------------------------
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
         """Refuse: a server's templates are its operator's. Raises WrongUsage."""
@@ -166,11 +258,6 @@ class ServedEngine(ABC):
     def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
         """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
         raise direct_only("A CSE server cannot seal a cluster")
-
-
-def _lacks(vdc: str, noun: str, there: Sequence[str], hint: str) -> NotFound:
-    listed = ", ".join(there)
-    return NotFound(f"VDC '{vdc}' has no {noun}; there are: {listed}", hint=hint)
 
 
 def refuse_direct_words(spec: ClusterSpec) -> None:

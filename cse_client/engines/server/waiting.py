@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -27,14 +28,15 @@ from cse_client.vcd.tasks import Task
 
 __all__ = [
     "NO_TRACE",
+    "Unanswered",
     "change_or_effect",
     "follow_effect",
     "follow_task",
     "gone",
     "gone_soon",
     "refuse_older",
+    "send_change",
     "task_without_answer",
-    "unanswered",
 ]
 
 _FIRST_PAUSE = 1.0
@@ -231,6 +233,53 @@ def _no_trace(what: str, look: str) -> TimedOut:
     )
 
 
+@dataclass(frozen=True)
+class Unanswered:
+    """The outcome of a change whose answer was lost.
+
+    It was followed to its end; or, where nobody waits, `task_href` is the server's task for it.
+    """
+
+    task_href: str = ""
+
+
+def send_change(
+    vcd: VcdClient,
+    send: Callable[[], Any],
+    follow: Callable[[], object],
+    *,
+    what: str,
+    look: str,
+    traces: Trail,
+    wait: bool,
+) -> Any:
+    """Send a change that a task carries out; return its answer, or `Unanswered` where it was lost.
+
+    The server regards a change that it has begun as accepted, so it is not sent again: `follow`
+    waits for its effect. An empty answer counts as lost. `what` is a noun, `look` the command
+    that shows the state of the change.
+
+    Raises:
+        TimedOut: nobody waits, and there is no task to be seen.
+        CseError: what `send` and `follow` raise.
+    """
+    try:
+        answer = send()
+        if answer is None:
+            raise VcdFault("the CSE server gave an empty answer", outcome_unknown=True)
+    except VcdFault as fault:
+        if not fault.outcome_unknown:
+            raise
+        if wait:
+            follow()
+            return Unanswered()
+        href = task_without_answer(vcd, traces)
+        if not href:
+            raise _unanswered(what, look, fault) from None
+        return Unanswered(href)
+    return answer
+
+
 def change_or_effect(
     vcd: VcdClient,
     send: Callable[[], Any],
@@ -241,7 +290,6 @@ def change_or_effect(
     look: str,
     progress: Progress = silent,
     wait: bool = True,
-    traces: Trail | None = None,
 ) -> Any:
     """Send a change and return its answer; wait for its effect where VCD cut the answer off.
 
@@ -257,7 +305,7 @@ def change_or_effect(
         if not fault.outcome_unknown:
             raise
         if not wait:
-            raise unanswered(what, look, fault) from None
+            raise _unanswered(what, look, fault) from None
     follow_effect(
         vcd,
         reached,
@@ -265,12 +313,11 @@ def change_or_effect(
         deadline=deadline,
         progress=progress,
         look=look,
-        traces=traces,
     )
     return None
 
 
-def unanswered(what: str, look: str, fault: VcdFault) -> TimedOut:
+def _unanswered(what: str, look: str, fault: VcdFault) -> TimedOut:
     """Make the error for a change without an answer that nobody waits for."""
     return TimedOut(
         f"there is no answer about the {what} ({fault.message}); the CSE server may still be at "

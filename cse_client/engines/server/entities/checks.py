@@ -12,7 +12,7 @@ from cse_client import suggest
 from cse_client.engines.server.entities import documents
 from cse_client.engines.server.entities.dialects import part
 from cse_client.engines.server.entities.documents import Found
-from cse_client.engines.server.entities.reading import EntityReading
+from cse_client.engines.server.entities.reading import EntityReader
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -25,10 +25,18 @@ from cse_client.model import CONTROL_PLANE, NFS, ClusterRef
 __all__ = ["EntityChecks", "collect"]
 
 
-class EntityChecks(EntityReading):
-    """Looks before changes."""
+class EntityChecks:
+    """Checks before changes, by what `reader` reads."""
 
-    def _check_going(self, one: Found, going: Sequence[str]) -> None:
+    def __init__(self, reader: EntityReader) -> None:
+        self._reader = reader
+
+    def check_removal(self, one: Found, going: Sequence[str]) -> None:
+        """Refuse to remove nodes that are not there, or that the server chooses itself.
+
+        Raises:
+            NotFound, Refused, WrongUsage: see above.
+        """
         present = {node.name: node.kind for node in documents.cluster(one).nodes}
         unknown = [name for name in going if name not in present]
         if unknown:
@@ -48,20 +56,20 @@ class EntityChecks(EntityReading):
                 hint=suggest.cse("cluster resize", one.name, nodes=fewer),
             )
 
-    def _check_free(self, ref: ClusterRef) -> list[CseError]:
+    def check_name(self, ref: ClusterRef) -> list[CseError]:
         """Look whether the name is free. At API 35 the server looks itself before it accepts."""
-        if not self._dialect.second_generation or not self._named(ref):
+        if not self._reader.dialect.second_generation or not self._reader.named(ref):
             return []
         return [
             Conflict(
-                f"there is a cluster '{ref.name}' already{self._where(ref)}",
+                f"there is a cluster '{ref.name}' already{self._reader.where(ref)}",
                 hint=suggest.cse("cluster info", ref.name),
             )
         ]
 
-    def _check_plan(self, one: Found, template: str, revision: str) -> None:
+    def check_upgrade(self, one: Found, template: str, revision: str) -> None:
         """Look whether the server offers the upgrade: at API 36 it notices after accepting."""
-        offered = self.upgrade_plan(ClusterRef(one.id))
+        offered = self._reader.upgrade_plan(ClusterRef(one.id))
         if not any((to.template, to.revision) == (template, revision) for to in offered):
             named = ", ".join(f"{to.template} {to.revision}" for to in offered)
             plan = f"its upgrade plan has: {named}" if named else "its upgrade plan is empty"
@@ -70,22 +78,22 @@ class EntityChecks(EntityReading):
                 hint=suggest.cse("cluster upgrade-plan", one.name),
             )
 
-    def _check_template(self, one: Found, body: Mapping[str, Any]) -> None:
+    def check_template_change(self, one: Found, body: Mapping[str, Any]) -> None:
         """Look whether the server offers the upgrade that a body wishes, if it wishes one."""
-        said = part(body, "spec", self._dialect.distribution)
+        said = part(body, "spec", self._reader.dialect.distribution)
         there = one.dialect.template_of(one.entity)
-        name = str(said.get(self._dialect.template) or there[0])
-        revision = str(said.get(self._dialect.revision) or there[1])
+        name = str(said.get(self._reader.dialect.template) or there[0])
+        revision = str(said.get(self._reader.dialect.revision) or there[1])
         if (name, revision) != there:
-            self._check_plan(one, name, revision)
+            self.check_upgrade(one, name, revision)
 
-    def _template(self, template: str, revision: int | None) -> tuple[str, int]:
+    def choose_template(self, template: str, revision: int | None) -> tuple[str, int]:
         """Return name and revision of the wanted template.
 
         None named: the server's default one (CSE 3.1 has no default), or the only one there is.
         No revision: the newest.
         """
-        offered = self.templates()
+        offered = self._reader.templates()
         names = list(dict.fromkeys(one.name for one in offered))
         listed = ", ".join(sorted(names)) or "none"
         if template and template not in names:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cse_client.engines.server.documents import mapping, mappings, text
 from cse_client.engines.server.entities.dialects import DIALECTS, FIRST, LATEST, Dialect, part
-from cse_client.engines.server.legacy.documents import mapping, mappings, text
 from cse_client.model import CONTROL_PLANE, NFS, WORKER, ClusterSummary
 from cse_client.model.server import ServedCluster, ServedNode
 

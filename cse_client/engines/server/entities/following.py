@@ -14,22 +14,23 @@ from typing import Any
 from cse_client import bounds, suggest
 from cse_client.engines.server.entities import documents
 from cse_client.engines.server.entities.documents import Found
-from cse_client.engines.server.entities.reading import EntityReading
+from cse_client.engines.server.entities.reading import EntityReader
 from cse_client.engines.server.traces import Traces
 from cse_client.engines.server.waiting import (
+    Unanswered,
     follow_effect,
     follow_task,
     gone,
     refuse_older,
+    send_change,
     task_without_answer,
-    unanswered,
 )
-from cse_client.errors import Conflict, CseError, NotFound, TaskFailed, VcdFault
+from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.model import Event, EventKind, Progress, RunOptions
 from cse_client.model.hrefs import href_id
 from cse_client.model.server import ServedCluster
 
-__all__ = ["Change", "EntityFollowing", "idle"]
+__all__ = ["Change", "EntityChanges", "idle"]
 
 #: Seconds in which an entity must say what its task has said.
 _SETTLING = 60.0
@@ -81,37 +82,41 @@ class Change:
         return self.done(now)
 
 
-class EntityFollowing(EntityReading):
+class EntityChanges:
     """Sends changes and waits for their ends."""
 
-    def _send(self, change: Change, options: RunOptions, progress: Progress) -> ServedCluster:
+    def __init__(self, reader: EntityReader) -> None:
+        self._reader = reader
+        self._vcd = reader.vcd
+
+    def send(self, change: Change, options: RunOptions, progress: Progress) -> ServedCluster:
         """Carry a change out; return the cluster afterwards, or as it was answered.
 
         Raises:
             TaskFailed: it failed; with the server's whole message.
             TimedOut, Interrupted: it goes on.
         """
-        deadline = self._deadline(options)
+        deadline = self.deadline(options)
         answered = self._ask(change, options, progress, deadline)
         if not options.wait:
             if isinstance(answered, str):
-                return documents.cluster(change.look(), server=self._found.seen, task_href=answered)
-            return documents.cluster(answered, server=self._found.seen, task_href=answered.task)
+                return self._reader.shown(change.look(), task_href=answered)
+            return self._reader.shown(answered, task_href=answered.task)
         if not isinstance(answered, str):
             if change.vdc and answered.id and answered.vdc == change.vdc:
                 identity = answered.id
-                change.look = lambda: self._read(identity)
-            self._follow(change, answered.task, deadline, progress)
-        return documents.cluster(change.seen or change.look(), server=self._found.seen)
+                change.look = lambda: self._reader.read(identity)
+            self.follow(change, answered.task, deadline, progress)
+        return self._reader.shown(change.seen or change.look())
 
-    def _send_deletion(self, change: Change, options: RunOptions, progress: Progress) -> str:
+    def send_deletion(self, change: Change, options: RunOptions, progress: Progress) -> str:
         """Carry a deletion out; return the task's href where nobody waits for it."""
-        deadline = self._deadline(options)
+        deadline = self.deadline(options)
         answered = self._ask(change, options, progress, deadline, deletion=True)
         if isinstance(answered, str):
             return answered
         if options.wait:
-            self._follow(change, answered.task, deadline, progress, deletion=True)
+            self.follow(change, answered.task, deadline, progress, deletion=True)
         return answered.task
 
     def _ask(
@@ -128,34 +133,31 @@ class EntityFollowing(EntityReading):
         Where no answer came, wait for the effect; or, where nobody waits, return its task's href.
         """
         change.began = self._vcd.clock.monotonic()
-        try:
-            said = self._server.change(
+        answer = send_change(
+            self._vcd,
+            lambda: self._reader.server.change(
                 change.method,
                 change.path,
                 f"start the {change.what}",
                 deadline=deadline,
                 body=change.body,
                 missing=change.missing,
-            )
-            if said is None:
-                raise VcdFault("the CSE server gave an empty answer", outcome_unknown=True)
-        except VcdFault as fault:
-            if not fault.outcome_unknown:
-                raise
-            if not options.wait:
-                href = task_without_answer(self._vcd, self._traces(change))
-                if href:
-                    return href
-                raise unanswered(change.what, change.show, fault) from None
-            self._await_effect(change, deadline, progress, deletion=deletion)
-            return ""
-        return documents.found(said, f"the {change.what}")
+            ),
+            lambda: self._await_effect(change, deadline, progress, deletion=deletion),
+            what=change.what,
+            look=change.show,
+            traces=self._traces(change),
+            wait=options.wait,
+        )
+        if isinstance(answer, Unanswered):
+            return answer.task_href
+        return documents.found(answer, f"the {change.what}")
 
     def _traces(self, change: Change) -> Traces:
-        user = self._session.user
+        user = self._reader.session.user
         return Traces(self._vcd, user, change.cluster, change.began)
 
-    def _follow(
+    def follow(
         self,
         change: Change,
         href: str,
@@ -164,6 +166,7 @@ class EntityFollowing(EntityReading):
         *,
         deletion: bool = False,
     ) -> None:
+        """Wait for the end of a change whose task is `href`; by its effect where there is none."""
         if not href:
             self._await_effect(change, deadline, progress, deletion=deletion)
             return
@@ -203,7 +206,7 @@ class EntityFollowing(EntityReading):
 
         traces = None if hidden else _EntityTraces(self._traces(change), change)
         # a server 3.0 deletes the entity first and then the vApp (def_/cluster_service.py)
-        first_step = deletion and not self._dialect.second_generation and traces is not None
+        first_step = deletion and not self._reader.dialect.second_generation and traces is not None
         by_effect = follow_effect(
             self._vcd,
             reached,
@@ -219,7 +222,7 @@ class EntityFollowing(EntityReading):
         if by_effect and first_step and traces is not None:
             href = task_without_answer(self._vcd, traces)
             if href:
-                self._follow(change, href, deadline, progress, deletion=True)
+                self.follow(change, href, deadline, progress, deletion=True)
             else:
                 progress(Event(EventKind.DONE, f"{change.what[:1].upper()}{change.what[1:]}"))
 
@@ -245,7 +248,8 @@ class EntityFollowing(EntityReading):
             error.notes.append("the change itself has succeeded; only reading it back failed")
             raise
 
-    def _deadline(self, options: RunOptions) -> float:
+    def deadline(self, options: RunOptions) -> float:
+        """Return the moment of the client's clock until which a change is waited for."""
         return self._vcd.clock.monotonic() + bounds.share(options.timeout)
 
 

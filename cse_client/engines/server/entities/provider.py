@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server.entities.reading import EntityReading
-from cse_client.engines.server.legacy.documents import mapping, mappings, text
-from cse_client.engines.server.legacy.provider import control_server, need_administrator
+from cse_client.engines.server.administration import control_server, need_administrator
+from cse_client.engines.server.documents import mapping, mappings, text
+from cse_client.engines.server.entities.reading import EntityReader
 from cse_client.engines.server.waiting import change_or_effect, follow_task
 from cse_client.errors import WrongUsage
 from cse_client.model import Progress, RunOptions, Vdc
@@ -28,12 +28,16 @@ _NATIVE = "native"
 _PAGE = 25
 
 
-class EntityProvider(EntityReading):
+class EntityProvider:
     """Implements `Provider` of `engines.base` for CSE 3.x."""
+
+    def __init__(self, reader: EntityReader) -> None:
+        self._reader = reader
+        self._vcd = reader.vcd
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""
-        return control_server(self._root, self._vcd, action)
+        return control_server(self._reader.root, self._vcd, action)
 
     def server_config(self) -> Mapping[str, Any]:
         """Return the server's configuration, as far as it shows it (CSE 3.1).
@@ -42,20 +46,21 @@ class EntityProvider(EntityReading):
             Refused: this user is no system administrator; the server itself does not look.
             WrongUsage: the server is a 3.0.
         """
-        if self._found.version.startswith("3.0"):
+        if self._reader.detection.version.startswith("3.0"):
             raise WrongUsage(
-                f"CSE server {self._found.version} has no `system config`: it came with CSE 3.1."
+                f"CSE server {self._reader.detection.version} does not support `system config`, "
+                "which came with CSE 3.1."
             )
-        need_administrator(self._vcd, self._session, "see the CSE server's configuration")
-        said = self._root.get("/system/config", "show the CSE server's configuration")
+        need_administrator(self._vcd, self._reader.session, "see the CSE server's configuration")
+        said = self._reader.root.get("/system/config", "show the CSE server's configuration")
         return mapping(said, "the configuration")
 
     def reload_templates(self, options: RunOptions, progress: Progress) -> str:
         """Have the server read its templates anew (CSE 3.1 at API 36); return the task's href."""
         self._need_3_1("template reload")
-        need_administrator(self._vcd, self._session, "have the templates read anew")
+        need_administrator(self._vcd, self._reader.session, "have the templates read anew")
         deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
-        said = self._root.change(
+        said = self._reader.root.change(
             "POST", "/templates/action/reload", "reload the templates", deadline=deadline
         )
         href = text(mapping(said or {}, "the answer"), "task_href")
@@ -67,12 +72,11 @@ class EntityProvider(EntityReading):
     def ovdcs(self) -> Sequence[OvdcState]:
         """List the org VDCs and the kinds of clusters that may be made in them."""
         doing = "list the org VDCs"
-        if self._found.version.startswith("3.0"):
-            rows = mappings(self._server.get("/ovdcs", doing), "the list of VDCs")
+        if self._reader.detection.version.startswith("3.0"):
+            rows = mappings(self._reader.server.get("/ovdcs", doing), "the list of VDCs")
         else:
-            rows = mappings(
-                list(self._pages(self._server, "/orgvdcs", doing, size=_PAGE)), "the list of VDCs"
-            )
+            pages = self._reader.pages(self._reader.server, "/orgvdcs", doing, size=_PAGE)
+            rows = mappings(list(pages), "the list of VDCs")
         return [_state(row) for row in rows]
 
     def ovdc(self, name: str, *, org: str = "") -> OvdcState:
@@ -141,7 +145,7 @@ class EntityProvider(EntityReading):
         force: bool = False,
     ) -> str:
         """Bring a VDC to being enabled or not; the server takes the whole new list of kinds."""
-        need_administrator(self._vcd, self._session, "change what an org VDC is used for")
+        need_administrator(self._vcd, self._reader.session, "change what an org VDC is used for")
         vdc, identity = self._vdc(name, org)
         before = _state(self._ovdc(name, identity)).runtimes
         if enabled == (_NATIVE in before):
@@ -153,13 +157,13 @@ class EntityProvider(EntityReading):
             "ovdc_name": vdc.name,
             "remove_cp_from_vms_on_disable": force,
         }
-        if not self._found.version.startswith("3.0"):
+        if not self._reader.detection.version.startswith("3.0"):
             body["org_name"] = vdc.org
         deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
         what = f"{'enabling' if enabled else 'disabling'} of VDC '{name}'"
         said = change_or_effect(
             self._vcd,
-            lambda: self._server.change(
+            lambda: self._reader.server.change(
                 "PUT", f"/ovdc/{identity}", f"change VDC '{name}'", deadline=deadline, body=body
             ),
             lambda: enabled == (_NATIVE in _state(self._ovdc(name, identity)).runtimes),
@@ -175,15 +179,15 @@ class EntityProvider(EntityReading):
         return href
 
     def _need_3_1(self, what: str) -> None:
-        if not self._dialect.second_generation:
+        if not self._reader.dialect.second_generation:
             raise WrongUsage(
-                f"CSE server {self._found.version} at API {self._found.api_version} has no "
-                f"`{what}`: it came with CSE 3.1 at API 36."
+                f"{self._reader.detection.release} does not support `{what}`, which came with "
+                "CSE 3.1 at API 36."
             )
 
     def _ovdc(self, name: str, identity: str) -> Mapping[str, Any]:
         missing = f"VDC '{name}'"
-        said = self._server.get(f"/ovdc/{identity}", f"show {missing}", missing=missing)
+        said = self._reader.server.get(f"/ovdc/{identity}", f"show {missing}", missing=missing)
         return mapping(said, missing)
 
     def _vdc(self, name: str, org: str) -> tuple[Vdc, str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cse_client import suggest
-from cse_client.engines.server.entities.following import EntityFollowing
+from cse_client.engines.server.documents import mapping, text
+from cse_client.engines.server.entities.reading import EntityReader
 from cse_client.engines.server.extension import quoted
-from cse_client.engines.server.legacy.documents import mapping, text
 from cse_client.engines.server.waiting import change_or_effect
 from cse_client.errors import NotFound, Refused, WrongUsage
 from cse_client.model import ClusterRef
@@ -25,13 +25,17 @@ _CHANGE_SECONDS = 120.0
 _PAGE = 25
 
 
-class EntitySharing(EntityFollowing):
-    """Sharing clusters with users of their organization."""
+class EntitySharing:
+    """Shares clusters with users of their organization."""
+
+    def __init__(self, reader: EntityReader) -> None:
+        self._reader = reader
+        self._vcd = reader.vcd
 
     def shares(self, ref: ClusterRef) -> Sequence[Share]:
         """List with whom a cluster is shared, and how far."""
         self._need_sharing()
-        return self._shares(self._identity(ref))
+        return self._shares(self._reader.id_of(ref))
 
     def share(self, ref: ClusterRef, users: Sequence[str], level: str) -> Sequence[Share]:
         """Share a cluster with users, and return with whom it is shared then.
@@ -40,7 +44,7 @@ class EntitySharing(EntityFollowing):
         taken away by `unshare` only.
         """
         self._need_sharing()
-        name, identity = ref.name, self._identity(ref)
+        name, identity = ref.name, self._reader.id_of(ref)
         wanted = list(dict.fromkeys(users))
         known = self._vcd.user_urns(wanted, ref.org)
         there = self._shares(identity)
@@ -59,7 +63,7 @@ class EntitySharing(EntityFollowing):
     def unshare(self, ref: ClusterRef, users: Sequence[str]) -> Sequence[Share]:
         """Share a cluster with these users no more, and return with whom it still is shared."""
         self._need_sharing()
-        name, identity = ref.name, self._identity(ref)
+        name, identity = ref.name, self._reader.id_of(ref)
         there = self._shares(identity)
         unknown = [user for user in users if user not in {one.username for one in there}]
         if unknown:
@@ -75,7 +79,9 @@ class EntitySharing(EntityFollowing):
 
     def _shares(self, identity: str) -> list[Share]:
         path = f"/cluster/{quoted(identity)}/acl"
-        rows = self._pages(self._server, path, "list who a cluster is shared with", size=_PAGE)
+        rows = self._reader.pages(
+            self._reader.server, path, "list who a cluster is shared with", size=_PAGE
+        )
         found = []
         for row in rows:
             said = mapping(row, "who it is shared with")
@@ -97,7 +103,7 @@ class EntitySharing(EntityFollowing):
         wanted = {(one.username, one.level) for one in shares}
         change_or_effect(
             self._vcd,
-            lambda: self._server.change(
+            lambda: self._reader.server.change(
                 "PUT",
                 f"/cluster/{quoted(identity)}/acl",
                 f"change who cluster '{name}' is shared with",
@@ -112,10 +118,10 @@ class EntitySharing(EntityFollowing):
         )
 
     def _need_sharing(self) -> None:
-        if not self._dialect.second_generation:
+        if not self._reader.dialect.second_generation:
             raise WrongUsage(
-                f"CSE server {self._found.version} at API {self._found.api_version} cannot share "
-                "clusters: that came with CSE 3.1 at API 36.",
+                f"{self._reader.detection.release} cannot share clusters: sharing came with CSE 3.1"
+                " at API 36.",
                 hint=f"`{suggest.cse('cluster grant', help=True)}` tells how to give users"
                 " rights in the cluster's Kubernetes",
             )

@@ -6,12 +6,10 @@ Keys: container-service-extension:container_service_extension/vcdbroker.py `get_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
-from cse_client.errors import VcdFault
-from cse_client.kube.kubeconfig.document import pass_on
+from cse_client.engines.server.documents import mappings, number, text
 from cse_client.model import (
     CONTROL_PLANE,
     NFS,
@@ -23,21 +21,13 @@ from cse_client.model.server import (
     OvdcState,
     ServedCluster,
     ServedNode,
-    ServedTemplate,
-    UpgradeTarget,
 )
 
 __all__ = [
     "cluster",
-    "kubeconfig",
-    "mapping",
-    "mappings",
     "node",
     "ovdc",
     "summary",
-    "template",
-    "text",
-    "upgrade_target",
 ]
 
 _KINDS: Mapping[str, str] = {
@@ -51,39 +41,6 @@ _NODE_LISTS: Mapping[str, str] = {
     "nodes": WORKER,
     "nfs_nodes": NFS,
 }
-
-
-def mapping(document: Any, what: str) -> Mapping[str, Any]:
-    """Return a document that must be an object. Raises VcdFault."""
-    if isinstance(document, dict):
-        return document
-    raise _unexpected(what)
-
-
-def mappings(document: Any, what: str) -> Sequence[Mapping[str, Any]]:
-    """Return a document that must be a list of objects. Raises VcdFault."""
-    if isinstance(document, list) and all(isinstance(one, dict) for one in document):
-        return document
-    raise _unexpected(what)
-
-
-def text(document: Mapping[str, Any], key: str) -> str:
-    """Return a value as text; None and a missing one are empty."""
-    value = document.get(key)
-    return "" if value is None else str(value)
-
-
-def kubeconfig(document: Any, cluster: str) -> str:
-    """Return the kubeconfig in an answer, written anew from what is taken of it.
-
-    Raises:
-        Refused: it holds more than the way into the cluster, such as a command to run.
-        CseError: it is not one.
-    """
-    text = mapping(document, "the kubeconfig").get("message")
-    if not isinstance(text, str) or not text.strip():
-        raise VcdFault(f"the CSE server has no kubeconfig of cluster '{cluster}'")
-    return pass_on(text, f"The kubeconfig that the CSE server gives for cluster '{cluster}'")
 
 
 def summary(document: Mapping[str, Any]) -> ClusterSummary:
@@ -150,43 +107,10 @@ def node(document: Mapping[str, Any]) -> ServedNode:
         name=text(document, "name"),
         kind=_KINDS.get(kind, kind),
         ip=text(document, "ipAddress"),
-        cpus=_number(document, "numberOfCpus"),
-        memory_mb=_number(document, "memoryMB"),
+        cpus=number(document, "numberOfCpus"),
+        memory_mb=number(document, "memoryMB"),
         vm_status=text(document, "status"),
         exports=_exports(document),
-    )
-
-
-def template(document: Mapping[str, Any]) -> ServedTemplate:
-    """Read one row of `GET /templates`. The revision is text on the wire, a number everywhere."""
-    revision = _number(document, "revision")
-    if revision is None:
-        raise _unexpected(f"the revision of template {text(document, 'name')}")
-    default = document.get("is_default")
-    return ServedTemplate(
-        name=text(document, "name"),
-        revision=revision,
-        catalog=text(document, "catalog"),
-        item=text(document, "catalog_item"),
-        href="",
-        description=text(document, "description"),
-        registered=True,
-        is_default=default is True or str(default).lower() in ("yes", "true"),
-    )
-
-
-def upgrade_target(document: Mapping[str, Any]) -> UpgradeTarget:
-    """Read one row of `GET /cluster/{name}/upgrade-plan`."""
-
-    def joined(*keys: str) -> str:
-        return " ".join(part for part in (text(document, key) for key in keys) if part)
-
-    return UpgradeTarget(
-        template=text(document, "name"),
-        revision=text(document, "revision"),
-        kubernetes=joined("kubernetes", "kubernetes_version"),
-        docker=text(document, "docker_version"),
-        cni=joined("cni", "cni_version"),
     )
 
 
@@ -205,13 +129,3 @@ def ovdc(document: Mapping[str, Any], *, name: str = "", org: str = "", id: str 
 def _exports(document: Mapping[str, Any]) -> tuple[str, ...]:
     exports = document.get("exports")
     return tuple(str(one) for one in exports) if isinstance(exports, list) else ()
-
-
-def _number(document: Mapping[str, Any], key: str) -> int | None:
-    with suppress(ValueError):
-        return int(text(document, key))
-    return None
-
-
-def _unexpected(what: str) -> VcdFault:
-    return VcdFault(f"the CSE server's answer cannot be understood: {what} is not as expected")

@@ -6,90 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server.answers import AlreadySo
+from cse_client.engines.server.administration import control_server, need_administrator
+from cse_client.engines.server.documents import mapping, mappings, text
 from cse_client.engines.server.extension import Extension
 from cse_client.engines.server.legacy import documents
 from cse_client.engines.server.waiting import change_or_effect, follow_task
-from cse_client.errors import Refused, WrongUsage
+from cse_client.errors import WrongUsage
 from cse_client.model import Progress, RunOptions, Session, Vdc
 from cse_client.model.hrefs import href_id
 from cse_client.model.server import ComputePolicy, OvdcState
 from cse_client.vcd.client import VcdClient
 
-__all__ = ["LegacyProvider", "control_server", "need_administrator"]
+__all__ = ["LegacyProvider"]
 
 #: Seconds in which a change without a task must have been accepted.
 _SMALL_CHANGE_SECONDS = 60.0
 
-#: What a server says of itself after an action (container-service-extension 2.6.1 and 3.1.4,
-#: container_service_extension/service.py `ServerState`; shown to system administrators).
-_STATES = {"enable": "Running", "disable": "Disabled"}
 
 _NATIVE, _NONE = "native", "none"
-
-
-def control_server(server: Extension, vcd: VcdClient, action: str) -> str:
-    """Enable, disable or stop a CSE server of any release; return its sentence.
-
-    Raises:
-        Refused: this user may not.
-    """
-    deadline = vcd.clock.monotonic() + _SMALL_CHANGE_SECONDS
-
-    def send() -> Any:
-        return server.change(
-            "PUT",
-            "/system",
-            f"{action} the CSE server",
-            deadline=deadline,
-            body={"server_action": action},
-        )
-
-    def reached() -> bool:
-        state = mapping_of_system(server).get("status")
-        return str(state) == _STATES[action]
-
-    try:
-        if action not in _STATES:
-            # a server that has stopped answers no more
-            said = send()
-        else:
-            what = f"change of the CSE server ({action})"
-            said = change_or_effect(
-                vcd,
-                send,
-                reached,
-                what=what,
-                deadline=deadline,
-                look=suggest.cse("system info"),
-            )
-    except AlreadySo as already:
-        # 2.6.1 refuses what 3.x takes for done
-        return already.text
-    return documents.text(said or {}, "message") or f"The CSE server accepted: {action}."
-
-
-def mapping_of_system(server: Extension) -> Mapping[str, Any]:
-    """Return the server's description of itself."""
-    said = server.get("/system", "look at the CSE server")
-    return documents.mapping(said, "the server's description")
-
-
-def need_administrator(vcd: VcdClient, session: Session, what: str) -> None:
-    """Refuse a tenant here: the server does not ask (its own client does). Raises Refused."""
-    if not vcd.is_system_administrator:
-        raise Refused(
-            f"only a system administrator may {what}",
-            hint="ask the provider, or: " + suggest.vcd("login", session.host, "System", "USER"),
-        )
 
 
 class LegacyProvider:
     """Implements `Provider` of `engines.base` for CSE 2.6.1."""
 
-    _vcd: VcdClient
-    _session: Session
-    _server: Extension
+    def __init__(self, vcd: VcdClient, session: Session, server: Extension) -> None:
+        self._vcd = vcd
+        self._session = session
+        self._server = server
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""
@@ -98,14 +41,14 @@ class LegacyProvider:
     def ovdcs(self) -> Sequence[OvdcState]:
         """List the org VDCs with their Kubernetes provider; one request."""
         rows = self._server.get("/ovdcs", "list the org VDCs")
-        return [documents.ovdc(row) for row in documents.mappings(rows, "the list of VDCs")]
+        return [documents.ovdc(row) for row in mappings(rows, "the list of VDCs")]
 
     def ovdc(self, name: str, *, org: str = "") -> OvdcState:
         """Return the Kubernetes provider of one org VDC."""
         vdc, identity = self._find(name, org)
         said = self._server.get(f"/ovdc/{identity}", f"show VDC '{name}'", missing=f"VDC '{name}'")
         return documents.ovdc(
-            documents.mapping(said, f"VDC '{name}'"), name=vdc.name, org=vdc.org, id=identity
+            mapping(said, f"VDC '{name}'"), name=vdc.name, org=vdc.org, id=identity
         )
 
     def enable_ovdc(
@@ -143,16 +86,14 @@ class LegacyProvider:
             f"/ovdc/{identity}/compute-policies", f"list the compute policies of VDC '{vdc}'"
         )
         return [
-            ComputePolicy(
-                documents.text(row, "name"), documents.text(row, "id"), documents.text(row, "href")
-            )
-            for row in documents.mappings(rows, "the list of policies")
+            ComputePolicy(text(row, "name"), text(row, "id"), text(row, "href"))
+            for row in mappings(rows, "the list of policies")
         ]
 
     def add_compute_policy(self, policy: str, vdc: str, org: str) -> str:
         """Add a compute policy to an org VDC; return the server's sentence."""
         said = self._change_policy(policy, vdc, org, "add", force=False)
-        return documents.text(said, "message") or f"Policy '{policy}' was added to VDC '{vdc}'."
+        return text(said, "message") or f"Policy '{policy}' was added to VDC '{vdc}'."
 
     def remove_compute_policy(
         self,
@@ -200,7 +141,7 @@ class LegacyProvider:
             look=suggest.cse("ovdc info", name),
             wait=options.wait,
         )
-        answer = documents.mapping(said or {}, "the change of the VDC")
+        answer = mapping(said or {}, "the change of the VDC")
         return self._ended(answer, f"{verb} of VDC '{name}'", options, progress)
 
     def _change_policy(
@@ -235,13 +176,13 @@ class LegacyProvider:
             deadline=deadline,
             look=suggest.cse("ovdc compute-policy list", org=org, vdc=vdc),
         )
-        return documents.mapping(said or {}, "the change of the policies")
+        return mapping(said or {}, "the change of the policies")
 
     def _ended(
         self, answer: Mapping[str, Any], what: str, options: RunOptions, progress: Progress
     ) -> str:
         """Follow the task of an answer, unless nobody waits; return its href."""
-        href = documents.text(answer, "task_href")
+        href = text(answer, "task_href")
         if href and options.wait:
             follow_task(
                 self._vcd, href, what=what, deadline=self._deadline(options), progress=progress
