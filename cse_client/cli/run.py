@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -25,11 +25,12 @@ from cse_client.errors import CseError, Interrupted, WrongUsage
 from cse_client.model import Session
 
 if TYPE_CHECKING:
-    from cse_client.engines.base import Engine, Entities, Provider, Upgrading
-    from cse_client.engines.direct.engine import DirectEngine
+    from cse_client.engines.base import Engine
     from cse_client.model import RunOptions
 
 __all__ = ["PIPE_CLOSED", "Run", "command"]
+
+C = TypeVar("C")
 
 #: Seconds for a command without --timeout.
 _LONGEST = 3600.0
@@ -48,10 +49,18 @@ class Run:
     def __init__(self, ctx: click.Context) -> None:
         self.console = Console.of(ctx)
         self.wait = not ctx.find_root().params.get("no_wait")
-        #: What to say about an operation that Ctrl-C or a signal stopped.
+        #: Hint for an operation that Ctrl-C or a signal stops, without a CSE server.
         self.when_interrupted = ""
+        self._has_server = False
         self._engine_word = engine_option(ctx)
         suggest.aim(_target(ctx, self._engine_word))
+
+    @property
+    def interruption_hint(self) -> str:
+        """What to do about an operation that Ctrl-C or a signal stopped; empty if there is none."""
+        if self.when_interrupted and self._has_server:
+            return f"The CSE server may still complete it. To check: {suggest.cse('cluster list')}"
+        return self.when_interrupted
 
     def engine(self, *, needs_server: bool = False) -> Engine:
         """Open the engine for the stored session: the CSE server's where one answers.
@@ -71,10 +80,7 @@ class Run:
             suggest.keep_server()
         session, word = self._session()
         engine = choose_engine(session, word)
-        if self.when_interrupted and engine.name == "server":
-            self.when_interrupted = (
-                f"The CSE server may go on; see how far it is: {suggest.cse('cluster list')}"
-            )
+        self._has_server = engine.has_server
         return engine
 
     def engine_of(self, reference: str, *, needs_server: bool = False) -> Engine:
@@ -123,22 +129,29 @@ class Run:
 
         return RunOptions(timeout=timeout, wait=self.wait, break_lock=break_lock, **others)
 
-    def direct_engine(self, what: str) -> DirectEngine:
-        """Open the direct engine, for `what` no CSE server can do.
+    def require(self, capability: type[C], command: str, *, reference: str = "") -> C:
+        """Open an engine with a capability, which is a protocol of `engines.base`.
+
+        `command` is as it is typed, such as `cluster seal`; `reference` is a cluster's name or id.
 
         Raises:
             SessionInvalid: nobody is logged in.
-            WrongUsage: the server was asked for by name.
+            WrongUsage: the engine in use lacks it.
         """
-        session, word = self._session()
-        if word == "server":
-            raise WrongUsage(
-                f"A CSE server cannot do {what}.",
-                hint=f"without it: {suggest.again(engine='direct')}",
-            )
-        from cse_client.engines.direct.engine import DirectEngine
+        from cse_client.cli.needs import lacking, needs_server, never_through_server
+        from cse_client.engines.choice import choose_engine
 
-        return DirectEngine.open(session)
+        engine: Engine
+        if never_through_server(capability):
+            session, word = self._session()
+            if word == "server":
+                raise lacking(command, capability, None)
+            engine = choose_engine(session, "direct")
+        else:
+            engine = self.engine_of(reference, needs_server=needs_server(capability))
+        if not isinstance(engine, capability):
+            raise lacking(command, capability, engine)
+        return engine
 
     def _session(self) -> tuple[Session, str]:
         """Return the stored session and which engine is wanted."""
@@ -147,44 +160,6 @@ class Run:
         if not session.verify:
             self._allow_unverified(warn)
         return session, self._engine_word or chosen_before(profile)
-
-    def provider(self, what: str) -> Provider:
-        """Open the engine for `what` (a command's words), which administrators do with a server.
-
-        Raises:
-            WrongUsage: there is no CSE server, or this release of it cannot do that.
-        """
-        from cse_client.engines.base import Provider
-
-        engine = self.engine(needs_server=True)
-        if not isinstance(engine, Provider):
-            raise _needs_server(engine, what)
-        return engine
-
-    def upgrading(self, what: str, reference: str = "") -> Upgrading:
-        """Open the engine for `what`, which upgrades clusters; see `provider`.
-
-        `reference` is the cluster's name or id.
-        """
-        from cse_client.engines.base import Upgrading
-
-        engine = self.engine_of(reference, needs_server=True)
-        if not isinstance(engine, Upgrading):
-            raise _needs_server(engine, what)
-        return engine
-
-    def entities(self, what: str) -> Entities:
-        """Open the engine for `what`, which needs a server that keeps clusters as entities.
-
-        Raises:
-            WrongUsage: there is no CSE server 3.x, or it does not do that.
-        """
-        from cse_client.engines.base import Entities
-
-        engine = self.engine(needs_server=True)
-        if not isinstance(engine, Entities):
-            raise _needs_server(engine, what, "a CSE server 3 that keeps clusters as entities")
-        return engine
 
     def _allow_unverified(self, warn: bool) -> None:
         """Say once a run, not once a request, that the server is not verified."""
@@ -195,16 +170,6 @@ class Run:
             self.console.warning(
                 "VCD's certificate is not verified: log in without -i, or with -w to hide this."
             )
-
-
-def _needs_server(engine: Engine, what: str, server: str = "a CSE server") -> WrongUsage:
-    if engine.name == "server":
-        return WrongUsage(f"This release of the CSE server has no `{what}`.")
-    return WrongUsage(
-        f"`{what}` needs {server}, and the direct engine works without one.",
-        hint=f"`{suggest.cse('system info')}` shows whether there is a server and why it is not"
-        " used",
-    )
 
 
 def _target(ctx: click.Context, engine: str) -> suggest.Target:
@@ -271,7 +236,7 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
         run.console.error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        stopped = Interrupted("Stopped before the end.", hint=run.when_interrupted)
+        stopped = Interrupted("Stopped before the end.", hint=run.interruption_hint)
         run.console.error(stopped)
         return stopped.exit_code
     except OutputClosed:

@@ -39,7 +39,7 @@ def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str)
         return
     mark, files = Mark.of(deletion.identity), kubeconfig_files(explicit)
     try:
-        claimed = engine.name == "server" and mark.identity.bound
+        claimed = engine.has_server and mark.identity.bound
         if claimed and is_saved(mark, files) and not engine.gone(mark.identity):
             run.console.warning(
                 f"Your kubeconfig is left as it is: the vApp {mark.vapp}, which cluster"

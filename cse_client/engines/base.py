@@ -1,4 +1,4 @@
-"""The protocol that commands speak and every engine implements.
+"""The protocols that commands speak: `Engine`, which every engine implements, and capabilities.
 
 Engines take and give model types only; they never print and never read the profile. A method
 raises `cse_client.errors.CseError` and nothing else on purpose.
@@ -39,19 +39,16 @@ from cse_client.yamldocs import Path, Position
 class Engine(Protocol):
     """Kubernetes clusters in one organisation, seen with one user's rights."""
 
+    #: `direct` or `server`, for `system info`.
     name: str
+    #: Whether a CSE server carries changes out, which then go on without this client.
+    has_server: bool
 
     def system_info(self) -> SystemInfo:
         """Say which product, engine and cloud are in use."""
 
     def templates(self) -> Sequence[Template]:
         """List the templates that nodes can be made from; exactly one has `is_default`."""
-
-    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
-        """Mark a prepared vApp template as usable and return it."""
-
-    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
-        """Return what `create` would do, one sentence a step, after the same checks."""
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish making it, and return it."""
@@ -81,12 +78,6 @@ class Engine(Protocol):
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster and prove that nothing of it is left."""
 
-    def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
-        """Take the CA key out of VCD; return where it is kept from now on.
-
-        `adopted` is a file that keeps the key already, of a vApp that this one replaces.
-        """
-
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes."""
 
@@ -106,6 +97,54 @@ class NodeDetails(Protocol):
 
     def node(self, ref: ClusterRef, name: str) -> Node:
         """Return everything known of one node. Raises NotFound."""
+
+
+@runtime_checkable
+class Registering(Protocol):
+    """Marking templates as usable for nodes."""
+
+    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
+        """Mark a prepared vApp template as usable and return it."""
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """Showing what a creation would do."""
+
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
+        """Return what `create` would do, one sentence a step, after the same checks."""
+
+
+@runtime_checkable
+class Sealing(Protocol):
+    """Taking a cluster's CA key out of VCD."""
+
+    def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
+        """Take the CA key out of VCD; return where it is kept from now on.
+
+        `adopted` is a file that keeps the key already, of a vApp that this one replaces.
+        """
+
+
+@runtime_checkable
+class Maintaining(Protocol):
+    """Repairing, starting and stopping clusters."""
+
+    def repair(
+        self,
+        ref: ClusterRef,
+        options: RunOptions,
+        progress: Progress,
+        *,
+        carry_out: bool = False,
+    ) -> Sequence[str]:
+        """Return the repairs that a cluster needs, as sentences; with `carry_out` make them."""
+
+    def start(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
+        """Start a stopped cluster and wait until its nodes are Ready."""
+
+    def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
+        """Shut a cluster down."""
 
 
 @runtime_checkable

@@ -551,7 +551,7 @@ def test_the_control_plane_is_not_deleted(cse: Run, served: Served) -> None:
 def test_what_only_the_direct_engine_can(cse: Run, served: Served, words: list[str]) -> None:
     result = cse(*words)
     assert (result.out, result.code) == ("", 2)
-    assert result.err.startswith("Error: A CSE server ")
+    assert " is not supported with a CSE server.\n" in result.err
     again = " ".join(words)
     assert result.err.endswith(f"Hint: Without the server: vcd cse --engine direct {again}\n")
     assert served.asked() == [PROBE]

@@ -237,7 +237,10 @@ def test_what_needs_a_server(cse: Run, served: Served, words: list[str]) -> None
     served.set(PROBE, XML_404)
     result = cse(*words)
     assert (result.out, result.code) == ("", 2)
-    assert result.err.startswith(f"Error: `{' '.join(words[:2])}` needs a CSE server, ")
+    assert result.err == (
+        f"Error: `{' '.join(words[:2])}` requires a CSE server, and the direct engine is in use.\n"
+        "Hint: `vcd cse system info` shows why.\n"
+    )
 
 
 TROUBLE = [

@@ -23,8 +23,9 @@ def list_command(run: Run, org: str, vdc: str) -> None:
     Requires a CSE server and system administrator rights.
     """
     from cse_client.cli.tables import plain
+    from cse_client.engines.base import Provider
 
-    provider = run.provider("ovdc compute-policy list")
+    provider = run.require(Provider, "ovdc compute-policy list")
     policies = [plain(policy) for policy in provider.compute_policies(vdc, org)]
     empty = f"No compute policies in VDC {vdc} of organization {org}."
     run.console.table(policies, ("name",), empty=empty)
@@ -40,7 +41,9 @@ def add_command(run: Run, policy: str, org: str, vdc: str) -> None:
 
     Requires a CSE server and system administrator rights.
     """
-    provider = run.provider("ovdc compute-policy add")
+    from cse_client.engines.base import Provider
+
+    provider = run.require(Provider, "ovdc compute-policy add")
     said = provider.add_compute_policy(policy, vdc, org)
     run.console.sentence(said, {"message": said})
 
@@ -58,9 +61,10 @@ def remove_command(run: Run, policy: str, org: str, vdc: str, force: bool, timeo
     Requires a CSE server and system administrator rights.
     """
     from cse_client.cli.server_tables import show_task
+    from cse_client.engines.base import Provider
     from cse_client.model import RunOptions
 
-    provider = run.provider("ovdc compute-policy remove")
+    provider = run.require(Provider, "ovdc compute-policy remove")
     options = RunOptions(timeout=timeout, wait=run.wait)
     with run.console.progress() as progress:
         task = provider.remove_compute_policy(policy, vdc, org, options, progress, force=force)

@@ -84,7 +84,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     engine = run.engine()
     nodes = engine.nodes(ref)
     empty = f"No nodes in cluster {cluster}."
-    if engine.name == "server":
+    if engine.has_server:
         from cse_client.cli.server_tables import SERVED_NODE_COLUMNS, served_node_row
 
         rows = [served_node_row(node) for node in nodes]

@@ -23,10 +23,11 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
     Requires a CSE server.
     """
     from cse_client.cli.server_tables import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
+    from cse_client.engines.base import Provider
 
     if pks_plans:
         refuse_pks("-p/--pks-plans")
-    found = run.provider("ovdc list").ovdcs()
+    found = run.require(Provider, "ovdc list").ovdcs()
     entities = not any(one.provider for one in found)
     columns = OVDC_RUNTIME_COLUMNS if entities else OVDC_COLUMNS
     rows = [ovdc_row(state) for state in found]
@@ -43,8 +44,9 @@ def info_command(run: Run, vdc_name: str, org: str) -> None:
     Requires a CSE server.
     """
     from cse_client.cli.server_tables import document_pairs
+    from cse_client.engines.base import Provider
 
-    provider = run.provider("ovdc info")
+    provider = run.require(Provider, "ovdc info")
     state = provider.ovdc(vdc_name, org=org)
     document = dict(state.document)
     if not state.provider and not run.console.as_json:
@@ -86,6 +88,7 @@ def enable_command(
 
     Requires a CSE server and system administrator rights.
     """
+    from cse_client.engines.base import Provider
     from cse_client.model import RunOptions
 
     if k8s_provider == "ent-pks":
@@ -94,7 +97,7 @@ def enable_command(
         refuse_pks("-p/--pks-plan")
     if pks_cluster_domain:
         refuse_pks("-d/--pks-cluster-domain")
-    provider = run.provider("ovdc enable")
+    provider = run.require(Provider, "ovdc enable")
     runtimes = _runtimes(native or bool(k8s_provider), tkg_plus)
     with run.console.progress() as progress:
         task = provider.enable_ovdc(
@@ -130,9 +133,10 @@ def disable_command(
 
     Requires a CSE server and system administrator rights. Existing clusters are not affected.
     """
+    from cse_client.engines.base import Provider
     from cse_client.model import RunOptions
 
-    provider = run.provider("ovdc disable")
+    provider = run.require(Provider, "ovdc disable")
     runtimes = _runtimes(native, tkg_plus)
     with run.console.progress() as progress:
         task = provider.disable_ovdc(

@@ -103,8 +103,9 @@ def config_command(run: Run) -> None:
     Requires a CSE server 3.1 and system administrator rights. Secrets are not shown.
     """
     from cse_client.cli.tables import plain
+    from cse_client.engines.base import Entities
 
-    document = plain(run.entities("system config").server_config())
+    document = plain(run.require(Entities, "system config").server_config())
     if run.console.as_json:
         run.console.document(document)
         return
@@ -114,7 +115,8 @@ def config_command(run: Run) -> None:
 
 
 def _control(run: Run, action: str) -> None:
+    from cse_client.engines.base import Provider
 
-    provider = run.provider(f"system {action}")
+    provider = run.require(Provider, f"system {action}")
     said = provider.control(action)
     run.console.sentence(said, {"message": said})

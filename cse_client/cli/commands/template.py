@@ -95,6 +95,7 @@ def register_command(
     """
     from cse_client.cli.tables import template_row
     from cse_client.cli.validation import check_register, raise_all
+    from cse_client.engines.base import Registering
     from cse_client.model import TemplateFacts
 
     version = kubernetes_version[1:] if kubernetes_version.startswith("v") else kubernetes_version
@@ -107,7 +108,7 @@ def register_command(
         cni_manifest=cni_manifest,
         pod_cidr=pod_cidr,
     )
-    template = run.engine().register_template(catalog, item, facts)
+    template = run.require(Registering, "template register").register_template(catalog, item, facts)
     run.console.sentence(
         f"{template.catalog}/{template.item} is registered; use it with "
         f"`--template {template.item}`.",
@@ -124,9 +125,10 @@ def reload_command(run: Run, timeout: float) -> None:
     Requires a CSE server 3.1 and system administrator rights.
     """
     from cse_client.cli.server_tables import show_task
+    from cse_client.engines.base import Entities
     from cse_client.model import RunOptions
 
-    engine = run.entities("template reload")
+    engine = run.require(Entities, "template reload")
     with run.console.progress() as progress:
         task = engine.reload_templates(RunOptions(timeout=timeout, wait=run.wait), progress)
     if task and not run.wait:

@@ -53,9 +53,10 @@ DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
 
 
 class DirectEngine:
-    """Implements `cse_client.engines.base.Engine` over one VCD session."""
+    """Implements `Engine`, `Registering`, `Planning`, `Sealing` and `Maintaining`."""
 
     name = "direct"
+    has_server = False
 
     def __init__(
         self,

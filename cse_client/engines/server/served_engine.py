@@ -21,7 +21,6 @@ from cse_client.model import (
     Session,
     SystemInfo,
     Template,
-    TemplateFacts,
 )
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
@@ -38,7 +37,6 @@ from cse_client.vcd.client import VcdClient
 
 __all__ = [
     "ServedEngine",
-    "direct_only",
     "raise_all",
     "refuse_direct_scaling",
     "refuse_direct_words",
@@ -77,10 +75,11 @@ class Reader(Protocol):
 class ServedEngine:
     """An engine in front of a CSE server: its reader and provider speak the server's protocol.
 
-    Here is also what only the direct engine can do, and the server's own description.
+    It adds the server's own description and the identities of its clusters.
     """
 
     name = "server"
+    has_server = True
 
     def __init__(self, reader: Reader, provider: Provider, *, reason: str, protocol: str) -> None:
         self._reader = reader
@@ -245,20 +244,6 @@ class ServedEngine:
             policy, vdc, org, options, progress, force=force
         )
 
-    # ---- what only the direct engine can do ---------------------------------------------------
-
-    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
-        """Refuse: a server's templates are its operator's. Raises WrongUsage."""
-        raise direct_only("A CSE server takes templates from its own catalog only")
-
-    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
-        """Refuse: the server tells no plan. Raises WrongUsage."""
-        raise direct_only("A CSE server does not tell what it would do")
-
-    def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
-        """Refuse: only clusters of the direct engine have a key to seal. Raises WrongUsage."""
-        raise direct_only("A CSE server cannot seal a cluster")
-
 
 def refuse_direct_words(spec: ClusterSpec) -> None:
     """Refuse what only the direct engine can do. Raises WrongUsage."""
@@ -269,7 +254,7 @@ def refuse_direct_words(spec: ClusterSpec) -> None:
         (spec.endpoint, "--endpoint"),
     ):
         if said:
-            raise direct_only(f"A CSE server knows nothing of {option}")
+            raise _direct_only(option)
 
 
 def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
@@ -279,13 +264,15 @@ def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
         words += [(spec.accept_eulas, "--accept-eulas"), (spec.keep_healthy, "--keep-healthy")]
     for said, option in words:
         if said:
-            raise direct_only(f"A CSE server knows nothing of {option}")
+            raise _direct_only(option)
 
 
-def direct_only(sentence: str) -> CseError:
-    """Make the error for what needs no server, with the way out."""
+def _direct_only(option: str) -> CseError:
     line = suggest.without_server()
-    return WrongUsage(f"{sentence}.", hint=f"without the server: {line}" if line else "")
+    return WrongUsage(
+        f"{option} is not supported with a CSE server.",
+        hint=f"Without the server: {line}" if line else "",
+    )
 
 
 def raise_all(problems: Sequence[CseError]) -> None:

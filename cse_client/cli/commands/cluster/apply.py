@@ -79,12 +79,13 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
 def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
     from cse_client.cli.node_options import said_of
     from cse_client.cli.target import chosen
+    from cse_client.engines.base import Entities
     from cse_client.model import RunOptions
 
     identity = chosen(None, words["cluster_id"]) if words["cluster_id"] else ""
     run.when_interrupted = suggest.RESUME
     options = RunOptions(timeout=words["timeout"], wait=run.wait)
-    engine = run.entities("cluster apply")
+    engine = run.require(Entities, "cluster apply")
     with run.console.progress() as progress:
         cluster = engine.apply(
             reading.value,
@@ -149,9 +150,10 @@ def _print_sample(run: Run, release: str | None, output: str) -> None:
 
 def _served_version(run: Run) -> str:
     """Return the entity type of the server that answers; empty where none can be asked."""
+    from cse_client.engines.base import Entities
     from cse_client.errors import CseError
 
     try:
-        return run.entities("cluster apply").entity_type
+        return run.require(Entities, "cluster apply").entity_type
     except CseError:
         return ""

@@ -109,7 +109,7 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
     kubeconfig = engine.kubeconfig(ref, spec=spec)
     name = reference
     # the direct engine's are ours already
-    if engine.name != "direct" and (words["save"] or spec.context or spec.endpoint):
+    if engine.has_server and (words["save"] or spec.context or spec.endpoint):
         from cse_client.engines.kubeconfigs import with_our_names
 
         identity = engine.identity(ref)

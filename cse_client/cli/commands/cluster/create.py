@@ -192,7 +192,9 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
 
 
 def _dry_run(run: Run, spec: ClusterSpec) -> None:
-    engine = run.engine()
+    from cse_client.engines.base import Planning
+
+    engine = run.require(Planning, "cluster create --dry-run")
     with run.console.progress() as progress:
         steps = list(engine.plan_create(spec, progress))
     if run.console.as_json:

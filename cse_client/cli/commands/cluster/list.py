@@ -33,7 +33,7 @@ def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
         run.console.table(entities, ENTITY_COLUMNS, empty=empty)
         return
     rows = [cluster_row(summary) for summary in engine.clusters(vdc=vdc, org=org)]
-    if engine.name == "server":
+    if engine.has_server:
         # a server's clusters have nothing behind CSE's own columns
         rows = [{key: row[key] for key in CLUSTER_COLUMNS} for row in rows]
     run.console.table(rows, CLUSTER_COLUMNS, empty=empty)

@@ -27,10 +27,11 @@ def start_command(
     Starts the control plane first, then the workers, and waits until all nodes are Ready.
     """
     from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.base import Maintaining
 
     check_existing_name(name)
     run.when_interrupted = suggest.RESUME
-    engine = run.direct_engine("`cluster start`")
+    engine = run.require(Maintaining, "cluster start")
     options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:
         engine.start(ClusterRef(name, vdc, org), options, progress)
@@ -55,6 +56,7 @@ def stop_command(
     Shuts down the workers first, then the control plane.
     """
     from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.base import Maintaining
 
     check_existing_name(name)
     if not yes:
@@ -64,7 +66,7 @@ def stop_command(
             declined="Nothing was stopped.",
         )
     run.when_interrupted = suggest.RESUME
-    engine = run.direct_engine("`cluster stop`")
+    engine = run.require(Maintaining, "cluster stop")
     options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:
         engine.stop(ClusterRef(name, vdc, org), options, progress)

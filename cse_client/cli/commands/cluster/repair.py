@@ -29,10 +29,11 @@ def repair_command(
     VMs whose node is not Ready, deletes Nodes without a VM, and replaces missing workers.
     """
     from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.base import Maintaining
 
     check_existing_name(name)
     run.when_interrupted = suggest.RESUME
-    engine = run.direct_engine("`cluster repair`")
+    engine = run.require(Maintaining, "cluster repair")
     options = run.options(timeout, break_lock=break_lock)
     with run.console.progress() as progress:
         plan = engine.repair(ClusterRef(name, vdc, org), options, progress, carry_out=yes)

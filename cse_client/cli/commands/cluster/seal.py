@@ -35,10 +35,11 @@ def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
     first.
     """
     from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.base import Sealing
 
     check_existing_name(name)
     run.when_interrupted = suggest.RESUME
-    engine = run.engine()
+    engine = run.require(Sealing, "cluster seal")
     with run.console.progress() as progress:
         path = engine.seal(ClusterRef(name, vdc, org), progress, adopted=adopted)
     if adopted:

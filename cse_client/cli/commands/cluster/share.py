@@ -52,9 +52,11 @@ def share_command(
     Example
         vcd cse cluster share alice bob --name demo --acl ReadOnly
     """
+    from cse_client.engines.base import Entities
+
     cluster = _cluster(name, cluster_id)
     level = next(one for one in ACCESS_LEVELS if one.lower() == acl.lower())
-    engine = run.entities("cluster share")
+    engine = run.require(Entities, "cluster share")
     shares = engine.share(ClusterRef(cluster, vdc, org), users, level)
     run.console.sentence(
         f"Cluster {cluster} is shared with {', '.join(users)}: {level}.",
@@ -73,8 +75,10 @@ def share_list_command(
 
     Requires a CSE server 3.1.
     """
+    from cse_client.engines.base import Entities
+
     cluster = _cluster(name, cluster_id)
-    engine = run.entities("cluster share-list")
+    engine = run.require(Entities, "cluster share-list")
     shares = engine.shares(ClusterRef(cluster, vdc, org))
     rows = [_row(share) for share in shares]
     run.console.table(rows, _COLUMNS, empty=f"Cluster {cluster} is not shared with any users.")
@@ -91,8 +95,10 @@ def unshare_command(
 
     Requires a CSE server 3.1.
     """
+    from cse_client.engines.base import Entities
+
     cluster = _cluster(name, cluster_id)
-    engine = run.entities("cluster unshare")
+    engine = run.require(Entities, "cluster unshare")
     shares = engine.unshare(ClusterRef(cluster, vdc, org), users)
     run.console.sentence(
         f"Cluster {cluster} is no longer shared with {', '.join(users)}.",

@@ -25,9 +25,10 @@ def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster
     Requires a CSE server.
     """
     from cse_client.cli.server_tables import UPGRADE_COLUMNS, upgrade_row
+    from cse_client.engines.base import Upgrading
 
     reference = chosen(name, cluster_id)
-    engine = run.upgrading("cluster upgrade-plan", reference)
+    engine = run.require(Upgrading, "cluster upgrade-plan", reference=reference)
     rows = [upgrade_row(target) for target in engine.upgrade_plan(ClusterRef(reference, vdc, org))]
     empty = f"No upgrades are available for cluster {reference}."
     run.console.table(rows, UPGRADE_COLUMNS, empty=empty)
@@ -61,11 +62,12 @@ def upgrade_command(
     """
     from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import cluster_object
+    from cse_client.engines.base import Upgrading
     from cse_client.model import RunOptions
 
     name, template_name, template_revision = _named(words, cluster_id)
     reference = chosen(name, cluster_id)
-    engine = run.upgrading("cluster upgrade", reference)
+    engine = run.require(Upgrading, "cluster upgrade", reference=reference)
     options = RunOptions(timeout=timeout, wait=run.wait)
     with run.console.progress() as progress:
         cluster = engine.upgrade(

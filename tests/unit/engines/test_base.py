@@ -1,0 +1,46 @@
+"""Which engine has which capabilities: mypy checks the signatures, this module the lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from cse_client.engines import base
+from cse_client.engines.direct.engine import DirectEngine
+from cse_client.engines.server.entities.engine import EntityEngine
+from cse_client.engines.server.legacy.engine import LegacyEngine
+
+_DIRECT: type[base.Engine] = DirectEngine
+_LEGACY: type[base.Engine] = LegacyEngine
+_ENTITY: type[base.Engine] = EntityEngine
+
+#: Which engines implement a capability with the protocol's very signatures.
+REGISTERING: tuple[type[base.Registering], ...] = (DirectEngine,)
+PLANNING: tuple[type[base.Planning], ...] = (DirectEngine,)
+SEALING: tuple[type[base.Sealing], ...] = (DirectEngine,)
+MAINTAINING: tuple[type[base.Maintaining], ...] = (DirectEngine,)
+NODE_DETAILS: tuple[type[base.NodeDetails], ...] = (LegacyEngine, EntityEngine)
+UPGRADING: tuple[type[base.Upgrading], ...] = (LegacyEngine, EntityEngine)
+PROVIDER: tuple[type[base.Provider], ...] = (LegacyEngine, EntityEngine)
+ENTITIES: tuple[type[base.Entities], ...] = (EntityEngine,)
+
+CAPABILITIES: Mapping[type, tuple[type, ...]] = {
+    base.Registering: REGISTERING,
+    base.Planning: PLANNING,
+    base.Sealing: SEALING,
+    base.Maintaining: MAINTAINING,
+    base.NodeDetails: NODE_DETAILS,
+    base.Upgrading: UPGRADING,
+    base.Provider: PROVIDER,
+}
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda one: str(one.__name__))
+@pytest.mark.parametrize("engine", [DirectEngine, LegacyEngine, EntityEngine])
+def test_an_engine_has_no_method_that_only_refuses(engine: type, capability: type) -> None:
+    assert issubclass(engine, capability) == (engine in CAPABILITIES[capability])
+
+
+def test_only_server_engines_have_a_server() -> None:
+    assert [one.has_server for one in (_DIRECT, _LEGACY, _ENTITY)] == [False, True, True]
