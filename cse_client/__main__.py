@@ -20,6 +20,8 @@ from cse_client import __version__
 from cse_client.content import plain
 from cse_client.suggest import shell_line
 
+__all__ = ["EXTENSION", "OTHER_EXTENSION", "USAGE", "main"]
+
 EXTENSION = "cse_client.cse"
 #: VMware's own extension, which also defines `vcd cse`.
 OTHER_EXTENSION = "container_service_extension.client.cse"

@@ -23,6 +23,18 @@ from typing import Any
 
 from cse_client.model import NodeReport
 
+__all__ = [
+    "ANNOTATION_PREFIX",
+    "CONFIGMAP_PREFIX",
+    "GUESTINFO_PREFIX",
+    "LEASE_NAMESPACE",
+    "OLD_NAMESPACE",
+    "STATUSES",
+    "parse_configmap",
+    "parse_guestinfo",
+    "parse_lease",
+]
+
 LEASE_NAMESPACE = "kube-node-lease"
 ANNOTATION_PREFIX = "cse-client/"
 OLD_NAMESPACE = "cse-system"

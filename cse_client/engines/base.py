@@ -35,6 +35,8 @@ from cse_client.model.server import (
 )
 from cse_client.yamldocs import Path, Position
 
+__all__ = ["Engine", "Entities", "NodeDetails", "Provider", "Upgrading"]
+
 
 class Engine(Protocol):
     """Kubernetes clusters in one organisation, seen with one user's rights."""

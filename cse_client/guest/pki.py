@@ -23,6 +23,26 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+__all__ = [
+    "ADMIN_GROUP",
+    "BACKDATE",
+    "CA_LIFETIME",
+    "JOIN_LIFETIME",
+    "MAX_NAME",
+    "PKI_FILES",
+    "ClientCertificate",
+    "ClusterPKI",
+    "check_pki",
+    "fingerprint",
+    "fitting_name",
+    "issue_client",
+    "load_pair",
+    "mint_pki",
+    "pki_from_files",
+    "pki_to_files",
+    "valid_from",
+]
+
 #: The group that the control plane's script binds to cluster-admin in every version; a certificate
 #: holds it instead of `system:masters`, so that removing one binding takes the rights away.
 ADMIN_GROUP = "cse:cluster-admins"

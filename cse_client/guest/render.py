@@ -31,6 +31,19 @@ from cse_client.model.endpoints import API_PORT
 from cse_client.model.ranges import pod_cidr_for_kubeadm, pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
+__all__ = [
+    "FORMAT",
+    "MAX_SCRIPT_BYTES",
+    "Bootstrap",
+    "control_plane_script",
+    "is_sealed",
+    "recover_pki",
+    "recover_ssh_key",
+    "sealed_script",
+    "split_endpoint",
+    "worker_script",
+]
+
 FORMAT = 1
 #: Nobody documents a limit for VCD's CustomizationScript; this is what we dare.
 MAX_SCRIPT_BYTES = 16 * 1024

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from lightkube import Client
 
+__all__ = ["ClusterAPI"]
+
 _ROLE = "node-role.kubernetes.io/"
 _PAGE = "100"
 _BAD = 400

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from cse_client.errors import CseError
 
+__all__ = ["NAME", "NAMESPACE", "SecretStore", "load_ca_secret", "store_ca_secret"]
+
 NAMESPACE = "kube-system"
 NAME = "cse-cluster-ca"
 

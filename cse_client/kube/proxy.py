@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from cse_client.content import plain
 from cse_client.errors import CseError
 
+__all__ = ["proxy_for"]
+
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 

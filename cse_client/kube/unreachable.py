@@ -13,6 +13,8 @@ from cse_client.content import plain
 from cse_client.errors import ClusterUnreachable
 from cse_client.kube.serving import CURE, EXPIRED
 
+__all__ = ["explain", "explain_content", "explain_redirect", "explain_status"]
+
 _ERRNO = {
     errno.ECONNREFUSED: ("refused", "nothing listens there yet, or no longer"),
     errno.EHOSTUNREACH: ("no route", "there is no route to it from this machine"),

@@ -9,6 +9,39 @@ from __future__ import annotations
 
 import re
 
+__all__ = [
+    "ADDRESSES",
+    "CLIENT_VERSION",
+    "CLUSTER_ID",
+    "CNI",
+    "CNI_VERSION",
+    "CONTROL_PLANE_IP",
+    "CSE_RELEASE",
+    "DOCKER_VERSION",
+    "DONE",
+    "KUBERNETES",
+    "KUBERNETES_VERSION",
+    "LISTED",
+    "LOCK",
+    "OPERATION",
+    "OS",
+    "PHASE",
+    "PHASE_CREATING",
+    "PHASE_READY",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "SEALED",
+    "SPEC",
+    "SSH_KEY",
+    "TEMPLATE",
+    "TEMPLATE_NAME",
+    "TEMPLATE_REVISION",
+    "VERSION",
+    "describe",
+    "id_in_description",
+    "owner_in_description",
+]
+
 CLUSTER_ID = "cse.cluster.id"
 VERSION = "cse.version"
 TEMPLATE_NAME = "cse.template.name"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from cse_client.simulator import Simulator
 
+__all__ = ["main"]
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(

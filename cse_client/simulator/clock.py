@@ -10,6 +10,8 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
+__all__ = ["Clock"]
+
 
 class Clock:
     """Real time shifted by an offset in seconds; safe to use from several threads."""

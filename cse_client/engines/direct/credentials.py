@@ -23,6 +23,15 @@ from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import Session
 from cse_client.model.grants import KubeconfigSpec
 
+__all__ = [
+    "API_TIMEOUT",
+    "PROBE_TIMEOUT",
+    "admin_credentials",
+    "administrator_name",
+    "mint_kubeconfig",
+    "open_api",
+]
+
 #: How long the certificate of an administrator lasts that this client makes for itself.
 _OWN_LIFETIME = timedelta(minutes=30)
 #: Seconds to wait for each answer of a cluster's API: when the command can do without one or asks

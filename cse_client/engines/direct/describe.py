@@ -37,6 +37,16 @@ from cse_client.reports import parse_guestinfo
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
+__all__ = [
+    "Asked",
+    "ask_kubernetes",
+    "certificate_warning",
+    "describe_cluster",
+    "inspect_cluster",
+    "list_nodes",
+    "summarize",
+]
+
 _LONGEST_SHOWN = 200
 
 

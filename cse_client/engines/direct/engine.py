@@ -48,6 +48,8 @@ from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.client import VcdClient
 
+__all__ = ["DirectEngine"]
+
 #: Names the default template where the guide's is not wanted.
 DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
 
@@ -292,6 +294,3 @@ def _refuse_nfs(spec: ClusterSpec | NodesSpec) -> None:
             "--enable-nfs is not supported without a CSE server: this client makes no NFS nodes.",
             hint="Leave it out and use an NFS server of your own, or a CSI driver.",
         )
-
-
-__all__ = ["DirectEngine"]

@@ -17,6 +17,20 @@ from cse_client.model import ClusterSpec, Template, footprint
 from cse_client.model.endpoints import is_endpoint
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
+__all__ = [
+    "RELEASES",
+    "RecordedSpec",
+    "TemplateRelease",
+    "initial_metadata",
+    "missing_keys",
+    "recorded_cluster_id",
+    "recorded_control_plane_ip",
+    "recorded_spec",
+    "recorded_ssh_key",
+    "recorded_template_revision",
+    "unusable_metadata",
+]
+
 # A text value of VCD metadata ends at about a thousand characters; an RSA key may be longer.
 _CHUNK = 900
 #: CSE writes a UUID, or an entity's URN; what is not of this form fits into no script.

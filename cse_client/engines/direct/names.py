@@ -14,6 +14,8 @@ import hashlib
 import string
 from collections.abc import Collection
 
+__all__ = ["fresh_names"]
+
 _ALPHABET = string.ascii_lowercase + string.digits
 
 

@@ -27,6 +27,8 @@ from cse_client.model import (
     node_kind,
 )
 
+__all__ = ["BOOT_LIMIT", "PHASE_LIMIT", "Limits", "ReadyWatch", "Verdict", "Witnesses"]
+
 #: Seconds that a node may stay in one phase before it counts as failed
 #: (CAPVCD and CSE 3.1 allow 600 s a phase; a guest's first boot is quicker).
 BOOT_LIMIT = 300.0

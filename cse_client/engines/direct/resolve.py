@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from cse_client.vcd.preflight import Findings
 
 
+__all__ = ["Found", "check", "check_growth", "inherited_spec", "resumed_spec"]
+
 #: How long a creator has between making the vApp and recording that it is a cluster.
 _UNTAGGED = timedelta(minutes=5)
 

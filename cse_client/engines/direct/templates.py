@@ -11,6 +11,8 @@ from cse_client.errors import NotFound
 from cse_client.model import Template
 from cse_client.versions import version_key
 
+__all__ = ["GUIDE_DEFAULT", "choose", "name_of", "namesakes", "with_default"]
+
 #: The template that guides for CSE name as the default.
 GUIDE_DEFAULT = "ubuntu-16.04_k8-1.18_weave-2.6.5"
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
 
+__all__ = ["await_nodes", "await_ready"]
+
+
 def await_ready(
     vcd: VcdClient,
     machines: Machines,

@@ -14,6 +14,8 @@ from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import ca_fingerprint
 from cse_client.model.endpoints import API_PORT
 
+__all__ = ["adopt", "context_name", "pass_on", "render_kubeconfig", "server_url", "user_name"]
+
 
 def context_name(cluster: str, org: str, vdc: str) -> str:
     """Return the name of a cluster's context: `<cluster>@<org>-<vdc>`."""

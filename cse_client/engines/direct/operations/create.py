@@ -53,6 +53,8 @@ from cse_client.vcd.tasks import Task
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
+__all__ = ["Creation"]
+
 # A rollback gets its own time: the operation's may be used up.
 _ROLLBACK_SECONDS = 300.0
 _CLAIM_WITHOUT_WAITING = 60.0

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.lock import ClusterLock
     from cse_client.vcd.client import VcdClient
 
+__all__ = ["delete_cluster", "delete_vapp"]
+
 _BAD_REQUEST = 400
 
 

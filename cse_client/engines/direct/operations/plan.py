@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from cse_client.errors import VcdFault
 from cse_client.model import Event, EventKind, Progress
 
+__all__ = ["Step", "carry_out"]
+
 _ATTEMPTS = 3
 
 

@@ -39,7 +39,7 @@ from cse_client.vcd import tasks
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
 
-__all__ = ["Shrinking", "choose_workers", "parallel"]
+__all__ = ["Shrinking", "begin_removal", "choose_workers", "parallel", "reach", "removed_before"]
 
 _SHOWN = 10
 _ROLLBACK_SECONDS = 60.0
@@ -352,6 +352,3 @@ def _named(names: Sequence[str]) -> str:
     if len(names) <= 3:  # noqa: PLR2004 - as many as a line can bear
         return ", ".join(names)
     return f"{len(names)} nodes"
-
-
-__all__ += ["begin_removal", "reach", "removed_before"]

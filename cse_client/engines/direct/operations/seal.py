@@ -18,6 +18,8 @@ from cse_client.kube.ca_secret import store_ca_secret
 from cse_client.model import Event, EventKind, Progress, footprint
 from cse_client.vcd import tasks
 
+__all__ = ["seal_cluster"]
+
 
 def seal_cluster(cluster: ExistingCluster, *, deadline: float, progress: Progress) -> str:
     """Seal one cluster and return the path of the file that keeps its CA from now on.

@@ -17,6 +17,8 @@ from cse_client.simulator.vcd.reading import child, children, text
 from cse_client.simulator.vcd.routes import Call, route
 from cse_client.simulator.vcd.tasks import Owner, Task
 
+__all__ = ["Holder"]
+
 _LONGEST_KEY = 256
 _MOST_ENTRIES = 250
 _TYPES = (

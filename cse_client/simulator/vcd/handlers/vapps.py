@@ -18,6 +18,8 @@ from cse_client.simulator.vcd.sections import connect, network_configs
 from cse_client.simulator.vcd.tasks import Task
 from cse_client.simulator.vcd.vapps import VApp
 
+__all__ = ["begin_deploy", "begin_undeploy"]
+
 _VAPP = "/api/vApp/vapp-{vapp}"
 _LEVELS = ("ReadOnly", "Change", "FullControl")
 

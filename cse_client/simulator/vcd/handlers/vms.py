@@ -22,6 +22,8 @@ from cse_client.simulator.vcd.sections import (
 from cse_client.simulator.vcd.tasks import Task
 from cse_client.simulator.vcd.vapps import Status, VApp, Vm
 
+__all__ = ["begin_update", "editable"]
+
 _VM = "/api/vApp/vm-{vm}"
 _POWER = ("powerOn", "powerOff", "reset", "reboot", "suspend", "shutdown")
 
