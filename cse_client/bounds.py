@@ -75,7 +75,7 @@ class OutOfTime(TimeoutError):
         super().__init__(f"{whom} did not finish its answer {self.took}")
 
 
-# ---- time -----------------------------------------------------------------------------------
+# Time
 
 
 class TimeUp(TimedOut):
@@ -208,7 +208,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:g} second{'' if seconds == 1 else 's'}"
 
 
-# ---- size -----------------------------------------------------------------------------------
+# Size
 
 
 def gather(pieces: Iterable[bytes], encoding: str = "", *, most: int = MOST_BYTES) -> bytes:
@@ -275,7 +275,7 @@ def refuse_crowded(data: bytes | str, marks: str) -> None:
         raise OutOfBounds(f"has more than {MOST_MARKS:,} parts, the most that are read")
 
 
-# ---- depth ----------------------------------------------------------------------------------
+# Depth
 
 
 def load_json(data: bytes | str) -> Any:
@@ -322,7 +322,7 @@ def _refuse_deep(value: Any) -> None:
     raise _too_deep()
 
 
-# ---- pages ----------------------------------------------------------------------------------
+# Pages
 
 
 class Pages:

@@ -53,7 +53,7 @@ class Console:
             colorized=bool(params.get("is_colorized", True)),
         )
 
-    # -- results ---------------------------------------------------------------------------------
+    # Results
 
     def text(self, text: str) -> None:
         """Print text to stdout exactly as it is, whatever the mode."""
@@ -95,7 +95,7 @@ class Console:
         else:
             self.text(_table([list(pair) for pair in pairs], ("property", "value")))
 
-    # -- everything else -------------------------------------------------------------------------
+    # Everything else
 
     def progress(self) -> ProgressLines:
         """Return a context manager that is called with progress events and shows them."""

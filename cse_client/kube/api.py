@@ -98,7 +98,7 @@ class ClusterAPI:
         # Client.close came with lightkube 0.19.
         self._http().close()
 
-    # ---- asking --------------------------------------------------------------------------------
+    # Asking
 
     def ask(
         self,
@@ -175,7 +175,7 @@ class ClusterAPI:
                 raise explain_content(f"a list of {kind} objects {error}", self.server) from None
             asked["continue"] = more
 
-    # ---- what is asked -------------------------------------------------------------------------
+    # What is asked
 
     def version(self) -> str:
         """Return the API server's version as it says it, for example `v1.33.1`."""
@@ -248,7 +248,7 @@ class ClusterAPI:
             status, answer = self.ask("PUT", f"{path}/{name}", secret)
         self._good(status, answer, f"write the Secret {namespace}/{name}")
 
-    # ---- inner ---------------------------------------------------------------------------------
+    # Private
 
     def _version(self) -> tuple[Json, str]:
         status, answer, date = self._send("GET", "/version")

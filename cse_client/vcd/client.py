@@ -54,7 +54,7 @@ class VcdClient(Tenancy):
         super().__init__(transport, session_document)
         self._scripts: dict[str, str] = {}
 
-    # ---- reading vApps ------------------------------------------------------------------------
+    # Reading vApps
 
     def find_vapp(self, vdc: Vdc, name: str) -> VAppRecord | None:
         """Return the vApp of this name, cluster or not, with the cluster fields; one request."""
@@ -183,7 +183,7 @@ class VcdClient(Tenancy):
         """
         return self._transport.origin + urlsplit(href).path
 
-    # ---- changing vApps -----------------------------------------------------------------------
+    # Changing vApps
 
     def compose(self, vdc: Vdc, name: str, description: str, network: Network) -> tuple[str, Task]:
         """Make an empty vApp connected to one network; return its href and the task at work.
@@ -343,7 +343,7 @@ class VcdClient(Tenancy):
         deadline = self.clock.monotonic() + _SMALL_CHANGE_SECONDS
         tasks.done(self, lambda: self.write_metadata(template_href, values), deadline=deadline)
 
-    # ---- JSON ---------------------------------------------------------------------------------
+    # JSON
 
     def ask_json(
         self,
@@ -370,7 +370,7 @@ class VcdClient(Tenancy):
             method, url, action, query=query, body=body, api_version=api_version, headers=headers
         )
 
-    # ---- inner --------------------------------------------------------------------------------
+    # Private
 
     def _vapp_records(
         self, action: Action, conditions: Sequence[tuple[str, str]], raw: Sequence[str]

@@ -109,7 +109,7 @@ class Tenancy:
         """Let go of the connections; the session in VCD stays."""
         self._transport.close()
 
-    # ---- who and where ------------------------------------------------------------------------
+    # Who and where
 
     @property
     def session_user(self) -> str:
@@ -195,7 +195,7 @@ class Tenancy:
                 release = name
         return f"{release or 'unknown'} (API up to {highest})"
 
-    # ---- org VDCs -----------------------------------------------------------------------------
+    # Org VDCs
 
     def vdcs(self, org: str = "") -> list[Vdc]:
         """List the org VDCs that this user can see, of one organization.
@@ -291,7 +291,7 @@ class Tenancy:
             memory_mb_left=known.memory_mb_left,
         )
 
-    # ---- templates ----------------------------------------------------------------------------
+    # Templates
 
     def templates(self) -> list[Template]:
         """List the templates that nodes can be made from; one request for every 128 templates."""

@@ -73,7 +73,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-# -- saved -----------------------------------------------------------------------------------------
+# Saved
 
 
 def test_a_saved_cluster_is_kubectls(admin: Person) -> None:
@@ -154,7 +154,7 @@ def test_by_another_address_the_certificate_still_fits(admin: Person, door: Door
     assert (code, out.count("node/"), err) == (0, 2, "")
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# What is refused
 
 DAMAGED = "clusters: {}\n"
 
@@ -275,7 +275,7 @@ def test_the_guides_folder_is_explained(admin: Person, tmp_path: Path) -> None:
     )
 
 
-# -- roles -----------------------------------------------------------------------------------------
+# Roles
 
 
 def can(who: Person, file: str, *words: str) -> str:
@@ -459,7 +459,7 @@ def test_a_users_context_beside_the_administrators(admin: Person) -> None:
     assert admin.kubectl("get", "nodes")[0] == 0
 
 
-# -- custody ---------------------------------------------------------------------------------------
+# Custody
 
 
 def test_custody_decides_who_can_mint(
@@ -510,7 +510,7 @@ def test_custody_decides_who_can_mint(
     assert "sealed@acme-vdc1" not in admin.config.read_text()
 
 
-# -- the end ---------------------------------------------------------------------------------------
+# The end
 
 
 def test_eight_hours_later(admin: Person, alice: Person, cloud: Cloud, tmp_path: Path) -> None:

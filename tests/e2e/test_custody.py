@@ -114,7 +114,7 @@ def server_of(file: Path, name: str) -> str:
     return str(next(one["cluster"] for one in clusters if one["name"] == name)["server"])
 
 
-# -- kubeconfig entries ----------------------------------------------------------------------------
+# Kubeconfig entries
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def test_a_copy_of_an_unsealed_cluster_does_not_act_on_the_original(
     assert admin.cluster("delete", "orig", "--yes")[0] == 0
 
 
-# -- CA files --------------------------------------------------------------------------------------
+# CA files
 
 VAULT = "vault@acme-vdc1"
 

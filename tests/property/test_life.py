@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
                 text = path.read_text(errors="replace")
                 assert not any(secret in text for secret in SECRETS), path
 
-    # ---- inner ----------------------------------------------------------------------------
+    # Private
 
     def _creation(self, workers: int) -> tuple[str, ...]:
         return ("cluster", "create", NAME, "-n", "net1", "-N", str(workers))

@@ -74,7 +74,7 @@ def newer(second: Generation) -> EntityEngine:
     return found
 
 
-# ---- which protocol ---------------------------------------------------------------------------
+# Which protocol
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_server_decides(served: Served, system: Any, entity_type: str, api: 
     assert served.vcd.requests[-1].headers["Accept"] == f"application/json;version={api}"
 
 
-# ---- lists ------------------------------------------------------------------------------------
+# Lists
 
 
 def test_no_page_is_asked_for_that_must_be_empty(engine: EntityEngine, first: Generation) -> None:
@@ -163,7 +163,7 @@ def test_bad_answers_of_vcd(
     assert "no CSE server" not in caught.value.message
 
 
-# ---- following --------------------------------------------------------------------------------
+# Following
 
 
 @pytest.mark.parametrize("said", [CUT_OFF, Answer("", 202, "application/json")])
@@ -298,7 +298,7 @@ def test_a_server_that_is_busy_is_asked_again(engine: EntityEngine, first: Gener
     assert first.served.asked().count(call) == 2
 
 
-# ---- what is looked at first ------------------------------------------------------------------
+# What is looked at first
 
 
 def test_a_cluster_that_is_at_work_is_left_alone(engine: EntityEngine, first: Generation) -> None:
@@ -484,7 +484,7 @@ def test_a_file_does_not_upgrade_with_3_0(engine: EntityEngine, first: Generatio
     assert first.served.asked() == [first.read]
 
 
-# ---- sharing ----------------------------------------------------------------------------------
+# Sharing
 
 
 def test_nobodys_access_is_lowered(newer: EntityEngine, second: Generation) -> None:
@@ -510,7 +510,7 @@ def test_nobodys_access_is_lowered(newer: EntityEngine, second: Generation) -> N
     assert not [one for one in served.asked() if one.startswith("PUT")]
 
 
-# ---- the provider -----------------------------------------------------------------------------
+# The provider
 
 ADMINISTRATOR = (
     '<Session xmlns="http://www.vmware.com/vcloud/v1.5" org="System" user="administrator"/>'

@@ -158,7 +158,7 @@ def test_kubectl_reads_what_is_printed_written_and_saved(
         assert json.loads(shown)["current-context"] == name
 
 
-# -- into the user's own file ----------------------------------------------------------------------
+# Into the user's own file
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ class Addons:
         self._clock = clock
         self._doing = ""
 
-    # ---- commands ------------------------------------------------------------------------------
+    # Commands
 
     def status(self, ref: ClusterRef) -> list[AddonInfo]:
         """Return how each add-on stands in a cluster; writes nothing."""
@@ -140,7 +140,7 @@ class Addons:
             ref.name, addon, tuple(str(one) for one in removed), tuple(str(one) for one in kept)
         )
 
-    # ---- installing ----------------------------------------------------------------------------
+    # Installing
 
     def _install_metallb(
         self,
@@ -311,7 +311,7 @@ class Addons:
             return ()
         return parse_ranges(options.addresses)
 
-    # ---- looking -------------------------------------------------------------------------------
+    # Looking
 
     def _look(self, objects: Objects, addon: str, minor: int) -> AddonInfo:
         try:
@@ -373,7 +373,7 @@ class Addons:
             release.kubernetes,
         )
 
-    # ---- small ---------------------------------------------------------------------------------
+    # Small
 
     def _connect(self, ref: ClusterRef) -> ClusterAPI:
         return ClusterAPI(self._engine.kubeconfig(ref))

@@ -105,7 +105,7 @@ class ClusterLock:
         self._path = state_folder() / "locks" / digest
         self._file: IO[str] | None = None
 
-    # ---- on this machine ------------------------------------------------------------------
+    # On this machine
 
     def acquire_local(self) -> None:
         """Acquire the lock file: keep this user's other commands on this machine out.
@@ -148,7 +148,7 @@ class ClusterLock:
             self._file.close()
             self._file = None
 
-    # ---- between machines -----------------------------------------------------------------
+    # Between machines
 
     @property
     def held(self) -> bool:
@@ -261,7 +261,7 @@ class ClusterLock:
             return
         self.left()
 
-    # ---- inner ----------------------------------------------------------------------------
+    # Private
 
     def _entry(self, doing: str, seconds: float) -> dict[str, str]:
         now = datetime.now(timezone.utc)

@@ -53,7 +53,7 @@ class Machines:
     known_pki: ClusterPKI | None = None
     _pki: ClusterPKI | None = None
 
-    # ---- what is there --------------------------------------------------------------------
+    # What is there
 
     @property
     def head(self) -> Vm | None:
@@ -116,7 +116,7 @@ class Machines:
         """Make one change and wait for its task; waits for a busy entity first."""
         return tasks.done(self.vcd, call, deadline=self.deadline)
 
-    # ---- keys and scripts -----------------------------------------------------------------
+    # Keys and scripts
 
     def pki(self) -> ClusterPKI:
         """Return the cluster's PKI: from this run, from where it is kept, or a new one.
@@ -177,7 +177,7 @@ class Machines:
         endpoint = server_url(self.control_plane_address()).removeprefix("https://")
         return render.worker_script(self._bootstrap(name), self.pki(), endpoint=endpoint)
 
-    # ---- making VMs -----------------------------------------------------------------------
+    # Making VMs
 
     def make_control_plane(self) -> None:
         """Make and start the control plane VM."""

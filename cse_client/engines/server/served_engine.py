@@ -107,7 +107,7 @@ class ServedEngine:
             document=document,
         )
 
-    # ---- reading ------------------------------------------------------------------------------
+    # Reading
 
     def templates(self) -> Sequence[Template]:
         """List what the server offers."""
@@ -180,7 +180,7 @@ class ServedEngine:
             cluster_id=cluster.summary.cluster_id,
         )
 
-    # ---- administration -----------------------------------------------------------------------
+    # Administration
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""

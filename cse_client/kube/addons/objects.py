@@ -164,7 +164,7 @@ class Objects:
             return False
         return True
 
-    # ---- inner ---------------------------------------------------------------------------------
+    # Private
 
     def _path(self, ref: Ref) -> str:
         return f"{self._collection(ref.api_version, ref.kind, ref.namespace)}/{quote(ref.name)}"

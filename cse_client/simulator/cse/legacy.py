@@ -67,7 +67,7 @@ class LegacyProtocol:
         self.version = version
         self.lifecycle = Lifecycle(cloud)
 
-    # ---- reading ------------------------------------------------------------------------------
+    # Reading
 
     def cluster_list(self, caller: Caller, payload: Payload) -> object:
         """GET /clusters."""
@@ -132,7 +132,7 @@ class LegacyProtocol:
         ]
         return sorted(rows, key=lambda one: (one["name"], one["revision"]), reverse=True)
 
-    # ---- changing -----------------------------------------------------------------------------
+    # Changing
 
     def cluster_create(self, caller: Caller, payload: Payload) -> object:
         """POST /clusters: checked in the server's order, then composed in the background."""
@@ -260,7 +260,7 @@ class LegacyProtocol:
         work.begin(steps)
         return {"cluster_name": vapp.name, "task_href": _href(caller, work)}
 
-    # ---- steps --------------------------------------------------------------------------------
+    # Steps
 
     def _create(
         self,
@@ -335,7 +335,7 @@ class LegacyProtocol:
         self.lifecycle.join(vapp, wanted.template, names)
         return f"Added {wanted.count} node(s) to cluster {vapp.name}({cluster_id})"
 
-    # ---- inner --------------------------------------------------------------------------------
+    # Private
 
     def _find(self, caller: Caller, payload: Payload) -> VApp:
         payload.require("cluster_name")

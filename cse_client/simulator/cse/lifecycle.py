@@ -69,7 +69,7 @@ class Lifecycle:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
-    # ---- VCD ----------------------------------------------------------------------------------
+    # VCD
 
     def compose(self, vcd: VcdCalls, vdc: Vdc, name: str, network: str) -> VApp:
         """Make the empty vApp of a cluster; raises VcdRefused or StepFailed.
@@ -225,7 +225,7 @@ class Lifecycle:
         """Delete a cluster's vApp, running or not; raises VcdRefused."""
         vcd.change("DELETE", f"{vcd.api}/vApp/vapp-{vapp.id}?force=true&recursive=false", None, "")
 
-    # ---- guests -------------------------------------------------------------------------------
+    # Guests
 
     def initialise(self, vapp: VApp, template: KnownTemplate) -> str:
         """Make the control plane; return its address. Raises StepFailed."""

@@ -91,7 +91,7 @@ class Cloud:
         self._leases_checked = 0.0
         self._pool = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="vcd-guests")
 
-    # ---- looking up -----------------------------------------------------------------------
+    # Looking up
 
     def org_of(self, user: User) -> Org:
         """Return the organisation that a user logs in to."""
@@ -164,7 +164,7 @@ class Cloud:
                 return profile.name
         return vdc.default_profile.name
 
-    # ---- changing -------------------------------------------------------------------------
+    # Changing
 
     def put_vm(self, vapp: VApp, vm: Vm) -> None:
         """Add a VM to a vApp."""
@@ -194,7 +194,7 @@ class Cloud:
         if vapp.expired:
             raise bad_request(f'The vApp "{vapp.name}" has expired. Renew its lease first.')
 
-    # ---- time and errands -----------------------------------------------------------------
+    # Time and errands
 
     def errand(self, job: Callable[[], None]) -> None:
         """Leave a job for after the lock."""

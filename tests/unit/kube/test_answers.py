@@ -195,7 +195,7 @@ def test_a_change_waits_longer_than_any_webhook_and_not_beyond_the_deadline(
     assert asked[3] == 12.0
 
 
-# ---- malformed objects -------------------------------------------------------------------------
+# Malformed objects
 
 POD = {"metadata": {"name": "p", "namespace": "d", "uid": "u"}, "spec": {"nodeName": "n"}}
 NODE = {"metadata": {"name": "n"}}
@@ -316,7 +316,7 @@ def test_a_list_that_never_ends(api: StubAPI, cluster: ClusterAPI) -> None:
         cluster.nodes()
 
 
-# ---- completing what is applied ----------------------------------------------------------------
+# Completing what is applied
 
 
 def containers(*ports: dict[str, Any]) -> dict[str, Any]:

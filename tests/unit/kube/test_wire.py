@@ -117,7 +117,7 @@ def test_a_large_cluster_is_read(talking: Talking) -> None:
         assert len(api.nodes()) == 100
 
 
-# ---- downloads --------------------------------------------------------------------------------
+# Downloads
 
 
 CONTENT = b"apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n"

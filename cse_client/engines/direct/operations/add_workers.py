@@ -231,7 +231,7 @@ class Growth:
         self._write(self._lock.ended(self._machines.href, workers))
         self._lock.left()
 
-    # ---- failure --------------------------------------------------------------------------
+    # Failure
 
     def _after_failure(self, error: CseError) -> None:
         if not self._claimed:

@@ -346,7 +346,7 @@ class Creation:
                 progress=self._progress,
             )
 
-    # ---- failure --------------------------------------------------------------------------
+    # Failure
 
     def _after_failure(self, error: CseError) -> None:
         remove = suggest.cse("cluster delete", self._found.spec.name)

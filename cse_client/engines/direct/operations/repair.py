@@ -169,7 +169,7 @@ class Repair:
                 hint=suggest.RESUME,
             ) from None
 
-    # ---- deciding -------------------------------------------------------------------------
+    # Deciding
 
     def _plan(self) -> list[Remedy]:
         asked = self._ask()
@@ -191,7 +191,7 @@ class Repair:
             self._progress(Event(EventKind.WARNING, f"{asked.certificate}."))
         return asked
 
-    # ---- doing ----------------------------------------------------------------------------
+    # Doing
 
     def _apply(self, remedy: Remedy) -> None:
         if remedy.action is Action.GROW:

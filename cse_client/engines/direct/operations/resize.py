@@ -206,7 +206,7 @@ class Scaling:
                 else:
                     power.stop()
 
-    # ---- inner ----------------------------------------------------------------------------
+    # Private
 
     def _locked(
         self, ref: ClusterRef, options: RunOptions

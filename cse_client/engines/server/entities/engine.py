@@ -267,7 +267,7 @@ class EntityEngine(ServedEngine):
         """Stop sharing a cluster with users; return the users it is still shared with."""
         return self._sharing.unshare(ref, users)
 
-    # ---- inner --------------------------------------------------------------------------------
+    # Private
 
     def _org_of(self, org: str) -> str:
         chosen = org or self._reader.own_org()

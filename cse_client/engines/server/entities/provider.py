@@ -132,7 +132,7 @@ class EntityProvider:
         """Refuse: see `_no_policies`. Raises WrongUsage."""
         raise _no_policies()
 
-    # ---- inner --------------------------------------------------------------------------------
+    # Private
 
     def _set(
         self,

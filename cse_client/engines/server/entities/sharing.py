@@ -75,7 +75,7 @@ class EntitySharing:
         self._write(identity, name, kept)
         return kept
 
-    # ---- inner --------------------------------------------------------------------------------
+    # Private
 
     def _shares(self, identity: str) -> list[Share]:
         path = f"/cluster/{quoted(identity)}/acl"

@@ -110,7 +110,7 @@ class LegacyProvider:
         what = f"removal of compute policy '{policy}' from VDC '{vdc}'"
         return self._ended(said, what, options, progress)
 
-    # ---- inner --------------------------------------------------------------------------------
+    # Private
 
     def _set_provider(
         self, name: str, org: str, provider: str, options: RunOptions, progress: Progress

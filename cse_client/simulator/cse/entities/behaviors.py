@@ -73,7 +73,7 @@ class BehaviorClusters:
         for name, plan in behaviors.items():
             cloud.defined.behaviors[name] = self._behavior(plan)
 
-    # ---- requests -----------------------------------------------------------------------------
+    # Requests
 
     def create(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         """POST /clusters: makes the entity, and VCD's hook does the rest."""
@@ -158,7 +158,7 @@ class BehaviorClusters:
         self.stuck = caller.stuck
         return behavior(Invocation(entity, caller.user, _host(caller.vcd)))
 
-    # ---- behaviors ----------------------------------------------------------------------------
+    # Behaviors
 
     def _behavior(
         self, plan: Callable[[Invocation, Caller], Operation]

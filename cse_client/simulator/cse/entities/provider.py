@@ -116,7 +116,7 @@ class EntityProvider:
         work.begin(lambda: "Finished reloading all templates.")
         return {"task_href": task_href(caller.vcd, work)}
 
-    # ---- org VDCs -----------------------------------------------------------------------------
+    # Org VDCs
 
     def ovdc_list(self) -> list[dict[str, Any]]:
         """GET /ovdcs, and what GET /orgvdcs has pages of."""

@@ -137,7 +137,7 @@ class EntityDialect:
             raise Refusal(_NOT_ALLOWED, "Method not allowed")
         raise Refusal(_NOT_FOUND, "Invalid url - not found")
 
-    # ---- tables -------------------------------------------------------------------------------
+    # Tables
 
     def _common(self, clusters: Changes) -> tuple[_Route, ...]:
         reader, provider = self._reader, self.provider
@@ -217,7 +217,7 @@ class EntityDialect:
             _Route("PUT", "3.0/cluster/{id}/acl", self._share, _NO_CONTENT),
         )
 
-    # ---- handlers of their own ----------------------------------------------------------------
+    # Handlers of their own
 
     def _native_clusters(self, asked: Asked) -> object:
         filters = {key: one for key, one in asked.query.items() if key not in ("page", "pageSize")}

@@ -56,7 +56,7 @@ class EntitySteps:
         self.version = version
         self.lifecycle = Lifecycle(cloud)
 
-    # ---- the entity ---------------------------------------------------------------------------
+    # The entity
 
     def mark(self, entity: DefinedEntity, phase: str, href: str | None = None) -> None:
         """Write the phase."""
@@ -90,7 +90,7 @@ class EntitySteps:
             memory=vm.memory_mb,
         )
 
-    # ---- create -------------------------------------------------------------------------------
+    # Create
 
     def create(self, job: Job, wish: Wish, template: KnownTemplate) -> str:
         """Make the cluster that an entity asks for."""
@@ -166,7 +166,7 @@ class EntitySteps:
                 None,
             )
 
-    # ---- resize -------------------------------------------------------------------------------
+    # Resize
 
     def resize(self, job: Job, wish: Wish) -> str:
         """Add workers and NFS nodes first, then take the last workers away."""
@@ -214,7 +214,7 @@ class EntitySteps:
 
         return template_of(self.cloud, *self.form.template(job.entity.entity))
 
-    # ---- the rest -----------------------------------------------------------------------------
+    # The rest
 
     def delete(self, job: Job, wish: Wish) -> str:
         """Delete the vApp, found by name in its VDC; nothing is drained."""

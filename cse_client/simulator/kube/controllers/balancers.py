@@ -88,7 +88,7 @@ class Balancers:
     def tick(self, now: datetime) -> datetime | None:
         """Nothing here depends on time."""
 
-    # ---- configuration -------------------------------------------------------------------------
+    # Configuration
 
     def _pools(self, controller: Obj) -> list[_Pool] | None:
         """Return the pools; None while there is no configuration that can be read."""
@@ -109,7 +109,7 @@ class Balancers:
             pools.append(_Pool(one["metadata"]["name"], good, auto))
         return pools or None
 
-    # ---- one Service ---------------------------------------------------------------------------
+    # One Service
 
     def _converge(self, service: Obj, pools: list[_Pool]) -> None:
         given = [one.get("ip") for one in dig(service, "status", "loadBalancer", "ingress") or ()]

@@ -232,7 +232,7 @@ def test_a_users_context_does_not_replace_the_administrators(file: Path) -> None
     assert content(file) == yaml.safe_load(OTHERS)
 
 
-# -- several files ---------------------------------------------------------------------------------
+# Several files
 
 
 def test_which_files_count(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_an_entry_is_replaced_in_the_file_that_has_it(tmp_path: Path) -> None:
     assert forget(MARK, files) == [files[1]]
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# What is refused
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         save(ours(), [tmp_path / ".kube" / "config"])
 
 
-# -- safe writing ----------------------------------------------------------------------------------
+# Safe writing
 
 
 def test_a_file_that_others_could_read_becomes_private(file: Path) -> None:
@@ -483,7 +483,7 @@ def test_twenty_processes_lose_no_entry(file: Path) -> None:
     assert not list(file.parent.glob("config?*")) + list(file.parent.glob(".config*"))
 
 
-# -- a file of its own -----------------------------------------------------------------------------
+# A file of its own
 
 
 def test_a_file_of_its_own_is_private_and_may_be_made_anew(tmp_path: Path) -> None:
@@ -508,7 +508,7 @@ def test_a_folder_is_not_overwritten(tmp_path: Path) -> None:
         overwrite(tmp_path, ours())
 
 
-# -- kubectl agrees --------------------------------------------------------------------------------
+# Kubectl agrees
 
 
 @pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")

@@ -217,7 +217,7 @@ def test_beside_a_kubectl_that_changes_the_same_file(folder: Path) -> None:
     assert everything(folder) == ["kube", "real", "real/config"]
 
 
-# -- protected files -------------------------------------------------------------------------------
+# Protected files
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o444, 0o000])
@@ -289,7 +289,7 @@ def test_a_file_that_is_much_too_large(folder: Path) -> None:
         save(ours(), [file])
 
 
-# -- several files ---------------------------------------------------------------------------------
+# Several files
 
 
 @needs_kubectl
