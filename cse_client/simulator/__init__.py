@@ -111,7 +111,7 @@ class Simulator:
 
     @property
     def org(self) -> str:
-        """The organisation's name."""
+        """The organization's name."""
         return self.cloud.org.name
 
     def password(self, user: str = "admin") -> str:

@@ -91,14 +91,14 @@ def _introduce(simulator: Simulator) -> None:
     release = simulator.cloud.release.name
     lines = [
         f"A simulated VMware Cloud Director {release} listens on https://{host}",
-        f"Organisation: {org}",
+        f"Organization: {org}",
         "Users:",
     ]
     for user in simulator.cloud.users.values():
         lines.append(f"  {user.name:<13} {user.password:<18} {user.role}")
     for user in simulator.cloud.providers.values():
         lines.append(
-            f"  {user.name:<13} {user.password:<18} {user.role}, of the organisation System"
+            f"  {user.name:<13} {user.password:<18} {user.role}, of the organization System"
         )
     if simulator.cse is not None:
         lines.append(f"CSE server: {simulator.cse_version}")

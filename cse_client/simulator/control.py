@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cse_client.simulator import bulk, dump
-from cse_client.simulator.cse.server import CseServer, Misbehaviour
+from cse_client.simulator.cse.server import CseServer, Misbehavior
 from cse_client.simulator.faults import Faults, Rule
 from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.cloud import Cloud
@@ -47,7 +47,7 @@ class Control:
     - `POST vapps` `{"count": n, ...}` many cluster-like vApps at once (see `bulk`)
     - `POST guests` `{"vm": REGEX, "faults": {...}}` for guests that start from now on; also
       `speed`, `customization_timeout`, `boot_delay`
-    - `POST cse` what the CSE server does wrong (fields of `cse.server.Misbehaviour`), `DELETE cse`
+    - `POST cse` what the CSE server does wrong (fields of `cse.server.Misbehavior`), `DELETE cse`
     - `GET guests/NAME` console and processes; `POST guests/NAME` `faults`, `crash`
     """
 
@@ -115,11 +115,11 @@ class Control:
     def _misbehave(self, values: Values) -> None:
         if self._cse is None:
             raise ValueError("there is no CSE server (--cse)")
-        self._cse.misbehaviour = Misbehaviour(**values)
+        self._cse.misbehavior = Misbehavior(**values)
 
     def _behave(self) -> None:
         if self._cse is not None:
-            self._cse.misbehaviour = self._cse.usual
+            self._cse.misbehavior = self._cse.usual
 
     def _advance(self, advance: float) -> Values:
         self.cloud.clock.advance(advance)

@@ -45,7 +45,7 @@ def make_cloud(
     guests: GuestOptions | None = None,
     addresses: str = DEFAULT_RANGE,
 ) -> Cloud:
-    """Make the organisation `acme` with everything that a tenant needs.
+    """Make the organization `acme` with everything that a tenant needs.
 
     `addresses` are the first two numbers of every network's addresses.
     """
@@ -54,7 +54,7 @@ def make_cloud(
         clock=clock or Clock(),
         pace=pace or Pace(),
         release=RELEASES[release],
-        org=Org("acme", full_name="Acme Corporation", description="The simulator's organisation"),
+        org=Org("acme", full_name="Acme Corporation", description="The simulator's organization"),
         guest_options=guests or GuestOptions(),
     )
     for name, role in (

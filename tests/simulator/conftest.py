@@ -21,7 +21,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def tenant(simulator: Simulator) -> Iterator[Tenant]:
-    """The organisation's administrator, logged in."""
+    """The organization's administrator, logged in."""
     one = Tenant(simulator).login()
     yield one
     one.close()

@@ -100,7 +100,7 @@ def start_simulator(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes
     facts = json.loads(ready.read_text())
     keys = ("host", "org", "user", "password", "ca")
     introduction = (folder / "simulator.log").read_text()
-    line = r"^  (\w+) +(\S+) +[A-Zv][A-Za-z]+ [A-Z]\w+(?:, of the organisation System)?$"
+    line = r"^  (\w+) +(\S+) +[A-Zv][A-Za-z]+ [A-Z]\w+(?:, of the organization System)?$"
     others = dict(re.findall(line, introduction, re.M))
     return process, Cloud(**{key: facts[key] for key in keys}, others=others)
 
@@ -140,7 +140,7 @@ def log_in(cloud: Cloud, home: Path, *words: str, user: str = "", password: str 
 
 
 class Login:
-    """One session of the organisation administrator, shared by the tests of a run."""
+    """One session of the organization administrator, shared by the tests of a run."""
 
     def __init__(self, cloud: Cloud, home: Path) -> None:
         self._cloud = cloud

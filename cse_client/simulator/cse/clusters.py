@@ -58,7 +58,7 @@ _VM_STATUS = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where to look: names of an organisation and an org VDC, None for anywhere."""
+    """Where to look: names of an organization and an org VDC, None for anywhere."""
 
     org: str | None = None
     vdc: str | None = None
@@ -76,7 +76,7 @@ def metadata_of(vapp: VApp) -> dict[str, str]:
 
 
 def clusters(cloud: Cloud, user: User, place: Place, name: str | None = None) -> list[VApp]:
-    """Return the cluster vApps that a user sees. An organisation counts for administrators only."""
+    """Return the cluster vApps that a user sees. An organization counts for administrators only."""
     with cloud.lock:
         known = (None, "system", cloud.org.name.lower())
         if user.is_provider and (place.org and place.org.lower()) not in known:
@@ -95,10 +95,10 @@ def the_vdc(cloud: Cloud, org: str, name: str) -> Vdc:
     """Return an org VDC as the server's administrator finds it (pyvcloud_utils.py, `get_vdc`).
 
     Raises:
-        Refusal: there is no such organisation, or no such VDC in it.
+        Refusal: there is no such organization, or no such VDC in it.
     """
     with cloud.lock:
-        # VCD finds an organisation by its name in any case.
+        # VCD finds an organization by its name in any case.
         if org.lower() != cloud.org.name.lower():
             raise failed(f"org '{org}' not found")
         for vdc in cloud.vdcs.values():
@@ -111,7 +111,7 @@ def the_cluster(cloud: Cloud, user: User, place: Place, name: str) -> VApp:
     """Return the one cluster of a name, after a look at the org VDC where that is said wholly.
 
     Raises:
-        Refusal: there is none, or more than one, or no such organisation or VDC.
+        Refusal: there is none, or more than one, or no such organization or VDC.
     """
     if place.org is not None and place.vdc is not None:
         the_vdc(cloud, place.org, place.vdc)

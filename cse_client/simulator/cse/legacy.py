@@ -283,7 +283,7 @@ class LegacyProtocol:
             work.tell(f"Creating master node for cluster {tag}")
             self._nodes(caller, vapp, _wanted(payload, CONTROL_PLANE, 1, template), "adding master")
             work.tell(f"Initializing cluster {tag}")
-            address = self.lifecycle.initialise(vapp, template)
+            address = self.lifecycle.initialize(vapp, template)
             self.lifecycle.tag(caller.vcd, vapp, {"cse.master.ip": address})
             work.tell(f"Creating {count} node(s) for cluster {tag}")
             workers = _wanted(payload, WORKER, count, template)

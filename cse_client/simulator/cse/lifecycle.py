@@ -227,7 +227,7 @@ class Lifecycle:
 
     # Guests
 
-    def initialise(self, vapp: VApp, template: KnownTemplate) -> str:
+    def initialize(self, vapp: VApp, template: KnownTemplate) -> str:
         """Make the control plane; return its address. Raises StepFailed."""
         (head,) = vms_of(vapp, CONTROL_PLANE)[:1]
         try:

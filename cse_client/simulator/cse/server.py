@@ -20,7 +20,7 @@ from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.people import Session
 
-__all__ = ["CseServer", "Dialect", "Misbehaviour"]
+__all__ = ["CseServer", "Dialect", "Misbehavior"]
 
 _PATIENCE_SECONDS = 10.0
 _TIMED_OUT = 504
@@ -36,7 +36,7 @@ class Dialect(Protocol):
 
 
 @dataclass
-class Misbehaviour:
+class Misbehavior:
     """What a test makes the server do wrong, for requests whose place matches nothing finer.
 
     Attributes:
@@ -69,8 +69,8 @@ class CseServer:
 
     def __init__(self, cloud: Cloud, ask: Ask, dialect: Dialect | None) -> None:
         self.cloud = cloud
-        self.usual = Misbehaviour(silent=dialect is None, probe=dialect is None)
-        self.misbehaviour = self.usual
+        self.usual = Misbehavior(silent=dialect is None, probe=dialect is None)
+        self.misbehavior = self.usual
         self._ask = ask
         self._dialect = dialect
         release = cloud.release
@@ -79,11 +79,11 @@ class CseServer:
 
     def __call__(self, request: Request, session: Session) -> Response | None:
         """Answer a request below /api/cse, in time or with VCD's 504."""
-        wrong = self.misbehaviour
+        wrong = self.misbehavior
         if request.path == "/api/cse/system" and request.method == "GET" and not wrong.probe:
-            wrong = Misbehaviour()
+            wrong = Misbehavior()
         if wrong.changes_only and request.method == "GET":
-            wrong = Misbehaviour()
+            wrong = Misbehavior()
         if wrong.silent or self._dialect is None or self._dialect.stopped:
             return _timed_out()
         said = _spoilt(wrong)
@@ -124,7 +124,7 @@ def _wants_json(accept: str) -> bool:
     return "json" in media or media.replace("*+", "") == "*"
 
 
-def _spoilt(wrong: Misbehaviour) -> Response | None:
+def _spoilt(wrong: Misbehavior) -> Response | None:
     if wrong.html:
         return Response(200, b"<html><body><h1>It works!</h1></body></html>", "text/html")
     if wrong.empty:

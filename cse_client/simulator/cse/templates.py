@@ -1,7 +1,7 @@
 """The templates that the server knows, and what it runs in the VMs made from them.
 
 A genuine server learns them from a cookbook when it is set up and keeps their scripts at home. The
-scripts here are our own, with the effect of the published ones: the control plane is initialised,
+scripts here are our own, with the effect of the published ones: the control plane is initialized,
 its administrator's kubeconfig copied to /root/.kube/config, the pod network applied; a worker
 joins with a token and no pin of the CA (docs of the cookbook: mstr.sh, node.sh).
 """

@@ -1,8 +1,8 @@
 """Work that goes on after the answer: a thread, and the VCD task that tells of it.
 
-The task is made and carried on by the server's administrator, in the organisation and the name of
+The task is made and carried on by the server's administrator, in the organization and the name of
 the caller: `serviceNamespace` vcloud.cse, `operationName` "cluster operation", owner the
-organisation; on an error the operation's text is blanked (container-service-extension
+organization; on an error the operation's text is blanked (container-service-extension
 2.6.1:container_service_extension/vcdbroker.py, `_update_task`).
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Work"]
 class Work:
     """One piece of work with its task. `stuck` work does everything and never ends its task.
 
-    The task belongs to the organisation unless another `owner` is named.
+    The task belongs to the organization unless another `owner` is named.
     """
 
     def __init__(

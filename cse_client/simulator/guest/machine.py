@@ -47,7 +47,7 @@ class _Order:
         self.nics = tuple(nics)
         self.environment = environment
         self.hardware = hardware
-        self.cancelled = threading.Event()
+        self.canceled = threading.Event()
 
 
 class Guest:
@@ -127,10 +127,10 @@ class Guest:
         ).start()
 
     def _boot(self, order: _Order, customize: bool) -> None:
-        if order.cancelled.wait(self.settings.boot_delay) or self.faults.never_boot:
+        if order.canceled.wait(self.settings.boot_delay) or self.faults.never_boot:
             return
         with self._lock:
-            if order.cancelled.is_set():
+            if order.canceled.is_set():
                 return
             if not self.disk.root.exists():
                 self.platform.install_disk(self.disk, self.image)
@@ -159,7 +159,7 @@ class Guest:
         """Cut the power: on return every process of the guest is gone. The disk stays."""
         order = self._order
         if order is not None:
-            order.cancelled.set()
+            order.canceled.set()
         with self._lock:
             system, self._system = self._system, None
             self._order = None

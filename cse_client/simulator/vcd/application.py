@@ -16,7 +16,7 @@ from cse_client.simulator.vcd import login, oauth
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.errors import VcdError, not_found, not_implemented
-from cse_client.simulator.vcd.markup import serialise
+from cse_client.simulator.vcd.markup import serialize
 from cse_client.simulator.vcd.people import Session
 from cse_client.simulator.vcd.routes import Call, find
 from cse_client.simulator.vcd.versions import key
@@ -96,7 +96,7 @@ class VcdApplication:
             body = {"minorErrorCode": error.minor, "message": error.message, "stackTrace": None}
             return Response(error.status, json.dumps(body).encode(), "application/json")
         content_type = "application/vnd.vmware.vcloud.error+xml"
-        return Response(error.status, serialise(common.error(error)), content_type)
+        return Response(error.status, serialize(common.error(error)), content_type)
 
     def _answer(self, request: Request) -> Response:
         if request.path.rstrip("/") == "/api/versions":

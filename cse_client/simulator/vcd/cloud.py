@@ -48,7 +48,7 @@ class GuestOptions:
 
 @dataclass
 class Cloud:
-    """One VCD with one organisation. Change it only while holding `lock`.
+    """One VCD with one organization. Change it only while holding `lock`.
 
     `errands` are jobs that touch guests (starting, killing) and may take long or call back: they
     are run after the lock has been given up and before the answer leaves.
@@ -94,7 +94,7 @@ class Cloud:
     # Looking up
 
     def org_of(self, user: User) -> Org:
-        """Return the organisation that a user logs in to."""
+        """Return the organization that a user logs in to."""
         return self.system_org if user.is_provider else self.org
 
     def vdc(self, identifier: str) -> Vdc:

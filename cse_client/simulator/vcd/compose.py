@@ -286,7 +286,7 @@ def _from_template(cloud: Cloud, vapp: VApp, template: Template) -> _Wanted:
 
 
 def _check_new(cloud: Cloud, vapp: VApp, wanted: Sequence[_Wanted], body: etree._Element) -> None:
-    """Refuse at once what VCD refuses at once: quotas, licences, names, states."""
+    """Refuse at once what VCD refuses at once: quotas, licenses, names, states."""
     accepted = text(body, "AllEULAsAccepted") == "true"
     names = {vm.name for vm in vapp.vms}
     for one in wanted:

@@ -230,7 +230,7 @@ class DefinedEntities:
         self.behaviors: dict[str, Behavior] = {}
 
     def register(self, one: EntityType) -> None:
-        """Add a type, and publish its rights to the organisation, as a rights bundle does."""
+        """Add a type, and publish its rights to the organization, as a rights bundle does."""
         self.types[one.id] = one
         everything = ("View", "Modify", "Full Access")
         administrator = ("Administrator View", "Administrator Full access")
@@ -295,7 +295,7 @@ class DefinedEntities:
         entity: Mapping[str, Any],
         external_id: str | None = None,
     ) -> DefinedEntity:
-        """Create an entity in the organisation.
+        """Create an entity in the organization.
 
         Raises:
             VcdError: 403, the user lacks the right for it; 400, no document can hold the name.

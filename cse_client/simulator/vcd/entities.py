@@ -1,4 +1,4 @@
-"""What an organisation has: VDCs, storage profiles, catalogs, templates."""
+"""What an organization has: VDCs, storage profiles, catalogs, templates."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Entity:
 
 @dataclass
 class Org(Entity):
-    """The organisation. Leases in seconds, 0 for never; the lease limits cap what vApps ask for."""
+    """The organization. Leases in seconds, 0 for never; the lease limits cap what vApps ask for."""
 
     full_name: str = ""
     kind: str = "org"
@@ -99,7 +99,7 @@ class Vdc(Entity):
 class Template(Entity):
     """A vApp template with one VM.
 
-    `image` describes the guest's disk (fields of `guest.Image`). `eula` is a licence text;
+    `image` describes the guest's disk (fields of `guest.Image`). `eula` is a license text;
     `has_nic` and `customization_enabled` are switches for tests.
     """
 
@@ -133,7 +133,7 @@ class CatalogItem(Entity):
 
 @dataclass
 class Catalog(Entity):
-    """A catalog. `shared` makes it visible to every user of the organisation.
+    """A catalog. `shared` makes it visible to every user of the organization.
 
     `org_id` is that of the organization which shares it; empty for the cloud's own.
     """

@@ -12,7 +12,7 @@ from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.documents import organization
 from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.errors import VcdError
-from cse_client.simulator.vcd.markup import serialise
+from cse_client.simulator.vcd.markup import serialize
 from cse_client.simulator.vcd.people import Session, User, role_id
 from cse_client.simulator.vcd.versions import key
 
@@ -108,7 +108,7 @@ def _open_classic(cloud: Cloud, request: Request, version: tuple[int, int]) -> R
     user = _credentials(cloud, request)
     session = cloud.sessions.open(user, jwt=False)
     view = View(cloud, user, f"https://{request.host}", version)
-    body = serialise(organization.session(view, session))
+    body = serialize(organization.session(view, session))
     headers = {
         "x-vcloud-authorization": session.token,
         "Set-Cookie": f"vcloud-token={session.token}; Secure; Path=/",

@@ -20,7 +20,7 @@ __all__ = [
     "local",
     "moment",
     "name",
-    "serialise",
+    "serialize",
 ]
 
 VCLOUD = "http://www.vmware.com/vcloud/v1.5"
@@ -81,7 +81,7 @@ def _qualified(attributes: Mapping[str, str | None]) -> dict[str, str]:
     return {name(key, ""): value for key, value in attributes.items() if value is not None}
 
 
-def serialise(root: etree._Element) -> bytes:
+def serialize(root: etree._Element) -> bytes:
     """Return the document as bytes, with an XML declaration."""
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 

@@ -63,7 +63,7 @@ def role_id(name: str) -> str:
 
 @dataclass
 class User:
-    """A user of the organisation. `rights` may be changed while the simulator runs."""
+    """A user of the organization. `rights` may be changed while the simulator runs."""
 
     name: str
     password: str = field(repr=False)
@@ -87,7 +87,7 @@ class User:
 
     @property
     def is_provider(self) -> bool:
-        """Whether this is a system administrator, who logs in to the organisation `System`."""
+        """Whether this is a system administrator, who logs in to the organization `System`."""
         return self.role == "System Administrator"
 
     @property

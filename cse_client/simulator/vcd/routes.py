@@ -14,7 +14,7 @@ from cse_client.simulator.vcd import bodies, heeding
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.documents.view import View, media
-from cse_client.simulator.vcd.markup import serialise
+from cse_client.simulator.vcd.markup import serialize
 from cse_client.simulator.vcd.people import Session, User
 from cse_client.simulator.vcd.query import parameters
 from cse_client.simulator.vcd.tasks import Task
@@ -76,7 +76,7 @@ class Call:
     def xml(self, root: etree._Element, kind: str, status: int = 200) -> Response:
         """Answer with a document of a vCloud media type; the header's type is in lower case."""
         content_type = f"{media(kind).lower()};version={self.version_text}"
-        return Response(status, serialise(root), content_type)
+        return Response(status, serialize(root), content_type)
 
     def created(self, root: etree._Element, kind: str, href: str) -> Response:
         """Answer 201 with the new entity, which `Location` names."""

@@ -20,7 +20,7 @@ def served() -> Iterator[Simulator]:
 
 @pytest.fixture
 def client(served: Simulator) -> Iterator[Client]:
-    """The organisation's administrator."""
+    """The organization's administrator."""
     one = Tenant(served).login()
     yield Client(one)
     one.close()

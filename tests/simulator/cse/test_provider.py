@@ -180,8 +180,8 @@ def test_templates(client):
     assert rows == [new, old]
 
 
-def test_administrators_act_in_the_tenants_organisation(client, provider):
-    """Provider and tenant see the same clusters; the provider may name the organisation."""
+def test_administrators_act_in_the_tenants_organization(client, provider):
+    """Provider and tenant see the same clusters; the provider may name the organization."""
     client.done(client.create(num_workers=0))
     for path in ("/clusters", "/clusters?org_name=acme", "/clusters?org_name=System"):
         assert [row["name"] for row in provider.read(path)] == ["demo"]
@@ -194,7 +194,7 @@ def test_administrators_act_in_the_tenants_organisation(client, provider):
     assert provider.done(provider.ask("DELETE", "/cluster/demo")) == "Deleted cluster 'demo'"
 
 
-def test_a_provider_finds_a_tenants_vdcs_through_its_organisation(served, provider):
+def test_a_provider_finds_a_tenants_vdcs_through_its_organization(served, provider):
     tenant = provider.tenant
     org = tenant.get(f"/api/org/{served.cloud.org.id}")
     hrefs = [link.get("href") for link in org.iterfind(f"{V}Link") if "xml" in link.get("type")]

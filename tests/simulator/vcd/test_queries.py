@@ -220,7 +220,7 @@ def test_metadata_fields_alone_come_on_top_of_everything(tenant: Tenant) -> None
 
 
 @pytest.mark.parametrize("kind", ["vApp", "catalog", "orgVdc"])
-def test_everything_is_found_by_its_organisation(
+def test_everything_is_found_by_its_organization(
     simulator: Simulator, tenant: Tenant, kind: str
 ) -> None:
     tenant.vapp("demo")

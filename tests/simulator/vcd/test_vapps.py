@@ -137,7 +137,7 @@ def test_a_name_is_taken_once_per_vdc(tenant):
     assert answer.message.endswith("The VCD entity demo already exists.")
 
 
-def test_a_licence_must_be_accepted(tenant):
+def test_a_license_must_be_accepted(tenant):
     tenant.control(
         "POST", "templates/ubuntu-16.04_k8-1.18_weave-2.6.5_rev2", {"eula": "Do no harm."}
     )
@@ -240,7 +240,7 @@ def test_leases_stop_the_vapp_and_then_expire_it(simulator, tenant):
     tenant.done(tenant.post(f"{vapp}/power/action/powerOn"))
 
 
-def test_a_lease_without_end_is_kept_and_an_organisation_may_cap_it(tenant):
+def test_a_lease_without_end_is_kept_and_an_organization_may_cap_it(tenant):
     vapp = tenant.vapp("demo")
     tenant.control("POST", "sessions", {"idle_timeout": 1e9, "lifetime": 1e9})
     tenant.done(tenant.add_vms(vapp, "one", power_on=True))

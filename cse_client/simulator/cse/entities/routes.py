@@ -256,7 +256,7 @@ def _body(request: Request) -> Mapping[str, Any]:
 def _page(
     asked: Asked, things: Sequence[object], filters: Mapping[str, str] | None = None
 ) -> dict[str, object]:
-    """Return a page with the addresses of its neighbours."""
+    """Return a page with the addresses of its neighbors."""
     number, size = int(asked.query.get("page", 1)), int(asked.query.get("pageSize", _PAGE_SIZE))
     start = (number - 1) * size
     count = -(-len(things) // size)

@@ -46,7 +46,7 @@ def access_entries(cloud: Cloud, user: User, entity: DefinedEntity) -> list[dict
 def replace_access(
     cloud: Cloud, entity: DefinedEntity, wanted: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Share with exactly these users of the organisation.
+    """Share with exactly these users of the organization.
 
     Raises:
         Refusal: an entry lacks a key, or names an unknown level.

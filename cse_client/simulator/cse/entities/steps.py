@@ -123,7 +123,7 @@ class EntitySteps:
         head = _wanted(CONTROL_PLANE, wish.control_plane, template, wish)
         self._nodes(job, vapp, head, "adding control plane")
         tell(f"Initializing cluster {job.tag}")
-        address = self.lifecycle.initialise(vapp, template)
+        address = self.lifecycle.initialize(vapp, template)
         self.lifecycle.tag(vcd, vapp, {"cse.master.ip": address})
         count = wish.workers.count
         tell(f"Creating {count} node(s) for cluster {job.tag}")

@@ -57,7 +57,7 @@ def date(system: System, call: Call) -> int | None:
 
 
 def timedatectl(system: System, call: Call) -> int:
-    """Show the clock, or switch time synchronisation (which nothing here answers)."""
+    """Show the clock, or switch time synchronization (which nothing here answers)."""
     if call.words[:1] == ["set-time"]:
         moment = _epoch(" ".join(call.words[1:]), system.offset_to_host())
         if moment is None:

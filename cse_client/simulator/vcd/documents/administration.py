@@ -1,4 +1,4 @@
-"""What administrators read below /api/admin: the cloud, organisations, users, roles, gateways."""
+"""What administrators read below /api/admin: the cloud, organizations, users, roles, gateways."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUILD = "{}.0.20000000 Mon Jan 05 10:00:00 UTC 2026"
 
 
 def vcloud(view: View) -> etree._Element:
-    """Render the cloud, with the organisations that the user sees."""
+    """Render the cloud, with the organizations that the user sees."""
     root = document(
         "VCloud",
         {
@@ -47,7 +47,7 @@ def _org_identity(view: View, one: Org) -> dict[str, str | None]:
 
 
 def org(view: View, one: Org) -> etree._Element:
-    """Render an organisation with its settings and references to what it holds."""
+    """Render an organization with its settings and references to what it holds."""
     cloud = view.cloud
     root = document("AdminOrg", _org_identity(view, one))
     view.link(root, "up", f"{view.api}/admin/", f"{_MEDIA}vcloud+xml")
@@ -84,7 +84,7 @@ def _general_settings(settings: etree._Element) -> None:
 
 
 def _holdings(view: View, root: etree._Element) -> None:
-    """Add references to the organisation's catalogs, VDCs and networks, in the schema's order."""
+    """Add references to the organization's catalogs, VDCs and networks, in the schema's order."""
     for tag, inner, entities, place, kind in (
         ("Catalogs", "CatalogReference", view.cloud.catalogs, "catalog", "catalog"),
         ("Vdcs", "Vdc", view.cloud.vdcs, "vdc", "vdc"),
@@ -105,7 +105,7 @@ def _holdings(view: View, root: etree._Element) -> None:
 def as_admin(view: View, root: etree._Element, tag: str, place: str, up: Org) -> etree._Element:
     """Turn the tenants' document of a VDC or catalog into the administrators'.
 
-    Its links lead up to the organisation as administrators see it, and across to the tenants'
+    Its links lead up to the organization as administrators see it, and across to the tenants'
     document. What only administrators are told, as allocations are, is left out.
     """
     tenants = root.get("href") or ""

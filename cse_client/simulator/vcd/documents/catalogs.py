@@ -124,5 +124,5 @@ def _sections(view: View, root: etree._Element, one: Template, href: str) -> Non
     add(custom, "CustomizeOnInstantiate", boolean(one.customize_on_instantiate))
     if one.eula:
         eula = add(root, "ovf:EulaSection")
-        add(eula, "ovf:Info", "Read the licence agreement")
+        add(eula, "ovf:Info", "Read the license agreement")
         add(eula, "ovf:License", one.eula)

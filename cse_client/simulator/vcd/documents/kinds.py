@@ -14,7 +14,7 @@ from cse_client.simulator.vcd.query import Row
 __all__ = ["ELSEWHERE", "KINDS", "kinds_of", "rows_for"]
 
 #: What system administrators query instead, with their records (queryRecordView.xsd). Their own
-#: organisation holds nothing, so that the tenants' types show them nothing.
+#: organization holds nothing, so that the tenants' types show them nothing.
 _PROVIDERS: Mapping[str, tuple[str, str]] = {
     "adminOrgVdc": ("orgVdc", "AdminVdcRecord"),
     "adminVApp": ("vApp", "AdminVAppRecord"),
@@ -73,7 +73,7 @@ def kinds_of(view: View) -> list[str]:
 def rows_for(view: View, kind: str) -> list[Row]:
     """Return the rows of a type that the user sees; raises 403 for what is a provider's.
 
-    Everything can be filtered by its organisation, also what does not show it.
+    Everything can be filtered by its organization, also what does not show it.
     """
     if kind in _PROVIDERS and not view.user.is_provider:
         raise forbidden("System Administrator")

@@ -1,4 +1,4 @@
-"""Session, organisation, VDC, storage profile, network, edge gateway."""
+"""Session, organization, VDC, storage profile, network, edge gateway."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def session(view: View, current: Session) -> etree._Element:
 
 
 def org_list(view: View) -> etree._Element:
-    """Render the list of organisations: a tenant sees his own, a system administrator all."""
+    """Render the list of organizations: a tenant sees his own, a system administrator all."""
     root = document("OrgList", {"href": f"{view.api}/org/", "type": media("orgList")})
     if view.user.is_provider:
         view.reference(root, "Org", view.cloud.system_org)
@@ -70,7 +70,7 @@ def org_list(view: View) -> etree._Element:
 
 
 def org(view: View, which: Org) -> etree._Element:
-    """Render an organisation; `System` holds nothing.
+    """Render an organization; `System` holds nothing.
 
     From API 33 on VDCs and catalogs are links to queries; pyvcloud takes the first whose address
     holds "vdc", so that one comes first, as on real servers. That a system administrator's links

@@ -1,6 +1,6 @@
-"""Users and organisations as the query service lists them (queryRecordView.xsd).
+"""Users and organizations as the query service lists them (queryRecordView.xsd).
 
-Organisation administrators look for users like this, and so do the clients that share things
+Organization administrators look for users like this, and so do the clients that share things
 (pyvcloud:pyvcloud/vcd/org.py, `list_users`). What others see is not documented: here, themselves.
 """
 

@@ -26,7 +26,7 @@ def _answer(call: Call, root: etree._Element, kind: str) -> Response:
 
 
 def _org(call: Call, identifier: str) -> Org:
-    """Return an organisation: a tenant's own, either for system administrators."""
+    """Return an organization: a tenant's own, either for system administrators."""
     both = [call.cloud.org, call.cloud.system_org] if call.user.is_provider else [call.cloud.org]
     for one in both:
         if one.id == identifier:
@@ -68,7 +68,7 @@ def _admin_catalog(call: Call) -> Response:
 
 @route("GET", "/api/admin/user/{user}")
 def _user(call: Call) -> Response:
-    """Show a user to administrators of his organisation; others see none, not even themselves."""
+    """Show a user to administrators of his organization; others see none, not even themselves."""
     known = list(call.cloud.users.values())
     if call.user.is_provider:
         known += call.cloud.providers.values()

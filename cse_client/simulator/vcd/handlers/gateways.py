@@ -10,7 +10,7 @@ from typing import Any
 
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd.errors import no_access
-from cse_client.simulator.vcd.markup import serialise
+from cse_client.simulator.vcd.markup import serialize
 from cse_client.simulator.vcd.networks import EdgeGateway, NatRule, OrgNetwork
 from cse_client.simulator.vcd.openapi import answer, page
 from cse_client.simulator.vcd.people import Right
@@ -229,4 +229,4 @@ def _nsxv_nat(call: Call) -> Response:
             ("protocol", "any"),
         ):
             etree.SubElement(entry, tag).text = value
-    return Response(200, serialise(root), "application/xml")
+    return Response(200, serialize(root), "application/xml")

@@ -1,4 +1,4 @@
-"""Session, organisation, VDCs, networks, storage profiles, queries."""
+"""Session, organization, VDCs, networks, storage profiles, queries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _org(call: Call) -> Response:
 
 @route("GET", "/api/tasksList/{org}")
 def _tasks_list(call: Call) -> Response:
-    """List the organisation's tasks; `System` has none."""
+    """List the organization's tasks; `System` has none."""
     if not (call.user.is_provider and call.ids["org"] == call.cloud.system_org.id):
         _check_org(call)
     view = call.view
@@ -96,7 +96,7 @@ def _profile(call: Call, identifier: str) -> StorageProfile:
 
 @route("GET", "/api/network/{network}")
 def _network(call: Call) -> Response:
-    """Show a network of the organisation, or one of a vApp, which has the same kind of address."""
+    """Show a network of the organization, or one of a vApp, which has the same kind of address."""
     for vapp in call.cloud.vapps.values():
         for one in vapp.networks:
             if vapp.network_id(one) == call.ids["network"]:

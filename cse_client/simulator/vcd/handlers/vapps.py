@@ -157,7 +157,7 @@ def _lease(call: Call) -> Response:
 
 @route("PUT", f"{_VAPP}/leaseSettingsSection")
 def _set_lease(call: Call) -> Response:
-    """Set the leases; the organisation's limits cap them, and 0 is for ever only without one."""
+    """Set the leases; the organization's limits cap them, and 0 is for ever only without one."""
     vapp = _vapp(call)
     call.user.require(Right.EDIT)
     call.cloud.tasks.refuse_if_busy(vapp)
