@@ -20,7 +20,7 @@ from vcd_cli.vcd import vcd
 __all__ = ["cse"]
 
 _NOT_FINISHED = 5
-_STOPPED = "Stopped before anything was done."
+_STOPPED = "Interrupted; nothing was changed."
 
 
 def _stop_early(_number: int, _frame: FrameType | None) -> None:

@@ -158,5 +158,5 @@ def said_of(run: Run, cluster: Cluster) -> None:
         # without a task of its own a server had nothing to do
         said = f"Cluster {name} has {size}."
     else:
-        said = f"Cluster {name} is being changed; VCD and its nodes finish alone."
+        said = f"Cluster {name} is being changed; the rest completes in the background."
     run.console.sentence(said, cluster_object(cluster))

@@ -15,7 +15,7 @@ from cse_client.model import Session
 __all__ = ["chosen_before", "engine_option", "read_session", "stored_profile"]
 
 
-_LOGIN = suggest.vcd("login", "HOST", "ORGANISATION", "USER")
+_LOGIN = suggest.vcd("login", "HOST", "ORGANIZATION", "USER")
 
 
 def engine_option(ctx: click.Context) -> str:
@@ -33,8 +33,8 @@ def chosen_before(profile: Mapping[str, Any]) -> str:
     word = str(profile.get("cse_engine") or "auto")
     if word not in ENGINES:
         raise WrongUsage(
-            f"The engine '{word}' is not known (cse_engine in ~/.vcd-cli/profiles.yaml).",
-            hint=f"It must be one of: {', '.join(ENGINES)}",
+            f"The engine '{word}' does not exist (cse_engine in ~/.vcd-cli/profiles.yaml).",
+            hint=f"Use one of: {', '.join(ENGINES)}",
         )
     return word
 
@@ -59,7 +59,8 @@ def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, boo
     missing = [key for key in ("host", "org", "user", "api_version") if not profile.get(key)]
     if missing:
         raise SessionInvalid(
-            f"The stored session is damaged: no {', '.join(missing)} in ~/.vcd-cli/profiles.yaml.",
+            f"The stored session is damaged: {', '.join(missing)} missing in"
+            " ~/.vcd-cli/profiles.yaml.",
             hint=f"Log in again: {_LOGIN}",
         )
 
@@ -90,6 +91,6 @@ def _profile(data: Any) -> dict[str, Any]:
     if not isinstance(profiles, list) or not all(isinstance(p, dict) for p in profiles):
         raise SessionInvalid(
             "The file ~/.vcd-cli/profiles.yaml is damaged.",
-            hint=f"Correct or remove it (profiles.example.yaml shows its form), then: {_LOGIN}",
+            hint=f"Correct it as in profiles.example.yaml, or remove it. Then log in: {_LOGIN}",
         )
     return next((p for p in profiles if p.get("name") == "default"), {})

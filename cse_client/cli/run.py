@@ -96,8 +96,8 @@ class Run:
         engine = self.engine(needs_server=needs_server or by_id)
         if by_id and not isinstance(engine, Entities):
             raise WrongUsage(
-                "--id names clusters that a CSE server 3 keeps as entities; there is none here.",
-                hint="Say the cluster's name instead.",
+                "--id requires a CSE server 3, and there is no such server.",
+                hint="Specify the cluster's name instead.",
             )
         return engine
 
@@ -168,7 +168,8 @@ class Run:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if warn:
             self.console.warning(
-                "VCD's certificate is not verified: log in without -i, or with -w to hide this."
+                "VCD's certificate is not verified. Log in without -i, or with -w to hide"
+                " this warning."
             )
 
 
@@ -236,7 +237,7 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
         run.console.error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        stopped = Interrupted("Stopped before the end.", hint=run.interruption_hint)
+        stopped = Interrupted("Interrupted.", hint=run.interruption_hint)
         run.console.error(stopped)
         return stopped.exit_code
     except OutputClosed:
@@ -293,7 +294,8 @@ def _bug(error: Exception) -> CseError:
     if path.exists():
         return CseError(
             f"This is a bug in cse-client ({kind}); details are in {path}.",
-            hint="Please report it with that file: keys, tokens and passwords are removed from it.",
+            hint="Please report it, with this file. Keys, tokens and passwords are removed"
+            " from it.",
         )
     detail = redact(" ".join(str(error).split()))
     return CseError(f"This is a bug in cse-client ({kind}: {detail}); its log cannot be written.")

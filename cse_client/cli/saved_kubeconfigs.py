@@ -42,20 +42,20 @@ def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str)
         claimed = engine.has_server and mark.identity.bound
         if claimed and is_saved(mark, files) and not engine.gone(mark.identity):
             run.console.warning(
-                f"Your kubeconfig is left as it is: the vApp {mark.vapp}, which cluster"
-                f" {deletion.cluster} called its own, still exists."
+                f"Your kubeconfig was not changed: the vApp {mark.vapp}, which cluster"
+                f" {deletion.cluster} claimed as its own, still exists."
             )
             return
         cleaned = forget(mark, files)
     except CseError as error:
-        run.console.warning(f"The cluster is not taken out of your kubeconfig: {error.message}")
+        run.console.warning(f"Could not remove the cluster from your kubeconfig: {error.message}")
         if error.hint:
             run.console.hint(error.hint)
         rest = suggest.again(yes=True)
-        run.console.hint(f"After that, this takes it out, although the cluster is gone: {rest}")
+        run.console.hint(f"To remove it afterwards: {rest}")
         return
     for path in cleaned:
-        run.console.hint(f"It is taken out of {path}.")
+        run.console.hint(f"Removed from {path}.")
 
 
 def forget_left(run: Run, engine: Engine, ref: ClusterRef, *, explicit: str) -> bool:
@@ -82,7 +82,7 @@ def forget_left(run: Run, engine: Engine, ref: ClusterRef, *, explicit: str) -> 
     paths = [str(path) for path in dict.fromkeys(cleaned)]
     if paths:
         run.console.sentence(
-            f"Cluster {ref.name} was gone already; it is taken out of {', '.join(paths)}.",
+            f"Cluster {ref.name} was already deleted. Removed from {', '.join(paths)}.",
             {"cluster": ref.name, "files": paths},
         )
     return bool(paths)

@@ -177,7 +177,7 @@ def show_task(run: Run, href: str, what: str, document: Any) -> None:
     if run.console.as_json:
         run.console.document({**plain(document), "task_href": href, "follow": command})
         return
-    run.console.sentence(f"The CSE server is at work on {what}; follow it with:", {})
+    run.console.sentence(f"The CSE server is processing {what}. To follow it:", {})
     run.console.sentence(command, {})
 
 

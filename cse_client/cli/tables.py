@@ -127,13 +127,13 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("VDC", summary.vdc),
         ("Network", cluster.network),
         ("Owner", summary.owner),
-        ("Made by", cluster.made_by),
+        ("Created by", cluster.made_by),
         ("Created", _time(cluster.created)),
         ("Lease", cluster.lease),
         ("CA key", "sealed: not in VCD" if cluster.sealed else ""),
         ("Cluster id", summary.cluster_id),
-        ("Evidence", cluster.evidence),
-        ("Damage", _damage(cluster)),
+        ("Sources", cluster.evidence),
+        ("Problems", _damage(cluster)),
     ]
     return [(name, value) for name, value in pairs if value]
 
@@ -205,8 +205,8 @@ def deletion_sentence(deletion: Deletion) -> str:
     name = deletion.cluster
     if not deletion.verified_gone:
         return f"Cluster {name} is being deleted: its vApp{machines}."
-    verb = "are" if machines else "is"
-    return f"Cluster {name} is deleted: its vApp{machines} {verb} gone."
+    verb = "" if machines else "s"
+    return f"Cluster {name} is deleted: its vApp{machines} no longer exist{verb}."
 
 
 def removal_sentence(removal: Removal) -> str:
@@ -214,9 +214,9 @@ def removal_sentence(removal: Removal) -> str:
     words = []
     if removal.nodes:
         verb = "is" if len(removal.nodes) == 1 else "are"
-        words.append(f"{', '.join(removal.nodes)} {verb} out of cluster {removal.cluster}.")
+        words.append(f"{', '.join(removal.nodes)} {verb} removed from cluster {removal.cluster}.")
     if removal.already_gone:
-        words.append(f"The VM was gone already: {', '.join(removal.already_gone)}.")
+        words.append(f"Already deleted: {', '.join(removal.already_gone)}.")
     return " ".join(words)
 
 

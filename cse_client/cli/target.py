@@ -39,20 +39,20 @@ def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'"
 
     if cluster_id:
         if cluster_id.startswith(_TKG):
-            raise WrongUsage(tkg_sentence("The id is that of a cluster of vSphere with Tanzu"))
+            raise WrongUsage(tkg_sentence("This is the id of a vSphere with Tanzu cluster"))
         if not cluster_id.startswith(ENTITY_PREFIX):
             raise WrongUsage(
-                f"'{cluster_id}' is no cluster's id.",
-                hint=f"It begins with {ENTITY_PREFIX}cse:nativeCluster: ; with -j after vcd,"
-                f" `{suggest.cse('cluster list')}` shows it as Cluster Id.",
+                f"'{cluster_id}' is not a cluster id.",
+                hint=f"Cluster ids begin with {ENTITY_PREFIX}cse:nativeCluster: ;"
+                f" `{suggest.cse('cluster list')}` shows them with -j after vcd.",
             )
         return cluster_id
     if name is None:
-        raise WrongUsage(f"Missing {option}.", hint="Say which cluster: its name, or --id URN.")
+        raise WrongUsage(f"Missing {option}.", hint="Specify the cluster's name, or --id URN.")
     check_existing_name(name)
     return name
 
 
 def tkg_sentence(what: str) -> str:
     """Return why something about Tanzu is refused."""
-    return f"{what}, and this client makes and manages native clusters only."
+    return f"{what}; this client manages native clusters only."

@@ -44,7 +44,7 @@ _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
 _LONGEST_DURATION = 36500 * 86400.0
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 _LONGEST_KEY_FILE = 64 * 1024
-_KEY_HINT = "Give a file with one public key, such as ~/.ssh/id_ed25519.pub."
+_KEY_HINT = "Specify a file with one public key, for example ~/.ssh/id_ed25519.pub."
 
 
 def raise_all(problems: Iterable[CseError]) -> None:
@@ -53,7 +53,7 @@ def raise_all(problems: Iterable[CseError]) -> None:
     if len(found) == 1:
         raise found[0]
     if found:
-        raise PreflightFailed(f"{len(found)} problems were found; nothing was created.", found)
+        raise PreflightFailed(f"{len(found)} problems were found; nothing was changed.", found)
 
 
 def collect(problems: list[CseError], look: Callable[[], T], otherwise: T) -> T:
@@ -98,8 +98,7 @@ def check_endpoint(endpoint: str) -> list[CseError]:
         return []
     return [
         WrongUsage(
-            f"'{endpoint}' is no endpoint: a host name or an IPv4 address is wanted, and a port"
-            " where it is not 6443.",
+            f"'{endpoint}' is not a valid endpoint; use HOST or HOST:PORT (default port 6443).",
             hint="For example --endpoint k8s.example.com or --endpoint 203.0.113.5:443",
         )
     ]
@@ -111,11 +110,11 @@ def check_workers(count: int) -> list[CseError]:
         return [
             WrongUsage(
                 f"The number of nodes cannot be {count}.",
-                hint="0 makes a cluster of a control plane alone.",
+                hint="Specify 0 for a cluster with a control plane only.",
             )
         ]
     if count > MOST_WORKERS:
-        return [WrongUsage(f"{count} nodes are too many: {MOST_WORKERS} is the limit.")]
+        return [WrongUsage(f"{count} nodes are too many; the maximum is {MOST_WORKERS}.")]
     return []
 
 
@@ -123,7 +122,11 @@ def check_sizes(*, cpus: int | None, memory_mb: int | None, timeout: float) -> l
     """Check the numbers of virtual CPUs and MiB of a node, and the seconds of patience."""
     found: list[CseError] = []
     if cpus is not None and not 1 <= cpus <= MOST_CPUS:
-        found.append(WrongUsage(f"A node cannot have {cpus} CPUs.", hint="kubeadm needs 2."))
+        found.append(
+            WrongUsage(
+                f"A node cannot have {cpus} CPUs.", hint="A control plane requires at least 2."
+            )
+        )
     if memory_mb is not None and not 1 <= memory_mb <= MOST_MEMORY_MB:
         found.append(
             WrongUsage(
@@ -132,7 +135,7 @@ def check_sizes(*, cpus: int | None, memory_mb: int | None, timeout: float) -> l
             )
         )
     if timeout <= 0:
-        found.append(WrongUsage("The time-out must be longer than 0 seconds."))
+        found.append(WrongUsage("The timeout must be greater than 0 seconds."))
     return found
 
 
@@ -143,7 +146,8 @@ def check_register(*, version: str, cni_manifest: str, pod_cidr: str) -> list[Cs
         found.append(
             WrongUsage(
                 f"'{version}' is not a Kubernetes version.",
-                hint="`kubeadm version -o short` in the template tells it, for example 1.33.1.",
+                hint="Specify the output of `kubeadm version -o short` in the template, for example"
+                " 1.33.1.",
             )
         )
     if cni_manifest and not cni_manifest.startswith("/"):
@@ -152,7 +156,7 @@ def check_register(*, version: str, cni_manifest: str, pod_cidr: str) -> list[Cs
     if problem:
         found.append(
             WrongUsage(
-                f"'{pod_cidr}' cannot be the pod network: {problem}.",
+                f"'{pod_cidr}' is not a valid pod network: {problem}.",
                 hint="For example --pod-cidr 10.244.0.0/16.",
             )
         )
@@ -174,7 +178,9 @@ def parse_duration(text: str) -> float:
     days, hours, minutes, seconds = (float(group or 0) for group in match.groups())
     total = days * 86400 + hours * 3600 + minutes * 60 + seconds
     if total > _LONGEST_DURATION:
-        raise WrongUsage(f"'{text[:40]}' is longer than 100 years.", hint="Use for example 30d.")
+        raise WrongUsage(
+            f"'{text[:40]}' is longer than 100 years.", hint="Use a shorter one, for example 30d."
+        )
     return total
 
 
@@ -190,14 +196,14 @@ def split_template(template: str, revision: int | None) -> tuple[str, int | None
     if match is None:
         if revision is not None and not template:
             raise WrongUsage(
-                "--template-revision needs --template.",
+                "--template-revision requires --template.",
                 hint=f"`{suggest.cse('template list')}` shows names and revisions.",
             )
         return template, revision
     named = int(match["revision"])
     if revision is not None and revision != named:
         raise WrongUsage(
-            f"'{template}' is revision {named}, but revision {revision} was asked for."
+            f"'{template}' is revision {named}, but --template-revision is {revision}."
         )
     return match["name"], named
 
@@ -213,20 +219,21 @@ def read_ssh_key(path: str) -> str:
     try:
         content = read_file(Path(path).expanduser(), _LONGEST_KEY_FILE)
     except IsADirectoryError:
-        raise WrongUsage(f"The ssh key '{path}' is a folder, not a file.") from None
+        raise WrongUsage(f"The SSH key file '{path}' is a directory.") from None
     except FileNotFoundError:
         raise WrongUsage(
-            f"The ssh key file '{path}' does not exist.", hint="`ssh-keygen -t ed25519` makes one."
+            f"The SSH key file '{path}' does not exist.",
+            hint="To create a key: ssh-keygen -t ed25519",
         ) from None
     except OSError as error:
         raise WrongUsage(
-            f"The ssh key file '{path}' cannot be read: {error.strerror or error}.", hint=_KEY_HINT
+            f"The SSH key file '{path}' cannot be read: {error.strerror or error}.", hint=_KEY_HINT
         ) from None
     try:
         return parse_public_key(content.decode("utf-8", "replace")).line
     except InvalidPublicKey as wrong:
-        hint = f"Give the public key, usually {path}.pub." if wrong.private else _KEY_HINT
-        raise WrongUsage(f"The ssh key file '{path}' {wrong}.", hint=hint) from None
+        hint = f"Specify the public key, usually {path}.pub." if wrong.private else _KEY_HINT
+        raise WrongUsage(f"The SSH key file '{path}' {wrong}.", hint=hint) from None
 
 
 def refuse_pks(what: str) -> None:
@@ -237,6 +244,6 @@ def refuse_pks(what: str) -> None:
     """
     raise WrongUsage(
         f"{what} is not supported: Enterprise PKS has reached its end of life, and this "
-        "client makes native clusters only.",
-        hint="clusters of PKS are managed with its own `pks` or `tkgi` command",
+        "client manages native clusters only.",
+        hint="Manage Enterprise PKS clusters with the `pks` or `tkgi` command.",
     )

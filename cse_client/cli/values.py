@@ -69,14 +69,14 @@ def _problem(parameter: click.Parameter, value: str) -> WrongUsage | None:
     name = _name(parameter)
     if not value.strip():
         what = "empty" if not value else "blank"
-        hint = "Give it a value; a shell variable may not be set."
+        hint = "Specify a value. A shell variable may not be set."
         if isinstance(parameter, click.Option) and not parameter.required:
-            hint = "Give it a value (a shell variable may not be set), or leave the option out."
+            hint = "Specify a value (a shell variable may not be set), or omit the option."
         return WrongUsage(f"The value of {name} is {what}.", hint=hint)
     if len(value) > _LONGEST:
         return WrongUsage(
-            f"The value of {name} is too long: it has {len(value)} characters, and {_LONGEST} is"
-            " the limit."
+            f"The value of {name} is too long: it has {len(value)} characters; the maximum is"
+            f" {_LONGEST}."
         )
     if _is_file(parameter):
         return None

@@ -98,7 +98,8 @@ def test_saved_into_a_kubeconfig_of_others(admin: Person, tmp_path: Path) -> Non
     assert admin.cluster(*words) == (
         0,
         f"Cluster {NAME} is saved in {file} as context team.\n",
-        f"Warning: {file} had mode 0640; it is 0600 now, since it holds keys.\n"
+        f"Warning: {file} had mode 0640; it was changed to 0600, because the file"
+        " contains keys.\n"
         f"To use it: kubectl --kubeconfig {file} config use-context team\n",
     )
     assert admin.cluster(*words, "--set-current") == (
@@ -202,11 +203,11 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             ("--set-current", "--kubeconfig", "file", "--group", "devs", "--endpoint", "https://k"),
             2,
             [
-                "Error: 4 problems were found; nothing was created.",
-                "  - --kubeconfig needs --save.",
-                "  - --set-current needs --save.",
-                "  - 'https://k' is no endpoint: a host name or an IPv4 address is wanted, and a"
-                " port where it is not 6443.",
+                "Error: 4 problems were found; nothing was changed.",
+                "  - --kubeconfig requires --save.",
+                "  - --set-current requires --save.",
+                "  - 'https://k' is not a valid endpoint; use HOST or HOST:PORT (default"
+                " port 6443).",
                 "    Hint: For example --endpoint k8s.example.com or --endpoint 203.0.113.5:443",
                 "  - --group needs --user: a certificate is one person's.",
                 "    Hint: For example --user alice --group devs",
@@ -216,7 +217,7 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             ("--save", "--context", " demo "),
             2,
             [
-                "Error: ' demo ' cannot be the name of a context: it begins or ends with a space.",
+                "Error: ' demo ' is not a valid context name: it begins or ends with a space.",
                 "Hint: For example --context demo",
             ],
         ),
@@ -224,8 +225,8 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             ("--save", "--context", "a\u200bb c"),
             2,
             [
-                "Error: 'a\\u200bb c' cannot be the name of a context: it contains a character that"
-                " cannot be printed.",
+                "Error: 'a\\u200bb c' is not a valid context name: it contains an unprintable"
+                " character.",
                 "Hint: For example --context 'ab c'",
             ],
         ),
@@ -233,8 +234,8 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             ("-o", "acme"),
             2,
             [
-                "Error: -o is the file to write here, but 'acme' is your organisation.",
-                "Hint: --org acme for the organisation, -o ./acme for a file of that name.",
+                "Error: -o is the output file here, but 'acme' is your organization.",
+                "Hint: Use --org acme for the organization, or -o ./acme for a file of that name.",
             ],
         ),
     ],
@@ -291,7 +292,7 @@ def alice(admin: Person) -> Person:
     assert done == (
         0,
         f"The kubeconfig of {NAME} is written to alice.\n",
-        "It is good for 8h and cannot be revoked before; its rights can:"
+        "The kubeconfig is valid for 8h and cannot be revoked. To revoke its roles:"
         f" vcd cse cluster revoke {NAME} --user alice,"
         f" vcd cse cluster revoke {NAME} --group devs\n",
     )
@@ -319,7 +320,7 @@ def test_a_user_in_a_namespace(alice: Person) -> None:
     )
     assert alice.cluster("grant", NAME, *words) == (
         0,
-        f"User 'alice' had already the role view in namespace shop of cluster {NAME}.\n",
+        f"User 'alice' already had the role view in namespace shop of cluster {NAME}.\n",
         "",
     )
     assert can(alice, "alice", "list", "pods", "-n", "shop") == "yes"
@@ -386,7 +387,7 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
     assert alice.kubectl(*theirs, "-n", "default")[0] == 0
     assert alice.cluster("revoke", NAME, "--user", "alice") == (
         0,
-        f"User 'alice' has lost in cluster {NAME}: view in namespace shop.\n",
+        f"Revoked from user 'alice' in cluster {NAME}: view in namespace shop.\n",
         "Warning: user 'alice' has the role admin through a binding that this client did not make;"
         " `kubectl --context team@acme-vdc1 --namespace default delete rolebinding by-hand`"
         " deletes it\n",
@@ -418,7 +419,7 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
             r"'root' is not one of 'view', 'edit', 'admin'\.",
         ),
         (("--user", "alice"), 2, r"Missing option '--role'"),
-        (("--role", "view"), 2, r"Say who is meant: either --user NAME or --group NAME\."),
+        (("--role", "view"), 2, r"Specify either --user NAME or --group NAME\."),
         (("--group", "system:authenticated", "--role", "view"), 4, r"belong to Kubernetes\."),
         (
             ("--user", "alice", "--role", "view", "--namespace", "nope"),
@@ -440,7 +441,7 @@ def test_the_refused_granted_nothing(admin: Person) -> None:
 
 def test_a_users_context_beside_the_administrators(admin: Person) -> None:
     limits = (
-        "It is good for 8h and cannot be revoked before; its rights can:"
+        "The kubeconfig is valid for 8h and cannot be revoked. To revoke its roles:"
         f" vcd cse cluster revoke {NAME} --user bob\n"
     )
     refused(
@@ -506,7 +507,7 @@ def test_custody_decides_who_can_mint(
     )
     deleted = admin.cluster("delete", "sealed", "--yes")
     assert deleted[0] == 0
-    assert deleted[2].endswith(f"It is taken out of {admin.config}.\n")
+    assert deleted[2].endswith(f"Removed from {admin.config}.\n")
     assert "sealed@acme-vdc1" not in admin.config.read_text()
 
 
@@ -531,9 +532,9 @@ def test_eight_hours_later(admin: Person, alice: Person, cloud: Cloud, tmp_path:
     code, out, err = admin.cluster("delete", NAME, "--yes")
     assert (code, out) == (
         0,
-        f"Cluster {NAME} is deleted: its vApp and 2 virtual machines are gone.\n",
+        f"Cluster {NAME} is deleted: its vApp and 2 virtual machines no longer exist.\n",
     )
-    assert err.endswith(f"It is taken out of {admin.config}.\n")
+    assert err.endswith(f"Removed from {admin.config}.\n")
     assert admin.saved() == {"clusters": ["theirs"], "contexts": [], "users": []}
     assert yaml.safe_load(admin.config.read_text())["current-context"] == ""
     assert set(listing(admin.config.parent)) <= {"cache", "config"}

@@ -44,7 +44,7 @@ def test_not_logged_in(vcd: Run, nothing_asked: None, words: list[str]) -> None:
     result = vcd("cse", *words)
     assert (result.code, result.out) == (4, "")
     assert result.err == (
-        "Error: You are not logged in.\nHint: Log in: vcd login HOST ORGANISATION USER\n"
+        "Error: You are not logged in.\nHint: Log in: vcd login HOST ORGANIZATION USER\n"
     )
 
 
@@ -81,7 +81,7 @@ def test_an_empty_name(cse: Run) -> None:
     result = cse("cluster", "create", "", "-n", "net1")
     assert (result.code, result.err) == (
         2,
-        "Error: The value of NAME is empty.\nHint: Give it a value; a shell variable may not be"
+        "Error: The value of NAME is empty.\nHint: Specify a value. A shell variable may not be"
         " set.\n",
     )
 
@@ -137,10 +137,13 @@ def test_the_nearest_command_is_named(vcd: Run, words: list[str], said: str) -> 
         (
             ["-N", "-1"],
             "Error: The number of nodes cannot be -1.\n"
-            "Hint: 0 makes a cluster of a control plane alone.\n",
+            "Hint: Specify 0 for a cluster with a control plane only.\n",
         ),
-        (["-N", "501"], "Error: 501 nodes are too many: 500 is the limit.\n"),
-        (["--cpu", "0"], "Error: A node cannot have 0 CPUs.\nHint: kubeadm needs 2.\n"),
+        (["-N", "501"], "Error: 501 nodes are too many; the maximum is 500.\n"),
+        (
+            ["--cpu", "0"],
+            "Error: A node cannot have 0 CPUs.\nHint: A control plane requires at least 2.\n",
+        ),
         (
             ["--memory", "0"],
             "Error: A node cannot have 0 MB of memory.\n"
@@ -148,28 +151,28 @@ def test_the_nearest_command_is_named(vcd: Run, words: list[str], said: str) -> 
         ),
         (
             ["-t", "x_rev1", "-r", "2"],
-            "Error: 'x_rev1' is revision 1, but revision 2 was asked for.\n",
+            "Error: 'x_rev1' is revision 1, but --template-revision is 2.\n",
         ),
         (
             ["--ssh-key", "nothing.pub"],
-            "Error: The ssh key file 'nothing.pub' does not exist.\n"
-            "Hint: `ssh-keygen -t ed25519` makes one.\n",
+            "Error: The SSH key file 'nothing.pub' does not exist.\n"
+            "Hint: To create a key: ssh-keygen -t ed25519\n",
         ),
         (
             ["--ssh-key", "private"],
-            "Error: The ssh key file 'private' is a private key; it must stay on its machine.\n"
-            "Hint: Give the public key, usually private.pub.\n",
+            "Error: The SSH key file 'private' is a private key; it must stay on its machine.\n"
+            "Hint: Specify the public key, usually private.pub.\n",
         ),
         (
             ["--ssh-key", ".vcd-cli/profiles.yaml"],
-            "Error: The ssh key file '.vcd-cli/profiles.yaml' is not an OpenSSH public key: a"
+            "Error: The SSH key file '.vcd-cli/profiles.yaml' is not an OpenSSH public key: a"
             " public key begins with ssh-ed25519, ssh-rsa or the like.\n"
-            "Hint: Give a file with one public key, such as ~/.ssh/id_ed25519.pub.\n",
+            "Hint: Specify a file with one public key, for example ~/.ssh/id_ed25519.pub.\n",
         ),
         (
             ["--ssh-key", "two.pub"],
-            "Error: The ssh key file 'two.pub' holds 2 keys; exactly one is expected.\n"
-            "Hint: Give a file with one public key, such as ~/.ssh/id_ed25519.pub.\n",
+            "Error: The SSH key file 'two.pub' holds 2 keys; exactly one is expected.\n"
+            "Hint: Specify a file with one public key, for example ~/.ssh/id_ed25519.pub.\n",
         ),
     ],
 )
@@ -185,7 +188,7 @@ def test_no_network_and_a_bad_name_are_both_reported(cse: Run) -> None:
     result = cse("cluster", "create", "a_b")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        "Error: 2 problems were found; nothing was created.\n"
+        "Error: 2 problems were found; nothing was changed.\n"
         "  - The cluster name 'a_b' is not allowed: it contains '_'.\n"
         f"    {RULE}"
         "  - Missing option '-n' / '--network'.\n"
@@ -211,7 +214,7 @@ def test_every_problem_of_a_change_is_reported_at_once(
     for problem in (
         "nodes cannot be -1",
         "A node cannot have 0 CPUs.",
-        "'x_rev1' is revision 1, but revision 2 was asked for.",
-        "The ssh key file 'nothing.pub' does not exist.",
+        "'x_rev1' is revision 1, but --template-revision is 2.",
+        "The SSH key file 'nothing.pub' does not exist.",
     ):
         assert problem in result.err

@@ -108,7 +108,7 @@ def test_the_installed_program_names_the_option(vcd: Run, words: list[str], opti
     what = "empty" if words[-1] == "" else "blank"
     assert result.err == (
         f"Error: The value of {option} is {what}.\n"
-        "Hint: Give it a value (a shell variable may not be set), or leave the option out.\n"
+        "Hint: Specify a value (a shell variable may not be set), or omit the option.\n"
     )
     assert json.loads(result.out)["exit_code"] == 2
 

@@ -170,8 +170,8 @@ def test_a_replaced_ca_is_not_taken_over(admin: Person, demo: str, hands: Hands)
     assert refused[2] == (
         f"Error: The CA of cluster {demo} is not the one that {admin.config} trusts for it."
         f" Trusted: sha256:{was}. Now: sha256:{now}. Nothing was saved.\n"
-        "Hint: Whoever may edit the vApp may have put another CA into VCD. Ask an administrator of"
-        " the cluster for its CA's fingerprint; if the new one is right: vcd cse cluster config"
+        "Hint: Anyone who can edit the vApp can store another CA in VCD. Ask a cluster"
+        " administrator for the CA's fingerprint. If the new one is correct: vcd cse cluster config"
         f" demo --save --accept-ca sha256:{now}\n"
     )
     assert admin.config.read_bytes() == before
@@ -211,11 +211,11 @@ def test_an_address_that_somebody_else_changed_is_warned_of(
     assert (code, out.count("\n")) == (0, 1)
     warning, hint = err.splitlines()
     assert warning == (
-        f"Warning: The address of the cluster in {file} was {was} and is https://127.0.0.1:9 now,"
-        " as it is recorded in VCD; its CA is the same."
+        f"Warning: The cluster's address in {file} changed from {was} to https://127.0.0.1:9,"
+        " as recorded in VCD. The CA is unchanged."
     )
     told, _colon, line = hint.partition(": kubectl ")
-    assert told == "If the new address is wrong, this brings the old one back"
+    assert told == "If the new address is wrong, restore the old one"
     assert admin.kubectl(*shlex.split(line))[0] == 0
     assert server_of(file, demo) == was
     assert admin.kubectl("--kubeconfig", str(file), "get", "nodes")[0] == 0
@@ -262,7 +262,7 @@ def test_a_locked_kubeconfig_can_be_cleaned_afterwards(admin: Person, tmp_path: 
     lock.unlink()
     code, out, err = admin.cluster("delete", "brief", "--yes", *named)
     assert (code, err) == (0, "")
-    assert out == f"Cluster brief was gone already; it is taken out of {file}.\n"
+    assert out == f"Cluster brief was already deleted. Removed from {file}.\n"
     assert contexts(file) == []
     assert admin.cluster("delete", "brief", "--yes", *named)[0] == 3
 
@@ -486,7 +486,7 @@ def test_a_restored_cluster_gets_its_key_back(admin: Person, hands: Hands, vault
     adopted = admin.run("sh", "-c", adoption.replace("vcd", VCD, 1))
     assert adopted == (
         0,
-        f"The CA key of cluster vault is kept in {vault.file}; {elsewhere} is as it was.\n",
+        f"The CA key of cluster vault is kept in {vault.file}; {elsewhere} is unchanged.\n",
         "",
     )
     elsewhere.unlink()

@@ -31,8 +31,8 @@ from vcd_cli.vcd import vcd
 vcd()
 """
 LINES = {
-    "Error: Stopped before anything was done.",
-    "Error: Stopped before the end.",
+    "Error: Interrupted; nothing was changed.",
+    "Error: Interrupted.",
 }
 
 
@@ -57,9 +57,9 @@ def test_at_any_moment(run: Run, logged_in: Path, program: str, delay: int) -> N
 def test_the_first_moments_are_interrupted(run: Run, logged_in: Path, program: str) -> None:
     result = run(sys.executable, program, "0", "-j", "cse", "cluster", "list")
     assert result.code == 5
-    assert result.err == "Error: Stopped before anything was done.\n"
+    assert result.err == "Error: Interrupted; nothing was changed.\n"
     assert json.loads(result.out) == {
-        "error": "Stopped before anything was done.",
+        "error": "Interrupted; nothing was changed.",
         "exit_code": 5,
         "hint": "",
     }

@@ -120,11 +120,11 @@ def test_interrupted_after_the_very_last_change(
     removed = stop_at_the_end(*words)
     assert (removed.code, "Run the same command again to resume." in removed.err) == (5, True)
     again = cse(*words)
-    assert (again.code, again.out) == (0, f"The VM was gone already: {words[3]}.\n"), again.err
+    assert (again.code, again.out) == (0, f"Already deleted: {words[3]}.\n"), again.err
     assert vms(control) == ["mstr", "node"]
     assert cse("node", "delete", "halfway", "node-typo", "--yes").code == 3
     damaged = cse("cluster", "info", "halfway")
-    assert "Damage" not in damaged.out
+    assert "Problems" not in damaged.out
 
 
 def _worker(control: Control) -> str:
@@ -185,7 +185,7 @@ def test_no_waiting(cse: Run, control: Control) -> None:
     left = cse(*CREATE, options=("-n",))
     assert left.code == 0, left.err
     assert left.out == (
-        "Cluster halfway is being made; VCD and its nodes finish alone.\n"
+        "Cluster halfway is being created; the rest completes in the background.\n"
         "Next: vcd cse cluster info halfway\n"
     )
     assert vms(control) == ["mstr", "node"]

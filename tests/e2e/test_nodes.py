@@ -112,7 +112,7 @@ def test_pods_move_when_their_node_goes(place: Place) -> None:
 
     doomed = where()[0]
     gone = place.cse("node", "delete", NAME, doomed, "--yes")
-    assert (gone.code, gone.out) == (0, f"{doomed} is out of cluster {NAME}.\n")
+    assert (gone.code, gone.out) == (0, f"{doomed} is removed from cluster {NAME}.\n")
     place.kubectl_out("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
     until(lambda: len(where()) == 2 and doomed not in where())
     assert doomed not in place.workers()
@@ -290,7 +290,7 @@ def test_stop_and_start(place: Place) -> None:
 def test_drift_is_seen_and_repaired(place: Place, control: Control) -> None:
     place.resize(2)
     fine = place.cse("cluster", "repair", NAME)
-    assert (fine.code, fine.out) == (0, f"Cluster {NAME} is as it should be.\n")
+    assert (fine.code, fine.out) == (0, f"Cluster {NAME} does not need to be repaired.\n")
     first, second = place.workers()
     place.kubectl_out("delete", "node", first)
     off = place.run(VCD, "vm", "power-off", NAME, second)

@@ -185,7 +185,7 @@ def test_a_pod_network_that_cannot_be_registered(cse: Run, cidr: str) -> None:
     words = ("template", "register", "cse", f"{TEMPLATE}_rev2", "--kubernetes-version", "1.33.1")
     result = cse(*words, "--pod-cidr", cidr)
     assert result.code == 2
-    assert result.err.startswith(f"Error: '{cidr}' cannot be the pod network: it ")
+    assert result.err.startswith(f"Error: '{cidr}' is not a valid pod network: it ")
 
 
 def test_too_small_a_quota(cse: Run, control: Control) -> None:

@@ -91,11 +91,11 @@ Org  acme
 VDC  vdc1
 Network  net1
 Owner  admin
-Made by  cse-client 0.1.0
+Created by  cse-client 0.1.0
 Created  TIME
 Lease  never ends
 Cluster id  UUID
-Evidence  Kubernetes API: answered at TIME
+Sources  Kubernetes API: answered at TIME
 
 Name  Kind  IP  CPU  Memory MB  VM  Kubernetes  Version
 ----  ----  ----  ----  ----  ----  ----  ----
@@ -199,6 +199,8 @@ def test_from_registration_to_deletion(
 
     deleted = vcd("cse", "cluster", "delete", "demo", "--yes")
     assert (deleted.code, deleted.err) == (0, DELETED)
-    assert deleted.out == "Cluster demo is deleted: its vApp and 3 virtual machines are gone.\n"
+    assert (
+        deleted.out == "Cluster demo is deleted: its vApp and 3 virtual machines no longer exist.\n"
+    )
     listed = vcd("cse", "cluster", "list")
     assert (listed.out, listed.err) == ("", "No clusters in organization acme.\n")

@@ -405,7 +405,7 @@ def test_changing_without_waiting(
     result = cse(*words, options=("-n",))
     assert (result.err, result.code) == ("", 0)
     assert result.out == (
-        f"The CSE server is at work on cluster blue; follow it with:\nvcd task wait {TASK}\n"
+        f"The CSE server is processing cluster blue. To follow it:\nvcd task wait {TASK}\n"
     )
     assert served.asked_but_for_profiles() == [PROBE, *before, call]
 
@@ -415,7 +415,7 @@ def test_what_is_said_after_a_change(cse: Run, served: Served) -> None:
     assert cse("cluster", "resize", "blue", "-N", "3", "-n", "net1").out == SIZE
     served.accept("DELETE /api/cse/nodes", cluster_name="blue")
     done = cse("node", "delete", "blue", "node-c3d4", "--yes")
-    assert done.out == "node-c3d4 is out of cluster blue.\n"
+    assert done.out == "node-c3d4 is removed from cluster blue.\n"
 
 
 def test_a_task_as_json(cse: Run, served: Served) -> None:
@@ -434,7 +434,7 @@ def test_delete_looks_that_it_is_gone(cse: Run, served: Served) -> None:
     served.accept(call, cluster_name="blue")
     served.set("GET /api/cse/cluster/blue*", answer(CLUSTER), failure("Cluster 'blue' not found."))
     result = cse("cluster", "delete", "blue", "--yes")
-    assert (result.out, result.code) == ("Cluster blue is deleted: its vApp is gone.\n", 0)
+    assert (result.out, result.code) == ("Cluster blue is deleted: its vApp no longer exists.\n", 0)
     assert result.err == progress("Deletion of cluster 'blue'")
     # which cluster it was is asked first: its kubeconfig entries are known by the vApp
     assert served.asked() == [PROBE, INFO, call, LOOK, LOOK, INFO]
@@ -617,7 +617,7 @@ def provider(cse: Run, served: Served, home: Path) -> Run:
                 "action": "remove",
                 "remove_compute_policy_from_vms": True,
             },
-            "Policy p1 is taken from VDC vdc1.\n",
+            "Policy p1 is removed from VDC vdc1.\n",
         ),
     ],
 )

@@ -32,7 +32,7 @@ Run = Callable[..., Result]
 
 PROBE = "GET /api/cse/system"
 LOOK = f"GET /api/task/{TASK}"
-FOLLOW = f"The CSE server is at work on cluster blue; follow it with:\nvcd task wait {TASK}\n"
+FOLLOW = f"The CSE server is processing cluster blue. To follow it:\nvcd task wait {TASK}\n"
 
 
 @pytest.fixture(params=["3.0", "3.1"])
@@ -289,8 +289,8 @@ def test_org_vdcs(cse: Run, generation: Generation) -> None:
     ("words", "said"),
     [
         (["cluster", "info", "blue", "-k", "TKG+"], "'TKG+' is not supported"),
-        (["template", "list", "--tkg"], "--tkg is about Tanzu Kubernetes Grid"),
-        (["cluster", "config", "--id", "blue"], "'blue' is no cluster's id"),
+        (["template", "list", "--tkg"], "--tkg is an option for Tanzu Kubernetes Grid"),
+        (["cluster", "config", "--id", "blue"], "'blue' is not a cluster id"),
         (["cluster", "delete", "--id", "urn:vcloud:entity:vmware:tkgcluster:1"], "with Tanzu"),
         (["cluster", "upgrade", "t", "3"], "Missing argument 'TEMPLATE_REVISION'"),
         (["cluster", "share", "ann", "--acl", "ReadOnly"], "Missing option '-n' / '--name'"),
@@ -390,7 +390,7 @@ def test_delete(cse: Run, generation: Generation) -> None:
     result = cse("cluster", "delete", "blue", "--yes")
     machines = 4 if generation.first else 3
     assert (result.out, result.err, result.code) == (
-        f"Cluster blue is deleted: its vApp and {machines} virtual machines are gone.\n",
+        f"Cluster blue is deleted: its vApp and {machines} virtual machines no longer exist.\n",
         progress("Deletion of cluster 'blue'"),
         0,
     )
@@ -420,7 +420,7 @@ def test_nfs_nodes(cse: Run, first: Generation) -> None:
     without["status"]["nodes"]["nfs"] = []
     first.becomes(without)
     result = cse("cluster", "delete-nfs", "blue", "nfsd-a1b2")
-    assert (result.out, result.code) == ("nfsd-a1b2 is out of cluster blue.\n", 0), result.err
+    assert (result.out, result.code) == ("nfsd-a1b2 is removed from cluster blue.\n", 0), result.err
     assert first.served.asked() == [PROBE, first.find, call, LOOK, LOOK, first.read]
     worker = cse("node", "delete", "blue", "node-c3d4", "--yes")
     assert (worker.out, worker.code) == ("", 2)
@@ -540,8 +540,8 @@ def test_a_file_that_cannot_be_applied(
 
 def test_what_apply_does_not_take(cse: Run, first: Generation) -> None:
     for words, said in (
-        (["--sample", "--tkg"], "--tkg is about Tanzu Kubernetes Grid"),
-        (["x.yaml", "--sample"], "--sample takes no file"),
+        (["--sample", "--tkg"], "--tkg is an option for Tanzu Kubernetes Grid"),
+        (["x.yaml", "--sample"], "--sample cannot be combined with FILE"),
         ([], "Missing argument 'FILE'"),
     ):
         result = cse("cluster", "apply", *words)

@@ -216,8 +216,8 @@ def test_a_word_that_is_no_engine(cse: Run, served: Served, home: Path) -> None:
     result = cse("cluster", "list")
     assert (result.code, served.asked()) == (2, [])
     assert result.err == (
-        "Error: The engine 'both' is not known (cse_engine in ~/.vcd-cli/profiles.yaml).\n"
-        "Hint: It must be one of: auto, direct, server\n"
+        "Error: The engine 'both' does not exist (cse_engine in ~/.vcd-cli/profiles.yaml).\n"
+        "Hint: Use one of: auto, direct, server\n"
     )
     assert cse("--engine", "both", "cluster", "list").code == 2
 
@@ -469,9 +469,10 @@ def test_a_deletion_whose_cluster_is_denied_while_it_vanishes(
     served.set(f"DELETE {path}", JSON_504 if cut else accepted)
     served.set("GET /api/cse/cluster/blue*", answer(CLUSTER), VANISHING, VANISHING, GONE)
     result = cse("cluster", "delete", "blue", "--yes")
-    assert (result.out, result.code) == ("Cluster blue is deleted: its vApp is gone.\n", 0), (
-        result.err
-    )
+    assert (result.out, result.code) == (
+        "Cluster blue is deleted: its vApp no longer exists.\n",
+        0,
+    ), result.err
     assert served.asked().count(f"DELETE {path}") == 1
 
 

@@ -233,9 +233,9 @@ def remove_command(
 
     from cse_client.cli.tables import plain
 
-    kept = f" Its {len(removal.kept)} CRDs stay (--purge removes them)." if removal.kept else ""
+    kept = f" {len(removal.kept)} CRDs are kept; --purge deletes them." if removal.kept else ""
     run.console.sentence(
         f"{removal.addon} is removed from {cluster}:"
-        f" {len(removal.removed)} objects are gone.{kept}",
+        f" {len(removal.removed)} objects were deleted.{kept}",
         plain(removal),
     )

@@ -72,4 +72,6 @@ def remove_command(run: Run, policy: str, org: str, vdc: str, force: bool, timeo
     if task and not run.wait:
         show_task(run, task, f"VDC {vdc}", value)
         return
-    run.console.sentence(f"Policy {policy} is taken from VDC {vdc}.", {**value, "task_href": task})
+    run.console.sentence(
+        f"Policy {policy} is removed from VDC {vdc}.", {**value, "task_href": task}
+    )

@@ -52,7 +52,7 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
         problems = [
             WrongUsage(
                 f"The number of new nodes cannot be {nodes}.",
-                hint=f"To take nodes out: {suggest.cse('node delete', cluster, 'NODE')}",
+                hint=f"To delete nodes: {suggest.cse('node delete', cluster, 'NODE')}",
             )
         ]
     run.when_interrupted = suggest.RESUME
@@ -119,7 +119,7 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     if node not in nodes:
         raise NotFound(
             f"Cluster '{cluster}' has no node {node}.",
-            hint=f"See its nodes: {suggest.cse('node list', cluster)}",
+            hint=f"To list its nodes: {suggest.cse('node list', cluster)}",
         )
     row = node_row(nodes[node])
     pairs = [(name, row[name]) for name in NODE_COLUMNS if row[name] not in ("", None)]

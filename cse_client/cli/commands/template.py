@@ -28,7 +28,7 @@ def list_command(run: Run, tkg: bool) -> None:
         from cse_client.cli.target import tkg_sentence
         from cse_client.errors import WrongUsage
 
-        raise WrongUsage(tkg_sentence("--tkg is about Tanzu Kubernetes Grid"))
+        raise WrongUsage(tkg_sentence("--tkg is an option for Tanzu Kubernetes Grid"))
     templates = run.engine().templates()
     rows = [
         served_template_row(one) if isinstance(one, ServedTemplate) else template_row(one)
@@ -110,7 +110,7 @@ def register_command(
     )
     template = run.require(Registering, "template register").register_template(catalog, item, facts)
     run.console.sentence(
-        f"{template.catalog}/{template.item} is registered; use it with "
+        f"{template.catalog}/{template.item} is registered. To use it, specify "
         f"`--template {template.item}`.",
         template_row(template),
     )
@@ -134,4 +134,4 @@ def reload_command(run: Run, timeout: float) -> None:
     if task and not run.wait:
         show_task(run, task, "its templates", {})
         return
-    run.console.sentence("The CSE server has read its templates anew.", {"task_href": task})
+    run.console.sentence("The CSE server has reloaded its templates.", {"task_href": task})

@@ -61,7 +61,7 @@ def test_a_deleted_cluster_takes_no_others_context_along(stage: Stage) -> None:
     before = config.read_bytes()
     deleted = stage.run("cse", "cluster", "delete", "mal", "--yes")
     assert deleted.code == 0, deleted.err
-    assert f"the vApp {vault}, which cluster mal called its own, still exists" in deleted.err
+    assert f"the vApp {vault}, which cluster mal claimed as its own, still exists" in deleted.err
     assert config.read_bytes() == before
     assert "vault" in stage.control.get("state")["vapps"]
 
@@ -71,5 +71,5 @@ def test_the_context_of_the_deleted_goes(stage: Stage) -> None:
     assert "good" in config.read_text()
     deleted = stage.run("cse", "cluster", "delete", "good", "--yes")
     assert deleted.code == 0, deleted.err
-    assert deleted.err.endswith(f"It is taken out of {config}.\n")
+    assert deleted.err.endswith(f"Removed from {config}.\n")
     assert "good" not in config.read_text()

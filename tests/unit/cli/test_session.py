@@ -86,7 +86,7 @@ def test_not_logged_in(store: Callable[[Any], None], data: Any) -> None:
     with pytest.raises(SessionInvalid) as caught:
         read_session()
     assert caught.value.message == "You are not logged in."
-    assert caught.value.hint == "Log in: vcd login HOST ORGANISATION USER"
+    assert caught.value.hint == "Log in: vcd login HOST ORGANIZATION USER"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_damaged_profiles(store: Callable[[Any], None], data: Any) -> None:
 
 def test_a_profile_without_a_host(store: Callable[[Any], None]) -> None:
     store({"profiles": [{k: v for k, v in PROFILE.items() if k not in ("host", "api_version")}]})
-    with pytest.raises(SessionInvalid, match="no host, api_version in"):
+    with pytest.raises(SessionInvalid, match="host, api_version missing in"):
         read_session()
 
 
@@ -144,7 +144,7 @@ def test_signals_say_how_to_go_on(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     result = invoke(body)
     assert result.exit_code == 5
-    assert result.stderr == "Error: Stopped before the end.\nHint: Type it again.\n"
+    assert result.stderr == "Error: Interrupted.\nHint: Type it again.\n"
     assert signal.getsignal(number) == before
 
 
@@ -169,7 +169,8 @@ def test_a_bug_is_one_line_and_a_private_log() -> None:
     assert result.exit_code == 1
     assert result.stderr == (
         f"Error: This is a bug in cse-client (KeyError); details are in {log_path()}.\n"
-        "Hint: Please report it with that file: keys, tokens and passwords are removed from it.\n"
+        "Hint: Please report it, with this file. Keys, tokens and passwords are removed from"
+        " it.\n"
     )
     assert stat.S_IMODE(log_path().stat().st_mode) == 0o600
     log = log_path().read_text()

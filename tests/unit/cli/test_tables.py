@@ -120,7 +120,7 @@ def test_properties_leave_out_what_is_empty() -> None:
         ("Created", "2026-01-02 03:04:05 UTC"),
         ("CA key", "sealed: not in VCD"),
         ("Cluster id", "id-1"),
-        ("Damage", ("a VM is missing",)),
+        ("Problems", ("a VM is missing",)),
     ]
 
 
@@ -157,7 +157,7 @@ def test_sizes_in_words() -> None:
 def test_deletions_in_words() -> None:
     gone = Deletion("demo", "demo", ("a", "b"), verified_gone=True)
     assert deletion_sentence(gone) == (
-        "Cluster demo is deleted: its vApp and 2 virtual machines are gone."
+        "Cluster demo is deleted: its vApp and 2 virtual machines no longer exist."
     )
     assert deletion_sentence(Deletion("demo", "demo")) == "Cluster demo is being deleted: its vApp."
 

@@ -76,7 +76,7 @@ def test_sizes() -> None:
     assert [p.message for p in problems] == [
         "A node cannot have 0 CPUs.",
         "A node cannot have -4 MB of memory.",
-        "The time-out must be longer than 0 seconds.",
+        "The timeout must be greater than 0 seconds.",
     ]
     assert len(check_sizes(cpus=10**6, memory_mb=10**9, timeout=1)) == 2
 
@@ -99,7 +99,7 @@ def test_endpoints(endpoint: str) -> None:
 def test_no_endpoints(endpoint: str) -> None:
     (problem,) = check_endpoint(endpoint)
     assert problem.exit_code == 2
-    assert "is no endpoint" in problem.message
+    assert "is not a valid endpoint" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_templates(template: str, revision: int | None, expected: tuple[str, int
 @pytest.mark.parametrize(
     ("template", "revision", "message"),
     [
-        ("x_rev2", 3, "'x_rev2' is revision 2, but revision 3 was asked for."),
+        ("x_rev2", 3, "'x_rev2' is revision 2, but --template-revision is 3."),
         ("x", -1, "A template revision cannot be -1."),
-        ("", 2, "--template-revision needs --template."),
+        ("", 2, "--template-revision requires --template."),
     ],
 )
 def test_contradicting_templates(template: str, revision: int, message: str) -> None:
@@ -162,7 +162,7 @@ def test_facts_of_a_template_to_register() -> None:
     assert [p.message for p in problems] == [
         "'1.33' is not a Kubernetes version.",
         "The CNI manifest 'cni.yml' must be an absolute path.",
-        "'10.0.0.1/8' cannot be the pod network: it is not a network in CIDR notation "
+        "'10.0.0.1/8' is not a valid pod network: it is not a network in CIDR notation "
         "(10.0.0.1/8 has host bits set).",
     ]
 
@@ -220,7 +220,7 @@ def test_what_is_no_public_key(tmp_path: Path, content: bytes, message: str) -> 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage, match="does not exist"):
         read_ssh_key(str(tmp_path / "nothing"))
-    with pytest.raises(WrongUsage, match="is a folder"):
+    with pytest.raises(WrongUsage, match="is a directory"):
         read_ssh_key(str(tmp_path))
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(WrongUsage, match="cannot be read: it is not a regular file"):
@@ -241,7 +241,7 @@ def test_several_problems_take_the_first_ones_code() -> None:
         raise_all(problems)
     assert caught.value.problems == tuple(problems)
     assert caught.value.exit_code == 3
-    assert caught.value.message == "2 problems were found; nothing was created."
+    assert caught.value.message == "2 problems were found; nothing was changed."
 
 
 @pytest.mark.parametrize("text", ["999999999d", "36501d", "9" * 5000, "9" * 400 + "s"])

@@ -58,20 +58,23 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
     for option in ("tkg", "tkg_s", "tkg_plus"):
         if words[option]:
             spelled = f"--{option.replace('_', '-')}"
-            raise WrongUsage(tkg_sentence(f"{spelled} is about Tanzu Kubernetes Grid"))
+            raise WrongUsage(tkg_sentence(f"{spelled} is an option for Tanzu Kubernetes Grid"))
     if words["sample"]:
         if file is not None:
-            raise WrongUsage("--sample takes no file to apply.", hint="-o FILE writes one.")
+            raise WrongUsage(
+                "--sample cannot be combined with FILE.",
+                hint="To write the sample to a file, use -o FILE.",
+            )
         _print_sample(run, words["cse_version"], words["output"])
         return
     for option in ("native", "output", "cse_version"):
         if words[option]:
-            raise WrongUsage(f"--{option.replace('_', '-')} needs --sample.")
+            raise WrongUsage(f"--{option.replace('_', '-')} requires --sample.")
     if file is None:
         raise WrongUsage(
             "Missing argument 'FILE'.",
-            hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` prints a file to"
-            " start from.",
+            hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` prints a sample"
+            " file.",
         )
     _apply(run, _read(file), words)
 
@@ -106,7 +109,7 @@ def _read(file: str) -> Reading:
     from cse_client.inputs import read_file
     from cse_client.yamldocs import BadYaml, read_yaml
 
-    name = "the standard input" if file == "-" else f"the file '{file}'"
+    name = "standard input" if file == "-" else f"the file '{file}'"
     try:
         if file == "-":
             data = sys.stdin.buffer.read(_BOUNDS.size + 1)
@@ -144,7 +147,8 @@ def _print_sample(run: Run, release: str | None, output: str) -> None:
         run.console.text(text)
     if not version:
         run.console.hint(
-            "No CSE server 3 was asked, so this is for 3.1; for 3.0: --cse-version 3.0"
+            "No CSE server 3 is available; this sample is for CSE 3.1. For CSE 3.0, use"
+            " --cse-version 3.0."
         )
 
 

@@ -161,8 +161,8 @@ def _write(
     except CaChanged as changed:
         accept = suggest.again(accept_ca=f"sha256:{changed.now}")
         changed.hint = (
-            "Whoever may edit the vApp may have put another CA into VCD. Ask an administrator of"
-            f" the cluster for its CA's fingerprint; if the new one is right: {accept}"
+            "Anyone who can edit the vApp can store another CA in VCD. Ask a cluster administrator"
+            f" for the CA's fingerprint. If the new one is correct: {accept}"
         )
         raise
     run.console.sentence(
@@ -183,7 +183,8 @@ def _fingerprint(typed: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", found):
         raise WrongUsage(
             f"'{typed}' is not a SHA-256 fingerprint.",
-            hint="openssl x509 -noout -fingerprint -sha256 -in ca.crt shows that of a certificate.",
+            hint="To show a certificate's fingerprint: openssl x509 -noout -fingerprint -sha256 -in"
+            " ca.crt",
         )
     return found
 
@@ -205,19 +206,19 @@ def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
     if words["save"] and words["output"]:
         problems.append(
             WrongUsage(
-                "--save and -o exclude each other: the one adds to a kubeconfig,"
-                " the other writes one of its own."
+                "--save and -o cannot be combined: --save adds to your kubeconfig, -o writes a"
+                " separate file."
             )
         )
     for option in ("kubeconfig", "set_current"):
         if words[option] and not words["save"]:
             spelled = option.replace("_", "-")
-            problems.append(WrongUsage(f"--{spelled} needs --save."))
+            problems.append(WrongUsage(f"--{spelled} requires --save."))
     if words["endpoint"]:
         problems += check_endpoint(words["endpoint"])
     if words["accept_ca"]:
         if not (words["save"] or words["output"]):
-            problems.append(WrongUsage("--accept-ca needs --save or -o FILE."))
+            problems.append(WrongUsage("--accept-ca requires --save or -o FILE."))
         try:
             _fingerprint(words["accept_ca"])
         except WrongUsage as problem:
@@ -234,24 +235,24 @@ def _check_context(name: str) -> list[CseError]:
         return []
     why = "it begins or ends with a space"
     if not name.isprintable():
-        why = "it contains a character that cannot be printed"
+        why = "it contains an unprintable character"
     return [
         WrongUsage(
-            f"'{name}' cannot be the name of a context: {why}.",
+            f"'{name}' is not a valid context name: {why}.",
             hint=f"For example --context {suggest.quote(better or 'NAME')}",
         )
     ]
 
 
 def _check_output(output: str) -> None:
-    """Refuse `-o ORG`: with CSE's client -o is the organisation, here it is a file."""
+    """Refuse `-o ORG`: with CSE's client -o is the organization, here it is a file."""
     from cse_client.cli.profile import read_session
     from cse_client.errors import WrongUsage
 
     if output.lower() == read_session()[0].org.lower():
         raise WrongUsage(
-            f"-o is the file to write here, but '{output}' is your organisation.",
-            hint=f"--org {suggest.quote(output)} for the organisation,"
+            f"-o is the output file here, but '{output}' is your organization.",
+            hint=f"Use --org {suggest.quote(output)} for the organization, or"
             f" -o {suggest.quote(f'./{output}')} for a file of that name.",
         )
 
@@ -282,7 +283,8 @@ def _report_saved(run: Run, name: str, saved: Saved) -> None:
     )
     if saved.was_mode is not None:
         run.console.warning(
-            f"{saved.file} had mode {saved.was_mode:04o}; it is 0600 now, since it holds keys."
+            f"{saved.file} had mode {saved.was_mode:04o}; it was changed to 0600,"
+            " because the file contains keys."
         )
     if not saved.current:
         run.console.hint("To use it: " + suggest.kubectl("config use-context", saved.context))
@@ -298,13 +300,13 @@ def _warn_moved(run: Run, moved: Moved | None, spec: KubeconfigSpec, file: Path)
     if moved is None or spec.endpoint:
         return
     run.console.warning(
-        f"The address of the cluster in {file} was {moved.was} and is {moved.now} now, as it is"
-        " recorded in VCD; its CA is the same."
+        f"The cluster's address in {file} changed from {moved.was} to {moved.now}, as recorded in"
+        " VCD. The CA is unchanged."
     )
     back = suggest.kubectl(
         "config set-cluster", moved.cluster, server=moved.was, kubeconfig=str(file)
     )
-    run.console.hint(f"If the new address is wrong, this brings the old one back: {back}")
+    run.console.hint(f"If the new address is wrong, restore the old one: {back}")
 
 
 def _limits(name: str, spec: KubeconfigSpec) -> str:
@@ -314,8 +316,8 @@ def _limits(name: str, spec: KubeconfigSpec) -> str:
     revoke = [suggest.cse("cluster revoke", name, user=spec.user)]
     revoke += [suggest.cse("cluster revoke", name, group=group) for group in spec.groups]
     return (
-        f"It is good for {_span(lifetime_of(spec).total_seconds())} and cannot be revoked before;"
-        f" its rights can: {', '.join(revoke)}"
+        f"The kubeconfig is valid for {_span(lifetime_of(spec).total_seconds())} and cannot be"
+        f" revoked. To revoke its roles: {', '.join(revoke)}"
     )
 
 

@@ -31,8 +31,7 @@ class NamedCommand(click.Command):
             if not self._lacks_name(ctx, words, error.option_name):
                 raise
             raise click.UsageError(
-                f"{error.format_message()} (A cluster's name begins with a letter, not with a "
-                "dash.)",
+                f"{error.format_message()} (A cluster name begins with a letter, not with a dash.)",
                 ctx,
             ) from None
 
@@ -201,7 +200,7 @@ def _dry_run(run: Run, spec: ClusterSpec) -> None:
         run.console.document({"cluster": spec.name, "plan": steps})
         return
     if not steps:
-        run.console.sentence(f"Nothing is left to do for {spec.name}.", {})
+        run.console.sentence(f"Cluster {spec.name} is complete; there is nothing to do.", {})
     for number, step in enumerate(steps, 1):
         run.console.sentence(f"{number}. {step}", {})
 
@@ -217,7 +216,7 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
         said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
         following = f"Next: {suggest.cse('cluster config', name, save=True)}"
     else:
-        said = f"Cluster {name} is being made; VCD and its nodes finish alone."
+        said = f"Cluster {name} is being created; the rest completes in the background."
         following = f"Next: {suggest.cse('cluster info', name)}"
     run.console.sentence(said, cluster_object(cluster))
     if not run.console.as_json:

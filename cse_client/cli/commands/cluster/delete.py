@@ -67,7 +67,8 @@ def delete_command(
     engine = run.engine_of(reference, needs_server=force)
     if force and not isinstance(engine, Entities):
         raise WrongUsage(
-            "--force needs a CSE server 3.1.", hint="Without it any cluster is deleted here."
+            "--force requires a CSE server 3.1.",
+            hint="Without a CSE server, clusters are deleted in every state: omit --force.",
         )
     options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock, force=force)
     from cse_client.cli.saved_kubeconfigs import forget_left, forget_saved
@@ -94,8 +95,9 @@ def delete_command(
         return
     if deletion.left:
         raise CseError(
-            f"Cluster {deletion.cluster} is not gone: {', '.join(deletion.left)}.",
-            hint=f"See what is there: {suggest.cse('cluster info', deletion.cluster)}",
+            f"Cluster {deletion.cluster} was not deleted completely. Remaining:"
+            f" {', '.join(deletion.left)}.",
+            hint=f"To show what remains: {suggest.cse('cluster info', deletion.cluster)}",
         )
     forget_saved(run, engine, deletion, explicit=kubeconfig)
     shown = {key: value for key, value in plain(deletion).items() if key != "identity"}

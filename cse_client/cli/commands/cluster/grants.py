@@ -24,7 +24,7 @@ def _subject(user: str, group: str) -> Subject:
 
     if bool(user) == bool(group):
         raise WrongUsage(
-            "Say who is meant: either --user NAME or --group NAME.", hint="For example --user alice"
+            "Specify either --user NAME or --group NAME.", hint="For example --user alice"
         )
     return Subject("User", user) if user else Subject("Group", group)
 
@@ -64,7 +64,7 @@ def grant_command(
     grant = Grant(_subject(user, group), role, namespace)
     raise_all(check_grant(grant))
     changed = give(run.engine(), ClusterRef(name, vdc, org), grant)
-    verb = "has" if changed else "had already"
+    verb = "has" if changed else "already had"
     run.console.sentence(
         f"{capital(str(grant.subject))} {verb} the role {role} {_where(grant)} of cluster {name}.",
         {"cluster": name, **_grant_object(grant), "changed": changed},
@@ -103,13 +103,13 @@ def revoke_command(
     subject = _subject(user, group)
     ref = ClusterRef(name, vdc, org)
     gone, others = take(run.engine(), ref, subject, role=role or "", namespace=namespace)
-    said = ", ".join(f"{grant.role} {_where(grant)}" for grant in gone)
+    revoked = ", ".join(f"{grant.role} {_where(grant)}" for grant in gone)
     run.console.sentence(
-        f"{capital(str(subject))} has lost in cluster {name}: {said}.",
+        f"Revoked from {subject} in cluster {name}: {revoked}.",
         {"cluster": name, "revoked": [_grant_object(grant) for grant in gone]},
     )
     for grant in others:
-        run.console.warning(f"{foreign_sentence(grant)}")
+        run.console.warning(foreign_sentence(grant))
 
 
 @click.command("grants")

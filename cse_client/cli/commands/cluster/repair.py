@@ -44,8 +44,8 @@ def repair_command(
     for number, sentence in enumerate(plan, 1):
         run.console.sentence(f"{number}. {sentence}", value)
     if not plan:
-        run.console.sentence(f"Cluster {name} is as it should be.", value)
+        run.console.sentence(f"Cluster {name} does not need to be repaired.", value)
     elif yes:
         run.console.sentence(f"Cluster {name} is repaired.", value)
     else:
-        run.console.hint(f"To carry this out: {suggest.again(yes=True)}")
+        run.console.hint(f"To apply these repairs: {suggest.again(yes=True)}")

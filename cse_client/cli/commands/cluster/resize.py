@@ -68,6 +68,7 @@ def _named(nodes: str) -> tuple[str, ...]:
     names = [part.strip() for part in nodes.split(",")] if nodes else []
     if "" in names:
         raise WrongUsage(
-            f"--nodes-to-remove '{nodes}' contains an empty name.", hint="For example a,b"
+            f"--nodes-to-remove '{nodes}' contains an empty name.",
+            hint="For example --nodes-to-remove node-1,node-2",
         )
     return tuple(dict.fromkeys(names))

@@ -44,7 +44,7 @@ def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
         path = engine.seal(ClusterRef(name, vdc, org), progress, adopted=adopted)
     if adopted:
         run.console.sentence(
-            f"The CA key of cluster {name} is kept in {path}; {adopted} is as it was.",
+            f"The CA key of cluster {name} is kept in {path}; {adopted} is unchanged.",
             {"cluster": name, "kept_in": path},
         )
         return
