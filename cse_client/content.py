@@ -21,7 +21,7 @@ def plain(text: str, most: int | None = None) -> str:
 
 
 def is_html(content: bytes, content_type: str = "") -> bool:
-    """Say whether it is an HTML page, whatever its type says."""
+    """Return whether it is an HTML page, whatever its type says."""
     return "html" in content_type.lower() or _HTML.search(content[:_BEGINNING]) is not None
 
 

@@ -110,7 +110,7 @@ class Console:
         self._line("", text, "")
 
     def can_ask(self) -> bool:
-        """Tell whether somebody could answer a question."""
+        """Return whether somebody could answer a question."""
         return sys.stdin is not None and sys.stdin.isatty()
 
     def confirm(self, question: str) -> bool:

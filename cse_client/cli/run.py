@@ -278,7 +278,7 @@ def _signals_interrupt() -> Iterator[None]:
 
 
 def _owns_sigint() -> bool:
-    """Tell whether SIGINT is this program's to handle, as `cse_client.cse` arranges it."""
+    """Return whether SIGINT is this program's to handle, as `cse_client.cse` arranges it."""
     if threading.current_thread() is not threading.main_thread():
         return False
     return getattr(signal.getsignal(signal.SIGINT), "early", False)

@@ -94,5 +94,5 @@ def _name(parameter: click.Parameter) -> str:
 
 
 def _is_file(parameter: click.Parameter) -> bool:
-    """Tell whether a parameter names a file: those may be called anything."""
+    """Return whether a parameter names a file: those may be called anything."""
     return _FILE in (parameter.metavar or "") or parameter.name in ("file", "cni_manifest")

@@ -75,7 +75,7 @@ class Engine(Protocol):
         """Return where a cluster of that name is or was; it need not exist, so no vApp is named."""
 
     def gone(self, identity: ClusterIdentity) -> bool:
-        """Say whether a cluster is known to exist no more; see `identity.is_gone`."""
+        """Return whether a cluster is known to exist no more; see `identity.is_gone`."""
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster and prove that nothing of it is left."""

@@ -37,7 +37,7 @@ def identify(
 
 
 def is_gone(vcd: VcdClient, identity: ClusterIdentity) -> bool:
-    """Say whether a cluster is known to exist no more; one request.
+    """Return whether a cluster is known to exist no more; one request.
 
     False where that cannot be asked: it is another VCD's, or its vApp is not known. A vApp that
     this user may not see any more counts as gone, since VCD answers the same for both.

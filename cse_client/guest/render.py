@@ -159,7 +159,7 @@ def sealed_script() -> str:
 
 
 def is_sealed(script: str) -> bool:
-    """Tell whether `script`, as found in VCD, is `sealed_script`'s."""
+    """Return whether `script`, as found in VCD, is `sealed_script`'s."""
     return _kind(script) == _SEALED
 
 

@@ -98,7 +98,7 @@ def pause_asked(status: int, body: Mapping[str, Any], retry_after: str) -> float
 
 
 def is_of_a_budget(status: int, body: Mapping[str, Any]) -> bool:
-    """Say whether a 429 is a disruption budget's, not that of an overloaded API server."""
+    """Return whether a 429 is a disruption budget's, not that of an overloaded API server."""
     details = body.get("details")
     causes = details.get("causes") if isinstance(details, dict) else None
     kinds = [one.get("reason") for one in causes or () if isinstance(one, dict)]

@@ -150,7 +150,7 @@ def _pods(api: ClusterAPI, node: str = "") -> Iterator[Json]:
 
 
 def _counts(pod: Mapping[str, Any]) -> bool:
-    """Say whether a drain has to move a pod: DaemonSets' and static pods come back alone."""
+    """Return whether a drain has to move a pod: DaemonSets' and static pods come back alone."""
     if _MIRROR in (pod["metadata"].get("annotations") or {}):
         return False
     owner = _controller(pod)

@@ -47,7 +47,7 @@ class GrantBook:
         self._api = api
 
     def has_namespace(self, name: str) -> bool:
-        """Tell whether there is such a namespace, and it is not on its way out."""
+        """Return whether there is such a namespace, and it is not on its way out."""
         path = f"/api/v1/namespaces/{quote(name)}"
         found = self._api.read(path, "Namespace", f"read namespace '{name}'")
         return found is not None and found.get("status", {}).get("phase") != "Terminating"
@@ -101,7 +101,7 @@ class GrantBook:
 
 
 def _is_ending(answer: Json) -> bool:
-    """Say whether a refusal is that of a namespace that is being deleted.
+    """Return whether a refusal is that of a namespace that is being deleted.
 
     Its cause since Kubernetes 1.17: kubernetes:staging/src/k8s.io/api/core/v1/types.go,
     NamespaceTerminatingCause; the words before that.

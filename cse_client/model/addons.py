@@ -48,7 +48,7 @@ class AddressRange:
             yield ipaddress.IPv4Address(number)
 
     def overlaps(self, other: AddressRange) -> bool:
-        """Say whether both hold an address."""
+        """Return whether both hold an address."""
         return max(self.first, other.first) <= min(self.last, other.last)
 
 

@@ -1,4 +1,4 @@
-"""`python -m cse_client.simulator`: run a simulated VCD until it is told to end."""
+"""`python -m cse_client.simulator`: run a simulated VCD until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control endpoint below /simulator/: how tests look behind the curtain and pull strings.
+"""The control endpoint below /simulator/: how tests look inside and inject faults.
 
 JSON in, JSON out, no VCD login; it is reachable on loopback only, like the rest. A key that is not
 known is refused with 400, so that a misspelt switch cannot pass for a test.

@@ -119,7 +119,7 @@ class VcdClient(Tenancy):
         return reading.metadata(self._transport.get(f"{href}/metadata", action, "Metadata"))
 
     def gone(self, href: str) -> bool:
-        """Say whether an entity that was there is no more (403 or 404 on a known address)."""
+        """Return whether an entity that was there is no more (403 or 404 on a known address)."""
         try:
             self._transport.get(href, Action("look for it", missing="it"))
         except NotFound:

@@ -194,7 +194,7 @@ def from_reply(
 
 
 def is_vcd_error(body: bytes) -> bool:
-    """Say whether this is VCD's own error document, in XML or in JSON, and nobody else's.
+    """Return whether this is VCD's own error document, in XML or in JSON, and nobody else's.
 
     Other programs have JSON with a `message` as well; the minor error code is VCD's.
     """

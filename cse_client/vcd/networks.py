@@ -107,7 +107,7 @@ def _subnets(root: etree._Element) -> Iterator[str]:
 
 
 def egress(transport: Transport, network: Network) -> Network:
-    """Say whether the network can be seen to have a way to the Internet.
+    """Return whether the network can be seen to have a way to the Internet.
 
     `egress` becomes True (a NAT rule covers it), False (the gateway shows none) or None (cannot
     tell), with a reason. Never raises for a missing right: that is a "cannot tell".
@@ -271,7 +271,7 @@ def _nsxv_snat(transport: Transport, edge_href: str, network: Network) -> bool:
 
 
 def _covers(addresses: str, network: Network) -> bool:
-    """Say whether an address, range or subnet of a NAT rule covers the network's subnet.
+    """Return whether an address, range or subnet of a NAT rule covers the network's subnet.
 
     `any` does; a part of the subnet counts too, since the pool may lie in it, but a single host
     does not.

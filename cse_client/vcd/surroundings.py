@@ -170,7 +170,7 @@ class Tenancy:
 
     @property
     def is_system_administrator(self) -> bool:
-        """Say whether the session belongs to the provider's organization."""
+        """Return whether the session belongs to the provider's organization."""
         return self.org_name.lower() == _SYSTEM
 
     @property
@@ -258,7 +258,7 @@ class Tenancy:
         return networks.details(self._transport, network)
 
     def egress(self, network: Network) -> Network:
-        """Say whether the network has a visible way to the Internet, see `Network.egress`."""
+        """Return whether the network has a visible way to the Internet, see `Network.egress`."""
         return networks.egress(self._transport, network)
 
     def storage_profiles(self, vdc: Vdc) -> list[StorageProfile]:

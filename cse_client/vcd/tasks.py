@@ -62,7 +62,7 @@ class Task:
 
     @property
     def ended(self) -> bool:
-        """Say whether nothing more will happen."""
+        """Return whether nothing more will happen."""
         return self.status in _ENDED
 
     @property
@@ -193,7 +193,7 @@ def done(
 
 
 def _may_pass(fault: VcdFault) -> bool:
-    """Say whether what happened may not happen again: no answer, or a server in trouble."""
+    """Return whether what happened may not happen again: no answer, or a server in trouble."""
     return not fault.lasting and (fault.outcome_unknown or fault.status >= 500)  # noqa: PLR2004
 
 

@@ -41,7 +41,7 @@ class _Local(etree.Resolver):
 
 
 def present() -> bool:
-    """Say whether the schemas are there."""
+    """Return whether the schemas are there."""
     return (FOLDER / "etc").is_dir()
 
 

@@ -307,6 +307,6 @@ def _plain(name: str, vapp: Mapping[str, Any]) -> Any:
 
 
 def one_sentence(err: str) -> bool:
-    """Say whether a failure was told in one error of the house's style, without a traceback."""
+    """Return whether a failure was told in one error of the house's style, without a traceback."""
     errors = re.findall(r"^Error: .+", err, re.M)
     return len(errors) == 1 and "Traceback" not in err and "bug in cse-client" not in err

@@ -27,7 +27,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def wrong(name: str, in_support: bool) -> bool:
-    """Say whether a module of the tests must not import this name."""
+    """Return whether a module of the tests must not import this name."""
     if name.startswith("."):
         return True
     first, *rest = name.split(".")

@@ -188,7 +188,7 @@ class DirectEngine:
         return identify(self._vcd, cluster=ref.name, vdc=vdc.name, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
-        """Say whether a cluster is known to exist no more; one request."""
+        """Return whether a cluster is known to exist no more; one request."""
         return is_gone(self._vcd, identity)
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:

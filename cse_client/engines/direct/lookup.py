@@ -70,7 +70,7 @@ def _is_gone(vcd: VcdClient, href: str, error: CseError) -> bool:
 
 
 def known_absent(vcd: VcdClient, vapp_href: str) -> bool:
-    """Say whether it is known to be gone; what goes wrong in looking is no news."""
+    """Return whether it is known to be gone; what goes wrong in looking is no news."""
     try:
         return vcd.gone(vapp_href)
     except CseError:

@@ -77,15 +77,15 @@ class Machines:
         return max(0, self.found.spec.workers - len(self._workers()))
 
     def head_is_on(self) -> bool:
-        """Say whether the control plane VM exists and runs."""
+        """Return whether the control plane VM exists and runs."""
         return self.head is not None and self.head.status == _ON
 
     def all_made(self) -> bool:
-        """Say whether every VM that was asked for exists."""
+        """Return whether every VM that was asked for exists."""
         return self.head is not None and self.missing_workers() == 0
 
     def all_on(self) -> bool:
-        """Say whether every VM that was asked for exists and runs."""
+        """Return whether every VM that was asked for exists and runs."""
         return self.all_made() and all(vm.status == _ON for vm in self.vms())
 
     def _workers(self) -> list[Vm]:

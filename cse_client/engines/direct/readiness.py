@@ -385,6 +385,6 @@ def _failure_text(report: NodeReport) -> str:
 
 
 def _is_no_route(reason: str) -> bool:
-    """Tell whether silence means "no way there from here" rather than "not up yet"."""
+    """Return whether silence means "no way there from here" rather than "not up yet"."""
     lowered = reason.lower()
     return "refused" not in lowered

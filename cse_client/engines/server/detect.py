@@ -116,7 +116,7 @@ def _ask(vcd: VcdClient) -> Answer:
 
 
 def _passing(answer: Answer) -> bool:
-    """Say whether another answer may come a moment later.
+    """Return whether another answer may come a moment later.
 
     Not after a JSON 504: VCD's extension layer has waited ten seconds for the server already.
     """

@@ -162,5 +162,5 @@ def quoted(name: str) -> str:
 
 
 def _passing(fault: VcdFault) -> bool:
-    """Say whether a read that met this fault may go well a moment later."""
+    """Return whether a read that met this fault may go well a moment later."""
     return fault.status in _PASSING or (fault.status == 0 and not fault.lasting)

@@ -159,7 +159,7 @@ class ServedEngine:
         return identify(self._vcd, cluster=ref.name, vdc=ref.vdc or self._session.vdc, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
-        """Say whether a cluster is known to exist no more."""
+        """Return whether a cluster is known to exist no more."""
         return is_gone(self._vcd, identity)
 
     def _identify(self, cluster: ServedCluster | None, ref: ClusterRef) -> ClusterIdentity:

@@ -146,7 +146,7 @@ class Traces:
         return left[0] if len(left) == 1 else ""
 
     def _is_fresh(self, row: RecentTask) -> bool:
-        """Say whether a task was begun after the change was sent; an earlier one had ended then."""
+        """Return whether a task began after the change was sent; an earlier one had ended then."""
         if self._since is None or row.started < self._since - _BEGUN_BEFORE:
             return False
         return row.ended is None or row.ended >= self._since - _ENDED_BEFORE

@@ -363,7 +363,7 @@ def _title(what: str) -> str:
 
 
 def gone(look: Callable[[], object]) -> bool:
-    """Say whether a look finds nothing any more."""
+    """Return whether a look finds nothing any more."""
     try:
         look()
     except NotFound:
@@ -372,7 +372,7 @@ def gone(look: Callable[[], object]) -> bool:
 
 
 def gone_soon(vcd: VcdClient, look: Callable[[], object]) -> bool:
-    """Say whether a look finds nothing after a deletion that has succeeded.
+    """Return whether a look finds nothing after a deletion that has succeeded.
 
     VCD's lists are a little behind: for a moment a deleted cluster is still shown, or denied (403).
     """

@@ -157,7 +157,7 @@ class Objects:
         return True
 
     def serves(self, api_version: str, kind: str) -> bool:
-        """Say whether the cluster knows a kind."""
+        """Return whether the cluster knows a kind."""
         try:
             self._collection(api_version, kind, "")
         except Unserved:

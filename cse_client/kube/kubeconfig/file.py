@@ -181,7 +181,7 @@ def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
 
 
 def is_saved(mark: Mark, files: Sequence[Path]) -> bool:
-    """Tell whether `forget` would take something out. Raises as it does."""
+    """Return whether `forget` would take something out. Raises as it does."""
     return any(mark.matches(one) for one in marks([p for p in files if _mentions(p, mark)]))
 
 

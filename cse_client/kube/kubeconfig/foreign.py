@@ -221,7 +221,7 @@ def _check_server(server: str) -> None:
 
 
 def _is_ipv6(authority: str) -> bool:
-    """Tell whether this is [ADDRESS] or [ADDRESS]:PORT."""
+    """Return whether this is [ADDRESS] or [ADDRESS]:PORT."""
     found = re.fullmatch(r"\[([0-9A-Fa-f:.]{2,45})\](:[0-9]{1,5})?", authority)
     if found is None:
         return False

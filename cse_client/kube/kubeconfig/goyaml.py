@@ -253,7 +253,7 @@ def _is_float(text: str) -> bool:
 
 
 def _is_int(text: str) -> bool:
-    """Tell whether this is an int64 or, without a sign, a uint64 for strconv.ParseInt(..., 0)."""
+    """Return whether this is an int64 or, without a sign, a uint64 for strconv.ParseInt(..., 0)."""
     if _SIGNED_BINARY.fullmatch(text):
         return True
     found = _INT.fullmatch(text)

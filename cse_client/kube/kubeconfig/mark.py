@@ -43,7 +43,7 @@ class Mark:
         return ClusterIdentity(self.host, self.org, self.vapp, self.name, self.cluster_id)
 
     def matches(self, other: Mark) -> bool:
-        """Tell whether both are known to mean one cluster.
+        """Return whether both are known to mean one cluster.
 
         Where one of them does not say whose vApp it is (an older version wrote it), the name has
         to agree, which no copy of it can have, and besides it either

@@ -123,7 +123,7 @@ def only_name(root: Root, section: str) -> str:
 
 
 def is_same(one: Entry, other: Entry) -> bool:
-    """Tell whether kubectl reads the same of two entries."""
+    """Return whether kubectl reads the same of two entries."""
     return bool(value_of(one) == value_of(other))
 
 
@@ -200,7 +200,7 @@ def user_of(context: Entry) -> str:
 
 
 def _is_shared(root: Root) -> bool:
-    """Tell whether a change of one list or entry would change another, too."""
+    """Return whether a change of one list or entry would change another, too."""
     parts = [_get(root, section) for section in SECTIONS]
     parts += [item for section in SECTIONS for item in _items(root, section)]
     found = [id(part) for part in parts if part is not None]

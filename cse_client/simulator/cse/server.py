@@ -118,7 +118,7 @@ class CseServer:
 
 
 def _wants_json(accept: str) -> bool:
-    """Tell whether JSON will do, read as container-service-extension's consumer.py reads it."""
+    """Return whether JSON will do, read as container-service-extension's consumer.py reads it."""
     first, _, second = accept.partition(";")[0].strip().lower().partition("/")
     media = second if second and first in ("*", "application") else first
     return "json" in media or media.replace("*+", "") == "*"

@@ -110,7 +110,7 @@ def load_pair(certificate: bytes, key: bytes) -> Pair:
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """Tell whether a certificate may sign others."""
+    """Return whether a certificate may sign others."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
@@ -118,7 +118,7 @@ def is_authority(certificate: x509.Certificate) -> bool:
 
 
 def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Tell whether `authority` signed `certificate`."""
+    """Return whether `authority` signed `certificate`."""
     if certificate.issuer != authority.subject:
         return False
     key = authority.public_key()

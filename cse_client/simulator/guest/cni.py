@@ -88,7 +88,7 @@ def manifest_text(cni: str, version: str) -> str:
 
 
 def is_network_pod(spec: dict[str, Any]) -> bool:
-    """Tell whether a pod puts a CNI configuration on its node, by its volumes."""
+    """Return whether a pod puts a CNI configuration on its node, by its volumes."""
     for volume in spec.get("volumes") or []:
         path = (volume.get("hostPath") or {}).get("path") or ""
         if path.rstrip("/") in ("/etc/cni", "/etc/cni/net.d", "/etc"):

@@ -140,7 +140,7 @@ class ImageStore:
         return path.read_text(encoding="utf-8").split()
 
     def has(self, name: str) -> bool:
-        """Tell whether an image is present."""
+        """Return whether an image is present."""
         return _full(name) in {_full(known) for known in self.names()}
 
     def pull(self, name: str, pause: Callable[[float], None] | None = None) -> None:

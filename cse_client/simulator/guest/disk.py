@@ -52,7 +52,7 @@ class Disk:
         return Path(here)
 
     def exists(self, name: str) -> bool:
-        """Tell whether the file is there; a dangling link is not."""
+        """Return whether the file is there; a dangling link is not."""
         return os.path.exists(self.path(name))  # noqa: PTH110
 
     def read(self, name: str) -> bytes:

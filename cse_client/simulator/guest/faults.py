@@ -87,10 +87,10 @@ class Faults:
         return None
 
     def withholds(self, image: str) -> bool:
-        """Tell whether an image cannot be pulled."""
+        """Return whether an image cannot be pulled."""
         rule = self.unreachable_images
         return self.unreachable_registries or (rule is not None and bool(re.search(rule, image)))
 
     def loses(self, path: str) -> bool:
-        """Tell whether a power failure takes the content of this file."""
+        """Return whether a power failure takes the content of this file."""
         return any(re.search(rule, path) for rule in self.lose_unsynced)

@@ -53,7 +53,7 @@ class NodePods:
         return False
 
     def network_ready(self) -> bool:
-        """Tell whether a CNI configuration lies on the node."""
+        """Return whether a CNI configuration lies on the node."""
         return bool(self._system.disk.names("/etc/cni/net.d"))
 
     def _start_network(self, spec: dict[str, Any]) -> bool:

@@ -147,7 +147,7 @@ class Sandbox:
         return self._first
 
     def alive(self) -> bool:
-        """Tell whether the guest's first process runs."""
+        """Return whether the guest's first process runs."""
         return self._process.poll() is None
 
     def trouble(self) -> str:

@@ -106,7 +106,7 @@ class Systemd:
                     unit.file = UnitFile.parse(name, text)
 
     def masked(self, name: str) -> bool:
-        """Tell whether a unit is linked to /dev/null."""
+        """Return whether a unit is linked to /dev/null."""
         path = self.disk.path(f"/etc/systemd/system/{name}", follow=False)
         return path.is_symlink() and str(path.readlink()) == "/dev/null"
 
@@ -142,7 +142,7 @@ class Systemd:
         return gone
 
     def enabled(self, name: str) -> bool:
-        """Tell whether some target wants the unit."""
+        """Return whether some target wants the unit."""
         return any(
             name in self.disk.names(f"/etc/systemd/system/{folder}")
             for folder in self.disk.names("/etc/systemd/system")
@@ -430,7 +430,7 @@ class Systemd:
         return 255 if code is None else code
 
     def _executable(self, program: str) -> bool:
-        """Tell whether a file could be executed: there, with the bit set, a script or ELF."""
+        """Return whether a file could be executed: there, with the bit set, a script or ELF."""
         if program.startswith(("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/")):
             name = program.rsplit("/", 1)[1]
             return name in self._commands

@@ -321,7 +321,7 @@ class ResourceTable:
         return found if found and version in self._versions(found) else None
 
     def built_in(self, group: str, version: str) -> bool:
-        """Say whether the API server itself, not a CRD, serves a group's version."""
+        """Return whether the API server itself, not a CRD, serves a group's version."""
         return any(
             one.group == group and version in self._versions(one) for one in self._built_in.values()
         )

@@ -154,7 +154,7 @@ class Cloud:
 
     @staticmethod
     def visible(vapp: VApp, user: User) -> bool:
-        """Say whether a user sees a vApp: his own, shared with him, or all of them."""
+        """Return whether a user sees a vApp: his own, shared with him, or all of them."""
         return user.sees_all or vapp.owner is user or bool(vapp.everyone) or user.id in vapp.access
 
     def profile_of(self, vm: Vm, vdc: Vdc) -> str:

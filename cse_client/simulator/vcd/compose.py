@@ -206,7 +206,7 @@ def _begin_vapp(
 
 
 def _wants_power(body: etree._Element) -> bool:
-    """Say whether what is instantiated is powered on: both attributes default to true.
+    """Return whether what is instantiated is powered on: both attributes default to true.
 
     vApp.xsd, VAppCreationParamsType: "Defaults to true".
     """

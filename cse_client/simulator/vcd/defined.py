@@ -244,7 +244,7 @@ class DefinedEntities:
             user.rights.update(one.right(what) for what in given.get(user.role, ()))
 
     def may(self, user: User, entity: DefinedEntity, level: str) -> bool:
-        """Say whether a user may look at (ReadOnly), change or wholly control an entity."""
+        """Return whether a user may look at (ReadOnly), change or wholly control an entity."""
         one = entity.type
         if user.may(one.right("Administrator Full access")):
             return True

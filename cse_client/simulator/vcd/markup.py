@@ -87,7 +87,7 @@ def serialize(root: etree._Element) -> bytes:
 
 
 def is_writable(text: str) -> bool:
-    """Say whether an XML 1.0 document can hold a text (2.2, Char): no control characters."""
+    """Return whether an XML 1.0 document can hold a text (2.2, Char): no control characters."""
     return _UNWRITABLE.search(text) is None
 
 

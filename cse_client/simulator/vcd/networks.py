@@ -57,7 +57,7 @@ class EdgeGateway:
         return vdcs[ids[0]] if ids else next(iter(vdcs.values()))
 
     def leads_out(self, network: ipaddress.IPv4Network) -> bool:
-        """Say whether a SNAT rule covers the whole network."""
+        """Return whether a SNAT rule covers the whole network."""
         for rule in self.nat:
             if rule.type != "SNAT" or not rule.enabled:
                 continue
@@ -119,7 +119,7 @@ class OrgNetwork:
         return self.size - sum(1 for address in self.allocated if self.holds(address))
 
     def holds(self, address: str) -> bool:
-        """Say whether an address lies in the pool."""
+        """Return whether an address lies in the pool."""
         return self._first() <= int(ipaddress.IPv4Address(address)) <= self._last()
 
     def allocate(self, vm_id: str) -> str:

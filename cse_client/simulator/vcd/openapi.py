@@ -28,10 +28,10 @@ def since(call: Call, *version: int) -> None:
         raise VcdError(404, "NOT_FOUND", f"The requested resource {call.request.path} is unknown.")
 
 
-def read_body(call: Call, heeded: Iterable[str], current: Mapping[str, Any]) -> dict[str, Any]:
+def read_body(call: Call, supported: Iterable[str], current: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON object of a request; raises 400 for anything else.
 
-    `heeded` are the properties that the handler carries out. Others are refused with 501 by name,
+    `supported` are the properties that the handler carries out. Others are refused with 501, named,
     unless they are empty or as they stand in `current`: clients send back what they have read.
     """
     try:
@@ -40,7 +40,7 @@ def read_body(call: Call, heeded: Iterable[str], current: Mapping[str, Any]) -> 
         raise bad_request(f"The request body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise bad_request("The request body is not a JSON object.")
-    known = set(heeded)
+    known = set(supported)
     for name, value in body.items():
         if name not in known and value not in (None, "", [], {}) and value != current.get(name):
             where = f"{call.request.method} {call.request.path}"

@@ -77,7 +77,7 @@ class User:
         return cls(name, secrets.token_urlsafe(12), role, set(ROLES[role]))
 
     def may(self, right: str) -> bool:
-        """Say whether the user has a right."""
+        """Return whether the user has a right."""
         return right in self.rights
 
     def require(self, right: str) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from lxml import etree
 
 from cse_client.simulator.http import Request, Response
-from cse_client.simulator.vcd import bodies, heeding
+from cse_client.simulator.vcd import bodies, supported
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.documents.view import View, media
@@ -62,15 +62,15 @@ class Call:
         """Read a boolean of the query string; any case, as pyvcloud sends `True`."""
         return self.parameters.get(name, "").lower() == "true"
 
-    def body(self, *kinds: str, current: heeding.Current = _nothing_yet) -> etree._Element:
-        """Return the body, checked against the order of its elements and for what is heeded.
+    def body(self, *kinds: str, current: supported.Current = _nothing_yet) -> etree._Element:
+        """Return the body, checked against the order of its elements and for what is supported.
 
         `kinds` are the documents that are accepted; another content type is 415, another root
         or a wrong order 400. Whatever no handler carries out is 501, unless it is what `current`
         shows anyway.
         """
         root = bodies.read(self.request, kinds)
-        heeding.check(root, self.request.method, self.request.path, current)
+        supported.check(root, self.request.method, self.request.path, current)
         return root
 
     def xml(self, root: etree._Element, kind: str, status: int = 200) -> Response:

@@ -156,7 +156,7 @@ class Particle:
     kind: str
 
     def takes(self, element: etree._Element) -> bool:
-        """Say whether an element may stand here."""
+        """Return whether an element may stand here."""
         tag = local(element)
         if self.name == "(SECTION)":
             return tag.endswith(_SECTION_SUFFIX)

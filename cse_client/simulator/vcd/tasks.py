@@ -148,7 +148,7 @@ class TaskBoard:
                     raise busy(held.kind, held.id, _constant(task.operation_name), task.id)
 
     def is_busy(self, entity: Owner) -> bool:
-        """Say whether a running task holds the entity."""
+        """Return whether a running task holds the entity."""
         return any(held is entity for task in self.running for held in task.holds)
 
     def start(

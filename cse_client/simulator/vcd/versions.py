@@ -31,7 +31,7 @@ class Release:
     alpha: tuple[str, ...] = ()
 
     def serves(self, version: str) -> bool:
-        """Say whether requests of this version are answered."""
+        """Return whether requests of this version are answered."""
         return version in self.current or version in self.deprecated or version in self.alpha
 
     def not_acceptable(self) -> VcdError:

@@ -26,7 +26,7 @@ class BuildFailed(Exception):
 
 
 def built(cache: Path, component: Component) -> bool:
-    """Tell whether the cache holds every program of the component."""
+    """Return whether the cache holds every program of the component."""
     return all((cache / component.name / program).is_file() for program in component.packages)
 
 

@@ -62,7 +62,7 @@ DISK = (
         (customization("<ComputerName>other</ComputerName>"), "ComputerName", "other"),
     ],
 )
-def test_what_is_heeded_has_its_effect(place, body, element, value):
+def test_what_is_supported_has_its_effect(place, body, element, value):
     place.tenant.done(place.tenant.post(f"{place.vm}/action/reconfigureVm", vm_body(body), "vm"))
     assert text(place.tenant.get(place.vm), element) == value
 

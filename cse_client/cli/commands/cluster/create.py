@@ -36,7 +36,7 @@ class NamedCommand(click.Command):
             ) from None
 
     def _lacks_name(self, ctx: click.Context, words: list[str], option: str) -> bool:
-        """Tell whether nothing but a word with one dash could be the name."""
+        """Return whether nothing but a word with one dash could be the name."""
         if option.startswith("--"):
             return False
         others = list(words)

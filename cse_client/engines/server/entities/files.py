@@ -145,7 +145,7 @@ def leaving(one: Found, body: Mapping[str, Any]) -> int:
 
 
 def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
-    """Say whether a cluster is already what a merged body wishes."""
+    """Return whether a cluster is already what a merged body wishes."""
     dialect = one.dialect
     if (dialect.version_key not in body) or one.failed:
         return False
@@ -181,7 +181,7 @@ def cluster_of(dialect: Dialect, document: Mapping[str, Any]) -> ClusterRef:
 
 
 def _generation_problem(server: Dialect, document: Mapping[str, Any]) -> CseError | None:
-    """Say whether a file is made for servers of another generation."""
+    """Return whether a file is made for servers of another generation."""
     version = document.get("apiVersion")
     metadata = part(document, "metadata")
     if server.second_generation and (version is None and FIRST.name in metadata):
@@ -211,7 +211,7 @@ def _made_for(release: str, server: Dialect) -> WrongUsage:
 
 
 def _covers(there: Any, wish: Any) -> bool:
-    """Say whether everything that is wished, and not null, is there."""
+    """Return whether everything that is wished, and not null, is there."""
     if isinstance(wish, dict):
         found = there if isinstance(there, dict) else {}
         return all(_covers(found.get(key), one) for key, one in wish.items() if key != "count")

@@ -199,7 +199,7 @@ def wished_template(one: Found) -> tuple[str, str]:
 
 
 def has_template_and_exposure(one: Found, body: Mapping[str, Any]) -> bool:
-    """Say whether a cluster is of the template and as exposed as a body says, if it says."""
+    """Return whether a cluster is of the template and as exposed as a body says, if it says."""
     dialect = one.dialect
     wish = part(body, "spec")
     said = part(wish, dialect.distribution)

@@ -34,7 +34,7 @@ def hardware(spec: ClusterSpec | NodesSpec) -> dict[str, Any]:
 
 
 def complete(cluster: ServedCluster, workers: int) -> bool:
-    """Say whether a cluster is all there, as far as the server shows it."""
+    """Return whether a cluster is all there, as far as the server shows it."""
     return (
         cluster.summary.status == _RUNNING
         and bool(cluster.endpoint)

@@ -115,7 +115,7 @@ class Plans:
         return Operation("UPDATE", text, lambda job: self._steps.delete_nfs(job, name))
 
     def is_busy(self, entity: DefinedEntity) -> bool:
-        """Say whether an operation goes on."""
+        """Return whether an operation goes on."""
         return self._form.phase(entity.entity).endswith(":IN_PROGRESS")
 
     def _refuse_busy(self, entity: DefinedEntity, text: str) -> None:

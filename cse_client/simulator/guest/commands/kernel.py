@@ -214,7 +214,7 @@ def _load_files(system: System, call: Call, files: list[str], *, quiet: bool) ->
 
 
 def swap_in_use(system: System) -> bool:
-    """Tell whether swap is on, by the guest's /proc/swaps."""
+    """Return whether swap is on, by the guest's /proc/swaps."""
     return len(system.disk.text("/.guest/swaps").splitlines()) > 1
 
 

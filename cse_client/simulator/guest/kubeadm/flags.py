@@ -108,7 +108,7 @@ class Flags:
         return self.values.get(name, default)
 
     def on(self, name: str) -> bool:
-        """Tell whether a switch is on."""
+        """Return whether a switch is on."""
         return self.values.get(name, "false") == "true"
 
     def list(self, name: str) -> list[str]:

@@ -83,7 +83,7 @@ class Checks:
 
 
 def port_in_use(system: System, port: int) -> bool:
-    """Tell whether something listens on a port of this guest.
+    """Return whether something listens on a port of this guest.
 
     kubelet, etcd, controller manager and scheduler open no port here; they are looked up.
     """

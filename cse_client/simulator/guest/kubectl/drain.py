@@ -76,7 +76,7 @@ def _seconds(session: Session) -> float:
 
 
 def _goes(session: Session, pod: Mapping[str, Any]) -> bool:
-    """Say whether a pod is evicted; raises Failure when it forbids the drain."""
+    """Return whether a pod is evicted; raises Failure when it forbids the drain."""
     meta, spec = pod.get("metadata") or {}, pod.get("spec") or {}
     if _MIRROR in (meta.get("annotations") or {}):
         return False

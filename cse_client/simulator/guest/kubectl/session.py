@@ -109,7 +109,7 @@ class KubectlWords:
         return self.options.get(name, [default])[-1]
 
     def on(self, name: str) -> bool:
-        """Tell whether a switch is on."""
+        """Return whether a switch is on."""
         return self.get(name, "false") == "true"
 
 

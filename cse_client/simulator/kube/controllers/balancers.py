@@ -223,7 +223,7 @@ def announcing_nodes(cluster: Cluster) -> list[str]:
     (container,) = dig(speaker, "spec", "template", "spec", "containers", default=[{}])[:1]
     found = re.search(r":v(\d+)\.(\d+)\.", str(container.get("image")))
     version = (int(found[1]), int(found[2])) if found else _EXCLUDES_SINCE
-    heeds = version >= _EXCLUDES_SINCE and "--ignore-exclude-lb" not in container.get("args", ())
+    honors = version >= _EXCLUDES_SINCE and "--ignore-exclude-lb" not in container.get("args", ())
     there = {
         dig(pod, "spec", "nodeName")
         for pod in cluster.store.each(_PODS, _NAMESPACE)
@@ -232,7 +232,7 @@ def announcing_nodes(cluster: Cluster) -> list[str]:
     return sorted(
         node["metadata"]["name"]
         for node in cluster.store.each(_NODES)
-        if node["metadata"]["name"] in there and not (heeds and _EXCLUDED in _labels(node))
+        if node["metadata"]["name"] in there and not (honors and _EXCLUDED in _labels(node))
     )
 
 

@@ -49,7 +49,7 @@ def media(name: str) -> str:
 
 
 def _is_urn(entity: Owner) -> bool:
-    """Say whether an entity's id is whole, as those of runtime defined entities are."""
+    """Return whether an entity's id is whole, as those of runtime defined entities are."""
     return entity.id.startswith("urn:")
 
 

@@ -1,14 +1,14 @@
-"""The documents as they are now of what a request body changes (see `heeding`)."""
+"""The documents as they are now of what a request body changes (see `supported`)."""
 
 from __future__ import annotations
 
 from lxml import etree
 
 from cse_client.simulator.vcd.documents import catalogs, machines, vapps
-from cse_client.simulator.vcd.heeding import Current
 from cse_client.simulator.vcd.markup import local
 from cse_client.simulator.vcd.reading import child, last_part
 from cse_client.simulator.vcd.routes import Call
+from cse_client.simulator.vcd.supported import Current
 from cse_client.simulator.vcd.vapps import VApp, Vm
 
 __all__ = ["of_composition", "of_vm"]

@@ -177,7 +177,7 @@ def _remove(call: Call) -> Response:
 
 
 def _hooks(call: Call, kind: EntityType) -> bool:
-    """Say whether hooks run; only who administers the type may say that they shall not."""
+    """Return whether hooks run; only who administers the type may say that they shall not."""
     if call.version < _HOOKS:
         return False
     if call.parameters.get("invokeHooks", "true").lower() != "false":

@@ -86,8 +86,8 @@ def _types(call: Call) -> Response:
 def _make_type(call: Call) -> Response:
     since(call, *_ENTITIES)
     _provider_only(call, "Manage Custom Entity definition")
-    heeded = ("vendor", "nss", "version", "name", "description", "schema", "interfaces", "hooks")
-    body = read_body(call, heeded, {"readonly": False, "inheritedVersion": None})
+    supported = ("vendor", "nss", "version", "name", "description", "schema", "interfaces", "hooks")
+    body = read_body(call, supported, {"readonly": False, "inheritedVersion": None})
     try:
         one = EntityType(
             vendor=body["vendor"],

@@ -1,4 +1,4 @@
-"""What the handlers heed of a request body: the rest is refused by name, never ignored.
+"""The parts of a request body that the handlers support; the rest is refused by name.
 
 A real VCD carries out every element of a body. The simulator carries out fewer; an element or
 attribute that no handler reads is answered with 501 and its name, so that a client never takes a
@@ -19,7 +19,7 @@ from lxml import etree
 from cse_client.simulator.vcd.errors import VcdError, not_implemented
 from cse_client.simulator.vcd.markup import NS, local
 
-__all__ = ["UNREAD", "Current", "check", "heeded"]
+__all__ = ["UNREAD", "Current", "check", "parts"]
 
 #: Gives the document as it is now of what an element of the body changes; None for what is new.
 Current = Callable[[etree._Element], "etree._Element | None"]
@@ -31,7 +31,7 @@ _VM = (
 )
 #: Element to the children and `@attributes` that are carried out; a child without an entry is
 #: read for its text, or for its href. `Parent/Name` is the element in that parent only.
-_HEEDED: Mapping[str, str] = {
+_SUPPORTED: Mapping[str, str] = {
     "ComposeVAppParams": _CREATION,
     "RecomposeVAppParams": f"{_CREATION} DeleteItem ReconfigureItem",
     "InstantiateVAppTemplateParams": f"{_CREATION} Source",
@@ -148,14 +148,14 @@ _SCOPES = frozenset(("SourcedItem", "ReconfigureItem"))
 def check(body: etree._Element, method: str, path: str, current: Current) -> None:
     """Raise 501 for the first part of a body that nothing carries out and that is no echo."""
     name = local(body)
-    form = f"PUT {name}" if f"{method} {name}" in _HEEDED else name
+    form = f"PUT {name}" if f"{method} {name}" in _SUPPORTED else name
     _Walk(f"{method} {path}", current).look(body, form, body, ())
 
 
 @lru_cache(maxsize=128)
-def heeded(form: str) -> frozenset[str]:
+def parts(form: str) -> frozenset[str]:
     """Return the children and `@attributes` of an element that are carried out."""
-    return frozenset(_HEEDED.get(form, "").split())
+    return frozenset(_SUPPORTED.get(form, "").split())
 
 
 class _Walk:
@@ -204,7 +204,7 @@ class _Walk:
             self._echo(kid, name, scope, (*path, _step(kid)))
             return
         parent = form.rpartition(" ")[2].rpartition("/")[2]
-        inner = f"{parent}/{name}" if f"{parent}/{name}" in _HEEDED else name
+        inner = f"{parent}/{name}" if f"{parent}/{name}" in _SUPPORTED else name
         if name in _SCOPES:
             self.look(kid, inner, kid, ())
         elif name == "InstantiationParams":
@@ -217,7 +217,7 @@ class _Walk:
     def _known(element: etree._Element, form: str) -> frozenset[str]:
         if form == "Item":
             return frozenset(_ITEMS.get(_resource_type(element), "").split())
-        return heeded(form)
+        return parts(form)
 
     def _echo(
         self, element: etree._Element, name: str, scope: etree._Element, path: Sequence[_Step]
@@ -293,7 +293,7 @@ def _is_schema_instance(key: str) -> bool:
 
 
 def _is_label(element: etree._Element, name: str) -> bool:
-    """Say whether an attribute is a reference's name: the address alone counts."""
+    """Return whether an attribute is a reference's name: the address alone counts."""
     return name == "@name" and element.get("href") is not None
 
 
@@ -303,14 +303,14 @@ def _elements(element: etree._Element) -> Iterator[etree._Element]:
 
 
 def _is_empty(element: etree._Element) -> bool:
-    """Say whether an element holds nothing at all: it asks for nothing."""
+    """Return whether an element holds nothing at all: it asks for nothing."""
     if (element.text or "").strip() or element.attrib:
         return False
     return all(_is_empty(kid) for kid in _elements(element))
 
 
 def _within(wanted: etree._Element, there: etree._Element) -> bool:
-    """Say whether everything that `wanted` says is said by the current element, too."""
+    """Return whether everything that `wanted` says is said by the current element, too."""
     if local(wanted) in UNREAD:
         return True
     if (wanted.text or "").strip() != (there.text or "").strip() and not len(wanted):

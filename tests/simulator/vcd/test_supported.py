@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from lxml import etree
 
-from cse_client.simulator.vcd import heeding, shapes
+from cse_client.simulator.vcd import shapes, supported
 from cse_client.simulator.vcd.markup import NS, VCLOUD, local
 from tests.simulator.client import (
     NAMESPACES,
@@ -166,7 +166,7 @@ def additions(root: etree._Element, method: str) -> Iterator[tuple[list[str], by
     """
     tree = root.getroottree()
     for element in root.iter("*"):
-        if heeding.UNREAD & {local(one) for one in (element, *element.iterancestors())}:
+        if supported.UNREAD & {local(one) for one in (element, *element.iterancestors())}:
             continue
         place = tree.getpath(element)
         around = [local(one) for one in (element, *element.iterancestors())]
@@ -176,7 +176,7 @@ def additions(root: etree._Element, method: str) -> Iterator[tuple[list[str], by
         for number, particle in enumerate(allowed):
             name = WILDCARDS.get(particle.name, particle.name)
             taken = particle.most == 1 and any(particle.takes(one) for one in element)
-            if taken or name in heeding.heeded(form) or name in heeding.UNREAD:
+            if taken or name in supported.parts(form) or name in supported.UNREAD:
                 continue
             before = sum(position(allowed, one) <= number for one in element)
             new = addition(name, particle)
@@ -211,7 +211,7 @@ def form_of(element: etree._Element, method: str) -> str:
     parent = element.getparent()
     prefix = f"{method} " if parent is None else f"{local(parent)}/"
     name = prefix + local(element)
-    return name if heeding.heeded(name) else local(element)
+    return name if supported.parts(name) else local(element)
 
 
 def test_every_kind_of_body_is_tried():
