@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["describe", "is_html", "plain"]
+__all__ = ["capitalized", "describe", "is_html", "plain"]
 
 _HEAD = 64 * 1024
 _BEGINNING = 2048
@@ -18,6 +18,11 @@ _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
 def plain(text: str, most: int | None = None) -> str:
     """Return at most `most` characters of a foreign text; `?` for what a terminal would obey."""
     return "".join(one if one.isprintable() else "?" for one in text[:most])
+
+
+def capitalized(text: str) -> str:
+    """Return a text of ours with a capital letter at its start, for the head of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def is_html(content: bytes, content_type: str = "") -> bool:

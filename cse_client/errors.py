@@ -54,6 +54,11 @@ class CseError(Exception):
         self.hint = hint
         self.notes: list[str] = []
 
+    @property
+    def clause(self) -> str:
+        """Return the message without its stop, to be embedded in another sentence."""
+        return self.message.rstrip(".")
+
 
 class WrongUsage(CseError):
     """What was typed cannot be carried out, whatever the cloud looks like."""

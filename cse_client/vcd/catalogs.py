@@ -125,7 +125,7 @@ def find_item(transport: Transport, catalog: str, item: str, org_href: str) -> T
             href = record.get("entity") or ""
             return Template(name, revision, catalog, item, href, facts=facts or TemplateFacts())
     raise NotFound(
-        f"catalog '{catalog}' has no template '{item}' that you can see",
+        f"Catalog '{catalog}' has no template '{item}' that you can see.",
         hint=f"`{suggest.vcd('catalog list', catalog)}` shows its items",
     )
 
@@ -137,7 +137,7 @@ def _only(found: Sequence[Template]) -> Template:
             return group[0]
     first = found[0]
     raise Conflict(
-        f"you can see {len(found)} templates '{first.item}' in catalogs named '{first.catalog}'",
+        f"You can see {len(found)} templates '{first.item}' in catalogs named '{first.catalog}'.",
         hint="rename the catalog that you mean, in VCD",
     )
 

@@ -200,7 +200,7 @@ class VcdClient(Tenancy):
         reply = self._transport.post(url, body, writing.COMPOSE, action)
         if reply.root is None or etree.QName(reply.root).localname != "VApp":
             raise VcdFault(
-                f"cannot tell whether VCD did it ({action.doing}): it answered without a vApp",
+                f"Cannot tell whether VCD did it ({action.doing}): it answered without a vApp.",
                 status=reply.status,
                 outcome_unknown=True,
             )
@@ -395,7 +395,7 @@ class VcdClient(Tenancy):
         for change in changes:
             vm = present.get(change.href)
             if vm is None:
-                raise NotFound(f"the vApp holds no VM '{change.name}'")
+                raise NotFound(f"The vApp holds no VM '{change.name}'.")
             hardware = customization = None
             if change.cpus is not None or change.memory_mb is not None:
                 hardware = writing.with_hardware(
@@ -428,7 +428,7 @@ class VcdClient(Tenancy):
 def no_compose_right(vdc: Vdc) -> Refused:
     """Make the error for a VDC in which this user may not make vApps."""
     return Refused(
-        f"you may not create vApps in VDC '{vdc.name}'",
+        f"You may not create vApps in VDC '{vdc.name}'.",
         hint=f'the right "{_CREATE}" is needed (role vApp Author or above); '
         "an organization administrator can grant it",
     )
@@ -437,7 +437,7 @@ def no_compose_right(vdc: Vdc) -> Refused:
 def _task_of(root: etree._Element | None, action: Action) -> Task:
     if root is None or etree.QName(root).localname != "Task":
         raise VcdFault(
-            f"cannot tell whether VCD did it ({action.doing}): it answered without a task",
+            f"Cannot tell whether VCD did it ({action.doing}): it answered without a task.",
             outcome_unknown=True,
         )
     return reading.task(root)

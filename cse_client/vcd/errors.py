@@ -20,7 +20,7 @@ from lxml import etree
 
 from cse_client import bounds, suggest
 from cse_client.bounds import OutOfBounds
-from cse_client.content import describe, is_html
+from cse_client.content import capitalized, describe, is_html
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -158,11 +158,11 @@ def version_refused(session: Session, offered: Sequence[str]) -> SessionInvalid:
     message = f"VCD at {session.host} does not serve API version {session.api_version}"
     if not offered:
         return SessionInvalid(
-            message,
+            f"{message}.",
             hint=f"log in again with a version it serves: {login_line(session, 'VERSION')}",
         )
     return SessionInvalid(
-        f"{message}; it offers {', '.join(offered)}",
+        f"{message}; it offers {', '.join(offered)}.",
         hint=f"log in again: {login_line(session, offered[0])}",
     )
 
@@ -179,7 +179,7 @@ def from_reply(
     said = _said(body, content_type, request_id)
     if status == requests.codes.unauthorized:
         return SessionInvalid(
-            f"the session at {session.host} has expired or is not valid (cannot {action.doing})",
+            f"The session at {session.host} has expired or is not valid (cannot {action.doing}).",
             hint=f"log in again: {login_line(session)}",
         )
     if status == requests.codes.not_acceptable:
@@ -287,7 +287,7 @@ def _not_from_vcd(
     if status == requests.codes.forbidden and not page:
         return _forbidden(Said(request_id=request_id), action)
     if status == requests.codes.not_found and action.missing and not page:
-        return NotFound(f"{action.missing} not found")
+        return NotFound(f"{capitalized(action.missing)} not found.")
     what = f"HTTP {status} with an empty body"
     hint = ""
     if body.strip() or content_type:
@@ -295,7 +295,7 @@ def _not_from_vcd(
         what = f"HTTP {status} and {kind}, which is not a VCD answer"
         hint = _PROXY_BETWEEN
     return VcdFault(
-        f"cannot {action.doing}: got {what}",
+        f"Cannot {action.doing}: got {what}.",
         hint=hint,
         status=status,
         request_id=request_id,
@@ -305,16 +305,17 @@ def _not_from_vcd(
 
 
 def _sentence(subject: str, said: Said, default: str = "") -> str:
+    """Return `subject` and VCD's text, or `default` where VCD gave none, as a sentence."""
     text = said.text.rstrip(".") or default
-    sentence = f"{subject}: {text}" if text else subject
-    return f"{sentence} (request {said.request_id})" if said.request_id else sentence
+    request = f" (request {said.request_id})" if said.request_id else ""
+    return capitalized(f"{subject}: {text}" if text else subject) + request + "."
 
 
 def not_vcd(what: str, action: Action, session: Session, status: int) -> VcdFault:
     """Make the error for an answer that is not VCD's; `what` describes it."""
     return VcdFault(
-        f"cannot {action.doing}: {session.host} does not answer like VMware Cloud Director"
-        f" ({what})",
+        f"Cannot {action.doing}: {session.host} does not answer like VMware Cloud Director"
+        f" ({what}).",
         hint=f"check the host name; {_PROXY_BETWEEN}",
         status=status,
         outcome_unknown=action.changes,
@@ -327,7 +328,7 @@ def out_of_bounds(
 ) -> VcdFault:
     """Make the error for an answer that exceeds a bound."""
     return VcdFault(
-        f"cannot {action.doing}: the answer of {session.host} {error}",
+        f"Cannot {action.doing}: the answer of {session.host} {error}.",
         status=status,
         outcome_unknown=action.changes,
         lasting=True,

@@ -124,7 +124,7 @@ def egress(transport: Transport, network: Network) -> Network:
     except Refused:
         verdict, reason = None, f'the gateway\'s NAT rules are hidden (right "{_VIEW_NAT}")'
     except CseError as error:
-        verdict, reason = None, f"the gateway's NAT rules cannot be read: {error.message}"
+        verdict, reason = None, f"the gateway's NAT rules cannot be read: {error.clause}"
     return replace(network, egress=verdict, egress_reason=reason)
 
 
@@ -221,7 +221,7 @@ def _nsxt_snat(transport: Transport, edge_href: str, network: Network) -> bool:
     answer = transport.get_json(url, Action("read the NAT rules", right=_VIEW_NAT))
     rules = answer.get("values")
     if not isinstance(rules, list):
-        raise VcdFault("the answer has no list of rules")
+        raise VcdFault("The answer has no list of rules.")
     return any(_nsxt_rule_covers(rule, network) for rule in rules if isinstance(rule, dict))
 
 

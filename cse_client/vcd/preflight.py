@@ -104,7 +104,7 @@ def _check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
     if not document.compose_href:
         findings.problems.append(no_compose_right(vdc))
     if not document.enabled:
-        findings.problems.append(Refused(f"VDC '{vdc.name}' is disabled"))
+        findings.problems.append(Refused(f"VDC '{vdc.name}' is disabled."))
 
 
 def _check_template(
@@ -117,7 +117,7 @@ def _check_template(
     if not source.has_nic:
         findings.problems.append(
             Refused(
-                f"the VM of the template '{template.item}' has no network adapter",
+                f"The VM of the template '{template.item}' has no network adapter.",
                 hint="add one to the template, or choose another template",
             )
         )
@@ -125,8 +125,8 @@ def _check_template(
         first = source.eulas[0].splitlines()[0][:80]
         findings.problems.append(
             Refused(
-                f"the template '{template.item}' has {len(source.eulas)} licence agreement(s) "
-                f'that nobody accepted: "{first}"',
+                f"The template '{template.item}' has {len(source.eulas)} license agreement(s) "
+                f'that have not been accepted: "{first}".',
                 hint="read it in VCD, then accept it with --accept-eulas",
             )
         )
@@ -143,7 +143,7 @@ def _check_network(
         usable = ", ".join(one.name for one in known if one.fence is not Fence.ISOLATED) or "none"
         findings.problems.append(
             NotFound(
-                f"VDC '{vdc.name}' has no network '{spec.network}'; usable ones: {usable}",
+                f"VDC '{vdc.name}' has no network '{spec.network}'; usable ones: {usable}.",
                 hint="name one of them with --network",
             )
         )
@@ -153,7 +153,7 @@ def _check_network(
     if network.fence is Fence.ISOLATED:
         findings.problems.append(
             Refused(
-                f"the network '{network.name}' is isolated: nothing on it reaches the outside",
+                f"The network '{network.name}' is isolated: nothing on it reaches the outside.",
                 hint="choose a routed or direct network with --network",
             )
         )
@@ -162,14 +162,14 @@ def _check_network(
     if free is not None and free < nodes:
         findings.problems.append(
             Refused(
-                f"the network '{network.name}' has {free} free addresses in its static pool, "
-                f"and {nodes} nodes need one each",
+                f"The network '{network.name}' has {free} free addresses in its static pool, "
+                f"and {nodes} nodes need one each.",
                 hint="widen the pool, release addresses, or ask for fewer --nodes",
             )
         )
     if not network.dns:
         findings.warnings.append(
-            f"the network '{network.name}' has no DNS server: nodes will not resolve names"
+            f"The network '{network.name}' has no DNS server: nodes will not resolve names."
         )
     _check_egress(vcd, spec, network, findings)
 
@@ -181,17 +181,17 @@ def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings:
         return
     if network.egress is None:
         findings.warnings.append(
-            f"cannot tell whether the network '{network.name}' has a way to the Internet: "
-            f"{network.egress_reason}"
+            f"Cannot tell whether the network '{network.name}' has a way to the Internet: "
+            f"{network.egress_reason}."
         )
         return
-    text = f"the network '{network.name}' shows no way to the Internet: {network.egress_reason}"
+    text = f"The network '{network.name}' shows no way to the Internet: {network.egress_reason}"
     if spec.strict:
         findings.problems.append(
-            Refused(text, hint="add a SNAT rule for it, or leave --strict out")
+            Refused(f"{text}.", hint="add a SNAT rule for it, or leave --strict out")
         )
     else:
-        findings.warnings.append(f"{text}; {_EGRESS_HINT}")
+        findings.warnings.append(f"{text}; {_EGRESS_HINT}.")
 
 
 def _check_storage(
@@ -207,7 +207,7 @@ def _check_storage(
             findings.problems.append(
                 NotFound(
                     f"VDC '{vdc.name}' has no storage profile '{spec.storage_profile}'; "
-                    f"there are: {listed}",
+                    f"there are: {listed}.",
                     hint="name one of them with --storage-profile",
                 )
             )
@@ -218,7 +218,7 @@ def _check_storage(
         if found is None:
             return
     if not found.enabled:
-        findings.problems.append(Refused(f"the storage profile '{found.name}' is disabled"))
+        findings.problems.append(Refused(f"The storage profile '{found.name}' is disabled."))
     _check_room(found, nodes, findings)
 
 
@@ -231,8 +231,8 @@ def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None
     if needed > left:
         findings.problems.append(
             Refused(
-                f"the storage profile '{profile.name}' has {left} MB left, "
-                f"and {nodes} nodes need {needed} MB",
+                f"The storage profile '{profile.name}' has {left} MB left, "
+                f"and {nodes} nodes need {needed} MB.",
                 hint="ask for fewer --nodes, another --storage-profile, or a larger limit",
             )
         )
@@ -248,7 +248,7 @@ def _check_capacity(
     if capacity.vms_left is not None and capacity.vms_left < nodes:
         findings.problems.append(
             Refused(
-                f"VDC '{vdc.name}' may hold {capacity.vms_left} more VMs, and {nodes} are needed",
+                f"VDC '{vdc.name}' may hold {capacity.vms_left} more VMs, and {nodes} are needed.",
                 hint="ask for fewer --nodes, delete VMs, or have the VM quota raised",
             )
         )
@@ -272,4 +272,4 @@ def _short(what: str, unit: str, left: int | None, needed: int, vdc: Vdc) -> str
     """Say what does not fit into the VDC's limit; empty when it fits or nothing is known."""
     if left is None or needed <= left:
         return ""
-    return f"VDC '{vdc.name}' has {left} {unit} of {what} left, and the nodes need {needed} {unit}"
+    return f"VDC '{vdc.name}' has {left} {unit} of {what} left, but the nodes need {needed} {unit}."

@@ -121,7 +121,7 @@ def total(
     page = transport.get(url, action, _RESULT)
     count = number(page.get("total"))
     if count is None:
-        raise VcdFault(f"cannot {action.doing}: the answer has no total")
+        raise VcdFault(f"Cannot {action.doing}: the answer has no total.")
     return count
 
 

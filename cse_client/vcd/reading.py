@@ -328,7 +328,7 @@ def template_problem(element: etree._Element, template: Template) -> str:
     status = status_name(element)
     if status in ("POWERED_OFF", "RESOLVED"):
         return ""
-    return f"template '{template.item}' is not ready: its state is {status}"
+    return f"Template '{template.item}' is not ready: its state is {status}."
 
 
 def _primary_nic(element: etree._Element) -> etree._Element | None:

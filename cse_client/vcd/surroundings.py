@@ -10,6 +10,7 @@ from lxml import etree
 
 from cse_client import suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
+from cse_client.content import capitalized
 from cse_client.errors import Conflict, NotFound, Refused
 from cse_client.model import (
     Capacity,
@@ -231,11 +232,11 @@ class Tenancy:
         listed = ", ".join(vdc.name for vdc in found) or "none"
         if not wanted:
             raise NotFound(
-                f"no VDC is chosen; there are: {listed}",
+                f"No VDC is chosen; there are: {listed}.",
                 hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
         raise NotFound(
-            f"organization '{org or session.org}' has no VDC '{wanted}'; there are: {listed}"
+            f"Organization '{org or session.org}' has no VDC '{wanted}'; there are: {listed}."
         )
 
     def vdc_document(self, vdc: Vdc) -> VdcDocument:
@@ -320,7 +321,7 @@ class Tenancy:
             raise Conflict(reason)
         source = reading.template_vm(root)
         if source is None:
-            raise NotFound(f"{missing} holds no VM that you can see")
+            raise NotFound(f"{capitalized(missing)} holds no VM that you can see.")
         return source
 
     def _foreign_org(self, org: str) -> str:
@@ -336,7 +337,7 @@ class Tenancy:
             return ""
         if not self.is_system_administrator:
             raise Refused(
-                f"you are logged in to '{self.org_name}' and cannot look into '{wanted}'",
+                f"You are logged in to '{self.org_name}' and cannot look into '{wanted}'.",
                 hint=f"log in to it: {self._login_line(wanted)}",
             )
         return wanted

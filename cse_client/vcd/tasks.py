@@ -249,10 +249,10 @@ def _jittered(pause: float) -> float:
 
 
 def _failure(task: Task) -> TaskFailed:
-    reason = task.error or f"VCD gives no reason; the task is {task.status}"
+    reason = task.error.rstrip(".") or f"VCD gives no reason; the task is {task.status}"
     request = f" (request {task.request_id})" if task.request_id else ""
     return TaskFailed(
-        f"{task.name} failed: {reason}{request}",
+        f'Task "{task.name}" failed: {reason}{request}.',
         hint=f"`{suggest.vcd('task list')}` shows the tasks; this one is {task.id}",
         code=task.code,
         request_id=task.request_id,
@@ -263,10 +263,11 @@ def _too_late(pending: Sequence[Task]) -> TimedOut:
     first = pending[0]
     more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
     return TimedOut(
-        f"{first.name}{more}: still {first.status} when the time was up",
-        hint=f"it goes on in VCD; `{suggest.vcd('task wait', first.id)}` waits for its end",
+        f'Task "{first.name}"{more} was still {first.status} when the timeout expired.',
+        hint=f"it continues in VCD; `{suggest.vcd('task wait', first.id)}` waits for its end",
     )
 
 
 def _goes_on(task: Task) -> str:
-    return f'"{task.name}" goes on in VCD; `{suggest.vcd("task wait", task.id)}` waits for its end'
+    wait = suggest.vcd("task wait", task.id)
+    return f'Task "{task.name}" continues in VCD; `{wait}` waits for its end.'

@@ -30,7 +30,7 @@ _WAY_BROKE_OFF = "check the network and the VPN, then run the same command again
 def from_exception(error: Exception, action: Action, session: Session) -> CseError:
     """Translate what sending a request raised; never quotes the request itself."""
     host = session.host
-    start = f"cannot {action.doing}: "
+    start = f"Cannot {action.doing}: "
     found = (
         _of_our_own(error, start, action, session)
         or _bad_ca_file(error, start, session)
@@ -47,10 +47,10 @@ def from_exception(error: Exception, action: Action, session: Session) -> CseErr
         return _late(f"{host} did not answer in time", start, action)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
         return VcdFault(
-            start + f"{host} is not a valid host name", hint=login_line(session), lasting=True
+            start + f"{host} is not a valid host name.", hint=login_line(session), lasting=True
         )
     reason = getattr(error, "strerror", "") or type(error).__name__
-    return VcdFault(start + f"talking to {host} failed ({reason})", outcome_unknown=action.changes)
+    return VcdFault(start + f"talking to {host} failed ({reason}).", outcome_unknown=action.changes)
 
 
 def _of_our_own(error: Exception, start: str, action: Action, session: Session) -> CseError | None:
@@ -68,7 +68,7 @@ def _of_our_own(error: Exception, start: str, action: Action, session: Session) 
 
 def _late(sentence: str, start: str, action: Action) -> VcdFault:
     return VcdFault(
-        start + sentence, hint=_WAY_BROKE_OFF, code=LATE, outcome_unknown=action.changes
+        f"{start}{sentence}.", hint=_WAY_BROKE_OFF, code=LATE, outcome_unknown=action.changes
     )
 
 
@@ -78,7 +78,7 @@ def _foreign_address(url: str, start: str, session: Session) -> CseError:
     return CseError(
         start
         + f"{session.host} names an address on another host for it, {shown}; nothing was sent "
-        "there",
+        "there.",
         hint="if that is the same VMware Cloud Director, log in under that name",
     )
 
@@ -88,7 +88,7 @@ def _redirected(error: Redirected, start: str, session: Session) -> VcdFault:
     shown, _request = clean(str(error).partition("?")[0], limit=200)
     return VcdFault(
         start + f"{session.host} redirects to {shown or 'nowhere'} (HTTP {error.status}), and "
-        "redirects are not followed",
+        "redirects are not followed.",
         hint="log in under VCD's own name; is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
         status=error.status,
         lasting=True,
@@ -114,7 +114,7 @@ def _bad_ca_file(error: Exception, start: str, session: Session) -> VcdFault | N
     else:
         return None
     return VcdFault(
-        start + f"the file of trusted certificates {trouble} ({variable}={path})",
+        start + f"the file of trusted certificates {trouble} ({variable}={path}).",
         hint="set the variable to another file, or unset it",
         lasting=True,
     )
@@ -148,9 +148,9 @@ def _bad_proxy(error: Exception, start: str, host: str) -> VcdFault | None:
         start
         + f"the proxy '{shown}' on the way to {host} cannot be used"
         + (
-            ": the package for SOCKS proxies is missing"
+            ": the package for SOCKS proxies is missing."
             if missing
-            else ": it is not the address of an HTTP proxy"
+            else ": it is not the address of an HTTP proxy."
         ),
         hint=suggest.program("pip install", "requests[socks]") if missing else _PROXY_HINT,
         lasting=True,
@@ -160,11 +160,11 @@ def _bad_proxy(error: Exception, start: str, host: str) -> VcdFault | None:
 def _tls_fault(error: Exception, start: str, session: Session) -> VcdFault:
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" not in text and "doesn't match" not in text:
-        return VcdFault(start + f"no TLS connection to {session.host}", repeatable=True)
+        return VcdFault(start + f"no TLS connection to {session.host}.", repeatable=True)
     found = re.search(r"certificate verify failed: ([^(\"']*)", text)
     reason = found.group(1).strip() if found else "it does not match"
     return VcdFault(
-        start + f"the TLS certificate of {session.host} cannot be verified: {reason}",
+        start + f"the TLS certificate of {session.host} cannot be verified: {reason}.",
         hint="name its CA file in REQUESTS_CA_BUNDLE, or log in without verifying it: "
         + login_line(session, unverified=True),
         lasting=True,
@@ -174,28 +174,28 @@ def _tls_fault(error: Exception, start: str, session: Session) -> VcdFault:
 def _connection_fault(error: Exception, start: str, action: Action, host: str) -> VcdFault:
     if isinstance(error, requests.exceptions.ProxyError):
         return VcdFault(
-            start + f"the proxy on the way to {host} does not work",
+            start + f"the proxy on the way to {host} does not work.",
             hint=_PROXY_HINT,
             repeatable=True,
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return VcdFault(start + f"{host} does not accept connections in time", repeatable=True)
+        return VcdFault(start + f"{host} does not accept connections in time.", repeatable=True)
     text = str(error)
     if "NameResolutionError" in text or "getaddrinfo" in text or "Name or service" in text:
         return VcdFault(
-            start + f"the host name {host} cannot be resolved",
+            start + f"the host name {host} cannot be resolved.",
             hint="check the name, the DNS and the VPN",
             repeatable=True,
         )
     if "NewConnectionError" in text or "Connection refused" in text:
         reason = "the connection was refused" if "refused" in text else "no connection"
         return VcdFault(
-            start + f"{host} cannot be reached: {reason}",
+            start + f"{host} cannot be reached: {reason}.",
             hint="check the host name, the network and the VPN",
             repeatable=True,
         )
     return VcdFault(
-        start + f"the connection to {host} broke off",
+        start + f"the connection to {host} broke off.",
         hint=_WAY_BROKE_OFF,
         outcome_unknown=action.changes,
     )

@@ -45,7 +45,7 @@ def user_urns(transport: Transport, names: Sequence[str], foreign_org: str) -> d
     missing = [name for name in names if name not in found]
     if missing:
         raise NotFound(
-            f"the organization has no user {', '.join(missing)}, or hides them from you",
+            f"The organization has no user {', '.join(missing)}, or hides them from you.",
             hint=f"`{suggest.vcd('user list')}` shows those that you can see",
         )
     return found
@@ -56,4 +56,4 @@ def _org_href(transport: Transport, name: str) -> str:
     conditions = [queries.equals("name", name)]
     for record in queries.records(transport, "organization", action, conditions=conditions):
         return record.get("href") or ""
-    raise NotFound(f"there is no organization '{name}', or it is hidden from you")
+    raise NotFound(f"There is no organization '{name}', or it is hidden from you.")

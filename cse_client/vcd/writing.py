@@ -14,6 +14,7 @@ from typing import Any
 
 from lxml import etree
 
+from cse_client.content import capitalized
 from cse_client.errors import VcdFault, WrongUsage
 from cse_client.model import Network, NewVm, VmChange
 
@@ -230,7 +231,8 @@ def checked(text: str, what: str) -> str:
     found = _NOT_IN_XML.search(text)
     if found:
         raise WrongUsage(
-            f"{what} holds the character U+{ord(found.group()):04X}, which VCD's XML cannot carry"
+            f"{capitalized(what)} holds the character U+{ord(found.group()):04X}, which VCD's XML"
+            " cannot carry."
         )
     return text
 
@@ -315,5 +317,5 @@ def _set_quantity(item: etree._Element, value: int) -> None:
 def _set_text(item: etree._Element, name: str, value: str) -> None:
     found = item.find(f"{{{_RASD}}}{name}")
     if found is None:
-        raise VcdFault(f"a hardware item of the VM has no {name}")
+        raise VcdFault(f"A hardware item of the VM has no {name}.")
     found.text = value

@@ -205,7 +205,8 @@ def test_a_licence_agreement(cse: Run, control: Control) -> None:
         accepted = cse("cluster", "create", "bad", "-n", "net1", "--accept-eulas", "--dry-run")
     assert (refused.code, refused.out) == (4, "")
     assert said(refused) == (
-        f"Error: The template '{TEMPLATE}_rev2' has 1 licence agreement(s) that nobody accepted: "
+        f"Error: The template '{TEMPLATE}_rev2' has 1 license agreement(s) that have "
+        "not been accepted: "
         '"You shall".\nHint: Read it in VCD, then accept it with --accept-eulas\n'
     )
     assert accepted.code == 0

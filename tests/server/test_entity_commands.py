@@ -320,7 +320,7 @@ def test_all_problems_of_a_create_at_once(cse: Run, first: Generation) -> None:
     assert (result.out, result.code) == ("", 2)
     assert "4 problems were found" in result.err
     assert "VDC 'vdc1' has no network 'net9'; there are: net1" in result.err
-    assert "--cpu cannot be told them" in result.err
+    assert "--cpu is not supported" in result.err
     assert "no template 't'" in result.err
     assert [one for one in first.served.asked() if one.startswith("POST")] == []
 

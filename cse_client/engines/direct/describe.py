@@ -249,11 +249,11 @@ def ask_kubernetes(cluster: ExistingCluster, *, certificate: bool = False) -> As
             nodes = {node.name: node for node in api.nodes()}
             soon = certificate_warning(api) if certificate else ""
     except ClusterUnreachable as silence:
-        ended = f"{silence.message}; {silence.hint}" if silence.reason == EXPIRED else ""
+        ended = f"{silence.clause}; {silence.hint}" if silence.reason == EXPIRED else ""
         evidence = f"Kubernetes API: did not answer ({silence.reason})"
         return Asked(None, evidence, silence, ended)
     except CseError as error:
-        return Asked(None, f"Kubernetes API: not asked ({error.message})", error)
+        return Asked(None, f"Kubernetes API: not asked ({error.clause})", error)
     seen = datetime.now(timezone.utc)
     return Asked(
         nodes, f"Kubernetes API: answered at {seen:%Y-%m-%d %H:%M:%S} UTC", certificate=soon

@@ -75,6 +75,6 @@ def need_administrator(vcd: VcdClient, session: Session, what: str) -> None:
     """Refuse a tenant here: the server does not ask (its own client does). Raises Refused."""
     if not vcd.is_system_administrator:
         raise Refused(
-            f"only a system administrator may {what}",
+            f"Only a system administrator may {what}.",
             hint="ask the provider, or: " + suggest.vcd("login", session.host, "System", "USER"),
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 from cse_client import bounds, suggest
 from cse_client.bounds import OutOfBounds
-from cse_client.content import describe, is_html
+from cse_client.content import capitalized, describe, is_html
 from cse_client.engines.server.hints import without_server
 from cse_client.errors import (
     Conflict,
@@ -95,7 +95,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
         return None
     if not text:
         raise VcdFault(
-            f"cannot {wish.doing}: {wish.asked} gave an empty answer",
+            f"Cannot {wish.doing}: {wish.asked} gave an empty answer.",
             hint=without_server(),
             status=answer.status,
         )
@@ -103,7 +103,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
         return bounds.load_json(text)
     except OutOfBounds as error:
         raise VcdFault(
-            f"cannot {wish.doing}: the answer of {wish.asked} {error}",
+            f"Cannot {wish.doing}: the answer of {wish.asked} {error}.",
             status=answer.status,
             outcome_unknown=wish.changes,
             lasting=True,
@@ -114,7 +114,7 @@ def json_of(answer: Answer, wish: Wish) -> Any:
         if is_html(content):
             kind = describe(content)
         raise VcdFault(
-            f"cannot {wish.doing}: got {kind} where {wish.asked} answers JSON",
+            f"Cannot {wish.doing}: got {kind} where {wish.asked} answers JSON.",
             hint="is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
             status=answer.status,
             outcome_unknown=wish.changes,
@@ -133,10 +133,10 @@ def error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
     if answer.status in DOWN:
         return _down(answer, wish, session)
     if isinstance(said, str) and len(document) == 1:
-        return VcdFault(f"cannot {wish.doing}: {_words(said)}", status=answer.status)
+        return VcdFault(f"Cannot {wish.doing}: {_words(said)}.", status=answer.status)
     if answer.status == _NOT_FOUND and is_vcd_error(answer.text.encode()):
         return ServerDown(
-            f"cannot {wish.doing}: VCD at {session.host} has no CSE server any more",
+            f"Cannot {wish.doing}: VCD at {session.host} has no CSE server any more.",
             hint=without_server(),
             status=answer.status,
         )
@@ -161,7 +161,7 @@ def _from_server(status: int, said: dict[str, Any], wish: Wish, session: Session
     code = said.get("minor error code")
     if code in _NETWORK_CODES:
         return _network_missing(code, text)
-    sentence = f"cannot {wish.doing}: {text or 'the CSE server gives no reason'}"
+    sentence = f"Cannot {wish.doing}: {text or 'the CSE server gives no reason'}."
     known = _by_words(status, text, sentence, wish, session)
     if known is not None:
         return known
@@ -182,7 +182,7 @@ def _by_words(
     error: CseError | None = None
     if has("status code: 401", "session token"):
         error = SessionInvalid(
-            f"the session at {session.host} has expired or is not valid ({text})",
+            f"The session at {session.host} has expired or is not valid ({text}).",
             hint=f"log in again: {login_line(session)}",
         )
     elif status in _REFUSED:
@@ -212,7 +212,7 @@ def _by_words(
         }
         error = NotFound(sentence, hint=f"see which there are: {lists[noun]}")
     elif wish.missing and has("not found", "does not exist"):
-        error = NotFound(f"{wish.missing} was not found: {text}")
+        error = NotFound(f"{capitalized(wish.missing)} was not found: {text}.")
     return error
 
 
@@ -229,7 +229,7 @@ def _network_missing(code: object, text: str) -> WrongUsage:
 def _busy(words: str, wish: Wish) -> VcdFault:
     said = f": {_words(words)}" if words else ""
     return VcdFault(
-        f"cannot {wish.doing}: the CSE server is busy{said}",
+        f"Cannot {wish.doing}: the CSE server is busy{said}.",
         hint="try again in a while",
         status=_BUSY,
         repeatable=True,
@@ -239,15 +239,15 @@ def _busy(words: str, wish: Wish) -> VcdFault:
 def _down(answer: Answer, wish: Wish, session: Session) -> VcdFault:
     if wish.changes:
         # a proxy says 502 or 503 about a request that it may have passed on
-        stopped = "VCD stopped" if answer.status == CUT_OFF else "something on the way stopped"
+        stopped = "VCD stopped" if answer.status == CUT_OFF else "A proxy stopped"
         return CutOff(
-            f"{stopped} waiting for the CSE server ({wish.doing})",
+            f"{stopped} waiting for the CSE server ({wish.doing}).",
             status=answer.status,
             outcome_unknown=True,
         )
     return ServerDown(
-        f"cannot {wish.doing}: a CSE server is registered with VCD at {session.host} but does "
-        "not answer",
+        f"Cannot {wish.doing}: a CSE server is registered with VCD at {session.host} but does "
+        "not answer.",
         hint=without_server(),
         status=answer.status,
     )

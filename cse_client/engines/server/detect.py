@@ -65,7 +65,7 @@ class Detection:
     def down(self, host: str) -> VcdFault:
         """Make the error for a server that is registered but does not answer."""
         return VcdFault(
-            f"a CSE server is registered with VCD at {host} but does not answer ({self.seen})",
+            f"A CSE server is registered with VCD at {host} but does not answer ({self.seen}).",
             hint=without_server(),
         )
 
@@ -155,8 +155,8 @@ def _foreign(answer: Answer, session: Session) -> VcdFault:
     """Make the error for a refusal that is not VCD's, which tells nothing of VCD's extensions."""
     what = describe(answer.text.encode(), answer.content_type)
     return VcdFault(
-        f"cannot ask VCD at {session.host} for a CSE server: GET {BASE}/system was answered with"
-        f" HTTP {answer.status} and {what}, which is not VCD's answer",
+        f"Cannot ask VCD at {session.host} for a CSE server: GET {BASE}/system was answered with"
+        f" HTTP {answer.status} and {what}, which is not VCD's answer.",
         hint=f"is a proxy in between? (HTTPS_PROXY, NO_PROXY); {without_server()}",
         lasting=True,
     )

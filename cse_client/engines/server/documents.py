@@ -62,7 +62,7 @@ def kubeconfig(document: Any, cluster: str) -> str:
     """
     text = mapping(document, "the kubeconfig").get("message")
     if not isinstance(text, str) or not text.strip():
-        raise VcdFault(f"the CSE server has no kubeconfig of cluster '{cluster}'")
+        raise VcdFault(f"The CSE server has no kubeconfig of cluster '{cluster}'.")
     return pass_on(text, f"The kubeconfig that the CSE server gives for cluster '{cluster}'")
 
 
@@ -101,4 +101,4 @@ def upgrade_target(document: Mapping[str, Any]) -> UpgradeTarget:
 
 def unexpected(what: str) -> VcdFault:
     """Return the error for an answer of another shape; `what` names the part."""
-    return VcdFault(f"the CSE server's answer cannot be understood: {what} is not as expected")
+    return VcdFault(f"The CSE server's answer cannot be understood: {what} is not as expected.")

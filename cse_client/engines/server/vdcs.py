@@ -69,4 +69,4 @@ def check_network_and_profiles(
 
 def _missing(vdc: str, noun: str, available: Sequence[str], hint: str) -> NotFound:
     listed = ", ".join(available)
-    return NotFound(f"VDC '{vdc}' has no {noun}; there are: {listed}", hint=hint)
+    return NotFound(f"VDC '{vdc}' has no {noun}; there are: {listed}.", hint=hint)

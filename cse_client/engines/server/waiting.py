@@ -94,7 +94,7 @@ def follow_task(
     except TaskFailed as failure:
         progress(Event(EventKind.FAILED, _title(what)))
         if last.error:
-            failure.message = f"the {what} failed: {last.error}"
+            failure.message = f"The {what} failed: {last.error.rstrip('.')}."
         raise
     except KeyboardInterrupt:
         raise Interrupted(
@@ -133,8 +133,8 @@ def follow_effect(
     progress(
         Event(
             EventKind.WARNING,
-            f"VCD gave no answer about the {what}; the server may still be at work on it, and "
-            "this waits for its effect",
+            f"VCD gave no answer about the {what}. The server may still be processing it; waiting "
+            "for its effect.",
         )
     )
     began = vcd.clock.monotonic()
@@ -199,8 +199,8 @@ def _await_sign(
             raise _no_trace(what, look)
         if now >= deadline:
             raise TimedOut(
-                f"the {what} showed no effect until the time was up; the CSE server may still "
-                "be at work on it",
+                f"The {what} showed no effect until the time was up; the CSE server may still "
+                "be at work on it.",
                 hint=look,
             )
         clock.sleep(min(pause, max(0.0, deadline - now)))
@@ -228,7 +228,7 @@ def _followed(
 def _no_trace(what: str, look: str) -> TimedOut:
     return TimedOut(
         f"VCD gave no answer about the {what}, and {NO_TRACE / 60:.0f} minutes later there is "
-        "nothing to be seen of it: the CSE server has refused it, or has not begun",
+        "nothing to be seen of it: the CSE server has refused it, or has not begun.",
         hint=f"look, and where nothing is there give the same command again: {look}",
     )
 
@@ -266,7 +266,7 @@ def send_change(
     try:
         answer = send()
         if answer is None:
-            raise VcdFault("the CSE server gave an empty answer", outcome_unknown=True)
+            raise VcdFault("The CSE server gave an empty answer.", outcome_unknown=True)
     except VcdFault as fault:
         if not fault.outcome_unknown:
             raise
@@ -320,8 +320,8 @@ def change_or_effect(
 def _unanswered(what: str, look: str, fault: VcdFault) -> TimedOut:
     """Make the error for a change without an answer that nobody waits for."""
     return TimedOut(
-        f"there is no answer about the {what} ({fault.message}); the CSE server may still be at "
-        "work on it",
+        f"There is no answer about the {what} ({fault.clause}); the CSE server may still be at "
+        "work on it.",
         hint=look,
     )
 

@@ -52,7 +52,7 @@ def test_a_task_that_never_ends(stage: Stage) -> None:
         "cse", "cluster", "create", "slow", "-n", "net1", "-N", "0", "--timeout", "2s"
     )
     assert (created.code, created.out) == (5, "")
-    assert "still running when the time was up." in created.err
+    assert "was still running when the timeout expired." in created.err
     assert created.err.count("Error:") == 1
     assert "vcd task wait " in created.err
     stage.control.ask("DELETE", "cse")

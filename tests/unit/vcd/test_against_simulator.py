@@ -282,7 +282,7 @@ def test_many_changes_read_their_sections_with_one_request(vcd: VcdClient) -> No
     for vm in vcd.vapp(vapp).vms:
         assert (vm.cpus, vm.status) == (3, "POWERED_ON")
         assert vcd.customization_script(vm.href) == f"#!/bin/sh\n# {vm.name}\n"
-    with pytest.raises(NotFound, match="the vApp holds no VM 'gone'"):
+    with pytest.raises(NotFound, match="The vApp holds no VM 'gone'"):
         vcd.recompose(vapp, change=[VmChange(f"{vapp}x", "gone", cpus=1)])
 
 
@@ -297,14 +297,14 @@ def test_the_lease(cloud: Cloud, vcd: VcdClient) -> None:
 
 def test_a_name_is_taken_only_once(vcd: VcdClient) -> None:
     a_vapp(vcd)
-    with pytest.raises(Conflict, match="cannot create vApp 'demo': The VCD entity demo already"):
+    with pytest.raises(Conflict, match="Cannot create vApp 'demo': The VCD entity demo already"):
         a_vapp(vcd)
 
 
 def test_what_a_viewer_may_not_do(cloud: Cloud, vcd: VcdClient) -> None:
     vapp = a_vapp(vcd)
     viewer = cloud.vcd("viewer")
-    with pytest.raises(Refused, match="you may not create vApps in VDC 'vdc1'") as caught:
+    with pytest.raises(Refused, match="You may not create vApps in VDC 'vdc1'") as caught:
         a_vapp(viewer, "other")
     assert "vApp: Create / Reconfigure" in caught.value.hint
     with pytest.raises(Refused, match="VCD forbids you to change the vApp's VMs: ") as caught:
@@ -448,10 +448,10 @@ def test_preflight_finds_everything_at_once(cloud: Cloud) -> None:
     cloud.control("POST", f"templates/{CSE_ITEM}", {"eula": "Pay.", "has_nic": False})
     problems, _warnings = preflight(cloud.vcd(), ClusterSpec("demo", "net4"))
     assert [problem.split("'")[0] for problem in problems] == [
-        "the VM of the template ",
-        "the template ",
-        "the network ",
-        "the storage profile ",
+        "The VM of the template ",
+        "The template ",
+        "The network ",
+        "The storage profile ",
         "VDC ",
     ]
     assert "isolated" in problems[2]
@@ -477,4 +477,4 @@ def test_preflight_knows_the_rights(cloud: Cloud, user: str, right: str, refused
     if right:
         cloud.control("POST", f"users/{user}", {"rights": {right: False}})
     problems, _warnings = preflight(cloud.vcd(user), ClusterSpec("demo", "net1"))
-    assert problems == (["you may not create vApps in VDC 'vdc1'"] if refused else [])
+    assert problems == (["You may not create vApps in VDC 'vdc1'."] if refused else [])

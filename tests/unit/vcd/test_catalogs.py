@@ -121,7 +121,7 @@ def test_an_item_with_a_name_of_its_own_leads_to_its_template(
 def test_a_missing_item_says_where_to_look(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/query?type=vAppTemplate*", page(""))
     scripted.answer("GET /api/query?type=catalogItem*", page(""))
-    with pytest.raises(NotFound, match="catalog 'cat' has no template 'own'") as caught:
+    with pytest.raises(NotFound, match="Catalog 'cat' has no template 'own'") as caught:
         vcd.find_item("cat", "own")
     assert "vcd catalog list cat" in caught.value.hint
 

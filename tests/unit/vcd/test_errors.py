@@ -73,7 +73,7 @@ def test_each_refusal_has_its_class_and_keeps_vcds_words(
 ) -> None:
     error = told(status, message, code)
     assert type(error) is kind
-    assert error.message.endswith(f"{message.rstrip('.')} (request {ID})")
+    assert error.message.endswith(f"{message.rstrip('.')} (request {ID}).")
     assert "[ " not in error.message
 
 
@@ -107,7 +107,7 @@ def test_a_forbidden_thing_is_missing_where_that_is_what_403_means() -> None:
         Action("x", missing="the vApp demo"),
     )
     assert isinstance(error, NotFound)
-    assert error.message.startswith("the vApp demo: ")
+    assert error.message.startswith("The vApp demo: ")
 
 
 def test_a_refusal_names_the_right_and_who_grants_it() -> None:
@@ -158,7 +158,7 @@ def test_a_refused_version_names_those_on_offer_and_the_line_to_type() -> None:
     assert isinstance(error, SessionInvalid)
     assert error.message == (
         "VCD at vcd.example.com does not serve API version 36.0; "
-        "it offers 39.0, 38.0, 37.10, 37.3, 36.3"
+        "it offers 39.0, 38.0, 37.10, 37.3, 36.3."
     )
     assert error.hint.endswith(
         "vcd login vcd.example.com acme bob --no-verify-ssl-certs --disable-warnings --version 39.0"

@@ -96,28 +96,28 @@ def test_many_problems_are_told_at_once(vcd: VcdClient, scripted: ScriptedVcd) -
     scripted.answer("GET /api/vdc/1", no_link)
     spec = replace(SPEC, network="nowhere", storage_profile="platinum", cpus=8, memory_mb=9000)
     assert messages(check(vcd, spec)) == [
-        "you may not create vApps in VDC 'vdc1'",
-        "VDC 'vdc1' has no network 'nowhere'; usable ones: net1",
-        "VDC 'vdc1' has no storage profile 'platinum'; there are: gold, tin",
-        "VDC 'vdc1' may hold 1 more VMs, and 3 are needed",
-        "VDC 'vdc1' has 10000 MB of memory left, and the nodes need 27000 MB",
-        "VDC 'vdc1' has 10000 MHz of CPU left, and the nodes need 24000 MHz",
+        "You may not create vApps in VDC 'vdc1'.",
+        "VDC 'vdc1' has no network 'nowhere'; usable ones: net1.",
+        "VDC 'vdc1' has no storage profile 'platinum'; there are: gold, tin.",
+        "VDC 'vdc1' may hold 1 more VMs, and 3 are needed.",
+        "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 27000 MB.",
+        "VDC 'vdc1' has 10000 MHz of CPU left, but the nodes need 24000 MHz.",
     ]
 
 
 def test_an_isolated_network_is_refused(vcd: VcdClient) -> None:
     findings = check(vcd, replace(SPEC, network="lonely"))
     assert messages(findings) == [
-        "the network 'lonely' is isolated: nothing on it reaches the outside"
+        "The network 'lonely' is isolated: nothing on it reaches the outside."
     ]
     assert findings.problems[0].exit_code == Refused.exit_code
 
 
 def test_a_pool_too_small_names_both_numbers(vcd: VcdClient) -> None:
     assert messages(check(vcd, replace(SPEC, workers=7))) == [
-        "the network 'net1' has 7 free addresses in its static pool, and 8 nodes need one each",
-        "VDC 'vdc1' has 10000 MB of memory left, and the nodes need 16384 MB",
-        "VDC 'vdc1' has 10000 MHz of CPU left, and the nodes need 16000 MHz",
+        "The network 'net1' has 7 free addresses in its static pool, and 8 nodes need one each.",
+        "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 16384 MB.",
+        "VDC 'vdc1' has 10000 MHz of CPU left, but the nodes need 16000 MHz.",
     ]
 
 
@@ -127,19 +127,19 @@ def test_a_reservation_pool_may_be_overcommitted(vcd: VcdClient, scripted: Scrip
     findings = check(vcd, replace(SPEC, memory_mb=9000))
     assert messages(findings) == []
     assert findings.warnings == [
-        "VDC 'vdc1' has 10000 MB of memory left, and the nodes need 27000 MB"
+        "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 27000 MB."
     ]
 
 
 def test_no_way_out_warns_or_with_strict_refuses(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", rules())
     text = (
-        "the network 'net1' shows no way to the Internet: no SNAT rule of gateway 'edge' covers it"
+        "The network 'net1' shows no way to the Internet: no SNAT rule of gateway 'edge' covers it"
     )
     findings = check(vcd)
     assert messages(findings) == []
     assert [one.split(";")[0] for one in findings.warnings] == [text]
-    assert messages(check(vcd, replace(SPEC, strict=True))) == [text]
+    assert messages(check(vcd, replace(SPEC, strict=True))) == [f"{text}."]
 
 
 def test_hidden_nat_rules_and_missing_dns_are_warnings(
@@ -151,7 +151,7 @@ def test_hidden_nat_rules_and_missing_dns_are_warnings(
     assert messages(findings) == []
     dns, egress = findings.warnings
     assert "has no DNS server" in dns
-    assert egress.startswith("cannot tell whether the network 'net1' has a way to the Internet")
+    assert egress.startswith("Cannot tell whether the network 'net1' has a way to the Internet")
 
 
 def test_a_licence_must_be_accepted(vcd: VcdClient, scripted: ScriptedVcd) -> None:
@@ -167,7 +167,7 @@ def test_a_licence_must_be_accepted(vcd: VcdClient, scripted: ScriptedVcd) -> No
 def test_a_template_without_a_nic_or_not_there(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     bare = TEMPLATE.replace("NetworkConnectionSection", "OtherSection")
     scripted.answer("GET /api/t/1", bare)
-    assert messages(check(vcd)) == ["the VM of the template 't_rev1' has no network adapter"]
+    assert messages(check(vcd)) == ["The VM of the template 't_rev1' has no network adapter."]
     scripted.answer("GET /api/t/1", Answer("", 403, ""))
     (problem,) = check(vcd).problems
     assert isinstance(problem, NotFound)
@@ -177,8 +177,8 @@ def test_a_template_without_a_nic_or_not_there(vcd: VcdClient, scripted: Scripte
 def test_a_storage_profile_disabled_and_too_full(vcd: VcdClient) -> None:
     findings = check(vcd, replace(SPEC, storage_profile="tin"))
     assert messages(findings) == [
-        "the storage profile 'tin' is disabled",
-        "the storage profile 'tin' has 100 MB left, and 3 nodes need 30000 MB",
+        "The storage profile 'tin' is disabled.",
+        "The storage profile 'tin' has 100 MB left, and 3 nodes need 30000 MB.",
     ]
 
 

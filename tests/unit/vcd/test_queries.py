@@ -131,7 +131,7 @@ def test_another_vdc_is_looked_up_and_an_unknown_one_lists_what_there_is(
 def test_no_vdc_chosen_says_how_to_choose(scripted: ScriptedVcd, clock: FakeClock) -> None:
     vcd = VcdClient.open(scripted.session(vdc="", vdc_href=""), clock=clock)
     scripted.answer("GET /api/query?type=orgVdc&*", page('<OrgVdcRecord name="vdc1" href="v"/>'))
-    with pytest.raises(NotFound, match="no VDC is chosen; there are: vdc1") as caught:
+    with pytest.raises(NotFound, match="No VDC is chosen; there are: vdc1") as caught:
         vcd.vdc()
     assert "vcd vdc use" in caught.value.hint
 
@@ -139,7 +139,7 @@ def test_no_vdc_chosen_says_how_to_choose(scripted: ScriptedVcd, clock: FakeCloc
 def test_another_organization_is_for_system_administrators(
     vcd: VcdClient, scripted: ScriptedVcd, clock: FakeClock
 ) -> None:
-    with pytest.raises(Refused, match="you are logged in to 'acme' and cannot look into 'other'"):
+    with pytest.raises(Refused, match="You are logged in to 'acme' and cannot look into 'other'"):
         vcd.vdc("vdc1", org="other")
     with pytest.raises(Refused):
         list(vcd.cluster_records(org="other"))

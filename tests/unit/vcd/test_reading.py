@@ -151,7 +151,7 @@ def test_a_template_in_the_making_is_not_ready() -> None:
     template = Template("t", 1, "cat", "t_rev1", "x")
     assert reading.template_problem(parse('<VAppTemplate status="8"/>'), template) == ""
     text = reading.template_problem(parse('<VAppTemplate status="0"/>'), template)
-    assert text == "template 't_rev1' is not ready: its state is UNRESOLVED"
+    assert text == "Template 't_rev1' is not ready: its state is UNRESOLVED."
 
 
 def test_a_vdc_with_links_networks_and_limits() -> None:

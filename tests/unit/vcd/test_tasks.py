@@ -75,7 +75,7 @@ def test_a_task_that_did_not_succeed_failed(status: str) -> None:
     with pytest.raises(TaskFailed) as caught:
         tasks.wait(Script(t1=[failed]), RUNNING, deadline=9999)
     assert caught.value.message == (
-        "Creating Virtual Application demo(1) failed: no room (request r9)"
+        'Task "Creating Virtual Application demo(1)" failed: no room (request r9).'
     )
     assert (caught.value.code, caught.value.request_id) == ("BAD_REQUEST", "r9")
 
@@ -103,7 +103,7 @@ def test_a_vcd_that_stays_away_is_given_up_with_a_note() -> None:
 def test_a_session_that_ends_while_waiting_says_that_the_task_goes_on() -> None:
     with pytest.raises(SessionInvalid) as caught:
         tasks.wait(Script(t1=[SessionInvalid("expired")]), RUNNING, deadline=9999)
-    assert "goes on in VCD" in caught.value.notes[0]
+    assert "continues in VCD" in caught.value.notes[0]
 
 
 def test_several_tasks_wait_together_and_the_first_failure_wins() -> None:

@@ -137,7 +137,7 @@ def test_vcds_own_500_is_tried_twice_again(vcd: VcdClient, scripted: ScriptedVcd
         'minorErrorCode="INTERNAL_SERVER_ERROR" message="no"/>'
     )
     scripted.answer("GET /api/vApp/1", Answer(body, 500))
-    with pytest.raises(VcdFault, match="cannot read the vApp: no"):
+    with pytest.raises(VcdFault, match="Cannot read the vApp: no"):
         vcd.vapp(f"{scripted.base}/api/vApp/1")
     assert len(scripted.asked("/api/vApp/1")) == 3
 

@@ -262,7 +262,7 @@ class Growth:
             self._machines.remove(doomed)
         except CseError as second:
             self._progress(Event(EventKind.FAILED, text))
-            error.notes.append(f"Removing it failed too ({second.message}). {suggest.RESUME}")
+            error.notes.append(f"Removing it failed too ({second.clause}). {suggest.RESUME}")
             self._lock.release(self._machines.href)
             return
         self._forget([vm.name for vm in doomed], error)

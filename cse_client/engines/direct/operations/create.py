@@ -376,7 +376,7 @@ class Creation:
                 delete_vapp(self._vcd, self._machines.href, deadline=deadline)
         except CseError as second:
             self._progress(Event(EventKind.FAILED, text))
-            error.notes.append(f"Removing it failed too ({second.message}); try `{remove}`")
+            error.notes.append(f"Removing it failed too ({second.clause}); try `{remove}`")
             return
         self._progress(Event(EventKind.DONE, text))
         error.notes.append("Everything this command had made was removed again.")

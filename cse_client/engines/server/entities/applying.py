@@ -115,7 +115,7 @@ class FileApplication:
         if going:
             text = (
                 f"{going} of the {len(one.names('workers'))} workers of cluster '{one.name}' will "
-                "be deleted, as the file states their count"
+                "be deleted, because the file sets their number."
             )
             progress(Event(EventKind.WARNING, text))
         return self._updates.update(one, body, f"update of cluster '{one.name}'", options, progress)

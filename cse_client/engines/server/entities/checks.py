@@ -41,13 +41,13 @@ class EntityChecks:
         unknown = [name for name in going if name not in present]
         if unknown:
             raise NotFound(
-                f"cluster '{one.name}' has no node {', '.join(unknown)}",
+                f"Cluster '{one.name}' has no node {', '.join(unknown)}.",
                 hint=f"see which there are: {suggest.cse('node list', one.name)}",
             )
         workers = [name for name in going if present[name] != NFS]
         for name in workers:
             if present[name] == CONTROL_PLANE:
-                raise Refused(f"{name} is the control plane of cluster '{one.name}'")
+                raise Refused(f"Node {name} is the control plane of cluster '{one.name}'.")
         if workers:
             fewer = len(one.names("workers")) - len(workers)
             raise WrongUsage(
@@ -62,7 +62,7 @@ class EntityChecks:
             return []
         return [
             Conflict(
-                f"there is a cluster '{ref.name}' already{self._reader.where(ref)}",
+                f"There is a cluster '{ref.name}' already{self._reader.where(ref)}.",
                 hint=suggest.cse("cluster info", ref.name),
             )
         ]
@@ -98,7 +98,7 @@ class EntityChecks:
         listed = ", ".join(sorted(names)) or "none"
         if template and template not in names:
             raise NotFound(
-                f"the CSE server has no template '{template}'; there are: {listed}",
+                f"The CSE server has no template '{template}'; there are: {listed}.",
                 hint=f"`{suggest.cse('template list')}` shows those it has",
             )
         for one in offered:
@@ -116,8 +116,8 @@ class EntityChecks:
             return chosen, revisions[-1]
         if revision not in revisions:
             raise NotFound(
-                f"the CSE server's template '{chosen}' has no revision {revision}; "
-                f"there are: {', '.join(map(str, revisions))}",
+                f"The CSE server's template '{chosen}' has no revision {revision}; "
+                f"there are: {', '.join(map(str, revisions))}.",
                 hint=f"`{suggest.cse('template list')}` shows those it has",
             )
         return chosen, revision

@@ -224,7 +224,7 @@ class EntityEngine(ServedEngine):
     ) -> Cluster:
         """Have the server upgrade the cluster to a template of its plan."""
         if not (revision.isascii() and revision.isdigit()):
-            raise WrongUsage(f"The template's revision '{revision}' is no number.")
+            raise WrongUsage(f"The template's revision '{revision}' is not a number.")
         found = self._reader.find(ref)
         target = (template, revision)
         settled = not found.busy and not found.failed

@@ -70,14 +70,14 @@ class Change:
             if self.seen is None:
                 return False
             raise TaskFailed(
-                f"the {self.what} failed: the cluster was there and is gone", hint=self.show
+                f"The {self.what} failed: the cluster was there and is gone.", hint=self.show
             ) from None
         self.seen = now
         if now.busy:
             return False
         if now.failed and now.task != self.old_task:
             raise TaskFailed(
-                f"the {self.what} failed: the cluster's phase is {now.phase}", hint=self.show
+                f"The {self.what} failed: the cluster's phase is {now.phase}.", hint=self.show
             )
         return self.done(now)
 
@@ -233,7 +233,9 @@ class EntityChanges:
         pause = _FIRST_PAUSE
         while not self._reached(change):
             if clock.monotonic() >= until:
-                text = f"the {change.what} has ended, but the cluster's entity does not show it yet"
+                text = (
+                    f"The {change.what} has ended, but the cluster's entity does not show it yet."
+                )
                 progress(Event(EventKind.WARNING, text))
                 return
             clock.sleep(pause)
@@ -245,7 +247,7 @@ class EntityChanges:
         except TaskFailed:
             raise
         except CseError as error:
-            error.notes.append("the change itself has succeeded; only reading it back failed")
+            error.notes.append("The change itself has succeeded; only reading it back failed.")
             raise
 
     def deadline(self, options: RunOptions) -> float:
@@ -258,7 +260,7 @@ def idle(one: Found) -> Found:
     if one.busy:
         task = href_id(one.task)
         raise Conflict(
-            f"the CSE server is at work on cluster '{one.name}' ({one.phase})",
+            f"The CSE server is at work on cluster '{one.name}' ({one.phase}).",
             hint=suggest.vcd("task wait", task) if task else suggest.cse("cluster info", one.name),
         )
     return one

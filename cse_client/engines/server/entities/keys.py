@@ -216,7 +216,7 @@ class _Check:
         kind = f"the boolean {json.dumps(value)}" if isinstance(value, bool) else "a number"
         return WrongUsage(
             f"{self._at(path)} must be text, and YAML reads {written} as {kind}; put it in quotes: "
-            f'{path[-1]}: "{written}"'
+            f'{path[-1]}: "{written}".'
         )
 
     def _written(self, path: _Steps, value: Any) -> str:

@@ -86,7 +86,7 @@ class EntityReader:
             if node.name == name and isinstance(node, ServedNode):
                 return node
         raise NotFound(
-            f"cluster '{ref.name}' has no node {name}",
+            f"Cluster '{ref.name}' has no node {name}.",
             hint=f"see which there are: {suggest.cse('node list', ref.name)}",
         )
 
@@ -136,7 +136,7 @@ class EntityReader:
         there = self.named(ref)
         if not there:
             raise NotFound(
-                f"cluster '{ref.name}' was not found{self.where(ref)}",
+                f"Cluster '{ref.name}' was not found{self.where(ref)}.",
                 hint=f"`{suggest.cse('cluster list')}` shows those that you can see",
             )
         if len(there) > 1:
@@ -184,16 +184,18 @@ class EntityReader:
             try:
                 pages.visit(str(number))
             except OutOfBounds as error:
-                raise VcdFault(f"cannot {doing}: the list {error}", lasting=True) from None
+                raise VcdFault(f"Cannot {doing}: the list {error}.", lasting=True) from None
             query = {"filter": filter, "page": str(number), "pageSize": str(size)}
             if source is self.cloudapi:
                 query["sortAsc"] = "name"
             page = mapping(source.get(path, doing, query=query), "a list")
             values = page.get("values")
             if not isinstance(values, list):
-                raise VcdFault(f"cannot {doing}: the list that came is none")
+                raise VcdFault(f"Cannot {doing}: the answer is not a list.")
             if values and values == before:
-                raise VcdFault(f"cannot {doing}: the list gives the same page again", lasting=True)
+                raise VcdFault(
+                    f"Cannot {doing}: the server returned the same page twice.", lasting=True
+                )
             before = values
             yield from values
             seen += len(values)
@@ -223,6 +225,6 @@ def ambiguous(name: str, there: Sequence[Found]) -> Conflict:
     """Make the error for a name that several clusters have, which entities allow."""
     lines = "; ".join(f"{one.id} ({one.scope}, {one.phase or 'no phase'})" for one in there)
     return Conflict(
-        f"there are {len(there)} clusters called '{name}': {lines}",
+        f"There are {len(there)} clusters called '{name}': {lines}.",
         hint="say which one: --id, or --vdc and --org",
     )

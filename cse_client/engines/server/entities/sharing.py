@@ -51,8 +51,8 @@ class EntitySharing:
         for one in there:
             if one.username in wanted and _rank(one.level) > _rank(level):
                 raise Refused(
-                    f"{one.username} has {one.level} of cluster '{name}' already, which is more "
-                    f"than {level}",
+                    f"User '{one.username}' already has {one.level} access to cluster '{name}',"
+                    f" which is more than {level}.",
                     hint=f"take it away first: {_unshare(one.username, name)}",
                 )
         kept = [one for one in there if one.username not in wanted]
@@ -68,7 +68,7 @@ class EntitySharing:
         unknown = [user for user in users if user not in {one.username for one in there}]
         if unknown:
             raise NotFound(
-                f"cluster '{name}' is not shared with {', '.join(unknown)}",
+                f"Cluster '{name}' is not shared with {', '.join(unknown)}.",
                 hint=suggest.cse("cluster share-list", name=name),
             )
         kept = [one for one in there if one.username not in users]

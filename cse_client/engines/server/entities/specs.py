@@ -44,8 +44,8 @@ def check_create(dialect: Dialect, spec: ClusterSpec) -> list[CseError]:
         if said is not None:
             found.append(
                 WrongUsage(
-                    f"CSE servers 3.0 take the size of nodes from a sizing policy: {option} cannot"
-                    " be told them.",
+                    f"CSE servers 3.0 take the size of nodes from a sizing policy; {option} is not"
+                    " supported.",
                     hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` shows where a"
                     " sizing_class is named",
                 )
@@ -76,8 +76,8 @@ def check_growth(
     named = ", ".join(options)
     return [
         WrongUsage(
-            f"A CSE server 3.x makes new nodes like the cluster's first ones, and chooses itself "
-            f"which ones go: {named} cannot be told it.",
+            "A CSE server 3.x creates new nodes like the cluster's existing ones, and chooses "
+            f"which nodes to remove; not supported: {named}.",
             hint=shorter,
         )
     ]

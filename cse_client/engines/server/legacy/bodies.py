@@ -53,7 +53,7 @@ def leaving(workers: Sequence[str], spec: NodesSpec) -> list[str]:
     unknown = [name for name in spec.remove if name not in workers]
     if unknown:
         raise NotFound(
-            f"cluster '{spec.cluster}' has no worker {', '.join(unknown)}",
+            f"Cluster '{spec.cluster}' has no worker {', '.join(unknown)}.",
             hint=f"see which there are: {suggest.cse('node list', spec.cluster)}",
         )
     named = list(dict.fromkeys(spec.remove))
@@ -122,7 +122,7 @@ class LegacyBodies:
             known = [one.revision for one in self._reader.templates() if one.name == spec.template]
             if not known:
                 raise NotFound(
-                    f"the CSE server has no template '{spec.template}'",
+                    f"The CSE server has no template '{spec.template}'.",
                     hint=f"`{suggest.cse('template list')}` shows those it has",
                 )
             revision = max(known)

@@ -121,7 +121,7 @@ class LegacyChanges:
             return False
         if not options.wait:
             raise Conflict(
-                f"the CSE server is at work on cluster '{name}' already",
+                f"The CSE server is at work on cluster '{name}' already.",
                 hint=f"wait for it: {suggest.vcd('task wait', href_id(href))}",
             )
         deadline = self._reader.vcd.clock.monotonic() + bounds.share(options.timeout)
@@ -138,7 +138,7 @@ class LegacyChanges:
             try:
                 return self._reader.read(ref)
             except CseError as error:
-                error.notes.append("the change itself has succeeded; only reading it back failed")
+                error.notes.append("The change itself has succeeded; only reading it back failed.")
                 raise
         return ServedCluster(
             summary=ClusterSummary(

@@ -111,7 +111,7 @@ class LegacyEngine(ServedEngine):
             except NotFound:
                 if any(looks):
                     raise TaskFailed(
-                        f"the {what} failed: the cluster was there and is gone",
+                        f"The {what} failed: the cluster was there and is gone.",
                         hint=suggest.cse("cluster list"),
                     ) from None
                 looks.append(False)
@@ -183,12 +183,12 @@ class LegacyEngine(ServedEngine):
         unknown = [name for name in spec.nodes if name not in present]
         if unknown:
             raise NotFound(
-                f"cluster '{spec.cluster}' has no node {', '.join(unknown)}",
+                f"Cluster '{spec.cluster}' has no node {', '.join(unknown)}.",
                 hint=f"see which there are: {suggest.cse('node list', spec.cluster)}",
             )
         for name in spec.nodes:
             if present[name] == CONTROL_PLANE:
-                raise Refused(f"{name} is the control plane of cluster '{spec.cluster}'")
+                raise Refused(f"Node {name} is the control plane of cluster '{spec.cluster}'.")
         going = list(dict.fromkeys(spec.nodes))
         answer = self._changes.delete_nodes(spec.ref, going, options, progress)
         return ServedRemoval(spec.cluster, tuple(going), task_href=_unawaited(answer, options))
