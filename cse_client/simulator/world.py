@@ -121,7 +121,7 @@ def _catalog(cloud: Cloud) -> None:
     templates = [
         Template(
             CSE_TEMPLATE,
-            description="Ubuntu 16.04, Docker-ce 18.09.7, Kubernetes 1.18.6, weave 2.6.5",
+            description="Ubuntu 16.04, Docker-ce 19.03.12, Kubernetes 1.18.6, weave 2.6.5",
             vdc_id=vdc.id,
             vm_name="ubuntu-1604-k8s1186-weave265-vm",
             created=now,

@@ -162,7 +162,7 @@ def test_from_registration_to_deletion(
             "Yes",
             "cse",
             f"{CSE_TEMPLATE}_rev2",
-            "Ubuntu 16.04, Docker-ce 18.09.7, Kubernetes 1.18.6, weave 2.6.5",
+            "Ubuntu 16.04, Docker-ce 19.03.12, Kubernetes 1.18.6, weave 2.6.5",
             "ubuntu-16.04",
             "1.18",
             "weave 2.6.5",

@@ -17,7 +17,7 @@ from cse_client.simulator.vcd.entities import Template
 
 __all__ = ["KnownTemplate", "cluster_tags", "known_templates", "template_of"]
 
-_DOCKER = {"ubuntu-16.04": "18.09.7"}
+_DOCKER = {"ubuntu-16.04": "19.03.12"}
 _NONE = "none"
 
 _HOST = """#!/bin/bash

@@ -54,7 +54,7 @@ def test_a_cluster_from_its_creation_to_its_end(client, served):
     assert set(values) == KEYS
     assert {domain for domain, _key in vapp.metadata} == {"GENERAL"}
     assert values["cse.version"] == "2.6.1"
-    assert values["cse.docker.version"] == "18.09.7"
+    assert values["cse.docker.version"] == "19.03.12"
 
     cluster = client.read("/cluster/demo")
     for key, kind, count in (
@@ -200,7 +200,7 @@ def test_upgrade_plan_and_upgrade(client, served):
     text = client.done(client.ask("POST", "/cluster/demo/action/upgrade", wanted))
     assert text == (
         f"Successfully upgraded cluster 'demo' software to match template {name} (revision 1): "
-        "Kubernetes: 1.18.6 -> 1.19.3, Docker-CE: 18.09.7 -> 18.09.7, CNI: 2.6.5 -> 2.6.5"
+        "Kubernetes: 1.18.6 -> 1.19.3, Docker-CE: 19.03.12 -> 19.03.12, CNI: 2.6.5 -> 2.6.5"
     )
     cluster = client.read("/cluster/demo")
     assert (cluster["template_name"], cluster["kubernetes_version"]) == (name, "1.19.3")
