@@ -156,7 +156,11 @@ def share(seconds: float) -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Sleep, but not beyond the command's time. Raises TimeUp when that is over."""
+    """Sleep, but not beyond the command's time.
+
+    Raises:
+        TimeUp: the time is over.
+    """
     left = _COMMAND.left()
     if left <= 0:
         _COMMAND.over("before it was done")

@@ -29,7 +29,11 @@ def engine_option(ctx: click.Context) -> str:
 
 
 def chosen_before(profile: Mapping[str, Any]) -> str:
-    """Return the profile's `cse_engine`. Raises WrongUsage for a word that means nothing."""
+    """Return the profile's `cse_engine`.
+
+    Raises:
+        WrongUsage: the value is unknown.
+    """
     word = str(profile.get("cse_engine") or "auto")
     if word not in ENGINES:
         raise WrongUsage(

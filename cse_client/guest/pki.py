@@ -215,7 +215,11 @@ def pki_to_files(pki: ClusterPKI) -> dict[str, bytes]:
 
 
 def pki_from_files(files: dict[str, bytes]) -> ClusterPKI:
-    """Undo `pki_to_files`; raises CseError when a file is missing or a pair does not fit."""
+    """Undo `pki_to_files`.
+
+    Raises:
+        CseError: a file is missing or a pair does not fit.
+    """
     missing = [path for path in PKI_FILES.values() if path not in files]
     if missing:
         raise CseError(f"the cluster's PKI is incomplete: no {', '.join(missing)}")
@@ -225,7 +229,11 @@ def pki_from_files(files: dict[str, bytes]) -> ClusterPKI:
 
 
 def load_pair(cert: bytes, key: bytes) -> tuple[x509.Certificate, EllipticCurvePrivateKey]:
-    """Return a CA's certificate and key; raises CseError when they are damaged or no pair."""
+    """Return a CA's certificate and key.
+
+    Raises:
+        CseError: they are damaged or not a pair.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 

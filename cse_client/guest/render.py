@@ -249,7 +249,11 @@ def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -
 
 
 def _payload(script: str) -> str:
-    """Return what a script carries. Raises CseError when that is damaged."""
+    """Return what a script carries.
+
+    Raises:
+        CseError: that is damaged.
+    """
     payload = _PAYLOAD.search(script)
     if payload is None:
         raise _damaged("its payload is missing")

@@ -137,7 +137,11 @@ class ClusterAPI:
         return self.whole(answer, kind)
 
     def whole(self, answer: Json, kind: str) -> Json:
-        """Return an object as answered; raises ClusterUnreachable for a malformed one."""
+        """Return an object as answered.
+
+        Raises:
+            ClusterUnreachable: the answer is malformed.
+        """
         with self._sensible():
             return checked(answer, kind)
 

@@ -253,7 +253,11 @@ class Transport:
         action: Action,
         understand: Callable[[bytes], _Document],
     ) -> _Document:
-        """Return what an answer says. Raises VcdFault when it is not VCD's."""
+        """Return what an answer says.
+
+        Raises:
+            VcdFault: it is not VCD's.
+        """
         status = response.status_code
         try:
             return understand(response.content)

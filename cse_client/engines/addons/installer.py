@@ -117,7 +117,11 @@ class Addons:
     def remove(
         self, ref: ClusterRef, addon: str, *, purge: bool, force: bool, timeout: float
     ) -> AddonRemoval:
-        """Take an add-on out of a cluster. Raises Conflict while it is in use and not `force`."""
+        """Take an add-on out of a cluster.
+
+        Raises:
+            Conflict: it is in use and not `force`.
+        """
         known(addon)
         watch = Watch(bounds.share(timeout), self._clock)
         with closing(self._connect(ref)) as api:

@@ -29,7 +29,11 @@ class Surroundings:
 
     @property
     def subnet(self) -> ipaddress.IPv4Network:
-        """The network's subnet. Raises ValueError where VCD does not tell it."""
+        """The network's subnet.
+
+        Raises:
+            ValueError: VCD does not show it.
+        """
         return ipaddress.IPv4Network(f"{self.plan.gateway}/{self.plan.netmask}", strict=False)
 
 

@@ -17,7 +17,11 @@ _SMALL_CHANGE_SECONDS = 300.0
 
 
 class Reservation:
-    """The addresses recorded for one cluster. Raises NotFound where there is no such cluster."""
+    """The addresses recorded for one cluster.
+
+    Raises:
+        NotFound: there is no such cluster.
+    """
 
     def __init__(self, vcd: VcdClient, ref: ClusterRef) -> None:
         self._vcd = vcd

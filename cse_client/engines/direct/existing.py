@@ -99,7 +99,11 @@ class ExistingCluster:
         return self.spec.endpoint or address or recorded_control_plane_ip(self.metadata)
 
     def require_control_plane(self) -> Vm:
-        """Return the first control plane VM. Raises NotFound where there is none."""
+        """Return the first control plane VM.
+
+        Raises:
+            NotFound: there is none.
+        """
         vm = self.control_plane
         if vm is None:
             raise NotFound(

@@ -63,7 +63,11 @@ class Machines:
 
     @property
     def href(self) -> str:
-        """The vApp's href. Raises CseError when there is no vApp."""
+        """The vApp's href.
+
+        Raises:
+            CseError: there is no vApp.
+        """
         if self.vapp is None:
             raise self._disappeared()
         return self.vapp.href
@@ -142,13 +146,21 @@ class Machines:
         return self._pki
 
     def existing(self, metadata: Mapping[str, str]) -> ExistingCluster:
-        """Return the cluster as it was last seen. Raises CseError when there is no vApp."""
+        """Return the cluster as it was last seen.
+
+        Raises:
+            CseError: there is no vApp.
+        """
         if self.vapp is None:
             raise self._disappeared()
         return ExistingCluster(self.vcd, self.session, self.found.vdc, self.vapp, metadata)
 
     def control_plane_address(self) -> str:
-        """Return the control plane VM's own address. Raises CseError when it has none."""
+        """Return the control plane VM's own address.
+
+        Raises:
+            CseError: it has none.
+        """
         vm = control_plane_vm(self.vapp) if self.vapp is not None else None
         if vm is None or not vm.ip:
             raise CseError(

@@ -64,7 +64,11 @@ def own_key(vcd: VcdClient, vm_href: str) -> PublicKey | None:
 
 
 def parse_recorded(name: str, text: str) -> PublicKey:
-    """Return the key recorded for cluster `name`. Raises Refused when it is not one."""
+    """Return the key recorded for cluster `name`.
+
+    Raises:
+        Refused: it is not a public key.
+    """
     try:
         return parse_public_key(text)
     except InvalidPublicKey as wrong:

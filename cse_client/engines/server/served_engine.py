@@ -114,7 +114,11 @@ class ServedEngine:
         return self._reader.templates()
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
-        """List clusters as they arrive. Raises NotFound for the VDC."""
+        """List clusters as they arrive.
+
+        Raises:
+            NotFound: the VDC does not exist.
+        """
         return self._reader.clusters(vdc=vdc, org=org)
 
     def cluster(self, ref: ClusterRef) -> ServedCluster:

@@ -203,7 +203,11 @@ def record_ref(addon: str) -> Ref:
 
 
 def read_record(objects: Objects, addon: str) -> Record | None:
-    """Return what is installed by us, or None. Raises CseError for a damaged record."""
+    """Return what is installed by us, or None.
+
+    Raises:
+        CseError: the record is damaged.
+    """
     found = objects.get(record_ref(addon))
     if found is None:
         return None

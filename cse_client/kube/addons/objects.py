@@ -132,7 +132,11 @@ class Objects:
         return self._api.whole(body, ref.kind)
 
     def create(self, obj: Object) -> Object:
-        """Create an object. Raises Conflict when it is there."""
+        """Create an object.
+
+        Raises:
+            Conflict: it exists.
+        """
         ref = Ref.of(obj)
         path = self._collection(ref.api_version, ref.kind, ref.namespace)
         status, body = self._ask(

@@ -70,7 +70,11 @@ def empty() -> Root:
 
 
 def dump(root: Root) -> str:
-    """Return the tree as text. Raises CseError when kubectl would not read the same back."""
+    """Return the tree as text.
+
+    Raises:
+        CseError: kubectl would not read the same back.
+    """
     from cse_client.errors import CseError
 
     text = serialize(root)

@@ -21,7 +21,11 @@ VERSIONS = ("2.6.1", "3.0.5", "3.1.4", "3.0.5-legacy", "3.1.4-legacy", "down")
 
 
 def attach(cloud: Cloud, vcd: VcdApplication, version: str) -> CseServer:
-    """Register a CSE server with a VCD; raises ValueError for a version that there is not."""
+    """Register a CSE server with a VCD.
+
+    Raises:
+        ValueError: the version is unknown.
+    """
     from cse_client.simulator.cse.server import CseServer
 
     server = CseServer(cloud, vcd, _dialect(cloud, vcd, version))

@@ -89,7 +89,11 @@ def load_certificate(data: bytes) -> x509.Certificate:
 
 
 def load_key(data: bytes) -> Key:
-    """Return a private key, RSA or ECDSA; raises BadCertificate for all else."""
+    """Return a private key, RSA or ECDSA.
+
+    Raises:
+        BadCertificate: it is anything else.
+    """
     try:
         key = serialization.load_pem_private_key(data, password=None)
     except (ValueError, TypeError) as error:

@@ -56,7 +56,11 @@ class Disk:
         return os.path.exists(self.path(name))  # noqa: PTH110
 
     def read(self, name: str) -> bytes:
-        """Return a file's content; raises OSError as open() does."""
+        """Return a file's content.
+
+        Raises:
+            OSError: as open() does.
+        """
         return self.path(name).read_bytes()
 
     def text(self, name: str) -> str:

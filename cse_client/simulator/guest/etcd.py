@@ -24,7 +24,11 @@ class Etcd:
         self._arguments: dict[str, Any] | None = None
 
     def start(self, **arguments: Any) -> None:
-        """Start the API server; raises OSError when its address is taken."""
+        """Start the API server.
+
+        Raises:
+            OSError: its address is taken.
+        """
         self.api.start(**arguments)
         self._arguments = arguments
 

@@ -36,7 +36,11 @@ class Channel:
         self._rest = b""
 
     def send(self, text: str) -> None:
-        """Send text; raises CallAborted when the other side is gone."""
+        """Send text.
+
+        Raises:
+            CallAborted: the other side is gone.
+        """
         try:
             with self._lock:
                 self._socket.sendall(text.encode("utf-8", "surrogateescape"))

@@ -88,7 +88,11 @@ class Jobs:
                 self._life.check()
 
     def start(self, script: str) -> Job:
-        """Run a bash script in the guest; raises PowerLoss when it is off."""
+        """Run a bash script in the guest.
+
+        Raises:
+            PowerLoss: it is off.
+        """
         job = Job(next(self._numbers))
         with self._life.guard():
             self._disk.write(f"/.guest/jobs/{job.number}", script, 0o600)

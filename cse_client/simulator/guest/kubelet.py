@@ -58,7 +58,11 @@ class Kubelet:
     # The unit
 
     def begin(self) -> None:
-        """Start; raises OSError with what a real kubelet logs before it exits."""
+        """Start.
+
+        Raises:
+            OSError: with what a real kubelet logs before it exits.
+        """
         system = self._system
         if not system.disk.exists(CONFIG):
             raise OSError(

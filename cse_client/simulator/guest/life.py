@@ -53,11 +53,19 @@ class Life:
             yield
 
     def sleep(self, seconds: float) -> None:
-        """Wait `seconds` of the guest's time; raises PowerLoss when power fails meanwhile."""
+        """Wait `seconds` of the guest's time.
+
+        Raises:
+            PowerLoss: power fails meanwhile.
+        """
         self.wait_real(seconds / self.speed)
 
     def wait_real(self, seconds: float) -> None:
-        """Wait `seconds` of real time; raises PowerLoss when power fails meanwhile."""
+        """Wait `seconds` of real time.
+
+        Raises:
+            PowerLoss: power fails meanwhile.
+        """
         if self._over.wait(max(seconds, 0.0)):
             raise PowerLoss
         self.check()

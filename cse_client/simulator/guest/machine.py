@@ -262,5 +262,9 @@ class Guest:
             del self._console[:-_LONGEST_CONSOLE]
 
     def read_file(self, path: str) -> bytes:
-        """Return a file of the guest; raises OSError as open() does."""
+        """Return a file of the guest.
+
+        Raises:
+            OSError: as open() does.
+        """
         return self.disk.read(path)

@@ -16,7 +16,11 @@ class Native(Protocol):
     """A service that the simulator plays itself, such as the kubelet."""
 
     def begin(self) -> None:
-        """Start; raises OSError with what the journal shows when it cannot."""
+        """Start.
+
+        Raises:
+            OSError: with what the journal shows when it cannot.
+        """
 
     def end(self) -> None:
         """Stop."""

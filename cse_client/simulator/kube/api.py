@@ -56,7 +56,11 @@ class Api:
         return self._cluster.clock.now()
 
     def identify(self, certificate: Mapping[str, Any] | None, headers: Mapping[str, str]) -> User:
-        """Return who brings a request over the network; raises ApiError 401 or 403."""
+        """Return who brings a request over the network.
+
+        Raises:
+            ApiError: 401 or 403.
+        """
         user = authenticate(self._cluster, certificate, headers)
         return impersonated(self._cluster, user, headers)
 

@@ -103,7 +103,11 @@ def _by_token(cluster: Cluster, token: str) -> User | None:
 
 
 def impersonated(cluster: Cluster, user: User, headers: Mapping[str, str]) -> User:
-    """Return whom the user acts as (`kubectl --as`); raises ApiError 403 without the right."""
+    """Return whom the user acts as (`kubectl --as`).
+
+    Raises:
+        ApiError: 403 without the right.
+    """
     name = headers.get("impersonate-user", "")
     groups = [part for part in headers.get("impersonate-group", "").split("\n") if part]
     if not name:

@@ -32,7 +32,11 @@ class DeleteOptions:
 
     @classmethod
     def of(cls, call: Call) -> DeleteOptions:
-        """Read them from the body and the query; raises ApiError 400."""
+        """Read them from the body and the query.
+
+        Raises:
+            ApiError: 400.
+        """
         body = call.value()
         if body is None:
             body = {}

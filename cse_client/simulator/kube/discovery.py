@@ -38,7 +38,11 @@ _EVICTION_V1 = 22
 
 
 def discover(cluster: Cluster, call: Call) -> Answer:
-    """Answer a request for a path that is no resource's; raises ApiError 404."""
+    """Answer a request for a path that is no resource's.
+
+    Raises:
+        ApiError: 404.
+    """
     path = call.path.rstrip("/") or "/"
     if path.startswith(_HEALTH):
         return Answer(raw=b"ok", content_type="text/plain; charset=utf-8")

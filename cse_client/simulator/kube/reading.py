@@ -27,7 +27,11 @@ class Reader:
         self._store = cluster.store
 
     def existing(self, target: Target) -> Obj:
-        """Return the stored object that a request names; raises ApiError 404."""
+        """Return the stored object that a request names.
+
+        Raises:
+            ApiError: 404.
+        """
         namespace = target.namespace if self._cluster.resource(*target.key).namespaced else ""
         found = self._store.get(target.key, namespace, target.name)
         if found is None:

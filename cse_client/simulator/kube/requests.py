@@ -55,14 +55,22 @@ class Call:
 
     @property
     def dry_run(self) -> bool:
-        """Whether nothing may be kept; raises ApiError 400 for an unknown value."""
+        """Whether nothing may be kept.
+
+        Raises:
+            ApiError: 400 for an unknown value.
+        """
         values = self.query.get("dryRun", [])
         if any(value != "All" for value in values):
             raise bad_request(f'dryRun: Unsupported value: "{values[-1]}": supported values: "All"')
         return bool(values)
 
     def value(self) -> Any:
-        """Return the body as a JSON value; raises ApiError 400 or 415."""
+        """Return the body as a JSON value.
+
+        Raises:
+            ApiError: 400 or 415.
+        """
         if not isinstance(self.body, bytes):
             return self.body
         if not self.body:

@@ -43,7 +43,11 @@ class _Gone(Exception):
 
 
 def tls_context(certificate: bytes, key: bytes, client_ca: bytes) -> ssl.SSLContext:
-    """Return the server's TLS context; raises ValueError when the PEM texts do not fit."""
+    """Return the server's TLS context.
+
+    Raises:
+        ValueError: the PEM texts do not fit.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

@@ -50,7 +50,11 @@ class Cluster:
         return self.nodes.allows(user, asked) or self.rbac.allows(user, asked)
 
     def resource(self, group: str, plural: str) -> Resource:
-        """Return a resource that this cluster has; raises ApiError 404 else."""
+        """Return a resource that this cluster has.
+
+        Raises:
+            ApiError: 404, it is unknown.
+        """
         found = self.table.find(group, plural)
         if found is None:
             raise not_found(group, plural, "")

@@ -113,7 +113,11 @@ class Writer:
         *,
         applied: bool = False,
     ) -> Obj:
-        """Store what an update or patch made of `old`; raises ApiError 409 when it is stale."""
+        """Store what an update or patch made of `old`.
+
+        Raises:
+            ApiError: 409 when it is stale.
+        """
         metadata = new.setdefault("metadata", {})
         for name in ("resourceVersion", "uid"):
             if metadata.get(name) and metadata[name] != old["metadata"].get(name):

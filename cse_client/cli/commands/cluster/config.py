@@ -133,7 +133,11 @@ def _write(
     words: dict[str, Any],
     spec: KubeconfigSpec,
 ) -> None:
-    """Save a kubeconfig, or write it into a file of its own. Raises CaChanged with a way on."""
+    """Save a kubeconfig, or write it into a file of its own.
+
+    Raises:
+        CaChanged: the hint shows how to continue.
+    """
     from cse_client import suggest
     from cse_client.kube.kubeconfig.file import overwrite, save
     from cse_client.kube.kubeconfig.ownership import CaChanged
@@ -172,7 +176,11 @@ def _write(
 
 
 def _fingerprint(typed: str) -> str:
-    """Return a SHA-256 fingerprint as lower-case hex. Raises WrongUsage where it is none."""
+    """Return a SHA-256 fingerprint as lower-case hex.
+
+    Raises:
+        WrongUsage: it is not a fingerprint.
+    """
     import re
 
     from cse_client.errors import WrongUsage

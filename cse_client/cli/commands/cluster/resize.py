@@ -62,7 +62,11 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
 
 
 def _named(nodes: str) -> tuple[str, ...]:
-    """Return the names in a list. Raises WrongUsage where one is empty: it may be a slip."""
+    """Return the names in a list.
+
+    Raises:
+        WrongUsage: one is empty: it may be a slip.
+    """
     from cse_client.errors import WrongUsage
 
     names = [part.strip() for part in nodes.split(",")] if nodes else []

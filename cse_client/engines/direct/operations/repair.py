@@ -183,7 +183,11 @@ class Repair:
         return found
 
     def _ask(self) -> Asked:
-        """Ask Kubernetes. Raises ClusterUnreachable where no repair from here can help."""
+        """Ask Kubernetes.
+
+        Raises:
+            ClusterUnreachable: no repair from here can help.
+        """
         asked = ask_kubernetes(self._cluster, certificate=True)
         if isinstance(asked.silence, ClusterUnreachable) and asked.silence.reason == EXPIRED:
             raise asked.silence

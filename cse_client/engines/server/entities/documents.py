@@ -73,7 +73,11 @@ class Found:
 
 
 def found(document: Any, what: str) -> Found:
-    """Read a defined entity. Raises VcdFault where it is none."""
+    """Read a defined entity.
+
+    Raises:
+        VcdFault: it is not an entity.
+    """
     outer = mapping(document, what)
     entity = mapping(outer.get("entity"), what)
     dialect = _dialect(outer, entity)

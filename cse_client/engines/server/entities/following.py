@@ -63,7 +63,11 @@ class Change:
     began: float = 0.0
 
     def reached(self) -> bool:
-        """Look whether the change has taken place. Raises TaskFailed when it has failed."""
+        """Look whether the change has taken place.
+
+        Raises:
+            TaskFailed: it has failed.
+        """
         try:
             now = self.look()
         except NotFound:
@@ -256,7 +260,11 @@ class EntityChanges:
 
 
 def idle(one: Found) -> Found:
-    """Return an entity that nothing is at work on. Raises Conflict for another one."""
+    """Return an entity that nothing is at work on.
+
+    Raises:
+        Conflict: something is at work on it.
+    """
     if one.busy:
         task = href_id(one.task)
         raise Conflict(

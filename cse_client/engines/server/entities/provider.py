@@ -93,7 +93,11 @@ class EntityProvider:
         org: str = "",
         runtimes: Sequence[str] = (_NATIVE,),
     ) -> str:
-        """Let native clusters be made in an org VDC. Raises Refused for tenants."""
+        """Let native clusters be made in an org VDC.
+
+        Raises:
+            Refused: the user is a tenant.
+        """
         _only_native(runtimes)
         return self._set(name, org, options, progress, enabled=True)
 

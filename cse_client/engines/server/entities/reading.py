@@ -63,7 +63,11 @@ class EntityReader:
         return read_templates(self.root)
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
-        """List clusters as they come in; one request for every 128. Raises NotFound for the VDC."""
+        """List clusters as they come in; one request for every 128.
+
+        Raises:
+            NotFound: the VDC does not exist.
+        """
         return rows_of_known_vdc(self.vcd, self._rows(vdc, org), vdc, org)
 
     def _rows(self, vdc: str, org: str) -> Iterator[ClusterSummary]:

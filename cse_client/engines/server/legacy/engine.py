@@ -75,7 +75,11 @@ class LegacyEngine(ServedEngine):
         self._bodies = LegacyBodies(reader)
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Have the server make the cluster. Raises Conflict where there is one of that name."""
+        """Have the server make the cluster.
+
+        Raises:
+            Conflict: there is one of that name.
+        """
         vdc = spec.vdc or self._session.vdc
         if not vdc:
             raise WrongUsage(

@@ -60,7 +60,11 @@ class LegacyProvider:
         org: str = "",
         runtimes: Sequence[str] = ("native",),
     ) -> str:
-        """Make `native` the Kubernetes provider of an org VDC. Raises Refused for tenants."""
+        """Make `native` the Kubernetes provider of an org VDC.
+
+        Raises:
+            Refused: the user is a tenant.
+        """
         _only_native(runtimes, force=False)
         return self._set_provider(name, org, _NATIVE, options, progress)
 
@@ -74,7 +78,11 @@ class LegacyProvider:
         runtimes: Sequence[str] = ("native",),
         force: bool = False,
     ) -> str:
-        """Take the Kubernetes provider from an org VDC. Raises Refused for tenants."""
+        """Take the Kubernetes provider from an org VDC.
+
+        Raises:
+            Refused: the user is a tenant.
+        """
         _only_native(runtimes, force=force)
         return self._set_provider(name, org, _NONE, options, progress)
 

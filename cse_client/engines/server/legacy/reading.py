@@ -35,7 +35,11 @@ class LegacyReader:
         return read_templates(self.server)
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
-        """List clusters, however many, with one request. Raises NotFound for the VDC."""
+        """List clusters, however many, with one request.
+
+        Raises:
+            NotFound: the VDC does not exist.
+        """
         return rows_of_known_vdc(self.vcd, self._rows(vdc, org), vdc, org)
 
     def _rows(self, vdc: str, org: str) -> Iterator[ClusterSummary]:

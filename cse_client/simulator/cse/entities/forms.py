@@ -70,7 +70,11 @@ class Form(Protocol):
     api: str
 
     def read(self, given: Mapping[str, Any]) -> Entity:
-        """Fill a request up; raises Refusal 400."""
+        """Fill a request up.
+
+        Raises:
+            Refusal: 400.
+        """
 
     def wish(self, entity: Entity) -> Wish:
         """Return what the spec asks for."""

@@ -30,7 +30,11 @@ class EntityReader:
         self._steps = steps
 
     def find(self, caller: Caller, identifier: str, level: str = READ_ONLY) -> DefinedEntity:
-        """Return an entity; raises Refusal 500 with VCD's text."""
+        """Return an entity.
+
+        Raises:
+            Refusal: 500 with VCD's text.
+        """
         try:
             with self._cloud.lock:
                 return self._cloud.defined.find(identifier, caller.user, level)

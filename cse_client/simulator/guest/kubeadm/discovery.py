@@ -214,7 +214,11 @@ def _pinned_authority(
 
 
 def _trusted(found: dict[str, Any], settings: JoinSettings) -> bytes:
-    """Return the CA in cluster-info if our token signed it; raises KubeadmError on a wrong pin."""
+    """Return the CA in cluster-info if our token signed it.
+
+    Raises:
+        KubeadmError: the pin is wrong.
+    """
     data = found.get("data") or {}
     identity, _, secret = settings.token.partition(".")
     expected = signature(data.get("kubeconfig", ""), identity, secret)

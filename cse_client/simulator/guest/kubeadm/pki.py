@@ -157,7 +157,11 @@ def make_leaf(
     client: bool = True,
     names: tuple[str, ...] = (),
 ) -> None:
-    """Use or make one certificate; raises KubeadmError where an existing one is unfit."""
+    """Use or make one certificate.
+
+    Raises:
+        KubeadmError: an existing one is unfit.
+    """
     phase = name.replace("/", "-")
     disk, path = system.disk, f"{PKI}/{name}"
     authority = load_authority(system, authority_name)

@@ -76,7 +76,11 @@ def _seconds(session: Session) -> float:
 
 
 def _goes(session: Session, pod: Mapping[str, Any]) -> bool:
-    """Return whether a pod is evicted; raises Failure when it forbids the drain."""
+    """Return whether a pod is evicted.
+
+    Raises:
+        Failure: it forbids the drain.
+    """
     meta, spec = pod.get("metadata") or {}, pod.get("spec") or {}
     if _MIRROR in (meta.get("annotations") or {}):
         return False

@@ -56,7 +56,11 @@ def _groups(session: Session) -> list[str]:
 
 
 def find_by_word(session: Session, word: str) -> Kind:
-    """Return the resource a user's word means; raises Failure for an unknown one."""
+    """Return the resource a user's word means.
+
+    Raises:
+        Failure: it is unknown.
+    """
     for words, api_version, plural, namespaced in _KNOWN:
         if word.lower() in words.split():
             return Kind(api_version, plural, namespaced)
@@ -73,7 +77,11 @@ def find_by_word(session: Session, word: str) -> Kind:
 
 
 def find_by_kind(session: Session, document: dict[str, Any]) -> Kind:
-    """Return the resource of a document; raises Failure where the server has none."""
+    """Return the resource of a document.
+
+    Raises:
+        Failure: the server has none.
+    """
     api_version, kind = str(document.get("apiVersion")), str(document.get("kind"))
     for words, known_version, plural, namespaced in _KNOWN:
         if known_version == api_version and words.split()[0] == kind.lower():

@@ -81,7 +81,11 @@ class KubectlWords:
 
     @classmethod
     def parse(cls, words: list[str]) -> KubectlWords:
-        """Read a command line; raises Failure when a value is missing."""
+        """Read a command line.
+
+        Raises:
+            Failure: a value is missing.
+        """
         found = cls()
         index = 0
         while index < len(words):
@@ -130,7 +134,11 @@ class Session:
     def ask(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> dict[str, Any]:
-        """Make a request; raises Failure with kubectl's words for an error."""
+        """Make a request.
+
+        Raises:
+            Failure: the server returned an error; the text is kubectl's.
+        """
         status, found = self.client.request(method, path, body, content_type=content_type)
         if status >= 400:  # noqa: PLR2004
             raise Failure(self.explain(status, found))
@@ -146,7 +154,11 @@ class Session:
         return f"Error from server ({reason}): {text}" if reason else f"Error from server: {text}"
 
     def input_text(self) -> list[str]:
-        """Return the texts of all -f files; raises Failure for an absent one."""
+        """Return the texts of all -f files.
+
+        Raises:
+            Failure: there is none.
+        """
         texts = []
         for name in self.words.options.get("filename", []):
             if name in ("-", "/dev/stdin"):

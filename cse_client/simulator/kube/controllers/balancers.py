@@ -312,7 +312,11 @@ def _allocate(
     pool_name: str,
     others: dict[int, list[Obj]],
 ) -> tuple[int, str]:
-    """Return an address and its pool. Raises ValueError with MetalLB's words."""
+    """Return an address and its pool.
+
+    Raises:
+        ValueError: the text is MetalLB's.
+    """
     if wanted:
         try:
             number = int(ipaddress.IPv4Address(wanted))
