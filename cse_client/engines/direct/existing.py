@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
+from cse_client.engines.direct.deletion import noticing_deletion
 from cse_client.engines.direct.journal import Journal, read_journal
-from cse_client.engines.direct.lookup import noticing_deletion
 from cse_client.engines.direct.metadata import (
     RecordedSpec,
     recorded_control_plane_ip,

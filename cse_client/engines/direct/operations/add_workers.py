@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
+from cse_client.engines.direct.deletion import DeletedMeanwhile, out_of_reach
 from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.locked import LockedCluster
-from cse_client.engines.direct.lookup import DeletedMeanwhile, out_of_reach
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.plan import Step, carry_out

@@ -16,9 +16,9 @@ from uuid import uuid4
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
+from cse_client.engines.direct.deletion import DeletedMeanwhile, noticing_deletion, out_of_reach
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
-from cse_client.engines.direct.lookup import DeletedMeanwhile, noticing_deletion, out_of_reach
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.metadata import initial_metadata
 from cse_client.engines.direct.operations.delete import delete_vapp

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import custody
+from cse_client.engines.direct.deletion import known_absent
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
-from cse_client.engines.direct.lookup import known_absent
 from cse_client.errors import (
     CseError,
     NotFound,

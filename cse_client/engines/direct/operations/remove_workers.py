@@ -16,9 +16,9 @@ from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
-from cse_client.engines.direct.lookup import DeletedMeanwhile
 from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operation import SHRINK, Operation
 from cse_client.engines.direct.operations.plan import Step, carry_out
