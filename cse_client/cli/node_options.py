@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,13 +13,45 @@ from cse_client.cli.options import break_lock_option
 if TYPE_CHECKING:
     from cse_client.cli.run import Run
     from cse_client.errors import CseError
-    from cse_client.model import Cluster
+    from cse_client.model import Cluster, ClusterRef
     from cse_client.model.nodes import NodesSpec
 
-__all__ = ["growth_options", "nodes_spec", "said_of", "scale_options"]
+__all__ = [
+    "GrowthOptions",
+    "ScaleOptions",
+    "growth_options",
+    "nodes_spec",
+    "said_of",
+    "scale_options",
+]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class GrowthOptions:
+    """The options of `growth_options` as they were typed; empty or None: as the cluster has it."""
+
+    network: str
+    cpu: int | None
+    memory: int | None
+    template: str
+    template_revision: int | None
+    ssh_key: str | None
+    storage_profile: str
+    accept_eulas: bool
+    disable_rollback: bool
+    keep_healthy: bool
+
+
+@dataclass(frozen=True)
+class ScaleOptions:
+    """The options of `scale_options` as they were typed."""
+
+    force: bool
+    max_parallel: int | None
+    break_lock: bool
 
 
 def growth_options(function: F) -> F:
@@ -108,10 +141,12 @@ def scale_options(function: F) -> F:
 
 
 def nodes_spec(
-    cluster: str,
+    ref: ClusterRef,
     workers: int,
-    words: dict[str, Any],
+    growth: GrowthOptions,
     *,
+    timeout: float,
+    scale: ScaleOptions | None = None,
     problems: Sequence[CseError] = (),
     remove: tuple[str, ...] = (),
     nfs: bool = False,
@@ -120,26 +155,28 @@ def nodes_spec(
     from cse_client.cli.validation import check_sizes, node_source, raise_all
     from cse_client.model.nodes import NodesSpec
 
-    sizes = check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
-    template, revision, ssh_key, wrong = node_source(words)
+    sizes = check_sizes(cpus=growth.cpu, memory_mb=growth.memory, timeout=timeout)
+    template, revision, ssh_key, wrong = node_source(
+        growth.template, growth.template_revision, growth.ssh_key
+    )
     raise_all([*problems, *sizes, *wrong])
     return NodesSpec(
-        cluster=cluster,
+        cluster=ref.name,
         workers=workers,
-        vdc=words["vdc"],
-        org=words["org"],
-        network=words["network"],
+        vdc=ref.vdc,
+        org=ref.org,
+        network=growth.network,
         template=template,
         template_revision=revision,
         ssh_key=ssh_key,
-        cpus=words["cpu"],
-        memory_mb=words["memory"],
-        storage_profile=words["storage_profile"],
-        accept_eulas=words["accept_eulas"],
-        keep_healthy=words["keep_healthy"],
+        cpus=growth.cpu,
+        memory_mb=growth.memory,
+        storage_profile=growth.storage_profile,
+        accept_eulas=growth.accept_eulas,
+        keep_healthy=growth.keep_healthy,
         remove=remove,
-        force=words.get("force", False),
-        max_parallel=words.get("max_parallel") or 0,
+        force=scale is not None and scale.force,
+        max_parallel=(scale.max_parallel or 0) if scale is not None else 0,
         nfs=nfs,
     )
 

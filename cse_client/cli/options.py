@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ __all__ = [
     "DURATION",
     "ENGINES",
     "PATIENCE",
+    "as_object",
     "break_lock_option",
     "kubeconfig_option",
     "org_option",
@@ -143,3 +146,21 @@ def runtime_option(function: F) -> F:
         expose_value=False,
         help="Kind of cluster. Only native clusters are supported.",
     )(function)
+
+
+def as_object(kind: type, parameter: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Pass a command some of its options as one object, as the keyword argument `parameter`.
+
+    `kind` is a dataclass whose fields have the names of these options.
+    """
+    names = [field.name for field in dataclasses.fields(kind)]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def gathering(*args: Any, **options: Any) -> None:
+            found = kind(**{name: options.pop(name) for name in names})
+            function(*args, **options, **{parameter: found})
+
+        return gathering
+
+    return decorate

@@ -123,11 +123,24 @@ class Run:
         if not self.console.confirm(question):
             raise CseError(declined)
 
-    def options(self, timeout: float, *, break_lock: bool = False, **others: Any) -> RunOptions:
-        """Return how the operation is to be carried out: `others` are fields of RunOptions."""
+    def options(
+        self,
+        timeout: float,
+        *,
+        rollback: bool = True,
+        break_lock: bool = False,
+        force: bool = False,
+    ) -> RunOptions:
+        """Return how the operation is to be carried out; `timeout` is in seconds."""
         from cse_client.model import RunOptions
 
-        return RunOptions(timeout=timeout, wait=self.wait, break_lock=break_lock, **others)
+        return RunOptions(
+            timeout=timeout,
+            rollback=rollback,
+            wait=self.wait,
+            break_lock=break_lock,
+            force=force,
+        )
 
     def require(self, capability: type[C], command: str, *, reference: str = "") -> C:
         """Open an engine with a capability, which is a protocol of `engines.base`.

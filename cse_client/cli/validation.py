@@ -7,9 +7,9 @@ report all of them at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cse_client import suggest
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
@@ -65,19 +65,18 @@ def collect(problems: list[CseError], look: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def node_source(words: Mapping[str, Any]) -> tuple[str, int | None, str, list[CseError]]:
-    """Return template, revision and ssh key that new nodes are made from, and every problem.
+def node_source(
+    template: str, revision: int | None, ssh_key: str | None
+) -> tuple[str, int | None, str, list[CseError]]:
+    """Return template, revision and SSH key that new nodes are created from, and every problem.
 
-    `words` holds the options `template`, `template_revision` and `ssh_key` (a file, or None).
+    The arguments are options as typed; `ssh_key` is a file, or None.
     """
     problems: list[CseError] = []
     nothing: tuple[str, int | None] = ("", None)
-    template, revision = collect(
-        problems, lambda: split_template(words["template"], words["template_revision"]), nothing
-    )
-    file = words["ssh_key"]
-    ssh_key = collect(problems, lambda: "" if file is None else read_ssh_key(file), "")
-    return template, revision, ssh_key, problems
+    found = collect(problems, lambda: split_template(template, revision), nothing)
+    key = collect(problems, lambda: "" if ssh_key is None else read_ssh_key(ssh_key), "")
+    return *found, key, problems
 
 
 def check_existing_name(name: str) -> None:

@@ -148,7 +148,21 @@ def _show_status(run: Run, cluster: str, vdc: str, org: str) -> None:
 @org_option
 @_timeout
 @command
-def install_command(run: Run, cluster: str, addon: str, **words: Any) -> None:
+def install_command(
+    run: Run,
+    cluster: str,
+    addon: str,
+    addresses: str,
+    address: str,
+    version: str,
+    manifest: str,
+    mirror: str,
+    checksum: str,
+    force: bool,
+    vdc: str,
+    org: str,
+    timeout: float,
+) -> None:
     """Install or upgrade an add-on and verify that it works.
 
     ADDON is metallb, which assigns addresses of the cluster's network to Services of type
@@ -164,8 +178,18 @@ def install_command(run: Run, cluster: str, addon: str, **words: Any) -> None:
     from cse_client.model.addons import AddonOptions, ManifestSource
 
     check_existing_name(cluster)
-    source = ManifestSource(words.pop("manifest"), words.pop("mirror"), words.pop("checksum"))
-    options = AddonOptions(cluster, addon.lower(), source=source, **words)
+    options = AddonOptions(
+        cluster,
+        addon.lower(),
+        addresses=addresses,
+        address=address,
+        version=version,
+        source=ManifestSource(manifest, mirror, checksum),
+        force=force,
+        timeout=timeout,
+        vdc=vdc,
+        org=org,
+    )
     run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         info = _addons(run, progress).install(options)

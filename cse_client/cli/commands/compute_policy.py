@@ -62,10 +62,9 @@ def remove_command(run: Run, policy: str, org: str, vdc: str, force: bool, timeo
     """
     from cse_client.cli.server_tables import show_task
     from cse_client.engines.base import Provider
-    from cse_client.model import RunOptions
 
     provider = run.require(Provider, "ovdc compute-policy remove")
-    options = RunOptions(timeout=timeout, wait=run.wait)
+    options = run.options(timeout)
     with run.console.progress() as progress:
         task = provider.remove_compute_policy(policy, vdc, org, options, progress, force=force)
     value = {"policy": policy, "vdc": vdc}

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from cse_client import suggest
-from cse_client.cli.node_options import growth_options, nodes_spec, said_of, scale_options
-from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.node_options import (
+    GrowthOptions,
+    ScaleOptions,
+    growth_options,
+    nodes_spec,
+    said_of,
+    scale_options,
+)
+from cse_client.cli.options import (
+    as_object,
+    break_lock_option,
+    org_option,
+    timeout_option,
+    vdc_option,
+)
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
 
@@ -32,7 +43,18 @@ __all__ = ["create_command", "delete_command", "info_command", "list_command"]
 @org_option
 @timeout_option
 @command
-def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words: Any) -> None:
+@as_object(GrowthOptions, "growth")
+def create_command(
+    run: Run,
+    cluster: str,
+    nodes: int,
+    enable_nfs: bool,
+    growth: GrowthOptions,
+    break_lock: bool,
+    vdc: str,
+    org: str,
+    timeout: float,
+) -> None:
     """Add workers to a cluster.
 
     New nodes are created with the cluster's settings unless you specify others. To resume an
@@ -44,7 +66,6 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
     """
     from cse_client.cli.validation import check_existing_name, check_workers
     from cse_client.errors import WrongUsage
-    from cse_client.model import RunOptions
 
     check_existing_name(cluster)
     problems = check_workers(nodes)
@@ -56,13 +77,9 @@ def create_command(run: Run, cluster: str, nodes: int, enable_nfs: bool, **words
             )
         ]
     run.when_interrupted = suggest.RESUME
-    spec = nodes_spec(cluster, nodes, words, problems=problems, nfs=enable_nfs)
-    options = RunOptions(
-        timeout=words["timeout"],
-        rollback=not words["disable_rollback"],
-        wait=run.wait,
-        break_lock=words["break_lock"],
-    )
+    ref = ClusterRef(cluster, vdc, org)
+    spec = nodes_spec(ref, nodes, growth, timeout=timeout, problems=problems, nfs=enable_nfs)
+    options = run.options(timeout, rollback=not growth.disable_rollback, break_lock=break_lock)
     engine = run.engine(needs_server=enable_nfs)
     with run.console.progress() as progress:
         changed = engine.add_nodes(spec, options, progress)
@@ -135,14 +152,23 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
 @org_option
 @timeout_option
 @command
-def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **words: Any) -> None:
+@as_object(ScaleOptions, "scale")
+def delete_command(
+    run: Run,
+    cluster: str,
+    nodes: tuple[str, ...],
+    yes: bool,
+    scale: ScaleOptions,
+    vdc: str,
+    org: str,
+    timeout: float,
+) -> None:
     """Drain workers, remove them from the cluster and delete their VMs.
 
     Also deletes nodes that never joined, nodes that are missing in Kubernetes, and nodes whose VM
     no longer exists. Pods that cannot be evicted are reported before anything is changed.
     """
     from cse_client.cli.validation import check_existing_name
-    from cse_client.model import RunOptions
     from cse_client.model.nodes import RemovalSpec
 
     check_existing_name(cluster)
@@ -157,12 +183,12 @@ def delete_command(run: Run, cluster: str, nodes: tuple[str, ...], yes: bool, **
     spec = RemovalSpec(
         cluster=cluster,
         nodes=tuple(dict.fromkeys(nodes)),
-        vdc=words["vdc"],
-        org=words["org"],
-        force=words["force"],
-        max_parallel=words["max_parallel"] or 0,
+        vdc=vdc,
+        org=org,
+        force=scale.force,
+        max_parallel=scale.max_parallel or 0,
     )
-    options = RunOptions(timeout=words["timeout"], wait=run.wait, break_lock=words["break_lock"])
+    options = run.options(timeout, break_lock=scale.break_lock)
     engine = run.engine()
     with run.console.progress() as progress:
         removal = engine.remove_nodes(spec, options, progress)

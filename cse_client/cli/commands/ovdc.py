@@ -89,7 +89,6 @@ def enable_command(
     Requires a CSE server and system administrator rights.
     """
     from cse_client.engines.base import Provider
-    from cse_client.model import RunOptions
 
     if k8s_provider == "ent-pks":
         refuse_pks("--k8s-provider ent-pks")
@@ -102,7 +101,7 @@ def enable_command(
     with run.console.progress() as progress:
         task = provider.enable_ovdc(
             vdc_name,
-            RunOptions(timeout=timeout, wait=run.wait),
+            run.options(timeout),
             progress,
             org=org,
             runtimes=runtimes,
@@ -134,14 +133,13 @@ def disable_command(
     Requires a CSE server and system administrator rights. Existing clusters are not affected.
     """
     from cse_client.engines.base import Provider
-    from cse_client.model import RunOptions
 
     provider = run.require(Provider, "ovdc disable")
     runtimes = _runtimes(native, tkg_plus)
     with run.console.progress() as progress:
         task = provider.disable_ovdc(
             vdc_name,
-            RunOptions(timeout=timeout, wait=run.wait),
+            run.options(timeout),
             progress,
             org=org,
             runtimes=runtimes,

@@ -126,11 +126,10 @@ def reload_command(run: Run, timeout: float) -> None:
     """
     from cse_client.cli.server_tables import show_task
     from cse_client.engines.base import Entities
-    from cse_client.model import RunOptions
 
     engine = run.require(Entities, "template reload")
     with run.console.progress() as progress:
-        task = engine.reload_templates(RunOptions(timeout=timeout, wait=run.wait), progress)
+        task = engine.reload_templates(run.options(timeout), progress)
     if task and not run.wait:
         show_task(run, task, "its templates", {})
         return

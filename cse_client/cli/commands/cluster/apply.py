@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -40,7 +39,20 @@ _BOUNDS = Bounds(size=256 * 1024, depth=16, values=2_000)
 @id_option
 @timeout_option
 @command
-def apply_command(run: Run, file: str | None, **words: Any) -> None:
+def apply_command(
+    run: Run,
+    file: str | None,
+    sample: bool,
+    native: bool,
+    tkg: bool,
+    tkg_s: bool,
+    tkg_plus: bool,
+    output: str,
+    cse_version: str | None,
+    org: str,
+    cluster_id: str,
+    timeout: float,
+) -> None:
     """Create or update a cluster from a file.
 
     Requires a CSE server 3. FILE is YAML; `-` reads standard input. Organization, VDC and site
@@ -55,39 +67,38 @@ def apply_command(run: Run, file: str | None, **words: Any) -> None:
     """
     from cse_client.errors import WrongUsage
 
-    for option in ("tkg", "tkg_s", "tkg_plus"):
-        if words[option]:
-            spelled = f"--{option.replace('_', '-')}"
-            raise WrongUsage(tkg_sentence(f"{spelled} is an option for Tanzu Kubernetes Grid"))
-    if words["sample"]:
+    for given, option in ((tkg, "--tkg"), (tkg_s, "--tkg-s"), (tkg_plus, "--tkg-plus")):
+        if given:
+            raise WrongUsage(tkg_sentence(f"{option} is an option for Tanzu Kubernetes Grid"))
+    if sample:
         if file is not None:
             raise WrongUsage(
                 "--sample cannot be combined with FILE.",
                 hint="To write the sample to a file, use -o FILE.",
             )
-        _print_sample(run, words["cse_version"], words["output"])
+        _print_sample(run, cse_version, output)
         return
-    for option in ("native", "output", "cse_version"):
-        if words[option]:
-            raise WrongUsage(f"--{option.replace('_', '-')} requires --sample.")
+    sampling = ((native, "--native"), (output, "--output"), (cse_version, "--cse-version"))
+    for value, option in sampling:
+        if value:
+            raise WrongUsage(f"{option} requires --sample.")
     if file is None:
         raise WrongUsage(
             "Missing argument 'FILE'.",
             hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` prints a sample"
             " file.",
         )
-    _apply(run, _read(file), words)
+    _apply(run, _read(file), cluster_id, org, timeout)
 
 
-def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
+def _apply(run: Run, reading: Reading, cluster_id: str, org: str, timeout: float) -> None:
     from cse_client.cli.node_options import said_of
     from cse_client.cli.target import chosen
     from cse_client.engines.base import Entities
-    from cse_client.model import RunOptions
 
-    identity = chosen(None, words["cluster_id"]) if words["cluster_id"] else ""
+    identity = chosen(None, cluster_id) if cluster_id else ""
     run.when_interrupted = suggest.RESUME
-    options = RunOptions(timeout=words["timeout"], wait=run.wait)
+    options = run.options(timeout)
     engine = run.require(Entities, "cluster apply")
     with run.console.progress() as progress:
         cluster = engine.apply(
@@ -95,7 +106,7 @@ def _apply(run: Run, reading: Reading, words: dict[str, Any]) -> None:
             options,
             progress,
             identity=identity,
-            org=words["org"],
+            org=org,
             positions=reading.positions,
         )
     said_of(run, cluster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from cse_client import suggest
 from cse_client.cli.options import (
     DURATION,
+    as_object,
     kubeconfig_option,
     runtime_option,
     vdc_option,
@@ -27,6 +29,22 @@ if TYPE_CHECKING:
     from cse_client.model.grants import KubeconfigSpec
 
 __all__ = ["config_command"]
+
+
+@dataclass(frozen=True)
+class ConfigOptions:
+    """What the kubeconfig is to be like and where it goes, as it was typed."""
+
+    save: bool
+    kubeconfig: str
+    context: str
+    set_current: bool
+    endpoint: str
+    ttl: float | None
+    output: str
+    accept_ca: str
+    user: str
+    groups: tuple[str, ...]
 
 
 @click.command("config")
@@ -76,7 +94,10 @@ __all__ = ["config_command"]
 @runtime_option
 @id_option
 @command
-def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) -> None:
+@as_object(ConfigOptions, "options")
+def config_command(
+    run: Run, name: str | None, cluster_id: str, vdc: str, org: str, options: ConfigOptions
+) -> None:
     """Print or save a cluster's kubeconfig.
 
     Without --user or --group, the kubeconfig gives full access to the cluster: keep it private.
@@ -95,28 +116,28 @@ def config_command(run: Run, name: str | None, cluster_id: str, **words: Any) ->
         vcd cse cluster config demo --user alice --group devs -o alice.kubeconfig
     """
     reference = chosen(name, cluster_id)
-    if words["output"] == "-":
-        words["output"] = ""
-    spec = _config_spec(words)
-    _check_config(words, spec)
-    if words["save"]:
+    if options.output == "-":
+        options = replace(options, output="")
+    spec = _config_spec(options)
+    _check_config(options, spec)
+    if options.save:
         # a KUBECONFIG that names no file is wrong usage, before anything is asked of VCD
-        kubeconfig_files(words["kubeconfig"])
-    if words["output"]:
-        _check_output(words["output"])
+        kubeconfig_files(options.kubeconfig)
+    if options.output:
+        _check_output(options.output)
     engine = run.engine_of(reference)
-    ref = ClusterRef(reference, words["vdc"], words["org"])
+    ref = ClusterRef(reference, vdc, org)
     kubeconfig = engine.kubeconfig(ref, spec=spec)
     name = reference
     # the direct engine's are ours already
-    if engine.has_server and (words["save"] or spec.context or spec.endpoint):
+    if engine.has_server and (options.save or spec.context or spec.endpoint):
         from cse_client.engines.kubeconfigs import with_our_names
 
         identity = engine.identity(ref)
         name = identity.name.partition("@")[0]
         kubeconfig = with_our_names(kubeconfig, identity, spec)
-    if words["save"] or words["output"]:
-        _write(run, engine, name, kubeconfig, words, spec)
+    if options.save or options.output:
+        _write(run, engine, name, kubeconfig, options, spec)
     elif run.console.as_json:
         run.console.document(_document(kubeconfig))
     else:
@@ -130,7 +151,7 @@ def _write(
     engine: Engine,
     name: str,
     kubeconfig: str,
-    words: dict[str, Any],
+    options: ConfigOptions,
     spec: KubeconfigSpec,
 ) -> None:
     """Save a kubeconfig, or write it into a file of its own.
@@ -142,17 +163,17 @@ def _write(
     from cse_client.kube.kubeconfig.file import overwrite, save
     from cse_client.kube.kubeconfig.ownership import CaChanged
 
-    accepted = _fingerprint(words["accept_ca"])
+    accepted = _fingerprint(options.accept_ca)
 
     def gone(mark: Mark) -> bool:
         return engine.gone(mark.identity)
 
     try:
-        if words["save"]:
+        if options.save:
             saved = save(
                 kubeconfig,
-                kubeconfig_files(words["kubeconfig"]),
-                set_current=words["set_current"],
+                kubeconfig_files(options.kubeconfig),
+                set_current=options.set_current,
                 limited=spec.limited,
                 accept_ca=accepted,
                 gone=gone,
@@ -160,7 +181,7 @@ def _write(
             _report_saved(run, name, saved)
             _warn_moved(run, saved.moved, spec, saved.file)
             return
-        path = Path(words["output"]).expanduser()
+        path = Path(options.output).expanduser()
         moved = overwrite(path, kubeconfig, accept_ca=accepted, gone=gone)
     except CaChanged as changed:
         accept = suggest.again(accept_ca=f"sha256:{changed.now}")
@@ -204,34 +225,34 @@ def _document(kubeconfig: str) -> Any:
     return yaml.safe_load(kubeconfig)
 
 
-def _check_config(words: dict[str, Any], spec: KubeconfigSpec) -> None:
-    """Raise every problem with the words at once."""
+def _check_config(options: ConfigOptions, spec: KubeconfigSpec) -> None:
+    """Raise every problem with the options at once."""
     from cse_client.cli.validation import check_endpoint, raise_all
     from cse_client.engines.kubeconfigs import check_spec
     from cse_client.errors import WrongUsage
 
     problems: list[CseError] = []
-    if words["save"] and words["output"]:
+    if options.save and options.output:
         problems.append(
             WrongUsage(
                 "--save and -o cannot be combined: --save adds to your kubeconfig, -o writes a"
                 " separate file."
             )
         )
-    for option in ("kubeconfig", "set_current"):
-        if words[option] and not words["save"]:
-            spelled = option.replace("_", "-")
-            problems.append(WrongUsage(f"--{spelled} requires --save."))
-    if words["endpoint"]:
-        problems += check_endpoint(words["endpoint"])
-    if words["accept_ca"]:
-        if not (words["save"] or words["output"]):
+    saving = ((options.kubeconfig, "--kubeconfig"), (options.set_current, "--set-current"))
+    for value, option in saving:
+        if value and not options.save:
+            problems.append(WrongUsage(f"{option} requires --save."))
+    if options.endpoint:
+        problems += check_endpoint(options.endpoint)
+    if options.accept_ca:
+        if not (options.save or options.output):
             problems.append(WrongUsage("--accept-ca requires --save or -o FILE."))
         try:
-            _fingerprint(words["accept_ca"])
+            _fingerprint(options.accept_ca)
         except WrongUsage as problem:
             problems.append(problem)
-    raise_all(problems + _check_context(words["context"]) + check_spec(spec))
+    raise_all(problems + _check_context(options.context) + check_spec(spec))
 
 
 def _check_context(name: str) -> list[CseError]:
@@ -265,15 +286,15 @@ def _check_output(output: str) -> None:
         )
 
 
-def _config_spec(words: dict[str, Any]) -> KubeconfigSpec:
+def _config_spec(options: ConfigOptions) -> KubeconfigSpec:
     from cse_client.model.grants import KubeconfigSpec
 
     return KubeconfigSpec(
-        user=words["user"],
-        groups=tuple(dict.fromkeys(words["groups"])),
-        ttl=words["ttl"],
-        context=words["context"],
-        endpoint=words["endpoint"],
+        user=options.user,
+        groups=tuple(dict.fromkeys(options.groups)),
+        ttl=options.ttl,
+        context=options.context,
+        endpoint=options.endpoint,
     )
 
 

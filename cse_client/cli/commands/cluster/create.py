@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.options import (
+    as_object,
+    break_lock_option,
+    org_option,
+    timeout_option,
+    vdc_option,
+)
 from cse_client.cli.run import Run, command
 
 if TYPE_CHECKING:
@@ -15,6 +22,30 @@ if TYPE_CHECKING:
     from cse_client.model import Cluster, ClusterSpec
 
 __all__ = ["create_command"]
+
+
+@dataclass(frozen=True)
+class CreateOptions:
+    """What the cluster is to be like, as it was typed; empty or None: the default."""
+
+    name: str
+    network: str
+    nodes: int
+    template: str
+    template_revision: int | None
+    ssh_key: str | None
+    cpu: int | None
+    memory: int | None
+    storage_profile: str
+    endpoint: str
+    vdc: str
+    org: str
+    enable_nfs: bool
+    strict: bool
+    seal: bool
+    accept_eulas: bool
+    timeout: float
+
 
 _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 
@@ -107,7 +138,10 @@ class NamedCommand(click.Command):
 )
 @click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
 @command
-def create_command(run: Run, **words: Any) -> None:
+@as_object(CreateOptions, "options")
+def create_command(
+    run: Run, options: CreateOptions, dry_run: bool, disable_rollback: bool, break_lock: bool
+) -> None:
     """Create a cluster, or resume a creation that was interrupted.
 
     Only NAME and --network are required. The network must be routed or direct, and have access to
@@ -117,33 +151,26 @@ def create_command(run: Run, **words: Any) -> None:
     Example
         vcd cse cluster create demo --network net1 --ssh-key ~/.ssh/id_rsa.pub
     """
-    spec = _spec(words)
-    if words["dry_run"]:
+    spec = _spec(options)
+    if dry_run:
         _dry_run(run, spec)
         return
 
     from time import monotonic
 
-    from cse_client.model import RunOptions
-
     run.when_interrupted = (
         f"{suggest.RESUME} To remove what was created: {suggest.cse('cluster delete', spec.name)}"
     )
-    options = RunOptions(
-        timeout=words["timeout"],
-        rollback=not words["disable_rollback"],
-        wait=run.wait,
-        break_lock=words["break_lock"],
-    )
+    how = run.options(options.timeout, rollback=not disable_rollback, break_lock=break_lock)
     engine = run.engine(needs_server=spec.nfs)
     began = monotonic()
     with run.console.progress() as progress:
-        cluster = engine.create(spec, options, progress)
+        cluster = engine.create(spec, how, progress)
     _report(run, cluster, monotonic() - began)
 
 
-def _spec(words: dict[str, Any]) -> ClusterSpec:
-    """Return what was asked for; raise every problem with the words at once."""
+def _spec(options: CreateOptions) -> ClusterSpec:
+    """Return what was asked for; raise every problem with the options at once."""
     from cse_client.cli.validation import (
         check_endpoint,
         check_sizes,
@@ -155,38 +182,40 @@ def _spec(words: dict[str, Any]) -> ClusterSpec:
     from cse_client.model import ClusterSpec
     from cse_client.model.names import check_name
 
-    problems: list[CseError] = check_name(words["name"])
-    if not words["network"]:
+    problems: list[CseError] = check_name(options.name)
+    if not options.network:
         problems.append(
             WrongUsage(
                 "Missing option '-n' / '--network'.",
                 hint=f"`{suggest.vcd('network list')}` shows the networks of the VDC.",
             )
         )
-    problems += check_workers(words["nodes"])
-    if words["endpoint"]:
-        problems += check_endpoint(words["endpoint"])
-    problems += check_sizes(cpus=words["cpu"], memory_mb=words["memory"], timeout=words["timeout"])
-    template, revision, ssh_key, wrong = node_source(words)
+    problems += check_workers(options.nodes)
+    if options.endpoint:
+        problems += check_endpoint(options.endpoint)
+    problems += check_sizes(cpus=options.cpu, memory_mb=options.memory, timeout=options.timeout)
+    template, revision, ssh_key, wrong = node_source(
+        options.template, options.template_revision, options.ssh_key
+    )
     problems += wrong
     raise_all(problems)
     return ClusterSpec(
-        name=words["name"],
-        network=words["network"],
-        workers=words["nodes"],
+        name=options.name,
+        network=options.network,
+        workers=options.nodes,
         template=template,
         template_revision=revision,
         ssh_key=ssh_key,
-        cpus=words["cpu"],
-        memory_mb=words["memory"],
-        storage_profile=words["storage_profile"],
-        vdc=words["vdc"],
-        org=words["org"],
-        endpoint=words["endpoint"],
-        seal=words["seal"],
-        strict=words["strict"],
-        accept_eulas=words["accept_eulas"],
-        nfs=words["enable_nfs"],
+        cpus=options.cpu,
+        memory_mb=options.memory,
+        storage_profile=options.storage_profile,
+        vdc=options.vdc,
+        org=options.org,
+        endpoint=options.endpoint,
+        seal=options.seal,
+        strict=options.strict,
+        accept_eulas=options.accept_eulas,
+        nfs=options.enable_nfs,
     )
 
 

@@ -53,7 +53,6 @@ def delete_command(
     """
     from cse_client.engines.base import Entities
     from cse_client.errors import CseError, NotFound, WrongUsage
-    from cse_client.model import RunOptions
 
     reference = chosen(name, cluster_id)
     ref = ClusterRef(reference, vdc, org)
@@ -70,7 +69,7 @@ def delete_command(
             "--force requires a CSE server 3.1.",
             hint="Without a CSE server, clusters are deleted in every state: omit --force.",
         )
-    options = RunOptions(timeout=timeout, wait=run.wait, break_lock=break_lock, force=force)
+    options = run.options(timeout, break_lock=break_lock, force=force)
     from cse_client.cli.saved_kubeconfigs import forget_left, forget_saved
 
     try:

@@ -33,10 +33,9 @@ def delete_nfs_command(
     from cse_client.cli.tables import plain, removal_sentence
     from cse_client.cli.target import chosen
     from cse_client.engines.base import Entities
-    from cse_client.model import RunOptions
 
     chosen(cluster, "")
-    options = RunOptions(timeout=timeout, wait=run.wait)
+    options = run.options(timeout)
     engine = run.require(Entities, "cluster delete-nfs")
     with run.console.progress() as progress:
         removal = engine.delete_nfs(ClusterRef(cluster, vdc, org), node, options, progress)

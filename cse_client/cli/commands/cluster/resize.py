@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from cse_client import suggest
-from cse_client.cli.node_options import growth_options, nodes_spec, said_of, scale_options
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.node_options import (
+    GrowthOptions,
+    ScaleOptions,
+    growth_options,
+    nodes_spec,
+    said_of,
+    scale_options,
+)
+from cse_client.cli.options import as_object, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
 
 __all__ = ["resize_command"]
 
@@ -31,7 +37,19 @@ __all__ = ["resize_command"]
 @org_option
 @timeout_option
 @command
-def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **words: Any) -> None:
+@as_object(GrowthOptions, "growth")
+@as_object(ScaleOptions, "scale")
+def resize_command(
+    run: Run,
+    name: str,
+    nodes: int,
+    nodes_to_remove: str,
+    growth: GrowthOptions,
+    scale: ScaleOptions,
+    vdc: str,
+    org: str,
+    timeout: float,
+) -> None:
     """Scale a cluster to a number of workers.
 
     New nodes are created with the cluster's settings unless you specify others. When scaling down,
@@ -43,17 +61,21 @@ def resize_command(run: Run, name: str, nodes: int, nodes_to_remove: str, **word
         vcd cse cluster resize demo --nodes 5
     """
     from cse_client.cli.validation import check_existing_name, check_workers
-    from cse_client.model import RunOptions
 
     check_existing_name(name)
     remove = _named(nodes_to_remove)
-    spec = nodes_spec(name, nodes, words, problems=check_workers(nodes), remove=remove)
+    spec = nodes_spec(
+        ClusterRef(name, vdc, org),
+        nodes,
+        growth,
+        timeout=timeout,
+        scale=scale,
+        problems=check_workers(nodes),
+        remove=remove,
+    )
     run.when_interrupted = suggest.RESUME
-    options = RunOptions(
-        timeout=words["timeout"],
-        rollback=not words["disable_rollback"],
-        wait=run.wait,
-        break_lock=words["break_lock"],
+    options = run.options(
+        timeout, rollback=not growth.disable_rollback, break_lock=scale.break_lock
     )
     engine = run.engine()
     with run.console.progress() as progress:

@@ -63,12 +63,11 @@ def upgrade_command(
     from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import cluster_object
     from cse_client.engines.base import Upgrading
-    from cse_client.model import RunOptions
 
     name, template_name, template_revision = _named(words, cluster_id)
     reference = chosen(name, cluster_id)
     engine = run.require(Upgrading, "cluster upgrade", reference=reference)
-    options = RunOptions(timeout=timeout, wait=run.wait)
+    options = run.options(timeout)
     with run.console.progress() as progress:
         cluster = engine.upgrade(
             ClusterRef(reference, vdc, org), template_name, template_revision, options, progress
