@@ -1,4 +1,4 @@
-"""The one place that prints: results on stdout, everything else on stderr.
+"""The only module that prints: results on stdout, everything else on stderr.
 
 Nothing goes through vcd-cli's `stdout()` (it puts `ESC[2K CR` before every output and reads
 "1.20" as the number 1.2) nor through the text layer of sys.stdout: vcd-cli wraps that with

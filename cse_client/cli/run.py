@@ -1,6 +1,6 @@
-"""From the stored profile to an engine, and from any error to words and an exit code.
+"""From the stored profile to an engine, and from any error to a message and an exit code.
 
-The one place that catches broadly. Exit codes are described in docs/exit-codes.md.
+The only module that catches broadly. Exit codes are described in docs/exit-codes.md.
 """
 
 from __future__ import annotations

@@ -35,11 +35,21 @@ from cse_client.model.server import (
 )
 from cse_client.yamldocs import Path, Position
 
-__all__ = ["Engine", "Entities", "NodeDetails", "Provider", "Upgrading"]
+__all__ = [
+    "Engine",
+    "Entities",
+    "Maintaining",
+    "NodeDetails",
+    "Planning",
+    "Provider",
+    "Registering",
+    "Sealing",
+    "Upgrading",
+]
 
 
 class Engine(Protocol):
-    """Kubernetes clusters in one organisation, seen with one user's rights."""
+    """Kubernetes clusters of one organization, with one user's rights."""
 
     #: `direct` or `server`, for `system info`.
     name: str
@@ -47,19 +57,19 @@ class Engine(Protocol):
     has_server: bool
 
     def system_info(self) -> SystemInfo:
-        """Say which product, engine and cloud are in use."""
+        """Return which product, engine and cloud are in use."""
 
     def templates(self) -> Sequence[Template]:
-        """List the templates that nodes can be made from; exactly one has `is_default`."""
+        """List the templates available for nodes; exactly one has `is_default`."""
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Make the cluster, or finish making it, and return it."""
+        """Create the cluster, or resume its creation, and return it."""
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterable[ClusterSummary]:
         """Yield the clusters that this user can see, as they come in."""
 
     def cluster(self, ref: ClusterRef) -> Cluster:
-        """Return everything known of one cluster."""
+        """Return everything known about one cluster."""
 
     def kubeconfig(self, ref: ClusterRef, *, spec: KubeconfigSpec | None = None) -> str:
         """Return a kubeconfig, as YAML text ending in one newline.
@@ -72,41 +82,41 @@ class Engine(Protocol):
         """Return which cluster that is, its names as VCD spells them."""
 
     def location(self, ref: ClusterRef) -> ClusterIdentity:
-        """Return where a cluster of that name is or was; it need not exist, so no vApp is named."""
+        """Return the identity of a cluster that may no longer exist: without its vApp."""
 
     def gone(self, identity: ClusterIdentity) -> bool:
-        """Return whether a cluster is known to exist no more; see `identity.is_gone`."""
+        """Return whether a cluster is known not to exist any longer; see `identity.is_gone`."""
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
-        """Delete the cluster and prove that nothing of it is left."""
+        """Delete the cluster and verify that nothing is left."""
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes."""
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Bring the number of workers to `spec.workers`, up or down; return the cluster."""
+        """Scale the cluster to `spec.workers` workers and return it."""
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` nodes and return the cluster."""
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
-        """Take nodes out of the cluster and delete their VMs."""
+        """Drain nodes, remove them from the cluster and delete their VMs."""
 
 
 @runtime_checkable
 class NodeDetails(Protocol):
-    """Showing one node better than `Engine.nodes` does."""
+    """Showing more of one node than `Engine.nodes` does."""
 
     def node(self, ref: ClusterRef, name: str) -> Node:
-        """Return everything known of one node. Raises NotFound."""
+        """Return everything known about one node. Raises NotFound."""
 
 
 @runtime_checkable
 class Registering(Protocol):
-    """Marking templates as usable for nodes."""
+    """Registering templates for use as nodes."""
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
-        """Mark a prepared vApp template as usable and return it."""
+        """Register a prepared vApp template for use as nodes and return it."""
 
 
 @runtime_checkable
@@ -119,12 +129,12 @@ class Planning(Protocol):
 
 @runtime_checkable
 class Sealing(Protocol):
-    """Taking a cluster's CA key out of VCD."""
+    """Removing a cluster's CA key from VCD."""
 
     def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
-        """Take the CA key out of VCD; return where it is kept from now on.
+        """Remove the CA key from VCD and return the path of the file that keeps it.
 
-        `adopted` is a file that keeps the key already, of a vApp that this one replaces.
+        `adopted` is a file that keeps the key of a vApp which this one replaces.
         """
 
 
@@ -151,7 +161,7 @@ class Maintaining(Protocol):
 
 @runtime_checkable
 class Upgrading(Protocol):
-    """Bringing a cluster to a newer template."""
+    """Upgrading a cluster to a newer template."""
 
     def upgrade_plan(self, ref: ClusterRef) -> Sequence[UpgradeTarget]:
         """List the templates that the cluster can be upgraded to; may be empty."""
@@ -193,7 +203,7 @@ class Entities(Protocol):
         """Return the configuration that the server shows to system administrators."""
 
     def reload_templates(self, options: RunOptions, progress: Progress) -> str:
-        """Have the server read its templates anew; return the href of the task."""
+        """Ask the server to reload its templates; return the href of the task."""
 
     def delete_nfs(
         self,
@@ -205,27 +215,27 @@ class Entities(Protocol):
         """Delete an NFS node."""
 
     def shares(self, ref: ClusterRef) -> Sequence[Share]:
-        """List with whom a cluster is shared."""
+        """List the users a cluster is shared with."""
 
     def share(self, ref: ClusterRef, users: Sequence[str], level: str) -> Sequence[Share]:
-        """Share a cluster with users; return with whom it is shared then."""
+        """Share a cluster with users; return all users it is shared with."""
 
     def unshare(self, ref: ClusterRef, users: Sequence[str]) -> Sequence[Share]:
-        """Share a cluster with users no more; return with whom it still is."""
+        """Stop sharing a cluster with users; return those it is still shared with."""
 
 
 @runtime_checkable
 class Provider(Protocol):
-    """What a CSE server's administrators do with it and with org VDCs."""
+    """Administration of a CSE server and of org VDCs."""
 
     def control(self, action: str) -> str:
-        """Enable, disable or stop the server (`action` is that word); return its sentence."""
+        """Enable, disable or stop the server (which is `action`); return its message."""
 
     def ovdcs(self) -> Sequence[OvdcState]:
-        """List the org VDCs and what they may be used for."""
+        """List the org VDCs and the clusters they are enabled for."""
 
     def ovdc(self, name: str, *, org: str = "") -> OvdcState:
-        """Return what one org VDC may be used for."""
+        """Return which clusters one org VDC is enabled for."""
 
     def enable_ovdc(
         self,
@@ -236,7 +246,7 @@ class Provider(Protocol):
         org: str = "",
         runtimes: Sequence[str] = ("native",),
     ) -> str:
-        """Let clusters be made in an org VDC; return the href of the task."""
+        """Enable cluster creation in an org VDC; return the href of the task."""
 
     def disable_ovdc(
         self,
@@ -248,13 +258,13 @@ class Provider(Protocol):
         runtimes: Sequence[str] = ("native",),
         force: bool = False,
     ) -> str:
-        """Let no more clusters be made in an org VDC; return the href of the task."""
+        """Disable cluster creation in an org VDC; return the href of the task."""
 
     def compute_policies(self, vdc: str, org: str) -> Sequence[ComputePolicy]:
         """List the compute policies of an org VDC."""
 
     def add_compute_policy(self, policy: str, vdc: str, org: str) -> str:
-        """Add a compute policy to an org VDC; return the server's sentence."""
+        """Add a compute policy to an org VDC; return the server's message."""
 
     def remove_compute_policy(
         self,
@@ -266,4 +276,4 @@ class Provider(Protocol):
         *,
         force: bool = False,
     ) -> str:
-        """Take a compute policy from an org VDC; return the href of the task."""
+        """Remove a compute policy from an org VDC; return the href of the task."""

@@ -71,7 +71,7 @@ class ClusterPKI:
     sa_pub: bytes = field(repr=False)
 
 
-#: Field of `ClusterPKI` to its place under /etc/kubernetes/pki. Keys come before certificates:
+#: Field of `ClusterPKI` to its path under /etc/kubernetes/pki. Keys come before certificates:
 #: kubeadm takes a certificate without its key for an external CA and demands every leaf.
 PKI_FILES = {
     "ca_key": "ca.key",

@@ -150,7 +150,7 @@ def worker_script(
 
 
 def sealed_script() -> str:
-    """Return what takes a control plane's script's place in VCD once the CA has been taken out."""
+    """Return what replaces a control plane's script in VCD once the CA has been removed."""
     return (
         f"#!/bin/bash\n{_header(_SEALED)}\n"
         "# The cluster is sealed: its CA is in its own Secret kube-system/cse-cluster-ca and with\n"

@@ -1,4 +1,4 @@
-"""What an API server's answer says, read by its status first: the one place that reads answers.
+"""What an API server's answer says, read by its status first: the only module that reads answers.
 
 A good answer is a JSON object. Of a bad one only the status can be relied on: a group that nobody
 serves is `404 page not found` as text, overload is 429 as text with Retry-After

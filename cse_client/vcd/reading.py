@@ -150,7 +150,7 @@ def link(element: etree._Element, rel: str, media_type: str = "") -> str:
 def task(element: etree._Element) -> Task:
     """Read a Task document."""
     error = element.find("{*}Error")
-    # a CSE server's reason holds the output of its scripts, and there is no other place to read it
+    # a CSE server's reason holds the output of its scripts, and it can be read nowhere else
     said = errors.read_error(error, limit=_MOST_REASON) if error is not None else errors.Said()
     reason = said.text
     if not reason and element.get("status") in ("error", "aborted", "canceled"):

@@ -183,7 +183,7 @@ def undeploy(action: str) -> etree._Element:
 
 
 def with_script(section: etree._Element, script: str) -> etree._Element:
-    """Return a GuestCustomizationSection like `section`, with this script at its place.
+    """Return a GuestCustomizationSection like `section`, with this script instead of its own.
 
     The section's Links are left out: they are the server's.
     """

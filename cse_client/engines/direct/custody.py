@@ -1,4 +1,4 @@
-"""Whose CA key is whose: the one place that decides which key is used for a cluster.
+"""Custody of CA keys: the only module that decides which key is used for a cluster.
 
 What lies in VCD are claims of whoever may edit the vApp: its metadata, the recorded endpoint, the
 control plane's script. So a key that this machine keeps is used for the vApp that it was kept for

@@ -75,7 +75,7 @@ def detect(vcd: VcdClient, session: Session) -> Detection:
 
     Raises:
         SessionInvalid: the session has expired.
-        VcdFault: VCD cannot be reached, or something on the way answers in its place.
+        VcdFault: VCD cannot be reached, or a proxy answers instead.
         CseError: the server speaks no protocol that we know.
     """
     answer = _ask(vcd)

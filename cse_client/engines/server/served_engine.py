@@ -38,8 +38,8 @@ from cse_client.vcd.client import VcdClient
 __all__ = [
     "ServedEngine",
     "raise_all",
+    "refuse_direct_options",
     "refuse_direct_scaling",
-    "refuse_direct_words",
 ]
 
 
@@ -249,7 +249,7 @@ class ServedEngine:
         )
 
 
-def refuse_direct_words(spec: ClusterSpec) -> None:
+def refuse_direct_options(spec: ClusterSpec) -> None:
     """Refuse what only the direct engine can do. Raises WrongUsage."""
     for said, option in (
         (spec.seal, "--seal"),

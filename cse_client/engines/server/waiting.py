@@ -116,7 +116,7 @@ def follow_effect(
     traces: Trail | None = None,
     seen: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Wait until `reached` says that a change without an answer has taken place.
+    """Wait until `reached` says that a change without an answer is complete.
 
     `look` is the command that shows how far it is; `traces` finds the server's task for it, and
     once found that is followed instead. Without a task, and until `seen` says that something of the

@@ -66,7 +66,7 @@ def locked(
 def check_writable(path: Path) -> None:
     """Raise CseError unless kubectl could write a file, which it does in place.
 
-    Taking a file's place would need no right to the file itself. A file without any right to write
+    Replacing a file would need no right to the file itself. A file without any right to write
     is left alone for root as well: somebody protected it.
     """
     target = Path(os.path.realpath(path))

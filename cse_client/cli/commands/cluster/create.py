@@ -54,7 +54,7 @@ class NamedCommand(click.Command):
     """A command whose only argument is a name: `-demo` is explained, not only refused."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Say of an unknown option in the name's place that it cannot be a name either."""
+        """Explain an unknown option instead of a name: it cannot be a name either."""
         words = list(args)
         try:
             return super().parse_args(ctx, args)

@@ -26,8 +26,8 @@ from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.served_engine import (
     ServedEngine,
     raise_all,
+    refuse_direct_options,
     refuse_direct_scaling,
-    refuse_direct_words,
 )
 from cse_client.engines.server.vdcs import check_network_and_profiles
 from cse_client.engines.server.waiting import gone_soon
@@ -89,7 +89,7 @@ class EntityEngine(ServedEngine):
                 "No VDC is chosen.",
                 hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
-        refuse_direct_words(spec)
+        refuse_direct_options(spec)
         org = self._org_of(spec.org)
         ref = ClusterRef(spec.name, vdc, org)
         problems = specs.check_create(self._dialect, spec)

@@ -63,7 +63,7 @@ class Change:
     began: float = 0.0
 
     def reached(self) -> bool:
-        """Look whether the change has taken place.
+        """Look whether the change is complete.
 
         Raises:
             TaskFailed: it has failed.

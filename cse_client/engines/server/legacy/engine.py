@@ -27,8 +27,8 @@ from cse_client.engines.server.legacy.reading import LegacyReader
 from cse_client.engines.server.served_engine import (
     ServedEngine,
     raise_all,
+    refuse_direct_options,
     refuse_direct_scaling,
-    refuse_direct_words,
 )
 from cse_client.engines.server.vdcs import check_network_and_profiles
 from cse_client.engines.server.waiting import (
@@ -86,7 +86,7 @@ class LegacyEngine(ServedEngine):
                 "No VDC is chosen.",
                 hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
             )
-        refuse_direct_words(spec)
+        refuse_direct_options(spec)
         raise_all(
             check_network_and_profiles(
                 self._vcd, spec.network, [spec.storage_profile], vdc, spec.org
