@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.commands.kernel import apply_sysctl_files, load_module
-from cse_client.simulator.guest.commands.table import COMMANDS
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.sandbox import Sandbox
 from cse_client.simulator.guest.services import install_services
 from cse_client.simulator.guest.skeleton import install_disk
+from cse_client.simulator.guest.stand_ins import COMMANDS
 from cse_client.simulator.guest.toolbox import ABSENT, Toolbox, stand_ins, toolbox_for
 from cse_client.simulator.guest.units import builtin_unit_files
 
