@@ -52,7 +52,7 @@ def check_spec(spec: KubeconfigSpec) -> list[CseError]:
             WrongUsage(
                 f"The lifetime is too long: {longest.days} days is the longest for {whose}"
                 " kubeconfig.",
-                hint="A certificate cannot be revoked, so let it be short and make it anew.",
+                hint="Certificates cannot be revoked. Issue short-lived ones, and renew them.",
             )
         )
     if spec.ttl is not None and spec.ttl < SHORTEST_LIFETIME.total_seconds():

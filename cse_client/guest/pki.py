@@ -249,7 +249,7 @@ def load_pair(cert: bytes, key: bytes) -> tuple[x509.Certificate, EllipticCurveP
     except (x509.ExtensionNotFound, ValueError):
         is_ca = False
     if not is_ca:
-        raise CseError("the certificate is no CA's")
+        raise CseError("the certificate is not a CA certificate")
     # RSA signs as well; the narrower type is only what we mint.
     return ca, loaded  # type: ignore[return-value]
 
@@ -257,7 +257,7 @@ def load_pair(cert: bytes, key: bytes) -> tuple[x509.Certificate, EllipticCurveP
 def _check_names(common_name: str, groups: Sequence[str], *, allow_system: bool) -> None:
     for name in (common_name, *groups):
         if not name or not name.isprintable():
-            raise WrongUsage(f"{name!r} is no name for a certificate")
+            raise WrongUsage(f"{name!r} is not a valid certificate name")
         if len(name.encode()) > MAX_NAME:
             raise WrongUsage(f"{name!r} is longer than the {MAX_NAME} bytes a certificate allows")
         if name.startswith("system:") and not allow_system:

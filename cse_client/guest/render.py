@@ -208,15 +208,15 @@ def split_endpoint(endpoint: str) -> tuple[str, int]:
     if not colon:
         return host, API_PORT
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
-        raise WrongUsage(f"{endpoint!r} is no endpoint: host or host:port is wanted")
+        raise WrongUsage(f"{endpoint!r} is not a valid endpoint; use HOST or HOST:PORT")
     return host, int(port)
 
 
 def _common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", b.node):
-        raise WrongUsage(f"{b.node!r} is no node name")
+        raise WrongUsage(f"{b.node!r} is not a node name")
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", b.cluster_id):
-        raise WrongUsage(f"{b.cluster_id!r} is no cluster id")
+        raise WrongUsage(f"{b.cluster_id!r} is not a cluster id")
     moment = now or datetime.now(timezone.utc)
     return {
         "NODE": b.node,
@@ -365,7 +365,7 @@ def _ssh_key(text: str) -> str:
 def _check_host(host: str) -> None:
     label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     if len(host) > _MAX_HOST or not re.fullmatch(rf"{label}(\.{label})*", host):
-        raise WrongUsage(f"{host!r} is no host name or IPv4 address")
+        raise WrongUsage(f"{host!r} is not a host name or an IPv4 address")
 
 
 def _check_cidr(text: str) -> None:

@@ -263,7 +263,7 @@ def template_vm(element: etree._Element) -> TemplateVm | None:
     nic = _primary_nic(source)
     cpus, memory_mb, disk_mb = hardware(source)
     licences = [
-        text(eula, "License") or "licence without a text"
+        text(eula, "License") or "license without a text"
         for holder in (element, source)
         for eula in children(holder, "EulaSection")
     ]

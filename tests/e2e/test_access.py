@@ -178,7 +178,7 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             [
                 "Error: The lifetime is too long: 365 days is the longest for an administrator's"
                 " kubeconfig.",
-                "Hint: A certificate cannot be revoked, so let it be short and make it anew.",
+                "Hint: Certificates cannot be revoked. Issue short-lived ones, and renew them.",
             ],
         ),
         (

@@ -354,7 +354,7 @@ def test_a_cluster_of_one_node_that_announces_nothing(place: Place) -> None:
         assert refused[:2] == (4, "")
         assert refused[2].endswith(
             "Error: No node of cluster 'solo' may announce MetalLB's addresses: those that are"
-            f" Ready have the label {label}, which MetalLB 0.14.9 heeds.\n"
+            f" Ready have the label {label}, which MetalLB 0.14.9 respects.\n"
             f"Hint: Add a worker, or take the label off a node: kubectl label node NODE {label}-\n"
         )
         assert "metallb-system" not in kubectl("get", "namespaces")

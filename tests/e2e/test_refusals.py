@@ -298,7 +298,7 @@ def test_a_vapp_that_is_no_cluster(vcd: Run, cse: Run, control: Control) -> None
         vcd("-n", "vapp", "delete", "plain", "--yes", "--force")
     assert (create.code, create.out) == (1, "")
     assert said(create) == (
-        "Error: The name 'plain' is taken by a vApp in VDC 'vdc1' that is no cluster.\n"
+        "Error: The name 'plain' is taken by a vApp in VDC 'vdc1' that is not a cluster.\n"
         "Hint: Choose another name.\n"
     )
     assert (deletion.code, deletion.out) == (1, "")

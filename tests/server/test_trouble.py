@@ -40,7 +40,7 @@ NO_CLUSTERS = '<QueryResultRecords xmlns="http://www.vmware.com/vcloud/v1.5" tot
         (JSON_504, "HTTP 504"),
         (Answer("", 503, ""), "HTTP 503"),
         (EMPTY, "HTTP 200 with an empty body"),
-        (NO_JSON, "HTTP 500 with text/html, which is no answer of a CSE server"),
+        (NO_JSON, "HTTP 500 with text/html, which is not an answer of a CSE server"),
     ],
 )
 def test_a_server_that_does_not_answer(cse: Run, served: Served, probe: Answer, seen: str) -> None:

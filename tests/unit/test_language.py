@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 
 from cse_client.cse import cse
+from tests.support.programs import ROOT
 
+PACKAGE = ROOT / "cse_client"
 WIDTH = 80
 
 #: British spellings, and phrases that a reader has to translate: pattern -> what to write.
@@ -19,7 +23,7 @@ AVOIDED = {
     r"[Cc]atalogue": "catalog",
     r"\b[Cc]olour": "color",
     r"\b(behaviour|honour|favour)": "behavior, honor, favor",
-    r"\b(is|are|was) no (?!longer|more than|one\b)": "is not a ...",
+    r"(?<![Tt]here )\b(is|are|was) no (?!longer|more than|one\b)": "is not a ...",
     r"[Cc]arr(y|ies) on": "resume, continue",
     r"\bheed": "respect",
     r"\b(is|was|are) told\b|\btells\b": "report, show",
@@ -31,6 +35,33 @@ AVOIDED = {
     r"\bno more\b": "no longer",
     r"\bgone already\b": "already deleted",
 }
+
+
+def product() -> list[Path]:
+    """Return the modules whose texts a user reads."""
+    found = sorted(PACKAGE.rglob("*.py"))
+    return [path for path in found if "simulator" not in path.parts]
+
+
+def docstrings(tree: ast.Module) -> set[int]:
+    """Return the ids of the nodes that are docstrings; those of commands are read as help pages."""
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, owners) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+
+
+def texts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield where and what the string constants of a module say, except docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = docstrings(tree)
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    for node in constants:
+        text = node.value if isinstance(node.value, str) else ""
+        if id(node) not in skipped and not text.isidentifier():
+            yield f"{path.relative_to(ROOT)}:{node.lineno}", text
 
 
 def pages(
@@ -69,7 +100,12 @@ def test_what_is_avoided_is_found() -> None:
         "'organisation': write organization",
         "'is no ': write is not a ...",
     ]
-    assert avoided("The server is no longer registered.") == []
+    assert avoided("The server is no longer registered; there is no route.") == []
+
+
+@pytest.mark.parametrize("path", product(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_messages_are_plain_english(path: Path) -> None:
+    assert [f"{where}: {text}" for where, line in texts(path) for text in avoided(line)] == []
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -59,7 +59,7 @@ def parse_ranges(text: str) -> tuple[AddressRange, ...]:
         try:
             one = AddressRange.of(first, last if dash else first)
         except ValueError:
-            raise WrongUsage(f"'{part.strip()}' is no range of addresses.", hint=_FORM) from None
+            raise WrongUsage(f"'{part.strip()}' is not an address range.", hint=_FORM) from None
         if one.first > one.last:
             raise WrongUsage(
                 f"The range {one} is reversed.", hint=f"Perhaps {one.last}-{one.first} is meant."

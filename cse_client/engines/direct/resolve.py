@@ -352,7 +352,7 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
     cluster_id = record.metadata.get(footprint.CLUSTER_ID) or id_in_description(vapp.description)
     if not cluster_id:
         raise Conflict(
-            f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is no cluster.",
+            f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is not a cluster.",
             hint="Choose another name.",
         )
     creator = owner_in_description(vapp.description)

@@ -58,8 +58,8 @@ def choose(
     if not templates:
         raise NotFound(
             "No Kubernetes template can be seen in any catalog.",
-            hint="Ask the provider to share the CSE catalog with your organisation, or mark a"
-            " prepared template with: "
+            hint="Ask the provider to share the CSE catalog with your organization, or register"
+            " a prepared template: "
             + suggest.cse("template register", "CATALOG", "ITEM", kubernetes_version="X.Y.Z"),
         )
     matches = _matches(templates, name or next(t.name for t in templates if t.is_default))

@@ -168,7 +168,7 @@ def _what_came(answer: Answer) -> str:
     if not answer.text.strip():
         return f"HTTP {answer.status} with an empty body"
     kind = answer.content_type.partition(";")[0] or "no type"
-    return f"HTTP {answer.status} with {kind}, which is no answer of a CSE server"
+    return f"HTTP {answer.status} with {kind}, which is not an answer of a CSE server"
 
 
 def _object(text: str) -> dict[str, Any]:

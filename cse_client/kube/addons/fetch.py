@@ -45,7 +45,7 @@ def parse_checksum(text: str) -> str:
     found = re.fullmatch(r"(?:sha256:)?([0-9a-fA-F]{64})", text.strip())
     if found is None:
         raise WrongUsage(
-            f"'{text}' is no checksum.",
+            f"'{text}' is not a checksum.",
             hint="It looks like sha256: and 64 hexadecimal digits, as sha256sum FILE prints them.",
         )
     return found[1].lower()
@@ -133,9 +133,7 @@ def _refuse_address(url: str, origin: str) -> None:
     scheme = url.partition("://")[0].lower()
     if scheme not in ("http", "https"):
         if url == origin:
-            raise WrongUsage(
-                f"'{url}' is no address to download from.", hint="Give http:// or https://"
-            )
+            raise WrongUsage(f"'{url}' is not a download address.", hint="Use http:// or https://.")
         raise Refused(f"{origin} redirects to {url}, which is not an address of the Web.")
     if scheme == "http" and origin.lower().startswith("https:"):
         raise Refused(

@@ -58,7 +58,7 @@ class EntityProvider:
     def reload_templates(self, options: RunOptions, progress: Progress) -> str:
         """Have the server read its templates anew (CSE 3.1 at API 36); return the task's href."""
         self._need_3_1("template reload")
-        need_administrator(self._vcd, self._reader.session, "have the templates read anew")
+        need_administrator(self._vcd, self._reader.session, "reload the templates")
         deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
         said = self._reader.root.change(
             "POST", "/templates/action/reload", "reload the templates", deadline=deadline

@@ -122,8 +122,8 @@ class EntitySharing:
             raise WrongUsage(
                 f"{self._reader.detection.release} cannot share clusters: sharing came with CSE 3.1"
                 " at API 36.",
-                hint=f"`{suggest.cse('cluster grant', help=True)}` tells how to give users"
-                " rights in the cluster's Kubernetes",
+                hint=f"`{suggest.cse('cluster grant', help=True)}` shows how to grant users"
+                " roles in the cluster's Kubernetes",
             )
 
 

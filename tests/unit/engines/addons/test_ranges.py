@@ -41,10 +41,10 @@ def test_ranges_as_typed() -> None:
     [
         ("10.0.0.9-10.0.0.4", r"The range 10\.0\.0\.9-10\.0\.0\.4 is reversed\."),
         ("10.0.0.4-10.0.0.9,10.0.0.9", "overlap"),
-        ("10.0.0.4-", "is no range of addresses"),
-        ("10.0.0", "is no range of addresses"),
-        ("", "is no range of addresses"),
-        ("fd00::1-fd00::2", "is no range of addresses"),
+        ("10.0.0.4-", "is not an address range"),
+        ("10.0.0", "is not an address range"),
+        ("", "is not an address range"),
+        ("fd00::1-fd00::2", "is not an address range"),
     ],
 )
 def test_what_is_no_range(text: str, said: str) -> None:

@@ -112,7 +112,7 @@ def test_a_manifest_from_a_file(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="the one given is sha256:" + "0" * 64):
         obtain(release, ManifestSource(file=str(path), checksum="0" * 64))
     assert obtain(release, ManifestSource(file=str(path), checksum=own.upper())).sha256 == own
-    with pytest.raises(WrongUsage, match="'sha256:1' is no checksum"):
+    with pytest.raises(WrongUsage, match="'sha256:1' is not a checksum"):
         parse_checksum("sha256:1")
 
 
