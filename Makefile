@@ -3,6 +3,7 @@
 # make coverage   the tests in COVERED, with the product's lines that they cover
 # make uncovered  all other tests: both together are `make test`
 # make sweep   kill the client after, and spoil, every request of every operation: 40 minutes
+# make test-real   the tests on a real Kubernetes: as root; builds it first, half an hour or more
 # make lint    all linters
 # make docs    write docs/cli.md anew
 # make dist    build and check the sdist and the wheel
@@ -22,7 +23,7 @@ COVERED ?= tests/unit tests/server/test_commands.py tests/e2e/test_cluster.py
 unexport PYTHONDONTWRITEBYTECODE
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
-.PHONY: demo test coverage uncovered sweep lint docs dist release clean
+.PHONY: demo test test-real coverage uncovered sweep lint docs dist release clean
 
 demo: .venv/demo.ready
 	@sh docs/demo.sh
@@ -41,6 +42,11 @@ uncovered: .venv/test.ready
 
 sweep: .venv/test.ready
 	CSE_SWEEP=full $(BIN)/python -m pytest -n $(JOBS) --dist load tests/sweeps $(PYTEST_ARGS)
+
+# What cannot be built is named by the tests that are skipped.
+test-real: .venv/real.ready
+	-nice -n 5 $(BIN)/python -m tests.real.build
+	$(BIN)/python -m pytest -m real -rs tests/real $(PYTEST_ARGS)
 
 lint: .venv/lint.ready
 	$(BIN)/ruff check .

@@ -40,9 +40,11 @@ class Simulator:
             from 127.20 on that no other simulator with guests has.
         cse: the CSE server to add: `none`, a version, or `down`, one that does not run.
         folder: where guests and certificates live; a temporary folder unless given.
+        real_dir: kits of Kubernetes releases (`guest.real.kits`), for guests that run the real one;
+            the process must have a network of its own (`guest.real.enter_network`).
 
-    Raises ValueError for an unknown `time`, `release` or `cse`; `start` raises OSError for a taken
-    port.
+    Raises ValueError for an unknown `time`, `release` or `cse` and for a `real_dir` without kits,
+    OSError for a machine that cannot run real guests; `start` raises OSError for a taken port.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Simulator:
         addresses: str | None = None,
         cse: str = "none",
         folder: Path | None = None,
+        real_dir: Path | None = None,
     ) -> None:
         # Heavy imports belong to those who really start one.
         from cse_client.simulator.clock import Clock
@@ -63,33 +66,44 @@ class Simulator:
         from cse_client.simulator.cse import VERSIONS, attach
         from cse_client.simulator.faults import Faults
         from cse_client.simulator.http import HttpServer
-        from cse_client.simulator.loopback import DEFAULT_RANGE, AddressRange
+        from cse_client.simulator.loopback import DEFAULT_RANGE, REAL_RANGE, AddressRange
         from cse_client.simulator.states import Pace
         from cse_client.simulator.tls import server_context
         from cse_client.simulator.vcd.application import VcdApplication
         from cse_client.simulator.vcd.cloud import GuestOptions
         from cse_client.simulator.vcd.versions import RELEASES
-        from cse_client.simulator.world import make_cloud
+        from cse_client.simulator.world import make_cloud, offer_real_machines
 
         if release not in RELEASES:
             raise ValueError(f"unknown VCD release {release!r} ({', '.join(RELEASES)})")
         if cse not in ("none", *VERSIONS):
             raise ValueError(f"unknown CSE server {cse!r} (none, {', '.join(VERSIONS)})")
         pace = Pace.parse(time)
+        real = None
+        if real_dir is not None:
+            from cse_client.simulator.guest.real import RealPlatform
+
+            real = RealPlatform(real_dir)
         # Without guests nobody listens on the addresses, and any number of simulators may share.
-        self._range = AddressRange(addresses) if guests else None
+        self._range = AddressRange(addresses) if guests and real is None else None
+        if self._range is not None:
+            addresses = self._range.prefix
+        elif addresses is None:
+            addresses = DEFAULT_RANGE if real is None else REAL_RANGE
         self.own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="vcd-simulator-"))
         self.clock = Clock()
-        options = GuestOptions(enabled=guests, speed=guest_speed)
+        options = GuestOptions(enabled=guests, speed=guest_speed, platform=real)
         self.cloud = make_cloud(
             self.folder,
             clock=self.clock,
             pace=pace,
             release=release,
             guests=options,
-            addresses=self._range.prefix if self._range else addresses or DEFAULT_RANGE,
+            addresses=addresses,
         )
+        if real is not None:
+            offer_real_machines(self.cloud, real.kits)
         self.vcd = VcdApplication(self.cloud)
         self.cse_version = cse
         self.cse = attach(self.cloud, self.vcd, cse) if cse != "none" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cse_client.simulator import Simulator
+from cse_client.simulator.guest.sandbox import SandboxUnavailable
 
 __all__ = ["main"]
 
@@ -43,6 +45,18 @@ def _parser() -> argparse.ArgumentParser:
         "--no-guests", action="store_true", help="powered-on VMs run nothing inside"
     )
     parser.add_argument(
+        "--guests",
+        default="imitated",
+        choices=["imitated", "real"],
+        help="what powered-on VMs run: an imitated Kubernetes, or a real one (needs root)",
+    )
+    parser.add_argument(
+        "--real-dir",
+        type=Path,
+        metavar="DIR",
+        help="programs and images of Kubernetes releases, for --guests real",
+    )
+    parser.add_argument(
         "--guest-speed", type=float, default=1.0, help="divides the sleeps inside guests"
     )
     parser.add_argument(
@@ -62,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # what is ignored stays so: nohup ignores SIGHUP
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda _number, _frame: ended.set())
+    if (options.guests == "real") != (options.real_dir is not None):
+        parser.error("--guests real and --real-dir belong together")
+    if options.guests == "real" and not _separate_network():
+        return 1
     try:
         simulator = Simulator(
             port=options.port,
@@ -71,9 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             guest_speed=options.guest_speed,
             addresses=options.addresses,
             cse=options.cse,
+            real_dir=options.real_dir,
         )
     except ValueError as error:
         parser.error(str(error))
+    except SandboxUnavailable as error:
+        print(error, file=sys.stderr)
+        return 1
     except OSError as error:
         what = f"port {options.port}" + (f" or {options.addresses}" if options.addresses else "")
         print(f"cannot listen on {what}: {error.strerror or error}", file=sys.stderr)
@@ -84,6 +106,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             simulator.write_ready_file(options.ready_file)
         ended.wait()
     return 0
+
+
+def _separate_network() -> bool:
+    """Enter a network namespace, in which real guests have their addresses."""
+    from cse_client.simulator.guest.real import enter_network
+
+    try:
+        enter_network()
+    except OSError as error:
+        print(f"Real guests need a network namespace: {error.strerror}.", file=sys.stderr)
+        return False
+    return True
 
 
 def _introduce(simulator: Simulator) -> None:
@@ -102,6 +136,11 @@ def _introduce(simulator: Simulator) -> None:
         )
     if simulator.cse is not None:
         lines.append(f"CSE server: {simulator.cse_version}")
+    if simulator.cloud.guest_options.platform is not None:
+        lines += [
+            "It has a network of its own. Enter that first, in every shell that is to reach it:",
+            f"  nsenter --target {os.getpid()} --net",
+        ]
     password = simulator.password()
     nets = [f"{one.name} {one.cidr} ({one.fence})" for one in simulator.cloud.networks.values()]
     lines += [

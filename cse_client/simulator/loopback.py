@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import socket
 
-__all__ = ["DEFAULT_RANGE", "AddressRange"]
+__all__ = ["DEFAULT_RANGE", "REAL_RANGE", "AddressRange"]
 
 DEFAULT_RANGE = "127.20"
+#: For real guests: they are in a network namespace of the simulator's own.
+REAL_RANGE = "10.77"
 _LAST = 59
 _CLAIM_PORT = 6440
 

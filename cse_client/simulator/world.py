@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.loopback import DEFAULT_RANGE
@@ -26,7 +27,10 @@ from cse_client.simulator.vcd.people import User
 from cse_client.simulator.vcd.power import attach_leases
 from cse_client.simulator.vcd.versions import RELEASES
 
-__all__ = ["CATALOG", "CSE_TEMPLATE", "CURRENT_TEMPLATE", "make_cloud"]
+if TYPE_CHECKING:
+    from cse_client.simulator.guest.real.kits import Kit
+
+__all__ = ["CATALOG", "CSE_TEMPLATE", "CURRENT_TEMPLATE", "make_cloud", "offer_real_machines"]
 
 CATALOG = "cse"
 #: CSE's own template of that time, and one with a current Ubuntu, containerd and kubeadm.
@@ -166,3 +170,30 @@ def _catalog(cloud: Cloud) -> None:
             )
         )
     cloud.catalogs[catalog.id] = catalog
+
+
+def offer_real_machines(cloud: Cloud, kits: Sequence[Kit]) -> None:
+    """Replace the templates by those of real Kubernetes releases."""
+    vdc = next(iter(cloud.vdcs.values()))
+    catalog = next(iter(cloud.catalogs.values()))
+    catalog.items.clear()
+    for kit in kits:
+        template = Template(
+            kit.template,
+            description=f"Kubernetes {kit.version}, containerd",
+            vdc_id=vdc.id,
+            vm_name=f"kubernetes-{kit.version}-vm",
+            created=catalog.created,
+            image=kit.image(),
+        )
+        catalog.items.append(
+            CatalogItem(
+                template.name,
+                description=template.description,
+                template=template,
+                created=template.created,
+            )
+        )
+    for network in cloud.networks.values():
+        # CoreDNS ends itself when it is to forward to a loopback address: it would ask itself.
+        network.dns = (network.gateway,)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,13 @@ class Control:
         return {key: state[key] for key in ("vapps", "networks", "catalogs")}
 
 
-def start_simulator(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], Cloud]:
-    """Start a simulator whose files lie in `folder`; return it once it listens."""
+def start_simulator(
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], Cloud]:
+    """Start a simulator whose files lie in `folder`; return it once it listens.
+
+    `environment` adds to its own.
+    """
     ready = folder / "ready.json"
     log = (folder / "simulator.log").open("wb")
     words = [sys.executable, "-m", "cse_client.simulator", "--port", "0"]
@@ -87,7 +93,7 @@ def start_simulator(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd=folder,
-        env=clean_environment(folder),
+        env={**clean_environment(folder), **(environment or {})},
         start_new_session=True,
     )
     log.close()
@@ -116,15 +122,22 @@ def stop_simulator(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def log_in(cloud: Cloud, home: Path, *words: str, user: str = "", password: str = "") -> None:
-    """Run `vcd login` in a home."""
+def log_in(
+    cloud: Cloud,
+    home: Path,
+    *words: str,
+    user: str = "",
+    password: str = "",
+    prefix: Sequence[str] = (),
+) -> None:
+    """Run `vcd login` in a home; `prefix` are words before `vcd`."""
     home.mkdir(parents=True, exist_ok=True)
     (home / ".vcd-cli").mkdir(exist_ok=True)
     example = ROOT / "profiles.example.yaml"
     shutil.copy(example, home / ".vcd-cli" / "profiles.yaml")
     vcd = str(Path(sys.executable).parent / "vcd")
     done = subprocess.run(
-        [vcd, "login", cloud.host, cloud.org, user or cloud.user, *words],
+        [*prefix, vcd, "login", cloud.host, cloud.org, user or cloud.user, *words],
         cwd=home,
         env={
             **clean_environment(home),

@@ -8,6 +8,7 @@ played by stand-ins that check their input as the real tools do.
 from __future__ import annotations
 
 from cse_client.simulator.guest.faults import Faults
+from cse_client.simulator.guest.imitation import IMITATION
 from cse_client.simulator.guest.machine import Guest
 from cse_client.simulator.guest.model import (
     Customization,
@@ -20,6 +21,7 @@ from cse_client.simulator.guest.model import (
 from cse_client.simulator.guest.sandbox import SandboxUnavailable, sandbox_mode
 
 __all__ = [
+    "IMITATION",
     "Customization",
     "Faults",
     "Guest",

@@ -141,7 +141,13 @@ class Exchange:
         self._guests: dict[str, Callable[[Channel, list[str]], None]] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, name="guest-exchange", daemon=True).start()
+        self.listen(self._listener)
+
+    def listen(self, listener: socket.socket) -> None:
+        """Answer calls on a further socket, until it is closed."""
+        threading.Thread(
+            target=self._accept, args=(listener,), name="guest-exchange", daemon=True
+        ).start()
 
     def register(self, handler: Callable[[Channel, list[str]], None]) -> str:
         """Have calls with the returned token answered by `handler(channel, fields)`."""
@@ -153,10 +159,10 @@ class Exchange:
         """Answer this token no more."""
         self._guests.pop(token, None)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

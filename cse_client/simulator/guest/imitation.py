@@ -39,7 +39,9 @@ class Imitation:
         """Return the image's own unit files: their services are played outside of the guest."""
         return builtin_unit_files(image)
 
-    def sandbox(self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]]) -> Sandbox:
+    def sandbox(
+        self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]], image: Image
+    ) -> Sandbox:
         """Start a guest's first process; raises SandboxUnavailable."""
         return Sandbox(root, toolbox, binds)
 

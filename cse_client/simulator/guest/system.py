@@ -89,7 +89,9 @@ class Platform(Protocol):
     def unit_files(self, image: Image) -> dict[str, str]:
         """Return the unit files whose services run no process, by name."""
 
-    def sandbox(self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]]) -> Sandbox:
+    def sandbox(
+        self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]], image: Image
+    ) -> Sandbox:
         """Start a guest's first process; raises SandboxUnavailable."""
 
     def begin(self, system: System) -> None:
@@ -156,7 +158,7 @@ class System:
         binds += [(f"/{name}", f"/.host/{name}") for name, target in host_links() if not target]
         for _, target in binds:
             (self.disk.root / target[1:]).mkdir(parents=True, exist_ok=True)
-        self.sandbox = platform.sandbox(self.disk.root, self.toolbox.folder, binds)
+        self.sandbox = platform.sandbox(self.disk.root, self.toolbox.folder, binds, self.image)
 
     def _conf(self) -> str:
         speed = max(int(self.life.speed * 1000), 1)

@@ -26,6 +26,8 @@ from cse_client.simulator.vcd.versions import RELEASES, Release
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cse_client.simulator.guest.system import Platform
+
 __all__ = ["Cloud", "GuestOptions"]
 
 _T = TypeVar("_T")
@@ -37,13 +39,14 @@ _LEASE_CHECK = 0.25
 class GuestOptions:
     """How guests are run: whether at all, and what `guest.GuestSettings` gets.
 
-    `boot_delay` of None: as the cloud's pace has it.
+    `boot_delay` of None: as the cloud's pace has it. `platform` of None: an imitated Kubernetes.
     """
 
     enabled: bool = True
     speed: float = 1.0
     customization_timeout: float = 100.0
     boot_delay: float | None = None
+    platform: Platform | None = None
 
 
 @dataclass

@@ -121,6 +121,7 @@ def _new_machine(cloud: Cloud, vm: Vm) -> Any:
             customization_timeout=options.customization_timeout,
             boot_delay=_boot_delay(cloud),
         ),
+        platform=options.platform or guest.IMITATION,
     )
     for rule in cloud.guest_faults:
         pattern, faults, times = rule

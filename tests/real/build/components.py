@@ -13,6 +13,8 @@ __all__ = [
     "GO_TOOLCHAIN",
     "KUBERNETES",
     "PAUSE",
+    "PROBE",
+    "PROBE_IMAGE",
     "SHARED",
     "Component",
     "kubernetes",
@@ -114,6 +116,14 @@ PAUSE = Component(
     packages={"pause": "./pause"},
     source=Path(__file__).parent / "pause",
 )
+#: The program of the tests' own pods.
+PROBE = Component(
+    name="probe-1",
+    modules={},
+    packages={"probe": "./probe"},
+    source=Path(__file__).parent / "probe",
+)
+PROBE_IMAGE = "localhost/probe:1"
 
 #: What every Kubernetes release shares.
-SHARED = (PAUSE, ETCD, CONTAINERD, CRICTL, COREDNS)
+SHARED = (PAUSE, PROBE, ETCD, CONTAINERD, CRICTL, COREDNS)

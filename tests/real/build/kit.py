@@ -20,6 +20,8 @@ from tests.real.build.components import (
     CRICTL,
     ETCD,
     PAUSE,
+    PROBE,
+    PROBE_IMAGE,
     SHARED,
     Component,
     kubernetes,
@@ -70,7 +72,7 @@ def make_kit(cache: Path, programs: Path, version: str) -> Path:
 
 def _programs(components: Path, release: Component, folder: Path) -> None:
     folder.mkdir()
-    for component in (release, CONTAINERD, CRICTL, ETCD):
+    for component in (release, CONTAINERD, CRICTL):
         for program in component.packages:
             source = components / component.name / program
             try:
@@ -81,7 +83,8 @@ def _programs(components: Path, release: Component, folder: Path) -> None:
 
 def _images(components: Path, version: str) -> dict[str, ImageContent]:
     programs = components / kubernetes(version).name
-    found = {}
+    probe = ImageContent((('probe', components / PROBE.name / 'probe'),), ('/probe',))
+    found = {PROBE_IMAGE: probe}
     for name in _image_names(programs / "kubeadm", version):
         what = name.rpartition("/")[2].partition(":")[0]
         if what == "pause":

@@ -1,0 +1,85 @@
+"""A simulated cloud whose machines run a real Kubernetes, and one cluster for each release.
+
+Everything has its addresses in a network namespace of the simulator's own; what a test starts
+there goes through `Site`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cse_client.simulator.guest.real.kits import Kit, read_kits
+from cse_client.simulator.guest.real.sandbox import what_is_missing
+from tests.real.build.components import KUBERNETES
+from tests.real.build.kit import kit_folder
+from tests.real.build.places import cache_folder
+from tests.real.site import Site
+from tests.support.simulator import start_simulator, stop_simulator
+
+CLUSTER = "demo"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder."""
+    for item in items:
+        if item.nodeid.startswith("tests/real/"):
+            item.add_marker(pytest.mark.real)
+            item.add_marker(pytest.mark.timeout(1200))
+
+
+@pytest.fixture(scope="session", params=KUBERNETES)
+def kit(request: pytest.FixtureRequest) -> Kit:
+    """The programs and images of a release."""
+    version: str = request.param
+    missing = what_is_missing()
+    if missing:
+        pytest.skip(missing)
+    kits = kit_folder(cache_folder())
+    if not (kits / version).is_dir():
+        pytest.skip(f"Kubernetes {version} has not been built: run `python -m tests.real.build`.")
+    return next(one for one in read_kits(kits) if one.folder.name == version)
+
+
+@pytest.fixture(scope="session")
+def site(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A cloud, and a home that is logged in to it."""
+    folder = tmp_path_factory.mktemp(kit.version)
+    # In the cache's file system, so that disks share the images with the kit.
+    disks = cache_folder() / "disks"
+    shutil.rmtree(disks, ignore_errors=True)
+    disks.mkdir()
+    process, cloud = start_simulator(
+        folder,
+        *("--guests", "real", "--real-dir", str(kit.folder.parent)),
+        environment={"TMPDIR": str(disks)},
+    )
+    try:
+        site = Site(process.pid, cloud, folder / "home", disks, kit)
+        site.log_in()
+        yield site
+    finally:
+        stop_simulator(process)
+        shutil.rmtree(disks, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(site: Site) -> dict[str, Any]:
+    """A cluster of a control plane and two workers: what its creation printed."""
+    made = site.vcd(
+        *("-j", "cse", "cluster", "create", CLUSTER, "-n", "net1", "-N", "2"),
+        *("-t", site.kit.template),
+    )
+    if made.code:
+        logs = "\n".join(f"== {name}\n{log}" for name, log in site.bootstrap_logs().items())
+        pytest.fail(f"{made.err}\n{logs}")
+    site.kubeconfig.touch(0o600)
+    site.kubeconfig.write_text(
+        site.vcd("cse", "cluster", "config", CLUSTER).checked(), encoding="utf-8"
+    )
+    created: dict[str, Any] = json.loads(made.out)
+    return created

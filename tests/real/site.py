@@ -1,0 +1,83 @@
+"""A workstation in the network of a cloud with real machines, and a look at their disks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cse_client.simulator.guest.real.kits import Kit
+from tests.support.programs import VCD, Result, Workstation, clean_environment
+from tests.support.simulator import Cloud, log_in
+
+__all__ = ["Site", "eventually"]
+
+_LOG = "var/log/cse-bootstrap.log"
+#: Two cores that several clusters' worth of processes share are slow.
+_SECONDS = 900.0
+
+
+class Site:
+    """Commands run here reach the cloud and its machines.
+
+    Args:
+        pid: the simulator's process; its network is entered.
+        cloud: where to log in.
+        home: a folder for this workstation, made if absent.
+        disks: the folder below which the machines' disks lie.
+        kit: the release that the machines run.
+    """
+
+    def __init__(self, pid: int, cloud: Cloud, home: Path, disks: Path, kit: Kit) -> None:
+        self._enter = ("nsenter", "--target", str(pid), "--net")
+        self._cloud = cloud
+        self._disks = disks
+        self.kit = kit
+        self.kubeconfig = home / "kubeconfig"
+        home.mkdir(exist_ok=True)
+        environment = {**clean_environment(home), **cloud.environment()}
+        environment["NO_PROXY"] = environment["no_proxy"] = "*"
+        self._workstation = Workstation(home, environment)
+
+    def log_in(self) -> None:
+        """Log in as the organization administrator."""
+        log_in(self._cloud, self._workstation.home, prefix=self._enter)
+
+    def run(self, *words: str, stdin: str = "") -> Result:
+        """Run a program in the cloud's network."""
+        return self._workstation.run(*self._enter, *words, stdin=stdin, timeout=_SECONDS)
+
+    def vcd(self, *words: str) -> Result:
+        """Run `vcd`."""
+        return self.run(VCD, *words)
+
+    def kubectl(self, *words: str, stdin: str = "") -> Result:
+        """Run the release's kubectl as the cluster's administrator."""
+        program = str(self.kit.programs / "kubectl")
+        return self.run(program, "--kubeconfig", str(self.kubeconfig), *words, stdin=stdin)
+
+    def items(self, *words: str) -> list[dict[str, Any]]:
+        """Return what `kubectl get` lists."""
+        found: list[dict[str, Any]] = json.loads(
+            self.kubectl("get", *words, "-o", "json").checked()
+        )["items"]
+        return found
+
+    def bootstrap_logs(self) -> dict[str, str]:
+        """Return the log of each machine's bootstrap, by host name."""
+        found = {}
+        for disk in self._disks.glob("vcd-simulator-*/guests/*/root"):
+            name = (disk / "etc/hostname").read_text(encoding="utf-8").strip()
+            log = disk / _LOG
+            found[name] = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        return found
+
+
+def eventually(look: Callable[[], bool], what: str, seconds: float = 180) -> None:
+    """Wait until `look` returns true; `what` names it in the failure."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(1)
