@@ -109,9 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _separate_network() -> bool:
-    """Enter a network namespace, in which real guests have their addresses."""
-    from cse_client.simulator.guest.real import enter_network
+    """Enter a network namespace, in which real guests have their addresses; False if impossible."""
+    from cse_client.simulator.guest.real import enter_network, what_is_missing
 
+    missing = what_is_missing()
+    if missing:
+        print(missing, file=sys.stderr)
+        return False
     try:
         enter_network()
     except OSError as error:

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from cse_client.simulator.guest.real.kits import Kit, read_kits
-from cse_client.simulator.guest.real.sandbox import what_is_missing
+from cse_client.simulator.guest.real import Kit, read_kits, what_is_missing
 from tests.real.build.components import KUBERNETES
 from tests.real.build.kit import kit_folder
 from tests.real.build.places import cache_folder

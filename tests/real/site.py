@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cse_client.simulator.guest.real.kits import Kit
+from cse_client.simulator.guest.real import Kit
 from tests.support.programs import VCD, Result, Workstation, clean_environment
 from tests.support.simulator import Cloud, log_in
 

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from cse_client.simulator.guest.real import what_is_missing
 from tests.support.programs import ROOT
 
-_PROGRAMS = "kubeadm kubelet kubectl containerd containerd-shim-runc-v2 ctr crictl".split()
+_PROGRAMS = [
+    "kubeadm",
+    "kubelet",
+    "kubectl",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "ctr",
+]
 
 
 @pytest.mark.parametrize(
@@ -27,16 +35,18 @@ def test_options_that_belong_together(words: list[str], message: str) -> None:
 
 
 def test_an_incomplete_folder_is_named(tmp_path: Path) -> None:
-    if _may_not_separate():
-        pytest.skip("needs to be allowed a network namespace")
+    if what_is_missing():
+        pytest.skip(what_is_missing())
     empty = _simulator("--guests", "real", "--real-dir", str(tmp_path))
     assert (empty.returncode, "holds no Kubernetes release" in empty.stderr) == (2, True)
     programs = tmp_path / "v1.37.2" / "bin"
     programs.mkdir(parents=True)
-    for name in _PROGRAMS[:-1]:
+    for name in _PROGRAMS:
         (programs / name).touch()
     incomplete = _simulator("--guests", "real", "--real-dir", str(tmp_path))
-    assert (incomplete.returncode, "lacks bin/crictl" in incomplete.stderr) == (2, True)
+    assert (incomplete.returncode, "lacks bin/crictl" in incomplete.stderr) == (2, True), (
+        incomplete.stderr
+    )
 
 
 def _simulator(*words: str) -> subprocess.CompletedProcess[str]:

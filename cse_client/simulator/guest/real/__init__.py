@@ -9,5 +9,6 @@ from __future__ import annotations
 from cse_client.simulator.guest.real.kits import Kit, read_kits
 from cse_client.simulator.guest.real.namespaces import enter_network
 from cse_client.simulator.guest.real.platform import RealPlatform
+from cse_client.simulator.guest.real.sandbox import what_is_missing
 
-__all__ = ["Kit", "RealPlatform", "enter_network", "read_kits"]
+__all__ = ["Kit", "RealPlatform", "enter_network", "read_kits", "what_is_missing"]
