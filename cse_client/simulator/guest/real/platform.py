@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cse_client.simulator.guest.commands.table import COMMANDS
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.real.kits import Kit, read_kits
@@ -14,6 +13,7 @@ from cse_client.simulator.guest.real.network import connect
 from cse_client.simulator.guest.real.sandbox import RealSandbox, what_is_missing
 from cse_client.simulator.guest.real.template import install_template, write_pod_network
 from cse_client.simulator.guest.sandbox import Sandbox, SandboxUnavailable
+from cse_client.simulator.guest.stand_ins import COMMANDS
 from cse_client.simulator.guest.toolbox import ABSENT, Toolbox, stand_ins, toolbox_for
 from cse_client.simulator.guest.units import builtin_unit_files
 
