@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from cse_client import suggest
 from cse_client.cli.tables import plain
-from cse_client.model import CONTROL_PLANE, NFS, ClusterSummary, Node
+from cse_client.model import CONTROL_PLANE, NFS, Cluster, ClusterSummary, Deletion, Node
 from cse_client.model.hrefs import href_id
+from cse_client.model.nodes import Removal
 from cse_client.model.server import (
+    EntityCluster,
     OvdcState,
     ServedCluster,
+    ServedDeletion,
     ServedNode,
+    ServedRemoval,
     ServedSystem,
     ServedTemplate,
     UpgradeTarget,
@@ -149,9 +153,9 @@ def system_object(info: ServedSystem) -> dict[str, Any]:
 
 
 def show_cluster(run: Run, cluster: ServedCluster) -> None:
-    """Print a cluster as the server shows it."""
+    """Print a cluster as the server shows it; an entity as YAML, as CSE's own clients do."""
     document = dict(plain(cluster.document))
-    if cluster.as_yaml and not run.console.as_json:
+    if isinstance(cluster, EntityCluster) and not run.console.as_json:
         import yaml
 
         run.console.text(yaml.safe_dump(document, sort_keys=True))
@@ -159,15 +163,17 @@ def show_cluster(run: Run, cluster: ServedCluster) -> None:
         run.console.properties(document_pairs(document), document)
 
 
-def report_task(run: Run, result: object, what: str) -> bool:
+def report_task(run: Run, result: Cluster | Deletion | Removal, what: str) -> bool:
     """Print the task of a change that was not waited for, and how to follow it.
 
     Returns whether there was one; `what` names the cluster.
     """
-    href = getattr(result, "task_href", "")
-    if run.wait or not href:
+    if not isinstance(result, (ServedCluster, ServedDeletion, ServedRemoval)):
         return False
-    show_task(run, href, what, getattr(result, "document", None) or {})
+    if run.wait or not result.task_href:
+        return False
+    document = result.document if isinstance(result, ServedCluster) else {}
+    show_task(run, result.task_href, what, document)
     return True
 
 

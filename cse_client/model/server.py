@@ -16,6 +16,7 @@ from cse_client.model.nodes import Removal
 __all__ = [
     "ACCESS_LEVELS",
     "ComputePolicy",
+    "EntityCluster",
     "OvdcState",
     "ServedCluster",
     "ServedDeletion",
@@ -35,15 +36,18 @@ ACCESS_LEVELS = ("ReadOnly", "ReadWrite", "FullControl")
 class ServedCluster(Cluster):
     """A cluster as a CSE server shows it.
 
-    `task_href` is the VCD task of a change that was not waited for; empty otherwise. `as_yaml`
-    asks for the document as YAML, as CSE's clients show entities. `vapp` is the address or the id
-    of its vApp; empty where there is none yet.
+    `task_href` is the VCD task of a change that was not waited for; empty otherwise. `vapp` is the
+    address or the id of its vApp; empty where there is none yet.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
     task_href: str = ""
-    as_yaml: bool = False
     vapp: str = ""
+
+
+@dataclass(frozen=True)
+class EntityCluster(ServedCluster):
+    """A cluster that VCD keeps as a defined entity; `document` is that entity."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from cse_client.engines.server.documents import mapping, mappings, text
 from cse_client.engines.server.entities.dialects import DIALECTS, FIRST, LATEST, Dialect, part
 from cse_client.model import CONTROL_PLANE, NFS, WORKER, ClusterSummary
-from cse_client.model.server import ServedCluster, ServedNode
+from cse_client.model.server import EntityCluster, ServedNode
 
 __all__ = ["Found", "cluster", "found", "summary"]
 
@@ -112,13 +112,13 @@ def summary(one: Found) -> ClusterSummary:
     )
 
 
-def cluster(one: Found, *, server: str = "", task_href: str = "") -> ServedCluster:
-    """Return everything that an entity tells of a cluster; shown as YAML."""
+def cluster(one: Found, *, server: str = "", task_href: str = "") -> EntityCluster:
+    """Return everything that an entity holds of a cluster."""
     status = part(one.entity, "status")
     nodes = _nodes(one)
     cni, _, cni_version = text(status, "cni").partition(" ")
     leading = next((node.ip for node in nodes if node.kind == CONTROL_PLANE), "")
-    return ServedCluster(
+    return EntityCluster(
         summary=summary(one),
         network=text(part(one.entity, "spec", "settings"), one.dialect.network),
         endpoint=text(status, "externalIp") or leading,
@@ -131,7 +131,6 @@ def cluster(one: Found, *, server: str = "", task_href: str = "") -> ServedClust
         evidence=(server,) if server else (),
         document=public(one.entity),
         task_href=task_href,
-        as_yaml=True,
         vapp=one.external_id,
     )
 
