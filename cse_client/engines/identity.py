@@ -37,7 +37,7 @@ def identify(
 
 
 def is_gone(vcd: VcdClient, identity: ClusterIdentity) -> bool:
-    """Return whether a cluster is known to exist no more; one request.
+    """Return whether a cluster is known to be deleted; one request.
 
     False where that cannot be asked: it is another VCD's, or its vApp is not known. A vApp that
     this user may not see any more counts as gone, since VCD answers the same for both.
@@ -62,7 +62,7 @@ def with_same_ids(summaries: Iterable[ClusterSummary]) -> list[ClusterSummary]:
 
 
 def named(cluster: str, vdc: str) -> str:
-    """Return what tells one cluster from others of its name, for people."""
+    """Return a cluster's name with its VDC, for messages about several clusters."""
     return f"{cluster} in VDC {vdc}" if vdc else cluster
 
 

@@ -133,7 +133,7 @@ def _dhcp(
 ) -> tuple[AddressRange, ...] | None:
     """Return the DHCP pools, or None where this VCD or this user cannot tell."""
     features = root.find("{*}Configuration/{*}Features")
-    told = _xml_ranges(features, "DhcpService/IpRange", "StartAddress", "EndAddress")
+    known = _xml_ranges(features, "DhcpService/IpRange", "StartAddress", "EndAddress")
     identifier = href_id(network.href)
     path = f"/cloudapi/1.0.0/orgVdcNetworks/urn:vcloud:network:{identifier}/dhcp"
     try:
@@ -143,14 +143,14 @@ def _dhcp(
     except SessionInvalid:
         raise
     except CseError:
-        return told or None
+        return known or None
     if answer.status == _NOT_FOUND:
-        return told
+        return known
     try:
         value = bounds.load_json(answer.text) if answer.status == _OK else None
     except ValueError:
         value = None
-    return told + _json_ranges(value) if isinstance(value, dict) else told or None
+    return known + _json_ranges(value) if isinstance(value, dict) else known or None
 
 
 def _json_ranges(answer: dict[str, Any]) -> tuple[AddressRange, ...]:

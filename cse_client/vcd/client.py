@@ -160,7 +160,7 @@ class VcdClient(Tenancy):
         return users.user_urns(self._transport, names, self._foreign_org(org))
 
     def task(self, href: str) -> Task:
-        """Read a task once; a failing way to VCD is the caller's to bear."""
+        """Read a task once; the caller handles a VCD that does not answer."""
         action = Action("read the task", missing=f"the task {href_id(href)}")
         return reading.task(self._transport.get(href, action, "Task", patient=False))
 

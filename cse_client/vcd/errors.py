@@ -1,4 +1,4 @@
-"""What went wrong on the way to VCD or in VCD, told in this project's own errors.
+"""What went wrong on the way to VCD or in VCD, as this project's own errors.
 
 Nothing but `cse_client.errors` types (and the private `EntityBusy`, which is a `Conflict`) leaves
 this module. No token, password or script ever gets into a message: VCD's texts are shortened, and
@@ -37,7 +37,7 @@ __all__ = [
     "LATE",
     "Action",
     "EntityBusy",
-    "Said",
+    "VcdMessage",
     "clean",
     "from_reply",
     "is_vcd_error",
@@ -63,7 +63,7 @@ _MAX_TEXT = 700
 _VCLOUD = "http://www.vmware.com/vcloud/v1.5"
 
 _TOO_MANY_REQUESTS = 429
-_PROVIDERS_TROUBLE = "if it happens again, tell your provider the time and the request"
+_PROVIDERS_TROUBLE = "if it happens again, report the time and the request to your provider"
 _PROXY_BETWEEN = "is a proxy in between? (HTTPS_PROXY, NO_PROXY)"
 
 
@@ -83,8 +83,8 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Said:
-    """VCD's own words about a failure, cleaned."""
+class VcdMessage:
+    """VCD's own message about a failure, cleaned."""
 
     text: str = ""
     code: str = ""
@@ -93,7 +93,7 @@ class Said:
 
 
 class EntityBusy(Conflict):
-    """BUSY_ENTITY: another change is at work; `task_id` names its task where VCD told it."""
+    """BUSY_ENTITY: another change is at work; `task_id` names its task where VCD names it."""
 
     def __init__(self, message: str, *, task_id: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -113,12 +113,12 @@ def clean(text: str, *, limit: int = _MAX_TEXT) -> tuple[str, str]:
     return text, found.group("id") if found else ""
 
 
-def read_error(element: etree._Element, *, limit: int = _MAX_TEXT) -> Said:
+def read_error(element: etree._Element, *, limit: int = _MAX_TEXT) -> VcdMessage:
     """Read an `Error` element, of an answer's body or inside a Task."""
     raw = element.get("message") or ""
     busy = _TASK_ID.search(raw)
     text, request_id = clean(raw, limit=limit)
-    return Said(
+    return VcdMessage(
         text=text,
         code=element.get("minorErrorCode") or "",
         request_id=request_id,
@@ -207,7 +207,7 @@ def is_vcd_error(body: bytes) -> bool:
         return False
 
 
-def _said(body: bytes, content_type: str, request_id: str) -> Said | None:
+def _said(body: bytes, content_type: str, request_id: str) -> VcdMessage | None:
     """Read VCD's own error body, XML or JSON; None when the answer is not VCD's."""
     text = body.strip()
     if text.startswith(b"{"):
@@ -219,10 +219,10 @@ def _said(body: bytes, content_type: str, request_id: str) -> Said | None:
     if etree.QName(root).localname != "Error":
         return None
     said = read_error(root)
-    return said if said.request_id else Said(said.text, said.code, request_id, said.task_id)
+    return said if said.request_id else VcdMessage(said.text, said.code, request_id, said.task_id)
 
 
-def _said_in_json(text: bytes, request_id: str) -> Said | None:
+def _said_in_json(text: bytes, request_id: str) -> VcdMessage | None:
     try:
         document: Any = bounds.load_json(text)
     except ValueError:
@@ -231,10 +231,10 @@ def _said_in_json(text: bytes, request_id: str) -> Said | None:
         return None
     message, inner_id = clean(str(document.get("message") or ""))
     code = str(document.get("minorErrorCode") or "")
-    return Said(message, code, inner_id or request_id) if message or code else None
+    return VcdMessage(message, code, inner_id or request_id) if message or code else None
 
 
-def _forbidden(said: Said, action: Action) -> CseError:
+def _forbidden(said: VcdMessage, action: Action) -> CseError:
     if action.missing:
         return NotFound(_sentence(action.missing, said, "does not exist, or is hidden from you"))
     hint = "an organization administrator can grant the right through your role"
@@ -246,7 +246,7 @@ def _forbidden(said: Said, action: Action) -> CseError:
     return Refused(_sentence(f"VCD forbids you to {action.doing}", said), hint=hint)
 
 
-def _refusal(status: int, said: Said, action: Action) -> CseError:
+def _refusal(status: int, said: VcdMessage, action: Action) -> CseError:
     sentence = _sentence(f"cannot {action.doing}", said)
     lower = said.text.lower()
     if said.code == "BUSY_ENTITY" or (status == requests.codes.bad_request and said.task_id):
@@ -285,7 +285,7 @@ def _not_from_vcd(
     """
     page = is_html(body, content_type)
     if status == requests.codes.forbidden and not page:
-        return _forbidden(Said(request_id=request_id), action)
+        return _forbidden(VcdMessage(request_id=request_id), action)
     if status == requests.codes.not_found and action.missing and not page:
         return NotFound(f"{capitalized(action.missing)} not found.")
     what = f"HTTP {status} with an empty body"
@@ -304,7 +304,7 @@ def _not_from_vcd(
     )
 
 
-def _sentence(subject: str, said: Said, default: str = "") -> str:
+def _sentence(subject: str, said: VcdMessage, default: str = "") -> str:
     """Return `subject` and VCD's text, or `default` where VCD gave none, as a sentence."""
     text = said.text.rstrip(".") or default
     request = f" (request {said.request_id})" if said.request_id else ""

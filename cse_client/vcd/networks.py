@@ -50,7 +50,7 @@ def networks(transport: Transport, vdc: Vdc, document: VdcDocument) -> list[Netw
 
 
 def details(transport: Transport, network: Network) -> Network:
-    """Return the network with fence, DNS and free addresses as its own document tells them.
+    """Return the network with fence, DNS and free addresses from its own document.
 
     Two requests: the document, and the addresses in use where no counts are known.
     """
@@ -62,12 +62,12 @@ def details(transport: Transport, network: Network) -> Network:
         raise
     except (NotFound, Refused):
         return network
-    told = network_document(root, network)
-    if told.free_addresses is None and told.total_addresses is not None:
-        used = _addresses_in_use(transport, root, told)
+    detailed = network_document(root, network)
+    if detailed.free_addresses is None and detailed.total_addresses is not None:
+        used = _addresses_in_use(transport, root, detailed)
         if used is not None:
-            told = replace(told, free_addresses=max(0, told.total_addresses - used))
-    return told
+            detailed = replace(detailed, free_addresses=max(0, detailed.total_addresses - used))
+    return detailed
 
 
 def network_document(root: etree._Element, known: Network) -> Network:

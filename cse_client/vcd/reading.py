@@ -75,10 +75,10 @@ _MOST_REASON = 20_000
 
 @dataclass(frozen=True)
 class VdcDocument:
-    """What an org VDC's document tells: names, links and limits.
+    """What an org VDC's document holds: names, links and limits.
 
     `networks` maps a network's name to its href; `compose_href` is empty where this user may not
-    make a vApp in it; `vm_quota` 0 means none, `vcpu_mhz` None not told. `overcommits`: VMs may
+    make a vApp in it; `vm_quota` 0 means none, `vcpu_mhz` None not known. `overcommits`: VMs may
     ask for more than the limits (reservation pools leave that to vSphere).
     """
 
@@ -151,7 +151,9 @@ def task(element: etree._Element) -> Task:
     """Read a Task document."""
     error = element.find("{*}Error")
     # a CSE server's reason holds the output of its scripts, and it can be read nowhere else
-    said = errors.read_error(error, limit=_MOST_REASON) if error is not None else errors.Said()
+    said = (
+        errors.read_error(error, limit=_MOST_REASON) if error is not None else errors.VcdMessage()
+    )
     reason = said.text
     if not reason and element.get("status") in ("error", "aborted", "canceled"):
         reason, _request = errors.clean(text(element, "Details"))
@@ -281,7 +283,7 @@ def template_vm(element: etree._Element) -> TemplateVm | None:
 
 
 def hardware(element: etree._Element) -> tuple[int | None, int | None, int]:
-    """Return CPUs, memory in MiB and the sum of the disks in MB of a Vm, as far as told.
+    """Return CPUs, memory in MiB and the sum of the disks in MB of a Vm, as far as known.
 
     From the VmSpecSection of newer servers, else from the OVF hardware items.
     """

@@ -126,7 +126,7 @@ class Tenancy:
 
     @property
     def host(self) -> str:
-        """Return VCD's host as it tells one VCD from another: lower case, no port where it is 443.
+        """Return VCD's host, which identifies this VCD: lower case, no port where it is 443.
 
         It is what the user logged in to: one VCD under two names counts as two.
         """

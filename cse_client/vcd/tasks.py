@@ -100,7 +100,7 @@ def wait(
     `deadline` is a moment of the client's monotonic clock.
 
     Raises:
-        TaskFailed: it ended in error, canceled or aborted; with VCD's own words.
+        TaskFailed: it ended in error, canceled or aborted; with VCD's own message.
         TimedOut: the deadline passed; the task goes on in VCD.
         SessionInvalid: the session ended meanwhile; the task goes on in VCD.
     """
@@ -205,7 +205,7 @@ class _Watched:
         self._silent_since: float | None = None
 
     def look(self, vcd: TaskSource) -> None:
-        """Read the task's state; bear a VCD that cannot be reached for a while."""
+        """Read the task's state; tolerate a VCD that cannot be reached for a while."""
         try:
             self.task = vcd.task(self.task.href)
         except VcdFault as fault:

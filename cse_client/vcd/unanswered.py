@@ -1,4 +1,4 @@
-"""What sending a request to VCD raised, told in this project's own errors.
+"""What sending a request to VCD raised, as this project's own errors.
 
 No answer of VCD's came, or none that was read: the host cannot be reached or verified, the answer
 took too long or is too large, or an address led elsewhere.

@@ -30,14 +30,14 @@ from cse_client.model import Session
 from cse_client.vcd.errors import Action, clean, from_reply, is_vcd_error, login_line
 from cse_client.vcd.transport import Answer
 
-__all__ = ["AlreadySo", "CutOff", "ServerDown", "Wish", "error_of", "json_of", "vcd_error_of"]
+__all__ = ["AlreadySo", "CutOff", "Request", "ServerDown", "error_of", "json_of", "vcd_error_of"]
 
 SUCCESS = (200, 201, 202, 204)
 DOWN = (502, 503, 504)
 CUT_OFF = 504
 _BAD_REQUEST, _NOT_FOUND, _BUSY = 400, 404, 429
 _REFUSED = (401, 403)
-#: The server's words are shown whole; this only keeps a runaway answer from filling the screen.
+#: The server's text is shown whole; this only keeps a runaway answer from filling the screen.
 _MOST_TEXT = 20_000
 
 #: Minor codes of a missing or an unusable network (container-service-extension:
@@ -72,7 +72,7 @@ class AlreadySo(Conflict):
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What was asked for: `doing` completes "cannot ..."; `missing` names what may not exist.
 
     `asked` says who was asked, for answers that say nothing.
@@ -84,18 +84,18 @@ class Wish:
     asked: str = "the CSE server"
 
 
-def json_of(answer: Answer, wish: Wish) -> Any:
+def json_of(answer: Answer, request: Request) -> Any:
     """Return the JSON of a good answer; None for an empty one to a change.
 
     Raises:
         VcdFault: it is empty, or no JSON.
     """
     text = answer.text.strip()
-    if not text and wish.changes:
+    if not text and request.changes:
         return None
     if not text:
         raise VcdFault(
-            f"Cannot {wish.doing}: {wish.asked} gave an empty answer.",
+            f"Cannot {request.doing}: {request.asked} gave an empty answer.",
             hint=without_server(),
             status=answer.status,
         )
@@ -103,9 +103,9 @@ def json_of(answer: Answer, wish: Wish) -> Any:
         return bounds.load_json(text)
     except OutOfBounds as error:
         raise VcdFault(
-            f"Cannot {wish.doing}: the answer of {wish.asked} {error}.",
+            f"Cannot {request.doing}: the answer of {request.asked} {error}.",
             status=answer.status,
-            outcome_unknown=wish.changes,
+            outcome_unknown=request.changes,
             lasting=True,
         ) from None
     except ValueError:
@@ -114,55 +114,55 @@ def json_of(answer: Answer, wish: Wish) -> Any:
         if is_html(content):
             kind = describe(content)
         raise VcdFault(
-            f"Cannot {wish.doing}: got {kind} where {wish.asked} answers JSON.",
+            f"Cannot {request.doing}: got {kind} where {request.asked} answers JSON.",
             hint="is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
             status=answer.status,
-            outcome_unknown=wish.changes,
+            outcome_unknown=request.changes,
             lasting=True,
         ) from None
 
 
-def error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
+def error_of(answer: Answer, request: Request, session: Session) -> CseError:
     """Translate an answer that is not a success."""
     document = _object(answer.text)
     said = document.get("message")
     if isinstance(said, dict) and ("error description" in said or "minor error code" in said):
-        return _from_server(answer.status, said, wish, session)
+        return _from_server(answer.status, said, request, session)
     if answer.status == _BUSY:
-        return _busy(next((str(value) for value in document.values()), ""), wish)
+        return _busy(next((str(value) for value in document.values()), ""), request)
     if answer.status in DOWN:
-        return _down(answer, wish, session)
+        return _down(answer, request, session)
     if isinstance(said, str) and len(document) == 1:
-        return VcdFault(f"Cannot {wish.doing}: {_words(said)}.", status=answer.status)
+        return VcdFault(f"Cannot {request.doing}: {_one_line(said)}.", status=answer.status)
     if answer.status == _NOT_FOUND and is_vcd_error(answer.text.encode()):
         return ServerDown(
-            f"Cannot {wish.doing}: VCD at {session.host} has no CSE server any more.",
+            f"Cannot {request.doing}: VCD at {session.host} has no CSE server any more.",
             hint=without_server(),
             status=answer.status,
         )
-    return vcd_error_of(answer, wish, session)
+    return vcd_error_of(answer, request, session)
 
 
-def vcd_error_of(answer: Answer, wish: Wish, session: Session) -> CseError:
+def vcd_error_of(answer: Answer, request: Request, session: Session) -> CseError:
     """Translate an answer of VCD's own that is not a success."""
     return from_reply(
         answer.status,
         answer.text.encode(),
         answer.content_type,
         answer.headers.get("x-vmware-vcloud-request-id", ""),
-        Action(wish.doing, missing=wish.missing, changes=wish.changes),
+        Action(request.doing, missing=request.missing, changes=request.changes),
         session,
     )
 
 
-def _from_server(status: int, said: dict[str, Any], wish: Wish, session: Session) -> CseError:
+def _from_server(status: int, said: dict[str, Any], request: Request, session: Session) -> CseError:
     """Read the server's own error. 2.6.1 answers 500 and -1 for nearly everything."""
-    text = _words(said.get("error description"))
+    text = _one_line(said.get("error description"))
     code = said.get("minor error code")
     if code in _NETWORK_CODES:
         return _network_missing(code, text)
-    sentence = f"Cannot {wish.doing}: {text or 'the CSE server gives no reason'}."
-    known = _by_words(status, text, sentence, wish, session)
+    sentence = f"Cannot {request.doing}: {text or 'the CSE server gives no reason'}."
+    known = _by_text(status, text, sentence, request, session)
     if known is not None:
         return known
     if status == _BAD_REQUEST and isinstance(code, int) and _FIRST_CODE <= code <= _LAST_CODE:
@@ -171,13 +171,13 @@ def _from_server(status: int, said: dict[str, Any], wish: Wish, session: Session
     return VcdFault(sentence, status=status, code=shown)
 
 
-def _by_words(
-    status: int, text: str, sentence: str, wish: Wish, session: Session
+def _by_text(
+    status: int, text: str, sentence: str, request: Request, session: Session
 ) -> CseError | None:
-    """Tell by the server's words what its status does not say; None where they are not known."""
+    """Classify an error by the server's text, which says more than its status; None if unknown."""
 
-    def has(*words: str) -> bool:
-        return any(word in text.lower() for word in words)
+    def has(*phrases: str) -> bool:
+        return any(phrase in text.lower() for phrase in phrases)
 
     error: CseError | None = None
     if has("status code: 401", "session token"):
@@ -211,8 +211,8 @@ def _by_words(
             "vdc": suggest.vcd("vdc list"),
         }
         error = NotFound(sentence, hint=f"see which there are: {lists[noun]}")
-    elif wish.missing and has("not found", "does not exist"):
-        error = NotFound(f"{capitalized(wish.missing)} was not found: {text}.")
+    elif request.missing and has("not found", "does not exist"):
+        error = NotFound(f"{capitalized(request.missing)} was not found: {text}.")
     return error
 
 
@@ -226,27 +226,27 @@ def _network_missing(code: object, text: str) -> WrongUsage:
     )
 
 
-def _busy(words: str, wish: Wish) -> VcdFault:
-    said = f": {_words(words)}" if words else ""
+def _busy(text: str, request: Request) -> VcdFault:
+    detail = f": {_one_line(text)}" if text else ""
     return VcdFault(
-        f"Cannot {wish.doing}: the CSE server is busy{said}.",
+        f"Cannot {request.doing}: the CSE server is busy{detail}.",
         hint="try again in a while",
         status=_BUSY,
         repeatable=True,
     )
 
 
-def _down(answer: Answer, wish: Wish, session: Session) -> VcdFault:
-    if wish.changes:
+def _down(answer: Answer, request: Request, session: Session) -> VcdFault:
+    if request.changes:
         # a proxy says 502 or 503 about a request that it may have passed on
         stopped = "VCD stopped" if answer.status == CUT_OFF else "A proxy stopped"
         return CutOff(
-            f"{stopped} waiting for the CSE server ({wish.doing}).",
+            f"{stopped} waiting for the CSE server ({request.doing}).",
             status=answer.status,
             outcome_unknown=True,
         )
     return ServerDown(
-        f"Cannot {wish.doing}: a CSE server is registered with VCD at {session.host} but does "
+        f"Cannot {request.doing}: a CSE server is registered with VCD at {session.host} but does "
         "not answer.",
         hint=without_server(),
         status=answer.status,
@@ -261,6 +261,6 @@ def _object(text: str) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _words(text: Any) -> str:
+def _one_line(text: Any) -> str:
     """Return the server's text whole, in one line and without key material."""
     return clean(str(text or ""), limit=_MOST_TEXT)[0].rstrip(".")

@@ -13,7 +13,7 @@ from typing import Any
 
 from cse_client import bounds
 from cse_client.content import describe, is_html
-from cse_client.engines.server.answers import Wish, error_of
+from cse_client.engines.server.answers import Request, error_of
 from cse_client.engines.server.extension import BASE
 from cse_client.engines.server.hints import without_server
 from cse_client.errors import CseError, SessionInvalid, VcdFault
@@ -79,9 +79,9 @@ def detect(vcd: VcdClient, session: Session) -> Detection:
         CseError: the server speaks no protocol that we know.
     """
     answer = _ask(vcd)
-    wish = Wish("open the session")
+    request = Request("open the session")
     if answer.status == _UNAUTHORIZED:
-        error = error_of(answer, wish, session)
+        error = error_of(answer, request, session)
         raise error if isinstance(error, SessionInvalid) else SessionInvalid(error.message)
     if answer.status in _ABSENT_STATUS:
         if not is_vcd_error(answer.text.encode()):
@@ -89,7 +89,7 @@ def detect(vcd: VcdClient, session: Session) -> Detection:
         # 406: VCD does not serve the session's API version, which its own calls explain better.
         return Detection(ABSENT, f"VCD has no CSE server registered (HTTP {answer.status})")
     if answer.status == _TOO_MANY:
-        raise error_of(answer, wish, session)
+        raise error_of(answer, request, session)
     content = answer.text.encode()
     if answer.status == _OK and is_html(content):
         raise not_vcd(describe(content), Action("open the session"), session, answer.status)
@@ -106,8 +106,8 @@ def _ask(vcd: VcdClient) -> Answer:
             answer = vcd.ask_json("GET", f"{BASE}/system", "open the session")
             if not left or not _passing(answer):
                 return answer
-            wish = answer.headers.get("retry-after", "")
-            pause = min(float(wish), _LONGEST_PAUSE) if wish.isdigit() else _PAUSE
+            retry_after = answer.headers.get("retry-after", "")
+            pause = min(float(retry_after), _LONGEST_PAUSE) if retry_after.isdigit() else _PAUSE
         except VcdFault as fault:
             if not left or fault.lasting:
                 raise

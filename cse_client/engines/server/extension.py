@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from cse_client.engines.server.answers import SUCCESS, Wish, error_of, json_of, vcd_error_of
+from cse_client.engines.server.answers import SUCCESS, Request, error_of, json_of, vcd_error_of
 from cse_client.errors import VcdFault
 from cse_client.model import Session
 from cse_client.vcd import tasks
@@ -60,17 +60,17 @@ class Extension:
         Raises:
             NotFound, Refused, SessionInvalid, VcdFault: see `answers`.
         """
-        wish = Wish(doing, missing, asked="the CSE server" if self._served else "VCD")
-        return json_of(self.answer(path, wish, query=query), wish)
+        request = Request(doing, missing, asked="the CSE server" if self._served else "VCD")
+        return json_of(self.answer(path, request, query=query), request)
 
     def answer(
-        self, path: str, wish: Wish, *, query: Mapping[str, str | None] | None = None
+        self, path: str, request: Request, *, query: Mapping[str, str | None] | None = None
     ) -> Answer:
         """Read and return a good answer as it came, headers included."""
         pause = _FIRST_PAUSE
         for left in reversed(range(_TRIES)):
             try:
-                return self._once("GET", path, wish, query=query)
+                return self._once("GET", path, request, query=query)
             except VcdFault as fault:
                 if not left or not _passing(fault):
                     raise
@@ -100,19 +100,19 @@ class Extension:
                 (`CutOff` among them): follow the change by its effect, do not repeat it.
             CseError: see `answers`.
         """
-        wish = Wish(doing, missing, changes=True)
+        request = Request(doing, missing, changes=True)
         return json_of(
             self.changed(
-                method, path, wish, deadline=deadline, body=body, query=query, headers=headers
+                method, path, request, deadline=deadline, body=body, query=query, headers=headers
             ),
-            wish,
+            request,
         )
 
     def changed(
         self,
         method: str,
         path: str,
-        wish: Wish,
+        request: Request,
         *,
         deadline: float,
         body: Any = None,
@@ -122,7 +122,7 @@ class Extension:
         """Send a change and return its good answer as it came, headers included; see `change`."""
 
         def send() -> Answer:
-            return self._once(method, path, wish, body=body, query=query, headers=headers)
+            return self._once(method, path, request, body=body, query=query, headers=headers)
 
         return tasks.change(self._vcd, send, deadline)
 
@@ -130,7 +130,7 @@ class Extension:
         self,
         method: str,
         path: str,
-        wish: Wish,
+        request: Request,
         *,
         body: Any = None,
         query: Mapping[str, str | None] | None = None,
@@ -139,7 +139,7 @@ class Extension:
         answer = self._vcd.ask_json(
             method,
             self._base + path,
-            wish.doing,
+            request.doing,
             query={key: value for key, value in (query or {}).items() if value} or None,
             body=body,
             api_version=self._api_version,
@@ -147,7 +147,7 @@ class Extension:
         )
         if answer.status not in SUCCESS:
             translate = error_of if self._served else vcd_error_of
-            raise translate(answer, wish, self._session)
+            raise translate(answer, request, self._session)
         return answer
 
 

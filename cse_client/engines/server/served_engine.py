@@ -149,7 +149,7 @@ class ServedEngine:
         return self._reader.upgrade_plan(ref)
 
     def identity(self, ref: ClusterRef) -> ClusterIdentity:
-        """Return which cluster that is, as far as the server tells; two requests at most."""
+        """Return the identity of a cluster, as far as the server shows it; two requests at most."""
         cluster = self.cluster(ref)
         spelled = self._vcd.organization(ref.org)
         found = cluster.summary.org
@@ -163,7 +163,7 @@ class ServedEngine:
         return identify(self._vcd, cluster=ref.name, vdc=ref.vdc or self._session.vdc, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
-        """Return whether a cluster is known to exist no more."""
+        """Return whether a cluster is known to be deleted."""
         return is_gone(self._vcd, identity)
 
     def _identify(self, cluster: ServedCluster | None, ref: ClusterRef) -> ClusterIdentity:

@@ -3,7 +3,7 @@
 A CSE server makes the task before it answers, in the name of the caller, with the cluster's name in
 its text; when the task fails, the text is blanked and only the error stays (container-service-
 extension 2.6.1, container_service_extension/vcdbroker.py `_update_task`; 3.0.5, def_/utils and
-cluster_service.py). Only the task has the server's words about a failure.
+cluster_service.py). Only the task has the server's message about a failure.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def follow_task(
     deadline: float,
     progress: Progress,
 ) -> Task:
-    """Wait until a server's task has succeeded; its words become lines of progress.
+    """Wait until a server's task has succeeded; its texts become lines of progress.
 
     `what` names the operation as a noun: "creation of cluster 'demo'". Only the task's id is taken
     from `task_href`: the token must go to no other host than the session's.
@@ -124,7 +124,7 @@ def follow_effect(
     down. Returns whether `reached` has said so; False where the task has ended instead.
 
     Raises:
-        TaskFailed: it has failed; told at once.
+        TaskFailed: it has failed; raised at once.
         TimedOut: the deadline passed, nobody knows how far the server got.
         Interrupted: Ctrl-C.
         CseError: what `reached` raises, where that lasts; an access that is denied as well, because
@@ -168,7 +168,7 @@ def _await_sign(
     traces: Trail | None,
     seen: Callable[[], bool],
 ) -> str:
-    """Wait for the effect, which is told as empty text, or for the task, whose href is returned."""
+    """Wait for the effect, which is empty text, or for the task, whose href is returned."""
     clock = vcd.clock
     pause = _FIRST_PAUSE
     failing_since: float | None = None
@@ -181,7 +181,7 @@ def _await_sign(
         except SessionInvalid:
             raise
         except TaskFailed:
-            # the task has the server's own words
+            # the task has the server's own message
             href = traces.task() if traces is not None else ""
             if href:
                 return href
@@ -215,7 +215,7 @@ def _followed(
     deadline: float,
     progress: Progress,
 ) -> bool:
-    """Follow a task that was found to its end; say whether it could be seen."""
+    """Follow a task that was found to its end; return whether it could be seen."""
     try:
         follow_task(vcd, href, what=what, deadline=deadline, progress=progress)
     except NotFound:
@@ -340,7 +340,7 @@ def refuse_older(vcd: VcdClient, name: str, vapp_href: str, began: float) -> Non
     """Refuse to take a cluster for one whose creation got no answer, if it was there before.
 
     `began` is the moment of the client's clock at which the creation was sent. The vApp's age
-    tells, by VCD's own clock; where either is not to be had, nothing is said.
+    tells, by VCD's own clock; where either is not known, nothing is refused.
 
     Raises:
         Conflict: it is older; the server has refused the creation, or will.

@@ -22,7 +22,7 @@ IN_PROGRESS, SUCCEEDED, FAILED = "IN_PROGRESS", "SUCCEEDED", "FAILED"
 
 @dataclass(frozen=True)
 class Found:
-    """One defined entity: VCD's words about it, and the cluster's own object in `entity`.
+    """One defined entity: VCD's data about it, and the cluster's own object in `entity`.
 
     `phase` is `OPERATION:STATE`; `task` the href of the last task that the server wrote down.
     """
@@ -175,7 +175,7 @@ def _exports(said: Any) -> tuple[str, ...]:
 
 
 def _dialect(outer: Mapping[str, Any], entity: Mapping[str, Any]) -> Dialect:
-    """Tell the dialect by the entity's type, or by its words where VCD names an unknown one."""
+    """Return the dialect by the entity's type, or by its keys where VCD names an unknown one."""
     version = text(outer, "entityType").rpartition(":")[2]
     if version in DIALECTS:
         return DIALECTS[version]

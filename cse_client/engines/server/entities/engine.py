@@ -74,7 +74,7 @@ class EntityEngine(ServedEngine):
         self.entity_type = reader.dialect.version
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Have the server make the cluster.
+        """Ask the server to create the cluster.
 
         Looks first for what the server would only meet after it has accepted: the network, and
         with API 36 the name.
@@ -128,13 +128,13 @@ class EntityEngine(ServedEngine):
         )
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Bring the number of workers to `spec.workers`; the server chooses who goes."""
+        """Scale to `spec.workers` workers; the server chooses the nodes to remove."""
         refuse_direct_scaling(spec)
         shorter = suggest.cse("cluster resize", spec.cluster, nodes=spec.workers)
         raise_all(specs.check_growth(self._dialect, spec, shorter, rollback=options.rollback))
         one = self._reader.find(spec.ref)
-        wished = self._dialect.group(one.entity, "workers").get("count")
-        if not one.busy and spec.workers == len(one.names("workers")) == wished:
+        desired = self._dialect.group(one.entity, "workers").get("count")
+        if not one.busy and spec.workers == len(one.names("workers")) == desired:
             return self._reader.shown(one)
         body = specs.resized(self._dialect, idle(one), workers=spec.workers)
         return self._updates.update(
@@ -155,7 +155,7 @@ class EntityEngine(ServedEngine):
     def remove_nodes(
         self, spec: RemovalSpec, options: RunOptions, progress: Progress
     ) -> ServedRemoval:
-        """Have the server delete NFS nodes; which workers go, it chooses itself.
+        """Ask the server to delete NFS nodes; which workers go, it chooses itself.
 
         Raises:
             WrongUsage: workers were named.
@@ -177,12 +177,12 @@ class EntityEngine(ServedEngine):
     def delete_nfs(
         self, ref: ClusterRef, node: str, options: RunOptions, progress: Progress
     ) -> ServedRemoval:
-        """Have the server delete one NFS node."""
+        """Ask the server to delete one NFS node."""
         spec = RemovalSpec(cluster=ref.name, nodes=(node,), vdc=ref.vdc, org=ref.org)
         return self.remove_nodes(spec, options, progress)
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> ServedDeletion:
-        """Have the server delete the cluster, and look that its entity is gone.
+        """Ask the server to delete the cluster, and check that its entity is gone.
 
         With `options.force` (CSE 3.1) also one that the server cannot delete in order.
         """
@@ -222,7 +222,7 @@ class EntityEngine(ServedEngine):
         options: RunOptions,
         progress: Progress,
     ) -> Cluster:
-        """Have the server upgrade the cluster to a template of its plan."""
+        """Ask the server to upgrade the cluster to a template of its plan."""
         if not (revision.isascii() and revision.isdigit()):
             raise WrongUsage(f"The template's revision '{revision}' is not a number.")
         found = self._reader.find(ref)
@@ -231,7 +231,7 @@ class EntityEngine(ServedEngine):
         if settled and found.dialect.template_of(found.entity) == target:
             # an earlier run was interrupted at its very end
             return self._reader.shown(found)
-        if found.busy and options.wait and specs.wished_template(found) == target:
+        if found.busy and options.wait and specs.desired_template(found) == target:
             return self._updates.resume_upgrade(found, target, options, progress)
         one = idle(found)
         if self._dialect.second_generation:

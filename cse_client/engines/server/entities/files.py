@@ -14,8 +14,8 @@ from cse_client.engines.server.entities.documents import Found
 from cse_client.engines.server.entities.keys import check_keys
 from cse_client.engines.server.entities.specs import (
     KIND,
+    desired,
     has_template_and_exposure,
-    wished,
     without_nulls,
 )
 from cse_client.errors import CseError, WrongUsage
@@ -126,7 +126,7 @@ def merged(server: Dialect, one: Found, document: Mapping[str, Any]) -> dict[str
         raise WrongUsage(
             f"The cluster with the id {one.id} is kept in another form than this CSE server's."
         )
-    there = wished(server, one)
+    there = desired(server, one)
     stated = {key: value for key, value in document.items() if key != "status"}
     for key in (server.name, server.org, server.vdc):
         now, said = part(there, "metadata").get(key), part(document, "metadata").get(key)
@@ -156,7 +156,7 @@ def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
         return False
     wish = {**part(body, "spec")}
     wish.pop(dialect.distribution, None)
-    return _covers(part(wished(dialect, one), "spec"), wish)
+    return _covers(part(desired(dialect, one), "spec"), wish)
 
 
 def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:
@@ -211,7 +211,7 @@ def _made_for(release: str, server: Dialect) -> WrongUsage:
 
 
 def _covers(there: Any, wish: Any) -> bool:
-    """Return whether everything that is wished, and not null, is there."""
+    """Return whether everything that is desired, and not null, is there."""
     if isinstance(wish, dict):
         found = there if isinstance(there, dict) else {}
         return all(_covers(found.get(key), one) for key, one in wish.items() if key != "count")

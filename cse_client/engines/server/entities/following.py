@@ -194,7 +194,7 @@ class EntityChanges:
     ) -> None:
         """Wait for the effect, and follow the task as soon as one is known (and not `hidden`).
 
-        Only the task has the server's words about a failure. The entity names it; else VCD's list
+        Only the task has the server's message about a failure. The entity names it; else VCD's list
         of tasks does.
         """
 
@@ -231,7 +231,7 @@ class EntityChanges:
                 progress(Event(EventKind.DONE, f"{change.what[:1].upper()}{change.what[1:]}"))
 
     def _settle(self, change: Change, deadline: float, progress: Progress) -> None:
-        """Wait until the entity says what the task has said already."""
+        """Wait until the entity shows what the task has reported."""
         clock = self._vcd.clock
         until = min(deadline, clock.monotonic() + _SETTLING)
         pause = _FIRST_PAUSE

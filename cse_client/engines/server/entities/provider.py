@@ -56,7 +56,7 @@ class EntityProvider:
         return mapping(said, "the configuration")
 
     def reload_templates(self, options: RunOptions, progress: Progress) -> str:
-        """Have the server read its templates anew (CSE 3.1 at API 36); return the task's href."""
+        """Ask the server to reload its templates (CSE 3.1 at API 36); return the task's href."""
         self._need_3_1("template reload")
         need_administrator(self._vcd, self._reader.session, "reload the templates")
         deadline = self._vcd.clock.monotonic() + bounds.share(options.timeout)
@@ -93,7 +93,7 @@ class EntityProvider:
         org: str = "",
         runtimes: Sequence[str] = (_NATIVE,),
     ) -> str:
-        """Let native clusters be made in an org VDC.
+        """Enable cluster creation in an org VDC.
 
         Raises:
             Refused: the user is a tenant.
@@ -111,7 +111,7 @@ class EntityProvider:
         runtimes: Sequence[str] = (_NATIVE,),
         force: bool = False,
     ) -> str:
-        """Let no more native clusters be made in an org VDC; with `force` also where some are."""
+        """Disable cluster creation in an org VDC; with `force` also where clusters exist."""
         _only_native(runtimes)
         return self._set(name, org, options, progress, enabled=False, force=force)
 

@@ -85,7 +85,7 @@ class EntityReader:
         return self.shown(self.find(ref))
 
     def node(self, ref: ClusterRef, name: str) -> ServedNode:
-        """Return what a cluster's entity tells of one node."""
+        """Return what a cluster's entity holds of one node."""
         for node in documents.cluster(self.find(ref)).nodes:
             if node.name == name and isinstance(node, ServedNode):
                 return node
@@ -95,7 +95,7 @@ class EntityReader:
         )
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
-        """Return a cluster's nodes, as far as its entity tells; one request."""
+        """Return a cluster's nodes, as its entity lists them; one request."""
         return self.cluster(ref).nodes
 
     def kubeconfig(self, ref: ClusterRef) -> str:
@@ -122,7 +122,7 @@ class EntityReader:
         return urlsplit(host).netloc if "://" in host else host
 
     def id_of(self, ref: ClusterRef) -> str:
-        """Return a cluster's id, which needs no request where that was said itself."""
+        """Return a cluster's id, which needs no request where the reference is an id."""
         return ref.name if ref.name.startswith(URN) else self.find(ref).id
 
     def find(self, ref: ClusterRef) -> Found:
@@ -217,7 +217,7 @@ def _escaped(value: str) -> str:
 
 
 def _total(page: Mapping[str, Any], seen: int, size: int) -> int:
-    """Return how many values there are in all; where that is not told, a full page means more."""
+    """Return how many values there are in all; where that is not known, a full page means more."""
     total = page.get("resultTotal")
     if isinstance(total, int):
         return total

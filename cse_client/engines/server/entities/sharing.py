@@ -33,12 +33,12 @@ class EntitySharing:
         self._vcd = reader.vcd
 
     def shares(self, ref: ClusterRef) -> Sequence[Share]:
-        """List with whom a cluster is shared, and how far."""
+        """List the users a cluster is shared with, and their access levels."""
         self._need_sharing()
         return self._shares(self._reader.id_of(ref))
 
     def share(self, ref: ClusterRef, users: Sequence[str], level: str) -> Sequence[Share]:
-        """Share a cluster with users, and return with whom it is shared then.
+        """Share a cluster with users; return all users it is then shared with.
 
         `level` is one of `ACCESS_LEVELS`. Raises Refused where a user has more already: that is
         taken away by `unshare` only.
@@ -61,7 +61,7 @@ class EntitySharing:
         return [*added, *kept]
 
     def unshare(self, ref: ClusterRef, users: Sequence[str]) -> Sequence[Share]:
-        """Share a cluster with these users no more, and return with whom it still is shared."""
+        """Stop sharing a cluster with users; return the users it is still shared with."""
         self._need_sharing()
         name, identity = ref.name, self._reader.id_of(ref)
         there = self._shares(identity)

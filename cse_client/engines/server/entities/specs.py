@@ -1,4 +1,4 @@
-"""What a CSE server 3.x is told to make of a cluster: entities from options, files and other ones.
+"""Entities to send to a CSE server 3.x, made from options, files and existing entities.
 
 A body holds what the user wishes (`kind`, `metadata`, `spec`), never `status`, which is the
 server's. Limits: container-service-extension 3.1.4, cse_def_schema/schema_1_0_0.json and
@@ -22,13 +22,13 @@ __all__ = [
     "KIND",
     "check_create",
     "check_growth",
+    "desired",
+    "desired_template",
     "grown",
     "has_template_and_exposure",
     "new_entity",
     "resized",
     "retemplated",
-    "wished",
-    "wished_template",
     "without_nulls",
 ]
 
@@ -125,7 +125,7 @@ def new_entity(
     return dict(without_nulls(entity))
 
 
-def wished(server: Dialect, one: Found) -> dict[str, Any]:
+def desired(server: Dialect, one: Found) -> dict[str, Any]:
     """Return what is wished of a cluster that is there, to be changed and sent back.
 
     The second generation compares the wish with what is there (validator_rde_2_x.py): a wish that
@@ -158,7 +158,7 @@ def resized(server: Dialect, one: Found, **counts: int) -> dict[str, Any]:
     Raises:
         WrongUsage: the server takes no such number.
     """
-    entity = wished(server, one)
+    entity = desired(server, one)
     groups = entity["spec"]
     for step in one.dialect.groups[1:]:
         groups = groups.setdefault(step, {})
@@ -174,23 +174,23 @@ def grown(server: Dialect, one: Found, group: str, more: int) -> dict[str, Any]:
 
     A server 3.0 makes the difference between two wishes, 3.1 that between wish and nodes.
     """
-    count = one.dialect.group(wished(server, one), group).get("count")
+    count = one.dialect.group(desired(server, one), group).get("count")
     before = count if isinstance(count, int) else len(one.names(group))
     return resized(server, one, **{group: before + more})
 
 
 def retemplated(server: Dialect, one: Found, template: str, revision: int) -> dict[str, Any]:
     """Return a cluster's entity with another template."""
-    entity = wished(server, one)
+    entity = desired(server, one)
     said = {one.dialect.template: template, one.dialect.revision: revision}
     entity["spec"][one.dialect.distribution] = said
     return entity
 
 
-def wished_template(one: Found) -> tuple[str, str]:
+def desired_template(one: Found) -> tuple[str, str]:
     """Return the template that a cluster of the second generation is being upgraded to.
 
-    Empty for the first generation, whose entity tells it at the end only.
+    Empty for the first generation, whose entity shows it only at the end.
     """
     said = (
         part(one.entity, "spec", one.dialect.distribution) if one.dialect.second_generation else {}

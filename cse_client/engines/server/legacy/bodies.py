@@ -23,7 +23,7 @@ _RUNNING = "POWERED_ON"
 
 
 def hardware(spec: ClusterSpec | NodesSpec) -> dict[str, Any]:
-    """Return what describes the nodes, as far as something was said."""
+    """Return what describes the nodes, as far as the user specified them."""
     said: dict[str, Any] = {
         "num_cpu": spec.cpus,
         "mb_memory": spec.memory_mb,
@@ -49,7 +49,7 @@ def count(cluster: ServedCluster, kind: str) -> int:
 
 
 def leaving(workers: Sequence[str], spec: NodesSpec) -> list[str]:
-    """Choose who goes when a cluster shrinks: those named first, then the last ones listed."""
+    """Choose the workers to remove: those named first, then the last ones listed."""
     unknown = [name for name in spec.remove if name not in workers]
     if unknown:
         raise NotFound(
@@ -96,7 +96,7 @@ class LegacyBodies:
         """Return the common part of resize and node creation.
 
         The server would take its default template, and so mix Kubernetes versions: the cluster's
-        own is named where the user named none. The network is required; the vApp tells it.
+        own is named where the user named none. The network is required, and is read from the vApp.
         """
         body = {
             "cluster_name": spec.cluster,

@@ -109,7 +109,7 @@ class LegacyChanges:
         return self.carry_out("DELETE", "/nodes", what, body, options, progress, removed)
 
     def follow_running(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> bool:
-        """Follow to its end what the server is at work on already; say whether there was anything.
+        """Follow a change that the server is processing already; return whether there was one.
 
         Raises:
             Conflict: there is, and nobody is to wait for it.
@@ -133,7 +133,7 @@ class LegacyChanges:
     def result(
         self, ref: ClusterRef, answer: Mapping[str, Any], options: RunOptions
     ) -> ServedCluster:
-        """Return the cluster after a change; without waiting, only what the answer told."""
+        """Return the cluster after a change; without waiting, only what the answer holds."""
         if options.wait:
             try:
                 return self._reader.read(ref)

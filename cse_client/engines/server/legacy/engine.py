@@ -75,7 +75,7 @@ class LegacyEngine(ServedEngine):
         self._bodies = LegacyBodies(reader)
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Have the server make the cluster.
+        """Ask the server to create the cluster.
 
         Raises:
             Conflict: there is one of that name.
@@ -132,7 +132,7 @@ class LegacyEngine(ServedEngine):
         return self._changes.result(ref, answer, options)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Bring the number of workers to `spec.workers`.
+        """Scale to `spec.workers` workers.
 
         The server's own resize only grows; to shrink, nodes are deleted by name.
         """
@@ -181,7 +181,7 @@ class LegacyEngine(ServedEngine):
     def remove_nodes(
         self, spec: RemovalSpec, options: RunOptions, progress: Progress
     ) -> ServedRemoval:
-        """Have the server drain and delete nodes. It would accept unknown names, so look first."""
+        """Ask the server to drain and delete nodes; check their names first, as it does not."""
         refuse_direct_scaling(spec)
         present = {node.name: node.kind for node in self._reader.read(spec.ref).nodes}
         unknown = [name for name in spec.nodes if name not in present]
@@ -198,7 +198,7 @@ class LegacyEngine(ServedEngine):
         return ServedRemoval(spec.cluster, tuple(going), task_href=_unawaited(answer, options))
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> ServedDeletion:
-        """Have the server delete the cluster, and look that it is gone."""
+        """Ask the server to delete the cluster, and check that it is gone."""
         name = ref.name
         identity = self._identify(self._changes.shown(ref), ref)
 
@@ -225,7 +225,7 @@ class LegacyEngine(ServedEngine):
         options: RunOptions,
         progress: Progress,
     ) -> Cluster:
-        """Have the server upgrade the cluster to a template of its plan.
+        """Ask the server to upgrade the cluster to a template of its plan.
 
         The server would begin a second upgrade beside one that it is at work on, so that is
         followed instead.

@@ -64,7 +64,7 @@ class LegacyReader:
         return documents.node(mapping(document, f"node '{name}'"))
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
-        """Return a cluster's nodes, as far as the cluster's own object tells; one request."""
+        """Return a cluster's nodes, as the cluster's own object lists them; one request."""
         return self.read(ref).nodes
 
     def kubeconfig(self, ref: ClusterRef) -> str:
