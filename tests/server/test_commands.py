@@ -162,9 +162,9 @@ def test_reading(
             "No clusters in organization o.\n",
         ),
         (
-            ["cluster", "list", "-v", "v", "-o", "o"],
-            "/clusters?org_name=o&ovdc_name=v",
-            "No clusters in VDC v of organization o.\n",
+            ["cluster", "list", "-v", "vdc1", "-o", "acme"],
+            "/clusters?org_name=acme&ovdc_name=vdc1",
+            "No clusters in VDC vdc1 of organization acme.\n",
         ),
         (
             ["cluster", "upgrade-plan", "blue"],
