@@ -259,7 +259,7 @@ def test_a_cluster_of_somebody_elses_making(place: Place, control: Control) -> N
     ):
         done = place.cse(*words)
         assert (done.code, done.out) == (3, ""), done.err
-        assert f"Error: Cluster '{name}' was not made by this client" in done.err
+        assert f"Error: Cluster '{name}' was not created by this client" in done.err
         # who looked at it left no more than a claim that is free again
         left = control.possessions()["vapps"][name]
         assert left["vms"] == before["vapps"][name]["vms"]
