@@ -94,7 +94,7 @@ def test_a_new_node_fails(place: Place, faults: dict[str, object], code: int, sa
     error = next(line for line in done.err.splitlines() if line.startswith("Error:"))
     assert said in error
     assert "node-" in error
-    assert "Note: Removed again: 1 of the new VMs." in done.err
+    assert "Note: Removed 1 of the new VMs." in done.err
     # only where nothing at all was heard of the guest
     assert ("open-vm-tools is installed" in done.err) is ("never_boot" in faults)
     # rolled back: nothing of it is left, and nothing else is touched
@@ -106,7 +106,7 @@ def test_the_healthy_ones_are_kept_when_asked(place: Place) -> None:
     words = ("cluster", "resize", NAME, "--nodes", "3", "--timeout", TIMEOUT)
     done = place.cse(*words, "--keep-healthy")
     assert done.code == 1
-    assert "Note: Removed again: 1 of the new VMs. Kept, because healthy: node-" in done.err
+    assert "Note: Removed 1 of the new VMs; kept the healthy ones: node-" in done.err
     repaired = place.cse("cluster", "repair", NAME)
     assert (repaired.code, repaired.out) == (0, f"Cluster {NAME} does not need to be repaired.\n")
     listed = place.cse("node", "list", NAME).out

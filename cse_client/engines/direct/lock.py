@@ -27,7 +27,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import IO, TYPE_CHECKING
@@ -215,23 +215,32 @@ class ClusterLock:
         """Return the metadata that records an operation under a claim that is held already."""
         return journal.begun(self.owner, self.turn, operation)
 
-    def ended(
+    def end(
+        self,
+        vapp_href: str,
+        write: Callable[[dict[str, str]], None],
+        workers: int | None = None,
+        nodes: tuple[str, ...] = (),
+    ) -> None:
+        """Record the end of what this claim was for, and release the cluster.
+
+        `write` writes the metadata. See `journal.Done` for the other arguments.
+        """
+        write(self._ended(vapp_href, workers, nodes))
+        self._held = self._written = False
+
+    def _ended(
         self, vapp_href: str, workers: int | None = None, nodes: tuple[str, ...] = ()
     ) -> dict[str, str]:
-        """Return the metadata that ends what this claim was for and gives the cluster free.
+        """Return the metadata that ends what this claim was for and releases the cluster.
 
-        Reads the metadata: the turn that ends lies above all who have tried meanwhile. Call `left`
-        when it is written. See `journal.Done` for the arguments.
+        Reads the metadata: the turn that ends lies above all who have tried meanwhile.
         """
         try:
             turn = max(self.turn, _highest_turn(self._vcd.vapp_metadata(vapp_href)))
         except CseError:
             turn = self.turn
         return {**journal.ended(self.owner, turn, workers, nodes), **self._free()}
-
-    def left(self) -> None:
-        """Note that the cluster has been given free."""
-        self._held = self._written = False
 
     def ending_broken(self) -> dict[str, str]:
         """Return the metadata that ends the claims and records which `break_lock` was about."""
@@ -242,7 +251,7 @@ class ClusterLock:
         }
 
     def release(self, vapp_href: str, *, seconds: float = _GIVE_UP, ended: bool = False) -> None:
-        """Give the cluster free, as far as that can be done at once; never raises.
+        """Release the cluster, as far as that can be done at once; never raises.
 
         With `ended` what was begun is ended as well. An entry that stays ends by itself, and does
         not hold its own writer back.
@@ -250,7 +259,7 @@ class ClusterLock:
         if not self._written:
             return
         if ended and self._held:
-            values = self.ended(vapp_href)
+            values = self._ended(vapp_href)
         else:
             # who steps back has begun nothing; who leaves early has, and says so
             values = {**({} if self._held else self._before), **self._free()}
@@ -259,7 +268,7 @@ class ClusterLock:
             self._write(vapp_href, values, deadline)
         except CseError:
             return
-        self.left()
+        self._held = self._written = False
 
     # Private
 

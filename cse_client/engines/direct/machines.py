@@ -105,14 +105,14 @@ class Machines:
         """Return all VMs as they were last seen."""
         return self.vapp.vms if self.vapp is not None else ()
 
-    def look_when_quiet(self) -> None:
+    def refresh_when_quiet(self) -> None:
         """Read the vApp again, once nothing is changing it any more or the time is up."""
-        self.look()
+        self.refresh()
         while self.vapp and self.vapp.running_tasks and self.clock.monotonic() < self.deadline:
             self.clock.sleep(1.0)
-            self.look()
+            self.refresh()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Read the vApp again."""
         self.vapp = self.vcd.vapp(self.href)
 
@@ -240,12 +240,12 @@ class Machines:
             for vm in vms
         ]
         tasks.wait_all(self.vcd, started, deadline=self.deadline)
-        self.look()
+        self.refresh()
 
     def remove(self, vms: Sequence[Vm]) -> None:
         """Delete VMs of the cluster, whatever their state."""
         remove_vms(self.vcd, self.href, vms, deadline=self.deadline)
-        self.look()
+        self.refresh()
 
     def size_and_start(self) -> None:
         """Set CPU, memory and the workers' scripts on all stopped VMs, then start the vApp."""
@@ -264,7 +264,7 @@ class Machines:
         if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
         self.change(lambda: self.vcd.deploy(self.href))
-        self.look()
+        self.refresh()
 
     def _new_head(self) -> NewVm:
         (name,) = self._fresh_names(CONTROL_PLANE_PREFIX, 1)
@@ -297,12 +297,12 @@ class Machines:
         except Conflict:
             # An earlier run's request, cut off, has reached VCD after all. What it made is what is
             # wanted; the keys that this run would have used are not in it.
-            self.look_when_quiet()
+            self.refresh_when_quiet()
             if not {vm.name for vm in vms} <= set(self.names()):
                 raise
             self._pki = None
             return
-        self.look()
+        self.refresh()
 
     def _recompose(self, vms: Sequence[NewVm], *, power_on: bool) -> Task:
         return self.vcd.recompose(
@@ -316,7 +316,7 @@ class Machines:
         """Start what VCD made but did not start; normally there is nothing to do."""
         if any(vm.status != _ON for vm in self.vms()):
             self.change(lambda: self.vcd.deploy(self.href))
-            self.look()
+            self.refresh()
 
 
 def delete_vms(vcd: VcdClient, vapp_href: str, names: Collection[str], *, deadline: float) -> None:

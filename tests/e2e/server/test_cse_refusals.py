@@ -96,7 +96,9 @@ def test_a_cluster_of_the_server_is_stopped_and_started(stage: Stage) -> None:
     assert power() != running
     repaired = stage.run("cse", "cluster", "repair", "demo", "--yes")
     assert repaired.code == 0, repaired.err
-    assert "Kubernetes cannot be asked: Cluster 'demo' was not created by this client" in repaired.err
+    assert (
+        "Kubernetes cannot be asked: Cluster 'demo' was not created by this client" in repaired.err
+    )
     assert power() == running
     healthy = stage.run("cse", "cluster", "repair", "demo")
     assert (healthy.code, healthy.out) == (3, ""), healthy.err
@@ -104,7 +106,9 @@ def test_a_cluster_of_the_server_is_stopped_and_started(stage: Stage) -> None:
     assert stage.run("cse", "cluster", "stop", "demo", "--yes").code == 0
     started = stage.run("cse", "cluster", "start", "demo")
     assert (started.code, started.out) == (0, "Cluster demo is running.\n"), started.err
-    assert "Kubernetes cannot be asked: Cluster 'demo' was not created by this client" in started.err
+    assert (
+        "Kubernetes cannot be asked: Cluster 'demo' was not created by this client" in started.err
+    )
     assert power() == running
 
 

@@ -12,11 +12,17 @@ from collections.abc import Mapping, Sequence
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
-from cse_client.engines.direct.deletion import DeletedMeanwhile, out_of_reach
+from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.operations.failure import (
+    CLAIM_WITHOUT_WAITING,
+    ROLLBACK_SECONDS,
+    after_failure,
+    remove_made,
+)
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.readiness import Verdict
 from cse_client.engines.direct.resolve import Found
@@ -33,8 +39,6 @@ from cse_client.kube.drain import delete_node
 from cse_client.model import (
     WORKER,
     Cluster,
-    Event,
-    EventKind,
     Progress,
     RunOptions,
     Vm,
@@ -44,8 +48,6 @@ from cse_client.model import (
 __all__ = ["Growth"]
 
 _ON = "POWERED_ON"
-_ROLLBACK_SECONDS = 300.0
-_CLAIM_WITHOUT_WAITING = 60.0
 
 
 class Growth:
@@ -136,7 +138,7 @@ class Growth:
             ),
             Step(
                 "Record the new size",
-                "Write the new size to the metadata and give the cluster free.",
+                "Write the new size to the metadata and release the cluster's lock.",
                 lambda: self._recorded,
                 self._record,
             ),
@@ -149,7 +151,7 @@ class Growth:
         """
         try:
             with self._cluster.noticing_deletion():
-                carry_out(self.steps(), self._progress, self._observe)
+                carry_out(self.steps(), self._progress, self._refresh)
         except KeyboardInterrupt:
             self._lock.release(self._machines.href)
             state = (
@@ -191,8 +193,7 @@ class Growth:
                 self._cluster.metadata,
                 doing=f"growing to {self._operation.workers} workers",
                 deadline=self._deadline,
-                # without waiting nobody is left to give the cluster free
-                seconds=None if self._options.wait else _CLAIM_WITHOUT_WAITING,
+                seconds=None if self._options.wait else CLAIM_WITHOUT_WAITING,
                 operation=self._operation,
                 break_lock=self._options.break_lock,
             )
@@ -208,9 +209,9 @@ class Growth:
     def _stopped(self) -> list[Vm]:
         return [vm for vm in self._machines.marked() if vm.status != _ON]
 
-    def _observe(self) -> None:
-        """Look at VCD again, once nothing is changing the vApp any more."""
-        self._machines.look_when_quiet()
+    def _refresh(self) -> None:
+        """Read the vApp again, once nothing is changing it any more."""
+        self._machines.refresh_when_quiet()
         self._metadata = self._vcd.vapp_metadata(self._machines.href)
 
     def _await_ready(self) -> None:
@@ -227,9 +228,8 @@ class Growth:
         self._recorded = True
 
     def _end(self, workers: int) -> None:
-        """Record the size that the cluster has now, and give it free."""
-        self._write(self._lock.ended(self._machines.href, workers))
-        self._lock.left()
+        """Record the size that the cluster has now, and release it."""
+        self._lock.end(self._machines.href, self._write, workers)
 
     # Failure
 
@@ -237,39 +237,36 @@ class Growth:
         if not self._claimed:
             self._lock.release(self._machines.href)
             return
-        if self._verdict is not None or out_of_reach(error):
-            error.notes.append(self._next_step())
-            return
-        if not self._options.rollback:
-            error.notes.append(
-                "The new VMs were kept as asked; remove them with"
-                f" `{suggest.cse('node delete', self._cluster.name, 'NODE')}`"
-            )
-            self._settle(error)
-            return
-        with bounds.afterwards(_ROLLBACK_SECONDS):
-            self._roll_back(error)
+        remove = suggest.cse("node delete", self._cluster.name, "NODE")
+        after_failure(
+            error,
+            all_ready=self._verdict is not None,
+            rollback=self._options.rollback,
+            resume=self._next_step(),
+            kept=f"The new VMs were kept as requested; remove them with `{remove}`",
+            keep=lambda: self._settle(error),
+            roll_back=lambda: self._roll_back(error),
+        )
 
     def _roll_back(self, error: CseError) -> None:
-        text = "Removing what was made"
-        self._progress(Event(EventKind.STARTED, text))
-        self._machines.deadline = self._clock.monotonic() + _ROLLBACK_SECONDS
-        try:
-            self._machines.look_when_quiet()
-            made = self._machines.marked()
-            healthy = self._healthy(error, made) if self._keep_healthy else set()
+        def remove() -> None:
+            self._machines.deadline = self._clock.monotonic() + ROLLBACK_SECONDS
+            self._machines.refresh_when_quiet()
+            made.extend(self._machines.marked())
+            if self._keep_healthy:
+                healthy.update(self._healthy(error, made))
             doomed = [vm for vm in made if vm.name not in healthy]
             self._machines.remove(doomed)
-        except CseError as second:
-            self._progress(Event(EventKind.FAILED, text))
-            error.notes.append(f"Removing it failed too ({second.clause}). {suggest.RESUME}")
+            self._delete_nodes([vm.name for vm in doomed], error)
+
+        made: list[Vm] = []
+        healthy: set[str] = set()
+        if not remove_made(remove, error, self._progress, advice=suggest.RESUME):
             self._lock.release(self._machines.href)
             return
-        self._forget([vm.name for vm in doomed], error)
-        self._progress(Event(EventKind.DONE, text))
-        kept = f" Kept, because healthy: {', '.join(sorted(healthy))}." if healthy else ""
+        kept = f"; kept the healthy ones: {', '.join(sorted(healthy))}" if healthy else ""
         if made:
-            error.notes.append(f"Removed again: {len(doomed)} of the new VMs.{kept}")
+            error.notes.append(f"Removed {len(made) - len(healthy)} of the new VMs{kept}.")
         else:
             error.notes.append("No new VM had been made, so the cluster is as it was.")
         self._settle(error)
@@ -283,7 +280,7 @@ class Growth:
             return set()
         return {vm.name for vm in made if vm.name in ready and vm.name != failed}
 
-    def _forget(self, names: Sequence[str], error: CseError) -> None:
+    def _delete_nodes(self, names: Sequence[str], error: CseError) -> None:
         """Delete the Node objects of removed VMs, as far as the API can be reached."""
         try:
             with open_api(self._cluster, self._pki, timeout=API_TIMEOUT) as api:
@@ -293,7 +290,7 @@ class Growth:
             error.notes.append(f"Their Node objects may be left: {second.message}")
 
     def _settle(self, error: CseError) -> None:
-        """Record the size that came of it, and give the cluster free."""
+        """Record the size that the cluster has after all, and release it."""
         workers = sum(1 for vm in self._machines.vms() if node_kind(vm.name) == WORKER)
         try:
             self._end(workers)
@@ -301,5 +298,5 @@ class Growth:
             error.notes.append(f"The cluster's record could not be written: {second.message}")
 
     def _outcome(self) -> Cluster:
-        self._machines.look()
+        self._machines.refresh()
         return inspect_cluster(self._machines.existing(self._metadata))

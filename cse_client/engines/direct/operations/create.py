@@ -16,12 +16,18 @@ from uuid import uuid4
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.deletion import DeletedMeanwhile, noticing_deletion, out_of_reach
+from cse_client.engines.direct.deletion import DeletedMeanwhile, noticing_deletion
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.metadata import initial_metadata
 from cse_client.engines.direct.operations.delete import delete_vapp
+from cse_client.engines.direct.operations.failure import (
+    CLAIM_WITHOUT_WAITING,
+    ROLLBACK_SECONDS,
+    after_failure,
+    remove_made,
+)
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.readiness import Verdict
@@ -55,9 +61,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Creation"]
 
-# A rollback gets its own time: the operation's may be used up.
-_ROLLBACK_SECONDS = 300.0
-_CLAIM_WITHOUT_WAITING = 60.0
 _DOING = "creating it"
 
 
@@ -187,11 +190,11 @@ class Creation:
         try:
             with self._noticing_deletion():
                 self._claim_earlier()
-                carry_out(self.steps(), self._progress, self._observe)
+                carry_out(self.steps(), self._progress, self._refresh)
                 if self._found.spec.seal and self._options.wait:
                     self._seal()
         except (NotFinished, KeyboardInterrupt):
-            self._give_free()
+            self._release()
             raise
         except (SessionInvalid, DeletedMeanwhile):
             raise
@@ -231,23 +234,22 @@ class Creation:
 
     def _claim(self, first: Mapping[str, str] | None = None) -> None:
         """Claim the vApp: since we looked at it, or made it, nobody else may have been at work."""
-        # Without waiting nobody is left to give the cluster free, so the claim is a short one.
         self._metadata = self._lock.claim(
             self._machines.href,
             self._found.metadata,
             doing=_DOING,
             deadline=self._deadline,
-            seconds=None if self._options.wait else _CLAIM_WITHOUT_WAITING,
+            seconds=None if self._options.wait else CLAIM_WITHOUT_WAITING,
             first=first,
             break_lock=self._options.break_lock,
         )
 
-    def _give_free(self) -> None:
+    def _release(self) -> None:
         if self._machines.vapp is not None:
             self._lock.release(self._machines.href, ended=True)
 
-    def _observe(self) -> None:
-        """Look at VCD again, once nothing is changing the vApp any more."""
+    def _refresh(self) -> None:
+        """Read the vApp again, once nothing is changing it any more."""
         machines = self._machines
         if machines.vapp is not None:
             href = machines.vapp.href
@@ -327,15 +329,14 @@ class Creation:
             except VcdFault as fault:
                 self._lease_stays(fault)
             self._lease_task = None
-        values = {footprint.PHASE: footprint.PHASE_READY, **self._lock.ended(self._machines.href)}
+        values = {footprint.PHASE: footprint.PHASE_READY}
         head = self._machines.head
         if head is not None and head.ip:
             values[footprint.CONTROL_PLANE_IP] = head.ip
         seen = {node.name: node for node in self._verdict.nodes} if self._verdict else {}
         if head is not None and head.name in seen and seen[head.name].kubelet_version:
             values[footprint.KUBERNETES_VERSION] = seen[head.name].kubelet_version.lstrip("v")
-        self._write(values)
-        self._lock.left()
+        self._lock.end(self._machines.href, lambda ended: self._write({**values, **ended}))
         self._recorded = True
 
     def _seal(self) -> None:
@@ -353,40 +354,33 @@ class Creation:
         if not self.wrote_something or isinstance(error, Conflict):
             # what somebody else is at work on is not ours to remove
             return
-        if self._verdict is not None or out_of_reach(error):
-            # All nodes run, or without a connection nothing can be removed: carry on later.
-            error.notes.append(
-                f"Run the same command again to finish it, or remove it with `{remove}`"
-            )
-        elif not self._options.rollback:
-            error.notes.append(f"Kept for inspection as asked; remove it with `{remove}`")
-            self._give_free()
-        else:
-            with bounds.afterwards(_ROLLBACK_SECONDS):
-                self._roll_back(error, remove)
+        after_failure(
+            error,
+            all_ready=self._verdict is not None,
+            rollback=self._options.rollback,
+            resume=f"Run the same command again to finish it, or remove it with `{remove}`",
+            kept=f"Kept for inspection as requested; remove it with `{remove}`",
+            keep=self._release,
+            roll_back=lambda: self._roll_back(error, advice=f"Try `{remove}`."),
+        )
 
-    def _roll_back(self, error: CseError, remove: str) -> None:
-        text = "Removing what was made"
-        self._progress(Event(EventKind.STARTED, text))
-        try:
-            if self._machines.vapp is None:
-                self._observe()
-            if self._machines.vapp is not None:
-                deadline = self._clock.monotonic() + _ROLLBACK_SECONDS
-                delete_vapp(self._vcd, self._machines.href, deadline=deadline)
-        except CseError as second:
-            self._progress(Event(EventKind.FAILED, text))
-            error.notes.append(f"Removing it failed too ({second.clause}); try `{remove}`")
-            return
-        self._progress(Event(EventKind.DONE, text))
-        error.notes.append("Everything this command had made was removed again.")
+    def _roll_back(self, error: CseError, *, advice: str) -> None:
+        if remove_made(self._remove_vapp, error, self._progress, advice=advice):
+            error.notes.append("Everything that this command had made was removed.")
+
+    def _remove_vapp(self) -> None:
+        if self._machines.vapp is None:
+            self._refresh()
+        if self._machines.vapp is not None:
+            deadline = self._clock.monotonic() + ROLLBACK_SECONDS
+            delete_vapp(self._vcd, self._machines.href, deadline=deadline)
 
     def outcome(self) -> Cluster:
         """Return the cluster as it is known at the end of `run`."""
         verdict = self._verdict
         if verdict is not None:
             with self._noticing_deletion():
-                self._machines.look()
+                self._machines.refresh()
         return describe_cluster(
             self._machines.existing(self._metadata),
             kube={n.name: n for n in verdict.nodes} if verdict and verdict.by_api else None,

@@ -101,7 +101,7 @@ class Shrinking:
         self._drained = False
         self._touched = False
         self._removed = False
-        self._forgotten = False
+        self._nodes_deleted = False
         self._recorded = False
         self._gone = tuple(
             name
@@ -157,15 +157,15 @@ class Shrinking:
                 Step(
                     "Delete the Kubernetes nodes",
                     f"Delete the Kubernetes nodes {names}.",
-                    lambda: self._forgotten,
-                    self._forget,
+                    lambda: self._nodes_deleted,
+                    self._delete_nodes,
                 )
             )
         return [
             *steps,
             Step(
                 "Record the new size",
-                "Write the new size to the metadata and give the cluster free.",
+                "Write the new size to the metadata and release the cluster's lock.",
                 lambda: self._recorded,
                 self._record,
             ),
@@ -250,28 +250,27 @@ class Shrinking:
         )
         self._removed = True
 
-    def _forget(self) -> None:
+    def _delete_nodes(self) -> None:
         assert self._api is not None  # noqa: S101  (the step exists only with an API)
         for name in self._operation.nodes:
             delete_node(self._api, name)
-        self._forgotten = True
+        self._nodes_deleted = True
 
     def _record(self) -> None:
         self._end(self._operation.workers, self._operation.nodes, self._deadline)
         self._recorded = True
 
     def _end(self, workers: int, gone: tuple[str, ...], deadline: float) -> None:
-        """Record the size that the cluster has now and who is out of it, and give it free."""
+        """Record the size that the cluster has now and which nodes left, and release it."""
         href = self._cluster.vapp.href
-        self._write(self._lock.ended(href, workers, gone), deadline)
-        self._lock.left()
+        self._lock.end(href, lambda ended: self._write(ended, deadline), workers, gone)
 
     def _write(self, values: Mapping[str, str], deadline: float) -> None:
         vcd, href = self._cluster.vcd, self._cluster.vapp.href
         tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
 
     def _step_back(self, error: CseError) -> None:
-        """Let pods onto the nodes again and give the cluster free: none of the VMs was touched."""
+        """Uncordon the nodes and release the cluster: none of the VMs was touched."""
         present = {vm.name for vm in self._cluster.workers}
         if self._api is not None:
             for name in self._operation.nodes:

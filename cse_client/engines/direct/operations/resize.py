@@ -244,10 +244,11 @@ class Scaling:
     def _record_size(self, locked: LockedCluster, workers: int, options: RunOptions) -> None:
         """Record that the cluster is to have the workers that it has."""
         with self._claimed(locked, "recording its size", options):
-            values = locked.lock.ended(locked.existing.vapp.href, workers)
+            cluster = locked.existing
             deadline = self.clock.monotonic() + bounds.share(options.timeout)
-            self._write(locked.existing, values, deadline)
-            locked.lock.left()
+            locked.lock.end(
+                cluster.vapp.href, lambda ended: self._write(cluster, ended, deadline), workers
+            )
 
     def _write(self, cluster: ExistingCluster, values: Mapping[str, str], deadline: float) -> None:
         href = cluster.vapp.href

@@ -153,7 +153,7 @@ def test_a_broken_claim_is_ended_by_the_first_record(cloud: Metadata, lock: Make
     assert {held.who for held in holders(cloud.values).values()} == {"ann@acme", "bob@acme"}
     cloud.values.update(bob.ending_broken())
     assert [held.who for held in holders(cloud.values).values()] == ["bob@acme"]
-    cloud.values.update(bob.ended(HREF, 2))
+    bob.end(HREF, cloud.values.update, 2)
     assert holders(cloud.values) == {}
     claim(eve, cloud.values)
 
@@ -227,8 +227,7 @@ def change(cloud: Scheduler, one: ClusterLock, begun: list[str], workers: int) -
         cloud.step()
         cloud.step()
         begun.remove("at work")
-        cloud.write_metadata(HREF, one.ended(HREF, workers))
-        one.left()
+        one.end(HREF, lambda ended: cloud.write_metadata(HREF, ended), workers)
         begun.append(f"{me} ended")
     except Conflict:
         pass
@@ -272,8 +271,7 @@ def test_whatever_arrives_late_says_nothing_any_more(
     for one, workers in ((ann, 2), (bob, 5)):
         operation = Operation.begin(GROW, workers=workers, before=1)
         one.claim(HREF, dict(cloud.values), doing="growing", deadline=100.0, operation=operation)
-        cloud.write_metadata(HREF, one.ended(HREF, workers))
-        one.left()
+        one.end(HREF, lambda ended: cloud.write_metadata(HREF, ended), workers)
     cloud.values.update(written[late])
     assert holders(cloud.values) == {}
     assert read_journal(cloud.values).operation is None
@@ -284,7 +282,7 @@ def test_who_decided_on_an_older_state_steps_back(cloud: Metadata, lock: Maker) 
     ann, bob = lock("ann"), lock("bob")
     seen = dict(cloud.values)
     claim(bob, {})
-    cloud.values.update(bob.ended(HREF, 5))
+    bob.end(HREF, cloud.values.update, 5)
     with pytest.raises(Conflict, match="was changed by somebody else while this command was look"):
         claim(ann, seen)
     assert holders(cloud.values) == {}
@@ -340,7 +338,7 @@ def test_a_late_claim_of_a_loser_is_ended_with_the_winners_turn(
         operation = Operation.begin(GROW, workers=9, before=1)
         ann.claim(HREF, later, doing="growing", deadline=0.0, operation=operation)
     assert ann.turn > bob.turn
-    keep(HREF, bob.ended(HREF, 2))
+    bob.end(HREF, lambda ended: keep(HREF, ended), 2)
     cloud.values.update(written[0])
     assert holders(cloud.values) == {}
     assert (read_journal(cloud.values).operation, desired_workers(cloud.values)) == (None, 2)
