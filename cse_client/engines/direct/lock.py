@@ -218,7 +218,7 @@ class ClusterLock:
     def end(
         self,
         vapp_href: str,
-        write: Callable[[dict[str, str]], None],
+        write: Callable[[dict[str, str]], object],
         workers: int | None = None,
         nodes: tuple[str, ...] = (),
     ) -> None:
