@@ -166,7 +166,7 @@ class ClusterUnreachable(CseError):
 
     `reason` tells the cases apart: `no route`, `refused`, `timed out`, `closed`, `unknown host`,
     `not ours` (its certificate is not this cluster's), `expired` (its certificate has ended),
-    `unauthorised`, `forbidden`, `not ready`, `proxy` or `failed`.
+    `unauthorized`, `forbidden`, `not ready`, `proxy` or `failed`.
     """
 
     def __init__(self, message: str, *, hint: str = "", reason: str = "failed") -> None:

@@ -349,7 +349,7 @@ def _damaged(why: str) -> CseError:
 
 def _quote(name: str, value: str) -> str:
     if not value.isprintable():
-        raise WrongUsage(f"{value!r} cannot stand in a bootstrap script ({name})")
+        raise WrongUsage(f"{value!r} cannot be used in a bootstrap script ({name})")
     return shlex.quote(value)
 
 

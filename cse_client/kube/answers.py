@@ -114,7 +114,7 @@ def said(body: Mapping[str, Any]) -> str:
 def problem(status: int, body: Mapping[str, Any], doing: str, server: str) -> CseError:
     """Return the error to raise for a bad answer to what was being done, for example `list pods`.
 
-    Refused where the cluster forbids it, NotFound where there is no such thing, WebhookDown and
+    Refused where the cluster forbids it, NotFound where it does not exist, WebhookDown and
     SchemaMismatch (see there), ClusterUnreachable for what may pass by itself or by another
     certificate, CseError for the rest.
     """
@@ -125,7 +125,7 @@ def problem(status: int, body: Mapping[str, Any], doing: str, server: str) -> Cs
     if status == _FORBIDDEN:
         return Refused(f"The cluster does not let you {doing}{because}.")
     if status == _NOT_FOUND:
-        return NotFound(f"Cannot {doing}: {text or 'there is no such thing'}.")
+        return NotFound(f"Cannot {doing}: {text or 'it does not exist'}.")
     if status >= _FAULT:
         return _of_a_fault(status, text, doing)
     if status == _TOO_MANY:

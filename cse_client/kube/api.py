@@ -325,7 +325,7 @@ class ClusterAPI:
             raise self._dated(explain(error, self.server, self._proxy)) from None
 
     def _dated(self, silence: ClusterUnreachable) -> ClusterUnreachable:
-        """Say when the API server's certificate has ended where that is the reason."""
+        """Add when the API server's certificate has expired where that is the reason."""
         end = self.certificate_end() if silence.reason == EXPIRED else None
         if end is not None:
             silence.message += f" ({show_end(end)})"

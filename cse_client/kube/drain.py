@@ -20,7 +20,7 @@ from cse_client.reports import LEASE_NAMESPACE
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
 
-__all__ = ["Stuck", "delete_node", "drain", "look", "uncordon"]
+__all__ = ["Stuck", "delete_node", "drain", "find_stuck_pods", "uncordon"]
 
 _MIRROR = "kubernetes.io/config.mirror"
 _EVICTIONS_V1 = (1, 22)
@@ -46,7 +46,7 @@ class Stuck:
     reason: str
 
 
-def look(api: ClusterAPI, nodes: Sequence[str]) -> tuple[Stuck, ...]:
+def find_stuck_pods(api: ClusterAPI, nodes: Sequence[str]) -> tuple[Stuck, ...]:
     """Return the pods on these nodes that a drain could not move; reads only.
 
     Such are pods without a controller, which nobody would start again, pods with local data
@@ -86,7 +86,7 @@ def drain(
     API at last.
 
     Raises:
-        TimedOut: the time was up; names a pod and what held it.
+        TimedOut: the timeout expired; names a pod and what held it.
         Refused: two disruption budgets cover a pod, and not `force`.
         ClusterUnreachable: the API stopped answering.
     """
@@ -170,7 +170,7 @@ def _why_stuck(pod: Mapping[str, Any], budgets: Sequence[Mapping[str, Any]]) -> 
     if _finished(pod) or pod["metadata"].get("deletionTimestamp"):
         return ""
     if _controller(pod) is None:
-        return "no controller would start it again"
+        return "it has no controller that would start it again"
     if any("emptyDir" in volume for volume in pod["spec"].get("volumes") or ()):
         return "its local data would be lost"
     covering = [budget for budget in budgets if _covers(budget, pod)]
@@ -240,7 +240,7 @@ def _evict(api: ClusterAPI, pod: Mapping[str, Any], *, force: bool) -> str:
         raise Refused(
             f"Node '{pod['spec'].get('nodeName')}' cannot be drained: {namespace}/{name} is covered"
             " by more than one disruption budget, and Kubernetes evicts no such pod.",
-            hint="Remove a budget, delete the pod, or let it be ended with --force.",
+            hint="Remove a budget, or delete the pod, also with --force.",
         )
     return why
 
@@ -295,5 +295,5 @@ def _too_late(node: str, pod: Mapping[str, Any], why: str) -> TimedOut:
     name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
     return TimedOut(
         f"Node '{node}' could not be drained in time: {name} is still there ({why.rstrip('.')}).",
-        hint="Move or delete the pod, or let it be ended with --force.",
+        hint="Move or delete the pod, or delete it with --force.",
     )

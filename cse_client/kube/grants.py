@@ -47,7 +47,7 @@ class GrantBook:
         self._api = api
 
     def has_namespace(self, name: str) -> bool:
-        """Return whether there is such a namespace, and it is not on its way out."""
+        """Return whether the namespace exists and is not being deleted."""
         path = f"/api/v1/namespaces/{quote(name)}"
         found = self._api.read(path, "Namespace", f"read namespace '{name}'")
         return found is not None and found.get("status", {}).get("phase") != "Terminating"
@@ -86,13 +86,13 @@ class GrantBook:
         theirs = [(one.subject, one.role, one.ours) for one in _grants(found)] if found else []
         if theirs != [(grant.subject, grant.role, True)]:
             raise Conflict(
-                f"The binding {name} is there and says something else.",
+                f"The binding {name} exists with other content.",
                 hint="Somebody changed it: look at it with kubectl and delete it.",
             )
         return False
 
     def remove(self, grant: Grant) -> None:
-        """Delete a grant's binding; one that is gone already is no error."""
+        """Delete a grant's binding; one that is already gone is not an error."""
         path = f"{_collection(grant)}/{quote(grant.binding)}"
         status, answer = self._api.ask("DELETE", path, forbidden=True)
         if status >= _BAD and status != _NOT_FOUND:

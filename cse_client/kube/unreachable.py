@@ -25,7 +25,7 @@ _ERRNO = {
     errno.EPIPE: ("closed", "it closed the connection"),
 }
 _STATUS = {
-    401: ("unauthorised", "it does not accept our certificate"),
+    401: ("unauthorized", "it does not accept our certificate"),
     403: ("forbidden", "our certificate has no rights to this"),
     429: ("not ready", "it is too busy"),
 }
@@ -56,7 +56,7 @@ def explain(error: BaseException, server: str, proxy: str | None) -> ClusterUnre
 
 
 def _hint(reason: str) -> str:
-    if reason == "unauthorised":
+    if reason == "unauthorized":
         return f"get a new kubeconfig: {suggest.cse('cluster config', suggest.cluster())}"
     return _HINTS.get(reason, "")
 
@@ -125,7 +125,7 @@ def _from_tls(error: ssl.SSLError) -> tuple[str, str]:
     # A TLS 1.3 server refuses a client's certificate after the handshake, with an alert.
     text = str(error).lower()
     if "alert" in text and ("certificate" in text or "unknown ca" in text):
-        return "unauthorised", "it does not accept our certificate"
+        return "unauthorized", "it does not accept our certificate"
     return "failed", f"TLS failed ({error.reason or 'no reason given'})"
 
 

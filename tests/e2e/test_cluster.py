@@ -188,7 +188,7 @@ def test_a_taken_name(place: Place) -> None:
     assert (done.code, done.out) == (1, "")
     assert done.err.endswith(
         f"Error: Cluster '{NAME}' exists already in VDC 'vdc1'.\n"
-        f"Hint: Look at it: vcd cse cluster info {NAME}\n"
+        f"Hint: Show it: vcd cse cluster info {NAME}\n"
     )
 
 

@@ -351,7 +351,7 @@ def test_a_resize_and_a_deletion_at_once(place: Place, cloud: Cloud, tmp_path: P
         assert place.cse("cluster", "delete", "fought", "--yes").code == 0
     elif resize_code:
         assert resize_code == NOT_FOUND, resized
-        assert re.search(r"Error: Cluster 'fought' was (deleted by somebody else|not f)", resized)
+        assert re.search(r"Error: Cluster 'fought' was (deleted by another command|not f)", resized)
     assert place.cse("cluster", "info", "fought").code == NOT_FOUND
 
 

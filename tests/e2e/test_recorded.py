@@ -91,9 +91,10 @@ SPEC = "cse.client.spec"
         (
             {SPEC: '{"workers":"many","network":[],"cpus":-1}'},
             "has no usable workers, cpus, network",
-            f"What cluster '{NAME}' was made of is not known: its metadata {SPEC} cannot be used.",
+            f"The options that cluster '{NAME}' was created with are not known: its metadata {SPEC}"
+            " cannot be used.",
         ),
-        ({SPEC: "[" * 900}, f"metadata {SPEC} cannot be read", "was made of is not known"),
+        ({SPEC: "[" * 900}, f"metadata {SPEC} cannot be read", "was created with are not known"),
         (
             {LOCK: CLAIM.replace("SINCE", "0001-01-01T00:00:00+14:00")},
             f"metadata {LOCK} cannot be read",

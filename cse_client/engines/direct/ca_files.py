@@ -95,7 +95,7 @@ def keep(identity: ClusterIdentity, pki: ClusterPKI) -> Path:
     """
     if not identity.bound:
         raise CseError(
-            f"VCD does not say which vApp {identity.name} is, so its CA cannot be kept here."
+            f"VCD does not report which vApp {identity.name} is, so its CA cannot be kept here."
         )
     there = kept(identity)
     if there is not None:
@@ -218,7 +218,7 @@ def _private_text(path: Path) -> str:
             raise Refused(
                 f"The CA file {path} can be read or changed by others"
                 f" (mode {stat.S_IMODE(found.st_mode):04o}), so it is not used.",
-                hint=f"If nobody did: {suggest.program('chmod', '600', str(path))}",
+                hint=f"If nobody has: {suggest.program('chmod', '600', str(path))}",
             )
         data = stream.read(_LARGEST + 1)
     if len(data) > _LARGEST:

@@ -41,9 +41,9 @@ def out_of_reach(error: CseError) -> bool:
 
 @contextlib.contextmanager
 def noticing_deletion(vcd: VcdClient, name: str, href: Callable[[], str]) -> Iterator[None]:
-    """Tell a failure that came because cluster `name` was deleted by somebody else as just that.
+    """Report a failure that came because cluster `name` was deleted by another command as that.
 
-    A vApp that is no more answers as one that is forbidden (403), and its task or its nodes fail
+    A deleted vApp answers as one that is forbidden (403), and its task or its nodes fail
     in many ways: all of them are symptoms. `href` returns the vApp's, empty while there is none.
 
     Raises:
@@ -56,12 +56,12 @@ def noticing_deletion(vcd: VcdClient, name: str, href: Callable[[], str]) -> Ite
     except CseError as error:
         if not _is_gone(vcd, href(), error):
             raise
-        told = DeletedMeanwhile(
-            f"Cluster '{name}' was deleted by somebody else while this command was changing it.",
-            hint=f"See which there are: {suggest.cse('cluster list')}",
+        deleted = DeletedMeanwhile(
+            f"Cluster '{name}' was deleted by another command while this one was changing it.",
+            hint=f"List the clusters: {suggest.cse('cluster list')}",
         )
-        told.notes.append(f"It was first noticed as: {error.message}")
-        raise told from error
+        deleted.notes.append(f"It was first noticed as: {error.message}")
+        raise deleted from error
 
 
 def _is_gone(vcd: VcdClient, href: str, error: CseError) -> bool:
@@ -70,7 +70,7 @@ def _is_gone(vcd: VcdClient, href: str, error: CseError) -> bool:
 
 
 def known_absent(vcd: VcdClient, vapp_href: str) -> bool:
-    """Return whether it is known to be gone; what goes wrong in looking is no news."""
+    """Return whether a vApp is known to be deleted; False where that cannot be asked."""
     try:
         return vcd.gone(vapp_href)
     except CseError:

@@ -80,7 +80,7 @@ class DirectEngine:
         return cls(VcdClient.open(session), session)
 
     def system_info(self) -> SystemInfo:
-        """Say which product, engine and cloud are in use, and whether a CSE server is there."""
+        """Return which product, engine and cloud are in use, and whether a CSE server is there."""
         return SystemInfo(
             product=PRODUCT,
             version=__version__,
@@ -188,7 +188,7 @@ class DirectEngine:
         return identify(self._vcd, cluster=ref.name, vdc=vdc.name, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
-        """Return whether a cluster is known to exist no more; one request."""
+        """Return whether a cluster is known to be deleted; one request."""
         return is_gone(self._vcd, identity)
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
@@ -273,7 +273,7 @@ class DirectEngine:
 
 
 def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str]:
-    """Say how far a creation that ended early has come, and what to do next."""
+    """Return how far a creation that ended early has come, and what to do next."""
     if creation is None or not creation.wrote_something:
         return "is not finished", "Nothing was created."
     if not creation.finished():

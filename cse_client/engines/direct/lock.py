@@ -76,7 +76,7 @@ class Holder:
     turn: int | None = None
 
     def sentence(self, name: str) -> str:
-        """Say who holds cluster `name`, and since when."""
+        """Return the sentence that names who holds cluster `name`, and since when."""
         return (
             f"Cluster '{name}' is being changed by {self.who} on {self.host} since"
             f" {_minute(self.since)} ({self.doing})."
@@ -135,7 +135,7 @@ class ClusterLock:
             raise Conflict(
                 f"Another command of {_login()} on this machine is changing cluster"
                 f" '{self._name}'{f' (process {number})' if number else ''}.",
-                hint="Wait for its end, or stop it.",
+                hint="Wait until it ends, or stop it.",
             ) from None
         stream.truncate(0)
         stream.write(str(os.getpid()))
@@ -325,14 +325,14 @@ class ClusterLock:
     def _is_held(self, holder: Holder) -> Conflict:
         return Conflict(
             holder.sentence(self._name),
-            hint=f"Wait for its end. If that command no longer runs, add --break-lock; the claim"
-            f" ends by itself at {_minute(holder.until)}.",
+            hint=f"Wait until that command ends. If it no longer runs, add --break-lock; the lock"
+            f" expires at {_minute(holder.until)}.",
         )
 
     def _was_changed(self) -> ChangedMeanwhile:
         return ChangedMeanwhile(
-            f"Cluster '{self._name}' was changed by somebody else while this command was looking"
-            " at it; nothing was changed.",
+            f"Cluster '{self._name}' was changed by another command while this one was reading it;"
+            " nothing was changed.",
             hint="Run the same command again.",
         )
 

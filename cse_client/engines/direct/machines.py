@@ -320,7 +320,7 @@ class Machines:
 
 
 def delete_vms(vcd: VcdClient, vapp_href: str, names: Collection[str], *, deadline: float) -> None:
-    """Delete the VMs of these names, whatever their state; those that are gone are no error.
+    """Delete the VMs of these names, whatever their state; those that are gone are not an error.
 
     When a request's outcome is unknown, the vApp is read again and only what is left is removed.
     """

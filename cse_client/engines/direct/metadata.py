@@ -143,7 +143,7 @@ class RecordedSpec:
 
 
 def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
-    """Read back what `initial` wrote; never raises: a damaged record says so."""
+    """Read back what `initial_metadata` wrote; never raises: a damaged record says so."""
     value = metadata.get(footprint.SPEC)
     if not value:
         return RecordedSpec()
@@ -162,7 +162,7 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
 
 
 def unusable_metadata(metadata: Mapping[str, str]) -> list[str]:
-    """Say what of the record and of the cluster's own keys cannot be used, a sentence each."""
+    """Return what of the record and of the cluster's own keys cannot be used, a clause each."""
     damaged = recorded_spec(metadata).damaged
     found = []
     if len(damaged) == len(_NUMBERS) + len(_TEXTS):

@@ -1,7 +1,7 @@
 """The change that a cluster is in the middle of, as its vApp records it.
 
 Written before the first change and erased with the last, so that whoever comes after a crash can
-carry on with exactly what was begun: the same target, the same nodes. `journal` says where.
+resume exactly what was begun: the same target, the same nodes. `journal` says where.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class _NodeState:
     report: NodeReport | None = None
     kube: KubeNode | None = None
     was_on: bool = False
-    pending_told: bool = False
+    pending_warned: bool = False
 
     @property
     def pending(self) -> bool:
@@ -126,7 +126,7 @@ class _NodeState:
         return self.kube is not None and self.kube.ready is True
 
     @property
-    def says_ready(self) -> bool:
+    def reports_ready(self) -> bool:
         return self.report is not None and self.report.status == "ready"
 
 
@@ -144,7 +144,7 @@ class ReadyWatch:
     _api_spoke: bool = False
     _guestinfo_seen: bool = False
     _customized_since: float | None = None
-    _said: str = ""
+    _last_text: str = ""
     _head_up: bool = False
     _reported: set[str] = field(default_factory=set)
 
@@ -169,7 +169,7 @@ class ReadyWatch:
                 return verdict
             self._check_deadlines(now)
             self._warn_pending(now)
-            self._tell()
+            self._report_progress()
             self.clock.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -191,12 +191,12 @@ class ReadyWatch:
         self._notice_vanished(reports)
 
     def _notice_vanished(self, reports: Mapping[str, NodeReport]) -> None:
-        """Say when a report that was in the cluster is no longer: somebody took it away."""
+        """Warn when a report that was in the cluster has been removed from it."""
         for name in sorted(self._reported - reports.keys()):
             state = self._states[name]
             if not state.ready:
                 text = f"{name}: the report of its bootstrap has vanished from the cluster"
-                self.progress(Event(EventKind.WARNING, f"{text} (it said: {state.phase})."))
+                self.progress(Event(EventKind.WARNING, f"{text} (last phase: {state.phase})."))
         self._reported = {name for name in reports if name in self._states}
 
     def _all_ready(self, nodes: Sequence[KubeNode]) -> bool:
@@ -271,7 +271,7 @@ class ReadyWatch:
             return self._make(verified=True, by_api=True)
         if self._api_spoke:
             return None
-        if states and all(state.says_ready for state in states):
+        if states and all(state.reports_ready for state in states):
             self._warn_unreachable("the VMs report a finished bootstrap themselves")
             return self._make(verified=True, by_api=False)
         silent_for = now - self._customized_since if self._customized_since is not None else 0.0
@@ -293,7 +293,7 @@ class ReadyWatch:
         return Verdict(nodes, self.evidence(), verified=verified, by_api=by_api)
 
     def evidence(self) -> tuple[str, ...]:
-        """Say which witnesses spoke, one sentence each."""
+        """Return which sources answered, one sentence each."""
         api = "answered" if self._api_spoke else f"did not answer ({self._api_reason})"
         if self._guestinfo_seen:
             guests = "were visible"
@@ -322,16 +322,18 @@ class ReadyWatch:
                 self._fail(state, self._stuck_text(state, waited), hint=hint)
 
     def _warn_pending(self, now: float) -> None:
-        """Say once of each node that its guest is silent for half of what a boot may take."""
+        """Warn once of each node whose guest is silent for half of what a boot may take."""
         late = [
             state
             for state in self._all()
-            if state.pending and not state.pending_told and now - state.since > self.limits.boot / 2
+            if state.pending
+            and not state.pending_warned
+            and now - state.since > self.limits.boot / 2
         ]
         if not late:
             return
         for state in late:
-            state.pending_told = True
+            state.pending_warned = True
         names = ", ".join(state.name for state in late[:_NAMED])
         more = f" and {len(late) - _NAMED} more" if len(late) > _NAMED else ""
         text = (
@@ -343,12 +345,12 @@ class ReadyWatch:
     def _accountable(self, now: float) -> list[_NodeState]:
         """Return the nodes whose clock runs: workers wait for the control plane first."""
         heads = [s for s in self._all() if node_kind(s.name) == CONTROL_PLANE]
-        if not self._head_up and (self._api_spoke or all(s.says_ready for s in heads)):
+        if not self._head_up and (self._api_spoke or all(s.reports_ready for s in heads)):
             self._head_up = True
             for state in self._all():
                 state.since = now
         late = self._all() if self._head_up else heads
-        return [s for s in late if not s.ready and not (s.says_ready and not self._api_spoke)]
+        return [s for s in late if not s.ready and not (s.reports_ready and not self._api_spoke)]
 
     def _limit(self, state: _NodeState) -> float:
         customized = state.vm is not None and state.vm.customization == _CUSTOMIZED
@@ -364,7 +366,7 @@ class ReadyWatch:
             seen += f", registered in Kubernetes but not Ready{f' ({why})' if why else ''}"
         return f"Node '{state.name}' made no progress for {waited:.0f} s; last seen: {seen}."
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         ready = sum(1 for state in self._all() if state.ready)
         waiting = [f"{s.name}: {s.phase}" for s in self._all() if not s.ready]
         text = f"{ready} of {len(self._states)} nodes Ready"
@@ -372,8 +374,8 @@ class ReadyWatch:
             rest = len(waiting) - _NAMED
             more = f" and {rest} more" if rest > 0 else ""
             text += f" ({', '.join(waiting[:_NAMED])}{more})"
-        if text != self._said:
-            self._said = text
+        if text != self._last_text:
+            self._last_text = text
             self.progress(Event(EventKind.RUNNING, text))
 
 

@@ -98,7 +98,7 @@ def check(
     """
     found = _reported(lambda: _check(vcd, spec, templates, "" if break_lock else owner), progress)
     if found.vapp is not None:
-        progress(Event(EventKind.NOTE, f"Carrying on with the unfinished cluster '{spec.name}'."))
+        progress(Event(EventKind.NOTE, f"Resuming the unfinished cluster '{spec.name}'."))
     return found
 
 
@@ -301,8 +301,8 @@ def _unusable(cluster: ExistingCluster, wanted: NodesSpec) -> Iterator[CseError]
     ]
     if missing:
         yield Conflict(
-            f"What cluster '{cluster.name}' was made of is not known: its metadata"
-            f" {footprint.SPEC} cannot be used.",
+            f"The options that cluster '{cluster.name}' was created with are not known: its"
+            f" metadata {footprint.SPEC} cannot be used.",
             hint=f"Specify it: {', '.join(missing)}.",
         )
     if not recorded_cluster_id(cluster.metadata):
@@ -344,7 +344,7 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
         maker = "" if phase else ", made by CSE"
         raise Conflict(
             f"Cluster '{name}' exists already in VDC '{vdc.name}'{maker}.",
-            hint=f"Look at it: {suggest.cse('cluster info', name)}",
+            hint=f"Show it: {suggest.cse('cluster info', name)}",
         )
     # before the vApp, so that the vApp is never older than what is recorded of it
     metadata = vcd.vapp_metadata(record.href)
@@ -360,9 +360,9 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
     tagged = metadata.get(footprint.CLUSTER_ID)
     if owner and creator not in ("", owner) and not tagged and begun < _UNTAGGED:
         raise Conflict(
-            f"Cluster '{name}' is just being created by {vapp.owner or 'somebody else'}.",
-            hint="Wait for its end. If that command no longer runs, add --break-lock, or wait five"
-            " minutes.",
+            f"Cluster '{name}' is just being created by {vapp.owner or 'another user'}.",
+            hint="Wait until that command ends. If it no longer runs, add --break-lock, or wait"
+            " five minutes.",
         )
     return _Earlier(vapp, cluster_id, metadata)
 
@@ -378,7 +378,7 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
     ):
         what = "; ".join(unusable_metadata(metadata))
         raise Conflict(
-            f"An unfinished cluster '{spec.name}' exists that cannot be finished: {what}.",
+            f"The unfinished cluster '{spec.name}' cannot be finished: {what}.",
             hint=f"Remove it: {suggest.cse('cluster delete', spec.name)}",
         )
     if recorded.workers is None:
@@ -397,7 +397,7 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
     differences += _other_key(spec, metadata)
     if differences:
         raise Conflict(
-            f"An unfinished cluster '{spec.name}' exists that was asked for differently:"
+            f"An unfinished cluster '{spec.name}' was started with different options:"
             f" {', '.join(differences)}.",
             hint="Repeat the first command to finish it, or: "
             + suggest.cse("cluster delete", spec.name),

@@ -305,7 +305,7 @@ def _apply_one(objects: Objects, obj: Object, force: bool, watch: Watch) -> bool
 def _meant(obj: Object) -> Object:
     """Return what is wanted of an object: a new revision alone is not a change.
 
-    An API server writes some objects anew although nothing changes, Namespaces in which we own
+    An API server writes some objects again although nothing changes, Namespaces in which we own
     nothing and PodSecurityPolicies for example; status is its controllers'.
     """
     metadata = {k: v for k, v in obj["metadata"].items() if k not in _BOOKKEEPING}

@@ -45,7 +45,7 @@ def with_address(manifest: list[Object], address: str) -> list[Object]:
 
 
 def missing(objects: Objects) -> str:
-    """Return what of Contour does not run, in words; empty when all of it does."""
+    """Return what of Contour does not run, as text; empty when all of it does."""
     return deployment_missing(objects, NAMESPACE, "contour") or daemons_missing(
         objects, NAMESPACE, "envoy", everywhere=False
     )
@@ -59,7 +59,7 @@ def address(objects: Objects) -> str:
 
 
 def answers(objects: Objects, host: str, watch: Watch) -> tuple[bool, str]:
-    """Ask Envoy over HTTP; return whether it answers from here, and in words what was seen."""
+    """Ask Envoy over HTTP; return whether it answers from here, and what was seen, as text."""
     for stale in objects.list(*_ingress_kind(objects), namespace=NAMESPACE, selector=_PROBE_LABEL):
         objects.delete(Ref.of(stale))
     name = f"cse-client-probe-{secrets.token_hex(3)}"
@@ -122,7 +122,7 @@ def _probe(objects: Objects, name: str) -> Object:
 
 
 def users(objects: Objects) -> list[str]:
-    """Return the Ingresses and HTTPProxies that Contour serves, in words.
+    """Return the Ingresses and HTTPProxies that Contour serves, as text.
 
     An Ingress is Contour's when its class says so, or when it carries Envoy's address.
     """

@@ -104,7 +104,7 @@ def _memberlist(objects: Objects) -> Object:
 
 
 def missing(objects: Objects) -> str:
-    """Return what of MetalLB does not run, in words; empty when all of it does."""
+    """Return what of MetalLB does not run, as text; empty when all of it does."""
     return deployment_missing(objects, NAMESPACE, "controller") or daemons_missing(
         objects, NAMESPACE, "speaker", everywhere=True
     )
@@ -142,7 +142,7 @@ def no_announcer(objects: Objects, version: str) -> str:
 
 
 def connects(host: str, port: int, timeout: float = 3.0) -> str:
-    """Return why there is no connection, in words; empty when there is one."""
+    """Return why there is no connection, as text; empty when there is one."""
     try:
         socket.create_connection((host, port), timeout=timeout).close()
     except TimeoutError:
@@ -177,7 +177,7 @@ def probe(
     announced. The Service is removed again.
 
     Raises:
-        TimedOut: no address was given, or nobody announces it; with MetalLB's own words.
+        TimedOut: no address was given, or nobody announces it; with MetalLB's own message.
     """
     for stale in objects.list("v1", "Service", namespace=NAMESPACE, selector=_PROBE_LABEL):
         _take_away(objects, Ref.of(stale))
@@ -243,7 +243,7 @@ def _announced(
             return Proof(given, node, reached=True), ""
         if node and tries >= _TRIES:
             return Proof(given, node, answer=answer), ""
-        return None, "no speaker says that it announces it" if not node else answer
+        return None, "no speaker reports that it announces it" if not node else answer
 
     return watch.until(look, f"{given}, which MetalLB gave a probe Service, was not announced")
 
@@ -258,7 +258,7 @@ def _given(objects: Objects, ref: Ref, ranges: Sequence[AddressRange]) -> tuple[
             return addresses[0], ""
         return None, f"it has {addresses[0]}, which is not of the range"
     events = [str(one.get("message", "")) for one in _events(objects, ref)]
-    return None, events[-1] if events else "it says nothing"
+    return None, events[-1] if events else "it reports nothing"
 
 
 def _events(objects: Objects, ref: Ref, reason: str = "") -> list[Object]:

@@ -127,7 +127,7 @@ class Objects:
             "PATCH", self._path(ref), completed(obj), query=query, content_type=_APPLY
         )
         if status == _CONFLICT:
-            raise Conflict(f"{ref} was set by somebody else: {said(body) or 'no reason given'}.")
+            raise Conflict(f"{ref} was set by another client: {said(body) or 'no reason given'}.")
         self._good(status, body, f"apply {ref}")
         return self._api.whole(body, ref.kind)
 
@@ -161,7 +161,7 @@ class Objects:
         return True
 
     def serves(self, api_version: str, kind: str) -> bool:
-        """Return whether the cluster knows a kind."""
+        """Return whether the cluster serves a kind."""
         try:
             self._collection(api_version, kind, "")
         except Unserved:

@@ -24,7 +24,7 @@ _KEEPS_OUT = ("NoSchedule", "NoExecute")
 
 
 def deployment_missing(objects: Objects, namespace: str, name: str) -> str:
-    """Return why a Deployment does not run, in words; empty when it does."""
+    """Return why a Deployment does not run, as text; empty when it does."""
     found = objects.get(Ref("apps/v1", "Deployment", namespace, name))
     if found is None:
         return f"Deployment {namespace}/{name} is not there"
@@ -40,7 +40,7 @@ def deployment_missing(objects: Objects, namespace: str, name: str) -> str:
 
 
 def daemons_missing(objects: Objects, namespace: str, name: str, *, everywhere: bool) -> str:
-    """Return why a DaemonSet does not run, in words; empty when it does.
+    """Return why a DaemonSet does not run, as text; empty when it does.
 
     `everywhere`: on every node that is Ready and not kept free by somebody's own taint.
     """

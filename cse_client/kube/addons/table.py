@@ -44,7 +44,7 @@ class Release:
 
     @property
     def kubernetes(self) -> str:
-        """The range in words, for example `1.25-1.35` or `1.36+`."""
+        """The range as text, for example `1.25-1.35` or `1.36+`."""
         return f"1.{self.first}+" if self.last == _ANY else f"1.{self.first}-1.{self.last}"
 
     @property
@@ -90,7 +90,7 @@ RELEASES: Sequence[Release] = (
 
 
 def minor_of(version: str) -> int:
-    """Return the minor version of Kubernetes' `v1.33.1`; 0 for what is no such version."""
+    """Return the minor version of Kubernetes' `v1.33.1`; 0 for anything else."""
     parts = version.lstrip("v").split(".")
     digits = "".join(c for c in parts[1] if c.isdigit()) if len(parts) > 1 else ""
     return int(digits) if digits else 0

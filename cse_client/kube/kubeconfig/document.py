@@ -93,7 +93,7 @@ def render_kubeconfig(
 
 
 def pass_on(kubeconfig: str, what: str) -> str:
-    """Return somebody else's kubeconfig, written anew from what is taken of it.
+    """Return somebody else's kubeconfig, written again from what is taken of it.
 
     `what` names it in errors. Raises Refused and CseError as `read_access` does.
     """

@@ -103,8 +103,8 @@ def save(
 
     The context becomes the current one when asked for, and when there is none so far. A `limited`
     user's never retargets another user's context of the same name. `accept_ca` is the fingerprint
-    of a CA that may replace another one; `gone` tells whether a marked cluster is known
-    to exist no more, so that a new one of that name may replace it.
+    of a CA that may replace another one; `gone` returns whether a marked cluster is known to be
+    deleted, so that a new one of that name may replace it.
 
     Raises:
         Conflict: an entry's name is taken by something else, or a file is locked.

@@ -4,7 +4,7 @@ A kubeconfig can be a program: kubectl, and the library under this client, run `
 read any file that `tokenFile` or `client-key` names and go through any `proxy-url`. One that comes
 through a CSE server was read from /root/.kube/config on a control plane, so it is whatever root
 there made of it. Taken are the server's address, the CA, and an inline certificate and key or
-token; from these a kubeconfig is written anew. Everything else that says something is refused by
+token; from these a kubeconfig is written again. Everything else that says something is refused by
 its name.
 
 What kubeadm and kubectl write is taken: an admin.conf holds `preferences: {}`, older ones

@@ -59,7 +59,7 @@ class Mark:
         return known and _agree(*ids)
 
     def same_location(self, other: Mark) -> bool:
-        """Return whether both have one name in one VDC: what has it now may have been made anew."""
+        """Return whether both have one name in one VDC: what has it now may be a newer one."""
         return (
             self.name == other.name
             and _agree(self.host, other.host)

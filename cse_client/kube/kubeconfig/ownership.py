@@ -2,7 +2,7 @@
 
 An entry without our mark is somebody else's, whatever its name. One with our mark belongs to the
 cluster that the mark names. Its CA is what the user trusts since it was saved, so another CA needs
-a reason: the vApp was made anew, or the user accepts it.
+a reason: the vApp was created again, or the user accepts it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Claim:
     """What somebody wants to save: the new entries' mark, and how doubts are settled.
 
     `accepted` is the fingerprint of a CA that the user accepts. `gone` is asked whether the
-    cluster of a mark is known to exist no more.
+    cluster of a mark is known to be deleted.
     """
 
     mark: Mark

@@ -150,7 +150,7 @@ def put(root: Root, section: str, item: Entry) -> None:
 
 
 def remove_marked(root: Root, mark: Mark) -> bool:
-    """Remove every entry of a cluster, and a current context that goes; tell if there was one."""
+    """Remove every entry of a cluster and its current context; return whether there was one."""
     gone: list[tuple[str, str]] = []
     for section in SECTIONS:
         sequence = _get(root, section)

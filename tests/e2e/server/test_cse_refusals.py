@@ -102,7 +102,7 @@ def test_a_cluster_of_the_server_is_stopped_and_started(stage: Stage) -> None:
     assert power() == running
     healthy = stage.run("cse", "cluster", "repair", "demo")
     assert (healthy.code, healthy.out) == (3, ""), healthy.err
-    assert "what Kubernetes says of the nodes is not known" in healthy.err
+    assert "the nodes' state in Kubernetes is not known" in healthy.err
     assert stage.run("cse", "cluster", "stop", "demo", "--yes").code == 0
     started = stage.run("cse", "cluster", "start", "demo")
     assert (started.code, started.out) == (0, "Cluster demo is running.\n"), started.err

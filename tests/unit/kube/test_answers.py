@@ -12,7 +12,7 @@ from cse_client.kube.addons.apply import Watch, crds_of
 from cse_client.kube.addons.objects import Objects, Ref, completed
 from cse_client.kube.answers import SchemaMismatch, WebhookDown
 from cse_client.kube.api import ClusterAPI
-from cse_client.kube.drain import drain, look
+from cse_client.kube.drain import drain, find_stuck_pods
 from cse_client.kube.grants import GrantBook
 from tests.support.clock import FakeClock
 from tests.support.kube_stub import Answer, StubAPI, Text, status
@@ -64,7 +64,7 @@ def test_a_group_that_nobody_serves_is_not_there(
 @pytest.mark.parametrize(
     ("code", "answer", "reason"),
     [
-        (401, Text("Unauthorized\n"), "unauthorised"),
+        (401, Text("Unauthorized\n"), "unauthorized"),
         (403, Text("Forbidden"), "forbidden"),
         (404, PAGE, "failed"),
         (429, Text(BUSY), "not ready"),
@@ -260,7 +260,7 @@ class Never:
     ("good", "use"),
     [
         (NODE, lambda api: api.nodes()),
-        (POD, lambda api: look(api, ["n"])),
+        (POD, lambda api: find_stuck_pods(api, ["n"])),
         (
             POD,
             lambda api: drain(

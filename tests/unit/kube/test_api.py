@@ -235,13 +235,13 @@ def test_another_cluster_answers_at_the_address(api: StubAPI, other_pki: Cluster
 
 def test_a_certificate_of_another_cluster(api: StubAPI, other_pki: ClusterPKI) -> None:
     # A reset may overtake the TLS alert; the real API server answers 401 instead of either.
-    assert failure(api, api.kubeconfig(pki=other_pki)).reason in ("unauthorised", "closed")
+    assert failure(api, api.kubeconfig(pki=other_pki)).reason in ("unauthorized", "closed")
 
 
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (401, "unauthorised"),
+        (401, "unauthorized"),
         (403, "forbidden"),
         (429, "not ready"),
         (500, "not ready"),

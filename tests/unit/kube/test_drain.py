@@ -10,7 +10,7 @@ import pytest
 
 from cse_client.errors import ClusterUnreachable, Refused, TimedOut
 from cse_client.kube.api import ClusterAPI
-from cse_client.kube.drain import Stuck, delete_node, drain, look, uncordon
+from cse_client.kube.drain import Stuck, delete_node, drain, find_stuck_pods, uncordon
 from cse_client.model import Event
 from tests.support.clock import FakeClock
 from tests.support.kube_stub import Answer, StubAPI, Text, status
@@ -146,9 +146,9 @@ def test_what_cannot_be_moved_is_named_with_the_reason(api: StubAPI, cluster: Cl
         pod("elsewhere", "", node="node-2"),
     )
     with ClusterAPI(api.kubeconfig(), environ={}) as connection:
-        found = look(connection, ["node-1"])
+        found = find_stuck_pods(connection, ["node-1"])
     assert found == (
-        Stuck("default", "bare", "node-1", "no controller would start it again"),
+        Stuck("default", "bare", "node-1", "it has no controller that would start it again"),
         Stuck("default", "data", "node-1", "its local data would be lost"),
         Stuck("default", "held", "node-1", "the disruption budget tight allows no eviction"),
     )
@@ -203,7 +203,7 @@ def test_two_budgets_over_one_pod_are_seen_before_a_drain(api: StubAPI, cluster:
     ]
     cluster.add(pod("web"))
     with ClusterAPI(api.kubeconfig(), environ={}) as connection:
-        (stuck,) = look(connection, ["node-1"])
+        (stuck,) = find_stuck_pods(connection, ["node-1"])
     assert stuck.reason == "more than one disruption budget covers it (loose, wide)"
 
 

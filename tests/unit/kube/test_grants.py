@@ -113,7 +113,7 @@ def test_a_binding_that_was_changed_is_no_grant(
     api.answers[INSIDE] = (409, status(409, "AlreadyExists"))
     theirs = binding(*people, name=name, namespace="shop", labels=labels, role=role)
     api.answers[f"{INSIDE}/{name}"] = (200, theirs)
-    with pytest.raises(Conflict, match=f"The binding {name} is there and says something else"):
+    with pytest.raises(Conflict, match=f"The binding {name} exists with other content"):
         book.add(GRANT)
 
 

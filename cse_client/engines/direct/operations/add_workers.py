@@ -51,7 +51,7 @@ _ON = "POWERED_ON"
 
 
 class Growth:
-    """One run of adding workers, new or carried on."""
+    """One run of adding workers, new or resumed."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class Growth:
         return self._outcome()
 
     def _next_step(self) -> str:
-        """Say how to carry on with a run that ended early.
+        """Return how to resume a run that ended early.
 
         Once all new nodes are Ready the record may have been written, and the same `node create`
         would be a new one.

@@ -80,8 +80,8 @@ class Power:
     def start(self) -> None:
         """Start the control plane, then the rest, and wait until every node is heard of again.
 
-        Where the CA key is not at hand, as with clusters that a CSE server made, Kubernetes cannot
-        be asked: the VMs are started, and that is all that is promised.
+        Where the CA key is not available, as with clusters that a CSE server made, Kubernetes
+        cannot be asked: the VMs are started, and no more is promised.
 
         Raises:
             NotFound: there is no control plane VM.
@@ -119,7 +119,7 @@ class Power:
             carry_out(steps, self._progress, self._look)
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Interrupted; VCD may still be at work on cluster '{self._cluster.name}'.",
+                f"Interrupted; VCD may still be changing cluster '{self._cluster.name}'.",
                 hint=suggest.RESUME,
             ) from None
 
@@ -161,7 +161,7 @@ class Power:
                 self._all([partial(vcd.undeploy, href)])
 
     def _switch_off(self, refused: TaskFailed) -> None:
-        text = f"A guest could not be shut down and is switched off: {refused.message}"
+        text = f"A guest could not be shut down and is powered off: {refused.message}"
         self._progress(Event(EventKind.WARNING, text))
 
     def _start(self, vms: Sequence[Vm]) -> None:
@@ -192,7 +192,7 @@ class Power:
 
 
 def keys_at_hand(cluster: ExistingCluster, progress: Progress) -> ClusterPKI | None:
-    """Return the CA keys, or None with a warning where they are not at hand.
+    """Return the CA keys, or None with a warning where they are not available.
 
     Asked before VMs are touched: a missing key is not a failure of what can be done without it.
     """
@@ -200,7 +200,7 @@ def keys_at_hand(cluster: ExistingCluster, progress: Progress) -> ClusterPKI | N
         return find_pki(cluster)
     except (NotFound, Refused) as missing:
         reason = missing.message.rstrip(".")
-        text = f"Nobody waits until the nodes are Ready, as Kubernetes cannot be asked: {reason}."
+        text = f"Not waiting for Ready nodes, because Kubernetes cannot be asked: {reason}."
         progress(Event(EventKind.WARNING, text))
         return None
 
@@ -222,7 +222,7 @@ def heard_since(api: ClusterAPI, began: float, clock: Clock) -> Callable[[], Seq
         return [
             node
             if node.heard is not None and node.heard >= started[0]
-            else replace(node, ready=None, reason="not heard of since the start")
+            else replace(node, ready=None, reason="no heartbeat since the start")
             for node in nodes
         ]
 

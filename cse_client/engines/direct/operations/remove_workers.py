@@ -3,7 +3,7 @@
 What would stand in the way is looked for before the first node is touched. Nodes are drained a few
 at a time, so that what they carry finds room elsewhere; the VMs of all of them then stop side by
 side and go in one task. A Node object goes after its VM, because a kubelet that still runs, or
-boots again, would register it anew.
+boots again, would register it again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cse_client.errors import (
     Refused,
     SessionInvalid,
 )
-from cse_client.kube.drain import delete_node, drain, look, uncordon
+from cse_client.kube.drain import delete_node, drain, find_stuck_pods, uncordon
 from cse_client.model import Event, EventKind, KubeNode, Progress, RunOptions, Vm
 from cse_client.model.nodes import Removal
 from cse_client.vcd import tasks
@@ -72,7 +72,7 @@ def choose_workers(
 
 
 class Shrinking:
-    """One run of taking nodes out, new or carried on. `api` is None where there is no way to it."""
+    """One run of removing nodes, new or resumed. `api` is None where there is no way to it."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Shrinking:
         """
         if self._api is None or self._force:
             return
-        stuck = look(self._api, self._operation.nodes)
+        stuck = find_stuck_pods(self._api, self._operation.nodes)
         if not stuck:
             return
         listed = [f"{one.namespace}/{one.pod} on {one.node} ({one.reason})" for one in stuck]
@@ -126,7 +126,7 @@ class Shrinking:
         raise Refused(
             f"{noun} cannot be moved to other nodes, so nothing was touched:"
             f" {', '.join(listed[:_SHOWN])}{more}.",
-            hint="Move or delete them yourself, or let them be ended with --force.",
+            hint="Move or delete them yourself, or delete them with --force.",
         )
 
     def steps(self) -> list[Step]:
@@ -172,7 +172,7 @@ class Shrinking:
         ]
 
     def run(self) -> Removal:
-        """Carry it out and say what went. Nodes that are gone already are no error."""
+        """Carry it out; return what was removed. Nodes that are already gone are not an error."""
         name = self._cluster.name
         try:
             with self._cluster.noticing_deletion():
@@ -180,8 +180,8 @@ class Shrinking:
         except KeyboardInterrupt:
             self._lock.release(self._cluster.vapp.href)
             raise Interrupted(
-                f"Interrupted; {_named(self._operation.nodes)} are only partly out of cluster"
-                f" '{name}'.",
+                f"Interrupted; the removal of {_named(self._operation.nodes)} from cluster '{name}'"
+                " is not finished.",
                 hint=suggest.RESUME,
             ) from None
         except (SessionInvalid, DeletedMeanwhile):
@@ -295,7 +295,7 @@ def begin_removal(
 
     Raises:
         NotFound: some names are of no node, neither in VCD nor in Kubernetes; all are named.
-        Conflict: some are no workers.
+        Conflict: some are not workers.
     """
     vms = {vm.name for vm in cluster.vapp.vms}
     before = cluster.journal.removed
@@ -348,6 +348,6 @@ def reach(cluster: ExistingCluster, *, force: bool, progress: Progress) -> Clust
 
 
 def _named(names: Sequence[str]) -> str:
-    if len(names) <= 3:  # noqa: PLR2004 - as many as a line can bear
+    if len(names) <= 3:  # noqa: PLR2004 - as many as fit on a line
         return ", ".join(names)
     return f"{len(names)} nodes"

@@ -177,7 +177,7 @@ class Repair:
         found = remedies(vapp.vms, asked.all_nodes(vapp), self._cluster.desired_workers)
         if asked.silence is not None and not found:
             asked.silence.notes.append(
-                "Its VMs are as they should be; what Kubernetes says of the nodes is not known."
+                "Its VMs need no repair; the nodes' state in Kubernetes is not known."
             )
             raise asked.silence
         return found

@@ -59,7 +59,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _looking_again(method: _Method) -> _Method:
-    """Let a change begin anew when the cluster was changed by somebody else before its claim."""
+    """Let a change start again when the cluster was changed by somebody else before its claim."""
 
     @functools.wraps(method)
     def change(*arguments: Any, **options: Any) -> Any:
@@ -82,7 +82,7 @@ class Scaling:
 
     @_looking_again
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
-        """Bring the number of workers to `spec.workers`, or carry on with what was begun.
+        """Bring the number of workers to `spec.workers`, or resume what was begun.
 
         Raises:
             Conflict: an operation of another kind was begun before and did not end.
@@ -382,7 +382,7 @@ def pending_operation(
 
 
 def _check_choice(cluster: ExistingCluster, spec: NodesSpec) -> None:
-    """Refuse names for --nodes-to-remove that are no workers, or too many."""
+    """Refuse names for --nodes-to-remove that are not workers, or too many."""
     vms = {vm.name for vm in cluster.vapp.vms}
     unknown = [name for name in spec.remove if name not in vms]
     if unknown:

@@ -81,7 +81,7 @@ def test_no_other_cluster_gets_it_or_removes_it(pki: ClusterPKI, other: ClusterI
         ca_files.keep(other, mint_pki("other"))
         ca_files.remove(other)
     else:
-        with pytest.raises(CseError, match="does not say which vApp"):
+        with pytest.raises(CseError, match="does not report which vApp"):
             ca_files.keep(other, pki)
     assert path.read_bytes() == before
     # somebody renamed the file, or copied it over another one's
@@ -175,7 +175,7 @@ def test_a_file_that_others_may_read_is_not_used(pki: ClusterPKI, mode: int) -> 
     path.chmod(mode)
     with pytest.raises(Refused, match=f"mode {mode:04o}") as caught:
         ca_files.kept(VAULT)
-    assert caught.value.hint == f"If nobody did: chmod 600 {path}"
+    assert caught.value.hint == f"If nobody has: chmod 600 {path}"
     path.chmod(0o400)
     assert ca_files.kept(VAULT) is not None
 

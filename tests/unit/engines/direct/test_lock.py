@@ -283,7 +283,9 @@ def test_who_decided_on_an_older_state_steps_back(cloud: Metadata, lock: Maker) 
     seen = dict(cloud.values)
     claim(bob, {})
     bob.end(HREF, cloud.values.update, 5)
-    with pytest.raises(Conflict, match="was changed by somebody else while this command was look"):
+    with pytest.raises(
+        Conflict, match="was changed by another command while this one was reading it"
+    ):
         claim(ann, seen)
     assert holders(cloud.values) == {}
     assert desired_workers(cloud.values) == 5

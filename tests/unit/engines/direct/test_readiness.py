@@ -218,7 +218,7 @@ def test_a_report_that_vanishes_is_told_once() -> None:
     scene.wait()
     warned = [event.text for event in scene.events if event.kind is EventKind.WARNING]
     assert warned == [
-        "node-bbbb: the report of its bootstrap has vanished from the cluster (it said: join)."
+        "node-bbbb: the report of its bootstrap has vanished from the cluster (last phase: join)."
     ]
     quiet = Scene(api_up_at=10, ready_at={HEAD: 20, WORKER: 120}, reported=(30.0, 999.0))
     quiet.wait()
