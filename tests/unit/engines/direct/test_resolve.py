@@ -84,9 +84,9 @@ KEYS = public_key(), public_key("ssh-rsa")
 @pytest.mark.parametrize(
     ("typed", "metadata", "message"),
     [
-        (replace(AGAIN, workers=3), recorded(), "differently: --nodes 2 (now 3)"),
-        (replace(AGAIN, network="n"), recorded(), "differently: --network net1 (now n)"),
-        (replace(AGAIN, template="u"), recorded(), "differently: --template t (now u)"),
+        (replace(AGAIN, workers=3), recorded(), "different options: --nodes 2 (now 3)"),
+        (replace(AGAIN, network="n"), recorded(), "different options: --network net1 (now n)"),
+        (replace(AGAIN, template="u"), recorded(), "different options: --template t (now u)"),
         (replace(AGAIN, cpus=2), recorded(cpus=None), "--cpu not given (now 2)"),
         (
             replace(AGAIN, workers=1, memory_mb=4096),
@@ -96,7 +96,7 @@ KEYS = public_key(), public_key("ssh-rsa")
         (
             replace(AGAIN, ssh_key=KEYS[0]),
             {**recorded(), "cse.client.ssh_key": KEYS[1]},
-            "differently: --ssh-key ",
+            "different options: --ssh-key ",
         ),
         (AGAIN, {**recorded(), "cse.client.spec": "{"}, "metadata cse.client.spec cannot be read"),
         (AGAIN, recorded(workers=-1), "metadata cse.client.spec has no usable workers"),
