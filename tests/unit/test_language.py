@@ -10,15 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-import cse_client
 from cse_client.cse import cse
 from tests.support.programs import ROOT
 
 PACKAGE = ROOT / "cse_client"
 WIDTH = 80
-PACKAGE = Path(cse_client.__file__).parent
-#: Where every text in the code is held to these rules, and not only the help pages.
-ROOMS = ("engines/direct", "guest", "kube")
 
 #: British spellings, and phrases that a reader has to translate: pattern -> what to write.
 AVOIDED = {
@@ -140,32 +136,3 @@ def test_options_are_explained_in_sentences(name: str) -> None:
             text = (option.help or "").replace("  [required]", "")
             assert re.fullmatch(r"[A-Z].*\.", text), (option.name, text)
             assert not re.search(r"; default", text), (option.name, text)
-
-
-def texts(path: Path) -> Iterator[str]:
-    """Yield the texts in a module's code that are not docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    described = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docstrings = {
-        ast.get_docstring(node, clean=False)
-        for node in ast.walk(tree)
-        if isinstance(node, described)
-    }
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and node.value not in docstrings
-        ):
-            yield node.value
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_messages_are_plain_english(room: str) -> None:
-    found = {
-        f"{path.relative_to(PACKAGE)}: {problem}"
-        for path in (PACKAGE / room).rglob("*.py")
-        for text in texts(path)
-        for problem in avoided(re.sub(r"\b[Tt]here (is|are|was) no\b", "", text))
-    }
-    assert found == set()
