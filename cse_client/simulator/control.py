@@ -305,4 +305,4 @@ def _json(status: int, answer: Any) -> Response:
 
 
 class _Unknown(Exception):
-    """There is no such thing; 404."""
+    """Raised for what does not exist; 404."""

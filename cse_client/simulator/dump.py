@@ -1,6 +1,6 @@
 """The whole state as plain values, for tests that compare before and after.
 
-Passwords and scripts are left out; of a script only its length is told.
+Passwords and scripts are left out; of a script only its length is shown.
 """
 
 from __future__ import annotations

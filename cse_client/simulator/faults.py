@@ -4,7 +4,7 @@ Kinds of rules (JSON objects, `kind` and what belongs to it):
 
 - `reset_before`, `reset_after`: the connection is cut without, or after, carrying the request out
 - `hang`: nothing for `seconds`, then the connection is cut; `act` carries the request out first,
-  and `acted` tells when that is done, so that a test can kill the client just then
+  and `acted` shows when that is done, so that a test can kill the client just then
 - `slow`: the request is answered `seconds` late
 - `hold`: the request waits on its way until the rule is removed, at most `seconds`, and is then
   carried out and answered; with `cut` the connection is cut at once: a proxy that delivers late
@@ -188,7 +188,7 @@ class Faults:
         status = 0
         try:
             rule = self._rule_for(request) if self.rules else None
-            response = vcd(request) if rule is None else self._spoil(rule, request, vcd, cloud)
+            response = vcd(request) if rule is None else self._corrupt(rule, request, vcd, cloud)
             status = response.status
             return response
         finally:
@@ -206,7 +206,7 @@ class Faults:
                     return rule
         return None
 
-    def _spoil(self, rule: Rule, request: Request, vcd: VcdApplication, cloud: Cloud) -> Response:
+    def _corrupt(self, rule: Rule, request: Request, vcd: VcdApplication, cloud: Cloud) -> Response:
         actions: dict[str, Callable[[], Response]] = {
             "reset_before": _cut,
             "reset_after": lambda: _cut_after(vcd, request),

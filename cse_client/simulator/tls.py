@@ -1,4 +1,4 @@
-"""The simulator's own certificate authority and server certificate, made anew at each start."""
+"""The simulator's own certificate authority and server certificate, made at each start."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def the_cluster(cloud: Cloud, user: User, place: Place, name: str) -> VApp:
 
 
 def vms_of(vapp: VApp, kind: str) -> list[Vm]:
-    """Return a cluster's VMs of a kind, which only their names' beginning tells."""
+    """Return a cluster's VMs of a kind, which only the prefix of their names shows."""
     return [vm for vm in vapp.vms if vm.name.startswith(kind)]
 
 

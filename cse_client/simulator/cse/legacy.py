@@ -189,7 +189,7 @@ class LegacyProtocol:
         work = self._work(caller, f"Deleting cluster '{vapp.name}' ({cluster_id})")
 
         def steps() -> str:
-            work.tell(f"Deleting cluster '{vapp.name}'")
+            work.report(f"Deleting cluster '{vapp.name}'")
             self.lifecycle.remove_vapp(caller.vcd, vapp)
             return f"Deleted cluster '{vapp.name}'"
 
@@ -211,7 +211,9 @@ class LegacyProtocol:
                 f"target for cluster '{vapp.name}'."
             )
         work = self._work(caller, upgrades.text(vapp.name, facts, target))
-        work.begin(lambda: upgrades.carry_out(self.lifecycle, caller.vcd, vapp, target, work.tell))
+        work.begin(
+            lambda: upgrades.carry_out(self.lifecycle, caller.vcd, vapp, target, work.report)
+        )
         return {"cluster_name": vapp.name, "task_href": _href(caller, work)}
 
     def node_create(self, caller: Caller, payload: Payload) -> object:
@@ -251,9 +253,9 @@ class LegacyProtocol:
         )
 
         def steps() -> str:
-            work.tell(f"Draining {count} node(s) from cluster '{vapp.name}': {names}")
+            work.report(f"Draining {count} node(s) from cluster '{vapp.name}': {names}")
             self.lifecycle.drain(vapp, names)
-            work.tell(f"Deleting {count} node(s) from cluster '{vapp.name}': {names}")
+            work.report(f"Deleting {count} node(s) from cluster '{vapp.name}': {names}")
             self.lifecycle.remove_nodes(caller.vcd, vapp, names)
             return f"Deleted {count} node(s) to cluster '{vapp.name}'"
 
@@ -274,28 +276,28 @@ class LegacyProtocol:
         name, tag = payload["cluster_name"], f"'{payload['cluster_name']}' ({cluster_id})"
         count = payload.get("num_workers", 2)
         try:
-            work.tell(f"Creating cluster vApp {name} ({cluster_id})")
+            work.report(f"Creating cluster vApp {name} ({cluster_id})")
             vapp = self.lifecycle.compose(caller.vcd, vdc, name, payload["network_name"])
         except VcdRefused as error:
             raise StepFailed(f"Error while creating vApp: {error}") from error
         self.lifecycle.tag(caller.vcd, vapp, cluster_tags(template, cluster_id, self.version))
         try:
-            work.tell(f"Creating master node for cluster {tag}")
+            work.report(f"Creating master node for cluster {tag}")
             self._nodes(caller, vapp, _wanted(payload, CONTROL_PLANE, 1, template), "adding master")
-            work.tell(f"Initializing cluster {tag}")
+            work.report(f"Initializing cluster {tag}")
             address = self.lifecycle.initialize(vapp, template)
             self.lifecycle.tag(caller.vcd, vapp, {"cse.master.ip": address})
-            work.tell(f"Creating {count} node(s) for cluster {tag}")
+            work.report(f"Creating {count} node(s) for cluster {tag}")
             workers = _wanted(payload, WORKER, count, template)
             self._nodes(caller, vapp, workers, "creating worker")
-            work.tell(f"Adding {count} node(s) to cluster {tag}")
+            work.report(f"Adding {count} node(s) to cluster {tag}")
             self.lifecycle.join(vapp, template)
             if payload.get("enable_nfs"):
-                work.tell(f"Creating NFS node for cluster {tag}")
+                work.report(f"Creating NFS node for cluster {tag}")
                 self._nodes(caller, vapp, _wanted(payload, NFS, 1, template), "creating NFS")
         except StepFailed:
             if payload.get("rollback", True):
-                work.tell(f"Error creating cluster '{name}'. Deleting cluster (rollback=True)")
+                work.report(f"Error creating cluster '{name}'. Deleting cluster (rollback=True)")
                 self.lifecycle.remove_vapp(caller.vcd, vapp)
             raise
         return f"Created cluster {tag}"
@@ -321,7 +323,7 @@ class LegacyProtocol:
         except NodesNotMade as error:
             if rollback:
                 there = [name for name in error.names if vapp.vm_named(name) is not None]
-                work.tell(
+                work.report(
                     f"Error adding nodes to cluster '{vapp.name}' ({cluster_id}). Deleting nodes: "
                     f"{list(error.names)} (rollback=True)"
                 )
@@ -330,7 +332,7 @@ class LegacyProtocol:
             raise
         if wanted.kind == NFS:
             return f"Created {wanted.count} node(s) for cluster '{vapp.name}' ({cluster_id})"
-        work.tell(f"Adding {wanted.count} node(s) to cluster {vapp.name}({cluster_id})")
+        work.report(f"Adding {wanted.count} node(s) to cluster {vapp.name}({cluster_id})")
         # What fails from here on leaves the VMs, rollback or not.
         self.lifecycle.join(vapp, wanted.template, names)
         return f"Added {wanted.count} node(s) to cluster {vapp.name}({cluster_id})"

@@ -23,7 +23,7 @@ __all__ = ["LegacyDialect", "Route", "find_route"]
 _OK, _ACCEPTED = 200, 202
 _BAD_REQUEST, _NOT_FOUND, _NOT_ALLOWED, _NOT_ACCEPTABLE = 400, 404, 405, 406
 _FIRST = 3
-#: Kind of thing and number of parts where an unknown path, too, is told as a wrong verb.
+#: Kind of thing and number of parts where an unknown path, too, is answered as a wrong verb.
 _NO_VERB = (("cluster", 3), ("cluster", 4))
 
 Handler = Callable[[Caller, Payload], object]

@@ -28,7 +28,7 @@ from cse_client.simulator.vcd.vapps import VApp, Vm
 __all__ = ["KUBECONFIG", "Lifecycle", "NodesNotMade", "NodesWanted", "StepFailed", "drain_words"]
 
 KUBECONFIG = "/root/.kube/config"
-#: Where the NFS server of a node says what it exports; there is no NFS in the guests.
+#: Where the NFS server of a node lists its exports; there is no NFS in the guests.
 EXPORTS = "/etc/exports"
 _EXPORTED = ("/home", "/data")
 _NAME_LETTERS = string.ascii_lowercase + string.digits

@@ -69,7 +69,7 @@ def read_payload(request: Request, place: Mapping[str, str]) -> Payload:
     """Merge a request's parts.
 
     Raises:
-        Refusal: the body is no JSON.
+        Refusal: the body is not JSON.
     """
     values: dict[str, Any] = {}
     if request.body:

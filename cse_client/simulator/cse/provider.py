@@ -85,7 +85,7 @@ class Provider:
         self.release = release
 
     def system_info(self, caller: Caller, payload: Payload) -> object:
-        """GET /system: administrators are told more."""
+        """GET /system: administrators see more."""
         del payload
         said: dict[str, object] = {
             "product": "CSE",

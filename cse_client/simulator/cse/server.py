@@ -37,7 +37,7 @@ class Dialect(Protocol):
 
 @dataclass
 class Misbehavior:
-    """What a test makes the server do wrong, for requests whose place matches nothing finer.
+    """The faults that a test injects into the server's answers.
 
     Attributes:
         silent: it does not run; VCD answers 504.
@@ -45,10 +45,10 @@ class Misbehavior:
         patience: how long VCD waits, for tests that will not.
         html: the reply is a web page with status 200.
         empty: the reply is empty, with status 200.
-        broken: the reply is a 500 that is no JSON.
+        broken: the reply is a 500 that is not JSON.
         busy: the reply is the 429 of a server with too many requests (3.x).
         stuck: tasks begun from now on never end.
-        probe: whether `GET /api/cse/system` is spoilt too.
+        probe: whether `GET /api/cse/system` fails in the same way.
         changes_only: whether reads are spared.
     """
 
@@ -86,7 +86,7 @@ class CseServer:
             wrong = Misbehavior()
         if wrong.silent or self._dialect is None or self._dialect.stopped:
             return _timed_out()
-        said = _spoilt(wrong)
+        said = _faulty(wrong)
         if said is not None:
             return said
         answers: queue.Queue[Response] = queue.Queue()
@@ -124,7 +124,7 @@ def _wants_json(accept: str) -> bool:
     return "json" in media or media.replace("*+", "") == "*"
 
 
-def _spoilt(wrong: Misbehavior) -> Response | None:
+def _faulty(wrong: Misbehavior) -> Response | None:
     if wrong.html:
         return Response(200, b"<html><body><h1>It works!</h1></body></html>", "text/html")
     if wrong.empty:

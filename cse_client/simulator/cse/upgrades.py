@@ -50,7 +50,7 @@ def carry_out(
     vcd: VcdCalls,
     vapp: VApp,
     target: KnownTemplate,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> str:
     """Upgrade node by node, then the metadata; return the last text. Nothing is rolled back.
 
@@ -58,7 +58,7 @@ def carry_out(
         StepFailed: a step failed, or a version of the cluster is not one.
     """
     try:
-        return _Upgrade(lifecycle, vcd, vapp, target, tell).run()
+        return _Upgrade(lifecycle, vcd, vapp, target, report).run()
     except Exception as error:
         raise StepFailed(
             f"Unexpected error while upgrading cluster '{vapp.name}': {error}"
@@ -71,7 +71,7 @@ class _Upgrade:
     vcd: VcdCalls
     vapp: VApp
     target: KnownTemplate
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     def run(self) -> str:
         facts, target = metadata_of(self.vapp), self.target
@@ -87,22 +87,22 @@ class _Upgrade:
             for vm in workers:
                 self.exchange([vm], f"node {vm.name}", change)
         if docker or network:
-            self.tell(f"Draining all nodes {_names(everything)}")
+            self.report(f"Draining all nodes {_names(everything)}")
             self.drain(everything)
         if docker:
-            self.tell(
+            self.report(
                 f"Upgrading Docker-CE ({facts['docker_version']} -> {target.docker_version}) in "
                 f"nodes {_names(everything)}"
             )
         if network:
-            self.tell(
+            self.report(
                 f"Applying CNI ({facts['cni']} {facts['cni_version']} -> {target.cni_version}) in "
                 f"master node {_names(heads)}"
             )
             self.kubectl(f"apply -f {target.manifest}")
-        self.tell(f"Uncordoning all nodes {_names(everything)}")
+        self.report(f"Uncordoning all nodes {_names(everything)}")
         self.kubectl(*(f"uncordon {vm.name}" for vm in everything))
-        self.tell(f"Updating metadata for cluster '{self.vapp.name}'")
+        self.report(f"Updating metadata for cluster '{self.vapp.name}'")
         self.tag()
         return (
             f"Successfully upgraded cluster '{self.vapp.name}' software to match template "
@@ -113,12 +113,12 @@ class _Upgrade:
         )
 
     def exchange(self, vms: Sequence[Vm], where: str, change: str) -> None:
-        self.tell(f"Draining {where}")
+        self.report(f"Draining {where}")
         self.drain(vms)
-        self.tell(f"Upgrading Kubernetes {change} in {where}")
+        self.report(f"Upgrading Kubernetes {change} in {where}")
         for vm in vms:
             _exchange(self.lifecycle, vm, self.target)
-        self.tell(f"Uncordoning {where}")
+        self.report(f"Uncordoning {where}")
         self.kubectl(*(f"uncordon {vm.name}" for vm in vms))
 
     def drain(self, vms: Sequence[Vm]) -> None:

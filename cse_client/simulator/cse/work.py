@@ -1,4 +1,4 @@
-"""Work that goes on after the answer: a thread, and the VCD task that tells of it.
+"""Work that goes on after the answer: a thread, and the VCD task that reports it.
 
 The task is made and carried on by the server's administrator, in the organization and the name of
 the caller: `serviceNamespace` vcloud.cse, `operationName` "cluster operation", owner the
@@ -44,10 +44,10 @@ class Work:
                 "vcloud.cse", operation, text, owner or cloud.org, user
             )
 
-    def tell(self, text: str) -> None:
-        """Say what is being done."""
+    def report(self, text: str) -> None:
+        """Report what is being done."""
         with self._cloud.lock:
-            self._cloud.tasks.tell(self.task, text)
+            self._cloud.tasks.report(self.task, text)
 
     def begin(
         self, steps: Callable[[], str], after: Callable[[str | None], None] | None = None
@@ -80,6 +80,6 @@ class Work:
             error = VcdError(500, "INTERNAL_SERVER_ERROR", str(problem))
         if not self._stuck:
             with self._cloud.lock:
-                self._cloud.tasks.tell(self.task, text)
+                self._cloud.tasks.report(self.task, text)
                 self._cloud.tasks.end_foreign(self.task, error)
         return error

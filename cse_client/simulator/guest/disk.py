@@ -104,7 +104,7 @@ class Disk:
         path.symlink_to(target)
 
     def remove(self, name: str) -> bool:
-        """Remove a file or a whole folder; tells whether there was one."""
+        """Remove a file or a whole folder; return whether there was one."""
         path = self.path(name, follow=False)
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

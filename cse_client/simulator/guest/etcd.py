@@ -39,7 +39,7 @@ class Etcd:
             self.api.stop()
 
     def suspend(self) -> None:
-        """Answer no more, until `resume`."""
+        """Stop answering until `resume`."""
         if self.api.running:
             self.api.stop()
 

@@ -156,7 +156,7 @@ class Exchange:
         return token
 
     def forget(self, token: str) -> None:
-        """Answer this token no more."""
+        """Stop answering this token."""
         self._guests.pop(token, None)
 
     def _accept(self, listener: socket.socket) -> None:

@@ -56,7 +56,7 @@ class Guest:
     Args:
         directory: where its disk is kept; made if absent, removed by `destroy`.
         image: what a new disk holds.
-        hooks: who is told of what happens inside.
+        hooks: what happens inside is reported to them.
         clock: the time outside; the guest's own may be off.
         settings: how time passes.
         platform: what it is made of.
@@ -148,7 +148,7 @@ class Guest:
             return
 
     def _refuse(self, customize: bool, error: SandboxUnavailable) -> None:
-        """Say that this machine cannot run guests; nothing is pretended."""
+        """Show that this machine cannot run guests; nothing is simulated instead."""
         self.remember_console(
             f"simulator: guests cannot run on this machine, no namespaces: {error}\n".encode()
         )
@@ -212,7 +212,7 @@ class Guest:
         threading.Thread(target=act, name="guest-halt", daemon=True).start()
 
     def suspend(self) -> None:
-        """Freeze the guest; its services answer no more."""
+        """Freeze the guest; its services stop answering."""
         with self._lock:
             system = self._system
             if system is None or self._suspended:

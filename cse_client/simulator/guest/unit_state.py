@@ -45,7 +45,7 @@ class Unit:
         self.starts: list[float] = []
 
     def told_to_stop(self) -> bool:
-        """Somebody stops the unit; asked anew each time, for other threads set it."""
+        """Somebody stops the unit; read each time, because other threads set it."""
         return self.stopping
 
     def become(self, state: str, sub: str) -> None:

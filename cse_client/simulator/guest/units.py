@@ -49,7 +49,7 @@ class UnitFile:
 
     @classmethod
     def parse(cls, name: str, text: str) -> UnitFile:
-        """Read a unit file; lines that are no assignment are ignored, as systemd does."""
+        """Read a unit file; lines that are not assignments are ignored, as systemd does."""
         unit = cls(name, text)
         section = ""
         for line in text.replace("\\\n", " ").splitlines():

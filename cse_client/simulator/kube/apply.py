@@ -20,7 +20,7 @@ __all__ = ["apply", "note_update", "without_managed"]
 
 Path = tuple[str, ...]
 
-# Items of these lists are told apart by several fields (x-kubernetes-list-map-keys).
+# Items of these lists are distinguished by several fields (x-kubernetes-list-map-keys).
 _UNOWNED = frozenset(
     {
         ("f:apiVersion",),
@@ -41,7 +41,7 @@ _DEFAULTS = {"protocol": "TCP"}
 
 
 def list_keys(field: str, items: Iterable[Any]) -> tuple[str, ...]:
-    """Return by which fields a list's items are told apart; () when the list is one value."""
+    """Return by which fields a list's items are distinguished; () when the list is one value."""
     if field == "ports":
         first = [item for item in items if isinstance(item, dict)]
         if any("containerPort" in item for item in first):
@@ -280,7 +280,7 @@ def _conflict(conflicts: list[tuple[Obj, Path]]) -> ApiError:
 
 
 def note_update(old: Obj | None, new: Obj, manager: str, now: str, *, sub: str = "") -> Obj:
-    """Return `new` with its managedFields after an update (any write that is no apply)."""
+    """Return `new` with its managedFields after an update (any write that is not an apply)."""
     plain = without_managed(new)
     entries = list(dig(old, "metadata", "managedFields", default=[])) if old else []
     if "managedFields" in new["metadata"] and new["metadata"]["managedFields"] == []:

@@ -38,7 +38,7 @@ _EVICTION_V1 = 22
 
 
 def discover(cluster: Cluster, call: Call) -> Answer:
-    """Answer a request for a path that is no resource's.
+    """Answer a request for a path that is not a resource's.
 
     Raises:
         ApiError: 404.
@@ -58,7 +58,7 @@ def discover(cluster: Cluster, call: Call) -> Answer:
 
 
 def _below(cluster: Cluster, parts: list[str]) -> Obj | None:
-    """Return what /api/VERSION, /apis/GROUP or /apis/GROUP/VERSION tells."""
+    """Return what /api/VERSION, /apis/GROUP or /apis/GROUP/VERSION shows."""
     groups = cluster.discovered.groups()
     if parts[0] == "api":
         return _resources(cluster, "", "v1") if parts[1:] == ["v1"] else None

@@ -123,7 +123,7 @@ def _remove(document: Any, parts: list[str]) -> Any:
 def json_patch(document: Any, operations: Any) -> Any:
     """Return the document with a JSON patch applied; all or nothing.
 
-    Raises ApiError 400 for what is no patch, 422 for one that does not fit the document.
+    Raises ApiError 400 for what is not a patch, 422 for one that does not fit the document.
     """
     if not isinstance(operations, list):
         raise bad_request("a JSON patch is a list of operations")
@@ -156,7 +156,7 @@ def _operate(document: Any, step: dict[str, Any]) -> Any:
 
 
 def merge_key(field: str, parent: str, items: list[Any]) -> str | None:
-    """Return by which key a list's items are told apart, None for a list that is one value."""
+    """Return by which key a list's items are distinguished, None for a list that is one value."""
     if field == "ports":
         # Of a Service (spec.ports) the key is `port`; of a container it is `containerPort`.
         return (

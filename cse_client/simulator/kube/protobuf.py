@@ -90,7 +90,7 @@ def _fields(message: str) -> dict[int, tuple[str, str]]:
 def decode(data: bytes) -> Obj:
     """Return the object that a protobuf body holds.
 
-    Raises ApiError 400 for what is no such body, 501 for kinds and fields not known here.
+    Raises ApiError 400 for what is not such a body, 501 for kinds and fields not known here.
     """
     if not data.startswith(_MAGIC):
         raise bad_request("the body does not begin as Kubernetes' protobuf does")

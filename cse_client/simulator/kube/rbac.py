@@ -116,7 +116,7 @@ class Rbac:
                 yield from rules
 
     def role_rules(self, reference: Obj, namespace: str) -> list[Obj] | None:
-        """Return the rules of the role that a binding refers to, None when there is no such."""
+        """Return the rules of the role that a binding refers to, None when there is none."""
         if reference.get("kind") == "Role":
             role = self._store.get((GROUP, "roles"), namespace, reference.get("name", ""))
         else:

@@ -119,7 +119,7 @@ class Answer:
 
     @classmethod
     def refusal(cls, error: ApiError) -> Answer:
-        """Return the answer that an error is told by."""
+        """Return the answer that reports an error."""
         headers = {}
         if "retryAfterSeconds" in error.details:
             headers["Retry-After"] = str(error.details["retryAfterSeconds"])
@@ -140,7 +140,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Target:
-    """What a path names; `group` is None for paths that are no resource's."""
+    """What a path names; `group` is None for paths that are not a resource's."""
 
     verb: str
     path: str

@@ -113,7 +113,7 @@ def _holds(labels: Mapping[str, Any], key: str, operator: str, values: Sequence[
 def label_selector(text: str) -> Match | None:
     """Return a test for objects, or None when the selector is empty and so takes all of them.
 
-    Raises ApiError 400 for what is no selector.
+    Raises ApiError 400 for what is not a selector.
     """
     if not text.strip():
         return None

@@ -141,7 +141,7 @@ class Server:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(_HANDSHAKE_SECONDS)
-            # Python's wrap_socket leaves a socket open whose peer has gone already.
+            # Python's wrap_socket leaves a socket open whose peer has left.
             connection.getpeername()
             current = self._context.wrap_socket(connection, server_side=True)
             with self._lock:

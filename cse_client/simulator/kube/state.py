@@ -30,7 +30,7 @@ class Cluster:
         self.clock = clock
         self.store = Store()
         self.table = ResourceTable(self.minor)
-        # What /apis tells of, which lags behind what is served (see controllers/custom.py).
+        # What /apis lists, which lags behind what is served (see controllers/custom.py).
         self.discovered = ResourceTable(self.minor)
         self.rbac = Rbac(self.store)
         self.nodes = NodeAuthorizer(self.store, self.minor)

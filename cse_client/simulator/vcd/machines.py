@@ -1,4 +1,4 @@
-"""Bringing a VM to life: the guest behind it, and what the guest tells VCD.
+"""Bringing a VM to life: the guest behind it, and what the guest reports to VCD.
 
 Guests live in `cse_client.simulator.guest`; where they are switched off, a stand-in reports what
 VMware Tools would report and runs nothing.

@@ -308,7 +308,7 @@ def delete_vm(cloud: Cloud, user: User, vapp: VApp, vm: Vm, *, force: bool) -> T
 
 
 def attach_leases(cloud: Cloud) -> None:
-    """Tell the cloud what the end of a lease does: the cluster stops, later it is gone."""
+    """Set what the end of a lease does: the cluster stops, later it is gone."""
 
     def stop(vapp: VApp) -> None:
         for job in _guests([vm for vm in vapp.vms if vm.on], "power_off"):

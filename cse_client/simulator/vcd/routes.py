@@ -125,7 +125,7 @@ def _head(path: str) -> str:
 def find(method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
     """Find the handler of a request; None when the simulator has none.
 
-    A path that is known with other methods only is no exception: whether VCD allows the method
+    A path that is known with other methods only is not an exception: whether VCD allows the method
     there is not known here, so that a 405 would be a guess.
     """
     for one in _BY_HEAD.get(_head(path), ()):

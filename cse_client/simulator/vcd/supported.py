@@ -132,7 +132,7 @@ _LISTS = frozenset(
         *("Item", "ExtraConfig", "DiskSettings", "Property", "MetadataEntry", "AccessSetting"),
     )
 )
-#: What tells the elements of a list from each other.
+#: What distinguishes the elements of a list.
 _KEYS: Mapping[str, str] = {
     "Item": "InstanceID",
     "NetworkConnection": "NetworkConnectionIndex",
@@ -141,12 +141,12 @@ _KEYS: Mapping[str, str] = {
     "Property": "@key",
 }
 _Step = tuple[str, Optional[str]]
-#: Elements below which another entity is meant: its current document is asked for anew.
+#: Elements below which another entity is meant: its current document is requested again.
 _SCOPES = frozenset(("SourcedItem", "ReconfigureItem"))
 
 
 def check(body: etree._Element, method: str, path: str, current: Current) -> None:
-    """Raise 501 for the first part of a body that nothing carries out and that is no echo."""
+    """Raise 501 for the first part of a body that nothing carries out and that is not an echo."""
     name = local(body)
     form = f"PUT {name}" if f"{method} {name}" in _SUPPORTED else name
     _Walk(f"{method} {path}", current).look(body, form, body, ())

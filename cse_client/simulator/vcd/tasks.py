@@ -203,7 +203,7 @@ class TaskBoard:
     def begin_foreign(
         self, namespace: str, operation_name: str, text: str, owner: Owner, user: User
     ) -> Task:
-        """Enter the task of an extension service; `tell` and `end_foreign` carry it on.
+        """Enter the task of an extension service; `report` and `end_foreign` continue it.
 
         Such a service posts and updates tasks as an administrator, in the name of the user (VCD
         API: POST tasksList, PUT task).
@@ -230,7 +230,7 @@ class TaskBoard:
         return task
 
     @staticmethod
-    def tell(task: Task, text: str) -> None:
+    def report(task: Task, text: str) -> None:
         """Change what a foreign task says it is doing."""
         task.doing = task.done = text
 

@@ -178,7 +178,7 @@ class BehaviorClusters:
             def run() -> str:
                 operation = plan(invocation, caller)
                 kind[0] = operation.kind
-                work.tell(operation.text)
+                work.report(operation.text)
                 if kind[0]:
                     href = task_href(vcd, work)
                     self._steps.mark(entity, f"{kind[0]}:IN_PROGRESS", href)

@@ -71,7 +71,7 @@ class EntityReader:
         return sorted(found, key=lambda one: str(one["name"]))
 
     def info(self, caller: Caller, identifier: str) -> dict[str, Any]:
-        """Return an entity after its nodes have been read anew."""
+        """Return an entity after its nodes have been read again."""
         entity = self.find(caller, identifier)
         if vapp_of(self._cloud, entity) is None:
             raise failed("VApp initialization failed as arguments are either invalid or None")

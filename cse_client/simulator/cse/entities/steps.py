@@ -24,7 +24,7 @@ from cse_client.simulator.vcd.vapps import VApp, Vm
 
 __all__ = ["EntitySteps", "Job", "vapp_of"]
 
-#: Between the end of a 3.0 task and the entity that tells of it lie some requests of the server.
+#: Between the end of a 3.0 task and the entity that shows it the server makes some requests.
 _LATE_SECONDS = 0.2
 
 
@@ -97,7 +97,7 @@ class EntitySteps:
         vdc = next((one for one in self.cloud.vdcs.values() if one.name == wish.vdc), None)
         if vdc is None:
             raise VcdRefused(f"VDC '{wish.vdc}' not found")
-        job.work.tell(f"Creating cluster vApp {wish.name} ({job.entity.id})")
+        job.work.report(f"Creating cluster vApp {wish.name} ({job.entity.id})")
         try:
             self._build(job, wish, template)
         except StepFailed:
@@ -112,29 +112,29 @@ class EntitySteps:
         return f"Created cluster {job.tag}"
 
     def _build(self, job: Job, wish: Wish, template: KnownTemplate) -> None:
-        vcd, tell = job.vcd, job.work.tell
+        vcd, report = job.vcd, job.work.report
         (vdc,) = (one for one in self.cloud.vdcs.values() if one.name == wish.vdc)
         try:
             vapp = self.lifecycle.compose(vcd, vdc, wish.name, wish.network)
         except VcdRefused as error:
             raise StepFailed(f"Error while creating vApp: {error}") from error
         self.lifecycle.tag(vcd, vapp, cluster_tags(template, job.entity.id, self.version))
-        tell(f"Creating control plane node for cluster {job.tag}")
+        report(f"Creating control plane node for cluster {job.tag}")
         head = _wanted(CONTROL_PLANE, wish.control_plane, template, wish)
         self._nodes(job, vapp, head, "adding control plane")
-        tell(f"Initializing cluster {job.tag}")
+        report(f"Initializing cluster {job.tag}")
         address = self.lifecycle.initialize(vapp, template)
         self.lifecycle.tag(vcd, vapp, {"cse.master.ip": address})
         count = wish.workers.count
-        tell(f"Creating {count} node(s) for cluster {job.tag}")
+        report(f"Creating {count} node(s) for cluster {job.tag}")
         workers = _wanted(WORKER, wish.workers, template, wish)
         self._nodes(job, vapp, workers, "creating worker")
-        tell(f"Adding {count} node(s) to cluster {job.tag}")
+        report(f"Adding {count} node(s) to cluster {job.tag}")
         self.lifecycle.join(vapp, template)
         if wish.nfs.count:
-            tell(f"Creating {wish.nfs.count} NFS nodes for cluster {job.tag}")
+            report(f"Creating {wish.nfs.count} NFS nodes for cluster {job.tag}")
             self._nodes(job, vapp, _wanted(NFS, wish.nfs, template, wish), "creating NFS")
-        tell(f"Updating cluster `{wish.name}` ({job.entity.id}) defined entity")
+        report(f"Updating cluster `{wish.name}` ({job.entity.id}) defined entity")
         with self.cloud.lock:
             job.entity.external_id = f"{vcd.api}/vApp/vapp-{vapp.id}"
         self.sync(job.entity)
@@ -146,7 +146,7 @@ class EntitySteps:
             raise StepFailed(f"Error {doing} node: {error}") from error
 
     def _roll_back(self, job: Job, wish: Wish) -> None:
-        job.work.tell(f"Error creating cluster '{wish.name}'. Deleting cluster (rollback=True)")
+        job.work.report(f"Error creating cluster '{wish.name}'. Deleting cluster (rollback=True)")
         vapp = self._by_name(wish)
         if vapp is not None:
             self.lifecycle.remove_vapp(job.vcd, vapp)
@@ -183,9 +183,9 @@ class EntitySteps:
                 self._add(job, vapp, wanted, wish)
         if more < 0:
             names = [vm.name for vm in vms_of(vapp, WORKER)][more:]
-            job.work.tell(f"Draining {len(names)} node(s) from cluster {job.tag}: {names}")
+            job.work.report(f"Draining {len(names)} node(s) from cluster {job.tag}: {names}")
             self.lifecycle.drain(vapp, names)
-            job.work.tell(f"Deleting {len(names)} node(s) from cluster {job.tag}: {names}")
+            job.work.report(f"Deleting {len(names)} node(s) from cluster {job.tag}: {names}")
             self.lifecycle.remove_nodes(job.vcd, vapp, names)
         return (
             f"Resized the cluster {job.tag} to the desired worker count {wish.workers.count} and"
@@ -194,14 +194,14 @@ class EntitySteps:
 
     def _add(self, job: Job, vapp: VApp, wanted: NodesWanted, wish: Wish) -> None:
         what = "nfs node(s)" if wanted.kind == NFS else "workers"
-        job.work.tell(
+        job.work.report(
             f"Creating {wanted.count} {what} from template '{wanted.template.name}' (revision"
             f" {wanted.template.revision}); adding to cluster {job.tag}"
         )
         try:
             names = self.lifecycle.add_nodes(job.vcd, vapp, wanted)
             if wanted.kind == WORKER:
-                job.work.tell(f"Adding {wanted.count} node(s) to cluster {job.tag}")
+                job.work.report(f"Adding {wanted.count} node(s) to cluster {job.tag}")
                 self.lifecycle.join(vapp, wanted.template, names)
         except NodesNotMade as error:
             there = [name for name in error.names if vapp.vm_named(name) is not None]
@@ -218,7 +218,7 @@ class EntitySteps:
 
     def delete(self, job: Job, wish: Wish) -> str:
         """Delete the vApp, found by name in its VDC; nothing is drained."""
-        job.work.tell(f"Deleting cluster '{wish.name}'")
+        job.work.report(f"Deleting cluster '{wish.name}'")
         vapp = self._by_name(wish) if job.entity.external_id else None
         if vapp is None:
             return f"VApp for cluster {wish.name} ({job.entity.id}) not present"
@@ -227,14 +227,14 @@ class EntitySteps:
 
     def delete_nfs(self, job: Job, name: str) -> str:
         """Delete one node; nothing looks whether it is an NFS node."""
-        job.work.tell(f"Deleting 1 node(s) from cluster {job.tag}: ['{name}']")
+        job.work.report(f"Deleting 1 node(s) from cluster {job.tag}: ['{name}']")
         self.lifecycle.remove_nodes(job.vcd, self._vapp(job), [name])
         return f"Deleted the ['{name}'] nodes  from cluster {job.tag}"
 
     def upgrade(self, job: Job, target: KnownTemplate) -> str:
         """Exchange the software of every node."""
         vapp = self._vapp(job)
-        text = upgrades.carry_out(self.lifecycle, job.vcd, vapp, target, job.work.tell)
+        text = upgrades.carry_out(self.lifecycle, job.vcd, vapp, target, job.work.report)
         with self.cloud.lock:
             self.form.show_software(job.entity.entity, target)
         return text

@@ -16,7 +16,7 @@ __all__ = ["date", "hostnamectl", "timedatectl"]
 
 
 def _setting(words: list[str]) -> str | None:
-    """Return what `date` is to be set to, None when it only tells the time."""
+    """Return what `date` is to be set to, None when it only prints the time."""
     for index, word in enumerate(words):
         if word in ("-s", "--set") and index + 1 < len(words):
             return words[index + 1]
@@ -41,7 +41,7 @@ def _epoch(text: str, offset: float) -> float | None:
 
 
 def date(system: System, call: Call) -> int | None:
-    """Set the guest's clock, or tell the stand-in the clock's offset to this machine's."""
+    """Set the guest's clock, or report the clock's offset to this machine's."""
     wish = _setting(call.words)
     if wish is None:
         offset = round(system.offset_to_host())

@@ -46,7 +46,7 @@ _PREFIX = "error execution phase preflight: "
 
 @dataclass(frozen=True)
 class JoinSettings:
-    """What a join was told."""
+    """What a join was called with."""
 
     endpoint: str
     file: str

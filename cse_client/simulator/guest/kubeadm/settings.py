@@ -175,7 +175,7 @@ def init_settings(system: System, call: Call, flags: Flags) -> InitSettings:
 
 
 def _check_pod_subnet(value: str) -> None:
-    """Compare with the node mask, /24 unless the controller manager is told otherwise.
+    """Compare with the node mask, /24 unless the controller manager has another setting.
 
     Source: ValidatePodSubnetNodeMask in
     kubernetes/kubernetes:cmd/kubeadm/app/apis/kubeadm/validation/validation.go.

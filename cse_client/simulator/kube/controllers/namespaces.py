@@ -61,7 +61,7 @@ class Namespaces:
             since = parse_time(namespace["metadata"].get("deletionTimestamp"))
             if since is None:
                 continue
-            # Whole seconds are what the object tells.
+            # The object shows whole seconds.
             if now < since + _LINGER:
                 due.append(since + _LINGER)
             elif not self._empty(namespace["metadata"]["name"]):

@@ -106,7 +106,7 @@ def as_admin(view: View, root: etree._Element, tag: str, place: str, up: Org) ->
     """Turn the tenants' document of a VDC or catalog into the administrators'.
 
     Its links lead up to the organization as administrators see it, and across to the tenants'
-    document. What only administrators are told, as allocations are, is left out.
+    document. What only administrators see, such as allocations, is left out.
     """
     tenants = root.get("href") or ""
     kind = root.get("type")
@@ -155,14 +155,14 @@ def _role_identity(view: View, name: str) -> dict[str, str | None]:
 
 
 def role(view: View, name: str) -> etree._Element:
-    """Render a role; of its rights nothing is told."""
+    """Render a role, without its rights."""
     root = document("Role", _role_identity(view, name))
     add(root, "Description", f"The predefined role {name}")
     return root
 
 
 def edge_gateway(view: View, one: EdgeGateway) -> etree._Element:
-    """Render an edge gateway: its uplink; services are told by the newer APIs alone."""
+    """Render an edge gateway: its uplink; services are shown by the newer APIs alone."""
     root = document(
         "EdgeGateway",
         {

@@ -1,4 +1,4 @@
-"""What each queryable type tells of its entities: one row per hit.
+"""What each queryable type shows of its entities: one row per hit.
 
 Attributes: QueryResult...RecordType of queryRecordView.xsd, and what newer releases added.
 """

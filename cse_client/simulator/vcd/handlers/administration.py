@@ -98,7 +98,7 @@ def _edge_gateway(call: Call) -> Response:
 
 @route("GET", "/api/entity/urn:vcloud:{kind*}:{id}")
 def _resolve(call: Call) -> Response:
-    """Say where an entity is that only its URN is known of (API reference, "GET entity/ID")."""
+    """Return where an entity is of which only the URN is known (API reference, "GET entity/ID")."""
     kind, identifier = call.ids["kind"], call.ids["id"]
     cloud = call.cloud
     finders: dict[str, Callable[[], Owner]] = {

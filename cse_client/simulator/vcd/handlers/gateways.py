@@ -1,4 +1,4 @@
-"""Edge gateways and the newer network API (JSON), as far as they tell about ways out.
+"""Edge gateways and the newer network API (JSON), as far as they show ways out.
 
 Shapes: VMware Cloud Director OpenAPI (orgVdcNetworks, edgeGateways, nat/rules) and, for NSX-V,
 the XML configuration below /network/edges.
