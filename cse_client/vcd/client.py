@@ -31,10 +31,10 @@ from cse_client.model.hrefs import href_id
 from cse_client.vcd import addresses, catalogs, queries, reading, recent, tasks, users, writing
 from cse_client.vcd.errors import Action
 from cse_client.vcd.recent import RecentTask
+from cse_client.vcd.sections import VmSections
 from cse_client.vcd.surroundings import Tenancy
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.transport import Answer, Transport
-from cse_client.vcd.writing import ChangedVm
 
 __all__ = ["Answer", "VcdClient"]
 
@@ -52,7 +52,7 @@ class VcdClient(Tenancy):
         self, transport: Transport, session_document: etree._Element | None = None
     ) -> None:
         super().__init__(transport, session_document)
-        self._scripts: dict[str, str] = {}
+        self._sections = VmSections(transport)
 
     # Reading vApps
 
@@ -95,8 +95,7 @@ class VcdClient(Tenancy):
         """
         action = Action("read the vApp", missing="the vApp")
         root = self._transport.get(href, action, "VApp")
-        # kept apart from the model, which is shown and logged; they save a request a script
-        self._scripts = reading.customization_scripts(root)
+        self._sections.remember_scripts(root)
         return reading.vapp(root)
 
     def vapp_in_motion(self, href: str) -> VApp:
@@ -245,9 +244,7 @@ class VcdClient(Tenancy):
         VMs to delete must be undeployed, VMs to change powered off. The sections that changes
         replace are read first, all with one request.
         """
-        changed = self._changed(vapp_href, change) if change else []
-        for one in change:
-            self._scripts.pop(one.href, None)
+        changed = self._sections.changed(vapp_href, change) if change else []
         body = writing.recompose(
             add=add,
             delete=delete,
@@ -293,21 +290,15 @@ class VcdClient(Tenancy):
 
         One request, or none where the last document of its vApp had it.
         """
-        known = self._scripts.get(vm_href)
-        if known is not None:
-            return known
-        return self._section(vm_href, "guestCustomizationSection").findtext(
-            "{*}CustomizationScript", ""
-        )
+        return self._sections.script(vm_href)
 
     def write_customization_script(self, vm_href: str, script: str) -> Task:
         """Replace a VM's customization script; the rest of the section stays as it is."""
-        self._scripts.pop(vm_href, None)
-        section = self._section(vm_href, "guestCustomizationSection")
+        section = self._sections.with_script(vm_href, script)
         action = Action("write the customization script", right=_EDIT, changes=True)
         reply = self._transport.put(
             f"{vm_href}/guestCustomizationSection/",
-            writing.with_script(section, script),
+            section,
             writing.CUSTOMIZATION,
             action,
         )
@@ -381,45 +372,6 @@ class VcdClient(Tenancy):
             self._transport, "vApp", action, conditions=conditions, raw=raw, fields=fields
         ):
             yield queries.vapp_record(record)
-
-    def _changed(self, vapp_href: str, changes: Sequence[VmChange]) -> list[ChangedVm]:
-        """Return the changes with the VMs' present sections, altered as wanted.
-
-        Raises:
-            NotFound: the vApp holds no such VM.
-        """
-        action = Action("read the vApp", missing="the vApp")
-        root = self._transport.get(vapp_href, action, "VApp")
-        present = {vm.get("href"): vm for vm in reading.children(root, "Children/Vm")}
-        result = []
-        for change in changes:
-            vm = present.get(change.href)
-            if vm is None:
-                raise NotFound(f"The vApp holds no VM '{change.name}'.")
-            hardware = customization = None
-            if change.cpus is not None or change.memory_mb is not None:
-                hardware = writing.with_hardware(
-                    self._section_of(vm, "VirtualHardwareSection"),
-                    cpus=change.cpus,
-                    memory_mb=change.memory_mb,
-                )
-            if change.script is not None:
-                customization = writing.with_script(
-                    self._section_of(vm, "GuestCustomizationSection"), change.script
-                )
-            result.append(ChangedVm(change, hardware, customization))
-        return result
-
-    def _section_of(self, vm: etree._Element, name: str) -> etree._Element:
-        """Return a section of a VM, read by itself where the vApp's document leaves it out."""
-        section = vm.find(f"{{*}}{name}")
-        if section is not None:
-            return section
-        return self._section(vm.get("href") or "", name[0].lower() + name[1:])
-
-    def _section(self, vm_href: str, name: str) -> etree._Element:
-        action = Action(f"read the VM's {name}")
-        return self._transport.get(f"{vm_href}/{name}/", action, name[0].upper() + name[1:])
 
     def _post(self, url: str, body: etree._Element | None, media_type: str, action: Action) -> Task:
         return _task_of(self._transport.post(url, body, media_type, action).root, action)
