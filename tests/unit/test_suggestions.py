@@ -33,7 +33,7 @@ COMMAND = re.compile(
     r"kubectl (-|(get|create|delete|config|apply|drain|describe) [a-z{]))|"
     r"\b(rm|rmdir|mv|cp|unset|pip install) [/{~$A-Z]"
 )
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def sources() -> list[Path]:
