@@ -44,7 +44,11 @@ def chosen_before(profile: Mapping[str, Any]) -> str:
 
 
 def stored_profile() -> dict[str, Any]:
-    """Return vcd-cli's profile; empty where there is none. Raises SessionInvalid."""
+    """Return vcd-cli's profile; empty where there is none.
+
+    Raises:
+        SessionInvalid: the file cannot be read.
+    """
     from vcd_cli.profiles import Profiles
 
     return _profile(Profiles.load().data)

@@ -108,7 +108,11 @@ class NodeDetails(Protocol):
     """Showing more of one node than `Engine.nodes` does."""
 
     def node(self, ref: ClusterRef, name: str) -> Node:
-        """Return everything known about one node. Raises NotFound."""
+        """Return everything known about one node.
+
+        Raises:
+            NotFound: there is no such cluster or node.
+        """
 
 
 @runtime_checkable

@@ -29,7 +29,11 @@ class AddressRange:
 
     @classmethod
     def of(cls, first: str, last: str) -> AddressRange:
-        """Make one of two texts. Raises ValueError."""
+        """Make one of two texts.
+
+        Raises:
+            ValueError: one of them is not an IPv4 address.
+        """
         return cls(ipaddress.IPv4Address(first), ipaddress.IPv4Address(last))
 
     def __str__(self) -> str:

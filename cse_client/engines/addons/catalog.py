@@ -39,13 +39,21 @@ def catalogue() -> list[AddonInfo]:
 
 
 def known(addon: str) -> None:
-    """Refuse what is no add-on. Raises NotFound."""
+    """Refuse what is not an add-on.
+
+    Raises:
+        NotFound: no add-on has this name.
+    """
     if addon not in ADDONS:
         choose(addon, 0)
 
 
 def check_version(options: AddonOptions) -> None:
-    """Refuse a version that does not exist for any Kubernetes. Raises NotFound."""
+    """Refuse a version that does not exist for any Kubernetes.
+
+    Raises:
+        NotFound: no release has this version.
+    """
     if options.version:
         for one in RELEASES:
             if one.addon == options.addon and one.version == options.version.lstrip("v"):

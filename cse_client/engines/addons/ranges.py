@@ -38,7 +38,11 @@ class Surroundings:
 
 
 def parse_auto(text: str) -> int:
-    """Return N of `auto:N`, or 0 for what is no such word. Raises WrongUsage."""
+    """Return N of `auto:N`, or 0 for any other text.
+
+    Raises:
+        WrongUsage: N is not a valid number.
+    """
     if not text.lower().startswith("auto"):
         return 0
     found = re.fullmatch(r"auto:([0-9]{1,6})", text.lower())

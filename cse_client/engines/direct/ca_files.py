@@ -251,7 +251,12 @@ def _same(there: KeptCA, pki: ClusterPKI, identity: ClusterIdentity) -> Path:
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Write a file of mode 0600 whole, or not at all. Raises FileExistsError, OSError."""
+    """Write a file of mode 0600 whole, or not at all.
+
+    Raises:
+        FileExistsError: there is one.
+        OSError: it cannot be written.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # mkstemp makes it 0600 whatever the umask says
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -76,7 +76,12 @@ class DirectEngine:
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
-        """Connect with what `vcd login` stored. Raises SessionInvalid or VcdFault."""
+        """Connect with what `vcd login` stored.
+
+        Raises:
+            SessionInvalid: the session has expired.
+            VcdFault: VCD cannot be reached.
+        """
         return cls(VcdClient.open(session), session)
 
     def system_info(self) -> SystemInfo:
@@ -149,7 +154,11 @@ class DirectEngine:
                 yield summary
 
     def cluster(self, ref: ClusterRef) -> Cluster:
-        """Return everything known of one cluster. Raises NotFound or Conflict."""
+        """Return everything known of one cluster.
+
+        Raises:
+            NotFound, Conflict: see `lookup.find_cluster`.
+        """
         cluster = self._existing(ref)
         found = inspect_cluster(cluster)
         others = same_id_vapps(cluster)
@@ -157,7 +166,13 @@ class DirectEngine:
         return replace(found, summary=replace(found.summary, same_id=same_id))
 
     def kubeconfig(self, ref: ClusterRef, *, spec: KubeconfigSpec | None = None) -> str:
-        """Mint and return a kubeconfig. Raises NotFound, Refused, WrongUsage."""
+        """Mint and return a kubeconfig.
+
+        Raises:
+            NotFound: there is no such cluster, or it has no API address yet.
+            Refused: its CA key is not available, or the user name is reserved.
+            WrongUsage: the lifetime is not allowed.
+        """
         cluster = self._existing(ref)
         pki = find_pki(cluster)
         if not cluster.endpoint:
@@ -176,7 +191,11 @@ class DirectEngine:
         )
 
     def identity(self, ref: ClusterRef) -> ClusterIdentity:
-        """Return which cluster that is. Raises NotFound or Conflict."""
+        """Return which cluster that is.
+
+        Raises:
+            NotFound, Conflict: see `lookup.find_cluster`.
+        """
         cluster = self._existing(ref)
         org = self._vcd.organization(ref.org)
         return identity_of(replace(cluster, vdc=replace(cluster.vdc, org=org)))
@@ -288,7 +307,11 @@ def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str
 
 
 def _refuse_nfs(spec: ClusterSpec | NodesSpec) -> None:
-    """Refuse NFS nodes, which a CSE server alone makes. Raises WrongUsage."""
+    """Refuse NFS nodes, which only a CSE server creates.
+
+    Raises:
+        WrongUsage: NFS nodes are requested.
+    """
     if spec.nfs:
         raise WrongUsage(
             "--enable-nfs is not supported without a CSE server: this client makes no NFS nodes.",

@@ -72,7 +72,11 @@ def _description(server: Extension) -> Mapping[str, Any]:
 
 
 def need_administrator(vcd: VcdClient, session: Session, what: str) -> None:
-    """Refuse a tenant here: the server does not ask (its own client does). Raises Refused."""
+    """Refuse a tenant here: the server does not check (its own client does).
+
+    Raises:
+        Refused: the user is a tenant.
+    """
     if not vcd.is_system_administrator:
         raise Refused(
             f"Only a system administrator may {what}.",

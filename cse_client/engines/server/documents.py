@@ -27,14 +27,22 @@ __all__ = [
 
 
 def mapping(document: Any, what: str) -> Mapping[str, Any]:
-    """Return a document that must be an object. Raises VcdFault."""
+    """Return a document that must be an object.
+
+    Raises:
+        VcdFault: it is not one.
+    """
     if isinstance(document, dict):
         return document
     raise unexpected(what)
 
 
 def mappings(document: Any, what: str) -> Sequence[Mapping[str, Any]]:
-    """Return a document that must be a list of objects. Raises VcdFault."""
+    """Return a document that must be a list of objects.
+
+    Raises:
+        VcdFault: it is not one.
+    """
     if isinstance(document, list) and all(isinstance(one, dict) for one in document):
         return document
     raise unexpected(what)

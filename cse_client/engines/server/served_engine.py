@@ -250,7 +250,11 @@ class ServedEngine:
 
 
 def refuse_direct_options(spec: ClusterSpec) -> None:
-    """Refuse what only the direct engine can do. Raises WrongUsage."""
+    """Refuse what only the direct engine can do.
+
+    Raises:
+        WrongUsage: it is requested.
+    """
     for said, option in (
         (spec.seal, "--seal"),
         (spec.strict, "--strict"),
@@ -262,7 +266,11 @@ def refuse_direct_options(spec: ClusterSpec) -> None:
 
 
 def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
-    """Refuse what only the direct engine can do with nodes. Raises WrongUsage."""
+    """Refuse what only the direct engine can do with nodes.
+
+    Raises:
+        WrongUsage: it is requested.
+    """
     words = [(spec.force, "--force"), (bool(spec.max_parallel), "--max-parallel")]
     if isinstance(spec, NodesSpec):
         words += [(spec.accept_eulas, "--accept-eulas"), (spec.keep_healthy, "--keep-healthy")]

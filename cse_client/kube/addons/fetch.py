@@ -41,7 +41,11 @@ class Manifest:
 
 
 def parse_checksum(text: str) -> str:
-    """Return the digits of `sha256:...`. Raises WrongUsage."""
+    """Return the digits of `sha256:...`.
+
+    Raises:
+        WrongUsage: it is not a SHA-256 checksum.
+    """
     found = re.fullmatch(r"(?:sha256:)?([0-9a-fA-F]{64})", text.strip())
     if found is None:
         raise WrongUsage(
@@ -150,7 +154,11 @@ def _nowhere(_answer: Any) -> None:
 
 
 def _one_answer(http: requests.Session, url: str, silence: float) -> tuple[bytes, str | None]:
-    """Return the content at an address, or where it redirects to. Raises NotFound."""
+    """Return the content at an address, or where it redirects to.
+
+    Raises:
+        NotFound: it cannot be downloaded.
+    """
     import requests
 
     prepared = http.prepare_request(requests.Request("GET", url))

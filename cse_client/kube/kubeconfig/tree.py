@@ -48,7 +48,11 @@ _NULL = f"{TAG}null"
 
 
 def parse(text: str) -> Root:
-    """Return the tree of a kubeconfig. Raises Damaged."""
+    """Return the tree of a kubeconfig.
+
+    Raises:
+        Damaged: it is not a kubeconfig that kubectl would read.
+    """
     root = read_checked(text)
     if root is None:
         return empty()

@@ -160,7 +160,11 @@ def fulfilled(one: Found, body: Mapping[str, Any]) -> bool:
 
 
 def refuse_upgrade(one: Found, body: Mapping[str, Any]) -> None:
-    """Refuse another template where the server upgrades by a command only. Raises WrongUsage."""
+    """Refuse another template where the server upgrades by a command only.
+
+    Raises:
+        WrongUsage: the file names another template.
+    """
     if one.dialect.second_generation:
         return
     said = part(body, "spec", one.dialect.distribution)

@@ -116,11 +116,19 @@ class EntityProvider:
         return self._set(name, org, options, progress, enabled=False, force=force)
 
     def compute_policies(self, vdc: str, org: str) -> Sequence[ComputePolicy]:
-        """Refuse: see `_no_policies`. Raises WrongUsage."""
+        """Refuse: see `_no_policies`.
+
+        Raises:
+            WrongUsage: always.
+        """
         raise _no_policies()
 
     def add_compute_policy(self, policy: str, vdc: str, org: str) -> str:
-        """Refuse: see `_no_policies`. Raises WrongUsage."""
+        """Refuse: see `_no_policies`.
+
+        Raises:
+            WrongUsage: always.
+        """
         raise _no_policies()
 
     def remove_compute_policy(
@@ -133,7 +141,11 @@ class EntityProvider:
         *,
         force: bool = False,
     ) -> str:
-        """Refuse: see `_no_policies`. Raises WrongUsage."""
+        """Refuse: see `_no_policies`.
+
+        Raises:
+            WrongUsage: always.
+        """
         raise _no_policies()
 
     # Private

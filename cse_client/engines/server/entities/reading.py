@@ -160,7 +160,11 @@ class EntityReader:
         return [documents.found(row, f"cluster '{ref.name}'") for row in rows]
 
     def read(self, identity: str) -> Found:
-        """Return the cluster of this id; one request. Raises NotFound."""
+        """Return the cluster of this id; one request.
+
+        Raises:
+            NotFound: there is none that the user may see.
+        """
         what = f"the cluster {identity}"
         document = self.cloudapi.get(f"/entities/{quoted(identity)}", f"read {what}", missing=what)
         return documents.found(document, what)

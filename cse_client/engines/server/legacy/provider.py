@@ -210,7 +210,11 @@ class LegacyProvider:
 
 
 def _only_native(runtimes: Sequence[str], *, force: bool) -> None:
-    """Refuse what came with CSE 3. Raises WrongUsage."""
+    """Refuse what came with CSE 3.
+
+    Raises:
+        WrongUsage: always.
+    """
     others = [one for one in runtimes if one != _NATIVE]
     if others:
         raise WrongUsage(f"This CSE server makes native clusters only, not {', '.join(others)}.")

@@ -87,7 +87,11 @@ class LegacyReader:
         return {**scope, "ovdc_name": ref.vdc} if ref.vdc else scope
 
     def read(self, ref: ClusterRef) -> ServedCluster:
-        """Return what the server shows of one cluster; one request. Raises NotFound."""
+        """Return what the server shows of one cluster; one request.
+
+        Raises:
+            NotFound: there is no such cluster.
+        """
         scope, what = self.scope(ref), f"cluster '{ref.name}'"
         document = self.server.get(
             f"/cluster/{quoted(ref.name)}", f"show {what}", query=scope, missing=what
