@@ -113,11 +113,6 @@ class Tenancy:
     # Who and where
 
     @property
-    def session_user(self) -> str:
-        """Return the user's name as VCD knows it."""
-        return self._session_document.get("user") or self._transport.session.user
-
-    @property
     def org_name(self) -> str:
         """Return the name of the session's organization."""
         if self._known_session is None and self._transport.session.login_org:
