@@ -65,68 +65,69 @@ spec:
             "3.1",
             "workers: {count: 2}",
             "workers: {cuont: 3}",
-            "spec.topology.workers.cuont (line 6) is not a key that a CSE server reads; did you "
+            "'spec.topology.workers.cuont' (line 6) is not a key that a CSE server reads; did you "
             "mean 'count'?",
         ),
         (
             "3.1",
             "topology:",
             "toplogy:",
-            "spec.toplogy (line 5) is not a key that a CSE server reads; did you mean 'topology'?",
+            "'spec.toplogy' (line 5) is not a key that a CSE server reads; did you mean "
+            "'topology'?",
         ),
         (
             "3.1",
             "    workers: {count: 2}",
             "    workers: {count: 2, sizingclass: big}",
-            "spec.topology.workers.sizingclass (line 6) is not a key that a CSE server reads; did "
-            "you mean 'sizingClass'?",
+            "'spec.topology.workers.sizingclass' (line 6) is not a key that a CSE server reads; "
+            "did you mean 'sizingClass'?",
         ),
         (
             "3.1",
             "    workers: {count: 2}",
             "    workers: {count: 2, sizing_class: big}",
-            "spec.topology.workers.sizing_class (line 6) is a key of CSE 3.0, not of this CSE "
+            "'spec.topology.workers.sizing_class' (line 6) is a key of CSE 3.0, not of this CSE "
             "server; did you mean 'sizingClass'?",
         ),
         (
             "3.1",
             "ovdcNetwork: net1",
             "ovdcNetwork: net1, sshkey: x",
-            "spec.settings.sshkey (line 8) is not a key that a CSE server reads; did you mean "
+            "'spec.settings.sshkey' (line 8) is not a key that a CSE server reads; did you mean "
             "'sshKey'?",
         ),
         (
             "3.1",
             "  topology:\n    workers: {count: 2}",
             "  workers: {count: 2}",
-            "spec.workers (line 5) is a key of CSE 3.0; for this CSE server it is "
+            "'spec.workers' (line 5) is a key of CSE 3.0; for this CSE server it is "
             "spec.topology.workers.",
         ),
         (
             "3.1",
             "kind: native",
             "kind: native\nworkers: {count: 3}",
-            "workers (line 3) is not a key that a CSE server reads; did you mean "
+            "'workers' (line 3) is not a key that a CSE server reads; did you mean "
             "'spec.topology.workers'?",
         ),
         (
             "3.1",
             "name: blue",
             "name: no",
-            "metadata.name (line 3) must be text, and YAML reads no as the boolean false; put it "
+            "'metadata.name' (line 3) must be text, and YAML reads no as the boolean false; put it "
             'in quotes: name: "no"',
         ),
         (
             "3.1",
             "name: blue",
             "name: 0x1F",
-            "metadata.name (line 3) must be text, and YAML reads 0x1F as a number; put it in "
+            "'metadata.name' (line 3) must be text, and YAML reads 0x1F as a number; put it in "
             'quotes: name: "0x1F"',
         ),
-        ("3.1", "count: 2", "count: -1", "spec.topology.workers.count (line 6) must be a number"),
-        ("3.1", "count: 2", "count: '2'", "spec.topology.workers.count (line 6) must be a number"),
-        ("3.1", "count: 2", "count: 2.5", "spec.topology.workers.count (line 6) must be a number"),
-        ("3.1", "count: 2", "count: yes", "spec.topology.workers.count (line 6) must be a number"),
+        ("3.1", "count: 2", "count: -1", "'spec.topology.workers.count' (line 6) must be a"),
+        ("3.1", "count: 2", "count: '2'", "'spec.topology.workers.count' (line 6) must be a"),
+        ("3.1", "count: 2", "count: 2.5", "'spec.topology.workers.count' (line 6) must be a"),
+        ("3.1", "count: 2", "count: yes", "'spec.topology.workers.count' (line 6) must be a"),
         ("3.1", "count: 2", "count: 201", "is 201, and a CSE server takes 200 nodes at most"),
         ("3.1", "count: 2", f"count: {10**30}", "is a huge number, and a CSE server takes 200"),
         ("3.1", "workers: {count: 2}", "workers: 2", "must be an object with the keys count, "),
@@ -136,32 +137,32 @@ spec:
             "3.1",
             "ovdcNetwork: net1",
             "ovdcNetwork: net1, rollbackOnFailure: 'no'",
-            "spec.settings.rollbackOnFailure (line 8) must be true or false, without quotes.",
+            "'spec.settings.rollbackOnFailure' (line 8) must be true or false, without quotes.",
         ),
         ("3.1", "kind: native", "kind: Native", "The kind 'Native' is not known."),
         ("3.1", "/v2.1", "/v9", "does not know apiVersion 'cse.vmware.com/v9'"),
         ("3.1", "name: blue", "name: ~", "The file does not state metadata.name."),
         ("3.1", "name: blue", "name: ''", "The file does not state metadata.name."),
-        ("3.1", "metadata: {", "metadata: [] #", "metadata (line 3) must be an object with"),
+        ("3.1", "metadata: {", "metadata: [] #", "'metadata' (line 3) must be an object with"),
         (
             "3.0",
             "  workers: {count: 2}",
             "  workers: {count: 2, sizingClass: big}",
-            "spec.workers.sizingClass (line 5) is a key of CSE 3.1, not of this CSE server; did "
+            "'spec.workers.sizingClass' (line 5) is a key of CSE 3.1, not of this CSE server; did "
             "you mean 'sizing_class'?",
         ),
         (
             "3.0",
             "network: net1",
             "network: net1, rollback: true",
-            "spec.settings.rollback (line 7) is not a key that a CSE server reads; did you mean "
+            "'spec.settings.rollback' (line 7) is not a key that a CSE server reads; did you mean "
             "'rollback_on_failure'?",
         ),
         (
             "3.0",
             "  workers: {count: 2}",
             "  topology:\n    workers: {count: 2}",
-            "spec.topology (line 5) is a key of CSE 3.1, not of this CSE server",
+            "'spec.topology' (line 5) is a key of CSE 3.1, not of this CSE server",
         ),
         ("3.0", "org_name: acme", "org: acme", "did you mean 'org_name'?"),
         ("3.0", "count: 2", "count: 101", "is 101, and a CSE server takes 100 nodes at most"),
@@ -188,15 +189,15 @@ def test_a_file_that_a_server_would_misread(
             "3.1",
             "workers: {count: 2}",
             "workers: {cuont: 3}",
-            "Error: spec.topology.workers.cuont (line 6) is not a key that a CSE server reads; did "
-            "you mean 'count'?\n",
+            "Error: 'spec.topology.workers.cuont' (line 6) is not a key that a CSE server reads; "
+            "did you mean 'count'?\n",
         ),
         (
             "3.0",
             "cluster_name: blue",
             "cluster_name: off",
-            "Error: metadata.cluster_name (line 3) must be text, and YAML reads off as the boolean "
-            'false; put it in quotes: cluster_name: "off".\n',
+            "Error: 'metadata.cluster_name' (line 3) must be text, and YAML reads off as the "
+            'boolean false; put it in quotes: cluster_name: "off".\n',
         ),
     ],
 )

@@ -438,8 +438,8 @@ def test_files(engine: EntityEngine, first: Generation) -> None:
     with pytest.raises(PreflightFailed) as caught:
         engine.apply(whole, RunOptions(), silent)
     assert [problem.message for problem in caught.value.problems] == [
-        "spec.workers.count must be a number of nodes, 0 or more, without quotes.",
-        "sepc is not a key that a CSE server reads; did you mean 'spec'?",
+        "'spec.workers.count' must be a number of nodes, 0 or more, without quotes.",
+        "'sepc' is not a key that a CSE server reads; did you mean 'spec'?",
         "A native cluster has exactly one control plane node.",
     ]
     with pytest.raises(WrongUsage, match="is for organization 'other', not for 'acme'"):

@@ -226,7 +226,7 @@ class _Check:
     def _at(self, path: _Steps) -> str:
         position = self._positions.get(path)
         where = f" (line {position.line})" if position is not None else ""
-        return f"{shown(path)}{where}"
+        return f"'{shown(path)}'{where}"
 
 
 def _plain(key: str) -> str:
