@@ -32,7 +32,7 @@ def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str)
     """
     from cse_client import suggest
     from cse_client.errors import CseError
-    from cse_client.kube.kubeconfig.file import forget, is_saved
+    from cse_client.kube.kubeconfig.file import is_saved, remove_cluster
     from cse_client.kube.kubeconfig.mark import Mark
 
     if deletion.identity is None:
@@ -46,7 +46,7 @@ def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str)
                 f" {deletion.cluster} claimed as its own, still exists."
             )
             return
-        cleaned = forget(mark, files)
+        cleaned = remove_cluster(mark, files)
     except CseError as error:
         run.console.warning(f"Could not remove the cluster from your kubeconfig: {error.message}")
         if error.hint:
@@ -67,7 +67,7 @@ def forget_left(run: Run, engine: Engine, ref: ClusterRef, *, explicit: str) -> 
     Raises:
         Conflict, CseError: a file is locked, damaged or cannot be written.
     """
-    from cse_client.kube.kubeconfig.file import forget, marks
+    from cse_client.kube.kubeconfig.file import marks, remove_cluster
     from cse_client.kube.kubeconfig.mark import Mark
 
     files = kubeconfig_files(explicit)
@@ -77,7 +77,7 @@ def forget_left(run: Run, engine: Engine, ref: ClusterRef, *, explicit: str) -> 
         path
         for mark in dict.fromkeys(left)
         if engine.gone(mark.identity)
-        for path in forget(mark, files)
+        for path in remove_cluster(mark, files)
     ]
     paths = [str(path) for path in dict.fromkeys(cleaned)]
     if paths:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from cse_client import suggest
 from cse_client.engines.subjects import check_subject
 from cse_client.errors import CseError, Refused, WrongUsage
-from cse_client.kube.kubeconfig.document import adopt, server_url
+from cse_client.kube.kubeconfig.document import import_kubeconfig, server_url
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model.grants import KubeconfigSpec, Subject
 from cse_client.model.identity import ClusterIdentity
@@ -92,4 +92,4 @@ def with_our_names(kubeconfig: str, identity: ClusterIdentity, spec: KubeconfigS
     CseError when the text is no kubeconfig.
     """
     server = server_url(spec.endpoint) if spec.endpoint else ""
-    return adopt(kubeconfig, Mark.of(identity), context=spec.context, server=server)
+    return import_kubeconfig(kubeconfig, Mark.of(identity), context=spec.context, server=server)

@@ -25,10 +25,10 @@ __all__ = [
     "SchemaMismatch",
     "WebhookDown",
     "is_of_a_budget",
+    "message_of",
     "pause_asked",
     "problem",
     "read",
-    "said",
 ]
 
 Json = dict[str, Any]
@@ -105,7 +105,7 @@ def is_of_a_budget(status: int, body: Mapping[str, Any]) -> bool:
     return status == _TOO_MANY and "DisruptionBudget" in kinds
 
 
-def said(body: Mapping[str, Any]) -> str:
+def message_of(body: Mapping[str, Any]) -> str:
     """Return the message of a Status, without its full stop; empty when it has none."""
     text = body.get("message")
     return text.strip().rstrip(".") if isinstance(text, str) else ""
@@ -118,7 +118,7 @@ def problem(status: int, body: Mapping[str, Any], doing: str, server: str) -> Cs
     SchemaMismatch (see there), ClusterUnreachable for what may pass by itself or by another
     certificate, CseError for the rest.
     """
-    text = said(body)
+    text = message_of(body)
     because = f": {text}" if text else ""
     if status == _UNAUTHORIZED:
         return explain_status(status, server)

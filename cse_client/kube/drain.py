@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cse_client.clock import Clock, backoff
 from cse_client.errors import Refused, TimedOut
-from cse_client.kube.answers import Json, is_of_a_budget, problem, said
+from cse_client.kube.answers import Json, is_of_a_budget, message_of, problem
 from cse_client.model import Event, EventKind, Progress
 from cse_client.reports import LEASE_NAMESPACE
 
@@ -229,7 +229,7 @@ def _evict(api: ClusterAPI, pod: Mapping[str, Any], *, force: bool) -> str:
     status, answer = api.ask("POST", f"{path}/eviction", eviction)
     if status < _BAD or status in (_NOT_FOUND, _CONFLICT):
         return ""
-    why = said(answer)
+    why = message_of(answer)
     two = status == _FAULT and _TWO_BUDGETS in why
     if not two and not is_of_a_budget(status, answer):
         raise problem(status, answer, f"evict {namespace}/{name}", api.server)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from cse_client import suggest
 from cse_client.errors import Conflict, NotFound
-from cse_client.kube.answers import Json, problem, said
+from cse_client.kube.answers import Json, message_of, problem
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.shapes import moment
 from cse_client.model.grants import Grant, Subject
@@ -35,8 +35,8 @@ def binding_name(grant: Grant) -> str:
     """Return the name of a grant's binding; no two grants in one namespace share it."""
     subject = grant.subject
     slug = re.sub(r"[^a-z0-9]+", "-", subject.name.lower()).strip("-")[:_LONGEST_NAME]
-    said = f"{subject.kind}\n{subject.name}\n{grant.role}".encode()
-    parts = ("cse", subject.kind.lower(), slug, grant.role, hashlib.sha256(said).hexdigest()[:8])
+    basis = f"{subject.kind}\n{subject.name}\n{grant.role}".encode()
+    parts = ("cse", subject.kind.lower(), slug, grant.role, hashlib.sha256(basis).hexdigest()[:8])
     return "-".join(part for part in parts if part)
 
 
@@ -107,7 +107,7 @@ def _is_ending(answer: Json) -> bool:
     NamespaceTerminatingCause; the words before that.
     """
     cause = "NamespaceTerminating" in str(answer.get("details"))
-    return cause or "being terminated" in said(answer)
+    return cause or "being terminated" in message_of(answer)
 
 
 def _collection(grant: Grant) -> str:

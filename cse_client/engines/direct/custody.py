@@ -54,8 +54,8 @@ def find_pki(cluster: ExistingCluster) -> ClusterPKI:
     """Return the cluster's CA keys: those kept on this machine, else those in its script in VCD.
 
     Raises:
-        Refused: it is sealed and its key is not on this machine; it cannot be told whose a file on
-            this machine is; or the vApp is a copy that leads to the original's API.
+        Refused: it is sealed and its key is not on this machine; a file on this machine does not
+            say to which cluster it belongs; or the vApp is a copy that leads to the original's API.
         NotFound: it has no control plane VM, or its CA was never ours (CSE made it).
         CseError: the file or the script is damaged.
     """

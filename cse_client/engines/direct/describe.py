@@ -128,7 +128,7 @@ def describe_cluster(
 
 
 def _shown(metadata: Mapping[str, str], key: str) -> str:
-    """Return a value for a table: somebody may have written one of any length."""
+    """Return a value for a table: whoever may edit the vApp may have written one of any length."""
     value = metadata.get(key, "")
     return value if len(value) <= _LONGEST_SHOWN else f"{value[: _LONGEST_SHOWN - 1]}…"
 
@@ -224,7 +224,7 @@ def _ours(node: Node) -> bool:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the cluster's own API said: Nodes by name, None where it could not be asked.
+    """What the cluster's own API answered: Nodes by name, None where it could not be asked.
 
     `evidence` says in a sentence whether it answered. `silence` is why it did not. `certificate`
     is what there is to say of the API server's certificate, empty as long as it has time left.

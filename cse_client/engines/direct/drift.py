@@ -22,7 +22,7 @@ _BROKEN = {
 def drift(vapp: VApp, nodes: Sequence[Node]) -> list[str]:
     """Name VMs that do not run, Nodes that are not Ready, and what only one side knows.
 
-    A cluster that is off altogether was stopped on purpose: that is said in one sentence.
+    A cluster that is off altogether was stopped on purpose: one sentence reports it.
     """
     present = {vm.name for vm in vapp.vms}
     machines = [node for node in nodes if node.name in present]
@@ -62,5 +62,5 @@ def _versions(nodes: Sequence[Node]) -> list[str]:
         version: [node.name for node in nodes if node.kubelet_version == version]
         for version in sorted(versions)
     }
-    told = "; ".join(f"{version} on {', '.join(names)}" for version, names in by_version.items())
-    return [f"the nodes' Kubernetes versions differ: {told}"]
+    listed = "; ".join(f"{version} on {', '.join(names)}" for version, names in by_version.items())
+    return [f"the nodes' Kubernetes versions differ: {listed}"]

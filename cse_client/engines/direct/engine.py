@@ -18,7 +18,7 @@ from cse_client.engines.direct.operations.create import Creation
 from cse_client.engines.direct.operations.delete import delete_cluster
 from cse_client.engines.direct.operations.resize import Scaling
 from cse_client.engines.direct.operations.seal import seal_cluster
-from cse_client.engines.direct.resolve import check
+from cse_client.engines.direct.resolve import resolve_creation
 from cse_client.engines.direct.templates import with_default
 from cse_client.engines.identity import identify, is_gone, named, with_same_ids
 from cse_client.errors import (
@@ -115,7 +115,9 @@ class DirectEngine:
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
         _refuse_nfs(spec)
-        found = check(self._vcd, spec, self.templates, progress, owner=owner_of(self._session))
+        found = resolve_creation(
+            self._vcd, spec, self.templates, progress, owner=owner_of(self._session)
+        )
         creation = Creation(self._vcd, found, RunOptions(), self._session, clock=self._clock)
         return [step.sentence for step in creation.steps() if not step.done()]
 
@@ -124,7 +126,7 @@ class DirectEngine:
         _refuse_nfs(spec)
         creation: Creation | None = None
         try:
-            found = check(
+            found = resolve_creation(
                 self._vcd,
                 spec,
                 self.templates,

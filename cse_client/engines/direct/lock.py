@@ -158,7 +158,7 @@ class ClusterLock:
     def refuse_if_held(self, metadata: Mapping[str, str], *, break_lock: bool = False) -> None:
         """Refuse to go on while somebody else holds the cluster.
 
-        Our own entry is left by a command of ours that died (`acquire_local` told), and is none.
+        Our own entry does not count: `acquire_local` made sure that the command that left it died.
 
         Raises:
             Conflict: who holds it, and since when.

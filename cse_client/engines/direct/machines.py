@@ -16,7 +16,7 @@ from cse_client.clock import Clock
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
 from cse_client.engines.direct.names import fresh_names
-from cse_client.engines.direct.resolve import Found
+from cse_client.engines.direct.resolve import Resolved
 from cse_client.errors import Conflict, CseError, NotFound, VcdFault
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
@@ -38,11 +38,11 @@ _BROKEN = ("FAILED_CREATION", "UNRESOLVED")
 
 @dataclass
 class Machines:
-    """The VMs that `found` asks for, in the vApp as it was last seen (`vapp`, None = no vApp)."""
+    """The VMs of `resolved`, in the vApp as it was last seen (`vapp`, None = no vApp)."""
 
     vcd: VcdClient
     session: Session
-    found: Found
+    resolved: Resolved
     cluster_id: str
     clock: Clock
     deadline: float
@@ -78,7 +78,7 @@ class Machines:
 
     def missing_workers(self) -> int:
         """Return how many workers are still to be made."""
-        return max(0, self.found.spec.workers - len(self._workers()))
+        return max(0, self.resolved.spec.workers - len(self._workers()))
 
     def head_is_on(self) -> bool:
         """Return whether the control plane VM exists and runs."""
@@ -131,18 +131,18 @@ class Machines:
         if self.known_pki is not None:
             return self.known_pki
         if self._pki is None and head is not None and self.vapp is not None:
-            metadata = {**self.found.metadata, footprint.CLUSTER_ID: self.cluster_id}
+            metadata = {**self.resolved.metadata, footprint.CLUSTER_ID: self.cluster_id}
             try:
                 self._pki = find_pki(self.existing(metadata))
             except NotFound:
-                name = self.found.spec.name
+                name = self.resolved.spec.name
                 raise CseError(
                     f"The CA key of the unfinished cluster '{name}' is not in its"
                     f" control plane VM {head.name}.",
                     hint=f"Remove it and start again: {suggest.cse('cluster delete', name)}",
                 ) from None
         if self._pki is None:
-            self._pki = mint_pki(self.found.spec.name)
+            self._pki = mint_pki(self.resolved.spec.name)
         return self._pki
 
     def existing(self, metadata: Mapping[str, str]) -> ExistingCluster:
@@ -153,7 +153,7 @@ class Machines:
         """
         if self.vapp is None:
             raise self._disappeared()
-        return ExistingCluster(self.vcd, self.session, self.found.vdc, self.vapp, metadata)
+        return ExistingCluster(self.vcd, self.session, self.resolved.vdc, self.vapp, metadata)
 
     def control_plane_address(self) -> str:
         """Return the control plane VM's own address.
@@ -170,10 +170,10 @@ class Machines:
         return vm.ip
 
     def _disappeared(self) -> CseError:
-        return CseError(f"The vApp of cluster '{self.found.spec.name}' has disappeared.")
+        return CseError(f"The vApp of cluster '{self.resolved.spec.name}' has disappeared.")
 
     def _bootstrap(self, node: str) -> render.Bootstrap:
-        spec = self.found.spec
+        spec = self.resolved.spec
         return render.Bootstrap(
             cluster_id=self.cluster_id,
             cluster_name=spec.name,
@@ -182,7 +182,7 @@ class Machines:
             # plane's own address, which works whatever NAT or DNS do.
             extra_sans=(spec.endpoint.partition(":")[0],) if spec.endpoint else (),
             ssh_key=spec.ssh_key,
-            facts=self.found.template.facts,
+            facts=self.resolved.template.facts,
         )
 
     def _worker_script(self, name: str) -> str:
@@ -231,7 +231,7 @@ class Machines:
 
     def start(self, vms: Sequence[Vm]) -> None:
         """Give stopped VMs the wanted CPU and memory, then start them side by side."""
-        spec = self.found.spec
+        spec = self.resolved.spec
         changes = [VmChange(vm.href, vm.name, spec.cpus, spec.memory_mb) for vm in vms]
         if spec.cpus or spec.memory_mb:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
@@ -249,7 +249,7 @@ class Machines:
 
     def size_and_start(self) -> None:
         """Set CPU, memory and the workers' scripts on all stopped VMs, then start the vApp."""
-        spec = self.found.spec
+        spec = self.resolved.spec
         changes = [
             VmChange(
                 href=vm.href,
@@ -277,10 +277,10 @@ class Machines:
     def _new_vm(self, name: str, script: str) -> NewVm:
         return NewVm(
             name=name,
-            source=self.found.template_vm,
-            network=self.found.network.name,
+            source=self.resolved.template_vm,
+            network=self.resolved.network.name,
             script=script,
-            storage_profile=self.found.storage_profile,
+            storage_profile=self.resolved.storage_profile,
             description=self.mark,
         )
 
@@ -309,7 +309,7 @@ class Machines:
             self.href,
             add=vms,
             power_on=power_on,
-            accept_eulas=self.found.spec.accept_eulas,
+            accept_eulas=self.resolved.spec.accept_eulas,
         )
 
     def _ensure_on(self) -> None:

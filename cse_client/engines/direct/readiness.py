@@ -46,7 +46,7 @@ _NAMED = 3
 _REASON = re.compile(r"FAILED in phase \S+ \(rc \d+\): (.+)")
 _CUSTOMIZED = "GC_COMPLETE"
 _CUSTOMIZATION_FAILED = "GC_FAILED"
-# VMware Tools has not begun with the customization, or has not said so.
+# VMware Tools has not begun with the customization, or has not reported it.
 _CUSTOMIZATION_PENDING = "GC_PENDING"
 _TOOLS_HINT = (
     "Guest customization is started by VMware Tools: open the VM's console in VCD to see whether it"

@@ -51,15 +51,15 @@ if TYPE_CHECKING:
     from cse_client.vcd.preflight import Findings
 
 
-__all__ = ["Found", "check", "check_growth", "inherited_spec", "resumed_spec"]
+__all__ = ["Resolved", "inherited_spec", "resolve_creation", "resolve_growth", "resumed_spec"]
 
 #: How long a creator has between making the vApp and recording that it is a cluster.
 _UNTAGGED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What `create` and growing work with. `vapp` is set when there is one already."""
+class Resolved:
+    """What a new cluster or new workers are made from; `vapp` is set when there is one already."""
 
     spec: ClusterSpec
     vdc: Vdc
@@ -80,7 +80,7 @@ class _Earlier:
     metadata: Mapping[str, str]
 
 
-def check(
+def resolve_creation(
     vcd: VcdClient,
     spec: ClusterSpec,
     templates: Callable[[], Sequence[Template]],
@@ -88,7 +88,7 @@ def check(
     *,
     owner: str,
     break_lock: bool = False,
-) -> Found:
+) -> Resolved:
     """Resolve `spec` and check it against the cloud without writing anything.
 
     `owner` is that of the lock. Unless `break_lock`, a vApp that another owner has only just made,
@@ -96,31 +96,33 @@ def check(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    found = _reported(lambda: _check(vcd, spec, templates, "" if break_lock else owner), progress)
+    found = _reported(
+        lambda: _resolve_creation(vcd, spec, templates, "" if break_lock else owner), progress
+    )
     if found.vapp is not None:
         progress(Event(EventKind.NOTE, f"Resuming the unfinished cluster '{spec.name}'."))
     return found
 
 
-def check_growth(
+def resolve_growth(
     vcd: VcdClient,
     cluster: ExistingCluster,
     wanted: NodesSpec,
     target: int,
     templates: Callable[[], Sequence[Template]],
     progress: Progress,
-) -> Found:
+) -> Resolved:
     """Resolve what new workers are made from and check it against the cloud; reads only.
 
-    What is not said is as the cluster was made: CSE takes the server's default template instead,
-    and drops the ssh key (container-service-extension 2.6.1, its resize operation).
+    What is not specified is as the cluster was created: CSE takes the server's default template
+    instead, and drops the ssh key (container-service-extension 2.6.1, its resize operation).
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    return _reported(lambda: _check_growth(vcd, cluster, wanted, target, templates), progress)
+    return _reported(lambda: _resolve_growth(vcd, cluster, wanted, target, templates), progress)
 
 
-def _reported(look: Callable[[], Found], progress: Progress) -> Found:
+def _reported(look: Callable[[], Resolved], progress: Progress) -> Resolved:
     text = "Check the request"
     progress(Event(EventKind.STARTED, text))
     try:
@@ -134,12 +136,12 @@ def _reported(look: Callable[[], Found], progress: Progress) -> Found:
     return found
 
 
-def _check(
+def _resolve_creation(
     vcd: VcdClient,
     spec: ClusterSpec,
     templates: Callable[[], Sequence[Template]],
     owner: str,
-) -> Found:
+) -> Resolved:
     vdc = vcd.vdc(spec.vdc, spec.org)
     problems: list[CseError] = []
     earlier: _Earlier | None = None
@@ -169,13 +171,13 @@ def _check(
     )
 
 
-def _check_growth(
+def _resolve_growth(
     vcd: VcdClient,
     cluster: ExistingCluster,
     wanted: NodesSpec,
     target: int,
     templates: Callable[[], Sequence[Template]],
-) -> Found:
+) -> Resolved:
     spec = inherited_spec(cluster, wanted, target)
     problems: list[CseError] = list(_unusable(cluster, wanted))
     warning = ""
@@ -213,7 +215,7 @@ def _resolve(
     problems: list[CseError],
     *,
     is_new: bool = False,
-) -> Found | None:
+) -> Resolved | None:
     """Find what `spec` names; add to `problems` what is wrong, None when there is any.
 
     The requirements of a control plane and of ranges are those of a new cluster: in one that
@@ -237,7 +239,7 @@ def _resolve(
         return None
     assert template is not None  # noqa: S101  (a missing template is a problem above)
     assert checked.network is not None and checked.template_vm is not None  # noqa: S101
-    return Found(
+    return Resolved(
         spec=spec,
         vdc=vdc,
         template=template,
@@ -368,7 +370,7 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
 
 
 def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
-    """Return what the interrupted run was asked for; a different wish now is a Conflict.
+    """Return what the interrupted run was asked for; different options now are a Conflict.
 
     `metadata` is that of the unfinished cluster's vApp.
     """

@@ -28,7 +28,7 @@ def await_ready(
     names: Sequence[str] | None = None,
 ) -> Verdict:
     """Wait until the named nodes are Ready, by default all; see `ReadyWatch.wait`."""
-    host = machines.found.spec.endpoint or machines.control_plane_address()
+    host = machines.resolved.spec.endpoint or machines.control_plane_address()
     access = admin_credentials(machines.pki(), host, machines.session)
     with ClusterAPI(access, timeout=PROBE_TIMEOUT) as api:
         return await_nodes(

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cse_client.errors import Conflict, CseError
-from cse_client.kube.answers import problem, said
+from cse_client.kube.answers import message_of, problem
 from cse_client.kube.api import ClusterAPI
 
 __all__ = ["FIELD_MANAGER", "Object", "Objects", "Ref", "Unserved"]
@@ -127,7 +127,9 @@ class Objects:
             "PATCH", self._path(ref), completed(obj), query=query, content_type=_APPLY
         )
         if status == _CONFLICT:
-            raise Conflict(f"{ref} was set by another client: {said(body) or 'no reason given'}.")
+            raise Conflict(
+                f"{ref} was set by another client: {message_of(body) or 'no reason given'}."
+            )
         self._good(status, body, f"apply {ref}")
         return self._api.whole(body, ref.kind)
 

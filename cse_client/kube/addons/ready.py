@@ -82,8 +82,8 @@ def _why_pods_wait(objects: Objects, namespace: str, name: str) -> str:
         for one in status.get("containerStatuses") or ():
             waiting = (one.get("state") or {}).get("waiting") or {}
             if waiting.get("reason"):
-                said = f": {waiting['message']}" if waiting.get("message") else ""
-                return f" ({waiting['reason']}{said})"
+                message = f": {waiting['message']}" if waiting.get("message") else ""
+                return f" ({waiting['reason']}{message})"
     return ""
 
 

@@ -14,7 +14,14 @@ from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import ca_fingerprint
 from cse_client.model.endpoints import API_PORT
 
-__all__ = ["adopt", "context_name", "pass_on", "render_kubeconfig", "server_url", "user_name"]
+__all__ = [
+    "context_name",
+    "import_kubeconfig",
+    "pass_on",
+    "render_kubeconfig",
+    "server_url",
+    "user_name",
+]
 
 
 def context_name(cluster: str, org: str, vdc: str) -> str:
@@ -101,7 +108,7 @@ def pass_on(kubeconfig: str, what: str) -> str:
     return _render(access, access.cluster, access.user, access.context)
 
 
-def adopt(kubeconfig: str, mark: Mark, *, context: str = "", server: str = "") -> str:
+def import_kubeconfig(kubeconfig: str, mark: Mark, *, context: str = "", server: str = "") -> str:
     """Return a kubeconfig that somebody else wrote, under our names and with our mark.
 
     kubeadm calls everything `kubernetes` and `kubernetes-admin`, in every cluster. `context` and

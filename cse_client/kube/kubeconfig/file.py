@@ -35,7 +35,7 @@ from cse_client.kube.kubeconfig.ownership import (
     check_replaceable,
 )
 
-__all__ = ["Moved", "Saved", "files_of", "forget", "is_saved", "marks", "overwrite", "save"]
+__all__ = ["Moved", "Saved", "files_of", "is_saved", "marks", "overwrite", "remove_cluster", "save"]
 
 #: client-go's RecommendedConfigPathEnvVar and RecommendedHomeFile.
 VARIABLE = "KUBECONFIG"
@@ -155,7 +155,7 @@ def save(
     return Saved(targets["contexts"], context, current == context, replaced, mode, moved)
 
 
-def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
+def remove_cluster(mark: Mark, files: Sequence[Path]) -> list[Path]:
     """Take everything marked with this cluster out of `files`; return the files that had any.
 
     A current context that goes is left empty, as kubectl says it: no other cluster gets the
@@ -181,7 +181,7 @@ def forget(mark: Mark, files: Sequence[Path]) -> list[Path]:
 
 
 def is_saved(mark: Mark, files: Sequence[Path]) -> bool:
-    """Return whether `forget` would take something out. Raises as it does."""
+    """Return whether `remove_cluster` would remove something. Raises as it does."""
     return any(mark.matches(one) for one in marks([p for p in files if _mentions(p, mark)]))
 
 

@@ -25,7 +25,7 @@ from cse_client.engines.direct.operations.failure import (
 )
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.readiness import Verdict
-from cse_client.engines.direct.resolve import Found
+from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     CseError,
@@ -56,7 +56,7 @@ class Growth:
     def __init__(
         self,
         locked: LockedCluster,
-        found: Found,
+        resolved: Resolved,
         operation: Operation,
         options: RunOptions,
         *,
@@ -69,7 +69,7 @@ class Growth:
         self._lock = locked.lock
         self._adoption = locked.adoption
         self._vcd = locked.existing.vcd
-        self._found = found
+        self._resolved = resolved
         self._operation = operation
         self._options = options
         self._pki = pki
@@ -81,8 +81,8 @@ class Growth:
         self._machines = Machines(
             locked.existing.vcd,
             locked.existing.session,
-            found,
-            cluster_id=found.cluster_id,
+            resolved,
+            cluster_id=resolved.cluster_id,
             clock=clock,
             deadline=self._deadline,
             vapp=locked.existing.vapp,
@@ -97,7 +97,7 @@ class Growth:
         """Return the steps in order."""
         count = self._operation.workers - self._operation.before
         workers = f"{count} worker VM{'' if count == 1 else 's'}"
-        sized = bool(self._found.spec.cpus or self._found.spec.memory_mb)
+        sized = bool(self._resolved.spec.cpus or self._resolved.spec.memory_mb)
         machines = self._machines
         steps = [
             Step(
@@ -109,7 +109,7 @@ class Growth:
             ),
             Step(
                 f"Create {workers}",
-                f"Create {workers} from '{self._found.template.item}'.",
+                f"Create {workers} from '{self._resolved.template.item}'.",
                 lambda: machines.missing_workers() == 0,
                 lambda: machines.add_workers(power_on=not sized, wait=self._options.wait or sized),
             ),
@@ -145,7 +145,7 @@ class Growth:
         ]
 
     def run(self) -> Cluster:
-        """Carry it out and return the cluster; on failure roll back unless told not to.
+        """Carry it out and return the cluster; on failure roll back unless that is disabled.
 
         Raises what failed first; what the rollback could not remove is in its notes.
         """

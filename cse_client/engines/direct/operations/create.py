@@ -31,7 +31,7 @@ from cse_client.engines.direct.operations.failure import (
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.readiness import Verdict
-from cse_client.engines.direct.resolve import Found
+from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     Conflict,
@@ -70,7 +70,7 @@ class Creation:
     def __init__(
         self,
         vcd: VcdClient,
-        found: Found,
+        resolved: Resolved,
         options: RunOptions,
         session: Session,
         *,
@@ -78,38 +78,38 @@ class Creation:
         progress: Progress = silent,
     ) -> None:
         self._vcd = vcd
-        self._found = found
+        self._resolved = resolved
         self._options = options
         self._clock = clock
         self._progress = progress
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
-        self._metadata: dict[str, str] = dict(found.metadata)
+        self._metadata: dict[str, str] = dict(resolved.metadata)
         self._machines = Machines(
             vcd,
             session,
-            found,
-            cluster_id=found.cluster_id or str(uuid4()),
+            resolved,
+            cluster_id=resolved.cluster_id or str(uuid4()),
             clock=clock,
             deadline=self._deadline,
-            vapp=found.vapp,
+            vapp=resolved.vapp,
         )
         self._lock = ClusterLock(
-            vcd, session, name=found.spec.name, vdc_href=found.vdc.href, clock=clock
+            vcd, session, name=resolved.spec.name, vdc_href=resolved.vdc.href, clock=clock
         )
         self._lease_task: Task | None = None
         self._verdict: Verdict | None = None
         self._recorded = False
         # False while VCD makes it: a vApp that cannot be made may go by itself
-        self._vapp_stood = found.vapp is not None
-        self.wrote_something = found.vapp is not None
+        self._vapp_stood = resolved.vapp is not None
+        self.wrote_something = resolved.vapp is not None
 
     def steps(self) -> list[Step]:
         """Return the steps in order; a dry run prints their sentences."""
-        spec = self._found.spec
+        spec = self._resolved.spec
         steps = [
             Step(
                 "Create the vApp",
-                f"Create vApp '{spec.name}' in VDC '{self._found.vdc.name}' on network"
+                f"Create vApp '{spec.name}' in VDC '{self._resolved.vdc.name}' on network"
                 f" '{spec.network}'.",
                 lambda: self._machines.vapp is not None,
                 self._compose,
@@ -127,15 +127,15 @@ class Creation:
         return steps
 
     def _plain_steps(self) -> list[Step]:
-        machines, item = self._machines, self._found.template.item
-        workers = _count(self._found.spec.workers)
+        machines, item = self._machines, self._resolved.template.item
+        workers = _count(self._resolved.spec.workers)
         head = Step(
             "Create the control plane VM",
             f"Create and start 1 control plane VM from '{item}'.",
             machines.head_is_on,
             machines.make_control_plane,
         )
-        if not self._found.spec.workers:
+        if not self._resolved.spec.workers:
             return [head]
         return [
             head,
@@ -148,12 +148,12 @@ class Creation:
         ]
 
     def _sized_steps(self) -> list[Step]:
-        machines, spec = self._machines, self._found.spec
+        machines, spec = self._machines, self._resolved.spec
         return [
             Step(
                 "Create the VMs",
                 f"Create 1 control plane VM and {_count(spec.workers)} from"
-                f" '{self._found.template.item}', powered off.",
+                f" '{self._resolved.template.item}', powered off.",
                 machines.all_made,
                 machines.make_all_powered_off,
             ),
@@ -169,7 +169,7 @@ class Creation:
         return [
             Step(
                 "Wait until all nodes are Ready",
-                f"Wait until {self._found.spec.workers + 1} nodes are Ready in the cluster's own"
+                f"Wait until {self._resolved.spec.workers + 1} nodes are Ready in the cluster's own"
                 " Kubernetes API.",
                 lambda: self._verdict is not None,
                 self._await_ready,
@@ -183,7 +183,7 @@ class Creation:
         ]
 
     def run(self) -> None:
-        """Carry the plan out; on failure collect the evidence, then roll back unless told not to.
+        """Carry the plan out; on failure roll back, unless that is disabled.
 
         Raises what failed first; what the rollback could not remove is in its notes.
         """
@@ -191,7 +191,7 @@ class Creation:
             with self._noticing_deletion():
                 self._claim_earlier()
                 carry_out(self.steps(), self._progress, self._refresh)
-                if self._found.spec.seal and self._options.wait:
+                if self._resolved.spec.seal and self._options.wait:
                     self._seal()
         except (NotFinished, KeyboardInterrupt):
             self._release()
@@ -205,7 +205,7 @@ class Creation:
             self._lock.release_local()
 
     def finished(self) -> bool:
-        """Return whether the cluster is recorded as ready, also where no answer said so."""
+        """Return whether the cluster is recorded as ready, also where no answer reported it."""
         if self._recorded or self._verdict is None:
             return self._recorded
         try:
@@ -217,7 +217,7 @@ class Creation:
     def _noticing_deletion(self) -> AbstractContextManager[None]:
         return noticing_deletion(
             self._vcd,
-            self._found.spec.name,
+            self._resolved.spec.name,
             lambda: self._machines.href if self._vapp_stood else "",
         )
 
@@ -236,7 +236,7 @@ class Creation:
         """Claim the vApp: since we looked at it, or made it, nobody else may have been at work."""
         self._metadata = self._lock.claim(
             self._machines.href,
-            self._found.metadata,
+            self._resolved.metadata,
             doing=_DOING,
             deadline=self._deadline,
             seconds=None if self._options.wait else CLAIM_WITHOUT_WAITING,
@@ -254,7 +254,7 @@ class Creation:
         if machines.vapp is not None:
             href = machines.vapp.href
         else:
-            record = self._vcd.find_vapp(self._found.vdc, self._found.spec.name)
+            record = self._vcd.find_vapp(self._resolved.vdc, self._resolved.spec.name)
             if record is None:
                 return
             href = record.href
@@ -268,12 +268,14 @@ class Creation:
             self._metadata = self._vcd.vapp_metadata(href)
 
     def _compose(self) -> None:
-        spec = self._found.spec
+        spec = self._resolved.spec
         description = describe(spec.name, self._machines.cluster_id, self._lock.owner)
         self.wrote_something = True
         href, task = tasks.change(
             self._vcd,
-            lambda: self._vcd.compose(self._found.vdc, spec.name, description, self._found.network),
+            lambda: self._vcd.compose(
+                self._resolved.vdc, spec.name, description, self._resolved.network
+            ),
             deadline=self._deadline,
         )
         # What was just made is known; reading it back would be a request for nothing.
@@ -289,11 +291,13 @@ class Creation:
         self._vapp_stood = True
 
     def _tag(self) -> None:
-        values = initial_metadata(self._found.spec, self._found.template, self._machines.cluster_id)
+        values = initial_metadata(
+            self._resolved.spec, self._resolved.template, self._machines.cluster_id
+        )
         if self._lock.held:
             self._write(values)
         else:
-            # a vApp without these is left alone by everybody else for a while, see `check`
+            # a vApp without these is left alone by everybody else for a while, see `resolve`
             self._claim(values)
 
     def _write(self, values: dict[str, str]) -> None:
@@ -350,7 +354,7 @@ class Creation:
     # Failure
 
     def _after_failure(self, error: CseError) -> None:
-        remove = suggest.cse("cluster delete", self._found.spec.name)
+        remove = suggest.cse("cluster delete", self._resolved.spec.name)
         if not self.wrote_something or isinstance(error, Conflict):
             # what somebody else is at work on is not ours to remove
             return

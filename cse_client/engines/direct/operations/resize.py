@@ -28,7 +28,7 @@ from cse_client.engines.direct.operations.remove_workers import (
     removed_before,
 )
 from cse_client.engines.direct.operations.repair import Repair
-from cse_client.engines.direct.resolve import check_growth
+from cse_client.engines.direct.resolve import resolve_growth
 from cse_client.errors import ClusterUnreachable, Conflict, CseError, NotFound, WrongUsage
 from cse_client.kube.serving import EXPIRED
 from cse_client.model import (
@@ -265,7 +265,7 @@ class Scaling:
         cluster = locked.existing
         pki = find_pki(cluster)
         _refuse_ended(cluster, pki, progress)
-        found = check_growth(self.vcd, cluster, spec, operation.workers, self.templates, progress)
+        found = resolve_growth(self.vcd, cluster, spec, operation.workers, self.templates, progress)
         return Growth(
             locked,
             found,

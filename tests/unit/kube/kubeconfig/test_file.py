@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from cse_client.errors import Conflict, CseError, WrongUsage
 from cse_client.kube.kubeconfig import tree
 from cse_client.kube.kubeconfig.document import render_kubeconfig, user_name
-from cse_client.kube.kubeconfig.file import files_of, forget, overwrite, save
+from cse_client.kube.kubeconfig.file import files_of, overwrite, remove_cluster, save
 from cse_client.kube.kubeconfig.lock import locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
 from tests.support.clock import FakeClock
@@ -157,14 +157,14 @@ def test_others_entries_stay_letter_by_letter_and_in_order(file: Path) -> None:
 
 def test_saving_and_forgetting_gives_back_what_was_there(file: Path) -> None:
     save(ours(), [file])
-    assert forget(MARK, [file]) == [file]
+    assert remove_cluster(MARK, [file]) == [file]
     assert content(file) == yaml.safe_load(OTHERS)
     assert listing(file.parent) == ["config"]
 
 
 def test_forgetting_what_is_not_there_touches_nothing(file: Path, tmp_path: Path) -> None:
     before = file.stat()
-    assert forget(MARK, [file, tmp_path / "missing", tmp_path / "no" / "folder"]) == []
+    assert remove_cluster(MARK, [file, tmp_path / "missing", tmp_path / "no" / "folder"]) == []
     assert file.stat() == before
     assert file.read_text() == OTHERS
 
@@ -172,15 +172,15 @@ def test_forgetting_what_is_not_there_touches_nothing(file: Path, tmp_path: Path
 def test_a_current_context_that_goes_is_left_empty(file: Path) -> None:
     save(ours(), [file], set_current=True)
     assert content(file)["current-context"] == "demo@acme-vdc1"
-    forget(MARK, [file])
+    remove_cluster(MARK, [file])
     assert content(file)["current-context"] == ""
 
 
 def test_only_the_same_cluster_is_forgotten(file: Path) -> None:
     save(ours(), [file])
     save(ours("other", cluster_id="id-2"), [file])
-    assert forget(Mark("id-3", "demo@acme-vdc1"), [file]) == []
-    assert forget(MARK, [file]) == [file]
+    assert remove_cluster(Mark("id-3", "demo@acme-vdc1"), [file]) == []
+    assert remove_cluster(MARK, [file]) == [file]
     names = [entry["name"] for entry in content(file)["contexts"]]  # type: ignore[attr-defined]
     assert names == ["prod", "other@acme-vdc1"]
 
@@ -189,7 +189,7 @@ def test_a_foreign_entry_of_our_name_is_not_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "config"
     text = OTHERS.replace("prod", "demo@acme-vdc1")
     path.write_text(text)
-    assert forget(MARK, [path]) == []
+    assert remove_cluster(MARK, [path]) == []
     assert path.read_text() == text
 
 
@@ -210,7 +210,7 @@ def test_saving_again_replaces_our_entries_where_they_stand(file: Path) -> None:
 def test_a_cluster_made_anew_replaces_the_old_one(file: Path) -> None:
     save(ours(cluster_id="gone"), [file])
     assert save(ours(), [file]).replaced
-    assert forget(Mark("gone", "demo@acme-vdc1"), [file]) == []
+    assert remove_cluster(Mark("gone", "demo@acme-vdc1"), [file]) == []
 
 
 def test_a_context_of_something_else_is_not_replaced(file: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_users_context_does_not_replace_the_administrators(file: Path) -> None
     assert file.read_text() == before
     save(ours(user="alice", context="alice"), [file], limited=True)
     assert save(ours(user="alice", context="alice"), [file], limited=True).replaced
-    assert forget(MARK, [file]) == [file]
+    assert remove_cluster(MARK, [file]) == [file]
     assert content(file) == yaml.safe_load(OTHERS)
 
 
@@ -271,7 +271,7 @@ def test_an_entry_is_replaced_in_the_file_that_has_it(tmp_path: Path) -> None:
     assert "bmV3" in files[1].read_text()
     # the current context is the first file's to say
     assert content(files[0]) == {**yaml.safe_load(OTHERS), "current-context": "demo@acme-vdc1"}
-    assert forget(MARK, files) == [files[1]]
+    assert remove_cluster(MARK, files) == [files[1]]
 
 
 # What is refused
@@ -303,7 +303,7 @@ def test_a_damaged_file_is_left_as_it_is(tmp_path: Path, text: str, why: str) ->
     assert f"left as it is: {why}" in caught.value.message
     assert "secret" not in caught.value.message + caught.value.hint
     assert path.read_text() == text
-    assert forget(MARK, [path]) == []
+    assert remove_cluster(MARK, [path]) == []
     assert listing(tmp_path) == ["config"]
 
 
@@ -311,7 +311,7 @@ def test_a_damaged_file_that_speaks_of_the_cluster_is_named(tmp_path: Path) -> N
     path = tmp_path / "config"
     path.write_text("a: [ id-1")
     with pytest.raises(CseError, match="damaged"):
-        forget(MARK, [path])
+        remove_cluster(MARK, [path])
     assert listing(tmp_path) == ["config"]
 
 
@@ -337,7 +337,7 @@ def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(CseError, match="is a folder, where kubectl wants a file") as caught:
         save(ours(), [path])
     assert caught.value.hint == f"Type: rmdir {path}"
-    assert forget(MARK, [path]) == []
+    assert remove_cluster(MARK, [path]) == []
     (path / "config").write_text(ours("other"))
     with pytest.raises(CseError) as caught:
         save(ours(), [path])
@@ -521,7 +521,7 @@ def test_kubectl_reads_the_file_and_keeps_our_mark(file: Path) -> None:
     assert kubectl("get-contexts", "-o", "name") == "demo@acme-vdc1\nprod\n"
     kubectl("use-context", "demo@acme-vdc1")
     kubectl("set-context", "demo@acme-vdc1", "--namespace", "shop")
-    assert forget(MARK, [file]) == [file]
+    assert remove_cluster(MARK, [file]) == [file]
     assert kubectl("get-contexts", "-o", "name") == "prod\n"
     assert kubectl("view", "-o", "jsonpath={.users[*].name}") == "ann"
 

@@ -14,7 +14,7 @@ import yaml
 
 from cse_client.errors import Conflict, CseError
 from cse_client.kube.kubeconfig.document import render_kubeconfig
-from cse_client.kube.kubeconfig.file import files_of, forget, overwrite, save
+from cse_client.kube.kubeconfig.file import files_of, overwrite, remove_cluster, save
 from cse_client.kube.kubeconfig.lock import locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
 from tests.support.clock import FakeClock
@@ -102,7 +102,7 @@ def test_one_file_under_several_names_is_one_file(
     for path in (*files, folder / "real" / "config", folder / "kube" / "config"):
         assert contexts(path) == ["prod", "demo@acme-vdc1"]
     assert save(ours(), files).replaced
-    assert forget(MARK, files) == [files[0]]
+    assert remove_cluster(MARK, files) == [files[0]]
     assert contexts(folder / "real" / "config") == ["prod"]
     assert everything(folder) == before
     assert (folder / "real" / "config").stat().st_mode & 0o777 == 0o600
@@ -126,7 +126,7 @@ def test_a_name_that_yaml_escapes_is_found_again(folder: Path, vdc: str) -> None
     file = folder / "real" / "config"
     save(text, [file])
     assert contexts(file) == ["prod", mark.name]
-    assert forget(mark, [file]) == [file]
+    assert remove_cluster(mark, [file]) == [file]
     assert contexts(file) == ["prod"]
 
 
@@ -245,7 +245,7 @@ def test_a_protected_file_keeps_a_deleted_cluster(folder: Path) -> None:
     save(ours(), [file])
     file.chmod(0o400)
     with pytest.raises(CseError, match="may not be written: its mode is 0400") as caught:
-        forget(MARK, [file])
+        remove_cluster(MARK, [file])
     assert caught.value.hint.endswith(f"chmod u+w {file}")
     assert contexts(file) == ["prod", "demo@acme-vdc1"]
 

@@ -18,7 +18,7 @@ import yaml
 from cse_client.errors import CseError, Refused
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, issue_client
 from cse_client.kube.api import ClusterAPI
-from cse_client.kube.kubeconfig.document import adopt, pass_on
+from cse_client.kube.kubeconfig.document import import_kubeconfig, pass_on
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import ca_fingerprint
 
@@ -89,7 +89,7 @@ def test_kubeadms_own_is_passed_on_under_its_names(document: dict[str, Any]) -> 
 
 def test_what_kubeadm_wrote_gets_our_names(document: dict[str, Any]) -> None:
     mark = Mark("", NAME)
-    found = yaml.safe_load(adopt(yaml.safe_dump(document), mark))
+    found = yaml.safe_load(import_kubeconfig(yaml.safe_dump(document), mark))
     user = f"kubernetes-admin/{NAME}"
     fingerprint = ca_fingerprint(at(document, "clusters")["certificate-authority-data"])
     extensions = {"extensions": replace(mark, ca=fingerprint).document()}
@@ -105,7 +105,9 @@ def test_what_kubeadm_wrote_gets_our_names(document: dict[str, Any]) -> None:
 
 def test_another_address_keeps_the_name_that_the_certificate_has(document: dict[str, Any]) -> None:
     text = yaml.safe_dump(document)
-    found = yaml.safe_load(adopt(text, Mark("", NAME), context="mine", server="https://out:8443"))
+    found = yaml.safe_load(
+        import_kubeconfig(text, Mark("", NAME), context="mine", server="https://out:8443")
+    )
     cluster = at(found, "clusters")
     assert (cluster["server"], cluster["tls-server-name"]) == ("https://out:8443", "10.0.0.5")
     assert (found["current-context"], found["contexts"][0]["name"]) == ("mine", "mine")
@@ -137,7 +139,7 @@ def test_what_says_nothing_is_left_out(document: dict[str, Any], change: Change)
 def test_a_token_and_a_namespace_are_taken(document: dict[str, Any]) -> None:
     document["users"][0]["user"] = {"token": "a.b-c_d="}
     at(document, "contexts")["namespace"] = "shop"
-    found = yaml.safe_load(adopt(yaml.safe_dump(document), Mark("", NAME)))
+    found = yaml.safe_load(import_kubeconfig(yaml.safe_dump(document), Mark("", NAME)))
     assert at(found, "users")["token"] == "a.b-c_d="
     assert at(found, "contexts")["namespace"] == "shop"
 
@@ -204,7 +206,7 @@ def test_everything_else_is_refused_by_name(
     assert message.isprintable()
     assert len(message) < 300
     with pytest.raises(Refused):
-        adopt(text, Mark("", NAME))
+        import_kubeconfig(text, Mark("", NAME))
     if "extensions" not in named and "tls-server-name" not in named:
         with pytest.raises(Refused):
             ClusterAPI(text)

@@ -10,7 +10,7 @@ import yaml
 
 from cse_client.errors import Conflict
 from cse_client.kube.kubeconfig.document import render_kubeconfig
-from cse_client.kube.kubeconfig.file import forget, overwrite, save
+from cse_client.kube.kubeconfig.file import overwrite, remove_cluster, save
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.kube.kubeconfig.ownership import CaChanged, ca_fingerprint
 
@@ -69,7 +69,7 @@ def test_whose_an_entry_is(case: str, tmp_path: Path) -> None:
     with pytest.raises(refused):
         save(rendered(FULL, ca=b"new"), [file])
     assert file.read_text() == before
-    assert forget(FULL, [file]) == ([file] if forgotten else [])
+    assert remove_cluster(FULL, [file]) == ([file] if forgotten else [])
     left = yaml.safe_load(file.read_text())
     assert [len(left[section] or []) for section in ("clusters", "contexts", "users")] == (
         [0, 0, 0] if forgotten else [1, 1, 1]
