@@ -43,7 +43,7 @@ _OF_A_SCHEMA = "failed to create typed patch object"
 
 
 class Malformed(ValueError):
-    """An answer is not what a Kubernetes API gives; says in what."""
+    """An answer is not what a Kubernetes API gives; the message names what."""
 
 
 class SchemaMismatch(CseError):

@@ -62,7 +62,7 @@ class ClusterAPI:
     0600 that is gone when the constructor returns or raises. Proxies are kubectl's (see
     `cse_client.kube.proxy`); pass `environ` to take them from elsewhere than this process.
 
-    Every method raises ClusterUnreachable, whose `reason` tells the cases apart.
+    Every method raises ClusterUnreachable, and its `reason` names the case.
     """
 
     def __init__(
@@ -182,14 +182,14 @@ class ClusterAPI:
     # What is asked
 
     def version(self) -> str:
-        """Return the API server's version as it says it, for example `v1.33.1`."""
+        """Return the API server's version as it reports it, for example `v1.33.1`."""
         found = self._version()[0].get("gitVersion")
         if not isinstance(found, str) or not _VERSION.match(found):
             raise explain_content("no version", self.server)
         return found
 
     def minor(self) -> tuple[int, int]:
-        """Return the version as (1, 33); asked for once."""
+        """Return the version as (1, 33); asked once."""
         if self._minor is None:
             found = _VERSION.match(self.version())
             self._minor = (int(found[1]), int(found[2])) if found else (1, 0)

@@ -1,6 +1,6 @@
 """Emptying nodes as `kubectl drain --ignore-daemonsets` does, and taking them out of a cluster.
 
-Which pods stand in the way, and what happens to which, is kubectl's (kubernetes/kubectl:
+Which pods block a drain, and what happens to each, is kubectl's (kubernetes/kubectl:
 pkg/drain/filters.go, drain.go). Clusters below 1.22 know evictions as policy/v1beta1 only, those
 below 1.21 disruption budgets likewise.
 """

@@ -1,6 +1,6 @@
 """RoleBindings and ClusterRoleBindings of a cluster, as grants to users and groups.
 
-One binding for each grant, labelled as ours, with a name made from what it says: granting twice
+One binding for each grant, labelled as ours, with a name made from its content: granting twice
 finds the first. Bindings that others made are read, never changed.
 """
 

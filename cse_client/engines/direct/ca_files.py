@@ -1,6 +1,6 @@
 """The files that keep the CA keys of sealed clusters on this machine.
 
-Each file names the cluster that it belongs to by what VCD says of it (`ClusterIdentity`), never by
+Each file names its cluster by what VCD reports of it (`ClusterIdentity`), never by
 the id in the vApp's metadata alone, and is read for that cluster only. It is JSON, mode 0600, one
 base64 text a PEM file. Older files hold the keys and nothing else, under the cluster's id.
 """
@@ -38,7 +38,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True)
 class KeptCA:
-    """A CA file: where it is, and whose; `owner` is None for one that does not say."""
+    """A CA file: where it is, and its cluster; `owner` is None for one that names none."""
 
     path: Path
     owner: ClusterIdentity | None

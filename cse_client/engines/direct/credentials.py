@@ -2,7 +2,7 @@
 
 By default the CA key stays in the control plane VM's customization script, where any administrator
 with the tenant's credentials finds it. A sealed cluster keeps it in a file of the administrator
-who sealed it, and in the cluster itself: see `custody`. docs/security.md says who can do what.
+who sealed it, and in the cluster itself: see `custody`. docs/security.md says more.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def admin_credentials(pki: ClusterPKI, host: str, session: Session) -> Credentia
     """Return credentials with a fresh certificate in the group that is bound to cluster-admin.
 
     `host` is HOST or HOST:PORT. The certificate names the VCD user, so that the cluster's audit
-    log tells administrators apart.
+    log can distinguish administrators.
     """
     certificate = issue_client(
         pki,
@@ -83,7 +83,7 @@ def admin_credentials(pki: ClusterPKI, host: str, session: Session) -> Credentia
 def mint_kubeconfig(
     pki: ClusterPKI, spec: KubeconfigSpec, *, mark: Mark, host: str, administrator: str
 ) -> str:
-    """Mint the kubeconfig that is asked for.
+    """Mint the requested kubeconfig.
 
     `mark` says which cluster it is, `host` (HOST or HOST:PORT) is the address that the API
     server's certificate is good for, `administrator` the certificate's user when the spec names

@@ -1,6 +1,6 @@
 """Custody of CA keys: the only module that decides which key is used for a cluster.
 
-What lies in VCD are claims of whoever may edit the vApp: its metadata, the recorded endpoint, the
+Everything in VCD is a claim of whoever may edit the vApp: its metadata, the recorded endpoint, the
 control plane's script. So a key that this machine keeps is used for the vApp that it was kept for
 and for no other, and it wins over anything in VCD. A plain copy of a sealed vApp has everything but
 the vApp's id, and gets nothing.
@@ -91,13 +91,13 @@ def find_pki(cluster: ExistingCluster) -> ClusterPKI:
 
 
 def adopt_ca_file(cluster: ExistingCluster, path: Path) -> Path:
-    """Keep the CA in `path` for this cluster from now on, because the user says that it is its CA.
+    """Keep the CA in `path` for this cluster from now on, because the user declares it its CA.
 
     For a vApp that was restored or moved, and so has another id than the one that was sealed.
     `path` stays as it is. Returns the new file's path.
 
     Raises:
-        Refused: it is not this cluster's, as far as can be told, or another CA is kept for it.
+        Refused: it is not this cluster's, as far as can be verified, or another CA is kept for it.
         ClusterUnreachable: the cluster's API cannot be asked.
     """
     identity = identity_of(cluster)
@@ -116,10 +116,10 @@ def adopt_ca_file(cluster: ExistingCluster, path: Path) -> Path:
 
 
 def remove_ca_file(cluster: ExistingCluster) -> list[str]:
-    """Remove the CA file of a cluster that is gone; return what to tell of files that are left.
+    """Remove the CA file of a deleted cluster; return a note for each file that is left.
 
     The file stays where another vApp has the same cluster id: that may be the cluster restored from
-    a backup, whose only key it is.
+    a backup, and this its only key.
 
     Raises:
         CseError: the file is damaged, cannot be removed, or VCD cannot be asked.
@@ -183,7 +183,7 @@ def _not_here(name: str, identity: ClusterIdentity) -> Refused:
 
 
 def _adopt_old(cluster: ExistingCluster, path: Path) -> ClusterPKI:
-    """Bind a file that does not say whose it is to this cluster, where it provably is its own."""
+    """Bind a file that names no cluster to this one, where it provably belongs to it."""
     pki = ca_files.read(path).pki
     why = _too_young(cluster.vapp, pki) or _rival(cluster, pki)
     try:

@@ -38,7 +38,7 @@ __all__ = ["ExistingCluster", "control_plane_vm", "find_existing"]
 
 @dataclass(frozen=True)
 class ExistingCluster:
-    """A cluster as it was found. Having one is no permission to change it, see `locked`."""
+    """A cluster as it was found. To change it, lock it first, see `locked`."""
 
     vcd: VcdClient
     session: Session
@@ -63,7 +63,7 @@ class ExistingCluster:
 
     @cached_property
     def spec(self) -> RecordedSpec:
-        """What was asked for when the cluster was created, as far as its record can be read."""
+        """What was requested when the cluster was created, as far as its record can be read."""
         return recorded_spec(self.metadata)
 
     @cached_property

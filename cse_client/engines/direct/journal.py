@@ -1,4 +1,4 @@
-"""What was begun and what was ended on a cluster, as its vApp's metadata tells.
+"""The operations that began and ended on a cluster, as its vApp's metadata records them.
 
 VCD merges what is written into the metadata of a vApp; it neither compares before it writes nor
 keeps an order: a request that is held back on its way overwrites what came later. So nobody writes
@@ -10,7 +10,7 @@ what another may write. Each owner (a user on a machine, see `lock`) has two key
 
 Each holder of the lock has a turn, a number above all that were seen before. The operation with
 the highest turn is the one that is going on, unless that turn or a later one has been ended: a
-record that arrives late says nothing any more.
+record that arrives late has no effect.
 """
 
 from __future__ import annotations

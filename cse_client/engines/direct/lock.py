@@ -65,7 +65,7 @@ class ChangedMeanwhile(Conflict):
 class Holder:
     """Who changes a cluster: `until` is when the claim ends by itself, both times in UTC.
 
-    `turn` is None in a claim that does not say (of an older version).
+    `turn` is None in a claim without one (of an older version).
     """
 
     who: str
@@ -234,7 +234,7 @@ class ClusterLock:
     ) -> dict[str, str]:
         """Return the metadata that ends what this claim was for and releases the cluster.
 
-        Reads the metadata: the turn that ends lies above all who have tried meanwhile.
+        Reads the metadata: the turn that ends is above those of all who have tried meanwhile.
         """
         try:
             turn = max(self.turn, _highest_turn(self._vcd.vapp_metadata(vapp_href)))
@@ -338,7 +338,7 @@ class ClusterLock:
 
 
 def owner_of(session: Session) -> str:
-    """Return who writes: a user, on a machine, with a state folder whose file lock parts runs."""
+    """Return the owner of entries: a user, on a machine, with the state folder of the lock file."""
     identity = f"{session.user}@{session.org} {socket.gethostname()} {state_folder()}"
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
@@ -358,7 +358,7 @@ def holders(metadata: Mapping[str, str]) -> dict[str, Holder]:
 
 
 def damaged_claims(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the claims that cannot be read; they hold nobody back."""
+    """Return the keys of claims that cannot be read; they lock nothing."""
     return tuple(key for key, holder in _claims(metadata).items() if holder is None)
 
 

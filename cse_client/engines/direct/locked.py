@@ -75,7 +75,7 @@ def locked_cluster(
 
 
 def _is_complete(cluster: ExistingCluster) -> bool:
-    """Return whether the cluster's creation has made everything that was asked for."""
+    """Return whether the cluster's creation has made everything that was requested."""
     if footprint.CLUSTER_ID not in cluster.metadata:
         return False
     if cluster.metadata.get(footprint.PHASE) != footprint.PHASE_CREATING:

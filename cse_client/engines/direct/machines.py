@@ -85,11 +85,11 @@ class Machines:
         return self.head is not None and self.head.status == _ON
 
     def all_made(self) -> bool:
-        """Return whether every VM that was asked for exists."""
+        """Return whether every requested VM exists."""
         return self.head is not None and self.missing_workers() == 0
 
     def all_on(self) -> bool:
-        """Return whether every VM that was asked for exists and runs."""
+        """Return whether every requested VM exists and runs."""
         return self.all_made() and all(vm.status == _ON for vm in self.vms())
 
     def _workers(self) -> list[Vm]:

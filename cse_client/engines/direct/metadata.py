@@ -143,7 +143,7 @@ class RecordedSpec:
 
 
 def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
-    """Read back what `initial_metadata` wrote; never raises: a damaged record says so."""
+    """Read back what `initial_metadata` wrote; never raises: `damaged` names unusable fields."""
     value = metadata.get(footprint.SPEC)
     if not value:
         return RecordedSpec()

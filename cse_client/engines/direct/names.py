@@ -1,7 +1,7 @@
-"""Names of what a cluster is made of, in CSE's fashion.
+"""Names of a cluster's VMs, as CSE gives them.
 
 VM names are `mstr-xxxx` and `node-xxxx` with four characters of a-z and 0-9: the prefix is all that
-CSE has to tell what a node is (container-service-extension, native cluster VM names).
+CSE has to recognize what a node is (container-service-extension, native cluster VM names).
 
 The characters look random and are not: they follow from what the VM is made for. A request that was
 cut off may still reach VCD while the same command, run again, asks for the same VM; VCD refuses the

@@ -343,7 +343,7 @@ class ReadyWatch:
         self.progress(Event(EventKind.WARNING, text))
 
     def _accountable(self, now: float) -> list[_NodeState]:
-        """Return the nodes whose clock runs: workers wait for the control plane first."""
+        """Return the nodes with a running time limit: workers wait for the control plane first."""
         heads = [s for s in self._all() if node_kind(s.name) == CONTROL_PLANE]
         if not self._head_up and (self._api_spoke or all(s.reports_ready for s in heads)):
             self._head_up = True
@@ -387,6 +387,6 @@ def _failure_text(report: NodeReport) -> str:
 
 
 def _is_no_route(reason: str) -> bool:
-    """Return whether silence means "no way there from here" rather than "not up yet"."""
+    """Return whether silence means "no route from here" rather than "not up yet"."""
     lowered = reason.lower()
     return "refused" not in lowered

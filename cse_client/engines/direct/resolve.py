@@ -1,7 +1,7 @@
-"""Everything that must be known before the first write: what was asked for, resolved against VCD.
+"""Everything that must be known before the first write: the request, resolved against VCD.
 
-Of a new cluster, and of new workers for one that stands.
-All problems are reported at once. A vApp of the wanted name is either somebody else's (refused),
+For a new cluster, and for new workers of an existing one.
+All problems are reported at once. A vApp of that name is either another one (refused),
 a finished cluster (refused), or this very creation, interrupted earlier (resumed).
 """
 
@@ -261,7 +261,7 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
 
 
 def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> ClusterSpec:
-    """Return what new workers are made from: what was asked for now, else what is recorded.
+    """Return what new workers are made from: what is requested now, else what is recorded.
 
     `target` is the number of workers that the cluster will have.
     """

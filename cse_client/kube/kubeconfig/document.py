@@ -100,7 +100,7 @@ def render_kubeconfig(
 
 
 def pass_on(kubeconfig: str, what: str) -> str:
-    """Return somebody else's kubeconfig, written again from what is taken of it.
+    """Return another program's kubeconfig, written again from what is accepted of it.
 
     `what` names it in errors. Raises Refused and CseError as `read_access` does.
     """
@@ -109,7 +109,7 @@ def pass_on(kubeconfig: str, what: str) -> str:
 
 
 def import_kubeconfig(kubeconfig: str, mark: Mark, *, context: str = "", server: str = "") -> str:
-    """Return a kubeconfig that somebody else wrote, under our names and with our mark.
+    """Return a kubeconfig of another program, under our names and with our mark.
 
     kubeadm calls everything `kubernetes` and `kubernetes-admin`, in every cluster. `context` and
     `server` replace what is there. Raises Refused and CseError as `read_access` does.

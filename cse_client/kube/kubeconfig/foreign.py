@@ -77,7 +77,7 @@ class ClusterAccess:
 
 
 def read_access(text: str, what: str, *, ours: bool = False) -> ClusterAccess:
-    """Return what a kubeconfig says, if it says nothing else than how to get in.
+    """Return the credentials in a kubeconfig that holds nothing else.
 
     `what` names the kubeconfig in errors, as the beginning of a sentence. `ours` also takes, and
     ignores, what this client writes into its own: marks and the name to check a certificate by.

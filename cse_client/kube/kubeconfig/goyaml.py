@@ -58,7 +58,7 @@ _WORDS = {
 
 
 class TooFar(ValueError):
-    """A document that Go does not read, or not before the end of the world; says why."""
+    """A document that Go does not read, or not in reasonable time; the message gives the reason."""
 
 
 def go_tag(text: str) -> str:

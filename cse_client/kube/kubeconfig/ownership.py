@@ -39,7 +39,7 @@ class CaChanged(Refused):
 
 @dataclass(frozen=True)
 class Claim:
-    """What somebody wants to save: the new entries' mark, and how doubts are settled.
+    """What is to be saved: the new entries' mark, and how doubts are settled.
 
     `accepted` is the fingerprint of a CA that the user accepts. `gone` is asked whether the
     cluster of a mark is known to be deleted.

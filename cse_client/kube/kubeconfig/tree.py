@@ -136,7 +136,7 @@ def is_same(one: Entry, other: Entry) -> bool:
 
 
 def put(root: Root, section: str, item: Entry) -> None:
-    """Replace the entry of the same name where it stands, or add the entry at the end."""
+    """Replace the entry of the same name in its position, or add the entry at the end."""
     import yaml
 
     sequence = _get(root, section)

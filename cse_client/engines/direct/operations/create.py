@@ -233,7 +233,7 @@ class Creation:
             self._write(values)
 
     def _claim(self, first: Mapping[str, str] | None = None) -> None:
-        """Claim the vApp: since we looked at it, or made it, nobody else may have been at work."""
+        """Claim the vApp: since it was read or made, nobody else may have changed it."""
         self._metadata = self._lock.claim(
             self._machines.href,
             self._resolved.metadata,

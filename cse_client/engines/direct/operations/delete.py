@@ -1,4 +1,4 @@
-"""Deleting a cluster from whatever state it is in, and proving that it is gone."""
+"""Deleting a cluster from whatever state it is in, and verifying that nothing is left."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ def delete_cluster(
     deadline: float,
     progress: Progress,
 ) -> Deletion:
-    """Delete cluster `name` and return the proof of absence.
+    """Delete cluster `name` and verify that nothing is left.
 
     Raises:
         NotFound: there is none.
-        Conflict: it is no cluster, or somebody else is changing it.
+        Conflict: it is not a cluster, or another command is changing it.
     """
     cluster = find_existing(vcd, session, vdc, name)
     vapp = cluster.vapp

@@ -32,9 +32,9 @@ def after_failure(
     keep: Callable[[], None],
     roll_back: Callable[[], None],
 ) -> None:
-    """Keep or remove what a failed command has made, and say which in a note under `error`.
+    """Keep or remove what a failed command has made, and report it in a note under `error`.
 
-    `all_ready`: every node that was asked for is Ready. `resume` and `kept` are the notes for
+    `all_ready`: every requested node is Ready. `resume` and `kept` are the notes for
     what stays; `keep` ends the claim on it.
     """
     if all_ready or out_of_reach(error):
@@ -52,7 +52,7 @@ def remove_made(
 ) -> bool:
     """Remove what was made, reporting progress; return whether that worked.
 
-    Where it did not, a note under `error` says why, followed by `advice`.
+    Where it did not, a note under `error` gives the reason, followed by `advice`.
     """
     text = "Removing what was made"
     progress(Event(EventKind.STARTED, text))

@@ -1,6 +1,6 @@
 """Taking workers out of a cluster: drain, stop and delete the VM, delete the Node.
 
-What would stand in the way is looked for before the first node is touched. Nodes are drained a few
+What would prevent it is looked for before the first node is touched. Nodes are drained a few
 at a time, so that what they carry finds room elsewhere; the VMs of all of them then stop side by
 side and go in one task. A Node object goes after its VM, because a kubelet that still runs, or
 boots again, would register it again.
@@ -72,7 +72,7 @@ def choose_workers(
 
 
 class Shrinking:
-    """One run of removing nodes, new or resumed. `api` is None where there is no way to it."""
+    """One run of removing nodes, new or resumed. `api` is None where it cannot be reached."""
 
     def __init__(
         self,
@@ -328,7 +328,7 @@ def reach(cluster: ExistingCluster, *, force: bool, progress: Progress) -> Clust
     """Return the cluster's API for a drain; None where `force` lets it go on without.
 
     Raises:
-        ClusterUnreachable, NotFound, Refused: there is no way to it from here.
+        ClusterUnreachable, NotFound, Refused: it cannot be reached from here.
     """
     try:
         api = open_api(cluster, find_pki(cluster), timeout=API_TIMEOUT)

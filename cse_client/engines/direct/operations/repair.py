@@ -1,4 +1,4 @@
-"""Putting a drifted cluster right: a plan first, carried out only when that is asked for."""
+"""Repairing a cluster that has drifted: a plan first, carried out only on request."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _remedy(node: Node, *, has_vm: bool) -> Remedy | None:
 class Repair:
     """One look at a cluster, and what follows from it.
 
-    `grow` brings the number of workers to what was asked for, once what is broken is out.
+    `grow` brings the number of workers to the desired one, once broken nodes are removed.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _looking_again(method: _Method) -> _Method:
-    """Let a change start again when the cluster was changed by somebody else before its claim."""
+    """Start a change again when the cluster was changed by another command before its claim."""
 
     @functools.wraps(method)
     def change(*arguments: Any, **options: Any) -> Any:
@@ -168,7 +168,7 @@ class Scaling:
         *,
         carry_out: bool,
     ) -> Sequence[str]:
-        """Return what there is to do about a cluster, having done it when that is asked for."""
+        """Return what there is to do about a cluster, having done it on request."""
         with self._locked(ref, options) as locked:
             cluster = locked.existing
 
@@ -333,7 +333,7 @@ class Scaling:
 
 
 def _refuse_ended(cluster: ExistingCluster, pki: ClusterPKI, progress: Progress) -> None:
-    """Refuse to make nodes for a cluster whose API nobody can use any more; warn a month ahead.
+    """Refuse to make nodes for a cluster with an expired API certificate; warn a month ahead.
 
     Raises:
         ClusterUnreachable: the API server's certificate has ended.
@@ -368,7 +368,7 @@ def pending_operation(
 ) -> Operation | None:
     """Return the unfinished operation that a command resumes.
 
-    One that has made all its VMs and did not wait for them stands in nobody's way.
+    One that has made all its VMs and did not wait for them blocks no other.
 
     Raises:
         Conflict: another one must be finished first.
