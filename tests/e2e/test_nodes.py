@@ -283,7 +283,7 @@ def test_stop_and_start(place: Place) -> None:
     assert "the cluster is stopped" in info
     assert {row["VM"] for row in place.nodes()} == {"POWERED_OFF"}
     started = place.cse("cluster", "start", NAME)
-    assert (started.code, started.out) == (0, f"Cluster {NAME} runs.\n"), started.err
+    assert (started.code, started.out) == (0, f"Cluster {NAME} is running.\n"), started.err
     assert {row["Kubernetes"] for row in place.nodes()} == {"Ready"}
 
 
