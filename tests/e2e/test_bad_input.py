@@ -89,7 +89,7 @@ def test_an_empty_name(cse: Run) -> None:
 def test_a_name_that_looks_like_an_option(cse: Run) -> None:
     result = cse("cluster", "create", "-demo", "-n", "net1")
     assert result.code == 2
-    assert "A cluster's name begins with a letter, not with a dash." in result.err
+    assert "A cluster name begins with a letter, not with a dash." in result.err
 
 
 @pytest.mark.parametrize(
