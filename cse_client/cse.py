@@ -286,8 +286,8 @@ class LazyGroup(click.Group):
         except click.UsageError:
             if args[0].startswith("-") or self.get_command(ctx, args[0]) is not None:
                 raise
-            said = f"No such command {args[0]!r}."
-            raise click.UsageError(f"{said}{self._nearest(ctx, args[0])}", ctx) from None
+            message = f"No such command {args[0]!r}."
+            raise click.UsageError(f"{message}{self._nearest(ctx, args[0])}", ctx) from None
 
     def _nearest(self, ctx: click.Context, name: str) -> str:
         """Return a question about commands that may be meant, after a blank; or nothing."""

@@ -187,8 +187,8 @@ def _evidence(error: CseError) -> list[str]:
             error.code,
             f"request {error.request_id}" if error.request_id else "",
         ]
-        said = ", ".join(part for part in parts if part)
-        return [f"VCD: {said}"] if said else []
+        evidence = ", ".join(part for part in parts if part)
+        return [f"VCD: {evidence}"] if evidence else []
     return []
 
 

@@ -21,7 +21,7 @@ __all__ = [
     "ScaleOptions",
     "growth_options",
     "nodes_spec",
-    "said_of",
+    "print_cluster_change",
     "scale_options",
 ]
 
@@ -55,7 +55,7 @@ class ScaleOptions:
 
 
 def growth_options(function: F) -> F:
-    """Add what new nodes are made from; not said, it is as the cluster was made."""
+    """Add the settings of new nodes; they default to the settings of the cluster."""
     options = [
         click.option(
             "-n",
@@ -181,7 +181,7 @@ def nodes_spec(
     )
 
 
-def said_of(run: Run, cluster: Cluster) -> None:
+def print_cluster_change(run: Run, cluster: Cluster) -> None:
     """Print what a cluster consists of after a change."""
     from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import cluster_object, size_sentence
@@ -193,7 +193,7 @@ def said_of(run: Run, cluster: Cluster) -> None:
     size = size_sentence(cluster.nodes)
     if run.wait or isinstance(cluster, ServedCluster):
         # without a task of its own a server had nothing to do
-        said = f"Cluster {name} has {size}."
+        sentence = f"Cluster {name} has {size}."
     else:
-        said = f"Cluster {name} is being changed; the rest completes in the background."
-    run.console.sentence(said, cluster_object(cluster))
+        sentence = f"Cluster {name} is being changed; the rest completes in the background."
+    run.console.sentence(sentence, cluster_object(cluster))

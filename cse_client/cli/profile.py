@@ -19,7 +19,7 @@ _LOGIN = suggest.vcd("login", "HOST", "ORGANIZATION", "USER")
 
 
 def engine_option(ctx: click.Context) -> str:
-    """Return what `vcd cse --engine` or CSE_ENGINE said; empty where they said nothing."""
+    """Return the engine of `vcd cse --engine` or CSE_ENGINE; empty if there is none."""
     context: click.Context | None = ctx
     while context is not None:
         if "engine" in context.params:

@@ -146,10 +146,10 @@ def document_pairs(document: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def system_object(info: ServedSystem) -> dict[str, Any]:
-    """Return `system info`: what this client knows, and all that the server said of itself."""
+    """Return `system info`: what this client knows, and what the server reports about itself."""
     ours = plain(info)
-    said = ours.pop("document")
-    return {**ours, **said}
+    document = ours.pop("document")
+    return {**ours, **document}
 
 
 def show_cluster(run: Run, cluster: ServedCluster) -> None:

@@ -239,8 +239,8 @@ def _status(summary: ClusterSummary) -> str:
     remarks = [summary.phase if summary.phase not in ("", "ready") else ""]
     remarks.append("damaged" if summary.damage else "")
     remarks.append("cluster id not unique" if summary.same_id else "")
-    said = ", ".join(remark for remark in remarks if remark)
-    return f"{summary.status or _ABSENT} ({said})" if said else summary.status
+    note = ", ".join(remark for remark in remarks if remark)
+    return f"{summary.status or _ABSENT} ({note})" if note else summary.status
 
 
 def _joined(*parts: str) -> str:

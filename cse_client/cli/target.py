@@ -9,7 +9,7 @@ import click
 
 from cse_client import suggest
 
-__all__ = ["ENTITY_PREFIX", "chosen", "id_option", "tkg_sentence"]
+__all__ = ["ENTITY_PREFIX", "cluster_reference", "id_option", "tkg_sentence"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,11 +28,11 @@ def id_option(function: F) -> F:
     )(function)
 
 
-def chosen(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'") -> str:
-    """Return the cluster that is meant: the id, where one is said, else the name.
+def cluster_reference(name: str | None, cluster_id: str, *, option: str = "argument 'NAME'") -> str:
+    """Return the reference to a cluster: its id if there is one, else its name.
 
     Raises:
-        WrongUsage: neither is said, or what is said is none.
+        WrongUsage: there is neither, or it is not valid.
     """
     from cse_client.cli.validation import check_existing_name
     from cse_client.errors import WrongUsage

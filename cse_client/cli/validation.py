@@ -139,7 +139,7 @@ def check_sizes(*, cpus: int | None, memory_mb: int | None, timeout: float) -> l
 
 
 def check_register(*, version: str, cni_manifest: str, pod_cidr: str) -> list[CseError]:
-    """Check what is said of a template that is to be registered."""
+    """Check the facts of a template that is to be registered."""
     found: list[CseError] = []
     if not _VERSION.fullmatch(version):
         found.append(

@@ -44,8 +44,8 @@ def add_command(run: Run, policy: str, org: str, vdc: str) -> None:
     from cse_client.engines.base import Provider
 
     provider = run.require(Provider, "ovdc compute-policy add")
-    said = provider.add_compute_policy(policy, vdc, org)
-    run.console.sentence(said, {"message": said})
+    message = provider.add_compute_policy(policy, vdc, org)
+    run.console.sentence(message, {"message": message})
 
 
 @click.command("remove")

@@ -10,7 +10,7 @@ from cse_client.cli.node_options import (
     ScaleOptions,
     growth_options,
     nodes_spec,
-    said_of,
+    print_cluster_change,
     scale_options,
 )
 from cse_client.cli.options import (
@@ -83,7 +83,7 @@ def create_command(
     engine = run.engine(needs_server=enable_nfs)
     with run.console.progress() as progress:
         changed = engine.add_nodes(spec, options, progress)
-    said_of(run, changed)
+    print_cluster_change(run, changed)
 
 
 @click.command("list")

@@ -149,9 +149,9 @@ def disable_command(
 
 
 def _runtimes(native: bool, tkg_plus: bool) -> tuple[str, ...]:
-    """Return which kinds of clusters are meant; native where nothing was said."""
-    chosen = [_NATIVE] if native or not tkg_plus else []
-    return (*chosen, _TKG_PLUS) if tkg_plus else tuple(chosen)
+    """Return which kinds of clusters are meant; native by default."""
+    runtimes = [_NATIVE] if native or not tkg_plus else []
+    return (*runtimes, _TKG_PLUS) if tkg_plus else tuple(runtimes)
 
 
 def _report(run: Run, vdc: str, task: str, runtimes: tuple[str, ...], verb: str) -> None:

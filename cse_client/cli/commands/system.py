@@ -118,5 +118,5 @@ def _control(run: Run, action: str) -> None:
     from cse_client.engines.base import Provider
 
     provider = run.require(Provider, f"system {action}")
-    said = provider.control(action)
-    run.console.sentence(said, {"message": said})
+    message = provider.control(action)
+    run.console.sentence(message, {"message": message})

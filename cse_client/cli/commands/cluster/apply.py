@@ -92,11 +92,11 @@ def apply_command(
 
 
 def _apply(run: Run, reading: Reading, cluster_id: str, org: str, timeout: float) -> None:
-    from cse_client.cli.node_options import said_of
-    from cse_client.cli.target import chosen
+    from cse_client.cli.node_options import print_cluster_change
+    from cse_client.cli.target import cluster_reference
     from cse_client.engines.base import Entities
 
-    identity = chosen(None, cluster_id) if cluster_id else ""
+    identity = cluster_reference(None, cluster_id) if cluster_id else ""
     run.when_interrupted = suggest.RESUME
     options = run.options(timeout)
     engine = run.require(Entities, "cluster apply")
@@ -109,7 +109,7 @@ def _apply(run: Run, reading: Reading, cluster_id: str, org: str, timeout: float
             org=org,
             positions=reading.positions,
         )
-    said_of(run, cluster)
+    print_cluster_change(run, cluster)
 
 
 def _read(file: str) -> Reading:

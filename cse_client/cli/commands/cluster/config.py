@@ -18,7 +18,7 @@ from cse_client.cli.options import (
 )
 from cse_client.cli.run import Run, command
 from cse_client.cli.saved_kubeconfigs import kubeconfig_files
-from cse_client.cli.target import chosen, id_option
+from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def config_command(
         vcd cse cluster grant demo --group devs --role edit --namespace shop
         vcd cse cluster config demo --user alice --group devs -o alice.kubeconfig
     """
-    reference = chosen(name, cluster_id)
+    reference = cluster_reference(name, cluster_id)
     if options.output == "-":
         options = replace(options, output="")
     spec = _config_spec(options)

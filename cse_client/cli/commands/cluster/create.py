@@ -242,12 +242,12 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
     if report_task(run, cluster, f"cluster {name}"):
         return
     if run.wait:
-        said = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
+        sentence = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
         following = f"Next: {suggest.cse('cluster config', name, save=True)}"
     else:
-        said = f"Cluster {name} is being created; the rest completes in the background."
+        sentence = f"Cluster {name} is being created; the rest completes in the background."
         following = f"Next: {suggest.cse('cluster info', name)}"
-    run.console.sentence(said, cluster_object(cluster))
+    run.console.sentence(sentence, cluster_object(cluster))
     if not run.console.as_json:
         run.console.sentence(following, {})
 

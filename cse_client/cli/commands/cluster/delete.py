@@ -14,7 +14,7 @@ from cse_client.cli.options import (
     vdc_option,
 )
 from cse_client.cli.run import Run, command
-from cse_client.cli.target import chosen, id_option
+from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
 
 __all__ = ["delete_command"]
@@ -54,7 +54,7 @@ def delete_command(
     from cse_client.engines.base import Entities
     from cse_client.errors import CseError, NotFound, WrongUsage
 
-    reference = chosen(name, cluster_id)
+    reference = cluster_reference(name, cluster_id)
     ref = ClusterRef(reference, vdc, org)
     if not yes:
         run.confirm(

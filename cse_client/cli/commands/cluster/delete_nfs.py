@@ -31,10 +31,10 @@ def delete_nfs_command(
     """
     from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import plain, removal_sentence
-    from cse_client.cli.target import chosen
+    from cse_client.cli.target import cluster_reference
     from cse_client.engines.base import Entities
 
-    chosen(cluster, "")
+    cluster_reference(cluster, "")
     options = run.options(timeout)
     engine = run.require(Entities, "cluster delete-nfs")
     with run.console.progress() as progress:

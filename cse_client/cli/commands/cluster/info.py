@@ -6,7 +6,7 @@ import click
 
 from cse_client.cli.options import org_option, runtime_option, vdc_option
 from cse_client.cli.run import Run, command
-from cse_client.cli.target import chosen, id_option
+from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
 
 __all__ = ["info_command"]
@@ -33,7 +33,7 @@ def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str
     )
     from cse_client.model.server import ServedCluster
 
-    reference = chosen(name, cluster_id)
+    reference = cluster_reference(name, cluster_id)
     cluster = run.engine_of(reference).cluster(ClusterRef(reference, vdc, org))
     if isinstance(cluster, ServedCluster):
         from cse_client.cli.server_tables import show_cluster

@@ -10,7 +10,7 @@ from cse_client.cli.node_options import (
     ScaleOptions,
     growth_options,
     nodes_spec,
-    said_of,
+    print_cluster_change,
     scale_options,
 )
 from cse_client.cli.options import as_object, org_option, timeout_option, vdc_option
@@ -80,7 +80,7 @@ def resize_command(
     engine = run.engine()
     with run.console.progress() as progress:
         cluster = engine.resize(spec, options, progress)
-    said_of(run, cluster)
+    print_cluster_change(run, cluster)
 
 
 def _named(nodes: str) -> tuple[str, ...]:

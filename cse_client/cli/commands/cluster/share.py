@@ -9,7 +9,7 @@ import click
 
 from cse_client.cli.options import org_option, runtime_option, vdc_option
 from cse_client.cli.run import Run, command
-from cse_client.cli.target import chosen, id_option
+from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
 from cse_client.model.server import ACCESS_LEVELS
 
@@ -107,7 +107,7 @@ def unshare_command(
 
 
 def _cluster(name: str, cluster_id: str) -> str:
-    return chosen(name or None, cluster_id, option="option '-n' / '--name'")
+    return cluster_reference(name or None, cluster_id, option="option '-n' / '--name'")
 
 
 def _row(share: Share) -> dict[str, str]:

@@ -6,7 +6,7 @@ import click
 
 from cse_client.cli.options import org_option, runtime_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
-from cse_client.cli.target import chosen, id_option
+from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
 
 __all__ = ["upgrade_command", "upgrade_plan_command"]
@@ -27,7 +27,7 @@ def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster
     from cse_client.cli.server_tables import UPGRADE_COLUMNS, upgrade_row
     from cse_client.engines.base import Upgrading
 
-    reference = chosen(name, cluster_id)
+    reference = cluster_reference(name, cluster_id)
     engine = run.require(Upgrading, "cluster upgrade-plan", reference=reference)
     rows = [upgrade_row(target) for target in engine.upgrade_plan(ClusterRef(reference, vdc, org))]
     empty = f"No upgrades are available for cluster {reference}."
@@ -65,7 +65,7 @@ def upgrade_command(
     from cse_client.engines.base import Upgrading
 
     name, template_name, template_revision = _named(words, cluster_id)
-    reference = chosen(name, cluster_id)
+    reference = cluster_reference(name, cluster_id)
     engine = run.require(Upgrading, "cluster upgrade", reference=reference)
     options = run.options(timeout)
     with run.console.progress() as progress:
