@@ -38,7 +38,7 @@ def choose_engine(session: Session, word: str) -> Engine:
         reason = found.seen if word == "auto" else f"chosen; {found.seen}"
         return open_engine(vcd, session, found, reason)
     if not session.login_org:
-        vcd.identify()
+        vcd.session.identify()
     if word == "server":
         raise NotFound(
             f"VCD at {session.host} has no CSE server registered.", hint=without_server()

@@ -28,7 +28,7 @@ def identify(
     written. `vapp` is the vApp's id or address, or an entity's id; anything else counts as unknown.
     """
     return ClusterIdentity(
-        host=vcd.host,
+        host=vcd.session.host,
         org=org,
         vapp=_uuid(vapp),
         name=context_name(cluster, org, vdc),
@@ -42,7 +42,7 @@ def is_gone(vcd: VcdClient, identity: ClusterIdentity) -> bool:
     False where that cannot be asked: it is another VCD's, or its vApp is not known. A vApp that
     this user may not see any more counts as gone, since VCD answers the same for both.
     """
-    if identity.host != vcd.host or not _uuid(identity.vapp):
+    if identity.host != vcd.session.host or not _uuid(identity.vapp):
         return False
     return vcd.gone(vcd.vapp_href(identity.vapp))
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-from urllib.parse import urlsplit
 
 from lxml import etree
 
+from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import NotFound, Refused, SessionInvalid, VcdFault
 from cse_client.model import (
     Network,
     NewVm,
+    Session,
     TemplateFacts,
     VApp,
     VAppRecord,
@@ -26,13 +26,14 @@ from cse_client.model import (
     VmChange,
     footprint,
 )
-from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
+from cse_client.model.addons import AddressRange, RecordedAddresses
 from cse_client.model.hrefs import href_id
-from cse_client.vcd import addresses, catalogs, queries, reading, recent, tasks, users, writing
+from cse_client.vcd import addresses, catalogs, queries, reading, recent, tasks, writing
 from cse_client.vcd.errors import Action
 from cse_client.vcd.recent import RecentTask
 from cse_client.vcd.sections import VmSections
-from cse_client.vcd.surroundings import Tenancy
+from cse_client.vcd.session import OpenSession
+from cse_client.vcd.surroundings import Surroundings
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.transport import Answer, Transport
 
@@ -45,14 +46,48 @@ _EDIT = "vApp: Edit Properties"
 _SMALL_CHANGE_SECONDS = 300.0
 
 
-class VcdClient(Tenancy):
-    """One user's session with one VCD: its surroundings (`Tenancy`), vApps and tasks."""
+class VcdClient:
+    """One VCD as one user sees it: the `session`, its `surroundings`, and here vApps and tasks.
+
+    `clock` is what the waiters use. Everything that changes (vApps, VMs, tasks) is read anew each
+    time.
+    """
 
     def __init__(
         self, transport: Transport, session_document: etree._Element | None = None
     ) -> None:
-        super().__init__(transport, session_document)
+        self.clock: Clock = transport.clock
+        self.session = OpenSession(transport, session_document)
+        self.surroundings = Surroundings(transport, self.session)
+        self._transport = transport
         self._sections = VmSections(transport)
+
+    @classmethod
+    def open(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> VcdClient:
+        """Check the stored session with one request and return the client.
+
+        Raises:
+            SessionInvalid: it has expired, or VCD no longer serves its API version; the hint is
+                the login line to type.
+            VcdFault: VCD cannot be reached, or its certificate cannot be verified.
+        """
+        vcd = cls.attach(session, clock=clock)
+        vcd.session.identify()
+        return vcd
+
+    @classmethod
+    def attach(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> VcdClient:
+        """Return the client without a request: the session is read when something needs it."""
+        return cls(Transport(session, clock))
+
+    def close(self) -> None:
+        """Let go of the connections; the session in VCD stays."""
+        self._transport.close()
+
+    @property
+    def requests_sent(self) -> int:
+        """Return how many requests went out so far."""
+        return self._transport.requests_sent
 
     # Reading vApps
 
@@ -76,8 +111,8 @@ class VcdClient(Tenancy):
         """
         conditions = [queries.equals("vdc", vdc.href)] if vdc else []
         vdcs: set[str] | None = None
-        if vdc is None and self._foreign_org(org):
-            vdcs = {one.href for one in self.vdcs(org)}
+        if vdc is None and self.session.foreign_org(org):
+            vdcs = {one.href for one in self.surroundings.vdcs(org)}
         terms = [f"metadata:{footprint.CLUSTER_ID}==STRING:*"]
         if re.fullmatch(r"[0-9A-Za-z-]+", cluster_id):  # anything else is compared here only
             terms = [f"metadata:{footprint.CLUSTER_ID}==STRING:{cluster_id}"]
@@ -125,10 +160,6 @@ class VcdClient(Tenancy):
             return True
         return False
 
-    def address_plan(self, network: Network) -> AddressPlan:
-        """Return what VCD knows of a network's addresses; up to three requests."""
-        return addresses.plan(self._transport, network)
-
     def recorded_addresses(self) -> list[RecordedAddresses]:
         """Return the load balancer addresses that clusters have reserved; one request per 128."""
         return list(addresses.recorded(self._transport))
@@ -154,10 +185,6 @@ class VcdClient(Tenancy):
         action = Action("read the VM", missing="the VM")
         return reading.vm(self._transport.get(href, action, "Vm"))
 
-    def user_urns(self, names: Sequence[str], org: str = "") -> dict[str, str]:
-        """Return the ids of an organization's users, by name. Raises NotFound, see `users`."""
-        return users.user_urns(self._transport, names, self._foreign_org(org))
-
     def task(self, href: str) -> Task:
         """Read a task once; the caller handles a VCD that does not answer."""
         action = Action("read the task", missing=f"the task {href_id(href)}")
@@ -175,13 +202,6 @@ class VcdClient(Tenancy):
         """Return the address of a task by its id."""
         return f"{self._transport.api}/task/{task_id}"
 
-    def address(self, href: str) -> str:
-        """Return an address that somebody else named, on this session's own host.
-
-        The token goes nowhere else, and a server may know VCD by another name than we do.
-        """
-        return self._transport.origin + urlsplit(href).path
-
     # Changing vApps
 
     def compose(self, vdc: Vdc, name: str, description: str, network: Network) -> tuple[str, Task]:
@@ -191,7 +211,7 @@ class VcdClient(Tenancy):
             Conflict: the name is taken.
             Refused: this user may not make vApps in this VDC.
         """
-        url = self.vdc_document(vdc).compose_href
+        url = self.surroundings.vdc_document(vdc).compose_href
         if not url:
             raise no_compose_right(vdc)
         action = Action(f"create vApp '{name}'", right=_CREATE, changes=True)
@@ -333,33 +353,6 @@ class VcdClient(Tenancy):
         values = {footprint.TEMPLATE: catalogs.facts_text(facts)}
         deadline = self.clock.monotonic() + _SMALL_CHANGE_SECONDS
         tasks.done(self, lambda: self.write_metadata(template_href, values), deadline=deadline)
-
-    # JSON
-
-    def ask_json(
-        self,
-        method: str,
-        path: str,
-        doing: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        api_version: str = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Send one JSON request to `path` ("/api/cse/...", "/cloudapi/..."), once.
-
-        `doing` completes "cannot ...". Returns whatever answer came; a 401 is not raised either.
-
-        Raises:
-            CseError: only where there was no answer at all (`VcdFault.outcome_unknown` after a
-                change).
-        """
-        action = Action(doing, changes=method != "GET")
-        url = self._transport.origin + path
-        return self._transport.ask_json(
-            method, url, action, query=query, body=body, api_version=api_version, headers=headers
-        )
 
     # Private
 

@@ -98,7 +98,7 @@ def check_create(
 
 
 def _check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
-    document = findings.collect(lambda: vcd.vdc_document(vdc))
+    document = findings.collect(lambda: vcd.surroundings.vdc_document(vdc))
     if document is None:
         return
     if not document.compose_href:
@@ -110,7 +110,7 @@ def _check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
 def _check_template(
     vcd: VcdClient, spec: ClusterSpec, template: Template, findings: Findings
 ) -> None:
-    source = findings.collect(lambda: vcd.template_vm(template))
+    source = findings.collect(lambda: vcd.surroundings.template_vm(template))
     if source is None:
         return
     findings.template_vm = source
@@ -135,7 +135,7 @@ def _check_template(
 def _check_network(
     vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
-    known = findings.collect(lambda: vcd.networks(vdc))
+    known = findings.collect(lambda: vcd.surroundings.networks(vdc))
     if known is None:
         return
     network = next((one for one in known if one.name == spec.network), None)
@@ -148,7 +148,7 @@ def _check_network(
             )
         )
         return
-    network = vcd.network_details(network)
+    network = vcd.surroundings.network_details(network)
     findings.network = network
     if network.fence is Fence.ISOLATED:
         findings.problems.append(
@@ -175,7 +175,7 @@ def _check_network(
 
 
 def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings: Findings) -> None:
-    network = vcd.egress(network)
+    network = vcd.surroundings.egress(network)
     findings.network = network
     if network.egress is True:
         return
@@ -197,7 +197,7 @@ def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings:
 def _check_storage(
     vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
-    profiles = findings.collect(lambda: vcd.storage_profiles(vdc))
+    profiles = findings.collect(lambda: vcd.surroundings.storage_profiles(vdc))
     if profiles is None:
         return
     if spec.storage_profile:
@@ -241,8 +241,8 @@ def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None
 def _check_capacity(
     vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
-    capacity = findings.collect(lambda: vcd.capacity(vdc))
-    document = findings.collect(lambda: vcd.vdc_document(vdc))
+    capacity = findings.collect(lambda: vcd.surroundings.capacity(vdc))
+    document = findings.collect(lambda: vcd.surroundings.vdc_document(vdc))
     if capacity is None or document is None:
         return
     if capacity.vms_left is not None and capacity.vms_left < nodes:

@@ -54,7 +54,7 @@ class Hands:
         session, _ = read_session(profile["profiles"][0])
         os.environ["REQUESTS_CA_BUNDLE"] = who.environment["REQUESTS_CA_BUNDLE"]
         self.vcd = VcdClient.open(session)
-        self.vdc: Vdc = self.vcd.vdc()
+        self.vdc: Vdc = self.vcd.surroundings.vdc()
 
     def vapp(self, name: str) -> VApp:
         record = self.vcd.find_vapp(self.vdc, name)

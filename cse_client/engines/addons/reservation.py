@@ -25,7 +25,7 @@ class Reservation:
 
     def __init__(self, vcd: VcdClient, ref: ClusterRef) -> None:
         self._vcd = vcd
-        self._vdc = vcd.vdc(ref.vdc, ref.org)
+        self._vdc = vcd.surroundings.vdc(ref.vdc, ref.org)
         self._vapp, _ = find_cluster(vcd, self._vdc, ref.name)
         self._around: Surroundings | None = None
 
@@ -35,7 +35,7 @@ class Reservation:
         Raises:
             CseError: VCD does not tell the network's subnet, so that nothing can be checked.
         """
-        plan = self._vcd.address_plan(self._network())
+        plan = self._vcd.surroundings.address_plan(self._network())
         nodes = {vm.ip: vm.name for vm in self._vapp.vms if vm.ip}
         others = [
             one
@@ -96,7 +96,7 @@ class Reservation:
         if not names:
             raise NotFound(f"Cluster '{self._vapp.name}' is not connected to a network.")
         wanted = names[0]
-        for one in self._vcd.networks(self._vdc):
+        for one in self._vcd.surroundings.networks(self._vdc):
             if one.name == wanted:
                 return one
         raise NotFound(

@@ -93,8 +93,8 @@ class DirectEngine:
             engine=self.name,
             engine_reason=self._reason(),
             host=self._session.host,
-            vcd_version=self._vcd.vcd_version(),
-            api_version=self._vcd.api_version,
+            vcd_version=self._vcd.session.vcd_version(),
+            api_version=self._vcd.session.api_version,
             org=self._session.org,
             vdc=self._session.vdc,
             user=self._session.user,
@@ -103,12 +103,12 @@ class DirectEngine:
     def templates(self) -> Sequence[Template]:
         """List the templates in every catalog this user can see, the default one marked."""
         return with_default(
-            list(self._vcd.templates()), os.environ.get(DEFAULT_TEMPLATE_VARIABLE, "")
+            list(self._vcd.surroundings.templates()), os.environ.get(DEFAULT_TEMPLATE_VARIABLE, "")
         )
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
         """Mark a prepared vApp template as usable, in metadata that tenants can read."""
-        template = self._vcd.find_item(catalog, item)
+        template = self._vcd.surroundings.find_item(catalog, item)
         self._vcd.register_template(template.href, facts)
         return replace(template, facts=facts, registered=True)
 
@@ -148,7 +148,7 @@ class DirectEngine:
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
         """List clusters; those of one VDC too are compared with all, to find copies elsewhere."""
-        wanted = self._vcd.vdc(vdc, org) if vdc else None
+        wanted = self._vcd.surroundings.vdc(vdc, org) if vdc else None
         records = list(self._vcd.cluster_records(None, org))
         summaries = with_same_ids(summarize(one, org or self._session.org) for one in records)
         for record, summary in zip(records, summaries):
@@ -182,7 +182,7 @@ class DirectEngine:
                 f"Cluster '{ref.name}' has no known API address yet.",
                 hint=f"See how far it is: {suggest.cse('cluster info', ref.name)}",
             )
-        org = self._vcd.organization(ref.org)
+        org = self._vcd.session.organization(ref.org)
         identity = identity_of(replace(cluster, vdc=replace(cluster.vdc, org=org)))
         return mint_kubeconfig(
             pki,
@@ -199,13 +199,13 @@ class DirectEngine:
             NotFound, Conflict: see `lookup.find_cluster`.
         """
         cluster = self._existing(ref)
-        org = self._vcd.organization(ref.org)
+        org = self._vcd.session.organization(ref.org)
         return identity_of(replace(cluster, vdc=replace(cluster.vdc, org=org)))
 
     def location(self, ref: ClusterRef) -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
-        vdc = self._vcd.vdc(ref.vdc, ref.org)
-        org = self._vcd.organization(ref.org)
+        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
+        org = self._vcd.session.organization(ref.org)
         return identify(self._vcd, cluster=ref.name, vdc=vdc.name, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
@@ -214,7 +214,7 @@ class DirectEngine:
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes, in fewer requests than everything known of it takes."""
-        vdc = self._vcd.vdc(ref.vdc, ref.org)
+        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         return list_nodes(self._vcd, self._session, vdc, ref.name)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
@@ -252,7 +252,7 @@ class DirectEngine:
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
         deadline = self._clock.monotonic() + bounds.share(options.timeout)
-        vdc = self._vcd.vdc(ref.vdc, ref.org)
+        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         lock = ClusterLock(
             self._vcd, self._session, name=ref.name, vdc_href=vdc.href, clock=self._clock
         )
@@ -290,7 +290,9 @@ class DirectEngine:
         return seal_cluster(cluster, deadline=deadline, progress=progress)
 
     def _existing(self, ref: ClusterRef) -> ExistingCluster:
-        return find_existing(self._vcd, self._session, self._vcd.vdc(ref.vdc, ref.org), ref.name)
+        return find_existing(
+            self._vcd, self._session, self._vcd.surroundings.vdc(ref.vdc, ref.org), ref.name
+        )
 
 
 def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str]:

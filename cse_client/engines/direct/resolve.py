@@ -142,7 +142,7 @@ def _resolve_creation(
     templates: Callable[[], Sequence[Template]],
     owner: str,
 ) -> Resolved:
-    vdc = vcd.vdc(spec.vdc, spec.org)
+    vdc = vcd.surroundings.vdc(spec.vdc, spec.org)
     problems: list[CseError] = []
     earlier: _Earlier | None = None
     try:

@@ -77,7 +77,7 @@ def need_administrator(vcd: VcdClient, session: Session, what: str) -> None:
     Raises:
         Refused: the user is a tenant.
     """
-    if not vcd.is_system_administrator:
+    if not vcd.session.is_system_administrator:
         raise Refused(
             f"Only a system administrator may {what}.",
             hint="ask the provider, or: " + suggest.vcd("login", session.host, "System", "USER"),

@@ -103,7 +103,7 @@ def _ask(vcd: VcdClient) -> Answer:
     for left in reversed(range(_TRIES)):
         pause = _PAUSE
         try:
-            answer = vcd.ask_json("GET", f"{BASE}/system", "open the session")
+            answer = vcd.session.ask_json("GET", f"{BASE}/system", "open the session")
             if not left or not _passing(answer):
                 return answer
             retry_after = answer.headers.get("retry-after", "")

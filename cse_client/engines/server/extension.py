@@ -136,7 +136,7 @@ class Extension:
         query: Mapping[str, str | None] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        answer = self._vcd.ask_json(
+        answer = self._vcd.session.ask_json(
             method,
             self._base + path,
             request.doing,

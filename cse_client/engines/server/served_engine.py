@@ -99,7 +99,7 @@ class ServedEngine:
             engine=self.name,
             engine_reason=self._reason,
             host=self._session.host,
-            vcd_version=self._vcd.vcd_version(),
+            vcd_version=self._vcd.session.vcd_version(),
             api_version=self._detection.api_version,
             org=self._session.org,
             vdc=self._session.vdc,
@@ -151,7 +151,7 @@ class ServedEngine:
     def identity(self, ref: ClusterRef) -> ClusterIdentity:
         """Return the identity of a cluster, as far as the server shows it; two requests at most."""
         cluster = self.cluster(ref)
-        spelled = self._vcd.organization(ref.org)
+        spelled = self._vcd.session.organization(ref.org)
         found = cluster.summary.org
         # a system administrator's cluster may be any organization's
         owner = found if found and found.lower() != spelled.lower() else spelled
@@ -159,7 +159,7 @@ class ServedEngine:
 
     def location(self, ref: ClusterRef) -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
-        org = self._vcd.organization(ref.org)
+        org = self._vcd.session.organization(ref.org)
         return identify(self._vcd, cluster=ref.name, vdc=ref.vdc or self._session.vdc, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:

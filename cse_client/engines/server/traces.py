@@ -39,7 +39,7 @@ def sent_at(vcd: VcdClient, began: float) -> datetime | None:
     for _look in range(_TICK_LOOKS):
         asked = vcd.clock.monotonic()
         try:
-            answer = vcd.ask_json("GET", "/api/session", "read VCD's time")
+            answer = vcd.session.ask_json("GET", "/api/session", "read VCD's time")
             now = parsedate_to_datetime(answer.headers.get("date", ""))
         except SessionInvalid:
             raise
@@ -78,7 +78,7 @@ def running_task(vcd: VcdClient, names: Iterable[str]) -> str:
     try:
         for row in vcd.recent_tasks(_NAMESPACE):
             running = row.ended is None and row.status in _UNFINISHED
-            if running and known.search(vcd.task(vcd.address(row.href)).operation):
+            if running and known.search(vcd.task(vcd.session.address(row.href)).operation):
                 return row.href
     except SessionInvalid:
         raise
@@ -155,7 +155,7 @@ class Traces:
         """Learn from a task's text whether it is about this cluster or about another one."""
         if href in self._named:
             return
-        text = self._vcd.task(self._vcd.address(href)).operation
+        text = self._vcd.task(self._vcd.session.address(href)).operation
         if self._ours.search(text):
             self._named.add(href)
         elif re.search(r"[Cc]luster (?:vApp )?'?[\w.-]+", text):

@@ -25,9 +25,9 @@ def rows_of_known_vdc(
     for row in rows:
         empty = False
         yield row
-    everywhere = not org and vcd.is_system_administrator
+    everywhere = not org and vcd.session.is_system_administrator
     if empty and vdc and not everywhere:
-        vcd.vdc(vdc, org)
+        vcd.surroundings.vdc(vdc, org)
 
 
 def check_network_and_profiles(
@@ -49,9 +49,9 @@ def check_network_and_profiles(
     if not network and not wanted:
         return []
     try:
-        where = vcd.vdc(vdc, org)
-        networks = sorted(vcd.vdc_document(where).networks) if network else []
-        known = vcd.storage_profiles(where) if wanted else []
+        where = vcd.surroundings.vdc(vdc, org)
+        networks = sorted(vcd.surroundings.vdc_document(where).networks) if network else []
+        known = vcd.surroundings.storage_profiles(where) if wanted else []
     except NotFound as problem:
         return [problem]
     except Refused:

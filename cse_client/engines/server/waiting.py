@@ -346,7 +346,7 @@ def refuse_older(vcd: VcdClient, name: str, vapp_href: str, began: float) -> Non
         Conflict: it is older; the server has refused the creation, or will.
     """
     try:
-        created = vcd.vapp(vcd.address(vapp_href)).created if vapp_href else None
+        created = vcd.vapp(vcd.session.address(vapp_href)).created if vapp_href else None
     except CseError:
         return
     since = sent_at(vcd, began) if created is not None else None

@@ -69,7 +69,7 @@ class Cloud:
         if not vdc:
             return session
         vcd = VcdClient.open(session)
-        found = vcd.vdc(vdc)
+        found = vcd.surroundings.vdc(vdc)
         vcd.close()
         return replace(session, vdc=found.name, vdc_href=found.href)
 
@@ -119,16 +119,16 @@ def done(vcd: VcdClient, task: tasks.Task) -> tasks.Task:
 
 
 def template(vcd: VcdClient) -> Template:
-    return next(one for one in vcd.templates() if one.item == CSE_ITEM)
+    return next(one for one in vcd.surroundings.templates() if one.item == CSE_ITEM)
 
 
 def source(vcd: VcdClient) -> TemplateVm:
-    return vcd.template_vm(template(vcd))
+    return vcd.surroundings.template_vm(template(vcd))
 
 
 def a_vapp(vcd: VcdClient, name: str = "demo") -> str:
-    vdc = vcd.vdc()
-    network = next(one for one in vcd.networks(vdc) if one.name == "net1")
+    vdc = vcd.surroundings.vdc()
+    network = next(one for one in vcd.surroundings.networks(vdc) if one.name == "net1")
     href, task = vcd.compose(vdc, name, f"cluster '{name}' id 1", network)
     done(vcd, task)
     return href
@@ -141,40 +141,40 @@ def a_node(vcd: VcdClient, vapp: str, name: str = "mstr-ab12", *, power_on: bool
 
 
 def test_the_surroundings(cloud: Cloud, vcd: VcdClient) -> None:
-    assert vcd.org_name == "acme"
-    assert vcd.org_href.startswith(f"https://{cloud.simulator.host}/api/org/")
-    assert vcd.vcd_version().startswith("10.3 (API up to 36.")
-    assert [vdc.name for vdc in vcd.vdcs()] == ["vdc1", "vdc2"]
-    vdc = vcd.vdc()
-    known = {network.name: network for network in vcd.networks(vdc)}
+    assert vcd.session.org_name == "acme"
+    assert vcd.session.org_href.startswith(f"https://{cloud.simulator.host}/api/org/")
+    assert vcd.session.vcd_version().startswith("10.3 (API up to 36.")
+    assert [vdc.name for vdc in vcd.surroundings.vdcs()] == ["vdc1", "vdc2"]
+    vdc = vcd.surroundings.vdc()
+    known = {network.name: network for network in vcd.surroundings.networks(vdc)}
     assert {name: network.fence for name, network in known.items()} == {
         "net1": Fence.ROUTED,
         "net2": Fence.ROUTED,
         "net3": Fence.DIRECT,
         "net4": Fence.ISOLATED,
     }
-    net1 = vcd.network_details(known["net1"])
+    net1 = vcd.surroundings.network_details(known["net1"])
     assert (net1.fence, net1.gateway, net1.free_addresses) == (Fence.ROUTED, "127.20.0.1", 241)
-    assert vcd.egress(net1).egress is True
-    assert vcd.egress(vcd.network_details(known["net2"])).egress is False
-    assert vcd.egress(known["net2"]).egress is False, "without the details as well"
-    assert vcd.egress(known["net3"]).egress is None
-    profiles = vcd.storage_profiles(vdc)
+    assert vcd.surroundings.egress(net1).egress is True
+    assert vcd.surroundings.egress(vcd.surroundings.network_details(known["net2"])).egress is False
+    assert vcd.surroundings.egress(known["net2"]).egress is False, "without the details as well"
+    assert vcd.surroundings.egress(known["net3"]).egress is None
+    profiles = vcd.surroundings.storage_profiles(vdc)
     assert [one.name for one in profiles if one.is_default] == ["gold"]
 
 
 def test_an_nsx_v_edge_tells_the_same(cloud: Cloud, vcd: VcdClient) -> None:
     for name in ("net1", "net2"):
         cloud.control("POST", f"networks/{name}", {"backing": "NSXV"})
-    known = {network.name: network for network in vcd.networks(vcd.vdc())}
-    assert vcd.egress(vcd.network_details(known["net1"])).egress is True
-    assert vcd.egress(vcd.network_details(known["net2"])).egress is False
+    known = {network.name: network for network in vcd.surroundings.networks(vcd.surroundings.vdc())}
+    assert vcd.surroundings.egress(vcd.surroundings.network_details(known["net1"])).egress is True
+    assert vcd.surroundings.egress(vcd.surroundings.network_details(known["net2"])).egress is False
 
 
 def test_an_author_may_not_look_at_gateways(cloud: Cloud) -> None:
     vcd = cloud.vcd("author")
-    known = {network.name: network for network in vcd.networks(vcd.vdc())}
-    seen = vcd.egress(vcd.network_details(known["net2"]))
+    known = {network.name: network for network in vcd.surroundings.networks(vcd.surroundings.vdc())}
+    seen = vcd.surroundings.egress(vcd.surroundings.network_details(known["net2"]))
     assert seen.fence is Fence.ROUTED
     assert seen.egress is None
     assert seen.egress_reason
@@ -184,17 +184,17 @@ def test_templates_come_from_one_query_and_registration_is_seen_by_others(
     cloud: Cloud, vcd: VcdClient
 ) -> None:
     before = vcd.requests_sent
-    found = {one.item: one for one in vcd.templates()}
+    found = {one.item: one for one in vcd.surroundings.templates()}
     assert vcd.requests_sent == before + 1
     assert found[CSE_ITEM].revision == 2
     assert found[CSE_ITEM].facts == TemplateFacts("ubuntu-16.04", "1.18", "weave", "2.6.5")
-    item = vcd.find_item("cse", CSE_ITEM)
+    item = vcd.surroundings.find_item("cse", CSE_ITEM)
     vcd.register_template(item.href, TemplateFacts(kubernetes="1.18.6"))
-    seen = next(one for one in cloud.vcd("author").templates() if one.item == CSE_ITEM)
+    seen = next(one for one in cloud.vcd("author").surroundings.templates() if one.item == CSE_ITEM)
     assert seen.registered
     assert (seen.facts.kubernetes, seen.facts.cni) == ("1.18.6", "weave")
     with pytest.raises(NotFound):
-        vcd.find_item("cse", "nothing")
+        vcd.surroundings.find_item("cse", "nothing")
     with pytest.raises(Refused):
         cloud.vcd("viewer").register_template(item.href, TemplateFacts(kubernetes="1"))
 
@@ -211,7 +211,7 @@ def test_the_life_of_a_vapp(
 
 
 def live(vcd: VcdClient) -> None:
-    vdc = vcd.vdc()
+    vdc = vcd.surroundings.vdc()
     assert vcd.find_vapp(vdc, "demo") is None
     vapp = a_vapp(vcd)
     done(vcd, vcd.write_metadata(vapp, {"cse.cluster.id": "1", "cse.version": "x"}))
@@ -348,13 +348,13 @@ def test_an_exhausted_pool_is_a_task_error(cloud: Cloud, vcd: VcdClient) -> None
 def test_a_connection_cut_after_the_change_is_an_unknown_outcome(
     cloud: Cloud, vcd: VcdClient
 ) -> None:
-    vcd.vdc_document(vcd.vdc())
-    network = vcd.networks(vcd.vdc())[0]
+    vcd.surroundings.vdc_document(vcd.surroundings.vdc())
+    network = vcd.surroundings.networks(vcd.surroundings.vdc())[0]
     cloud.fault("reset_after", method="POST", path="composeVApp")
     with pytest.raises(VcdFault) as caught:
-        vcd.compose(vcd.vdc(), "demo", "d", network)
+        vcd.compose(vcd.surroundings.vdc(), "demo", "d", network)
     assert caught.value.outcome_unknown
-    assert vcd.find_vapp(vcd.vdc(), "demo") is not None
+    assert vcd.find_vapp(vcd.surroundings.vdc(), "demo") is not None
 
 
 def test_a_proxys_page_after_the_change_is_an_unknown_outcome(cloud: Cloud, vcd: VcdClient) -> None:
@@ -396,7 +396,7 @@ def test_a_version_that_is_not_served_any_more(release: str, monkeypatch: Any) -
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(simulator.ca))
         served = cloud_versions(simulator)
         session = cloud.session(api_version=served[-1])
-        assert VcdClient.open(session).vcd_version().startswith(release)
+        assert VcdClient.open(session).session.vcd_version().startswith(release)
         with pytest.raises(SessionInvalid, match=r"does not serve API version 29\.0") as caught:
             VcdClient.open(replace(session, api_version="29.0"))
         assert caught.value.hint.endswith(f"--version {served[-1]}")
@@ -419,7 +419,7 @@ def test_names_with_special_characters_are_found_at_every_version(
     vcd = cloud.vcd(api_version=api_version)
     name = "a (b), c; d & 50% e\\f"
     a_vapp(vcd, name)
-    record = vcd.find_vapp(vcd.vdc(), name)
+    record = vcd.find_vapp(vcd.surroundings.vdc(), name)
     assert record is not None
     assert record.name == name
 
@@ -433,7 +433,7 @@ def test_a_thousand_clusters_cost_eight_requests(cloud: Cloud, vcd: VcdClient) -
 
 
 def preflight(vcd: VcdClient, spec: ClusterSpec) -> tuple[list[str], list[str]]:
-    found = check_create(vcd, spec, vcd.vdc(), template(vcd))
+    found = check_create(vcd, spec, vcd.surroundings.vdc(), template(vcd))
     return [one.message for one in found.problems], found.warnings
 
 

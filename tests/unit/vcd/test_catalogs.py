@@ -90,7 +90,7 @@ def test_the_list_holds_named_and_registered_templates_from_one_query(
             + record(f"x{cse}", '{"kubernetes": "1.18.6"}')
         ),
     )
-    named, own, both = vcd.templates()
+    named, own, both = vcd.surroundings.templates()
     assert len(scripted.asked("query")) == 1
     assert (named.item, named.revision, named.catalog, named.href) == (cse, 2, "cat", f"t/{cse}")
     assert (named.description, named.registered) == (f"about {cse}", False)
@@ -100,7 +100,7 @@ def test_the_list_holds_named_and_registered_templates_from_one_query(
 
 def test_an_item_is_found_by_its_templates_name(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/query?type=vAppTemplate*", page(record("My (own) one")))
-    found = vcd.find_item("cat", "My (own) one")
+    found = vcd.surroundings.find_item("cat", "My (own) one")
     assert (found.name, found.revision, found.href) == ("My (own) one", 0, "t/My (own) one")
 
 
@@ -115,14 +115,14 @@ def test_an_item_with_a_name_of_its_own_leads_to_its_template(
             '<CatalogItemRecord name="own" entityType="vapptemplate" entity="t/1"/>'
         ),
     )
-    assert vcd.find_item("cat", "own").href == "t/1"
+    assert vcd.surroundings.find_item("cat", "own").href == "t/1"
 
 
 def test_a_missing_item_says_where_to_look(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /api/query?type=vAppTemplate*", page(""))
     scripted.answer("GET /api/query?type=catalogItem*", page(""))
     with pytest.raises(NotFound, match="Catalog 'cat' has no template 'own'") as caught:
-        vcd.find_item("cat", "own")
+        vcd.surroundings.find_item("cat", "own")
     assert "vcd catalog list cat" in caught.value.hint
 
 

@@ -25,5 +25,5 @@ from cse_client.vcd.client import VcdClient
 def test_hosts(typed: str, host: str) -> None:
     session = Session(host=typed, org="acme", user="admin", api_version="36.0", token="t")
     vcd = VcdClient.attach(session)
-    assert vcd.host == host
+    assert vcd.session.host == host
     vcd.close()

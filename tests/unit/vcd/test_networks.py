@@ -56,7 +56,7 @@ def test_the_vdcs_own_list_decides_and_the_query_tells_the_rest(
             f'<OrgVdcNetworkRecord name="elsewhere" href="{base}/api/admin/network/x"/>'
         ),
     )
-    first, second, third = vcd.networks(vcd.vdc())
+    first, second, third = vcd.surroundings.networks(vcd.surroundings.vdc())
     assert [first.fence, second.fence, third.fence] == [Fence.DIRECT, Fence.ROUTED, Fence.ISOLATED]
     assert first.href == f"{base}/api/network/a"
     assert (first.dns, first.free_addresses) == (("127.0.0.53",), None)
@@ -72,7 +72,7 @@ def test_a_network_that_the_query_hides_is_read_itself(
     scripted.answer("GET /api/network/a", DOCUMENT)
     scripted.answer("GET /api/network/b", Answer("", 403, ""))
     scripted.answer("GET /api/network/c", DOCUMENT.replace("natRouted", "isolated"))
-    found = {one.name: one for one in vcd.networks(vcd.vdc())}
+    found = {one.name: one for one in vcd.surroundings.networks(vcd.surroundings.vdc())}
     assert found["a"].total_addresses == 11
     assert found["b"].fence is Fence.ROUTED
     assert found["b"].total_addresses is None
@@ -85,7 +85,7 @@ def test_free_addresses_are_the_ranges_less_what_is_used_in_them(
     scripted.answer("GET /api/network/1", DOCUMENT)
     scripted.answer("GET /api/network/1/allocatedAddresses/", USED)
     bare = Network("net1", f"{scripted.base}/api/network/1", Fence.ISOLATED)
-    told = vcd.network_details(bare)
+    told = vcd.surroundings.network_details(bare)
     assert (told.total_addresses, told.free_addresses) == (11, 9)
     assert (told.fence, told.dns, told.gateway) == (Fence.ROUTED, ("127.20.0.2",), "127.20.0.1")
     assert told.edge_href.endswith("/edgeGateway/e1")
@@ -95,15 +95,15 @@ def test_hidden_addresses_are_unknown_and_not_free(vcd: VcdClient, scripted: Scr
     scripted.answer("GET /api/network/1", DOCUMENT)
     scripted.answer("GET /api/network/1/allocatedAddresses/", Answer("", 403, ""))
     bare = Network("net1", f"{scripted.base}/api/network/1", Fence.ROUTED)
-    assert vcd.network_details(bare).free_addresses is None
+    assert vcd.surroundings.network_details(bare).free_addresses is None
 
 
 def test_isolated_is_no_way_out_and_direct_is_unknown(vcd: VcdClient, routed: Network) -> None:
     isolated = Network("n", "h", Fence.ISOLATED)
     direct = Network("n", "h", Fence.DIRECT)
-    assert vcd.egress(isolated).egress is False
-    assert vcd.egress(direct).egress is None
-    assert "provider" in vcd.egress(direct).egress_reason
+    assert vcd.surroundings.egress(isolated).egress is False
+    assert vcd.surroundings.egress(direct).egress is None
+    assert "provider" in vcd.surroundings.egress(direct).egress_reason
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_nsx_t_rules(
     scripted.answer(
         "GET /cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:e1/nat/rules*", rules(rule)
     )
-    answer = vcd.egress(routed)
+    answer = vcd.surroundings.egress(routed)
     assert answer.egress is verdict
     assert "edge" in answer.egress_reason
 
@@ -152,7 +152,7 @@ def test_an_advertised_network_is_the_providers_affair(
         "GET /cloudapi/1.0.0/orgVdcNetworks/*",
         Answer('{"routeAdvertised": true}', 200, "application/json"),
     )
-    assert vcd.egress(routed).egress is None
+    assert vcd.surroundings.egress(routed).egress is None
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_nsx_v_rules(
         "GET /network/edges/e1/nat/config",
         f"<nat><enabled>true</enabled><natRules><natRule>{rule}</natRule></natRules></nat>",
     )
-    assert vcd.egress(routed).egress is verdict
+    assert vcd.surroundings.egress(routed).egress is verdict
 
 
 def test_a_missing_right_is_a_cannot_tell(
@@ -184,11 +184,13 @@ def test_a_missing_right_is_a_cannot_tell(
 ) -> None:
     scripted.answer("GET /api/query?type=edgeGateway*", page(NSXT))
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", Answer("", 403, ""))
-    answer = vcd.egress(routed)
+    answer = vcd.surroundings.egress(routed)
     assert answer.egress is None
     assert "Organization vDC Gateway: View NAT" in answer.egress_reason
     scripted.answer("GET /api/query?type=edgeGateway*", page(""))
-    assert vcd.egress(routed).egress_reason == "the network's gateway is hidden from you"
+    assert (
+        vcd.surroundings.egress(routed).egress_reason == "the network's gateway is hidden from you"
+    )
 
 
 def test_an_expired_session_is_not_a_cannot_tell(
@@ -196,4 +198,4 @@ def test_an_expired_session_is_not_a_cannot_tell(
 ) -> None:
     scripted.answer("GET /api/query?type=edgeGateway*", Answer("", 401, ""))
     with pytest.raises(SessionInvalid):
-        vcd.egress(routed)
+        vcd.surroundings.egress(routed)

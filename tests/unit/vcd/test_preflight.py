@@ -69,8 +69,10 @@ def vcd(scripted: ScriptedVcd, clock: FakeClock) -> VcdClient:
 
 
 def check(vcd: VcdClient, spec: ClusterSpec = SPEC, **options: object) -> Findings:
-    template = Template("t", 1, "cat", "t_rev1", f"{vcd.org_href[: -len('/api/org/1')]}/api/t/1")
-    return check_create(vcd, spec, vcd.vdc(), template, **options)  # type: ignore[arg-type]
+    template = Template(
+        "t", 1, "cat", "t_rev1", f"{vcd.session.org_href[: -len('/api/org/1')]}/api/t/1"
+    )
+    return check_create(vcd, spec, vcd.surroundings.vdc(), template, **options)  # type: ignore[arg-type]
 
 
 def messages(findings: Findings) -> list[str]:

@@ -111,8 +111,8 @@ def test_vm_records_for_polling(vcd: VcdClient, scripted: ScriptedVcd) -> None:
 
 
 def test_the_sessions_vdc_costs_no_request(vcd: VcdClient, scripted: ScriptedVcd) -> None:
-    assert vcd.vdc() == Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
-    assert vcd.vdc("vdc1") == vcd.vdc()
+    assert vcd.surroundings.vdc() == Vdc("vdc1", f"{scripted.base}/api/vdc/1", "acme")
+    assert vcd.surroundings.vdc("vdc1") == vcd.surroundings.vdc()
     assert scripted.asked() == ["GET /api/session"]
 
 
@@ -123,16 +123,16 @@ def test_another_vdc_is_looked_up_and_an_unknown_one_lists_what_there_is(
         "GET /api/query?type=orgVdc&*",
         page('<OrgVdcRecord name="vdc2" href="v2"/><OrgVdcRecord name="vdc1" href="v1"/>'),
     )
-    assert vcd.vdc("vdc2") == Vdc("vdc2", "v2", "acme")
+    assert vcd.surroundings.vdc("vdc2") == Vdc("vdc2", "v2", "acme")
     with pytest.raises(NotFound, match="has no VDC 'vdc3'; there are: vdc1, vdc2"):
-        vcd.vdc("vdc3")
+        vcd.surroundings.vdc("vdc3")
 
 
 def test_no_vdc_chosen_says_how_to_choose(scripted: ScriptedVcd, clock: FakeClock) -> None:
     vcd = VcdClient.open(scripted.session(vdc="", vdc_href=""), clock=clock)
     scripted.answer("GET /api/query?type=orgVdc&*", page('<OrgVdcRecord name="vdc1" href="v"/>'))
     with pytest.raises(NotFound, match="No VDC is chosen; there are: vdc1") as caught:
-        vcd.vdc()
+        vcd.surroundings.vdc()
     assert "vcd vdc use" in caught.value.hint
 
 
@@ -140,7 +140,7 @@ def test_another_organization_is_for_system_administrators(
     vcd: VcdClient, scripted: ScriptedVcd, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused, match="You are logged in to 'acme' and cannot look into 'other'"):
-        vcd.vdc("vdc1", org="other")
+        vcd.surroundings.vdc("vdc1", org="other")
     with pytest.raises(Refused):
         list(vcd.cluster_records(org="other"))
     session = SESSION.replace('org="acme"', 'org="System"').format(base=scripted.base)
@@ -154,7 +154,7 @@ def test_another_organization_is_for_system_administrators(
         page(vapp("a", vdc="9", cse_cluster_id="1") + vapp("b", vdc="1", cse_cluster_id="2")),
     )
     system = VcdClient.open(scripted.session(org="System"), clock=clock)
-    assert system.vdc("vdc9", org="other").org == "other"
+    assert system.surroundings.vdc("vdc9", org="other").org == "other"
     assert [one.name for one in system.cluster_records(org="other")] == ["a"]
 
 
@@ -162,12 +162,12 @@ def test_the_vm_quota_is_counted_only_where_there_is_one(
     vcd: VcdClient, scripted: ScriptedVcd
 ) -> None:
     scripted.answer("GET /api/vdc/1", f'<Vdc {NS} name="vdc1"><VmQuota>0</VmQuota></Vdc>')
-    assert vcd.capacity(vcd.vdc()).vms_left is None
+    assert vcd.surroundings.capacity(vcd.surroundings.vdc()).vms_left is None
     assert len(scripted.asked()) == 2
     scripted.answer("GET /api/vdc/2", f'<Vdc {NS} name="vdc2"><VmQuota>10</VmQuota></Vdc>')
     scripted.answer("GET /api/query?type=vm&*", page("", total=7))
     other = Vdc("vdc2", f"{scripted.base}/api/vdc/2", "acme")
-    assert vcd.capacity(other).vms_left == 3
+    assert vcd.surroundings.capacity(other).vms_left == 3
 
 
 def test_storage_profiles(vcd: VcdClient, scripted: ScriptedVcd) -> None:
@@ -178,7 +178,7 @@ def test_storage_profiles(vcd: VcdClient, scripted: ScriptedVcd) -> None:
             'isDefaultStorageProfile="true" storageLimitMB="100" storageUsedMB="40"/>'
         ),
     )
-    (gold,) = vcd.storage_profiles(vcd.vdc())
+    (gold,) = vcd.surroundings.storage_profiles(vcd.surroundings.vdc())
     assert (gold.name, gold.enabled, gold.is_default) == ("gold", False, True)
     assert (gold.limit_mb, gold.used_mb) == (100, 40)
 

@@ -42,8 +42,8 @@ def test_opening_costs_one_request_with_the_token_and_version(
     headers = scripted.requests[0].headers
     assert headers["Authorization"] == "Bearer very-secret-token"
     assert headers["Accept"] == "application/*+xml;version=36.0"
-    assert vcd.org_name == "acme"
-    assert vcd.org_href == f"{scripted.base}/api/org/1"
+    assert vcd.session.org_name == "acme"
+    assert vcd.session.org_href == f"{scripted.base}/api/org/1"
     assert vcd.requests_sent == 1
 
 
@@ -193,7 +193,7 @@ def test_the_release_is_derived_from_the_api(
 ) -> None:
     rows = "".join(f"<VersionInfo><Version>{one}</Version></VersionInfo>" for one in served)
     scripted.answer("GET /api/versions", f"{VERSIONS}{rows}</SupportedVersions>")
-    assert vcd.vcd_version() == told
+    assert vcd.session.vcd_version() == told
 
 
 def test_a_ca_file_that_is_not_there_is_named(

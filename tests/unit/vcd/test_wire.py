@@ -52,8 +52,10 @@ def test_no_redirect_is_followed(
         "DELETE /api/vApp/1?force=True&recursive=False": (
             lambda: vcd.delete_vapp(f"{base}/api/vApp/1")
         ),
-        "GET /api/cse/system": lambda: vcd.ask_json("GET", "/api/cse/system", "ask"),
-        "POST /api/cse/clusters": lambda: vcd.ask_json("POST", "/api/cse/clusters", "ask", body={}),
+        "GET /api/cse/system": lambda: vcd.session.ask_json("GET", "/api/cse/system", "ask"),
+        "POST /api/cse/clusters": lambda: vcd.session.ask_json(
+            "POST", "/api/cse/clusters", "ask", body={}
+        ),
     }
     for call, ask in calls.items():
         scripted.answer(call, moved)
@@ -127,7 +129,7 @@ def test_every_kind_of_link_is_checked(
         tasks.wait(vcd, started, deadline=vcd.clock.monotonic() + 100)
     with pytest.raises(CseError, match="another host for it"):
         other = replace(scripted.session(), vdc_href=f"{evil}/api/vdc/1")
-        VcdClient.open(other).vdc_document(VcdClient.open(other).vdc())
+        VcdClient.open(other).surroundings.vdc_document(VcdClient.open(other).surroundings.vdc())
     assert stranger.seen == []
 
 
@@ -164,17 +166,17 @@ def test_what_is_not_vcds_is_not_believed(vcd: VcdClient, scripted: ScriptedVcd,
         lambda: VcdClient.open(scripted.session()),
         lambda: list(vcd.cluster_records()),
         lambda: vcd.find_vapp(vdc, "demo"),
-        vcd.vdcs,
+        vcd.surroundings.vdcs,
         lambda: vcd.vapp(f"{base}/api/vApp/1"),
         lambda: vcd.vapp_metadata(f"{base}/api/vApp/1"),
         lambda: vcd.vm(f"{base}/api/vApp/vm-1"),
-        lambda: vcd.vdc_document(vdc),
-        lambda: vcd.network_details(network),
-        lambda: vcd.address_plan(network),
+        lambda: vcd.surroundings.vdc_document(vdc),
+        lambda: vcd.surroundings.network_details(network),
+        lambda: vcd.surroundings.address_plan(network),
         lambda: vcd.task(f"{base}/api/task/1"),
         lambda: vcd.customization_script(f"{base}/api/vApp/vm-1"),
-        vcd.templates,
-        vcd.vcd_version,
+        vcd.surroundings.templates,
+        vcd.session.vcd_version,
     ]
     for number, read in enumerate(reads):
         with pytest.raises(VcdFault) as caught:
@@ -316,7 +318,7 @@ def test_a_compressed_answer_is_read(clock: FakeClock) -> None:
     manner: Manner = answer("200 OK", body, Content_Encoding="gzip", Content_Type="application/xml")
     with Stranger(manner) as server:
         session = ScriptedVcd.session(server)  # type: ignore[arg-type]
-        assert VcdClient.open(session, clock=clock).org_href.endswith("/api/org/1")
+        assert VcdClient.open(session, clock=clock).session.org_href.endswith("/api/org/1")
         assert "Accept-Encoding: gzip\r\n" in server.seen[0]
 
 

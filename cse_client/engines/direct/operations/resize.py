@@ -214,7 +214,7 @@ class Scaling:
         return locked_cluster(
             self.vcd,
             self.session,
-            self.vcd.vdc(ref.vdc, ref.org),
+            self.vcd.surroundings.vdc(ref.vdc, ref.org),
             ref.name,
             clock=self.clock,
             break_lock=options.break_lock,

@@ -207,7 +207,7 @@ class EntityProvider:
         return mapping(said, missing)
 
     def _vdc(self, name: str, org: str) -> tuple[Vdc, str]:
-        vdc = self._vcd.vdc(name, org)
+        vdc = self._vcd.surroundings.vdc(name, org)
         return vdc, href_id(vdc.href)
 
 

@@ -46,7 +46,7 @@ class EntitySharing:
         self._need_sharing()
         name, identity = ref.name, self._reader.id_of(ref)
         wanted = list(dict.fromkeys(users))
-        known = self._vcd.user_urns(wanted, ref.org)
+        known = self._vcd.surroundings.user_urns(wanted, ref.org)
         there = self._shares(identity)
         for one in there:
             if one.username in wanted and _rank(one.level) > _rank(level):

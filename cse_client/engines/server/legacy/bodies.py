@@ -79,8 +79,8 @@ class LegacyBodies:
 
         It only says that the operation is not supported, after it has accepted.
         """
-        where = self._reader.vcd.vdc(vdc, org)
-        if not self._reader.vcd.vdc_document(where).compose_href:
+        where = self._reader.vcd.surroundings.vdc(vdc, org)
+        if not self._reader.vcd.surroundings.vdc_document(where).compose_href:
             raise no_compose_right(where)
 
     def check_growth(self, spec: NodesSpec, before: ServedCluster) -> None:
@@ -132,7 +132,9 @@ class LegacyBodies:
 
     def _network(self, before: ServedCluster) -> str:
         href = text(before.document, "vapp_href")
-        networks = self._reader.vcd.vapp(self._reader.vcd.address(href)).networks if href else ()
+        networks = (
+            self._reader.vcd.vapp(self._reader.vcd.session.address(href)).networks if href else ()
+        )
         if len(networks) == 1:
             return networks[0]
         raise WrongUsage(

@@ -202,7 +202,7 @@ class LegacyProvider:
 
     def _find(self, name: str, org: str) -> tuple[Vdc, str]:
         """Return an org VDC and its uuid, which is what the server's addresses hold."""
-        vdc = self._vcd.vdc(name, org)
+        vdc = self._vcd.surroundings.vdc(name, org)
         return vdc, href_id(vdc.href)
 
     def _need_administrator(self, what: str) -> None:
