@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
+from cse_client.engines.direct.changes import ClusterChanges
 from cse_client.engines.direct.credentials import administrator_name, mint_kubeconfig
 from cse_client.engines.direct.custody import adopt_ca_file, find_pki, identity_of, same_id_vapps
 from cse_client.engines.direct.describe import inspect_cluster, list_nodes, summarize
@@ -16,7 +17,6 @@ from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.lock import ClusterLock, owner_of
 from cse_client.engines.direct.operations.create import Creation
 from cse_client.engines.direct.operations.delete import delete_cluster
-from cse_client.engines.direct.operations.resize import Scaling
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.resolve import resolve_creation
 from cse_client.engines.direct.templates import with_default
@@ -72,7 +72,7 @@ class DirectEngine:
         self._session = session
         self._clock = clock
         self._reason = reason
-        self._scaling = Scaling(vcd, session, clock, self.templates)
+        self._changes = ClusterChanges(vcd, session, clock, self.templates)
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
@@ -219,16 +219,16 @@ class DirectEngine:
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, up or down."""
-        return self._scaling.resize(spec, options, progress)
+        return self._changes.resize(spec, options, progress)
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers."""
         _refuse_nfs(spec)
-        return self._scaling.add(spec, options, progress)
+        return self._changes.add(spec, options, progress)
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Drain workers, take them out of the cluster and delete their VMs."""
-        return self._scaling.remove(spec, options, progress)
+        return self._changes.remove(spec, options, progress)
 
     def repair(
         self,
@@ -239,15 +239,15 @@ class DirectEngine:
         carry_out: bool = False,
     ) -> Sequence[str]:
         """Return what there is to do about a drifted cluster; do it when that is asked for."""
-        return self._scaling.repair(ref, options, progress, carry_out=carry_out)
+        return self._changes.repair(ref, options, progress, carry_out=carry_out)
 
     def start(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Start a stopped cluster and wait until its nodes are Ready."""
-        self._scaling.power(ref, options, progress, on=True)
+        self._changes.power(ref, options, progress, on=True)
 
     def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Shut a cluster down."""
-        self._scaling.power(ref, options, progress, on=False)
+        self._changes.power(ref, options, progress, on=False)
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""

@@ -45,12 +45,12 @@ from cse_client.model import (
     node_kind,
 )
 
-__all__ = ["Growth"]
+__all__ = ["WorkerAddition"]
 
 _ON = "POWERED_ON"
 
 
-class Growth:
+class WorkerAddition:
     """One run of adding workers, new or resumed."""
 
     def __init__(

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
     from cse_client.kube.api import ClusterAPI
 
-__all__ = ["Power", "heard_since", "keys_at_hand"]
+__all__ = ["PowerChange", "heard_since", "keys_at_hand"]
 
 _ON = "POWERED_ON"
 #: Guests' clocks may differ by this much and still count as telling the same time.
 _SKEW = timedelta(seconds=5)
 
 
-class Power:
+class PowerChange:
     """One run of `cluster stop` or `cluster start`."""
 
     def __init__(

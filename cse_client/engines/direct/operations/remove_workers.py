@@ -30,16 +30,25 @@ from cse_client.errors import (
     NotFound,
     Refused,
     SessionInvalid,
+    WrongUsage,
 )
 from cse_client.kube.drain import delete_node, drain, find_stuck_pods, uncordon
 from cse_client.model import Event, EventKind, KubeNode, Progress, RunOptions, Vm
-from cse_client.model.nodes import Removal
+from cse_client.model.nodes import NodesSpec, Removal
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
 
-__all__ = ["Shrinking", "begin_removal", "choose_workers", "parallel", "reach", "removed_before"]
+__all__ = [
+    "WorkerRemoval",
+    "begin_removal",
+    "check_choice",
+    "choose_workers",
+    "parallel",
+    "reach",
+    "removed_before",
+]
 
 _SHOWN = 10
 _ROLLBACK_SECONDS = 60.0
@@ -71,7 +80,7 @@ def choose_workers(
     return [*first, *sorted(rest, key=age)][:count]
 
 
-class Shrinking:
+class WorkerRemoval:
     """One run of removing nodes, new or resumed. `api` is None where it cannot be reached."""
 
     def __init__(
@@ -288,6 +297,28 @@ class Shrinking:
             error.notes.append(f"Node {name} may still refuse pods: {second.message}")
 
 
+def check_choice(cluster: ExistingCluster, spec: NodesSpec) -> None:
+    """Refuse names for --nodes-to-remove that are not workers, or too many.
+
+    Raises:
+        NotFound: some names are of no VM.
+        Conflict: some are not workers.
+        WrongUsage: more names than workers that are to be removed.
+    """
+    vms = {vm.name for vm in cluster.vapp.vms}
+    unknown = [name for name in spec.remove if name not in vms]
+    if unknown:
+        raise _no_such_node(cluster, unknown)
+    cluster.check_workers(spec.remove)
+    surplus = len(cluster.workers) - spec.workers
+    if len(spec.remove) > surplus:
+        raise WrongUsage(
+            f"--nodes-to-remove names {len(spec.remove)} nodes, but {surplus} must go to leave"
+            f" {spec.workers}.",
+            hint=f"Name at most {surplus}, or change --nodes.",
+        )
+
+
 def begin_removal(
     cluster: ExistingCluster, names: Sequence[str], known: Mapping[str, KubeNode]
 ) -> Operation:
@@ -301,10 +332,7 @@ def begin_removal(
     before = cluster.journal.removed
     unknown = [n for n in names if n not in vms and n not in known and n not in before]
     if unknown:
-        raise NotFound(
-            f"Cluster '{cluster.name}' has no node {', '.join(unknown)}; nothing was touched.",
-            hint=f"See its nodes: {suggest.cse('node list', cluster.name)}",
-        )
+        raise _no_such_node(cluster, unknown)
     cluster.check_workers([name for name in names if name in vms])
     workers = [vm.name for vm in cluster.workers if vm.name not in names]
     return Operation.begin(
@@ -351,3 +379,10 @@ def _named(names: Sequence[str]) -> str:
     if len(names) <= 3:  # noqa: PLR2004 - as many as fit on a line
         return ", ".join(names)
     return f"{len(names)} nodes"
+
+
+def _no_such_node(cluster: ExistingCluster, unknown: Sequence[str]) -> NotFound:
+    return NotFound(
+        f"Cluster '{cluster.name}' has no node {', '.join(unknown)}; nothing was touched.",
+        hint=f"See its nodes: {suggest.cse('node list', cluster.name)}",
+    )

@@ -1,4 +1,7 @@
-"""What `cluster resize` and `node create|delete` come to: growing, shrinking, or nothing at all."""
+"""The changes of an existing cluster: which operation a command starts or resumes, if any.
+
+Each finds the cluster, locks it and hands it to one of the `operations`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cse_client import bounds, suggest
+from cse_client import bounds
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
@@ -18,18 +21,20 @@ from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
-from cse_client.engines.direct.operations.add_workers import Growth
-from cse_client.engines.direct.operations.power import Power
+from cse_client.engines.direct.operations.add_workers import WorkerAddition
+from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.remove_workers import (
-    Shrinking,
+    WorkerRemoval,
     begin_removal,
+    check_choice,
     choose_workers,
     reach,
     removed_before,
 )
 from cse_client.engines.direct.operations.repair import Repair
+from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.resolve import resolve_growth
-from cse_client.errors import ClusterUnreachable, Conflict, CseError, NotFound, WrongUsage
+from cse_client.errors import ClusterUnreachable, NotFound, WrongUsage
 from cse_client.kube.serving import EXPIRED
 from cse_client.model import (
     Cluster,
@@ -44,16 +49,15 @@ from cse_client.model import (
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
 
-#: How often a change looks at the cluster before it gives up against others.
-_LOOKS = 3
-
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
     from cse_client.kube.api import ClusterAPI
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["Scaling"]
+__all__ = ["ClusterChanges"]
 
+#: How often a change looks at the cluster before it gives up against others.
+_LOOKS = 3
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -72,8 +76,8 @@ def _looking_again(method: _Method) -> _Method:
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """Changes of one cluster's nodes with one user's rights."""
+class ClusterChanges:
+    """Changes clusters with one user's rights."""
 
     vcd: VcdClient
     session: Session
@@ -199,7 +203,7 @@ class Scaling:
         """Start or stop a whole cluster."""
         with self._locked(ref, options) as locked:
             cluster = locked.existing
-            power = Power(cluster, options, clock=self.clock, progress=progress)
+            power = PowerChange(cluster, options, clock=self.clock, progress=progress)
             with self._claimed(locked, "starting it" if on else "stopping it", options):
                 if on:
                     power.start()
@@ -266,7 +270,7 @@ class Scaling:
         pki = find_pki(cluster)
         _refuse_ended(cluster, pki, progress)
         found = resolve_growth(self.vcd, cluster, spec, operation.workers, self.templates, progress)
-        return Growth(
+        return WorkerAddition(
             locked,
             found,
             operation,
@@ -287,7 +291,7 @@ class Scaling:
     ) -> None:
         cluster = locked.existing
         if pending is None:
-            _check_choice(cluster, spec)
+            check_choice(cluster, spec)
         with _closing(reach(cluster, force=spec.force, progress=progress)) as api:
             operation = pending
             if operation is None:
@@ -313,7 +317,7 @@ class Scaling:
         *,
         new: bool,
     ) -> Removal:
-        shrinking = Shrinking(
+        removal = WorkerRemoval(
             locked,
             operation,
             options,
@@ -324,8 +328,8 @@ class Scaling:
             progress=progress,
         )
         if new:
-            shrinking.check()
-        return shrinking.run()
+            removal.check()
+        return removal.run()
 
     def _inspect(self, cluster: ExistingCluster) -> Cluster:
         metadata = self.vcd.vapp_metadata(cluster.vapp.href)
@@ -361,57 +365,3 @@ def _closing(api: ClusterAPI | None) -> Iterator[ClusterAPI | None]:
     finally:
         if api is not None:
             api.close()
-
-
-def pending_operation(
-    cluster: ExistingCluster, fits: Callable[[Operation], bool]
-) -> Operation | None:
-    """Return the unfinished operation that a command resumes.
-
-    One that has made all its VMs and did not wait for them blocks no other.
-
-    Raises:
-        Conflict: another one must be finished first.
-    """
-    unfinished = cluster.unfinished
-    if unfinished is None or fits(unfinished):
-        return unfinished
-    if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
-        return None
-    raise _other_first(cluster, unfinished)
-
-
-def _check_choice(cluster: ExistingCluster, spec: NodesSpec) -> None:
-    """Refuse names for --nodes-to-remove that are not workers, or too many."""
-    vms = {vm.name for vm in cluster.vapp.vms}
-    unknown = [name for name in spec.remove if name not in vms]
-    if unknown:
-        raise NotFound(
-            f"Cluster '{cluster.name}' has no node {', '.join(unknown)}; nothing was touched.",
-            hint=f"See its nodes: {suggest.cse('node list', cluster.name)}",
-        )
-    cluster.check_workers(spec.remove)
-    surplus = len(cluster.workers) - spec.workers
-    if len(spec.remove) > surplus:
-        raise WrongUsage(
-            f"--nodes-to-remove names {len(spec.remove)} nodes, but {surplus} must go to leave"
-            f" {spec.workers}.",
-            hint=f"Name at most {surplus}, or change --nodes.",
-        )
-
-
-def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
-    name = cluster.name
-    if unfinished.kind == SHRINK:
-        what = f"removing {', '.join(unfinished.nodes)}"
-        command = suggest.cse("node delete", name, *unfinished.nodes)
-    elif unfinished.asked:
-        what = f"adding {unfinished.asked} nodes"
-        command = suggest.cse("node create", name, nodes=unfinished.asked)
-    else:
-        what = f"growing to {unfinished.workers} workers"
-        command = suggest.cse("cluster resize", name, nodes=unfinished.workers)
-    return Conflict(
-        f"An operation on cluster '{name}' was begun and did not end: {what}.",
-        hint=f"Finish it first: {command}",
-    )

@@ -1,4 +1,4 @@
-"""Which unfinished operation a command carries on with, steps over, or must not touch."""
+"""Which unfinished operation a command resumes, ignores or must not touch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from cse_client.engines.direct import journal
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
-from cse_client.engines.direct.operations.resize import pending_operation
+from cse_client.engines.direct.pending import pending_operation
 from cse_client.errors import Conflict
 from tests.support.direct import existing, vapp
 
@@ -32,7 +32,7 @@ SHRINKING = Operation.begin(SHRINK, workers=1, before=3, nodes=NODES)
         (SHRINKING, 1, True, SHRINKING),
     ],
 )
-def test_what_is_carried_on(
+def test_what_is_resumed(
     unfinished: Operation | None, workers: int, fits: bool, expected: Operation | None
 ) -> None:
     metadata = journal.begun(OWNER, 1, unfinished) if unfinished is not None else {}

@@ -1,0 +1,47 @@
+"""The unfinished operation of a cluster, which a command resumes, ignores or must not touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cse_client import suggest
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.operation import GROW, SHRINK, Operation
+from cse_client.errors import Conflict, CseError
+
+__all__ = ["pending_operation"]
+
+
+def pending_operation(
+    cluster: ExistingCluster, fits: Callable[[Operation], bool]
+) -> Operation | None:
+    """Return the unfinished operation that a command resumes.
+
+    One that has made all its VMs and did not wait for them blocks no other.
+
+    Raises:
+        Conflict: another one must be finished first.
+    """
+    unfinished = cluster.unfinished
+    if unfinished is None or fits(unfinished):
+        return unfinished
+    if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
+        return None
+    raise _other_first(cluster, unfinished)
+
+
+def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
+    name = cluster.name
+    if unfinished.kind == SHRINK:
+        what = f"removing {', '.join(unfinished.nodes)}"
+        command = suggest.cse("node delete", name, *unfinished.nodes)
+    elif unfinished.asked:
+        what = f"adding {unfinished.asked} nodes"
+        command = suggest.cse("node create", name, nodes=unfinished.asked)
+    else:
+        what = f"growing to {unfinished.workers} workers"
+        command = suggest.cse("cluster resize", name, nodes=unfinished.workers)
+    return Conflict(
+        f"An operation on cluster '{name}' was begun and did not end: {what}.",
+        hint=f"Finish it first: {command}",
+    )
