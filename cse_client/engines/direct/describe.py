@@ -11,7 +11,7 @@ from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.lock import damaged_claims
+from cse_client.engines.direct.holders import damaged_claims
 from cse_client.engines.direct.metadata import missing_keys, unusable_metadata
 from cse_client.engines.lookup import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError

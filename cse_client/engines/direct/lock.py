@@ -16,7 +16,7 @@ it takes. So:
 3. Only then is anything else written. The end is recorded with a turn above all that were seen.
 
 So whoever steps back has changed nothing. What arrives late is a claim or a record of a turn that
-has ended, and those are ignored (`holders`, `journal.read_journal`).
+has ended, and those are ignored (`holders.holders`, `journal.read_journal`).
 """
 
 from __future__ import annotations
@@ -28,12 +28,21 @@ import os
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import IO, TYPE_CHECKING
 
 from cse_client.clock import Clock
-from cse_client.engines.direct import claims, journal
+from cse_client.engines.direct import journal
+from cse_client.engines.direct.holders import (
+    FREE,
+    LONGEST_NAME,
+    PREFIX,
+    Holder,
+    highest_turn,
+    holders,
+    next_turn,
+    show_minute,
+)
 from cse_client.errors import Conflict, CseError
 from cse_client.model import Session, footprint
 from cse_client.state import state_folder
@@ -43,44 +52,18 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.operation import Operation
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["ChangedMeanwhile", "ClusterLock", "Holder", "damaged_claims", "holders", "owner_of"]
+__all__ = ["ChangedMeanwhile", "ClusterLock", "owner_of"]
 
-_PREFIX = f"{footprint.LOCK}."
-_FREE = "free"
 #: How long the one who may wait gives the other to step back, and the pause between two looks.
 _WAIT_FOR_OTHERS = 15.0
 _LOOK_AGAIN = 0.5
 #: What a run may take longer than its time-out: rolling back has its own time.
 _AFTERWARDS = 300.0
 _GIVE_UP = 5.0
-_KEY = re.compile(rf"{re.escape(_PREFIX)}[0-9a-zA-Z_-]{{1,64}}", re.ASCII)
-_LONGEST_NAME = 128
 
 
 class ChangedMeanwhile(Conflict):
     """Somebody else held the cluster since it was looked at; looking again may help."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who changes a cluster: `until` is when the claim ends by itself, both times in UTC.
-
-    `turn` is None in a claim without one (of an older version).
-    """
-
-    who: str
-    host: str
-    doing: str
-    since: datetime
-    until: datetime
-    turn: int | None = None
-
-    def sentence(self, name: str) -> str:
-        """Return the sentence that names who holds cluster `name`, and since when."""
-        return (
-            f"Cluster '{name}' is being changed by {self.who} on {self.host} since"
-            f" {_minute(self.since)} ({self.doing})."
-        )
 
 
 class ClusterLock:
@@ -95,7 +78,7 @@ class ClusterLock:
         self._who = f"{session.user}@{session.org}"
         self._host = socket.gethostname()
         self.owner = owner_of(session)
-        self.key = _PREFIX + self.owner
+        self.key = PREFIX + self.owner
         self.turn = 0
         self._held = False
         self._written = False
@@ -195,9 +178,9 @@ class ClusterLock:
         if seconds is None:
             seconds = deadline - self._clock.monotonic()
         if break_lock:
-            damaged = read_damaged(seen)
+            damaged = {key: seen[key] for key in journal.read_journal(seen).damaged}
             self._broken = {**{k: seen[k] for k in self._others(seen)}, **damaged}
-        self.turn = _next_turn(seen)
+        self.turn = next_turn(seen)
         record = {} if operation is None else journal.begun(self.owner, self.turn, operation)
         self._before = journal.of_owner(self.owner, seen) if record else {}
         self._written = True
@@ -237,7 +220,7 @@ class ClusterLock:
         Reads the metadata: the turn that ends is above those of all who have tried meanwhile.
         """
         try:
-            turn = max(self.turn, _highest_turn(self._vcd.vapp_metadata(vapp_href)))
+            turn = max(self.turn, highest_turn(self._vcd.vapp_metadata(vapp_href)))
         except CseError:
             turn = self.turn
         return {**journal.ended(self.owner, turn, workers, nodes), **self._free()}
@@ -245,7 +228,7 @@ class ClusterLock:
     def ending_broken(self) -> dict[str, str]:
         """Return the metadata that ends the claims and records which `break_lock` was about."""
         return {
-            key: _FREE if key.startswith(_PREFIX) else journal.NONE
+            key: FREE if key.startswith(PREFIX) else journal.NONE
             for key in self._broken
             if key != self.key
         }
@@ -275,9 +258,9 @@ class ClusterLock:
     def _entry(self, doing: str, seconds: float) -> dict[str, str]:
         now = datetime.now(timezone.utc)
         value = {
-            "who": self._who[:_LONGEST_NAME],
-            "host": self._host[:_LONGEST_NAME],
-            "doing": doing[:_LONGEST_NAME],
+            "who": self._who[:LONGEST_NAME],
+            "host": self._host[:LONGEST_NAME],
+            "doing": doing[:LONGEST_NAME],
             "since": now.isoformat(timespec="seconds"),
             "until": (now + timedelta(seconds=seconds + _AFTERWARDS)).isoformat(timespec="seconds"),
             "turn": self.turn,
@@ -285,7 +268,7 @@ class ClusterLock:
         return {self.key: json.dumps(value, separators=(",", ":"))}
 
     def _free(self) -> dict[str, str]:
-        return {self.key: f"{_FREE} {self.turn}"}
+        return {self.key: f"{FREE} {self.turn}"}
 
     def _others(self, metadata: Mapping[str, str]) -> dict[str, Holder]:
         return {
@@ -326,7 +309,7 @@ class ClusterLock:
         return Conflict(
             holder.sentence(self._name),
             hint=f"Wait until that command ends. If it no longer runs, add --break-lock; the lock"
-            f" expires at {_minute(holder.until)}.",
+            f" expires at {show_minute(holder.until)}.",
         )
 
     def _was_changed(self) -> ChangedMeanwhile:
@@ -341,79 +324,6 @@ def owner_of(session: Session) -> str:
     """Return the owner of entries: a user, on a machine, with the state folder of the lock file."""
     identity = f"{session.user}@{session.org} {socket.gethostname()} {state_folder()}"
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
-
-
-def holders(metadata: Mapping[str, str]) -> dict[str, Holder]:
-    """Return the claims on a cluster that have not ended, by key; damaged ones are none."""
-    now = datetime.now(timezone.utc)
-    found = journal.read_journal(metadata)
-    return {
-        key: holder
-        for key, holder in _claims(metadata).items()
-        if holder is not None
-        and holder.until > now
-        # its turn has ended: it arrived late, or was broken
-        and (holder.turn is None or holder.turn > found.ended)
-    }
-
-
-def damaged_claims(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the keys of claims that cannot be read; they lock nothing."""
-    return tuple(key for key, holder in _claims(metadata).items() if holder is None)
-
-
-def read_damaged(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the damaged records of the journal."""
-    return {key: metadata[key] for key in journal.read_journal(metadata).damaged}
-
-
-def _claims(metadata: Mapping[str, str]) -> dict[str, Holder | None]:
-    """Return every claim, alive or not; None for a damaged one."""
-    return {
-        key: _holder(value)
-        for key, value in metadata.items()
-        if _KEY.fullmatch(key) and _turn_of_free(value) is None
-    }
-
-
-def _holder(value: str) -> Holder | None:
-    raw = claims.json_object(value)
-    if raw is None:
-        return None
-    since, until = claims.moment(raw.get("since")), claims.moment(raw.get("until"))
-    who, host = (
-        claims.text(raw.get("who"), _LONGEST_NAME),
-        claims.text(raw.get("host"), _LONGEST_NAME),
-    )
-    doing = claims.text(raw.get("doing"), _LONGEST_NAME)
-    if since is None or until is None or not who:
-        return None
-    turn = claims.integer(raw.get("turn"), 0, journal.LAST_TURN)
-    return Holder(who, host, doing, since, until, turn)
-
-
-def _turn_of_free(value: str) -> int | None:
-    """Return the turn in the value of a lock that is free, 0 where it has none; else None."""
-    word, _, turn = value.partition(" ")
-    if word != _FREE or not re.fullmatch(r"[0-9]{0,10}", turn, re.ASCII):
-        return None
-    return min(int(turn or 0), journal.LAST_TURN)
-
-
-def _next_turn(metadata: Mapping[str, str]) -> int:
-    """Return a turn above every one that was seen, whoever has or had it."""
-    return min(_highest_turn(metadata) + 1, journal.LAST_TURN)
-
-
-def _highest_turn(metadata: Mapping[str, str]) -> int:
-    turns = [journal.read_journal(metadata).turn]
-    turns += [holder.turn or 0 for holder in _claims(metadata).values() if holder is not None]
-    free = [_turn_of_free(value) for key, value in metadata.items() if _KEY.fullmatch(key)]
-    return max(turns + [turn for turn in free if turn is not None])
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _login() -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cse_client.engines.direct.holders import damaged_claims, holders
 from cse_client.engines.direct.journal import read_journal
-from cse_client.engines.direct.lock import ClusterLock, damaged_claims, holders
+from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.operation import GROW, Operation
 from cse_client.errors import Conflict
 from cse_client.model import Session

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from cse_client.engines.direct.describe import describe_cluster
-from cse_client.engines.direct.lock import holders
+from cse_client.engines.direct.holders import holders
 from cse_client.engines.direct.metadata import (
     RecordedSpec,
     initial_metadata,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cse_client.engines.direct.resolve import inherited_spec, resumed_spec
+from cse_client.engines.direct.specs import inherited_spec, resumed_spec
 from cse_client.errors import Conflict
 from cse_client.model import ClusterSpec
 from cse_client.model.nodes import NodesSpec

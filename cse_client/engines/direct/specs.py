@@ -1,0 +1,153 @@
+"""The options of a run on what exists: those given now, and those recorded in the vApp.
+
+For a creation that is resumed, and for new workers of an existing cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cse_client import suggest
+from cse_client.engines.direct.metadata import (
+    recorded_cluster_id,
+    recorded_spec,
+    recorded_ssh_key,
+    recorded_template_revision,
+    unusable_metadata,
+)
+from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
+from cse_client.engines.direct.templates import name_of
+from cse_client.errors import Conflict, CseError
+from cse_client.model import ClusterSpec, VApp, footprint
+from cse_client.model.nodes import NodesSpec
+from cse_client.model.ssh_keys import parse_public_key
+
+if TYPE_CHECKING:
+    from cse_client.engines.direct.existing import ExistingCluster
+    from cse_client.vcd.client import VcdClient
+
+__all__ = ["inherited_spec", "resumed_spec", "unusable_records", "with_recorded_key"]
+
+
+def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> ClusterSpec:
+    """Return what new workers are made from: what is requested now, else what is recorded.
+
+    `target` is the number of workers that the cluster will have.
+    """
+    recorded = cluster.spec
+    networks = cluster.vapp.networks
+    template, revision, earlier = wanted.template, wanted.template_revision, ""
+    if not template:
+        earlier = recorded.template_id
+        template = cluster.metadata.get(footprint.TEMPLATE_NAME, "")
+        if revision is None:
+            revision = recorded_template_revision(cluster.metadata)
+    return ClusterSpec(
+        name=cluster.name,
+        network=wanted.network or recorded.network or (networks[0] if networks else ""),
+        workers=target,
+        template=template,
+        template_revision=revision,
+        template_id=earlier,
+        ssh_key=wanted.ssh_key,
+        cpus=wanted.cpus or recorded.cpus,
+        memory_mb=wanted.memory_mb or recorded.memory_mb,
+        storage_profile=wanted.storage_profile or recorded.storage_profile,
+        endpoint=recorded.endpoint,
+        accept_eulas=wanted.accept_eulas,
+    )
+
+
+def unusable_records(cluster: ExistingCluster, wanted: NodesSpec) -> Iterator[CseError]:
+    """Name what new nodes are made from that is recorded in a way that cannot be meant."""
+    recorded = cluster.spec
+    options = {
+        "network": ("--network", wanted.network),
+        "cpus": ("--cpu", wanted.cpus),
+        "memory_mb": ("--memory", wanted.memory_mb),
+        "storage_profile": ("--storage-profile", wanted.storage_profile),
+    }
+    missing = [
+        options[name][0] for name in recorded.damaged if name in options and not options[name][1]
+    ]
+    if missing:
+        yield Conflict(
+            f"The options that cluster '{cluster.name}' was created with are not known: its"
+            f" metadata {footprint.SPEC} cannot be used.",
+            hint=f"Specify it: {', '.join(missing)}.",
+        )
+    if not recorded_cluster_id(cluster.metadata):
+        yield Conflict(
+            f"Cluster '{cluster.name}' has no usable id in its metadata {footprint.CLUSTER_ID}.",
+            hint="No nodes can be added to it.",
+        )
+
+
+def with_recorded_key(
+    vcd: VcdClient, spec: ClusterSpec, vapp: VApp, metadata: Mapping[str, str]
+) -> tuple[ClusterSpec, str]:
+    """Return `spec` with the recorded ssh key where the user named none, and a warning or ""."""
+    if spec.ssh_key:
+        return spec, ""
+    key, warning = inherited_key(vcd, vapp, metadata)
+    return replace(spec, ssh_key=key.line if key is not None else ""), warning
+
+
+def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
+    """Return what the interrupted run was asked for; different options now are a Conflict.
+
+    `metadata` is that of the unfinished cluster's vApp.
+    """
+    recorded = recorded_spec(metadata)
+    if recorded.damaged or (
+        metadata.get(footprint.CLUSTER_ID) and not recorded_cluster_id(metadata)
+    ):
+        what = "; ".join(unusable_metadata(metadata))
+        raise Conflict(
+            f"The unfinished cluster '{spec.name}' cannot be finished: {what}.",
+            hint=f"Remove it: {suggest.cse('cluster delete', spec.name)}",
+        )
+    if recorded.workers is None:
+        return spec
+    differences = [
+        f"{words} {'not given' if was is None else was} (now {now})"
+        for words, was, now in (
+            ("--nodes", recorded.workers, spec.workers),
+            ("--network", recorded.network, spec.network),
+            ("--template", recorded.template, name_of(spec.template, recorded)),
+            ("--cpu", recorded.cpus, spec.cpus),
+            ("--memory", recorded.memory_mb, spec.memory_mb),
+        )
+        if now not in ("", None) and was != now
+    ]
+    differences += _other_key(spec, metadata)
+    if differences:
+        raise Conflict(
+            f"An unfinished cluster '{spec.name}' was started with different options:"
+            f" {', '.join(differences)}.",
+            hint="Repeat the first command to finish it, or: "
+            + suggest.cse("cluster delete", spec.name),
+        )
+    return replace(
+        spec,
+        template=recorded.template,
+        template_revision=recorded.revision,
+        template_id=recorded.template_id,
+        storage_profile=recorded.storage_profile or spec.storage_profile,
+        endpoint=recorded.endpoint or spec.endpoint,
+        cpus=recorded.cpus,
+        memory_mb=recorded.memory_mb,
+    )
+
+
+def _other_key(spec: ClusterSpec, metadata: Mapping[str, str]) -> list[str]:
+    text = recorded_ssh_key(metadata)
+    if not spec.ssh_key or not text:
+        return []
+    typed = parse_public_key(spec.ssh_key)
+    recorded = parse_recorded(spec.name, text)
+    if recorded.same_key(typed):
+        return []
+    return [f"--ssh-key {show_key(recorded)} (now {show_key(typed)})"]
