@@ -1,9 +1,7 @@
 """A cluster's own API: its nodes, its version, and what its nodes report of their bootstrap.
 
-lightkube makes the connection from a kubeconfig: a fraction of the official client's size and start
-time. Two lines of it are supported, 0.17 up to 0.22 on httpx and 1.x on httpx2; nothing here names
-either. Requests and answers are plain JSON: its models fail in their own ways at what they do not
-expect, and take an error that is not JSON for no answer at all.
+Requests and answers are plain JSON, read within bounds and checked for their shape before use;
+`connection` makes the connection.
 """
 
 from __future__ import annotations
@@ -15,14 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cse_client import suggest
 from cse_client.bounds import OutOfBounds, Pages
 from cse_client.clock import SYSTEM_CLOCK, Clock
-from cse_client.errors import ClusterUnreachable, CseError
+from cse_client.errors import ClusterUnreachable
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
+from cse_client.kube.connection import connect, request_errors
 from cse_client.kube.credentials import Credentials, credentials_in
 from cse_client.kube.exchange import ASKED, exchange
 from cse_client.kube.proxy import proxy_for
@@ -34,8 +31,6 @@ from cse_client.reports import LEASE_NAMESPACE, OLD_NAMESPACE, parse_configmap, 
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from lightkube import Client
 
 __all__ = ["ClusterAPI"]
 
@@ -58,9 +53,8 @@ class ClusterAPI:
     Close it, or use it with `with`.
 
     `timeout` (seconds) bounds connecting, and each wait for an answer; a whole answer has twice
-    that time. Python's TLS takes keys from files only, so the key passes through one of mode
-    0600 that is gone when the constructor returns or raises. Proxies are kubectl's (see
-    `cse_client.kube.proxy`); pass `environ` to take them from elsewhere than this process.
+    that time. Proxies are kubectl's (see `cse_client.kube.proxy`); pass `environ` to take them from
+    elsewhere than this process.
 
     Every method raises ClusterUnreachable, and its `reason` names the case.
     """
@@ -73,11 +67,10 @@ class ClusterAPI:
         environ: Mapping[str, str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        with _private_files() as folder:
-            config = _load(credentials_in(access) if isinstance(access, str) else access, folder)
-            self.server: str = config.cluster.server
-            self._proxy = proxy_for(self.server, os.environ if environ is None else environ)
-            self._client = _connect(config, timeout, self._proxy)
+        credentials = credentials_in(access) if isinstance(access, str) else access
+        self.server: str = credentials.server
+        self._proxy = proxy_for(self.server, os.environ if environ is None else environ)
+        self._http = connect(credentials, timeout, self._proxy)
         self._timeout = timeout
         self._clock = clock
         self._minor: tuple[int, int] | None = None
@@ -95,8 +88,7 @@ class ClusterAPI:
 
     def close(self) -> None:
         """Close the connections; harmless when done twice."""
-        # Client.close came with lightkube 0.19.
-        self._http().close()
+        self._http.close()
 
     # Asking
 
@@ -282,8 +274,8 @@ class ClusterAPI:
         while True:
             with self._explained():
                 received = exchange(
-                    self._http(),
-                    self._http().build_request(
+                    self._http,
+                    self._http.build_request(
                         method,
                         path,
                         params=dict(query or {}),
@@ -305,10 +297,6 @@ class ClusterAPI:
             patience -= max(pause, _SHORTEST_PAUSE)
             self._clock.sleep(max(pause, _SHORTEST_PAUSE))
 
-    def _http(self) -> Any:
-        # Both lines of lightkube keep their HTTP client here.
-        return self._client._client._client
-
     @contextmanager
     def _sensible(self) -> Iterator[None]:
         try:
@@ -321,7 +309,7 @@ class ClusterAPI:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except _failures() as error:
+        except request_errors() as error:
             raise self._dated(explain(error, self.server, self._proxy)) from None
 
     def _dated(self, silence: ClusterUnreachable) -> ClusterUnreachable:
@@ -330,82 +318,6 @@ class ClusterAPI:
         if end is not None:
             silence.message += f" ({show_end(end)})"
         return silence
-
-
-@contextmanager
-def _private_files() -> Iterator[Path]:
-    """Give a folder that only this user can enter, and that is gone afterwards."""
-    import tempfile
-
-    # mkdtemp makes it 0700 whatever the umask says.
-    with tempfile.TemporaryDirectory(prefix="cse-client-") as name:
-        yield Path(name)
-
-
-def _load(access: Credentials, folder: Path) -> Any:
-    """Return lightkube's configuration, made of the credentials alone.
-
-    lightkube itself would run what a kubeconfig names. Inline data goes through files here, since
-    those of lightkube outlive an error in them.
-    """
-    try:
-        from lightkube import KubeConfig
-
-        parts = {
-            "certificate-authority": access.ca,
-            "client-certificate": access.certificate,
-            "client-key": access.key,
-        }
-        files = {name: _private_file(folder / name, pem) for name, pem in parts.items() if pem}
-    except OSError as error:
-        raise CseError(
-            f"Cannot write a temporary file for the client key: {error.strerror}."
-        ) from None
-    authority = {"certificate-authority": files.pop("certificate-authority")}
-    token = {"token": access.token} if access.token else {}
-    return KubeConfig.from_dict(
-        {
-            "clusters": [{"name": "it", "cluster": {"server": access.server, **authority}}],
-            "users": [{"name": "it", "user": {**files, **token}}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-            "current-context": "it",
-        }
-    ).get()
-
-
-def _private_file(path: Path, content: bytes) -> str:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    return str(path)
-
-
-def _connect(config: Any, timeout: float, proxy: str | None) -> Client:
-    from lightkube import Client
-
-    try:
-        # trust_env would bring back Python's idea of proxies, and foreign CA bundles.
-        return Client(config=config, timeout=timeout, trust_env=False, proxy=proxy)  # type: ignore[arg-type]
-    except (OSError, ValueError, TypeError):
-        raise CseError(
-            "The certificate, key or proxy for the Kubernetes API cannot be used."
-        ) from None
-    except ImportError:
-        raise CseError(
-            "The proxy for the Kubernetes API is a SOCKS proxy, and the Python package for SOCKS"
-            " proxies is missing.",
-            hint=f"{suggest.program('pip install', 'socksio')}, or put the cluster's address into"
-            " NO_PROXY.",
-        ) from None
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """Return what a request may raise; the HTTP library's base error comes from lightkube."""
-    from lightkube.core.exceptions import ApiError
-
-    http = [kind for kind in ApiError.__mro__ if kind.__name__ == "HTTPError"]
-    # ValueError: a URL or header that cannot be sent.
-    return (ApiError, *http, OSError, ValueError)
 
 
 def _node(item: Json) -> KubeNode:

@@ -1,0 +1,114 @@
+"""The connection to a cluster's API, made of credentials.
+
+lightkube makes it: a fraction of the official client's size and start time. Two lines of it are
+supported, 0.17 up to 0.22 on httpx and 1.x on httpx2; nothing here names either, and nothing
+outside this module knows lightkube. Only its HTTP client is used: its models fail in their own
+ways at what they do not expect, and take an error that is not JSON for no answer at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cse_client import suggest
+from cse_client.errors import CseError
+
+if TYPE_CHECKING:
+    from cse_client.kube.credentials import Credentials
+
+__all__ = ["connect", "request_errors"]
+
+
+def connect(access: Credentials, timeout: float, proxy: str | None) -> Any:
+    """Return an HTTP client for the API server; close it. No request is sent.
+
+    `timeout` (seconds) is that of each wait. Python's TLS takes keys from files only, so the key
+    passes through one of mode 0600 that is gone when this returns or raises.
+
+    Raises:
+        CseError: the certificate, the key or the proxy cannot be used.
+    """
+    with _private_files() as folder:
+        client = _client(_load(access, folder), timeout, proxy)
+    # Both lines of lightkube keep their HTTP client here.
+    return client._client._client
+
+
+def request_errors() -> tuple[type[Exception], ...]:
+    """Return what a request may raise; the HTTP library's base error comes from lightkube."""
+    from lightkube.core.exceptions import ApiError
+
+    http = [kind for kind in ApiError.__mro__ if kind.__name__ == "HTTPError"]
+    # ValueError: a URL or header that cannot be sent.
+    return (ApiError, *http, OSError, ValueError)
+
+
+@contextmanager
+def _private_files() -> Iterator[Path]:
+    """Give a folder that only this user can enter, and that is gone afterwards."""
+    import tempfile
+
+    # mkdtemp makes it 0700 whatever the umask says.
+    with tempfile.TemporaryDirectory(prefix="cse-client-") as name:
+        yield Path(name)
+
+
+def _load(access: Credentials, folder: Path) -> Any:
+    """Return lightkube's configuration, made of the credentials alone.
+
+    lightkube itself would run what a kubeconfig names. Inline data goes through files here, since
+    those of lightkube outlive an error in them.
+    """
+    try:
+        from lightkube import KubeConfig
+
+        parts = {
+            "certificate-authority": access.ca,
+            "client-certificate": access.certificate,
+            "client-key": access.key,
+        }
+        files = {name: _private_file(folder / name, pem) for name, pem in parts.items() if pem}
+    except OSError as error:
+        raise CseError(
+            f"Cannot write a temporary file for the client key: {error.strerror}."
+        ) from None
+    authority = {"certificate-authority": files.pop("certificate-authority")}
+    token = {"token": access.token} if access.token else {}
+    return KubeConfig.from_dict(
+        {
+            "clusters": [{"name": "it", "cluster": {"server": access.server, **authority}}],
+            "users": [{"name": "it", "user": {**files, **token}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "current-context": "it",
+        }
+    ).get()
+
+
+def _private_file(path: Path, content: bytes) -> str:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    return str(path)
+
+
+def _client(config: Any, timeout: float, proxy: str | None) -> Any:
+    from lightkube import Client
+
+    try:
+        # trust_env would bring back Python's idea of proxies, and foreign CA bundles.
+        return Client(config=config, timeout=timeout, trust_env=False, proxy=proxy)  # type: ignore[arg-type]
+    except (OSError, ValueError, TypeError):
+        raise CseError(
+            "The certificate, key or proxy for the Kubernetes API cannot be used."
+        ) from None
+    except ImportError:
+        raise CseError(
+            "The proxy for the Kubernetes API is a SOCKS proxy, and the Python package for SOCKS"
+            " proxies is missing.",
+            hint=f"{suggest.program('pip install', 'socksio')}, or put the cluster's address into"
+            " NO_PROXY.",
+        ) from None
