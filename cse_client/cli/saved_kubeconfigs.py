@@ -18,7 +18,7 @@ def kubeconfig_files(explicit: str) -> list[Path]:
     """Return the kubeconfig files in use: the one that was typed, else as kubectl finds them."""
     import os
 
-    from cse_client.kube.kubeconfig.file import files_of
+    from cse_client.kube.kubeconfig.paths import files_of
 
     return files_of(explicit, os.environ)
 

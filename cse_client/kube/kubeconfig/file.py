@@ -1,9 +1,8 @@
 """The user's kubeconfig: putting a cluster in, taking it out, leaving everything else alone.
 
-Which file is read and written follows kubectl (kubernetes/client-go:tools/clientcmd/config.go,
-loader.go): a file that was named; else those of KUBECONFIG, where the first to hold an entry is
-the one to change, and a new entry goes into the first file that exists, or the last of the list;
-else ~/.kube/config.
+Which file is read and written follows kubectl (`paths`; kubernetes/client-go:
+tools/clientcmd/config.go, loader.go): of several the first to hold an entry is the one to change,
+and a new entry goes into the first file that exists, or the last of the list.
 
 Files are edited as YAML nodes, not as Python values, so everybody else's entries keep their order,
 their quoting, and fields that nobody here has heard of. Comments are lost, as with kubectl. Entries
@@ -12,7 +11,6 @@ of ours carry a mark in `extensions`, which kubectl keeps; only marked entries a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +32,10 @@ from cse_client.kube.kubeconfig.ownership import (
     ca_fingerprint,
     check_replaceable,
 )
+from cse_client.kube.kubeconfig.paths import distinct, make_folder
 
-__all__ = ["Moved", "Saved", "files_of", "is_saved", "marks", "overwrite", "remove_cluster", "save"]
+__all__ = ["Moved", "Saved", "is_saved", "marks", "overwrite", "remove_cluster", "save"]
 
-#: client-go's RecommendedConfigPathEnvVar and RecommendedHomeFile.
-VARIABLE = "KUBECONFIG"
-_HOME_FILE = "~/.kube/config"
 #: Thousands of clusters; a file beyond is something else.
 _LARGEST = 16 << 20
 
@@ -70,26 +66,6 @@ class Saved:
     moved: Moved | None = None
 
 
-def files_of(explicit: str, environ: Mapping[str, str]) -> list[Path]:
-    """Return the kubeconfig files that count, in kubectl's order.
-
-    Raises:
-        WrongUsage: KUBECONFIG is set and names no file.
-    """
-    if explicit:
-        return [Path(explicit).expanduser()]
-    listed = environ.get(VARIABLE, "")
-    if not listed:
-        return [Path(_HOME_FILE).expanduser()]
-    names = dict.fromkeys(name for name in listed.split(os.pathsep) if name)
-    if not names:
-        raise WrongUsage(
-            f"The variable {VARIABLE} is set to '{listed}', which names no file.",
-            hint=f"{suggest.program('unset', VARIABLE)}, or give the file: --kubeconfig FILE",
-        )
-    return [Path(name) for name in names]
-
-
 def save(
     kubeconfig: str,
     files: Sequence[Path],
@@ -114,9 +90,9 @@ def save(
     new = tree.parse(kubeconfig)
     context = tree.current_context(new)
     claim = Claim.of(new, accepted=accept_ca, gone=gone)
-    _make_folder(files)
+    make_folder(files)
     with locked(files):
-        files = _distinct(files)
+        files = distinct(files)
         found = {path: _read(path) for path in files}
         existing = {path: root for path, root in found.items() if root is not None}
         default = next(iter(existing), files[-1])
@@ -170,7 +146,7 @@ def remove_cluster(mark: Mark, files: Sequence[Path]) -> list[Path]:
         return []
     with locked(files):
         written: dict[Path, str] = {}
-        for path in _distinct(concerned):
+        for path in distinct(concerned):
             root = _read(path)
             if root is not None and tree.remove_marked(root, mark):
                 written[path] = tree.dump(root)
@@ -321,40 +297,6 @@ def _is_folder(path: Path) -> CseError:
     return CseError(
         f"The kubeconfig {path} is a folder, where kubectl wants a file.", hint=f"Type: {fix}"
     )
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a folder that may not be entered
-        return False
-
-
-def _make_folder(files: Sequence[Path]) -> None:
-    """Make the folder of the file that would have to be made."""
-    if any(_exists(path) for path in files):
-        return
-    folder = Path(os.path.realpath(files[-1])).parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot("made", folder, error) from None
-
-
-def _distinct(files: Sequence[Path]) -> list[Path]:
-    """Return each file once, by the first of its names."""
-    found: list[Path] = []
-    for path in files:
-        if not any(_is_same(path, one) for one in found):
-            found.append(path)
-    return found
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _check_saved(files: Sequence[Path], new: tree.Root) -> None:

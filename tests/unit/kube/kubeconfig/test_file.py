@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from cse_client.errors import Conflict, CseError, WrongUsage
 from cse_client.kube.kubeconfig import tree
 from cse_client.kube.kubeconfig.document import render_kubeconfig, user_name
-from cse_client.kube.kubeconfig.file import files_of, overwrite, remove_cluster, save
+from cse_client.kube.kubeconfig.file import overwrite, remove_cluster, save
 from cse_client.kube.kubeconfig.lock import locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
+from cse_client.kube.kubeconfig.paths import files_of
 from tests.support.clock import FakeClock
 from tests.support.programs import Workstation
 

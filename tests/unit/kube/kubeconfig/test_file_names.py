@@ -14,9 +14,10 @@ import yaml
 
 from cse_client.errors import Conflict, CseError
 from cse_client.kube.kubeconfig.document import render_kubeconfig
-from cse_client.kube.kubeconfig.file import files_of, overwrite, remove_cluster, save
+from cse_client.kube.kubeconfig.file import overwrite, remove_cluster, save
 from cse_client.kube.kubeconfig.lock import locked, replace_file
 from cse_client.kube.kubeconfig.mark import Mark
+from cse_client.kube.kubeconfig.paths import files_of
 from tests.support.clock import FakeClock
 
 KUBECTL = shutil.which("kubectl") or ""
