@@ -84,6 +84,7 @@ class ClusterLock:
         self._written = False
         self._broken: dict[str, str] = {}
         self._before: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
         digest = hashlib.sha256(f"{vdc_href} {name}".encode()).hexdigest()[:24]
         self._path = state_folder() / "locks" / digest
         self._file: IO[str] | None = None
@@ -180,6 +181,7 @@ class ClusterLock:
         if break_lock:
             damaged = {key: seen[key] for key in journal.read_journal(seen).damaged}
             self._broken = {**{k: seen[k] for k in self._others(seen)}, **damaged}
+        self._seen = dict(seen)
         self.turn = next_turn(seen)
         record = {} if operation is None else journal.begun(self.owner, self.turn, operation)
         self._before = journal.of_owner(self.owner, seen) if record else {}
@@ -217,12 +219,17 @@ class ClusterLock:
     ) -> dict[str, str]:
         """Return the metadata that ends what this claim was for and releases the cluster.
 
-        Reads the metadata: the turn that ends is above those of all who have tried meanwhile.
+        Reads the metadata: the turn that ends is above those of all who have tried meanwhile. An
+        owner has one record of an end, so a turn that leaves the number of workers alone repeats
+        the last one that was recorded.
         """
         try:
-            turn = max(self.turn, highest_turn(self._vcd.vapp_metadata(vapp_href)))
+            seen = self._vcd.vapp_metadata(vapp_href)
         except CseError:
-            turn = self.turn
+            seen = self._seen
+        turn = max(self.turn, highest_turn(seen))
+        if workers is None:
+            workers = journal.read_journal(seen).workers
         return {**journal.ended(self.owner, turn, workers, nodes), **self._free()}
 
     def ending_broken(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from cse_client.engines.direct.holders import damaged_claims, holders
 from cse_client.engines.direct.journal import read_journal
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.operation import GROW, Operation
-from cse_client.errors import Conflict
+from cse_client.errors import Conflict, VcdFault
 from cse_client.model import Session
 from cse_client.vcd.tasks import Task
 from tests.support.clock import FakeClock
@@ -277,6 +277,27 @@ def test_whatever_arrives_late_says_nothing_any_more(
     assert holders(cloud.values) == {}
     assert read_journal(cloud.values).operation is None
     assert desired_workers(cloud.values) == 5
+
+
+@pytest.mark.parametrize("read_fails", [False, True])
+def test_a_turn_that_leaves_the_size_alone_keeps_the_last_one(
+    read_fails: bool, cloud: Metadata, lock: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ann's later record replaces the one with her size; Bob's older size must not show again."""
+    ann, bob = lock("ann"), lock("bob")
+    for one, workers in ((bob, 3), (ann, 2)):
+        claim(one, cloud.values)
+        one.end(HREF, cloud.values.update, workers)
+    claim(ann, cloud.values)
+    with monkeypatch.context() as patched:
+        if read_fails:
+            patched.setattr(cloud, "vapp_metadata", _unanswered)
+        ann.release(HREF, ended=True)
+    assert desired_workers(cloud.values) == 2
+
+
+def _unanswered(_href: str) -> dict[str, str]:
+    raise VcdFault("VCD does not answer.")
 
 
 def test_who_decided_on_an_older_state_steps_back(cloud: Metadata, lock: Maker) -> None:
