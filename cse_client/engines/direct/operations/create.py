@@ -28,6 +28,7 @@ from cse_client.engines.direct.operations.failure import (
     after_failure,
     remove_made,
 )
+from cse_client.engines.direct.operations.lease import LeaseChange
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.readiness import Verdict
@@ -37,14 +38,10 @@ from cse_client.errors import (
     Conflict,
     CseError,
     NotFinished,
-    Refused,
     SessionInvalid,
-    VcdFault,
 )
 from cse_client.model import (
     Cluster,
-    Event,
-    EventKind,
     Progress,
     RunOptions,
     Session,
@@ -54,7 +51,6 @@ from cse_client.model import (
 )
 from cse_client.model.footprint import describe
 from cse_client.vcd import tasks
-from cse_client.vcd.tasks import Task
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -96,7 +92,7 @@ class Creation:
         self._lock = ClusterLock(
             vcd, session, name=resolved.spec.name, vdc_href=resolved.vdc.href, clock=clock
         )
-        self._lease_task: Task | None = None
+        self._lease = LeaseChange(vcd, deadline=self._deadline, progress=progress)
         self._verdict: Verdict | None = None
         self._recorded = False
         # False while VCD makes it: a vApp that cannot be made may go by itself
@@ -305,34 +301,12 @@ class Creation:
         self._metadata.update(values)
 
     def _await_ready(self) -> None:
-        self._lengthen_lease()
+        # the guests boot meanwhile, so nobody waits for it
+        self._lease.ask(self._machines.href)
         self._verdict = await_ready(self._vcd, self._machines, progress=self._progress)
 
-    def _lengthen_lease(self) -> None:
-        """Ask for a lease without end; the guests boot meanwhile, so nobody waits for it."""
-        try:
-            self._lease_task = tasks.change(
-                self._vcd,
-                lambda: self._vcd.keep_for_ever(self._machines.href),
-                deadline=self._deadline,
-                idempotent=True,
-            )
-        except (Refused, VcdFault) as fault:
-            self._lease_stays(fault)
-
-    def _lease_stays(self, fault: CseError) -> None:
-        if isinstance(fault, SessionInvalid):
-            raise fault
-        text = f"The vApp's lease could not be set to never: {fault.message}"
-        self._progress(Event(EventKind.WARNING, text))
-
     def _record_ready(self) -> None:
-        if self._lease_task is not None:
-            try:
-                tasks.wait(self._vcd, self._lease_task, deadline=self._deadline)
-            except VcdFault as fault:
-                self._lease_stays(fault)
-            self._lease_task = None
+        self._lease.wait()
         values = {footprint.PHASE: footprint.PHASE_READY}
         head = self._machines.head
         if head is not None and head.ip:
