@@ -1,0 +1,36 @@
+"""The lease of a cluster's vApp: where VCD fails to change it, the cluster is made all the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.programs import Result
+from tests.support.simulator import Control
+
+Run = Callable[..., Result]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "task", "operation": "vappUpdateLease"}, id="the task fails"),
+        pytest.param(
+            {"kind": "status", "status": 500, "method": "PUT", "path": "lease", "times": 0},
+            id="the request fails",
+        ),
+    ],
+)
+def test_a_lease_that_stays_is_a_warning(cse: Run, control: Control, fault: dict[str, Any]) -> None:
+    control.set("faults", **{"message": "Out of order.", **fault})
+    made = cse("cluster", "create", "leased", "-n", "net1", "-N", "0", options=("-j",))
+    try:
+        assert made.code == 0, made.err
+        assert "The vApp's lease could not be set to never: " in made.err
+        assert json.loads(made.out)["phase"] == "ready"
+    finally:
+        control.ask("DELETE", "faults")
+        cse("cluster", "delete", "leased", "--yes").checked()
