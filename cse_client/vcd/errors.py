@@ -253,7 +253,7 @@ def _refusal(status: int, said: VcdMessage, action: Action) -> CseError:
         return EntityBusy(
             sentence,
             task_id=said.task_id,
-            hint="another change is at work on it: try again when it has ended",
+            hint="Another task is changing it. Try again when that task has ended.",
         )
     if said.code == "DUPLICATE_NAME" or status == requests.codes.conflict:
         return Conflict(sentence)

@@ -73,9 +73,9 @@ def test_an_upgrade_that_is_under_way_is_followed(
     stage.control.set("cse", stuck=False)
     refused = stage.run("-n", "cse", "cluster", "upgrade", "demo", *_NEWER)
     assert (refused.code, refused.out) == (1, ""), refused.err
-    assert "Error: The CSE server is at work on cluster 'demo' already.\n" in refused.err
+    assert "Error: The CSE server is already processing cluster 'demo'.\n" in refused.err
     assert "Hint: Wait for it: vcd task wait " in refused.err
-    waited = stage.run("cse", "cluster", "upgrade", "demo", *_NEWER, "--timeout", "3s")
+    waited = stage.run("cse", "cluster", "upgrade", "demo", *_NEWER, "--timeout", "6s")
     assert (waited.code, waited.out) == (5, ""), waited.err
     posts = [one for one in stage.control.requests() if "/action/upgrade" in str(one)]
     assert len(posts) == 1

@@ -49,7 +49,7 @@ def test_a_change_that_vcd_cuts_off_is_followed_and_not_repeated(stage: Stage) -
 def test_a_task_that_never_ends(stage: Stage) -> None:
     stage.control.set("cse", stuck=True)
     created = stage.run(
-        "cse", "cluster", "create", "slow", "-n", "net1", "-N", "0", "--timeout", "2s"
+        "cse", "cluster", "create", "slow", "-n", "net1", "-N", "0", "--timeout", "6s"
     )
     assert (created.code, created.out) == (5, "")
     assert "was still running when the timeout expired." in created.err
@@ -89,7 +89,7 @@ def test_a_change_that_a_proxy_answers(stage: Stage) -> None:
 def test_a_change_without_an_answer_that_has_no_effect(stage: Stage, wrong: str) -> None:
     """Nobody knows whether the server acts, so the command waits for the effect till the end."""
     stage.control.set("cse", changes_only=True, **{wrong: True})
-    result = stage.run("cse", "cluster", "create", "new", "-n", "net1", "--timeout", "2s")
+    result = stage.run("cse", "cluster", "create", "new", "-n", "net1", "--timeout", "6s")
     assert (result.code, result.out) == (5, "")
     assert "The creation of cluster 'new' showed no effect until the time was up" in result.err
     assert result.err.endswith("Hint: vcd cse cluster info new\n")

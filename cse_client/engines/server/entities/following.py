@@ -268,7 +268,7 @@ def idle(one: Found) -> Found:
     if one.busy:
         task = href_id(one.task)
         raise Conflict(
-            f"The CSE server is at work on cluster '{one.name}' ({one.phase}).",
+            f"The CSE server is still processing cluster '{one.name}' ({one.phase}).",
             hint=suggest.vcd("task wait", task) if task else suggest.cse("cluster info", one.name),
         )
     return one

@@ -121,7 +121,7 @@ class LegacyChanges:
             return False
         if not options.wait:
             raise Conflict(
-                f"The CSE server is at work on cluster '{name}' already.",
+                f"The CSE server is already processing cluster '{name}'.",
                 hint=f"wait for it: {suggest.vcd('task wait', href_id(href))}",
             )
         deadline = self._reader.vcd.clock.monotonic() + bounds.share(options.timeout)
