@@ -102,7 +102,7 @@ class _CommandTime:
         """Raise the error for a command whose time is up."""
         raise TimeUp(
             f"the command's time of {_duration(self.total)} was up {sentence}",
-            hint="--timeout gives it longer",
+            hint="Allow more time with --timeout.",
         )
 
 

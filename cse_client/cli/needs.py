@@ -14,7 +14,7 @@ __all__ = ["lacking", "needs_server", "never_through_server"]
 _SERVERS: Mapping[type, str] = {
     Provider: "a CSE server",
     Upgrading: "a CSE server",
-    Entities: "a CSE server 3 with entities",
+    Entities: "a CSE server 3 that is not in legacy mode",
 }
 
 

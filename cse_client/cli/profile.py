@@ -38,7 +38,7 @@ def chosen_before(profile: Mapping[str, Any]) -> str:
     if word not in ENGINES:
         raise WrongUsage(
             f"The engine '{word}' does not exist (cse_engine in ~/.vcd-cli/profiles.yaml).",
-            hint=f"Use one of: {', '.join(ENGINES)}",
+            hint=f"Use one of: {', '.join(ENGINES)}.",
         )
     return word
 

@@ -55,7 +55,7 @@ def forget_saved(run: Run, engine: Engine, deletion: Deletion, *, explicit: str)
         run.console.hint(f"To remove it afterwards: {rest}")
         return
     for path in cleaned:
-        run.console.hint(f"Removed from {path}.")
+        run.console.hint(f"The cluster was removed from {path}.")
 
 
 def forget_left(run: Run, engine: Engine, ref: ClusterRef, *, explicit: str) -> bool:
@@ -82,7 +82,7 @@ def forget_left(run: Run, engine: Engine, ref: ClusterRef, *, explicit: str) -> 
     paths = [str(path) for path in dict.fromkeys(cleaned)]
     if paths:
         run.console.sentence(
-            f"Cluster {ref.name} was already deleted. Removed from {', '.join(paths)}.",
+            f"Cluster {ref.name} was already deleted; it was removed from {', '.join(paths)}.",
             {"cluster": ref.name, "files": paths},
         )
     return bool(paths)

@@ -87,7 +87,7 @@ def check_existing_name(name: str) -> None:
     """
     if not name.strip():
         raise WrongUsage(
-            "The cluster's name is empty.", hint=f"`{suggest.cse('cluster list')}` shows names."
+            "The cluster's name is empty.", hint=f"`{suggest.cse('cluster list')}` lists them."
         )
 
 
@@ -98,7 +98,7 @@ def check_endpoint(endpoint: str) -> list[CseError]:
     return [
         WrongUsage(
             f"'{endpoint}' is not a valid endpoint; use HOST or HOST:PORT (default port 6443).",
-            hint="For example --endpoint k8s.example.com or --endpoint 203.0.113.5:443",
+            hint="For example: --endpoint k8s.example.com or --endpoint 203.0.113.5:443.",
         )
     ]
 
@@ -156,7 +156,7 @@ def check_register(*, version: str, cni_manifest: str, pod_cidr: str) -> list[Cs
         found.append(
             WrongUsage(
                 f"'{pod_cidr}' is not a valid pod network: {problem}.",
-                hint="For example --pod-cidr 10.244.0.0/16.",
+                hint="For example: --pod-cidr 10.244.0.0/16",
             )
         )
     return found
@@ -196,7 +196,7 @@ def split_template(template: str, revision: int | None) -> tuple[str, int | None
         if revision is not None and not template:
             raise WrongUsage(
                 "--template-revision requires --template.",
-                hint=f"`{suggest.cse('template list')}` shows names and revisions.",
+                hint=f"`{suggest.cse('template list')}` lists names and revisions.",
             )
         return template, revision
     named = int(match["revision"])

@@ -106,7 +106,7 @@ def _nothing(
 ) -> NotFound:
     what = f" the role {role}" if role else " anything"
     where = f" in namespace '{namespace}'" if namespace else ""
-    hint = f"See what was granted: {suggest.cse('cluster grants', ref.name)}"
+    hint = f"List the grants: {suggest.cse('cluster grants', ref.name)}"
     error = NotFound(
         f"This client granted {subject} not{what}{where} in cluster '{ref.name}'."
         if role

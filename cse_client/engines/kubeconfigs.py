@@ -38,7 +38,7 @@ def check_spec(spec: KubeconfigSpec) -> list[CseError]:
         found.append(
             WrongUsage(
                 "--group needs --user: a certificate is one person's.",
-                hint="For example --user alice --group devs",
+                hint="For example: --user alice --group devs",
             )
         )
     if spec.user:

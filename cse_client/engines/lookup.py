@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
@@ -12,7 +13,7 @@ from cse_client.model.footprint import id_in_description
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["find_cluster", "find_vapp"]
+__all__ = ["find_cluster", "find_vapp", "unknown_nodes"]
 
 
 def find_cluster(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:
@@ -59,8 +60,17 @@ def _cluster_vapp(vcd: VcdClient, vdc: Vdc, record: VAppRecord) -> VApp:
     return vapp
 
 
+def unknown_nodes(cluster: str, names: Sequence[str], *, kind: str = "node") -> NotFound:
+    """Make the error for names that no node (or no `kind`) of a cluster has."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    return NotFound(
+        f"Cluster '{cluster}' has no {kind} {listed}.",
+        hint=f"List its nodes: {suggest.cse('node list', cluster)}",
+    )
+
+
 def _no_cluster(vdc: Vdc, name: str) -> NotFound:
     return NotFound(
         f"Cluster '{name}' was not found in VDC '{vdc.name}'.",
-        hint=f"See which there are: {suggest.cse('cluster list')}",
+        hint=f"List the clusters: {suggest.cse('cluster list')}",
     )

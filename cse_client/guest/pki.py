@@ -262,8 +262,8 @@ def _check_names(common_name: str, groups: Sequence[str], *, allow_system: bool)
             raise WrongUsage(f"{name!r} is longer than the {MAX_NAME} bytes a certificate allows")
         if name.startswith("system:") and not allow_system:
             raise Refused(
-                f"{name!r} is reserved by Kubernetes and not given out",
-                hint="use a name of your own and bind rights to it",
+                f"{name!r} is reserved by Kubernetes",
+                hint="Use a name of your own and bind rights to it.",
             )
 
 

@@ -176,7 +176,7 @@ def recover_pki(script: str) -> ClusterPKI | None:
     if header is not None and int(header.group(2)) > FORMAT:
         raise CseError(
             "the control plane's script in VCD was written by a newer version of cse-client",
-            hint="upgrade cse-client",
+            hint="Upgrade cse-client.",
         )
     body = _payload(text)
     files = {path: content.encode() for path, content in _FILE.findall(body)}
@@ -243,7 +243,7 @@ def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -
         raise CseError(
             f"the bootstrap script of {b.node} would be {len(script.encode())} bytes, more than "
             f"the {MAX_SCRIPT_BYTES} that are safe in VCD",
-            hint="use a shorter ssh key or fewer extra names",
+            hint="Use a shorter SSH key or fewer extra names.",
         )
     return script
 
@@ -343,7 +343,7 @@ def _normal(script: str) -> str:
 def _damaged(why: str) -> CseError:
     return CseError(
         f"the control plane's script in VCD is damaged: {why}",
-        hint="the CA can still be taken from /etc/kubernetes/pki on the control plane",
+        hint="The CA is also in /etc/kubernetes/pki on the control plane.",
     )
 
 

@@ -44,7 +44,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
         raise CseError(
             f"the proxy '{shown}' on the way to {host} cannot be used: it is not the address"
             " of a proxy",
-            hint=f"check {name} and NO_PROXY",
+            hint=f"Check {name} and NO_PROXY.",
         )
     return proxy
 

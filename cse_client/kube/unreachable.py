@@ -33,13 +33,13 @@ _SERVER_FAULT = 500
 #: OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED.
 _HAS_EXPIRED = 10
 _HINTS = {
-    "no route": "run this from a machine that reaches the cluster's network, or give the cluster "
-    "an endpoint that can be reached from here",
-    "timed out": "run this from a machine that reaches the cluster's network, or give the cluster "
-    "an endpoint that can be reached from here",
-    "not ours": "another machine answers at that address, or something reads the traffic between",
-    EXPIRED: f"renew it {CURE} (below Kubernetes 1.20: `kubeadm alpha certs renew all`)",
-    "proxy": "put the address, or its network such as 10.0.0.0/8, into NO_PROXY",
+    "no route": "Run this on a machine that can reach the cluster's network, or specify an "
+    "endpoint that can be reached from here.",
+    "timed out": "Run this on a machine that can reach the cluster's network, or specify an "
+    "endpoint that can be reached from here.",
+    "not ours": "Another machine answers at that address, or the traffic is intercepted.",
+    EXPIRED: f"Renew it {CURE} (below Kubernetes 1.20: `kubeadm alpha certs renew all`).",
+    "proxy": "Add the address, or its network such as 10.0.0.0/8, to NO_PROXY.",
 }
 
 
@@ -57,7 +57,7 @@ def explain(error: BaseException, server: str, proxy: str | None) -> ClusterUnre
 
 def _hint(reason: str) -> str:
     if reason == "unauthorized":
-        return f"get a new kubeconfig: {suggest.cse('cluster config', suggest.cluster())}"
+        return f"Get a new kubeconfig: {suggest.cse('cluster config', suggest.cluster())}"
     return _HINTS.get(reason, "")
 
 

@@ -126,7 +126,7 @@ def find_item(transport: Transport, catalog: str, item: str, org_href: str) -> T
             return Template(name, revision, catalog, item, href, facts=facts or TemplateFacts())
     raise NotFound(
         f"Catalog '{catalog}' has no template '{item}' that you can see.",
-        hint=f"`{suggest.vcd('catalog list', catalog)}` shows its items",
+        hint=f"`{suggest.vcd('catalog list', catalog)}` lists its items.",
     )
 
 
@@ -138,7 +138,7 @@ def _only(found: Sequence[Template]) -> Template:
     first = found[0]
     raise Conflict(
         f"You can see {len(found)} templates '{first.item}' in catalogs named '{first.catalog}'.",
-        hint="rename the catalog that you mean, in VCD",
+        hint="Rename one of the catalogs in VCD.",
     )
 
 

@@ -374,8 +374,8 @@ def no_compose_right(vdc: Vdc) -> Refused:
     """Make the error for a VDC in which this user may not make vApps."""
     return Refused(
         f"You may not create vApps in VDC '{vdc.name}'.",
-        hint=f'the right "{_CREATE}" is needed (role vApp Author or above); '
-        "an organization administrator can grant it",
+        hint=f'The right "{_CREATE}" is required (role vApp Author or above); '
+        "an organization administrator can grant it.",
     )
 
 

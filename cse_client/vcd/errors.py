@@ -63,8 +63,8 @@ _MAX_TEXT = 700
 _VCLOUD = "http://www.vmware.com/vcloud/v1.5"
 
 _TOO_MANY_REQUESTS = 429
-_PROVIDERS_TROUBLE = "if it happens again, report the time and the request to your provider"
-_PROXY_BETWEEN = "is a proxy in between? (HTTPS_PROXY, NO_PROXY)"
+_PROVIDERS_TROUBLE = "If it happens again, report the time and the request to your provider."
+_PROXY_BETWEEN = "Check whether a proxy answers instead (HTTPS_PROXY, NO_PROXY)."
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ def version_refused(session: Session, offered: Sequence[str]) -> SessionInvalid:
     if not offered:
         return SessionInvalid(
             f"{message}.",
-            hint=f"log in again with a version it serves: {login_line(session, 'VERSION')}",
+            hint=f"Log in again with a version it serves: {login_line(session, 'VERSION')}",
         )
     return SessionInvalid(
         f"{message}; it offers {', '.join(offered)}.",
-        hint=f"log in again: {login_line(session, offered[0])}",
+        hint=f"Log in again: {login_line(session, offered[0])}",
     )
 
 
@@ -180,7 +180,7 @@ def from_reply(
     if status == requests.codes.unauthorized:
         return SessionInvalid(
             f"The session at {session.host} has expired or is not valid (cannot {action.doing}).",
-            hint=f"log in again: {login_line(session)}",
+            hint=f"Log in again: {login_line(session)}",
         )
     if status == requests.codes.not_acceptable:
         return version_refused(session, offered_versions(body.decode("utf-8", "replace")))
@@ -237,9 +237,9 @@ def _said_in_json(text: bytes, request_id: str) -> VcdMessage | None:
 def _forbidden(said: VcdMessage, action: Action) -> CseError:
     if action.missing:
         return NotFound(_sentence(action.missing, said, "does not exist, or is hidden from you"))
-    hint = "an organization administrator can grant the right through your role"
+    hint = "an organization administrator can grant the right through your role."
     if action.right:
-        hint = f'the right "{action.right}" is needed; {hint}'
+        hint = f'the right "{action.right}" is required; {hint}'
     if "no access to entity" in said.text.lower():
         # what VCD says of things that are not there, as well as of those of others
         hint = f"it may have been deleted meanwhile; otherwise {hint}"
@@ -258,7 +258,7 @@ def _refusal(status: int, said: VcdMessage, action: Action) -> CseError:
     if said.code == "DUPLICATE_NAME" or status == requests.codes.conflict:
         return Conflict(sentence)
     if said.code == "OPERATION_LIMITS_EXCEEDED":
-        return Refused(sentence, hint="too many of your operations are queued: try again later")
+        return Refused(sentence, hint="Too many of your operations are queued: try again later.")
     if "quota" in lower or "insufficient" in lower:
         return Refused(sentence)
     if status == _TOO_MANY_REQUESTS:
@@ -316,7 +316,7 @@ def not_vcd(what: str, action: Action, session: Session, status: int) -> VcdFaul
     return VcdFault(
         f"Cannot {action.doing}: {session.host} does not answer like VMware Cloud Director"
         f" ({what}).",
-        hint=f"check the host name; {_PROXY_BETWEEN}",
+        hint=f"Check the host name. {_PROXY_BETWEEN}",
         status=status,
         outcome_unknown=action.changes,
         lasting=True,

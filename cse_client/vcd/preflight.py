@@ -34,7 +34,7 @@ __all__ = ["Findings", "check_create"]
 _Value = TypeVar("_Value")
 
 #: What a guide for CSE tells its readers to look for, and what a missing way out looks like.
-_EGRESS_HINT = "without a way to the Internet nodes can only use what their template holds"
+_EGRESS_HINT = "without it, nodes can use only what their template contains"
 
 
 @dataclass
@@ -118,7 +118,7 @@ def _check_template(
         findings.problems.append(
             Refused(
                 f"The VM of the template '{template.item}' has no network adapter.",
-                hint="add one to the template, or choose another template",
+                hint="Add one to the template, or choose another template.",
             )
         )
     if source.eulas and not spec.accept_eulas:
@@ -127,7 +127,7 @@ def _check_template(
             Refused(
                 f"The template '{template.item}' has {len(source.eulas)} license agreement(s) "
                 f'that have not been accepted: "{first}".',
-                hint="read it in VCD, then accept it with --accept-eulas",
+                hint="Read it in VCD, then accept it with --accept-eulas.",
             )
         )
 
@@ -143,8 +143,8 @@ def _check_network(
         usable = ", ".join(one.name for one in known if one.fence is not Fence.ISOLATED) or "none"
         findings.problems.append(
             NotFound(
-                f"VDC '{vdc.name}' has no network '{spec.network}'; usable ones: {usable}.",
-                hint="name one of them with --network",
+                f"VDC '{vdc.name}' has no network '{spec.network}'; available: {usable}.",
+                hint="Specify one of them with --network.",
             )
         )
         return
@@ -153,8 +153,8 @@ def _check_network(
     if network.fence is Fence.ISOLATED:
         findings.problems.append(
             Refused(
-                f"The network '{network.name}' is isolated: nothing on it reaches the outside.",
-                hint="choose a routed or direct network with --network",
+                f"The network '{network.name}' is isolated: nodes on it cannot reach the Internet.",
+                hint="Choose a routed or direct network with --network.",
             )
         )
         return
@@ -164,7 +164,7 @@ def _check_network(
             Refused(
                 f"The network '{network.name}' has {free} free addresses in its static pool, "
                 f"and {nodes} nodes need one each.",
-                hint="widen the pool, release addresses, or ask for fewer --nodes",
+                hint="Enlarge the pool, release addresses, or use fewer --nodes.",
             )
         )
     if not network.dns:
@@ -181,14 +181,15 @@ def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings:
         return
     if network.egress is None:
         findings.warnings.append(
-            f"Cannot tell whether the network '{network.name}' has a way to the Internet: "
+            f"It is unknown whether the network '{network.name}' has access to the Internet: "
             f"{network.egress_reason}."
         )
         return
-    text = f"The network '{network.name}' shows no way to the Internet: {network.egress_reason}"
+    reason = network.egress_reason
+    text = f"The network '{network.name}' has no visible access to the Internet: {reason}"
     if spec.strict:
         findings.problems.append(
-            Refused(f"{text}.", hint="add a SNAT rule for it, or leave --strict out")
+            Refused(f"{text}.", hint="Add a SNAT rule for it, or omit --strict.")
         )
     else:
         findings.warnings.append(f"{text}; {_EGRESS_HINT}.")
@@ -207,8 +208,8 @@ def _check_storage(
             findings.problems.append(
                 NotFound(
                     f"VDC '{vdc.name}' has no storage profile '{spec.storage_profile}'; "
-                    f"there are: {listed}.",
-                    hint="name one of them with --storage-profile",
+                    f"available: {listed}.",
+                    hint="Specify one of them with --storage-profile.",
                 )
             )
             return
@@ -233,7 +234,7 @@ def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None
             Refused(
                 f"The storage profile '{profile.name}' has {left} MB left, "
                 f"and {nodes} nodes need {needed} MB.",
-                hint="ask for fewer --nodes, another --storage-profile, or a larger limit",
+                hint="Use fewer --nodes or another --storage-profile, or have the limit raised.",
             )
         )
 
@@ -248,8 +249,9 @@ def _check_capacity(
     if capacity.vms_left is not None and capacity.vms_left < nodes:
         findings.problems.append(
             Refused(
-                f"VDC '{vdc.name}' may hold {capacity.vms_left} more VMs, and {nodes} are needed.",
-                hint="ask for fewer --nodes, delete VMs, or have the VM quota raised",
+                f"VDC '{vdc.name}' has room for {capacity.vms_left} more VMs, "
+                f"and {nodes} are required.",
+                hint="Use fewer --nodes, delete VMs, or have the VM quota raised.",
             )
         )
     source = findings.template_vm
@@ -264,7 +266,7 @@ def _check_capacity(
         if document.overcommits:
             findings.warnings.append(text)
         else:
-            hint = "ask for fewer or smaller nodes, or have the limit raised"
+            hint = "Use fewer or smaller nodes, or have the limit raised."
             findings.problems.append(Refused(text, hint=hint))
 
 

@@ -136,7 +136,7 @@ class OpenSession:
         if not self.is_system_administrator:
             raise Refused(
                 f"You are logged in to '{self.org_name}' and cannot look into '{wanted}'.",
-                hint=f"log in to it: {self._login_line(wanted)}",
+                hint=f"Log in to it: {self._login_line(wanted)}",
             )
         return wanted
 

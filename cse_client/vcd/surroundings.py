@@ -65,11 +65,11 @@ class Surroundings:
         listed = ", ".join(vdc.name for vdc in found) or "none"
         if not wanted:
             raise NotFound(
-                f"No VDC is chosen; there are: {listed}.",
-                hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
+                f"No VDC is in use; available: {listed}.",
+                hint=f"Use --vdc NAME, or: {suggest.vcd('vdc use', 'NAME')}",
             )
         raise NotFound(
-            f"Organization '{org or session.org}' has no VDC '{wanted}'; there are: {listed}."
+            f"Organization '{org or session.org}' has no VDC '{wanted}'; available: {listed}."
         )
 
     def vdc_document(self, vdc: Vdc) -> VdcDocument:

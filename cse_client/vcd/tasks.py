@@ -253,7 +253,7 @@ def _failure(task: Task) -> TaskFailed:
     request = f" (request {task.request_id})" if task.request_id else ""
     return TaskFailed(
         f'Task "{task.name}" failed: {reason}{request}.',
-        hint=f"`{suggest.vcd('task list')}` shows the tasks; this one is {task.id}",
+        hint=f"`{suggest.vcd('task list')}` lists the tasks; this one is {task.id}.",
         code=task.code,
         request_id=task.request_id,
     )
@@ -264,7 +264,7 @@ def _too_late(pending: Sequence[Task]) -> TimedOut:
     more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
     return TimedOut(
         f'Task "{first.name}"{more} was still {first.status} when the timeout expired.',
-        hint=f"it continues in VCD; `{suggest.vcd('task wait', first.id)}` waits for its end",
+        hint=f"It continues in VCD; `{suggest.vcd('task wait', first.id)}` waits for its end.",
     )
 
 

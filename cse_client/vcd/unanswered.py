@@ -22,9 +22,9 @@ from cse_client.vcd.wire import ForeignAddress, Redirected
 
 __all__ = ["from_exception"]
 
-_PROXY_HINT = "check HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+_PROXY_HINT = "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY."
 _TLS = requests.exceptions.SSLError
-_WAY_BROKE_OFF = "check the network and the VPN, then run the same command again"
+_WAY_BROKE_OFF = "Check the network and the VPN, then run the same command again."
 
 
 def from_exception(error: Exception, action: Action, session: Session) -> CseError:
@@ -79,7 +79,7 @@ def _foreign_address(url: str, start: str, session: Session) -> CseError:
         start
         + f"{session.host} names an address on another host for it, {shown}; nothing was sent "
         "there.",
-        hint="if that is the same VMware Cloud Director, log in under that name",
+        hint="If that is the same VMware Cloud Director, log in under that name.",
     )
 
 
@@ -89,7 +89,8 @@ def _redirected(error: Redirected, start: str, session: Session) -> VcdFault:
     return VcdFault(
         start + f"{session.host} redirects to {shown or 'nowhere'} (HTTP {error.status}), and "
         "redirects are not followed.",
-        hint="log in under VCD's own name; is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
+        hint="Log in under VCD's own name, or check whether a proxy answers instead "
+        "(HTTPS_PROXY, NO_PROXY).",
         status=error.status,
         lasting=True,
     )
@@ -115,7 +116,7 @@ def _bad_ca_file(error: Exception, start: str, session: Session) -> VcdFault | N
         return None
     return VcdFault(
         start + f"the file of trusted certificates {trouble} ({variable}={path}).",
-        hint="set the variable to another file, or unset it",
+        hint="Set the variable to another file, or unset it.",
         lasting=True,
     )
 
@@ -165,7 +166,7 @@ def _tls_fault(error: Exception, start: str, session: Session) -> VcdFault:
     reason = found.group(1).strip() if found else "it does not match"
     return VcdFault(
         start + f"the TLS certificate of {session.host} cannot be verified: {reason}.",
-        hint="name its CA file in REQUESTS_CA_BUNDLE, or log in without verifying it: "
+        hint="Specify its CA file in REQUESTS_CA_BUNDLE, or log in without verifying it: "
         + login_line(session, unverified=True),
         lasting=True,
     )
@@ -184,14 +185,14 @@ def _connection_fault(error: Exception, start: str, action: Action, host: str) -
     if "NameResolutionError" in text or "getaddrinfo" in text or "Name or service" in text:
         return VcdFault(
             start + f"the host name {host} cannot be resolved.",
-            hint="check the name, the DNS and the VPN",
+            hint="Check the name, the DNS and the VPN.",
             repeatable=True,
         )
     if "NewConnectionError" in text or "Connection refused" in text:
         reason = "the connection was refused" if "refused" in text else "no connection"
         return VcdFault(
             start + f"{host} cannot be reached: {reason}.",
-            hint="check the host name, the network and the VPN",
+            hint="Check the host name, the network and the VPN.",
             repeatable=True,
         )
     return VcdFault(

@@ -46,7 +46,7 @@ def user_urns(transport: Transport, names: Sequence[str], foreign_org: str) -> d
     if missing:
         raise NotFound(
             f"The organization has no user {', '.join(missing)}, or hides them from you.",
-            hint=f"`{suggest.vcd('user list')}` shows those that you can see",
+            hint=f"`{suggest.vcd('user list')}` lists the users that you can see.",
         )
     return found
 

@@ -142,7 +142,7 @@ def test_written_into_a_file_of_its_own(admin: Person, tmp_path: Path) -> None:
     assert (code, err) == (
         1,
         "Error: The file kept exists and holds something else, which would be lost.\n"
-        "Hint: Give another file, or add the cluster to it: --save --kubeconfig kept\n",
+        "Hint: Specify another file, or add the cluster to it: --save --kubeconfig kept\n",
     )
 
 
@@ -208,9 +208,9 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
                 "  - --set-current requires --save.",
                 "  - 'https://k' is not a valid endpoint; use HOST or HOST:PORT (default"
                 " port 6443).",
-                "    Hint: For example --endpoint k8s.example.com or --endpoint 203.0.113.5:443",
+                "    Hint: For example: --endpoint k8s.example.com or --endpoint 203.0.113.5:443.",
                 "  - --group needs --user: a certificate is one person's.",
-                "    Hint: For example --user alice --group devs",
+                "    Hint: For example: --user alice --group devs",
             ],
         ),
         (
@@ -218,7 +218,7 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             2,
             [
                 "Error: ' demo ' is not a valid context name: it begins or ends with a space.",
-                "Hint: For example --context demo",
+                "Hint: For example: --context demo",
             ],
         ),
         (
@@ -227,7 +227,7 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             [
                 "Error: 'a\\u200bb c' is not a valid context name: it contains an unprintable"
                 " character.",
-                "Hint: For example --context 'ab c'",
+                "Hint: For example: --context 'ab c'",
             ],
         ),
         (
@@ -259,7 +259,7 @@ def test_a_damaged_kubeconfig_is_left_alone(admin: Person, tmp_path: Path) -> No
         admin.cluster("config", NAME, "--save", env={"KUBECONFIG": str(file)}),
         1,
         f"Error: The kubeconfig {file} is damaged and was left as it is: clusters is not a list.",
-        f"Hint: See what kubectl reads of it: kubectl --kubeconfig {file} config view",
+        f"Hint: Show what kubectl reads: kubectl --kubeconfig {file} config view",
     )
     assert file.read_text() == DAMAGED
     assert listing(tmp_path) == ["config"]
@@ -272,7 +272,7 @@ def test_the_guides_folder_is_explained(admin: Person, tmp_path: Path) -> None:
         admin.cluster("config", NAME, "--save", env={"KUBECONFIG": str(file)}),
         1,
         f"Error: The kubeconfig {file} is a folder, where kubectl wants a file.",
-        f"Hint: Type: rmdir {file}",
+        f"Hint: To correct it: rmdir {file}",
     )
 
 
@@ -401,7 +401,7 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
         alice.cluster("revoke", NAME, "--user", "alice"),
         3,
         f"Error: This client granted user 'alice' nothing in cluster '{NAME}'.",
-        f"Hint: See what was granted: vcd cse cluster grants {NAME}",
+        f"Hint: List the grants: vcd cse cluster grants {NAME}",
         "Note: User 'alice' has the role admin through a binding that this client did not make;"
         " `kubectl --context team@acme-vdc1 --namespace default delete rolebinding by-hand`"
         " deletes it.",
@@ -449,7 +449,7 @@ def test_a_users_context_beside_the_administrators(admin: Person) -> None:
         1,
         f"Error: The context '{CONTEXT}' in {admin.config} is that of another user of this"
         " cluster.",
-        f"Hint: Give this one a name of its own: --context bob/{CONTEXT}",
+        f"Hint: Use another name: --context bob/{CONTEXT}",
     )
     assert admin.cluster("config", NAME, "--save", "--user", "bob", "--context", "bob") == (
         0,
@@ -507,7 +507,7 @@ def test_custody_decides_who_can_mint(
     )
     deleted = admin.cluster("delete", "sealed", "--yes")
     assert deleted[0] == 0
-    assert deleted[2].endswith(f"Removed from {admin.config}.\n")
+    assert deleted[2].endswith(f"The cluster was removed from {admin.config}.\n")
     assert "sealed@acme-vdc1" not in admin.config.read_text()
 
 
@@ -534,7 +534,7 @@ def test_eight_hours_later(admin: Person, alice: Person, cloud: Cloud, tmp_path:
         0,
         f"Cluster {NAME} is deleted: its vApp and 2 virtual machines no longer exist.\n",
     )
-    assert err.endswith(f"Removed from {admin.config}.\n")
+    assert err.endswith(f"The cluster was removed from {admin.config}.\n")
     assert admin.saved() == {"clusters": ["theirs"], "contexts": [], "users": []}
     assert yaml.safe_load(admin.config.read_text())["current-context"] == ""
     assert set(listing(admin.config.parent)) <= {"cache", "config"}

@@ -118,7 +118,7 @@ def rows(table: str) -> list[list[str]]:
         (
             ["install", "demo", "nginx"],
             3,
-            "Error: There is no add-on 'nginx'; there are contour and metallb.\n"
+            "Error: Add-on 'nginx' was not found; available: contour, metallb.\n"
             "Hint: vcd cse addon list\n",
         ),
         (
@@ -131,7 +131,7 @@ def rows(table: str) -> list[list[str]]:
             ["install", "nope", "metallb", "--addresses", "auto:2"],
             3,
             "Error: Cluster 'nope' was not found in VDC 'vdc1'.\n"
-            "Hint: See which there are: vcd cse cluster list\n",
+            "Hint: List the clusters: vcd cse cluster list\n",
         ),
         (
             ["remove", "demo", "metallb", "--yes"],
@@ -160,7 +160,7 @@ def rows(table: str) -> list[list[str]]:
         (
             ["install", "demo", "metallb", "--addresses", "auto:2", "--version", "0.16.1"],
             4,
-            "Error: Metallb 0.16.1 does not go with Kubernetes 1.18.\n"
+            "Error: Metallb 0.16.1 does not work with Kubernetes 1.18.\n"
             "Hint: See which go with which: vcd cse addon list\n",
         ),
     ],
@@ -355,7 +355,8 @@ def test_a_cluster_of_one_node_that_announces_nothing(place: Place) -> None:
         assert refused[2].endswith(
             "Error: No node of cluster 'solo' may announce MetalLB's addresses: those that are"
             f" Ready have the label {label}, which MetalLB 0.14.9 respects.\n"
-            f"Hint: Add a worker, or take the label off a node: kubectl label node NODE {label}-\n"
+            f"Hint: Add a worker, or remove the label from a node: kubectl label node NODE "
+            f"{label}-\n"
         )
         assert "metallb-system" not in kubectl("get", "namespaces")
         kubectl("label", "node", node, f"{label}-")
@@ -379,7 +380,7 @@ def test_what_somebody_else_installed(place: Place) -> None:
     assert (code, out) == (1, "")
     assert err == (
         "Error: Cluster 'demo' has a MetalLB already, which this client did not install.\n"
-        "Hint: To take it over, with the settings given here: the same with --force\n"
+        "Hint: To take it over, run the same command with --force.\n"
     )
     taken = place.install("demo", "metallb", "--addresses", "10.0.0.4", "--force")
     assert taken[0] == 0, taken[2]

@@ -96,5 +96,5 @@ def test_registering_takes_ones_own_and_refuses_what_is_ambiguous(cloud: Catalog
     assert refused.code == 1
     assert refused.err == (
         f"Error: You can see 2 templates '{ITEM}' in catalogs named 'it's shared'.\n"
-        "Hint: Rename the catalog that you mean, in VCD\n"
+        "Hint: Rename one of the catalogs in VCD.\n"
     )

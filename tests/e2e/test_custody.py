@@ -262,7 +262,7 @@ def test_a_locked_kubeconfig_can_be_cleaned_afterwards(admin: Person, tmp_path: 
     lock.unlink()
     code, out, err = admin.cluster("delete", "brief", "--yes", *named)
     assert (code, err) == (0, "")
-    assert out == f"Cluster brief was already deleted. Removed from {file}.\n"
+    assert out == f"Cluster brief was already deleted; it was removed from {file}.\n"
     assert contexts(file) == []
     assert admin.cluster("delete", "brief", "--yes", *named)[0] == 3
 

@@ -206,9 +206,9 @@ def test_create_and_info(place: Place) -> None:
         (
             ("node", "delete", NAME, "node-none", "other", "-y"),
             3,
-            f"Cluster '{NAME}' has no node node-none, other; nothing was touched.",
+            f"Cluster '{NAME}' has no node 'node-none', 'other'.",
         ),
-        (("node", "info", NAME, "node-none"), 3, f"Cluster '{NAME}' has no node node-none."),
+        (("node", "info", NAME, "node-none"), 3, f"Cluster '{NAME}' has no node 'node-none'."),
         (
             ("cluster", "resize", NAME, "-N", "290"),
             4,

@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 pytestmark = pytest.mark.usefixtures("nothing_created")
 
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
-BOTH = f"Hint: There are: {TEMPLATE}, ubuntu-24.04_k8-1.33_antrea-2.3.\n"
+BOTH = f"Hint: Available: {TEMPLATE}, ubuntu-24.04_k8-1.33_antrea-2.3.\n"
 
 
 @contextmanager
@@ -43,53 +43,53 @@ def said(result: Result) -> str:
         (
             ["-n", "net1", "--vdc", "nope"],
             3,
-            "Error: Organization 'acme' has no VDC 'nope'; there are: vdc1, vdc2.\n",
+            "Error: Organization 'acme' has no VDC 'nope'; available: vdc1, vdc2.\n",
         ),
         (
             ["-n", "nope"],
             3,
-            "Error: VDC 'vdc1' has no network 'nope'; usable ones: net1, net2, net3.\n"
-            "Hint: Name one of them with --network\n",
+            "Error: VDC 'vdc1' has no network 'nope'; available: net1, net2, net3.\n"
+            "Hint: Specify one of them with --network.\n",
         ),
         (
             ["-n", "net4"],
             4,
-            "Error: The network 'net4' is isolated: nothing on it reaches the outside.\n"
-            "Hint: Choose a routed or direct network with --network\n",
+            "Error: The network 'net4' is isolated: nodes on it cannot reach the Internet.\n"
+            "Hint: Choose a routed or direct network with --network.\n",
         ),
         (
             ["-n", "net2", "--strict"],
             4,
-            "Error: The network 'net2' shows no way to the Internet: no SNAT rule of gateway "
-            "'edge1' covers it.\n"
-            "Hint: Add a SNAT rule for it, or leave --strict out\n",
+            "Error: The network 'net2' has no visible access to the Internet: no SNAT rule of "
+            "gateway 'edge1' covers it.\n"
+            "Hint: Add a SNAT rule for it, or omit --strict.\n",
         ),
         (["-n", "net1", "-t", "nope"], 3, f"Error: Template 'nope' was not found.\n{BOTH}"),
         (
             ["-n", "net1", "-t", TEMPLATE, "-r", "9"],
             3,
-            f"Error: Template '{TEMPLATE}' has no revision 9.\nHint: There are: 2.\n",
+            f"Error: Template '{TEMPLATE}' has no revision 9.\nHint: Available: 2.\n",
         ),
         (
             ["-n", "net1", "-t", f"{TEMPLATE}_rev9"],
             3,
-            f"Error: Template '{TEMPLATE}' has no revision 9.\nHint: There are: 2.\n",
+            f"Error: Template '{TEMPLATE}' has no revision 9.\nHint: Available: 2.\n",
         ),
         (
             ["-n", "net1", "-s", "nope"],
             3,
-            "Error: VDC 'vdc1' has no storage profile 'nope'; there are: gold, silver.\n"
-            "Hint: Name one of them with --storage-profile\n",
+            "Error: VDC 'vdc1' has no storage profile 'nope'; available: gold, silver.\n"
+            "Hint: Specify one of them with --storage-profile.\n",
         ),
         (
             ["-n", "nope", "-t", "nope", "-s", "nope"],
             3,
             "Error: Cluster 'bad' cannot be created for 3 reasons; nothing was changed.\n"
             f"  - Template 'nope' was not found.\n    {BOTH}"
-            "  - VDC 'vdc1' has no network 'nope'; usable ones: net1, net2, net3.\n"
-            "    Hint: Name one of them with --network\n"
-            "  - VDC 'vdc1' has no storage profile 'nope'; there are: gold, silver.\n"
-            "    Hint: Name one of them with --storage-profile\n",
+            "  - VDC 'vdc1' has no network 'nope'; available: net1, net2, net3.\n"
+            "    Hint: Specify one of them with --network.\n"
+            "  - VDC 'vdc1' has no storage profile 'nope'; available: gold, silver.\n"
+            "    Hint: Specify one of them with --storage-profile.\n",
         ),
     ],
 )
@@ -112,7 +112,7 @@ def test_too_few_addresses(cse: Run, control: Control) -> None:
     assert (result.code, result.out) == (4, "")
     assert said(result) == (
         "Error: The network 'net1' has 2 free addresses in its static pool, and 3 nodes need one "
-        "each.\nHint: Widen the pool, release addresses, or ask for fewer --nodes\n"
+        "each.\nHint: Enlarge the pool, release addresses, or use fewer --nodes.\n"
     )
 
 
@@ -123,20 +123,20 @@ def test_too_few_addresses(cse: Run, control: Control) -> None:
             "10.40.1.0/24",
             TEMPLATE,
             "Error: The network 'net1' (10.40.1.0/24) overlaps the addresses of the cluster's pods "
-            "(10.32.0.0/12).\nHint: Choose another network with --network\n",
+            "(10.32.0.0/12).\nHint: Choose another network with --network.\n",
         ),
         (
             "10.244.7.0/24",
             "ubuntu-24.04_k8-1.33_antrea-2.3",
             "Error: The network 'net1' (10.244.7.0/24) overlaps the addresses of the cluster's "
             "pods (10.244.0.0/16).\nHint: Choose another network with --network, or a template "
-            "that is registered with another --pod-cidr\n",
+            "that is registered with another --pod-cidr.\n",
         ),
         (
             "10.100.0.0/16",
             TEMPLATE,
             "Error: The network 'net1' (10.100.0.0/16) overlaps the addresses of the cluster's "
-            "Services (10.96.0.0/12).\nHint: Choose another network with --network\n",
+            "Services (10.96.0.0/12).\nHint: Choose another network with --network.\n",
         ),
     ],
 )
@@ -164,10 +164,10 @@ def test_a_control_plane_too_small_for_kubeadm(cse: Run) -> None:
         "Error: Cluster 'bad' cannot be created for 2 reasons; nothing was changed.\n"
         "  - The control plane's VM would have 1 CPU, and kubeadm requires 2 CPUs of a control "
         "plane.\n"
-        "    Hint: Give the nodes more, for example --cpu 2\n"
+        "    Hint: Give the nodes more, for example --cpu 2.\n"
         "  - The control plane's VM would have 1024 MB of memory, and kubeadm requires "
         "1800 MB (1700 MB that Linux can use) of a control plane.\n"
-        "    Hint: Give the nodes more, for example --memory 2048\n"
+        "    Hint: Give the nodes more, for example --memory 2048.\n"
     )
 
 
@@ -194,7 +194,7 @@ def test_too_small_a_quota(cse: Run, control: Control) -> None:
     assert (result.code, result.out) == (4, "")
     assert said(result).endswith(
         "more VMs, and 3 are needed.\n"
-        "Hint: Ask for fewer --nodes, delete VMs, or have the VM quota raised\n"
+        "Hint: Use fewer --nodes, delete VMs, or have the VM quota raised.\n"
     )
 
 
@@ -207,7 +207,7 @@ def test_a_licence_agreement(cse: Run, control: Control) -> None:
     assert said(refused) == (
         f"Error: The template '{TEMPLATE}_rev2' has 1 license agreement(s) that have "
         "not been accepted: "
-        '"You shall".\nHint: Read it in VCD, then accept it with --accept-eulas\n'
+        '"You shall".\nHint: Read it in VCD, then accept it with --accept-eulas.\n'
     )
     assert accepted.code == 0
 
@@ -275,7 +275,7 @@ def test_an_unknown_cluster(cse: Run, words: list[str]) -> None:
     assert (result.code, result.out) == (3, "")
     assert result.err == (
         "Error: Cluster 'nope' was not found in VDC 'vdc1'.\n"
-        "Hint: See which there are: vcd cse cluster list\n"
+        "Hint: List the clusters: vcd cse cluster list\n"
     )
 
 
@@ -321,7 +321,7 @@ def test_no_vdc_chosen(cse: Run, logged_in: Path) -> None:
     result = cse("cluster", "create", "bad", "-n", "net1")
     assert (result.code, result.out) == (3, "")
     assert said(result) == (
-        "Error: No VDC is chosen; there are: vdc1, vdc2.\n"
+        "Error: No VDC is in use; available: vdc1, vdc2.\n"
         "Hint: Choose one: vcd vdc use NAME, or --vdc NAME\n"
     )
 

@@ -270,20 +270,20 @@ def test_a_count_that_is_not_stated_stays(
         (
             "net1",
             "nope",
-            "VDC 'vdc1' has no network 'nope'; there are: net1.",
+            "VDC 'vdc1' has no network 'nope'; available: net1.",
             "spec.settings.ovdcNetwork: NAME",
         ),
         (
             "{count: 2}",
             "{count: 2, storageProfile: nope}",
-            "VDC 'vdc1' has no storage profile 'nope'; there are: gold.",
+            "VDC 'vdc1' has no storage profile 'nope'; available: gold.",
             "storageProfile: NAME",
         ),
         (
             "templateName: t,",
             "templateName: nope,",
-            "The CSE server has no template 'nope'; there are: t.",
-            "`vcd cse template list` shows those it has",
+            "The CSE server has no template 'nope'; available: t.",
+            "`vcd cse template list` lists them.",
         ),
     ],
 )

@@ -460,7 +460,7 @@ def test_more_named_than_must_go(cse: Run, served: Served) -> None:
     assert (result.out, result.code) == ("", 2)
     assert result.err == (
         "Error: --nodes-to-remove names 2 nodes, but 1 must go to leave 1.\n"
-        "Hint: Name at most 1, or change --nodes.\n"
+        "Hint: Specify at most 1, or change --nodes.\n"
     )
     assert served.asked() == [PROBE, INFO]
 
@@ -524,8 +524,8 @@ def test_an_unknown_node_is_not_sent(cse: Run, served: Served) -> None:
     result = cse("node", "delete", "blue", "node-zzzz", "--yes")
     assert (result.out, result.code) == ("", 3)
     assert result.err == (
-        "Error: Cluster 'blue' has no node node-zzzz.\n"
-        "Hint: See which there are: vcd cse node list blue\n"
+        "Error: Cluster 'blue' has no node 'node-zzzz'.\n"
+        "Hint: List its nodes: vcd cse node list blue\n"
     )
     assert served.asked() == [PROBE, INFO]
 

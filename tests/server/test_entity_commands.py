@@ -319,7 +319,7 @@ def test_all_problems_of_a_create_at_once(cse: Run, first: Generation) -> None:
     result = cse("cluster", "create", "blue", "-n", "net9", "-c", "2", "-m", "4096", "-t", "t")
     assert (result.out, result.code) == ("", 2)
     assert "4 problems were found" in result.err
-    assert "VDC 'vdc1' has no network 'net9'; there are: net1" in result.err
+    assert "VDC 'vdc1' has no network 'net9'; available: net1" in result.err
     assert "--cpu is not supported" in result.err
     assert "no template 't'" in result.err
     assert [one for one in first.served.asked() if one.startswith("POST")] == []
@@ -443,9 +443,9 @@ def test_two_clusters_of_one_name(cse: Run, first: Generation) -> None:
     result = cse("cluster", "delete", "blue", "--yes")
     assert (result.out, result.code) == ("", 1)
     assert result.err == (
-        f"Error: There are 2 clusters called 'blue': {first.id} (acme/vdc1, CREATE:SUCCEEDED); "
+        f"Error: 2 clusters are named 'blue': {first.id} (acme/vdc1, CREATE:SUCCEEDED); "
         f"{other} (acme/vdc1, CREATE:SUCCEEDED).\n"
-        "Hint: Say which one: --id, or --vdc and --org\n"
+        "Hint: Specify one with --id, or with --vdc and --org.\n"
     )
     assert first.served.asked() == [PROBE, first.find]
 

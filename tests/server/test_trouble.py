@@ -88,8 +88,8 @@ def test_only_vcd_itself_says_that_there_is_no_server(
         f" with {what}"
     )
     assert result.err.endswith(
-        ", which is not VCD's answer.\nHint: Is a proxy in between? (HTTPS_PROXY, NO_PROXY); "
-        "without the server: vcd cse --engine direct cluster list\n"
+        ", which is not VCD's answer.\nHint: Check whether a proxy answers instead (HTTPS_PROXY, "
+        "NO_PROXY). Without the server: vcd cse --engine direct cluster list\n"
     )
     assert served.asked() == [PROBE]
 
@@ -159,7 +159,7 @@ def test_the_way_without_the_server_is_shown_where_there_is_one(
     assert (result.out, result.code) == ("", 1)
     hint = f"Without the server: vcd cse --engine direct {words}"
     if not direct:
-        hint = "This needs the CSE server; the provider, who operates it, can help"
+        hint = "This requires the CSE server: ask the provider, who operates it."
     assert result.err.endswith(f"does not answer (HTTP 504).\nHint: {hint}\n")
 
 
@@ -176,7 +176,7 @@ def test_a_list_of_a_vdc_that_does_not_exist(cse: Run, served: Served) -> None:
     served.set("GET /api/query*", NO_CLUSTERS)
     result = cse("cluster", "list", "--vdc", "nope")
     assert (result.out, result.code) == ("", 3)
-    assert result.err == "Error: Organization 'acme' has no VDC 'nope'; there are: none.\n"
+    assert result.err == "Error: Organization 'acme' has no VDC 'nope'; available: none.\n"
     # the one in use is known to exist
     assert cse("cluster", "list", "--vdc", "vdc1").code == 0
 
@@ -248,15 +248,15 @@ TROUBLE = [
         failure("CSE service is disabled. Contact the System Administrator.", 400),
         4,
         "Error: Cannot list the clusters: CSE service is disabled. Contact the System "
-        "Administrator.\nHint: A system administrator can enable it: vcd cse system enable; "
-        "without the server: vcd cse --engine direct cluster list\n",
+        "Administrator.\nHint: A system administrator can enable it: vcd cse system enable. "
+        "Without the server: vcd cse --engine direct cluster list\n",
     ),
     (
         failure("Access Forbidden. Missing required rights: ['{cse}:CSE NATIVE DEPLOY RIGHT']."),
         4,
         "Error: Cannot list the clusters: Access Forbidden. Missing required rights: "
         "['{cse}:CSE NATIVE DEPLOY RIGHT'].\n"
-        "Hint: An organization administrator can grant the right\n",
+        "Hint: An organization administrator can grant the right.\n",
     ),
     (
         failure("The vCD is broken."),
@@ -268,7 +268,8 @@ TROUBLE = [
         1,
         "Error: Cannot list the clusters: got an HTML page without a title where the CSE server "
         "answers JSON.\n"
-        "VCD: HTTP status 200\nHint: Is a proxy in between? (HTTPS_PROXY, NO_PROXY)\n",
+        "VCD: HTTP status 200\n"
+        "Hint: Check whether a proxy answers instead (HTTPS_PROXY, NO_PROXY).\n",
     ),
     (
         EMPTY,
@@ -280,7 +281,8 @@ TROUBLE = [
         NO_JSON,
         1,
         "Error: Cannot list the clusters: got HTTP 500 and text/html, which is not a VCD answer.\n"
-        "VCD: HTTP status 500\nHint: Is a proxy in between? (HTTPS_PROXY, NO_PROXY)\n",
+        "VCD: HTTP status 500\n"
+        "Hint: Check whether a proxy answers instead (HTTPS_PROXY, NO_PROXY).\n",
     ),
     (
         answer({"message": "Invalid Accept header."}, 406),
@@ -338,7 +340,7 @@ def test_a_missing_vdc_is_not_told_as_a_missing_cluster(cse: Run, served: Served
     assert result.code == 3
     assert "was not found" not in result.err
     assert result.err.endswith(
-        "VDC 'vdc9' not found in ORG 'acme'.\nHint: See which there are: vcd vdc list\n"
+        "VDC 'vdc9' not found in ORG 'acme'.\nHint: List them: vcd vdc list\n"
     )
 
 
@@ -356,7 +358,7 @@ def test_a_server_that_stays_busy(cse: Run, served: Served) -> None:
     assert (result.out, result.code) == ("", 1)
     assert result.err == (
         "Error: Cannot list the clusters: the CSE server is busy: too many requests.\n"
-        "VCD: HTTP status 429\nHint: Try again in a while\n"
+        "VCD: HTTP status 429\nHint: Try again later.\n"
     )
 
 
@@ -379,13 +381,13 @@ def test_an_expired_session_is_told_at_the_first_request(cse: Run, served: Serve
             failure("VDC 'vdc9' not found in ORG 'acme'"),
             3,
             "Error: Cannot start the creation of cluster 'blue': VDC 'vdc9' not found in ORG "
-            "'acme'.\nHint: See which there are: vcd vdc list\n",
+            "'acme'.\nHint: List them: vcd vdc list\n",
         ),
         (
             failure("Template 't' at revision 9 not found."),
             3,
             "Error: Cannot start the creation of cluster 'blue': Template 't' at revision 9 not "
-            "found.\nHint: See which there are: vcd cse template list\n",
+            "found.\nHint: List them: vcd cse template list\n",
         ),
         (
             failure("Missing network_name", 400, 4008),
@@ -488,7 +490,7 @@ def test_nobody_waits_for_a_change_without_an_answer(cse: Run, served: Served) -
     served.set("POST /api/cse/clusters", JSON_504)
     result = cse("cluster", "create", "blue", "-n", "net1", options=("-n",))
     assert (result.out, result.code) == ("", 5)
-    assert "There is no answer about the creation of cluster 'blue'" in result.err
+    assert "VCD gave no answer about the creation of cluster 'blue'" in result.err
     assert result.err.endswith("Hint: vcd cse cluster info blue\n")
 
 

@@ -95,6 +95,23 @@ def avoided(text: str) -> list[str]:
     ]
 
 
+def hints(path: Path) -> Iterator[tuple[str, ast.expr]]:
+    """Yield where and what a module passes as `hint=`, except what is only known at run time."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for keyword in node.keywords if isinstance(node, ast.Call) else []:
+            if keyword.arg == "hint" and isinstance(keyword.value, (ast.Constant, ast.JoinedStr)):
+                yield f"{path.relative_to(ROOT)}:{keyword.value.lineno}", keyword.value
+
+
+def is_styled(hint: ast.expr) -> bool:
+    """Return whether a hint is a sentence with a capital and a stop, or ends in a command."""
+    parts = hint.values if isinstance(hint, ast.JoinedStr) else [hint]
+    text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in parts)
+    begins = re.match(r"[A-Z`{]|--|$", text)
+    ends = re.search(r"([.?]|: [^ ].*|\{\})$|^$", text)
+    return bool(begins and ends)
+
+
 def test_what_is_avoided_is_found() -> None:
     assert avoided("The file is no kubeconfig of your organisation.") == [
         "'organisation': write organization",
@@ -106,6 +123,28 @@ def test_what_is_avoided_is_found() -> None:
 @pytest.mark.parametrize("path", product(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_messages_are_plain_english(path: Path) -> None:
     assert [f"{where}: {text}" for where, line in texts(path) for text in avoided(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("hint", "good"),
+    [
+        ("'Omit --strict.'", True),
+        ("f'List the clusters: {command}'", True),
+        ("'To create a key: ssh-keygen -t ed25519'", True),
+        ("'omit --strict.'", False),
+        ("'Omit --strict'", False),
+        ("f'`{command}` shows them'", False),
+    ],
+)
+def test_a_hint_without_style_is_found(hint: str, *, good: bool) -> None:
+    assert is_styled(ast.parse(hint, mode="eval").body) is good
+
+
+@pytest.mark.parametrize("path", product(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_hints_are_sentences_or_end_in_a_command(path: Path) -> None:
+    assert [
+        f"{where}: {ast.unparse(one)}" for where, one in hints(path) if not is_styled(one)
+    ] == []
 
 
 @pytest.mark.parametrize("name", PAGES)

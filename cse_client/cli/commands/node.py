@@ -121,7 +121,6 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
     from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import NodeDetails
-    from cse_client.errors import NotFound
 
     check_existing_name(cluster)
     ref = ClusterRef(cluster, vdc, org)
@@ -132,12 +131,11 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
         details = served_node_details(engine.node(ref, node))
         run.console.properties(list(details.items()), details)
         return
+    from cse_client.engines.lookup import unknown_nodes
+
     nodes = {one.name: one for one in engine.nodes(ref)}
     if node not in nodes:
-        raise NotFound(
-            f"Cluster '{cluster}' has no node {node}.",
-            hint=f"To list its nodes: {suggest.cse('node list', cluster)}",
-        )
+        raise unknown_nodes(cluster, [node])
     row = node_row(nodes[node])
     pairs = [(name, row[name]) for name in NODE_COLUMNS if row[name] not in ("", None)]
     run.console.properties(pairs, plain(nodes[node]))

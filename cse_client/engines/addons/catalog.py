@@ -87,7 +87,7 @@ def announced_by_nobody(
     return Refused(
         f"No node of cluster '{cluster}' may announce MetalLB's addresses: those that are Ready"
         f" have the label {metallb.EXCLUDED}, which MetalLB {release.version} respects.",
-        hint="Add a worker, or take the label off a node: kubectl label node NODE"
+        hint="Add a worker, or remove the label from a node: kubectl label node NODE"
         f" {metallb.EXCLUDED}-",
     )
 

@@ -131,7 +131,7 @@ class Addons:
             if record is None and not extra:
                 raise NotFound(
                     f"{title(addon)} was not installed into cluster '{ref.name}' by this client.",
-                    hint=f"See what is there: {suggest.cse('addon status', ref.name)}",
+                    hint=f"Show its status: {suggest.cse('addon status', ref.name)}",
                 )
             if not force and record is not None:
                 refuse_in_use(objects, record, ref.name)
@@ -292,7 +292,7 @@ class Addons:
                 raise Conflict(
                     f"Cluster '{options.cluster}' has a {title(options.addon)} already, which"
                     " this client did not install.",
-                    hint="To take it over, with the settings given here: the same with --force",
+                    hint="To take it over, run the same command with --force.",
                 )
 
     def _read_words(self, options: AddonOptions) -> tuple[AddressRange, ...]:

@@ -12,7 +12,7 @@ from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
 
 __all__ = ["Surroundings", "check", "parse_auto", "parse_ranges", "propose"]
 
-_FORM = "Type it as FIRST-LAST[,FIRST-LAST], such as 10.0.0.200-10.0.0.210, or auto:N."
+_FORM = "Write it as FIRST-LAST[,FIRST-LAST], such as 10.0.0.200-10.0.0.210, or auto:N."
 _MOST = 4096
 
 
@@ -66,7 +66,7 @@ def parse_ranges(text: str) -> tuple[AddressRange, ...]:
             raise WrongUsage(f"'{part.strip()}' is not an address range.", hint=_FORM) from None
         if one.first > one.last:
             raise WrongUsage(
-                f"The range {one} is reversed.", hint=f"Perhaps {one.last}-{one.first} is meant."
+                f"The range {one} is reversed.", hint=f"Did you mean {one.last}-{one.first}?"
             )
         found.append(one)
     found.sort()
@@ -88,7 +88,7 @@ def check(ranges: Sequence[AddressRange], around: Surroundings) -> None:
         raise PreflightFailed(
             f"The addresses {ranges_text(ranges)} cannot be used in {known}.",
             problems,
-            hint="Let free ones be proposed: --addresses auto:N",
+            hint="To let free addresses be chosen, use --addresses auto:N.",
         )
 
 

@@ -102,7 +102,7 @@ class ClusterChanges:
                     raise WrongUsage(
                         f"Cluster '{spec.cluster}' has {present} workers and grows to"
                         f" {spec.workers}, so no node is removed.",
-                        hint="Leave --nodes-to-remove out.",
+                        hint="Omit --nodes-to-remove.",
                     )
                 operation = pending or Operation.begin(
                     GROW, workers=spec.workers, before=present, waited=options.wait

@@ -60,7 +60,7 @@ def open_api(cluster: ExistingCluster, pki: ClusterPKI, *, timeout: float) -> Cl
     if not host:
         raise NotFound(
             f"Cluster '{cluster.name}' has no known API address.",
-            hint=f"Show what is known of it: {suggest.cse('cluster info', cluster.name)}",
+            hint=f"Show the cluster: {suggest.cse('cluster info', cluster.name)}",
         )
     return ClusterAPI(admin_credentials(pki, host, cluster.session), timeout=timeout)
 

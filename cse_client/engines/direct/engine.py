@@ -180,7 +180,7 @@ class DirectEngine:
         if not cluster.endpoint:
             raise NotFound(
                 f"Cluster '{ref.name}' has no known API address yet.",
-                hint=f"See how far it is: {suggest.cse('cluster info', ref.name)}",
+                hint=f"Show its state: {suggest.cse('cluster info', ref.name)}",
             )
         org = self._vcd.session.organization(ref.org)
         identity = identity_of(replace(cluster, vdc=replace(cluster.vdc, org=org)))
@@ -303,7 +303,7 @@ def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str
         remove = suggest.cse("cluster delete", spec.name)
         return (
             "is not finished",
-            f"Run the same command again to finish it, or remove it with `{remove}`",
+            f"Run the same command again to resume, or delete it: {remove}",
         )
     if spec.seal:
         return "is ready", f"`{suggest.cse('cluster seal', spec.name)}` seals it."

@@ -39,7 +39,7 @@ def template_problems(template: Template) -> Iterator[CseError]:
 
     They are metadata that whoever may edit the template can have written.
     """
-    again = f"register it again: {suggest.cse('template register', help=True)}"
+    again = f"Register it again: {suggest.cse('template register', help=True)}"
     for one in fields(TemplateFacts):
         value = str(getattr(template.facts, one.name))
         if not value.isprintable():
@@ -66,7 +66,7 @@ def room_problems(template: Template, nodes: int) -> Iterator[CseError]:
         yield Refused(
             f"the pod network {pods} of the template '{template.item}' has room for {most} "
             f"nodes, and the cluster would have {nodes}",
-            hint="ask for fewer --nodes, or register the template with a larger --pod-cidr",
+            hint="Use fewer --nodes, or register the template with a larger --pod-cidr.",
         )
 
 
@@ -92,7 +92,7 @@ def network_problems(
             yield WrongUsage(
                 f"the endpoint {address} is one of the addresses of the cluster's {what} "
                 f"({range_})",
-                hint="give another address with --endpoint",
+                hint="Specify another address with --endpoint.",
             )
 
 
@@ -132,15 +132,15 @@ def _too_small(asked: int | None, has: str, needs: str, option: str) -> CseError
     whose = "the template's VM" if asked is None else "the control plane's VM"
     return kind(
         f"{whose} would have {has}, and kubeadm requires {needs} of a control plane",
-        hint=f"give the nodes more, for example {option}",
+        hint=f"Give the nodes more, for example {option}.",
     )
 
 
 def _way_out(what: str, facts: TemplateFacts) -> str:
-    other = "choose another network with --network"
+    other = "Choose another network with --network"
     if what == "pods" and facts.cni.lower() != "weave":
-        return f"{other}, or a template that is registered with another --pod-cidr"
-    return other
+        return f"{other}, or a template that is registered with another --pod-cidr."
+    return f"{other}."
 
 
 def _subnets(network: Network) -> Iterator[ipaddress.IPv4Network]:

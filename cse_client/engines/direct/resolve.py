@@ -188,7 +188,7 @@ def _resolve_growth(
             Conflict(
                 f"Cluster '{cluster.name}' is on the network"
                 f" {', '.join(cluster.vapp.networks)}, not on '{spec.network}'.",
-                hint="All nodes of a cluster share one network: leave --network out.",
+                hint="All nodes of a cluster share one network: omit --network.",
             )
         )
     found = _resolve(vcd, spec, cluster.vdc, templates, present, problems)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["inherited_key", "own_key", "show_key"]
 
-_HINT = "Name the key for the new nodes yourself: add --ssh-key FILE."
+_HINT = "Specify a key for the new nodes: add --ssh-key FILE."
 
 
 def inherited_key(

@@ -65,13 +65,13 @@ def choose(
     matches = _matches(templates, name or next(t.name for t in templates if t.is_default))
     if not matches:
         known = ", ".join(sorted({t.name for t in templates}))
-        raise NotFound(f"Template '{name}' was not found.", hint=f"There are: {known}.")
+        raise NotFound(f"Template '{name}' was not found.", hint=f"Available: {known}.")
     wanted = max(t.revision for t in matches) if revision is None else revision
     exact = [t for t in matches if t.revision == wanted]
     if not exact:
         known = ", ".join(str(r) for r in sorted({t.revision for t in matches}))
         raise NotFound(
-            f"Template '{name}' has no revision {revision}.", hint=f"There are: {known}."
+            f"Template '{name}' has no revision {revision}.", hint=f"Available: {known}."
         )
     return next((t for t in exact if t.id == earlier), exact[0])
 

@@ -115,7 +115,7 @@ def json_of(answer: Answer, request: Request) -> Any:
             kind = describe(content)
         raise VcdFault(
             f"Cannot {request.doing}: got {kind} where {request.asked} answers JSON.",
-            hint="is a proxy in between? (HTTPS_PROXY, NO_PROXY)",
+            hint="Check whether a proxy answers instead (HTTPS_PROXY, NO_PROXY).",
             status=answer.status,
             outcome_unknown=request.changes,
             lasting=True,
@@ -136,7 +136,7 @@ def error_of(answer: Answer, request: Request, session: Session) -> CseError:
         return VcdFault(f"Cannot {request.doing}: {_one_line(said)}.", status=answer.status)
     if answer.status == _NOT_FOUND and is_vcd_error(answer.text.encode()):
         return ServerDown(
-            f"Cannot {request.doing}: VCD at {session.host} has no CSE server any more.",
+            f"Cannot {request.doing}: VCD at {session.host} no longer has a CSE server.",
             hint=without_server(),
             status=answer.status,
         )
@@ -183,24 +183,24 @@ def _by_text(
     if has("status code: 401", "session token"):
         error = SessionInvalid(
             f"The session at {session.host} has expired or is not valid ({text}).",
-            hint=f"log in again: {login_line(session)}",
+            hint=f"Log in again: {login_line(session)}",
         )
     elif status in _REFUSED:
-        error = Refused(sentence, hint="a system administrator may do this")
+        error = Refused(sentence, hint="Ask a system administrator.")
     elif status == _BAD_REQUEST and has("is already enabled", "is already disabled"):
         error = AlreadySo(sentence, f"{text}.")
     elif status == _BAD_REQUEST and has("cannot stop cse while", "before it can be stopped"):
-        error = Refused(sentence, hint=f"disable it first: {suggest.cse('system disable')}")
+        error = Refused(sentence, hint=f"Disable it first: {suggest.cse('system disable')}")
     elif has("is not a valid upgrade target"):
         error = WrongUsage(sentence)
     elif status == _BAD_REQUEST and has("service is disabled"):
         enable = suggest.cse("system enable")
         line = suggest.without_server()
-        hint = f"a system administrator can enable it: {enable}"
-        hint += f"; without the server: {line}" if line else ""
+        hint = f"A system administrator can enable it: {enable}"
+        hint += f". Without the server: {line}" if line else ""
         error = Refused(sentence, hint=hint)
     elif has("forbidden", "missing required rights", "access denied"):
-        error = Refused(sentence, hint="an organization administrator can grant the right")
+        error = Refused(sentence, hint="An organization administrator can grant the right.")
     elif has("already exists"):
         error = Conflict(sentence)
     elif (missing := _MISSING_PARENT.match(text)) is not None:
@@ -210,10 +210,19 @@ def _by_text(
             "org": suggest.vcd("org list"),
             "vdc": suggest.vcd("vdc list"),
         }
-        error = NotFound(sentence, hint=f"see which there are: {lists[noun]}")
+        error = NotFound(sentence, hint=f"List them: {lists[noun]}")
     elif request.missing and has("not found", "does not exist"):
-        error = NotFound(f"{capitalized(request.missing)} was not found: {text}.")
+        error = _not_found(request.missing, text)
     return error
+
+
+def _not_found(missing: str, text: str) -> NotFound:
+    """Make the error for a missing object; the server's text is quoted where it adds something."""
+    sentence = f"{capitalized(missing)} was not found"
+    repeated = set(sentence.lower().split()) | {"in", "does", "exist"}
+    detail = "" if set(text.lower().rstrip(".").split()) <= repeated else f": {text}"
+    hint = f"List the clusters: {suggest.cse('cluster list')}" if "cluster " in missing else ""
+    return NotFound(f"{sentence}{detail}.", hint=hint)
 
 
 def _network_missing(code: object, text: str) -> WrongUsage:
@@ -230,7 +239,7 @@ def _busy(text: str, request: Request) -> VcdFault:
     detail = f": {_one_line(text)}" if text else ""
     return VcdFault(
         f"Cannot {request.doing}: the CSE server is busy{detail}.",
-        hint="try again in a while",
+        hint="Try again later.",
         status=_BUSY,
         repeatable=True,
     )

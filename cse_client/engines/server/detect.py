@@ -157,7 +157,7 @@ def _foreign(answer: Answer, session: Session) -> VcdFault:
     return VcdFault(
         f"Cannot ask VCD at {session.host} for a CSE server: GET {BASE}/system was answered with"
         f" HTTP {answer.status} and {what}, which is not VCD's answer.",
-        hint=f"is a proxy in between? (HTTPS_PROXY, NO_PROXY); {without_server()}",
+        hint=f"Check whether a proxy answers instead (HTTPS_PROXY, NO_PROXY). {without_server()}",
         lasting=True,
     )
 

@@ -14,5 +14,5 @@ def without_server() -> str:
     """
     line = suggest.without_server()
     if line:
-        return f"without the server: {line}"
-    return "this needs the CSE server; the provider, who operates it, can help"
+        return f"Without the server: {line}"
+    return "This requires the CSE server: ask the provider, who operates it."

@@ -37,7 +37,10 @@ def check_network_and_profiles(
     vdc: str,
     org: str,
     *,
-    hints: tuple[str, str] = ("--network NAME", "--storage-profile NAME"),
+    hints: tuple[str, str] = (
+        "Specify one of them with --network.",
+        "Specify one of them with --storage-profile.",
+    ),
 ) -> list[CseError]:
     """Return an error for each network and storage profile that a VDC does not have.
 
@@ -69,4 +72,4 @@ def check_network_and_profiles(
 
 def _missing(vdc: str, noun: str, available: Sequence[str], hint: str) -> NotFound:
     listed = ", ".join(available)
-    return NotFound(f"VDC '{vdc}' has no {noun}; there are: {listed}.", hint=hint)
+    return NotFound(f"VDC '{vdc}' has no {noun}; available: {listed}.", hint=hint)

@@ -98,7 +98,7 @@ def follow_task(
         raise
     except KeyboardInterrupt:
         raise Interrupted(
-            f"Interrupted; the CSE server goes on with the {what}.",
+            f"Interrupted; the CSE server continues the {what}.",
             hint=suggest.vcd("task wait", last.id),
         ) from None
     progress(Event(EventKind.DONE, _title(what)))
@@ -145,7 +145,7 @@ def follow_effect(
             )
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Interrupted; the CSE server may go on with the {what}.", hint=look
+                f"Interrupted; the CSE server may continue the {what}.", hint=look
             ) from None
         except CseError:
             progress(Event(EventKind.FAILED, _title(what)))
@@ -199,8 +199,8 @@ def _await_sign(
             raise _no_trace(what, look)
         if now >= deadline:
             raise TimedOut(
-                f"The {what} showed no effect until the time was up; the CSE server may still "
-                "be at work on it.",
+                f"The {what} showed no effect before the timeout expired; the CSE server may still "
+                "be processing it.",
                 hint=look,
             )
         clock.sleep(min(pause, max(0.0, deadline - now)))
@@ -227,9 +227,9 @@ def _followed(
 
 def _no_trace(what: str, look: str) -> TimedOut:
     return TimedOut(
-        f"VCD gave no answer about the {what}, and {NO_TRACE / 60:.0f} minutes later there is "
-        "nothing to be seen of it: the CSE server has refused it, or has not begun.",
-        hint=f"look, and where nothing is there give the same command again: {look}",
+        f"VCD gave no answer about the {what}, and after {NO_TRACE / 60:.0f} minutes it has "
+        "had no effect: the CSE server has refused it, or has not started it.",
+        hint=f"If the following shows no effect, run the same command again: {look}",
     )
 
 
@@ -320,8 +320,8 @@ def change_or_effect(
 def _unanswered(what: str, look: str, fault: VcdFault) -> TimedOut:
     """Make the error for a change without an answer that nobody waits for."""
     return TimedOut(
-        f"There is no answer about the {what} ({fault.clause}); the CSE server may still be at "
-        "work on it.",
+        f"VCD gave no answer about the {what} ({fault.clause}); the CSE server may still be "
+        "processing it.",
         hint=look,
     )
 
@@ -354,7 +354,7 @@ def refuse_older(vcd: VcdClient, name: str, vapp_href: str, began: float) -> Non
         raise Conflict(
             f"VCD gave no answer about the creation of cluster '{name}', and there was a cluster "
             "of that name before.",
-            hint=f"look whether it is yours: {suggest.cse('cluster info', name)}",
+            hint=f"Check whether it is yours: {suggest.cse('cluster info', name)}",
         )
 
 

@@ -28,7 +28,9 @@ _SILENCE = 20.0
 _MOST_REDIRECTS = 5
 _LONGEST_REASON = 100
 _OK = 200
-_OFFLINE = "Without Internet: fetch it elsewhere and give it with --manifest FILE, or use --mirror."
+_OFFLINE = (
+    "Without Internet access: specify a downloaded file with --manifest FILE, or use --mirror."
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def parse_checksum(text: str) -> str:
     if found is None:
         raise WrongUsage(
             f"'{text}' is not a checksum.",
-            hint="It looks like sha256: and 64 hexadecimal digits, as sha256sum FILE prints them.",
+            hint="Write sha256: and 64 hexadecimal digits, as sha256sum FILE prints them.",
         )
     return found[1].lower()
 
@@ -76,8 +78,7 @@ def obtain(release: Release, source: ManifestSource, *, timeout: float = 60.0) -
         raise Refused(
             f"The manifest {origin} has the checksum sha256:{got}, and {whose} is"
             f" sha256:{expected}.",
-            hint="If it is meant to be another file, say so:"
-            f" --manifest FILE --checksum sha256:{got}",
+            hint=f"If this file is intended: --manifest FILE --checksum sha256:{got}",
         )
     return Manifest(content, got, origin)
 

@@ -105,20 +105,20 @@ def choose(addon: str, minor: int, version: str = "") -> Release:
     """
     if addon not in ADDONS:
         raise NotFound(
-            f"There is no add-on '{addon}'; there are {' and '.join(ADDONS)}.",
+            f"Add-on '{addon}' was not found; available: {', '.join(ADDONS)}.",
             hint=suggest.cse("addon list"),
         )
     ours = [one for one in RELEASES if one.addon == addon]
     wanted = version.lstrip("v")
     if wanted and wanted not in {one.version for one in ours}:
         known = ", ".join(one.version for one in ours)
-        raise NotFound(f"Version {version} of {addon} is not known here; known are {known}.")
+        raise NotFound(f"Version {version} of {addon} is not supported; available: {known}.")
     for one in ours:
         if one.first <= minor <= one.last and wanted in ("", one.version):
             return one
-    which = f"{addon} {wanted}" if wanted else f"no version of {addon} known here"
-    verb = "does not go" if wanted else "goes"
+    which = f"{addon} {wanted}" if wanted else f"no supported version of {addon}"
+    verb = "does not work" if wanted else "works"
     raise Refused(
         f"{which[0].upper()}{which[1:]} {verb} with Kubernetes 1.{minor}.",
-        hint=f"See which go with which: {suggest.cse('addon list')}",
+        hint=f"List the supported versions: {suggest.cse('addon list')}",
     )

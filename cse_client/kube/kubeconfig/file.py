@@ -197,7 +197,7 @@ def overwrite(
     if path.is_dir():
         raise WrongUsage(
             f"The file {path} cannot be written: it is a folder.",
-            hint=f"Give a file's name: -o {suggest.quote(str(path / 'config'))}",
+            hint=f"Specify a file name: -o {suggest.quote(str(path / 'config'))}",
         )
     new = tree.parse(kubeconfig)
     check_writable(path)
@@ -212,7 +212,7 @@ def overwrite(
                 add = f"--save --kubeconfig {suggest.quote(str(path))}"
                 raise Conflict(
                     f"The file {path} exists and holds something else, which would be lost.",
-                    hint=f"Give another file, or add the cluster to it: {add}",
+                    hint=f"Specify another file, or add the cluster to it: {add}",
                 ) from None
         replace_file(path, kubeconfig)
     return moved
@@ -280,7 +280,7 @@ def _damaged(path: Path, why: str) -> CseError:
     view = suggest.kubectl("config view", kubeconfig=str(path))
     return CseError(
         f"The kubeconfig {path} is damaged and was left as it is: {why}.",
-        hint=f"See what kubectl reads of it: {view}",
+        hint=f"Show what kubectl reads: {view}",
     )
 
 
@@ -295,7 +295,8 @@ def _is_folder(path: Path) -> CseError:
     else:
         fix = suggest.program("rmdir", str(path))
     return CseError(
-        f"The kubeconfig {path} is a folder, where kubectl wants a file.", hint=f"Type: {fix}"
+        f"The kubeconfig {path} is a folder, where kubectl wants a file.",
+        hint=f"To correct it: {fix}",
     )
 
 
@@ -336,7 +337,7 @@ def _check_same_user(before: tree.Entry, user: str, context: str, path: Path) ->
     if tree.user_of(before) != user:
         raise Conflict(
             f"The context '{context}' in {path} is that of another user of this cluster.",
-            hint=f"Give this one a name of its own: --context {suggest.quote(user)}",
+            hint=f"Use another name: --context {suggest.quote(user)}",
         )
 
 

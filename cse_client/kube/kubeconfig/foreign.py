@@ -52,8 +52,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 _HINT = (
-    "It is read from the control plane's /root/.kube/config. There, as root, this puts kubeadm's"
-    " own back: " + suggest.program("cp", "/etc/kubernetes/admin.conf", "/root/.kube/config")
+    "It is read from the control plane's /root/.kube/config. To restore kubeadm's own there, as"
+    " root: " + suggest.program("cp", "/etc/kubernetes/admin.conf", "/root/.kube/config")
 )
 
 

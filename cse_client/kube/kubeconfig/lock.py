@@ -80,7 +80,7 @@ def check_writable(path: Path) -> None:
         return
     raise CseError(
         f"The file {path} may not be written: its mode is {stat.S_IMODE(mode):04o}.",
-        hint=f"If it is to be changed: {suggest.program('chmod u+w', str(target))}",
+        hint=f"To allow changes: {suggest.program('chmod u+w', str(target))}",
     )
 
 
@@ -231,6 +231,6 @@ def _owner(target: Path) -> tuple[int, int] | None:
     if me != 0:
         raise CseError(
             f"The file {target} belongs to another user, so it is not replaced.",
-            hint="Save into a file of your own: --kubeconfig FILE",
+            hint="Use another file: --kubeconfig FILE",
         )
     return found.st_uid, found.st_gid

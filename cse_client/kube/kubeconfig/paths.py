@@ -36,7 +36,7 @@ def files_of(explicit: str, environ: Mapping[str, str]) -> list[Path]:
     if not names:
         raise WrongUsage(
             f"The variable {VARIABLE} is set to '{listed}', which names no file.",
-            hint=f"{suggest.program('unset', VARIABLE)}, or give the file: --kubeconfig FILE",
+            hint=f"{suggest.program('unset', VARIABLE)}, or specify the file: --kubeconfig FILE",
         )
     return [Path(name) for name in names]
 

@@ -71,5 +71,5 @@ def test_the_context_of_the_deleted_goes(stage: Stage) -> None:
     assert "good" in config.read_text()
     deleted = stage.run("cse", "cluster", "delete", "good", "--yes")
     assert deleted.code == 0, deleted.err
-    assert deleted.err.endswith(f"Removed from {config}.\n")
+    assert deleted.err.endswith(f"The cluster was removed from {config}.\n")
     assert "good" not in config.read_text()

@@ -34,8 +34,8 @@ def stage(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ("create new -n nope", 3, "VDC 'vdc1' has no network 'nope'; there are: "),
-        ("create new -n net1 -s nope", 3, "VDC 'vdc1' has no storage profile 'nope'; there are: "),
+        ("create new -n nope", 3, "VDC 'vdc1' has no network 'nope'; available: "),
+        ("create new -n net1 -s nope", 3, "VDC 'vdc1' has no storage profile 'nope'; available: "),
         ("create new -n net1 --vdc nope", 3, "'nope'"),
         ("upgrade demo nope 1", 2, "demo"),
     ],

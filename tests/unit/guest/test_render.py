@@ -177,7 +177,7 @@ def test_a_newer_format_asks_for_a_newer_client(pki: ClusterPKI) -> None:
     script = control_plane_script(CONTROL_PLANE, pki, now=NOW).replace("format 1", "format 2", 1)
     with pytest.raises(CseError, match="newer version") as caught:
         recover_pki(script)
-    assert caught.value.hint == "upgrade cse-client"
+    assert caught.value.hint == "Upgrade cse-client."
 
 
 def test_facts_reach_the_script(pki: ClusterPKI) -> None:

@@ -464,7 +464,7 @@ def test_preflight_of_a_network_without_dns_or_way_out(cloud: Cloud, vcd: VcdCli
     problems, (dns, egress) = preflight(vcd, ClusterSpec("demo", "net2"))
     assert problems == []
     assert "has no DNS server" in dns
-    assert "shows no way to the Internet" in egress
+    assert "has no visible access to the Internet" in egress
     strict, _warnings = preflight(vcd, ClusterSpec("demo", "net2", strict=True))
     assert len(strict) == 1
 

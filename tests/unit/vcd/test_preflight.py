@@ -99,8 +99,8 @@ def test_many_problems_are_told_at_once(vcd: VcdClient, scripted: ScriptedVcd) -
     spec = replace(SPEC, network="nowhere", storage_profile="platinum", cpus=8, memory_mb=9000)
     assert messages(check(vcd, spec)) == [
         "You may not create vApps in VDC 'vdc1'.",
-        "VDC 'vdc1' has no network 'nowhere'; usable ones: net1.",
-        "VDC 'vdc1' has no storage profile 'platinum'; there are: gold, tin.",
+        "VDC 'vdc1' has no network 'nowhere'; available: net1.",
+        "VDC 'vdc1' has no storage profile 'platinum'; available: gold, tin.",
         "VDC 'vdc1' may hold 1 more VMs, and 3 are needed.",
         "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 27000 MB.",
         "VDC 'vdc1' has 10000 MHz of CPU left, but the nodes need 24000 MHz.",
@@ -110,7 +110,7 @@ def test_many_problems_are_told_at_once(vcd: VcdClient, scripted: ScriptedVcd) -
 def test_an_isolated_network_is_refused(vcd: VcdClient) -> None:
     findings = check(vcd, replace(SPEC, network="lonely"))
     assert messages(findings) == [
-        "The network 'lonely' is isolated: nothing on it reaches the outside."
+        "The network 'lonely' is isolated: nodes on it cannot reach the Internet."
     ]
     assert findings.problems[0].exit_code == Refused.exit_code
 
@@ -136,7 +136,8 @@ def test_a_reservation_pool_may_be_overcommitted(vcd: VcdClient, scripted: Scrip
 def test_no_way_out_warns_or_with_strict_refuses(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     scripted.answer("GET /cloudapi/1.0.0/edgeGateways/*", rules())
     text = (
-        "The network 'net1' shows no way to the Internet: no SNAT rule of gateway 'edge' covers it"
+        "The network 'net1' has no visible access to the Internet: no SNAT rule of gateway "
+        "'edge' covers it"
     )
     findings = check(vcd)
     assert messages(findings) == []
@@ -153,7 +154,7 @@ def test_hidden_nat_rules_and_missing_dns_are_warnings(
     assert messages(findings) == []
     dns, egress = findings.warnings
     assert "has no DNS server" in dns
-    assert egress.startswith("Cannot tell whether the network 'net1' has a way to the Internet")
+    assert egress.startswith("It is unknown whether the network 'net1' has access to the Internet")
 
 
 def test_a_licence_must_be_accepted(vcd: VcdClient, scripted: ScriptedVcd) -> None:

@@ -124,14 +124,14 @@ def test_another_vdc_is_looked_up_and_an_unknown_one_lists_what_there_is(
         page('<OrgVdcRecord name="vdc2" href="v2"/><OrgVdcRecord name="vdc1" href="v1"/>'),
     )
     assert vcd.surroundings.vdc("vdc2") == Vdc("vdc2", "v2", "acme")
-    with pytest.raises(NotFound, match="has no VDC 'vdc3'; there are: vdc1, vdc2"):
+    with pytest.raises(NotFound, match="has no VDC 'vdc3'; available: vdc1, vdc2"):
         vcd.surroundings.vdc("vdc3")
 
 
 def test_no_vdc_chosen_says_how_to_choose(scripted: ScriptedVcd, clock: FakeClock) -> None:
     vcd = VcdClient.open(scripted.session(vdc="", vdc_href=""), clock=clock)
     scripted.answer("GET /api/query?type=orgVdc&*", page('<OrgVdcRecord name="vdc1" href="v"/>'))
-    with pytest.raises(NotFound, match="No VDC is chosen; there are: vdc1") as caught:
+    with pytest.raises(NotFound, match="No VDC is in use; available: vdc1") as caught:
         vcd.surroundings.vdc()
     assert "vcd vdc use" in caught.value.hint
 

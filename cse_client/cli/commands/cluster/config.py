@@ -268,7 +268,7 @@ def _check_context(name: str) -> list[CseError]:
     return [
         WrongUsage(
             f"'{name}' is not a valid context name: {why}.",
-            hint=f"For example --context {suggest.quote(better or 'NAME')}",
+            hint=f"For example: --context {suggest.quote(better or 'NAME')}",
         )
     ]
 

@@ -24,7 +24,7 @@ def _subject(user: str, group: str) -> Subject:
 
     if bool(user) == bool(group):
         raise WrongUsage(
-            "Specify either --user NAME or --group NAME.", hint="For example --user alice"
+            "Specify either --user NAME or --group NAME.", hint="For example: --user alice"
         )
     return Subject("User", user) if user else Subject("Group", group)
 

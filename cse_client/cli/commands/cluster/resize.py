@@ -95,6 +95,6 @@ def _named(nodes: str) -> tuple[str, ...]:
     if "" in names:
         raise WrongUsage(
             f"--nodes-to-remove '{nodes}' contains an empty name.",
-            hint="For example --nodes-to-remove node-1,node-2",
+            hint="For example: --nodes-to-remove node-1,node-2",
         )
     return tuple(dict.fromkeys(names))

@@ -336,7 +336,7 @@ class Creation:
             error,
             all_ready=self._verdict is not None,
             rollback=self._options.rollback,
-            resume=f"Run the same command again to finish it, or remove it with `{remove}`",
+            resume=f"Run the same command again to resume, or delete it: {remove}",
             kept=f"Kept for inspection as requested; remove it with `{remove}`",
             keep=self._release,
             roll_back=lambda: self._roll_back(error, advice=f"Try `{remove}`."),

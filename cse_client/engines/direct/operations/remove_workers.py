@@ -22,6 +22,7 @@ from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operation import SHRINK, Operation
 from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.lookup import unknown_nodes
 from cse_client.errors import (
     ClusterUnreachable,
     CseError,
@@ -308,14 +309,14 @@ def check_choice(cluster: ExistingCluster, spec: NodesSpec) -> None:
     vms = {vm.name for vm in cluster.vapp.vms}
     unknown = [name for name in spec.remove if name not in vms]
     if unknown:
-        raise _no_such_node(cluster, unknown)
+        raise unknown_nodes(cluster.name, unknown)
     cluster.check_workers(spec.remove)
     surplus = len(cluster.workers) - spec.workers
     if len(spec.remove) > surplus:
         raise WrongUsage(
             f"--nodes-to-remove names {len(spec.remove)} nodes, but {surplus} must go to leave"
             f" {spec.workers}.",
-            hint=f"Name at most {surplus}, or change --nodes.",
+            hint=f"Specify at most {surplus}, or change --nodes.",
         )
 
 
@@ -332,7 +333,7 @@ def begin_removal(
     before = cluster.journal.removed
     unknown = [n for n in names if n not in vms and n not in known and n not in before]
     if unknown:
-        raise _no_such_node(cluster, unknown)
+        raise unknown_nodes(cluster.name, unknown)
     cluster.check_workers([name for name in names if name in vms])
     workers = [vm.name for vm in cluster.workers if vm.name not in names]
     return Operation.begin(
@@ -379,10 +380,3 @@ def _named(names: Sequence[str]) -> str:
     if len(names) <= 3:  # noqa: PLR2004 - as many as fit on a line
         return ", ".join(names)
     return f"{len(names)} nodes"
-
-
-def _no_such_node(cluster: ExistingCluster, unknown: Sequence[str]) -> NotFound:
-    return NotFound(
-        f"Cluster '{cluster.name}' has no node {', '.join(unknown)}; nothing was touched.",
-        hint=f"See its nodes: {suggest.cse('node list', cluster.name)}",
-    )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cse_client import suggest
+from cse_client.engines.lookup import unknown_nodes
 from cse_client.engines.server.entities import documents
 from cse_client.engines.server.entities.dialects import part
 from cse_client.engines.server.entities.documents import Found
@@ -40,10 +41,7 @@ class EntityChecks:
         present = {node.name: node.kind for node in documents.cluster(one).nodes}
         unknown = [name for name in going if name not in present]
         if unknown:
-            raise NotFound(
-                f"Cluster '{one.name}' has no node {', '.join(unknown)}.",
-                hint=f"see which there are: {suggest.cse('node list', one.name)}",
-            )
+            raise unknown_nodes(one.name, unknown)
         workers = [name for name in going if present[name] != NFS]
         for name in workers:
             if present[name] == CONTROL_PLANE:
@@ -62,7 +60,7 @@ class EntityChecks:
             return []
         return [
             Conflict(
-                f"There is a cluster '{ref.name}' already{self._reader.where(ref)}.",
+                f"Cluster '{ref.name}' already exists{self._reader.where(ref)}.",
                 hint=suggest.cse("cluster info", ref.name),
             )
         ]
@@ -98,17 +96,17 @@ class EntityChecks:
         listed = ", ".join(sorted(names)) or "none"
         if template and template not in names:
             raise NotFound(
-                f"The CSE server has no template '{template}'; there are: {listed}.",
-                hint=f"`{suggest.cse('template list')}` shows those it has",
+                f"The CSE server has no template '{template}'; available: {listed}.",
+                hint=f"`{suggest.cse('template list')}` lists them.",
             )
         for one in offered:
             if not template and one.is_default:
                 return one.name, one.revision
         if not template and len(names) != 1:
             raise WrongUsage(
-                "Missing option '-t' / '--template': this CSE server has no default one; there "
-                f"are: {listed}.",
-                hint=f"`{suggest.cse('template list')}` shows them",
+                "Missing option '-t' / '--template': this CSE server has no default template; "
+                f"available: {listed}.",
+                hint=f"`{suggest.cse('template list')}` lists them.",
             )
         chosen = template or names[0]
         revisions = sorted(one.revision for one in offered if one.name == chosen)
@@ -117,8 +115,8 @@ class EntityChecks:
         if revision not in revisions:
             raise NotFound(
                 f"The CSE server's template '{chosen}' has no revision {revision}; "
-                f"there are: {', '.join(map(str, revisions))}.",
-                hint=f"`{suggest.cse('template list')}` shows those it has",
+                f"available: {', '.join(map(str, revisions))}.",
+                hint=f"`{suggest.cse('template list')}` lists them.",
             )
         return chosen, revision
 

@@ -87,7 +87,7 @@ class EntityEngine(ServedEngine):
         if not vdc:
             raise WrongUsage(
                 "No VDC is chosen.",
-                hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
+                hint=f"Use --vdc NAME, or: {suggest.vcd('vdc use', 'NAME')}",
             )
         refuse_direct_options(spec)
         org = self._org_of(spec.org)
@@ -167,7 +167,7 @@ class EntityEngine(ServedEngine):
         if len(going) > 1 and not options.wait:
             raise WrongUsage(
                 "A CSE server 3.x deletes one NFS node at a time: several need to be waited for.",
-                hint="leave out -n, or name one node",
+                hint="Omit -n, or specify one node.",
             )
         href = ""
         for name in going:
@@ -274,6 +274,6 @@ class EntityEngine(ServedEngine):
         if not chosen:
             raise WrongUsage(
                 "No organization is chosen, and a cluster must belong to one.",
-                hint=f"--org NAME, or: {suggest.vcd('org use', 'NAME')}",
+                hint=f"Use --org NAME, or: {suggest.vcd('org use', 'NAME')}",
             )
         return chosen

@@ -50,20 +50,20 @@ def check_file(
         return [
             WrongUsage(
                 "The file does not describe a cluster: it is not a YAML object.",
-                hint=f"`{_sample()}` prints one to start from",
+                hint=f"`{_sample()}` prints a sample.",
             )
         ]
     kind = document.get("kind")
     if isinstance(kind, str) and kind in _OTHER_KINDS:
         return [
             WrongUsage(
-                f"The file describes a cluster of {_OTHER_KINDS[kind]}, and this client makes "
-                "native clusters only.",
-                hint="kind: native",
+                f"The file describes a cluster of {_OTHER_KINDS[kind]}, and this client supports "
+                "only native clusters.",
+                hint="Write `kind: native`.",
             )
         ]
     if kind not in (None, KIND):
-        return [WrongUsage(f"The kind '{kind}' is not known.", hint="kind: native")]
+        return [WrongUsage(f"The kind '{kind}' is unknown.", hint="Write `kind: native`.")]
     generation = _generation_problem(server, document)
     if generation is not None:
         return [generation]
@@ -107,7 +107,7 @@ def check_new(server: Dialect, body: Mapping[str, Any]) -> list[CseError]:
         lacking.append(
             WrongUsage(
                 f"The file does not state {'.'.join(template)}.",
-                hint=f"`{suggest.cse('template list')}` shows those that there are",
+                hint=f"`{suggest.cse('template list')}` lists the available ones.",
             )
         )
     return check_name(cluster_of(server, body).name) + lacking
@@ -197,7 +197,7 @@ def _generation_problem(server: Dialect, document: Mapping[str, Any]) -> CseErro
         if not older:
             return WrongUsage(
                 f"The CSE server does not know apiVersion '{version}'.",
-                hint=f"apiVersion: {server.payload}",
+                hint=f"Write `apiVersion: {server.payload}`.",
             )
     return None
 
@@ -210,7 +210,7 @@ def _made_for(release: str, server: Dialect) -> WrongUsage:
     return WrongUsage(
         f"The file is made for a server of {release}, and this one keeps clusters as entities of "
         f"type {server.version}.",
-        hint=f"`{_sample()}` prints a file of the right form",
+        hint=f"`{_sample()}` prints a sample for this server.",
     )
 
 
@@ -226,7 +226,7 @@ def _lacking(body: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> list[
     return [
         WrongUsage(
             f"The file does not state {'.'.join(path)}.",
-            hint=f"`{_sample()}` prints one to start from",
+            hint=f"`{_sample()}` prints a sample.",
         )
         for path in paths
         if part(body, *path[:-1]).get(path[-1]) in (None, "")

@@ -74,7 +74,7 @@ class Change:
             if self.seen is None:
                 return False
             raise TaskFailed(
-                f"The {self.what} failed: the cluster was there and is gone.", hint=self.show
+                f"The {self.what} failed: the cluster no longer exists.", hint=self.show
             ) from None
         self.seen = now
         if now.busy:

@@ -37,7 +37,7 @@ class EntityProvider:
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""
-        return control_server(self._reader.root, self._vcd, action)
+        return control_server(self._reader.root, self._vcd, self._reader.session, action)
 
     def server_config(self) -> Mapping[str, Any]:
         """Return the server's configuration, as far as it shows it (CSE 3.1).
@@ -228,13 +228,14 @@ def _only_native(runtimes: Sequence[str]) -> None:
     others = [one for one in runtimes if one != _NATIVE]
     if others:
         raise WrongUsage(
-            f"This client makes native clusters only, not {', '.join(others)}.", hint="--native"
+            f"This client supports only native clusters, not {', '.join(others)}.",
+            hint="Use --native.",
         )
 
 
 def _no_policies() -> WrongUsage:
     return WrongUsage(
-        "CSE servers 3.x that keep clusters as entities leave the compute policies of org VDCs to "
-        "VCD.",
-        hint="a system administrator publishes sizing policies to VDCs in VCD's provider portal",
+        "A CSE server 3 that is not in legacy mode does not manage the compute policies of org "
+        "VDCs.",
+        hint="A system administrator publishes sizing policies to VDCs in VCD's provider portal.",
     )

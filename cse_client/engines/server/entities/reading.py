@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from cse_client import suggest
 from cse_client.bounds import OutOfBounds, Pages
+from cse_client.engines.lookup import unknown_nodes
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.documents import mapping
 from cse_client.engines.server.entities import documents
@@ -89,10 +90,7 @@ class EntityReader:
         for node in documents.cluster(self.find(ref)).nodes:
             if node.name == name and isinstance(node, ServedNode):
                 return node
-        raise NotFound(
-            f"Cluster '{ref.name}' has no node {name}.",
-            hint=f"see which there are: {suggest.cse('node list', ref.name)}",
-        )
+        raise unknown_nodes(ref.name, [name])
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes, as its entity lists them; one request."""
@@ -141,7 +139,7 @@ class EntityReader:
         if not there:
             raise NotFound(
                 f"Cluster '{ref.name}' was not found{self.where(ref)}.",
-                hint=f"`{suggest.cse('cluster list')}` shows those that you can see",
+                hint=f"`{suggest.cse('cluster list')}` lists the clusters that you can see.",
             )
         if len(there) > 1:
             raise ambiguous(ref.name, there)
@@ -233,6 +231,6 @@ def ambiguous(name: str, there: Sequence[Found]) -> Conflict:
     """Make the error for a name that several clusters have, which entities allow."""
     lines = "; ".join(f"{one.id} ({one.scope}, {one.phase or 'no phase'})" for one in there)
     return Conflict(
-        f"There are {len(there)} clusters called '{name}': {lines}.",
-        hint="say which one: --id, or --vdc and --org",
+        f"{len(there)} clusters are named '{name}': {lines}.",
+        hint="Specify one with --id, or with --vdc and --org.",
     )

@@ -53,7 +53,7 @@ class EntitySharing:
                 raise Refused(
                     f"User '{one.username}' already has {one.level} access to cluster '{name}',"
                     f" which is more than {level}.",
-                    hint=f"take it away first: {_unshare(one.username, name)}",
+                    hint=f"Stop sharing first: {_unshare(one.username, name)}",
                 )
         kept = [one for one in there if one.username not in wanted]
         added = [Share(user, known[user], level) for user in wanted]
@@ -123,7 +123,7 @@ class EntitySharing:
                 f"{self._reader.detection.release} cannot share clusters: sharing came with CSE 3.1"
                 " at API 36.",
                 hint=f"`{suggest.cse('cluster grant', help=True)}` shows how to grant users"
-                " roles in the cluster's Kubernetes",
+                " roles in the cluster's Kubernetes.",
             )
 
 

@@ -47,7 +47,7 @@ def check_create(dialect: Dialect, spec: ClusterSpec) -> list[CseError]:
                     f"CSE servers 3.0 take the size of nodes from a sizing policy; {option} is not"
                     " supported.",
                     hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` shows where a"
-                    " sizing_class is named",
+                    " sizing_class is specified.",
                 )
             )
     return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cse_client import suggest
+from cse_client.engines.lookup import unknown_nodes
 from cse_client.engines.server.documents import text
 from cse_client.engines.server.legacy.reading import LegacyReader
 from cse_client.engines.server.served_engine import raise_all
@@ -52,17 +53,14 @@ def leaving(workers: Sequence[str], spec: NodesSpec) -> list[str]:
     """Choose the workers to remove: those named first, then the last ones listed."""
     unknown = [name for name in spec.remove if name not in workers]
     if unknown:
-        raise NotFound(
-            f"Cluster '{spec.cluster}' has no worker {', '.join(unknown)}.",
-            hint=f"see which there are: {suggest.cse('node list', spec.cluster)}",
-        )
+        raise unknown_nodes(spec.cluster, unknown, kind="worker")
     named = list(dict.fromkeys(spec.remove))
     surplus = len(workers) - spec.workers
     if len(named) > surplus:
         raise WrongUsage(
             f"--nodes-to-remove names {len(named)} nodes, but {surplus} must go to leave"
             f" {spec.workers}.",
-            hint=f"Name at most {surplus}, or change --nodes.",
+            hint=f"Specify at most {surplus}, or change --nodes.",
         )
     others = [name for name in reversed(workers) if name not in named]
     return [*named, *others][:surplus]
@@ -123,7 +121,7 @@ class LegacyBodies:
             if not known:
                 raise NotFound(
                     f"The CSE server has no template '{spec.template}'.",
-                    hint=f"`{suggest.cse('template list')}` shows those it has",
+                    hint=f"`{suggest.cse('template list')}` lists them.",
                 )
             revision = max(known)
         return (

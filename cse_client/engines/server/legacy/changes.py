@@ -122,7 +122,7 @@ class LegacyChanges:
         if not options.wait:
             raise Conflict(
                 f"The CSE server is already processing cluster '{name}'.",
-                hint=f"wait for it: {suggest.vcd('task wait', href_id(href))}",
+                hint=f"Wait for it: {suggest.vcd('task wait', href_id(href))}",
             )
         deadline = self._reader.vcd.clock.monotonic() + bounds.share(options.timeout)
         what = f"change of cluster '{name}' that is under way"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cse_client import suggest
+from cse_client.engines.lookup import unknown_nodes
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.documents import text
 from cse_client.engines.server.extension import quoted
@@ -84,7 +85,7 @@ class LegacyEngine(ServedEngine):
         if not vdc:
             raise WrongUsage(
                 "No VDC is chosen.",
-                hint=f"choose one: {suggest.vcd('vdc use', 'NAME')}, or --vdc NAME",
+                hint=f"Use --vdc NAME, or: {suggest.vcd('vdc use', 'NAME')}",
             )
         refuse_direct_options(spec)
         raise_all(
@@ -115,7 +116,7 @@ class LegacyEngine(ServedEngine):
             except NotFound:
                 if any(looks):
                     raise TaskFailed(
-                        f"The {what} failed: the cluster was there and is gone.",
+                        f"The {what} failed: the cluster no longer exists.",
                         hint=suggest.cse("cluster list"),
                     ) from None
                 looks.append(False)
@@ -186,10 +187,7 @@ class LegacyEngine(ServedEngine):
         present = {node.name: node.kind for node in self._reader.read(spec.ref).nodes}
         unknown = [name for name in spec.nodes if name not in present]
         if unknown:
-            raise NotFound(
-                f"Cluster '{spec.cluster}' has no node {', '.join(unknown)}.",
-                hint=f"see which there are: {suggest.cse('node list', spec.cluster)}",
-            )
+            raise unknown_nodes(spec.cluster, unknown)
         for name in spec.nodes:
             if present[name] == CONTROL_PLANE:
                 raise Refused(f"Node {name} is the control plane of cluster '{spec.cluster}'.")

@@ -36,7 +36,7 @@ class LegacyProvider:
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""
-        return control_server(self._server, self._vcd, action)
+        return control_server(self._server, self._vcd, self._session, action)
 
     def ovdcs(self) -> Sequence[OvdcState]:
         """List the org VDCs with their Kubernetes provider; one request."""
