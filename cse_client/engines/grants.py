@@ -104,13 +104,11 @@ def _book(engine: Engine, ref: ClusterRef) -> Iterator[GrantBook]:
 def _nothing(
     ref: ClusterRef, subject: Subject, role: str, namespace: str, foreign: Sequence[Grant]
 ) -> NotFound:
-    what = f" the role {role}" if role else " anything"
+    what = f"the role {role}" if role else "any role"
     where = f" in namespace '{namespace}'" if namespace else ""
     hint = f"List the grants: {suggest.cse('cluster grants', ref.name)}"
     error = NotFound(
-        f"This client granted {subject} not{what}{where} in cluster '{ref.name}'."
-        if role
-        else f"This client granted {subject} nothing{where} in cluster '{ref.name}'.",
+        f"This client has not granted {subject} {what}{where} in cluster '{ref.name}'.",
         hint=hint,
     )
     error.notes += [foreign_sentence(one) for one in foreign]

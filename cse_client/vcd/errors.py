@@ -236,7 +236,7 @@ def _said_in_json(text: bytes, request_id: str) -> VcdMessage | None:
 
 def _forbidden(said: VcdMessage, action: Action) -> CseError:
     if action.missing:
-        return NotFound(_sentence(action.missing, said, "does not exist, or is hidden from you"))
+        return NotFound(_sentence(f"{action.missing} does not exist, or is hidden from you", said))
     hint = "an organization administrator can grant the right through your role."
     if action.right:
         hint = f'the right "{action.right}" is required; {hint}'

@@ -123,10 +123,12 @@ def _check_template(
         )
     if source.eulas and not spec.accept_eulas:
         first = source.eulas[0].splitlines()[0][:80]
+        count = "a license agreement that has"
+        if len(source.eulas) > 1:
+            count = f"{len(source.eulas)} license agreements that have"
         findings.problems.append(
             Refused(
-                f"The template '{template.item}' has {len(source.eulas)} license agreement(s) "
-                f'that have not been accepted: "{first}".',
+                f"The template '{template.item}' has {count} not been accepted: \"{first}\".",
                 hint="Read it in VCD, then accept it with --accept-eulas.",
             )
         )
@@ -247,9 +249,10 @@ def _check_capacity(
     if capacity is None or document is None:
         return
     if capacity.vms_left is not None and capacity.vms_left < nodes:
+        noun = "VM" if capacity.vms_left == 1 else "VMs"
         findings.problems.append(
             Refused(
-                f"VDC '{vdc.name}' has room for {capacity.vms_left} more VMs, "
+                f"VDC '{vdc.name}' has room for {capacity.vms_left} more {noun}, "
                 f"and {nodes} are required.",
                 hint="Use fewer --nodes, delete VMs, or have the VM quota raised.",
             )

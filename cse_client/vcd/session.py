@@ -135,7 +135,7 @@ class OpenSession:
             return ""
         if not self.is_system_administrator:
             raise Refused(
-                f"You are logged in to '{self.org_name}' and cannot look into '{wanted}'.",
+                f"You are logged in to '{self.org_name}' and cannot access '{wanted}'.",
                 hint=f"Log in to it: {self._login_line(wanted)}",
             )
         return wanted

@@ -44,8 +44,9 @@ def user_urns(transport: Transport, names: Sequence[str], foreign_org: str) -> d
             break
     missing = [name for name in names if name not in found]
     if missing:
+        listed = ", ".join(f"'{name}'" for name in missing)
         raise NotFound(
-            f"The organization has no user {', '.join(missing)}, or hides them from you.",
+            f"The organization has no user {listed}, or hides them from you.",
             hint=f"`{suggest.vcd('user list')}` lists the users that you can see.",
         )
     return found

@@ -400,7 +400,7 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
     refused(
         alice.cluster("revoke", NAME, "--user", "alice"),
         3,
-        f"Error: This client granted user 'alice' nothing in cluster '{NAME}'.",
+        f"Error: This client has not granted user 'alice' any role in cluster '{NAME}'.",
         f"Hint: List the grants: vcd cse cluster grants {NAME}",
         "Note: User 'alice' has the role admin through a binding that this client did not make;"
         " `kubectl --context team@acme-vdc1 --namespace default delete rolebinding by-hand`"

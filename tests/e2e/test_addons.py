@@ -124,7 +124,7 @@ def rows(table: str) -> list[list[str]]:
         (
             ["install", "demo", "metallb"],
             2,
-            "Error: MetalLB needs addresses to give out.\n"
+            "Error: MetalLB requires addresses to assign.\n"
             "Hint: vcd cse addon install demo metallb --addresses auto:4\n",
         ),
         (
@@ -149,7 +149,7 @@ def rows(table: str) -> list[list[str]]:
         (
             ["install", "demo", "contour"],
             4,
-            "Error: Cluster 'demo' has nothing that gives Contour an address.\n"
+            "Error: Cluster 'demo' has no load balancer to assign an address to Contour.\n"
             "Hint: First: vcd cse addon install demo metallb --addresses auto:4\n",
         ),
         (
@@ -175,7 +175,7 @@ def test_words_that_cannot_be_carried_out(
 @pytest.mark.parametrize(
     ("addresses", "code", "said"),
     [
-        ("192.168.7.4-192.168.7.9", 4, "does not lie in the network's subnet 10.0.0.0/24."),
+        ("192.168.7.4-192.168.7.9", 4, "is not in the network's subnet 10.0.0.0/24."),
         ("10.0.0.8-10.0.0.12", 4, "overlaps the network's static pool 10.0.0.10-10.0.0.250."),
         ("10.0.0.10", 4, "10.0.0.10-10.0.0.10 holds 10.0.0.10, the address of node mstr-"),
         ("10.0.0.1-10.0.0.2", 4, "holds 10.0.0.1, the network's gateway."),

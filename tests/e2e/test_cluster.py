@@ -187,7 +187,7 @@ def test_a_taken_name(place: Place) -> None:
     done = place(VCD, "cse", "cluster", "create", NAME, "-n", "net1", "-N", "1")
     assert (done.code, done.out) == (1, "")
     assert done.err.endswith(
-        f"Error: Cluster '{NAME}' exists already in VDC 'vdc1'.\n"
+        f"Error: Cluster '{NAME}' already exists in VDC 'vdc1'.\n"
         f"Hint: Show it: vcd cse cluster info {NAME}\n"
     )
 

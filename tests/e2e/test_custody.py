@@ -137,7 +137,7 @@ def test_a_foreign_entry_of_our_default_name_stays(
     before = file.read_bytes()
     code, out, err = admin.cluster("config", "demo", "--save", "--kubeconfig", str(file))
     assert (code, out) == (1, "")
-    assert err.startswith(f"Error: A {kind} '{name}' of something else exists already in {file}.\n")
+    assert err.startswith(f"Error: A {kind} '{name}' of something else already exists in {file}.\n")
     assert file.read_bytes() == before
 
 

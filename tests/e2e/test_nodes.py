@@ -92,7 +92,7 @@ def test_up_and_down(place: Place) -> None:
     assert set(before) < set(place.workers())
     again = place.cse("cluster", "resize", NAME, "--nodes", "3")
     assert (again.code, again.out) == (0, grown.out)
-    assert f"Cluster '{NAME}' has 3 workers already." in again.err
+    assert f"Cluster '{NAME}' already has 3 workers." in again.err
     place.resize(1)
     # the newest go first
     assert place.workers() == before
@@ -217,7 +217,7 @@ def test_create_and_info(place: Place) -> None:
         (
             ("cluster", "resize", NAME, "-N", "9", "-n", "net3"),
             1,
-            f"Cluster '{NAME}' is on the network net1, not on 'net3'.",
+            f"Cluster '{NAME}' is on the network 'net1', not on 'net3'.",
         ),
         (("cluster", "resize", NAME, "-N", "9", "-t", "nix"), 3, "nix"),
     ],

@@ -193,7 +193,7 @@ def test_too_small_a_quota(cse: Run, control: Control) -> None:
         result = cse("cluster", "create", "bad", "-n", "net1")
     assert (result.code, result.out) == (4, "")
     assert said(result).endswith(
-        "more VMs, and 3 are needed.\n"
+        "more VMs, and 3 are required.\n"
         "Hint: Use fewer --nodes, delete VMs, or have the VM quota raised.\n"
     )
 
@@ -205,7 +205,7 @@ def test_a_licence_agreement(cse: Run, control: Control) -> None:
         accepted = cse("cluster", "create", "bad", "-n", "net1", "--accept-eulas", "--dry-run")
     assert (refused.code, refused.out) == (4, "")
     assert said(refused) == (
-        f"Error: The template '{TEMPLATE}_rev2' has 1 license agreement(s) that have "
+        f"Error: The template '{TEMPLATE}_rev2' has a license agreement that has "
         "not been accepted: "
         '"You shall".\nHint: Read it in VCD, then accept it with --accept-eulas.\n'
     )

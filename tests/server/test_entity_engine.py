@@ -503,9 +503,9 @@ def test_nobodys_access_is_lowered(newer: EntityEngine, second: Generation) -> N
     with pytest.raises(Refused) as caught:
         newer.share(ClusterRef("blue"), ["ann"], "ReadOnly")
     assert caught.value.hint.endswith("vcd cse cluster unshare ann --name blue")
-    with pytest.raises(NotFound, match="has no user joe"):
+    with pytest.raises(NotFound, match="has no user 'joe'"):
         newer.share(ClusterRef("blue"), ["ann", "joe"], "ReadOnly")
-    with pytest.raises(NotFound, match="is not shared with joe"):
+    with pytest.raises(NotFound, match="is not shared with 'joe'"):
         newer.unshare(ClusterRef("blue"), ["joe"])
     assert not [one for one in served.asked() if one.startswith("PUT")]
 

@@ -194,7 +194,7 @@ class Addons:
         if not options.addresses or (count and sum(len(one) for one in former) == count):
             if not former:
                 raise WrongUsage(
-                    "MetalLB needs addresses to give out.",
+                    "MetalLB requires addresses to assign.",
                     hint=suggest.cse(
                         "addon install", options.cluster, "metallb", addresses="auto:4"
                     ),
@@ -256,7 +256,8 @@ class Addons:
         record = read_record(objects, METALLB)
         if record is None and objects.get(metallb.CONTROLLER) is None and not options.force:
             raise Refused(
-                f"Cluster '{options.cluster}' has nothing that gives Contour an address.",
+                f"Cluster '{options.cluster}' has no load balancer to assign an address to "
+                "Contour.",
                 hint="First: "
                 + suggest.cse("addon install", options.cluster, "metallb", addresses="auto:4"),
             )

@@ -47,7 +47,9 @@ def parse_auto(text: str) -> int:
         return 0
     found = re.fullmatch(r"auto:([0-9]{1,6})", text.lower())
     if found is None or not 1 <= int(found[1]) <= _MOST:
-        raise WrongUsage(f"'{text}' is not auto:N with N from 1 to {_MOST}.", hint=_FORM)
+        raise WrongUsage(
+            f"In '{text}', the number of addresses is not between 1 and {_MOST}.", hint=_FORM
+        )
     return int(found[1])
 
 
@@ -95,7 +97,7 @@ def check(ranges: Sequence[AddressRange], around: Surroundings) -> None:
 def _problems(one: AddressRange, around: Surroundings) -> Iterable[CseError]:
     plan, subnet = around.plan, around.subnet
     if one.first not in subnet or one.last not in subnet:
-        yield Refused(f"{one} does not lie in the network's subnet {subnet}.")
+        yield Refused(f"{one} is not in the network's subnet {subnet}.")
         return
     for address, what in _special(around).items():
         if address in one:

@@ -111,7 +111,8 @@ class ClusterChanges:
             else:
                 if cluster.desired_workers not in (None, present):
                     self._record_size(locked, present, options)
-                text = f"Cluster '{spec.cluster}' has {present} workers already."
+                noun = "worker" if present == 1 else "workers"
+                text = f"Cluster '{spec.cluster}' already has {present} {noun}."
                 progress(Event(EventKind.NOTE, text))
             return self._inspect(cluster)
 

@@ -187,7 +187,7 @@ def _resolve_growth(
         problems.append(
             Conflict(
                 f"Cluster '{cluster.name}' is on the network"
-                f" {', '.join(cluster.vapp.networks)}, not on '{spec.network}'.",
+                f" '{', '.join(cluster.vapp.networks)}', not on '{spec.network}'.",
                 hint="All nodes of a cluster share one network: omit --network.",
             )
         )
@@ -278,7 +278,7 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
     if record.metadata.get(footprint.CLUSTER_ID) and phase != footprint.PHASE_CREATING:
         maker = "" if phase else ", made by CSE"
         raise Conflict(
-            f"Cluster '{name}' exists already in VDC '{vdc.name}'{maker}.",
+            f"Cluster '{name}' already exists in VDC '{vdc.name}'{maker}.",
             hint=f"Show it: {suggest.cse('cluster info', name)}",
         )
     # before the vApp, so that the vApp is never older than what is recorded of it

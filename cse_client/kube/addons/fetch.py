@@ -89,7 +89,7 @@ def _read(path: Path) -> bytes:
     except OutOfBounds as error:
         raise CseError(f"The manifest {path} {error}.") from None
     except FileNotFoundError:
-        raise NotFound(f"There is no file {path}.") from None
+        raise NotFound(f"The manifest {path} does not exist.") from None
     except OSError as error:
         raise CseError(f"The manifest {path} cannot be read: {error.strerror or error}.") from None
 

@@ -145,7 +145,7 @@ class Objects:
             "POST", path, completed(obj), query={"fieldManager": FIELD_MANAGER}
         )
         if status == _CONFLICT:
-            raise Conflict(f"{ref} exists already.")
+            raise Conflict(f"{ref} already exists.")
         self._good(status, body, f"create {ref}")
         return self._api.whole(body, ref.kind)
 

@@ -92,7 +92,7 @@ def check_replaceable(item: tree.Entry, section: str, path: Path, claim: Claim) 
     kind, name = _SINGULAR[section], tree.name_of(item)
     theirs = tree.mark_of(item)
     if theirs is None:
-        raise _taken(f"A {kind} '{name}' of something else exists already in {path}.", kind, name)
+        raise _taken(f"A {kind} '{name}' of something else already exists in {path}.", kind, name)
     known = theirs.identity.bound and claim.mark.identity.bound
     if not claim.mark.matches(theirs) and not claim.mark.same_location(theirs):
         at = f" at {theirs.host}" if theirs.host else ""

@@ -101,7 +101,7 @@ def test_many_problems_are_told_at_once(vcd: VcdClient, scripted: ScriptedVcd) -
         "You may not create vApps in VDC 'vdc1'.",
         "VDC 'vdc1' has no network 'nowhere'; available: net1.",
         "VDC 'vdc1' has no storage profile 'platinum'; available: gold, tin.",
-        "VDC 'vdc1' may hold 1 more VMs, and 3 are needed.",
+        "VDC 'vdc1' has room for 1 more VM, and 3 are required.",
         "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 27000 MB.",
         "VDC 'vdc1' has 10000 MHz of CPU left, but the nodes need 24000 MHz.",
     ]

@@ -139,7 +139,7 @@ def test_no_vdc_chosen_says_how_to_choose(scripted: ScriptedVcd, clock: FakeCloc
 def test_another_organization_is_for_system_administrators(
     vcd: VcdClient, scripted: ScriptedVcd, clock: FakeClock
 ) -> None:
-    with pytest.raises(Refused, match="You are logged in to 'acme' and cannot look into 'other'"):
+    with pytest.raises(Refused, match="You are logged in to 'acme' and cannot access 'other'"):
         vcd.surroundings.vdc("vdc1", org="other")
     with pytest.raises(Refused):
         list(vcd.cluster_records(org="other"))

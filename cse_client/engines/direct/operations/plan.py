@@ -41,7 +41,7 @@ def carry_out(steps: Sequence[Step], progress: Progress, observe: Callable[[], N
     total = len(steps)
     for number, step in enumerate(steps, start=1):
         if step.done():
-            progress(Event(EventKind.DONE, f"{step.title} (already there)", number, total))
+            progress(Event(EventKind.DONE, f"{step.title} (already done)", number, total))
             continue
         progress(Event(EventKind.STARTED, step.title, number, total))
         try:

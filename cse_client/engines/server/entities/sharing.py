@@ -67,8 +67,9 @@ class EntitySharing:
         there = self._shares(identity)
         unknown = [user for user in users if user not in {one.username for one in there}]
         if unknown:
+            listed = ", ".join(f"'{user}'" for user in unknown)
             raise NotFound(
-                f"Cluster '{name}' is not shared with {', '.join(unknown)}.",
+                f"Cluster '{name}' is not shared with {listed}.",
                 hint=suggest.cse("cluster share-list", name=name),
             )
         kept = [one for one in there if one.username not in users]

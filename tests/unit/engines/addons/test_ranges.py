@@ -54,7 +54,7 @@ def test_what_is_no_range(text: str, said: str) -> None:
 
 @pytest.mark.parametrize("text", ["auto", "auto:", "auto:0", "auto:-1", "auto:99999", "auto:x"])
 def test_what_is_no_number_of_addresses(text: str) -> None:
-    with pytest.raises(WrongUsage, match="is not auto:N"):
+    with pytest.raises(WrongUsage, match="is not between 1 and"):
         parse_auto(text)
 
 
@@ -63,8 +63,8 @@ def test_what_is_no_number_of_addresses(text: str) -> None:
     [
         ("10.0.0.200", []),
         ("10.0.0.2-10.0.0.9,10.0.0.150-10.0.0.200", []),
-        ("10.0.1.5-10.0.1.6", ["does not lie in the network's subnet 10.0.0.0/24"]),
-        ("10.0.0.250-10.0.1.6", ["does not lie in the network's subnet 10.0.0.0/24"]),
+        ("10.0.1.5-10.0.1.6", ["is not in the network's subnet 10.0.0.0/24"]),
+        ("10.0.0.250-10.0.1.6", ["is not in the network's subnet 10.0.0.0/24"]),
         ("10.0.0.0-10.0.0.1", ["10.0.0.0, the network's own", "10.0.0.1, the network's gateway"]),
         ("10.0.0.254-10.0.0.255", ["10.0.0.255, the network's broadcast"]),
         ("10.0.0.99", ["overlaps the network's static pool 10.0.0.10-10.0.0.99"]),

@@ -103,7 +103,7 @@ def test_a_manifest_from_a_mirror() -> None:
 
 def test_a_manifest_from_a_file(tmp_path: Path) -> None:
     release, path = choose("metallb", 18), tmp_path / "m.yaml"
-    with pytest.raises(NotFound, match="There is no file"):
+    with pytest.raises(NotFound, match="does not exist"):
         obtain(release, ManifestSource(file=str(path)))
     path.write_bytes(b"kind: x\n")
     own = hashlib.sha256(b"kind: x\n").hexdigest()

@@ -66,7 +66,7 @@ def test_what_is_there_is_not_done_again() -> None:
     world.observe()
     world.run("one", "two")
     assert world.things == ["one", "two"]
-    assert world.events[0].text == "one (already there)"
+    assert world.events[0].text == "one (already done)"
 
 
 def test_a_lost_answer_after_the_effect_is_not_repeated() -> None:
