@@ -44,7 +44,7 @@ def check_subject(subject: Subject) -> list[CseError]:
     owner = "Kubernetes" if reserved == "system:" else "administrators"
     return [
         Refused(
-            f"The {kind} '{name}' is not given out: names in '{reserved}' belong to {owner}.",
+            f"The {kind} '{name}' is reserved: names in '{reserved}' belong to {owner}.",
             hint="Use a name of your own and grant it rights: "
             + suggest.cse("cluster grant", help=True),
         )

@@ -74,7 +74,7 @@ def plan(transport: Transport, network: Network) -> AddressPlan:
     unknown = []
     allocated = _allocated(transport, root, network)
     if allocated is None:
-        unknown.append("the addresses that VCD has given out")
+        unknown.append("the addresses that VCD has assigned")
     dhcp = _dhcp(transport, root, network)
     if dhcp is None:
         unknown.append("the network's DHCP pools")

@@ -58,7 +58,7 @@ class VmSections:
         for change in changes:
             vm = present.get(change.href)
             if vm is None:
-                raise NotFound(f"The vApp holds no VM '{change.name}'.")
+                raise NotFound(f"The vApp has no VM '{change.name}'.")
             self._scripts.pop(change.href, None)
             hardware = customization = None
             if change.cpus is not None or change.memory_mb is not None:

@@ -158,7 +158,7 @@ class Surroundings:
             raise Conflict(reason)
         source = reading.template_vm(root)
         if source is None:
-            raise NotFound(f"{capitalized(missing)} holds no VM that you can see.")
+            raise NotFound(f"{capitalized(missing)} has no VM that you can see.")
         return source
 
     # Users

@@ -111,7 +111,7 @@ def _bad_ca_file(error: Exception, start: str, session: Session) -> VcdFault | N
     if not path.exists():
         trouble = "does not exist"
     elif path.is_file() and not _holds_certificates(path):
-        trouble = "cannot be read, or holds no certificates in PEM"
+        trouble = "cannot be read, or contains no PEM certificates"
     else:
         return None
     return VcdFault(

@@ -185,7 +185,7 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             ("--user", "alice", "--group", "system:masters"),
             4,
             [
-                "Error: The group 'system:masters' is not given out: names in 'system:' belong to"
+                "Error: The group 'system:masters' is reserved: names in 'system:' belong to"
                 " Kubernetes.",
                 _RESERVED,
             ],
@@ -194,7 +194,7 @@ _RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster g
             ("--user", "alice", "--group", "devs", "--group", "cse:cluster-admins"),
             4,
             [
-                "Error: The group 'cse:cluster-admins' is not given out: names in 'cse:' belong to"
+                "Error: The group 'cse:cluster-admins' is reserved: names in 'cse:' belong to"
                 " administrators.",
                 _RESERVED,
             ],
@@ -271,7 +271,7 @@ def test_the_guides_folder_is_explained(admin: Person, tmp_path: Path) -> None:
     refused(
         admin.cluster("config", NAME, "--save", env={"KUBECONFIG": str(file)}),
         1,
-        f"Error: The kubeconfig {file} is a folder, where kubectl wants a file.",
+        f"Error: The kubeconfig {file} is a directory, but kubectl requires a file.",
         f"Hint: To correct it: rmdir {file}",
     )
 

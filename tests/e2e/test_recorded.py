@@ -104,7 +104,7 @@ SPEC = "cse.client.spec"
         (
             {OPERATION: "999999999:{}"},
             f"metadata {OPERATION} cannot be read",
-            f"The operation that was begun on cluster '{NAME}' is not known: its metadata"
+            f"The unfinished operation on cluster '{NAME}' is unknown: its metadata"
             f" {OPERATION} cannot be read. Hint: If no other command is"
             " changing it, add --break-lock",
         ),

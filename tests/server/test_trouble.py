@@ -217,7 +217,7 @@ def test_a_word_that_is_no_engine(cse: Run, served: Served, home: Path) -> None:
     assert (result.code, served.asked()) == (2, [])
     assert result.err == (
         "Error: The engine 'both' does not exist (cse_engine in ~/.vcd-cli/profiles.yaml).\n"
-        "Hint: Use one of: auto, direct, server\n"
+        "Hint: Use one of: auto, direct, server.\n"
     )
     assert cse("--engine", "both", "cluster", "list").code == 2
 
@@ -538,6 +538,6 @@ def test_a_server_of_the_future(cse: Run, served: Served) -> None:
     result = cse("cluster", "list")
     assert (result.out, result.code) == ("", 1)
     assert result.err == (
-        "Error: CSE server 4.0.0 speaks API version 40.0, which this client does not know.\n"
+        "Error: CSE server 4.0.0 uses API version 40.0, which this client does not support.\n"
         f"{DIRECT}"
     )

@@ -212,8 +212,8 @@ class Addons:
             for address, services in lost:
                 if address not in still:
                     raise Conflict(
-                        f"{address} is used by Service {services[0]} and would no longer be given"
-                        " out.",
+                        f"{address} is used by Service {services[0]} and would no longer be"
+                        " assigned.",
                         hint="Keep it in the range, or use --force: the Service gets another one.",
                     )
         return ranges

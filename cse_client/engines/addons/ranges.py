@@ -134,7 +134,7 @@ def _taken(around: Surroundings) -> dict[str, str]:
     """Return the addresses in use, each with words for who has it."""
     found = {}
     for text, holder in around.plan.allocated.items():
-        found[text] = f"the address of {holder}" if holder else "which VCD has given out"
+        found[text] = f"the address of {holder}" if holder else "which VCD has assigned"
     for text, name in around.nodes.items():
         found[text] = f"the address of node {name}"
     valid = {}

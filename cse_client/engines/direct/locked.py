@@ -88,7 +88,7 @@ def _is_complete(cluster: ExistingCluster) -> bool:
 def _unclear(cluster: ExistingCluster) -> Conflict:
     damaged = ", ".join(cluster.journal.damaged)
     return Conflict(
-        f"The operation that was begun on cluster '{cluster.name}' is not known: its metadata"
+        f"The unfinished operation on cluster '{cluster.name}' is unknown: its metadata"
         f" {damaged} cannot be read.",
         hint="If no other command is changing it, add --break-lock: the entry is then erased.",
     )

@@ -42,6 +42,6 @@ def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
         what = f"growing to {unfinished.workers} workers"
         command = suggest.cse("cluster resize", name, nodes=unfinished.workers)
     return Conflict(
-        f"An operation on cluster '{name}' was begun and did not end: {what}.",
+        f"Cluster '{name}' has an unfinished operation: {what}.",
         hint=f"Finish it first: {command}",
     )

@@ -142,8 +142,8 @@ def _present(document: Mapping[str, Any], session: Session) -> Detection:
         fitting = [one for one in offered if one in (*_LEGACY_VERSIONS, *_ENTITY_VERSIONS)]
     if not fitting:
         raise CseError(
-            f"CSE server {version} speaks API version {', '.join(offered)}, which this client "
-            "does not know.",
+            f"CSE server {version} uses API version {', '.join(offered)}, which this client "
+            "does not support.",
             hint=without_server(),
         )
     chosen = fitting[-1]

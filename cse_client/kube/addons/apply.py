@@ -141,7 +141,7 @@ def read_manifest(content: bytes, origin: str) -> list[Object]:
     for document in documents:
         found.extend(_flat(document, origin))
     if not found:
-        raise CseError(f"The manifest {origin} holds no objects.")
+        raise CseError(f"The manifest {origin} contains no objects.")
     return sorted(found, key=lambda one: _rank(str(one["kind"])))
 
 

@@ -295,7 +295,7 @@ def _is_folder(path: Path) -> CseError:
     else:
         fix = suggest.program("rmdir", str(path))
     return CseError(
-        f"The kubeconfig {path} is a folder, where kubectl wants a file.",
+        f"The kubeconfig {path} is a directory, but kubectl requires a file.",
         hint=f"To correct it: {fix}",
     )
 

@@ -282,7 +282,7 @@ def test_many_changes_read_their_sections_with_one_request(vcd: VcdClient) -> No
     for vm in vcd.vapp(vapp).vms:
         assert (vm.cpus, vm.status) == (3, "POWERED_ON")
         assert vcd.customization_script(vm.href) == f"#!/bin/sh\n# {vm.name}\n"
-    with pytest.raises(NotFound, match="The vApp holds no VM 'gone'"):
+    with pytest.raises(NotFound, match="The vApp has no VM 'gone'"):
         vcd.recompose(vapp, change=[VmChange(f"{vapp}x", "gone", cpus=1)])
 
 

@@ -196,7 +196,7 @@ def _generation_problem(server: Dialect, document: Mapping[str, Any]) -> CseErro
         older = str(version) == "cse.vmware.com/v2.0"
         if not older:
             return WrongUsage(
-                f"The CSE server does not know apiVersion '{version}'.",
+                f"The CSE server does not support apiVersion '{version}'.",
                 hint=f"Write `apiVersion: {server.payload}`.",
             )
     return None

@@ -69,7 +69,7 @@ def test_what_is_no_number_of_addresses(text: str) -> None:
         ("10.0.0.254-10.0.0.255", ["10.0.0.255, the network's broadcast"]),
         ("10.0.0.99", ["overlaps the network's static pool 10.0.0.10-10.0.0.99"]),
         ("10.0.0.149-10.0.0.150", ["overlaps the network's DHCP pool 10.0.0.100-10.0.0.149"]),
-        ("10.0.0.201", ["holds 10.0.0.201, which VCD has given out"]),
+        ("10.0.0.201", ["holds 10.0.0.201, which VCD has assigned"]),
         ("10.0.0.202", ["holds 10.0.0.202, the address of db"]),
         ("10.0.0.240", ["holds 10.0.0.240, the address of node node-1"]),
         (

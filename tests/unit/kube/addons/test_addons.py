@@ -125,7 +125,7 @@ def test_a_manifest_from_a_file(tmp_path: Path) -> None:
         (b"apiVersion: v1\nkind: [X]\nmetadata: {name: a}\n", "not a Kubernetes object"),
         (b"apiVersion: v1\nkind: X\nmetadata: {name: 1}\n", "not a Kubernetes object"),
         (b"kind: List\nitems: 5\n", "not a Kubernetes object"),
-        (b"---\n---\n", "holds no objects"),
+        (b"---\n---\n", "contains no objects"),
         (_OBJECT + b"data: " + b"{a: " * 500 + b"1" + b"}" * 500, "nested deeper than 64 levels"),
         (_OBJECT + b"data: {a: .nan}\n", "infinity and NaN"),
         (_OBJECT + b"data: &d {a: *d}\n", "anchors and aliases"),

@@ -335,7 +335,7 @@ def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
     """What comes of `mkdir ~/.kube/config; cp config ~/.kube/config`."""
     path = tmp_path / "config"
     path.mkdir()
-    with pytest.raises(CseError, match="is a folder, where kubectl wants a file") as caught:
+    with pytest.raises(CseError, match="is a directory, but kubectl requires a file") as caught:
         save(ours(), [path])
     assert caught.value.hint == f"Type: rmdir {path}"
     assert remove_cluster(MARK, [path]) == []
