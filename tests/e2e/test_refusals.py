@@ -193,7 +193,7 @@ def test_too_small_a_quota(cse: Run, control: Control) -> None:
         result = cse("cluster", "create", "bad", "-n", "net1")
     assert (result.code, result.out) == (4, "")
     assert said(result).endswith(
-        "more VMs, and 3 are required.\n"
+        "more VM, and 3 are required.\n"
         "Hint: Use fewer --nodes, delete VMs, or have the VM quota raised.\n"
     )
 
@@ -322,7 +322,7 @@ def test_no_vdc_chosen(cse: Run, logged_in: Path) -> None:
     assert (result.code, result.out) == (3, "")
     assert said(result) == (
         "Error: No VDC is in use; available: vdc1, vdc2.\n"
-        "Hint: Choose one: vcd vdc use NAME, or --vdc NAME\n"
+        "Hint: Use --vdc NAME, or: vcd vdc use NAME\n"
     )
 
 
