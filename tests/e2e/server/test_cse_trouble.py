@@ -91,7 +91,7 @@ def test_a_change_without_an_answer_that_has_no_effect(stage: Stage, wrong: str)
     stage.control.set("cse", changes_only=True, **{wrong: True})
     result = stage.run("cse", "cluster", "create", "new", "-n", "net1", "--timeout", "6s")
     assert (result.code, result.out) == (5, "")
-    assert "The creation of cluster 'new' showed no effect until the time was up" in result.err
+    assert "The creation of cluster 'new' showed no effect before the timeout expired" in result.err
     assert result.err.endswith("Hint: vcd cse cluster info new\n")
     assert made(stage) == []
 
