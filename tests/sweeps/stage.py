@@ -23,8 +23,6 @@ NEIGHBOUR = "neighbour"
 FULL = os.environ.get("CSE_SWEEP") == "full"
 _PLACES = 2
 _PATIENCE = 60
-#: Seconds in which a deletion comes to its end, at the speed of the stage's guests.
-_HELD_BACK = 3.0
 
 
 @dataclass(frozen=True)
@@ -178,17 +176,14 @@ class Stage:
 
         Says also whether there was anything to delete.
         """
-        self.control.set("faults", kind="slow", at=number, seconds=_HELD_BACK)
+        rule = str(self.control.set("faults", kind="hold", at=number)["id"])
         process = self.start(words)
         deleted = False
-        while process.poll() is None:
-            if any(rule["hit"] for rule in self.control.get("faults")):
-                words = ("cluster", "delete", NAME, "--yes", "--break-lock")
-                deleted = self.run(words, self.elsewhere).code == 0
-                break
-            time.sleep(0.01)
+        if self.wait_for_hold(rule, process):
+            delete = ("cluster", "delete", NAME, "--yes", "--break-lock")
+            deleted = self.run(delete, self.elsewhere).code == 0
+        self.let_go(rule)
         _out, err = process.communicate()
-        self.control.ask("DELETE", "faults")
         return Ended(process.returncode, err.decode()), deleted
 
     def hold(self, number: int) -> str:
