@@ -107,7 +107,7 @@ def test_a_forbidden_thing_is_missing_where_that_is_what_403_means() -> None:
         Action("x", missing="the vApp demo"),
     )
     assert isinstance(error, NotFound)
-    assert error.message.startswith("The vApp demo: ")
+    assert error.message.startswith("The vApp demo does not exist, or is hidden from you: ")
 
 
 def test_a_refusal_names_the_right_and_who_grants_it() -> None:
@@ -142,7 +142,7 @@ def test_an_expired_session_says_what_to_type() -> None:
     error = errors.from_reply(401, b"", "", "", Action("read"), SESSION)
     assert isinstance(error, SessionInvalid)
     assert error.hint == (
-        "log in again: vcd login vcd.example.com acme bob --no-verify-ssl-certs --disable-warnings"
+        "Log in again: vcd login vcd.example.com acme bob --no-verify-ssl-certs --disable-warnings"
     )
     assert error.exit_code == 4
 

@@ -60,7 +60,7 @@ def test_every_kubernetes_of_the_templates_has_both() -> None:
 def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(Refused, match=r"Metallb 0\.9\.6 does not work with Kubernetes 1\.33\."):
         choose("metallb", 33, "0.9.6")
-    with pytest.raises(Refused, match=r"No version of contour known here goes with .* 1\.14\."):
+    with pytest.raises(Refused, match=r"No supported version of contour works with .* 1\.14\."):
         choose("contour", 14)
     with pytest.raises(NotFound, match=r"'nginx' was not found; available: contour, metallb\."):
         choose("nginx", 33)

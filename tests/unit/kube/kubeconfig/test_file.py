@@ -337,12 +337,12 @@ def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(CseError, match="is a directory, but kubectl requires a file") as caught:
         save(ours(), [path])
-    assert caught.value.hint == f"Type: rmdir {path}"
+    assert caught.value.hint == f"To correct it: rmdir {path}"
     assert remove_cluster(MARK, [path]) == []
     (path / "config").write_text(ours("other"))
     with pytest.raises(CseError) as caught:
         save(ours(), [path])
-    done = subprocess.run(["sh", "-c", caught.value.hint[len("Type: ") :]], check=False)
+    done = subprocess.run(["sh", "-c", caught.value.hint[len("To correct it: ") :]], check=False)
     assert done.returncode == 0
     save(ours(), [path])
     assert len(content(path)["contexts"]) == 2  # type: ignore[arg-type]
