@@ -17,10 +17,8 @@ from cse_client.simulator.guest.real import Kit, read_kits, what_is_missing
 from tests.real.build.components import KUBERNETES
 from tests.real.build.kit import kit_folder
 from tests.real.build.places import cache_folder
-from tests.real.site import Site
+from tests.real.site import CLUSTER, Site
 from tests.support.simulator import start_simulator, stop_simulator
-
-CLUSTER = "demo"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,15 +8,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cse_client.simulator.guest.real import Kit
+from cse_client.simulator.guest.real import Kit, inside_network
 from tests.support.programs import VCD, Result, Workstation, clean_environment
-from tests.support.simulator import Cloud, log_in
+from tests.support.simulator import Cloud, Control, log_in
 
-__all__ = ["Site", "eventually"]
+__all__ = ["CLUSTER", "Site", "eventually"]
+
+#: The cluster that the tests of one release share; each puts its two workers back.
+CLUSTER = "demo"
 
 _LOG = "var/log/cse-bootstrap.log"
 #: Two cores that several clusters' worth of processes share are slow.
 _SECONDS = 900.0
+
+
+class _ControlInside(Control):
+    """The simulator's control endpoint, asked in its own network."""
+
+    def __init__(self, pid: int, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._pid = pid
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        return inside_network(
+            self._pid, lambda: super(_ControlInside, self).ask(method, path, body)
+        )
 
 
 class Site:
@@ -35,6 +51,7 @@ class Site:
         self._cloud = cloud
         self._disks = disks
         self.kit = kit
+        self.control = _ControlInside(pid, cloud)
         self.kubeconfig = home / "kubeconfig"
         home.mkdir(exist_ok=True)
         environment = {**clean_environment(home), **cloud.environment()}
@@ -64,6 +81,29 @@ class Site:
             self.kubectl("get", *words, "-o", "json").checked()
         )["items"]
         return found
+
+    def inside(self, machine: str, *words: str) -> Result:
+        """Run a program in a machine, as root at its console would."""
+        first = min(self.control.get(f"guests/{machine}")["processes"])
+        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/")
+        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return self._workstation.run(
+            *("nsenter", "--target", str(first), *spaces, "env", "-i", path, "HOME=/root", *words),
+            timeout=_SECONDS,
+        )
+
+    def node_names(self) -> set[str]:
+        """Return the names of the nodes that Kubernetes knows."""
+        return {node["metadata"]["name"] for node in self.items("nodes")}
+
+    def workers(self) -> list[str]:
+        """Return the cluster's workers as VCD has them, the oldest first."""
+        listed = json.loads(self.vcd("-j", "cse", "node", "list", CLUSTER).checked())
+        return [node["name"] for node in listed if node["kind"] == "worker"]
+
+    def resize(self, workers: int) -> None:
+        """Scale the cluster."""
+        self.vcd("cse", "cluster", "resize", CLUSTER, "--nodes", str(workers)).checked()
 
     def bootstrap_logs(self) -> dict[str, str]:
         """Return the log of each machine's bootstrap, by host name."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Groups", "hierarchies"]
+__all__ = ["Groups", "hierarchies", "remove_stale_groups"]
 
 _PARENT = "cse-real"
 _FLAGS = frozenset(["rw", "ro", "nosuid", "nodev", "noexec", "relatime", "noatime"])
@@ -36,11 +37,26 @@ def hierarchies() -> list[Hierarchy]:
     return found
 
 
+def remove_stale_groups() -> None:
+    """Remove the groups of simulators that were killed; their machines ended with them."""
+    for one in hierarchies():
+        for group in (one.path / _PARENT).glob("*-*"):
+            owner = group.name.partition("-")[0]
+            if not Path("/proc", owner).exists():
+                _remove_tree(group)
+
+
+def _remove_tree(group: Path) -> None:
+    for folder, _, _ in os.walk(group, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # noqa: PTH106
+
+
 class Groups:
     """One machine's groups, made here and removed by `remove`."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self) -> None:
+        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self.hierarchies = hierarchies()
         for one in self.hierarchies:
             for group in (one.path / _PARENT, self.path(one)):
@@ -76,9 +92,7 @@ class Groups:
         deadline = time.monotonic() + _REMOVAL_SECONDS
         for one in self.hierarchies:
             while self.path(one).exists():
-                for folder, _, _ in os.walk(self.path(one), topdown=False):
-                    with contextlib.suppress(OSError):
-                        os.rmdir(folder)  # noqa: PTH106
+                _remove_tree(self.path(one))
                 if time.monotonic() > deadline:
                     return
                 time.sleep(0.01)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
+from cse_client.simulator.guest.real.cgroups import remove_stale_groups
 from cse_client.simulator.guest.real.kits import Kit, read_kits
 from cse_client.simulator.guest.real.network import connect
 from cse_client.simulator.guest.real.sandbox import RealSandbox, what_is_missing
@@ -85,6 +86,7 @@ class RealPlatform:
         missing = what_is_missing()
         if missing:
             raise SandboxUnavailable(missing)
+        remove_stale_groups()
 
     def _kit(self, image: Image) -> Kit:
         return next(kit for kit in self.kits if kit.version == image.kubernetes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -81,7 +80,7 @@ class RealSandbox(Sandbox):
     def __init__(self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]]) -> None:
         """Start the machine's first process; arguments and errors as for Sandbox."""
         self._check()
-        self.groups = Groups(secrets.token_hex(6))
+        self.groups = Groups()
         super().__init__(root, toolbox, [*binds, (str(_CNI_PLUGINS), "/opt/cni/bin")])
         self.network_devices: list[str] = []
         port = exchange().port

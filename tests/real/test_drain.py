@@ -1,0 +1,86 @@
+"""Scaling a real cluster, and draining nodes whose pods are protected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.real.build.components import PROBE_IMAGE
+from tests.real.site import CLUSTER, Site
+
+WORKLOAD = f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: held}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: held}}}}
+  template:
+    metadata: {{labels: {{app: held}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+      - maxSkew: 1
+        topologyKey: kubernetes.io/hostname
+        whenUnsatisfiable: ScheduleAnyway
+        labelSelector: {{matchLabels: {{app: held}}}}
+      containers: [{{name: probe, image: "{PROBE_IMAGE}", args: [serve, "8080"]}}]
+"""
+
+
+def budget(name: str, available: str) -> str:
+    return f"""
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: {name}}}
+spec: {{{available}, selector: {{matchLabels: {{app: held}}}}}}
+"""
+
+
+@pytest.fixture
+def workload(site: Site, cluster: dict[str, Any]) -> Iterator[None]:
+    """Two pods, spread over the workers."""
+    site.resize(2)
+    site.kubectl("apply", "-f", "-", stdin=WORKLOAD).checked()
+    wait = ("wait", "--for=condition=Available", "deployment/held", "--timeout=180s")
+    site.kubectl(*wait).checked()
+    yield
+    site.kubectl("delete", "pdb", "--all")
+    site.kubectl("delete", "--now", "-f", "-", stdin=WORKLOAD)
+    site.resize(2)
+
+
+def test_scaling_up_and_down(site: Site, cluster: dict[str, Any]) -> None:
+    before = site.node_names()
+    site.resize(3)
+    (new,) = site.node_names() - before
+    assert site.workers()[-1] == new
+    site.resize(2)
+    assert site.node_names() == before
+
+
+@pytest.mark.usefixtures("workload")
+def test_a_budget_that_allows_nothing_refuses_before_anything_changes(site: Site) -> None:
+    site.kubectl("apply", "-f", "-", stdin=budget("tight", "minAvailable: 2")).checked()
+    node = site.workers()[-1]
+    refused = site.vcd("cse", "node", "delete", CLUSTER, node, "--yes")
+    assert (refused.code, refused.out) == (4, "")
+    assert "the disruption budget tight allows no eviction" in refused.err
+    assert node in site.node_names()
+    assert "SchedulingDisabled" not in site.kubectl("get", "nodes").checked()
+
+
+@pytest.mark.usefixtures("workload")
+def test_two_budgets_over_one_pod_are_seen_and_can_be_forced(site: Site) -> None:
+    """The API server answers such an eviction with HTTP 500."""
+    both = "---".join(budget(name, "maxUnavailable: 1") for name in ("one", "two"))
+    site.kubectl("apply", "-f", "-", stdin=both).checked()
+    node = site.workers()[-1]
+    refused = site.vcd("cse", "node", "delete", CLUSTER, node, "--yes")
+    assert (refused.code, refused.out) == (4, "")
+    assert "more than one disruption budget covers it (one, two)" in refused.err
+    forced = site.vcd("cse", "node", "delete", CLUSTER, node, "--yes", "--force")
+    assert forced.code == 0, forced.err
+    assert node not in site.node_names()
