@@ -85,10 +85,21 @@ class Site:
     def inside(self, machine: str, *words: str) -> Result:
         """Run a program in a machine, as root at its console would."""
         first = min(self.control.get(f"guests/{machine}")["processes"])
-        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/")
+        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root")
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return self._workstation.run(
-            *("nsenter", "--target", str(first), *spaces, "env", "-i", path, "HOME=/root", *words),
+            *(
+                "nsenter",
+                "--target",
+                str(first),
+                *spaces,
+                "env",
+                "--chdir=/",
+                "-i",
+                path,
+                "HOME=/root",
+                *words,
+            ),
             timeout=_SECONDS,
         )
 
@@ -99,7 +110,7 @@ class Site:
     def workers(self) -> list[str]:
         """Return the cluster's workers as VCD has them, the oldest first."""
         listed = json.loads(self.vcd("-j", "cse", "node", "list", CLUSTER).checked())
-        return [node["name"] for node in listed if node["kind"] == "worker"]
+        return [row["Name"] for row in listed if row["Kind"] == "worker"]
 
     def resize(self, workers: int) -> None:
         """Scale the cluster."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.real.site import CLUSTER, Site, eventually
 
 
@@ -16,16 +18,32 @@ def test_a_cluster_that_lost_power_is_started_again(site: Site, cluster: dict[st
     eventually(lambda: _ready(site) == names, "all nodes are Ready again", 300)
 
 
+@pytest.mark.xfail(
+    strict=False,
+    reason="`cluster start` believes what the VMs reported before they were stopped as soon as the"
+    " API refuses a connection, which a real API server does for seconds after power-on",
+)
+def test_start_ends_when_all_nodes_are_ready(site: Site, cluster: dict[str, Any]) -> None:
+    names = site.node_names()
+    site.vcd("cse", "cluster", "stop", CLUSTER, "--yes").checked()
+    started = site.vcd("cse", "cluster", "start", CLUSTER)
+    ready = _ready(site)
+    eventually(lambda: _ready(site) == names, "all nodes are Ready again", 300)
+    assert (started.code, ready) == (0, names)
+
+
 def test_a_deleted_node_stays_away(site: Site, cluster: dict[str, Any]) -> None:
     """A kubelet that still ran would register its Node anew within seconds."""
+    before = site.node_names()
     site.resize(3)
-    node = site.workers()[-1]
+    (node,) = site.node_names() - before
     site.vcd("cse", "node", "delete", CLUSTER, node, "--yes").checked()
-    assert node not in site.node_names()
+    left = site.node_names()
+    assert node not in left
     site.vcd("cse", "cluster", "stop", CLUSTER, "--yes").checked()
     site.vcd("cse", "cluster", "start", CLUSTER).checked()
-    assert node not in site.node_names()
-    assert len(site.node_names()) == 3
+    eventually(lambda: _ready(site) == left, "all nodes are Ready again", 300)
+    assert site.node_names() == left
 
 
 def _ready(site: Site) -> set[str]:
