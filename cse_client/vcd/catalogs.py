@@ -126,7 +126,8 @@ def find_item(transport: Transport, catalog: str, item: str, org_href: str) -> T
             return Template(name, revision, catalog, item, href, facts=facts or TemplateFacts())
     raise NotFound(
         f"Catalog '{catalog}' has no template '{item}' that you can see.",
-        hint=f"`{suggest.vcd('catalog list', catalog)}` lists its items.",
+        hint=f"`{suggest.vcd('catalog list')}` lists the catalogs,"
+        f" `{suggest.vcd('catalog list', catalog)}` the items of this one.",
     )
 
 

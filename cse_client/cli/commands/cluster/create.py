@@ -249,7 +249,7 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
         following = f"Next: {suggest.cse('cluster info', name)}"
     run.console.sentence(sentence, cluster_object(cluster))
     if not run.console.as_json:
-        run.console.sentence(following, {})
+        run.console.hint(following)
 
 
 def _duration(seconds: float) -> str:
