@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.real.site import CLUSTER, Site, eventually
 
 
@@ -18,11 +16,6 @@ def test_a_cluster_that_lost_power_is_started_again(site: Site, cluster: dict[st
     eventually(lambda: _ready(site) == names, "all nodes are Ready again", 300)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="`cluster start` believes what the VMs reported before they were stopped as soon as the"
-    " API refuses a connection, which a real API server does for seconds after power-on",
-)
 def test_start_ends_when_all_nodes_are_ready(site: Site, cluster: dict[str, Any]) -> None:
     names = site.node_names()
     site.vcd("cse", "cluster", "stop", CLUSTER, "--yes").checked()

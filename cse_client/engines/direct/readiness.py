@@ -132,13 +132,18 @@ class _NodeState:
 
 @dataclass
 class ReadyWatch:
-    """One wait for the named nodes (VM names, control plane included)."""
+    """One wait for the named nodes (VM names, control plane included).
+
+    With `restarted` the nodes had finished their bootstrap before. Their VMs still report that, and
+    it says nothing about the time since they were started again.
+    """
 
     names: Sequence[str]
     witnesses: Witnesses
     limits: Limits
     progress: Progress
     clock: Clock
+    restarted: bool = False
     _states: dict[str, _NodeState] = field(default_factory=dict)
     _api_reason: str = "not asked yet"
     _api_spoke: bool = False
@@ -207,7 +212,7 @@ class ReadyWatch:
         now = self.clock.monotonic()
         for name, report in reports.items():
             state = self._states.get(name)
-            if state is not None:
+            if state is not None and not (self.restarted and report.status == "ready"):
                 state.report = report
                 state.enter(report.phase or report.status, now)
 
@@ -275,7 +280,8 @@ class ReadyWatch:
             self._warn_unreachable("the VMs report a finished bootstrap themselves")
             return self._make(verified=True, by_api=False)
         silent_for = now - self._customized_since if self._customized_since is not None else 0.0
-        hopeless = not self._guestinfo_seen and _is_no_route(self._api_reason)
+        silent = self.restarted or not self._guestinfo_seen
+        hopeless = silent and _is_no_route(self._api_reason)
         if hopeless and self._customized_since is not None and silent_for > self.limits.grace:
             self._warn_unreachable(
                 "VCD reports that every VM was customized; whether Kubernetes came up could not"

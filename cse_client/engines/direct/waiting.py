@@ -52,8 +52,12 @@ def await_nodes(
     deadline: float,
     progress: Progress,
     kube_nodes: Callable[[], Sequence[KubeNode]] | None = None,
+    restarted: bool = False,
 ) -> Verdict:
-    """Wait until the named nodes of a vApp are Ready; `kube_nodes` replaces how Nodes are read."""
+    """Wait until the named nodes of a vApp are Ready; `kube_nodes` replaces how Nodes are read.
+
+    `restarted`: their VMs were started again, see `ReadyWatch`.
+    """
     now = clock.monotonic()
     return ReadyWatch(
         names=names,
@@ -66,4 +70,5 @@ def await_nodes(
         limits=Limits.within(now, max(1.0, deadline - now)),
         progress=progress,
         clock=clock,
+        restarted=restarted,
     ).wait()

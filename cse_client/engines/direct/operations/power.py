@@ -188,6 +188,7 @@ class PowerChange:
                 clock=self._clock,
                 deadline=self._deadline,
                 progress=self._progress,
+                restarted=True,
             )
 
 

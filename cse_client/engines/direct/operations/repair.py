@@ -274,4 +274,5 @@ class Repair:
                 clock=self._clock,
                 deadline=self._deadline,
                 progress=self._progress,
+                restarted=True,
             )

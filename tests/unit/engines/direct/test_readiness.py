@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -79,13 +80,14 @@ class Scene:
         told = [text for at, text in story if at <= self.age()]
         return told[-1] if told else ""
 
-    def wait(self, timeout: float = 3600.0) -> Verdict:
+    def wait(self, timeout: float = 3600.0, *, restarted: bool = False) -> Verdict:
         watch = ReadyWatch(
             names=self.names,
             witnesses=Witnesses(self.kube_nodes, self.kube_reports, self.vapp, self.guest_report),
             limits=Limits.within(self.now, timeout),
             progress=self.events.append,
             clock=self,
+            restarted=restarted,
         )
         return watch.wait()
 
@@ -143,6 +145,28 @@ def test_a_refused_connection_means_not_yet() -> None:
     with pytest.raises(GuestFailed, match="'mstr-aaaa' made no progress"):
         scene.wait()
     assert scene.age() >= 600
+
+
+def finished_long_ago(**scene: Any) -> Scene:
+    """Return a cluster whose VMs have been started again: their old reports remain."""
+    return Scene(
+        reports={name: [(0, report(name, "ready"))] for name in (HEAD, WORKER)},
+        customization={name: [(0, "GC_COMPLETE")] for name in (HEAD, WORKER)},
+        **scene,
+    )
+
+
+def test_a_report_from_before_a_restart_is_not_believed() -> None:
+    scene = finished_long_ago(api_up_at=20, ready_at={HEAD: 25, WORKER: 40})
+    assert scene.wait(restarted=True).by_api
+    assert scene.age() >= 40
+    assert not any(event.kind is EventKind.WARNING for event in scene.events)
+
+
+def test_a_restart_that_nobody_can_see_is_not_verified() -> None:
+    scene = finished_long_ago(api_silence="connect timeout")
+    assert not scene.wait(restarted=True).verified
+    assert 0 < scene.age() < 600
 
 
 def test_a_guest_that_never_boots_ends_within_the_boot_limit() -> None:
