@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from cse_client import suggest
+
 __all__ = ["ENTITY_PREFIX", "cluster_reference", "id_option", "tkg_sentence"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,8 +43,8 @@ def cluster_reference(name: str | None, cluster_id: str, *, option: str = "argum
         if not cluster_id.startswith(ENTITY_PREFIX):
             raise WrongUsage(
                 f"'{cluster_id}' is not a cluster id.",
-                hint=f"A cluster id begins with `{ENTITY_PREFIX}cse:nativeCluster:`; "
-                "`vcd -j cse cluster list` shows the ids.",
+                hint=f"A cluster id begins with `{ENTITY_PREFIX}cse:nativeCluster:`. With -j after"
+                f" `vcd`, `{suggest.cse('cluster list')}` shows the ids.",
             )
         return cluster_id
     if name is None:

@@ -113,7 +113,7 @@ def rows(table: str) -> list[list[str]]:
             ["install", "demo", "metallb", "--addresses", "10.0.0.6-10.0.0.4"],
             2,
             "Error: The range 10.0.0.6-10.0.0.4 is reversed.\n"
-            "Hint: Perhaps 10.0.0.4-10.0.0.6 is meant.\n",
+            "Hint: Did you mean 10.0.0.4-10.0.0.6?\n",
         ),
         (
             ["install", "demo", "nginx"],
@@ -137,7 +137,7 @@ def rows(table: str) -> list[list[str]]:
             ["remove", "demo", "metallb", "--yes"],
             3,
             "Error: MetalLB was not installed into cluster 'demo' by this client.\n"
-            "Hint: See what is there: vcd cse addon status demo\n",
+            "Hint: Show its status: vcd cse addon status demo\n",
         ),
         (
             ["remove", "demo", "metallb"],
@@ -161,7 +161,7 @@ def rows(table: str) -> list[list[str]]:
             ["install", "demo", "metallb", "--addresses", "auto:2", "--version", "0.16.1"],
             4,
             "Error: Metallb 0.16.1 does not work with Kubernetes 1.18.\n"
-            "Hint: See which go with which: vcd cse addon list\n",
+            "Hint: List the supported versions: vcd cse addon list\n",
         ),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_manifest_with_another_checksum(place: Place) -> None:
         *("install", "demo", "metallb", "--addresses", "10.0.0.4", "--mirror", "http://127.0.0.1:1")
     )
     assert (code, out) == (1, "")
-    assert "cannot be fetched (ConnectionError).\nHint: Without Internet: " in err
+    assert "cannot be fetched (ConnectionError).\nHint: Without Internet access: " in err
 
 
 def test_a_manifest_that_does_not_fit_the_cluster(place: Place) -> None:

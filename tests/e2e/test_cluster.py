@@ -88,7 +88,7 @@ def test_an_error_is_one_document_too(place: Place) -> None:
     assert json.loads(done.out) == {
         "error": "Cluster 'nope' was not found in VDC 'vdc1'.",
         "exit_code": 3,
-        "hint": "List them: vcd cse cluster list",
+        "hint": "List the clusters: vcd cse cluster list",
     }
 
 

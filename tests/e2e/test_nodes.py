@@ -243,7 +243,7 @@ def test_more_nodes_than_the_quota_allows(place: Place, control: Control) -> Non
         control.set("vdcs/vdc1", vm_quota=0)
     assert (done.code, done.out) == (4, ""), done.err
     assert "VM quota" in done.err
-    assert "8 are needed" in done.err
+    assert "8 are required" in done.err
     assert control.possessions() == before
 
 

@@ -241,7 +241,7 @@ def test_no_right_to_delete(vcd: Run, cloud: Cloud, control: Control, home: Path
     removed = vcd("cse", "cluster", "delete", kept, "--yes")
     assert (result.code, result.out) == (4, "")
     assert "Error: VCD forbids you to delete the vApp: " in result.err
-    assert 'Hint: The right "vApp: Delete" is needed; ' in result.err
+    assert 'Hint: The right "vApp: Delete" is required; ' in result.err
     assert removed.code == 0, removed.err
 
 

@@ -139,7 +139,7 @@ spec:
             "ovdcNetwork: net1, rollbackOnFailure: 'no'",
             "'spec.settings.rollbackOnFailure' (line 8) must be true or false, without quotes.",
         ),
-        ("3.1", "kind: native", "kind: Native", "The kind 'Native' is not known."),
+        ("3.1", "kind: native", "kind: Native", "The kind 'Native' is unknown."),
         ("3.1", "/v2.1", "/v9", "does not support apiVersion 'cse.vmware.com/v9'"),
         ("3.1", "name: blue", "name: ~", "The file does not state metadata.name."),
         ("3.1", "name: blue", "name: ''", "The file does not state metadata.name."),

@@ -213,7 +213,8 @@ def test_create(cse: Run, generation: Generation) -> None:
     generation.accept(call)
     words = ["-n", "net1", "-N", "2", "-t", "t", "-r", "3", "-s", "gold", "--enable-nfs"]
     result = cse("cluster", "create", "blue", *words)
-    assert (result.err, result.code) == (progress("Creation of cluster 'blue'"), 0)
+    following = "Next: vcd cse cluster config blue --save\n"
+    assert (result.err, result.code) == (progress("Creation of cluster 'blue'") + following, 0)
     assert result.out.startswith("Cluster blue is ready: 1 control plane and 2 workers, ")
     before = [] if generation.first else [f"GET {place}"]
     assert generation.served.asked_but_for_profiles() == [
@@ -525,7 +526,7 @@ def test_apply_changes_what_is_there(cse: Run, second: Generation, home: Path) -
         ("kind: native\n---\nkind: native\n", "it holds more than one document"),
         ("[1, 2]", "it is not a YAML object"),
         ("", "it is not a YAML object"),
-        ("kind: [native]\n", "The kind '['native']' is not known."),
+        ("kind: [native]\n", "The kind '['native']' is unknown."),
     ],
 )
 def test_a_file_that_cannot_be_applied(

@@ -329,9 +329,7 @@ def test_an_error_is_one_document(cse: Run, served: Served) -> None:
     served.set(INFO, failure("Cluster 'blue' not found."))
     result = cse("cluster", "info", "blue", options=("-j",))
     assert result.code == 3
-    assert json.loads(result.out)["error"] == (
-        "Cluster 'blue' was not found: Cluster 'blue' not found."
-    )
+    assert json.loads(result.out)["error"] == "Cluster 'blue' was not found."
 
 
 def test_a_missing_vdc_is_not_told_as_a_missing_cluster(cse: Run, served: Served) -> None:

@@ -229,7 +229,7 @@ def test_a_name_that_does_not_resolve(api: StubAPI) -> None:
 def test_another_cluster_answers_at_the_address(api: StubAPI, other_pki: ClusterPKI) -> None:
     error = failure(api, api.kubeconfig(ca=other_pki.ca_cert))
     assert error.reason == "not ours"
-    assert "another machine" in error.hint
+    assert "Another machine" in error.hint
     assert api.seen == []
 
 

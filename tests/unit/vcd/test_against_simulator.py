@@ -456,7 +456,7 @@ def test_preflight_finds_everything_at_once(cloud: Cloud) -> None:
     ]
     assert "isolated" in problems[2]
     assert "MB left, and 3 nodes need" in problems[3]
-    assert "more VMs, and 3 are needed" in problems[4]
+    assert "more VMs, and 3 are required" in problems[4]
 
 
 def test_preflight_of_a_network_without_dns_or_way_out(cloud: Cloud, vcd: VcdClient) -> None:

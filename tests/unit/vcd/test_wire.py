@@ -363,7 +363,7 @@ def test_a_file_that_holds_no_certificates_is_named(
     with Stranger(MANNERS["silence"][1]) as server:
         session = Session(f"https://127.0.0.1:{server.port}", "acme", "bob", "36.0", TOKEN)
         with pytest.raises(
-            VcdFault, match=r"no certificates in PEM \(REQUESTS_CA_BUNDLE="
+            VcdFault, match=r"contains no PEM certificates \(REQUESTS_CA_BUNDLE="
         ) as caught:
             VcdClient.open(session, clock=clock)
     assert caught.value.lasting and clock.slept == []

@@ -64,7 +64,7 @@ def test_what_does_not_go_together_is_refused() -> None:
         choose("contour", 14)
     with pytest.raises(NotFound, match=r"'nginx' was not found; available: contour, metallb\."):
         choose("nginx", 33)
-    with pytest.raises(NotFound, match=r"Version 9\.9 of metallb is not known"):
+    with pytest.raises(NotFound, match=r"Version 9\.9 of metallb is not supported"):
         choose("metallb", 33, "9.9")
 
 
