@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from cse_client.clock import backoff
 from cse_client.engines.server.answers import SUCCESS, Request, error_of, json_of, vcd_error_of
 from cse_client.errors import VcdFault
 from cse_client.model import Session
@@ -67,15 +68,13 @@ class Extension:
         self, path: str, request: Request, *, query: Mapping[str, str | None] | None = None
     ) -> Answer:
         """Read and return a good answer as it came, headers included."""
-        pause = _FIRST_PAUSE
-        for left in reversed(range(_TRIES)):
+        for tries, pause in enumerate(backoff(_FIRST_PAUSE, _LONGEST_PAUSE, 3), start=1):
             try:
                 return self._once("GET", path, request, query=query)
             except VcdFault as fault:
-                if not left or not _passing(fault):
+                if tries == _TRIES or not _passing(fault):
                     raise
             self._vcd.clock.sleep(pause)
-            pause = min(pause * 3, _LONGEST_PAUSE)
         raise AssertionError("unreachable")
 
     def change(

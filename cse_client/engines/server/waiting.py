@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from cse_client import suggest
+from cse_client.clock import backoff
+from cse_client.content import capitalized
 from cse_client.engines.server.traces import Trail, sent_at
 from cse_client.errors import (
     Conflict,
@@ -80,7 +82,7 @@ def follow_task(
     def show(task: Task) -> None:
         nonlocal last, said
         last = task
-        text = said or _title(what)
+        text = said or capitalized(what)
         if task.operation and task.operation != what:
             text = task.operation
         if task.progress is not None:
@@ -92,7 +94,7 @@ def follow_task(
     try:
         done = tasks.wait(vcd, last, deadline=deadline, on_progress=show)
     except TaskFailed as failure:
-        progress(Event(EventKind.FAILED, _title(what)))
+        progress(Event(EventKind.FAILED, capitalized(what)))
         if last.error:
             failure.message = f"The {what} failed: {last.error.rstrip('.')}."
         raise
@@ -101,7 +103,7 @@ def follow_task(
             f"Interrupted; the CSE server continues the {what}.",
             hint=suggest.vcd("task wait", last.id),
         ) from None
-    progress(Event(EventKind.DONE, _title(what)))
+    progress(Event(EventKind.DONE, capitalized(what)))
     return done
 
 
@@ -148,10 +150,10 @@ def follow_effect(
                 f"Interrupted; the CSE server may continue the {what}.", hint=look
             ) from None
         except CseError:
-            progress(Event(EventKind.FAILED, _title(what)))
+            progress(Event(EventKind.FAILED, capitalized(what)))
             raise
         if not href:
-            progress(Event(EventKind.DONE, _title(what)))
+            progress(Event(EventKind.DONE, capitalized(what)))
             return True
         if _followed(vcd, href, traces, what, deadline, progress):
             return False
@@ -170,9 +172,8 @@ def _await_sign(
 ) -> str:
     """Wait for the effect, which is empty text, or for the task, whose href is returned."""
     clock = vcd.clock
-    pause = _FIRST_PAUSE
     failing_since: float | None = None
-    while True:
+    for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, 1.5):
         now = clock.monotonic()
         try:
             if reached():
@@ -204,7 +205,7 @@ def _await_sign(
                 hint=look,
             )
         clock.sleep(min(pause, max(0.0, deadline - now)))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+    raise AssertionError("unreachable")
 
 
 def _followed(
@@ -356,10 +357,6 @@ def refuse_older(vcd: VcdClient, name: str, vapp_href: str, began: float) -> Non
             "of that name before.",
             hint=f"Check whether it is yours: {suggest.cse('cluster info', name)}",
         )
-
-
-def _title(what: str) -> str:
-    return what[:1].upper() + what[1:]
 
 
 def gone(look: Callable[[], object]) -> bool:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cse_client import bounds, suggest
+from cse_client.clock import backoff
+from cse_client.content import capitalized
 from cse_client.engines.server.entities import documents
 from cse_client.engines.server.entities.documents import Found
 from cse_client.engines.server.entities.reading import EntityReader
@@ -228,14 +230,15 @@ class EntityChanges:
             if href:
                 self.follow(change, href, deadline, progress, deletion=True)
             else:
-                progress(Event(EventKind.DONE, f"{change.what[:1].upper()}{change.what[1:]}"))
+                progress(Event(EventKind.DONE, capitalized(change.what)))
 
     def _settle(self, change: Change, deadline: float, progress: Progress) -> None:
         """Wait until the entity shows what the task has reported."""
         clock = self._vcd.clock
         until = min(deadline, clock.monotonic() + _SETTLING)
-        pause = _FIRST_PAUSE
-        while not self._reached(change):
+        for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, 2):
+            if self._reached(change):
+                return
             if clock.monotonic() >= until:
                 text = (
                     f"The {change.what} has ended, but the cluster's entity does not show it yet."
@@ -243,7 +246,6 @@ class EntityChanges:
                 progress(Event(EventKind.WARNING, text))
                 return
             clock.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _reached(self, change: Change) -> bool:
         try:
