@@ -45,6 +45,9 @@ PLAN = [
 ]
 
 
+NEXT = "Next: vcd cse cluster config blue --save\n"
+
+
 def progress(what: str) -> str:
     return f" • {what}\n • Creating cluster vApp blue\n ✓ {what}\n"
 
@@ -385,7 +388,8 @@ def test_changing(
 ) -> None:
     served.accept(call, cluster_name="blue", cluster_id="x")
     result = cse(*words)
-    assert (result.err, result.code) == (progress(what), 0)
+    hint = NEXT if call == "POST /api/cse/clusters" else ""
+    assert (result.err, result.code) == (progress(what) + hint, 0)
     assert served.asked_but_for_profiles() == [PROBE, *before, call, LOOK, LOOK, *after]
     assert served.body(call) == body
 

@@ -18,6 +18,7 @@ _DROPPED = frozenset(
     [
         "CURL_CA_BUNDLE",
         "FORCE_COLOR",
+        "MFLAGS",
         "NO_COLOR",
         "PYTHONDONTWRITEBYTECODE",
         "REQUESTS_CA_BUNDLE",
@@ -43,7 +44,7 @@ def clean_environment(home: Path) -> dict[str, str]:
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.upper().startswith(("VCD_", "CSE_", "XDG_", "KUBE"))
+        if not key.upper().startswith(("VCD_", "CSE_", "XDG_", "KUBE", "MAKE"))
         and key.upper() not in _DROPPED
     }
     local = "127.0.0.0/8,127.0.0.1,localhost"
