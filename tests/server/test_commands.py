@@ -45,9 +45,6 @@ PLAN = [
 ]
 
 
-NEXT = "Next: vcd cse cluster config blue --save\n"
-
-
 def progress(what: str) -> str:
     return f" • {what}\n • Creating cluster vApp blue\n ✓ {what}\n"
 
@@ -388,7 +385,10 @@ def test_changing(
 ) -> None:
     served.accept(call, cluster_name="blue", cluster_id="x")
     result = cse(*words)
-    hint = NEXT if call == "POST /api/cse/clusters" else ""
+    hint = ""
+    if call == "POST /api/cse/clusters":
+        cloud = " --vdc vdc1 --org acme" if "-v" in words else ""
+        hint = f"Next: vcd cse cluster config blue --save{cloud}\n"
     assert (result.err, result.code) == (progress(what) + hint, 0)
     assert served.asked_but_for_profiles() == [PROBE, *before, call, LOOK, LOOK, *after]
     assert served.body(call) == body
