@@ -7,8 +7,11 @@ there goes through `Site`.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,10 +49,7 @@ def kit(request: pytest.FixtureRequest) -> Kit:
 def site(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A cloud, and a home that is logged in to it."""
     folder = tmp_path_factory.mktemp(kit.version)
-    # In the cache's file system, so that disks share the images with the kit.
-    disks = cache_folder() / "disks"
-    shutil.rmtree(disks, ignore_errors=True)
-    disks.mkdir()
+    disks = _new_disks_folder()
     process, cloud = start_simulator(
         folder,
         *("--guests", "real", "--real-dir", str(kit.folder.parent)),
@@ -62,6 +62,17 @@ def site(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     finally:
         stop_simulator(process)
         shutil.rmtree(disks, ignore_errors=True)
+
+
+def _new_disks_folder() -> Path:
+    """Return a folder in the cache's file system, so that disks share the images with the kit.
+
+    What runs that were killed left there is removed.
+    """
+    for left in cache_folder().glob("disks-*"):
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"disks-{os.getpid()}-", dir=cache_folder()))
 
 
 @pytest.fixture(scope="session")

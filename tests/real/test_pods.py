@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.real.build.components import PROBE_IMAGE
 from tests.real.site import Site, eventually
 
@@ -39,11 +37,6 @@ spec:
 def test_a_service_is_reached_by_name_from_another_node(
     site: Site, cluster: dict[str, Any]
 ) -> None:
-    if site.kit.version.startswith("1.36."):
-        pytest.xfail(
-            "kube-proxy 1.36 ends when it cannot write nf_conntrack_max, which belongs to this"
-            " machine's own network namespace; its image needs a start that hides that file"
-        )
     first, second = site.workers()
     text = objects(first, second)
     site.kubectl("apply", "-f", "-", stdin=text).checked()

@@ -71,12 +71,14 @@ def _compile(component: Component, module: Path, programs: Path) -> None:
     if component.source is not None:
         shutil.copytree(component.source, module / component.source.name)
     (module / "go.mod").write_text(_go_mod(component), encoding="utf-8")
-    flags = " ".join(["-s -w", *(f"-X {key}={value}" for key, value in component.variables.items())])
+    flags = " ".join(
+        ["-s -w", *(f"-X {key}={value}" for key, value in component.variables.items())]
+    )
     for program, package in component.packages.items():
         # -mod=mod lets Go complete the module; its checksum database vouches for what it fetches.
+        output = str(programs / program)
         _go(
-            ["build", "-mod=mod", "-trimpath", "-ldflags", flags]
-            + ["-o", str(programs / program), package],
+            ["build", "-mod=mod", "-trimpath", "-ldflags", flags, "-o", output, package],
             module,
         )
 
@@ -113,9 +115,9 @@ def _go(arguments: list[str], folder: Path) -> str:
         )
     except FileNotFoundError as error:
         raise BuildFailed(
-                "Go is not installed, so the programs of a real cluster cannot be built; install Go or"
-                " name official programs with REAL_KUBE_DIR."
-            ) from error
+            "Go is not installed, so the programs of a real cluster cannot be built; install Go or"
+            " name official programs with REAL_KUBE_DIR."
+        ) from error
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-10:])
         raise BuildFailed(f"`go {' '.join(arguments)}` failed:\n{last}")

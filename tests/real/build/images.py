@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ImageContent", "libraries_of", "packet_filter", "write_layout"]
+__all__ = ["ImageContent", "libraries_of", "packet_filter", "shell", "write_layout"]
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _XTABLES = Path("/usr/sbin/xtables-nft-multi")
@@ -47,6 +47,14 @@ def packet_filter() -> tuple[tuple[str, Path], ...]:
     for family in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
             files[f"usr/sbin/{family}{suffix}"] = _XTABLES
+    return tuple(files.items())
+
+
+def shell() -> tuple[tuple[str, Path], ...]:
+    """Return the files of this machine's shell, with what a start script calls."""
+    files = {f"bin/{name}": Path("/bin", name) for name in ("sh", "cat", "mount")}
+    for program in list(files.values()):
+        files.update(libraries_of(program))
     return tuple(files.items())
 
 

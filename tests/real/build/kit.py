@@ -1,8 +1,8 @@
 """A kit: all that the simulator needs to boot real machines of one Kubernetes release.
 
-    KIT/bin/         the programs of a template: kubeadm, kubelet, kubectl, containerd, crictl ...
-    KIT/images.tar   the images that `kubeadm config images list` names, as an OCI layout
-    KIT/containerd/  containerd's root folder with these images imported
+KIT/bin/         the programs of a template: kubeadm, kubelet, kubectl, containerd, crictl ...
+KIT/images.tar   the images that `kubeadm config images list` names, as an OCI layout
+KIT/containerd/  containerd's root folder with these images imported
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from tests.real.build.components import (
     Component,
     kubernetes,
 )
-from tests.real.build.images import ImageContent, packet_filter, write_layout
+from tests.real.build.images import ImageContent, packet_filter, shell, write_layout
 from tests.real.build.store import fill_store
 
 __all__ = ["kit_folder", "make_kit"]
 
-_FORMAT = 1
+#: Raised whenever a kit's content changes.
+_FORMAT = 2
+_KUBE_PROXY_START = Path(__file__).parent / "kube-proxy.sh"
 
 
 def kit_folder(cache: Path) -> Path:
@@ -83,23 +85,28 @@ def _programs(components: Path, release: Component, folder: Path) -> None:
 
 def _images(components: Path, version: str) -> dict[str, ImageContent]:
     programs = components / kubernetes(version).name
-    probe = ImageContent((('probe', components / PROBE.name / 'probe'),), ('/probe',))
+    probe = ImageContent((("probe", components / PROBE.name / "probe"),), ("/probe",))
     found = {PROBE_IMAGE: probe}
     for name in _image_names(programs / "kubeadm", version):
         what = name.rpartition("/")[2].partition(":")[0]
         if what == "pause":
             content = ImageContent((("pause", components / PAUSE.name / "pause"),), ("/pause",))
         elif what == "coredns":
-            content = ImageContent((("coredns", components / COREDNS.name / "coredns"),), ("/coredns",))
+            content = ImageContent(
+                (("coredns", components / COREDNS.name / "coredns"),), ("/coredns",)
+            )
         elif what == "etcd":
             etcd = components / ETCD.name
             files = tuple((f"usr/local/bin/{one}", etcd / one) for one in ETCD.packages)
             content = ImageContent(files, ("etcd",))
-        else:
-            files = ((f"usr/local/bin/{what}", programs / what),)
-            content = ImageContent(
-                files + packet_filter() if what == "kube-proxy" else files, (what,)
+        elif what == "kube-proxy":
+            own = (
+                ("usr/local/bin/kube-proxy", _KUBE_PROXY_START),
+                ("usr/local/bin/kube-proxy.program", programs / what),
             )
+            content = ImageContent(tuple(dict([*own, *shell(), *packet_filter()]).items()), (what,))
+        else:
+            content = ImageContent(((f"usr/local/bin/{what}", programs / what),), (what,))
         found[name] = content
     return found
 
