@@ -25,8 +25,8 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "pool": list(network.pool),
                 "free": network.free,
                 "allocated": {
-                    address: _owner(cloud, holder)
-                    for address, holder in sorted(network.allocated.items())
+                    address: ", ".join(_owner(cloud, holder) for holder in holders)
+                    for address, holders in sorted(network.allocated.items())
                 },
                 "metadata": _metadata(network.metadata),
             }

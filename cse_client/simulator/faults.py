@@ -17,7 +17,7 @@ Kinds of rules (JSON objects, `kind` and what belongs to it):
 - `busy`: a change is refused with BUSY_ENTITY
 - `expire_session`: every session ends just before the request
 - `task`: tasks whose `operation` (and `owner` name) match end as `status` (error, canceled or
-  aborted) with `message`; `keep` is how many VMs a recompose leaves behind
+  aborted) with `message`; `keep` is how many VMs a composition leaves behind
 
 All but `task` fire for requests whose `method` and `path` (with query string) match these
 regular expressions; `at` is the first matching request that is hit (1, 2 ...), `times` how many are

@@ -153,8 +153,10 @@ class Tenant:
                 return one.get("href")
         raise AssertionError(name)
 
-    def compose(self, name: str, network: str = "net1", description: str = "") -> Answer:
-        body = compose_body(name, network, self.network(network), description)
+    def compose(
+        self, name: str, network: str = "net1", description: str = "", items: str = ""
+    ) -> Answer:
+        body = compose_body(name, network, self.network(network), description, items)
         vdc = self.one("orgVdc", "vdc1")
         return self.post(f"{vdc}/action/composeVApp", body, "composeVAppParams")
 
@@ -187,13 +189,13 @@ NAMESPACES = (
 )
 
 
-def compose_body(name: str, network: str, href: str, description: str = "") -> str:
+def compose_body(name: str, network: str, href: str, description: str = "", items: str = "") -> str:
     return (
         f'<ComposeVAppParams {NAMESPACES} name="{name}"><Description>{description}</Description>'
         "<InstantiationParams><NetworkConfigSection><ovf:Info/>"
         f'<NetworkConfig networkName="{network}"><Configuration><ParentNetwork href="{href}"/>'
         "<FenceMode>bridged</FenceMode></Configuration></NetworkConfig></NetworkConfigSection>"
-        "</InstantiationParams></ComposeVAppParams>"
+        f"</InstantiationParams>{items}</ComposeVAppParams>"
     )
 
 
@@ -206,15 +208,22 @@ def recompose_body(items: str = "", rest: str = "", *, power_on: bool = False) -
 
 
 def sourced_item(
-    source: str, name: str, *, network: str = "net1", mode: str = "POOL", script: str = "true"
+    source: str,
+    name: str,
+    *,
+    network: str = "net1",
+    mode: str = "POOL",
+    address: str = "",
+    script: str = "true",
 ) -> str:
+    manual = f"<IpAddress>{address}</IpAddress>" if address else ""
     return (
         f'<SourcedItem><Source href="{source}"/><VmGeneralParams><Name>{name}</Name>'
         "<NeedsCustomization>true</NeedsCustomization></VmGeneralParams><InstantiationParams>"
         "<NetworkConnectionSection><ovf:Info/>"
         "<PrimaryNetworkConnectionIndex>0</PrimaryNetworkConnectionIndex>"
         f'<NetworkConnection network="{network}"><NetworkConnectionIndex>0'
-        "</NetworkConnectionIndex><IsConnected>true</IsConnected>"
+        f"</NetworkConnectionIndex>{manual}<IsConnected>true</IsConnected>"
         f"<IpAddressAllocationMode>{mode}</IpAddressAllocationMode></NetworkConnection>"
         "</NetworkConnectionSection><GuestCustomizationSection><ovf:Info/><Enabled>true</Enabled>"
         f"<CustomizationScript>{script}</CustomizationScript><ComputerName>{name}</ComputerName>"

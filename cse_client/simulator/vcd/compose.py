@@ -185,9 +185,13 @@ def _begin_vapp(
             switch_on(cloud, vapp, vapp.vms)
 
     def regret() -> None:
-        vapp.state = Status.FAILED
-        for vm in list(vapp.vms):
-            cloud.take_vm(vapp, vm)
+        # Where only powering on failed, everything was made and stays, powered off
+        # (vmware-archive/ansible-module-vcloud-director, issue 202).
+        if vapp.state is not None:
+            vapp.state = Status.FAILED
+        for one in wanted:
+            if one.vm.status == Status.UNRESOLVED:
+                cloud.take_vm(vapp, one.vm)
 
     texts = (
         f"Creating Virtual Application {vapp.name}({vapp.id})",
@@ -201,6 +205,7 @@ def _begin_vapp(
         effect,
         holds=[vapp, *vapp.vms],
         regret=regret,
+        fails_itself=True,
         amount=max(1, len(wanted)),
     )
 

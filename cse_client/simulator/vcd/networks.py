@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
@@ -72,8 +72,9 @@ class OrgNetwork:
     """An org VDC network.
 
     `fence` is bridged (direct), natRouted or isolated. `pool` is the static pool, first and last
-    address; `dhcp` are DHCP pools likewise. `allocated` maps addresses to the id of the VM that
-    has them. `shared_in` are the ids of the VDCs that can use it.
+    address; `dhcp` are DHCP pools likewise. `allocated` maps addresses to the ids of the VMs that
+    have them: several where addresses were assigned by hand. `shared_in` are the ids of the VDCs
+    that can use it.
     """
 
     name: str
@@ -84,7 +85,7 @@ class OrgNetwork:
     edge: EdgeGateway | None = None
     direct_egress: bool = True
     shared_in: set[str] = field(default_factory=set)
-    allocated: dict[str, str] = field(default_factory=dict)
+    allocated: dict[str, list[str]] = field(default_factory=dict)
     dhcp: list[tuple[str, str]] = field(default_factory=list)
     id: str = field(default_factory=lambda: str(uuid4()))
     kind: str = "network"
@@ -130,7 +131,7 @@ class OrgNetwork:
         for number in range(self._first(), self._last() + 1):
             address = str(ipaddress.IPv4Address(number))
             if address not in self.allocated:
-                self.allocated[address] = vm_id
+                self.allocated[address] = [vm_id]
                 return address
         error = bad_request(
             "Following errors occurred while updating network connections: There are insufficient"
@@ -141,20 +142,29 @@ class OrgNetwork:
         raise error
 
     def reserve(self, address: str, vm_id: str) -> None:
-        """Give a VM the address it asks for (MANUAL)."""
-        holder = self.allocated.get(address)
-        if holder is not None and holder != vm_id:
-            raise bad_request(f"IP address {address} is already in use on network {self.name}.")
+        """Give a VM the address that it asks for (MANUAL).
+
+        It must lie in the subnet, in the static pool or not, and may be another VM's: both are
+        recorded, and only one of them can be powered on (VMware, vCloud Architecture Toolkit,
+        "Architecting Tenant Networking with NSX", 5.2.2). The text for an address outside is that
+        of terraform-provider-vcd issue 807.
+        """
         if ipaddress.IPv4Address(address) not in self.network:
             raise bad_request(
-                f"IP address {address} does not lie in the subnet of network {self.name}."
+                "Following errors occurred while updating network connections: - Invalid network"
+                f' parameter: Specified IP address "{address}" is invalid.'
             )
-        self.allocated[address] = vm_id
+        holders = self.allocated.setdefault(address, [])
+        if vm_id not in holders:
+            holders.append(vm_id)
 
-    def release(self, vm_id: str) -> None:
-        """Take back every address of a VM."""
-        for address in [one for one, holder in self.allocated.items() if holder == vm_id]:
-            del self.allocated[address]
+    def release(self, vm_id: str, *, except_for: Container[str] = ()) -> None:
+        """Take back a VM's addresses."""
+        for address, holders in list(self.allocated.items()):
+            if vm_id in holders and address not in except_for:
+                holders.remove(vm_id)
+                if not holders:
+                    del self.allocated[address]
 
     def _first(self) -> int:
         return int(ipaddress.IPv4Address(self.pool[0]))

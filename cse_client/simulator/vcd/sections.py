@@ -193,9 +193,7 @@ def allocate_addresses(vapp: VApp, vm: Vm) -> None:
     """
     kept = {nic.address for nic in vm.nics if nic.address}
     for network in vapp.networks:
-        for address in [one for one, holder in network.allocated.items() if holder == vm.id]:
-            if address not in kept:
-                del network.allocated[address]
+        network.release(vm.id, except_for=kept)
     for nic in vm.nics:
         found = vapp.network_named(nic.network)
         if found is None:

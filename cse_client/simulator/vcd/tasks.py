@@ -58,7 +58,7 @@ class Owner(Protocol):
 class Doom:
     """A failure that a task is bound for.
 
-    `status` is error, canceled or aborted; `keep` is how many VMs a recompose leaves behind
+    `status` is error, canceled or aborted; `keep` is how many VMs a composition leaves behind
     (None: it rolls everything back).
     """
 

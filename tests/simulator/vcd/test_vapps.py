@@ -94,24 +94,69 @@ def test_a_fault_can_fail_a_recompose_both_ways(tenant, keep, left):
     assert set(vms(tenant)) == left
 
 
-def test_a_manual_address_must_be_free_and_in_the_subnet(tenant):
+def add_manual(tenant, vapp, name, address, *, power_on=False):
+    item = sourced_item(tenant.template_vm(), name, mode="MANUAL", address=address)
+    body = recompose_body(item, power_on=power_on)
+    return tenant.task(tenant.post(f"{vapp}/action/recomposeVApp", body, "recomposeVAppParams"))
+
+
+def text_of(task):
+    return task.find(f"{V}Error").get("message")
+
+
+def test_a_manual_address_must_be_in_the_subnet_and_may_be_outside_of_the_pool(tenant):
     vapp = tenant.vapp("demo")
+    assert add_manual(tenant, vapp, "a", "127.20.0.251").get("status") == "success"
+    outside = add_manual(tenant, vapp, "b", "10.0.0.1")
+    assert 'Specified IP address "10.0.0.1" is invalid.' in text_of(outside)
+    assert allocated(tenant) == {"127.20.0.251": "a"}
+
+
+def test_an_address_that_a_stopped_vm_has_can_be_assigned_again_but_not_be_used_by_both(tenant):
+    first, second = tenant.vapp("first"), tenant.vapp("second")
+    tenant.done(tenant.add_vms(first, "a"))
+    assert add_manual(tenant, second, "b", "127.20.0.10").get("status") == "success"
+    assert allocated(tenant) == {"127.20.0.10": "a, b"}
+    listed = tenant.get(f"{tenant.network()}/allocatedAddresses/").findall(f"{V}IpAddress")
+    assert [one.findtext(f"{V}IpAddress") for one in listed] == ["127.20.0.10"] * 2
+    tenant.done(tenant.post(f"{second}/power/action/powerOn"))
+    refused = tenant.task(tenant.post(f"{first}/power/action/powerOn"))
+    assert "IP addresses: 127.20.0.10" in text_of(refused)
+    assert vms(tenant)["a"].get("status") == "POWERED_OFF"
+    tenant.done(undeploy(tenant, second))
+    tenant.done(tenant.post(f"{first}/power/action/powerOn"))
+    tenant.done(tenant.send("DELETE", second))
+    assert allocated(tenant) == {"127.20.0.10": "a"}
+
+
+def test_a_composition_makes_and_starts_all_its_vms(tenant):
     source = tenant.template_vm()
+    head = sourced_item(source, "a", mode="MANUAL", address="127.20.0.99")
+    tenant.done(tenant.compose("demo", items=head + sourced_item(source, "b")))
+    assert allocated(tenant) == {"127.20.0.10": "b", "127.20.0.99": "a"}
+    assert {one.get("status") for one in vms(tenant).values()} == {"POWERED_ON"}
 
-    def add(name, address):
-        item = sourced_item(source, name, mode="MANUAL").replace(
-            "</NetworkConnectionIndex><IsC",
-            f"</NetworkConnectionIndex><IpAddress>{address}</IpAddress><IsC",
-        )
-        body = recompose_body(item)
-        return tenant.task(
-            tenant.post(f"{vapp}/action/recomposeVApp", body, "recomposeVAppParams")
-        ).get("status")
 
-    assert add("a", "127.20.0.99") == "success"
-    assert add("b", "127.20.0.99") == "error"
-    assert add("c", "10.0.0.1") == "error"
-    assert allocated(tenant) == {"127.20.0.99": "a"}
+def test_a_composition_that_cannot_be_powered_on_leaves_its_vms_off(tenant):
+    tenant.done(tenant.add_vms(tenant.vapp("other"), "other", power_on=True))
+    item = sourced_item(tenant.template_vm(), "a", mode="MANUAL", address="127.20.0.10")
+    task = tenant.task(tenant.compose("demo", items=item))
+    assert "already been used by running virtual machines" in text_of(task)
+    assert vms(tenant)["a"].get("status") == "POWERED_OFF"
+    (vapp,) = tenant.query("type=vApp&filter=name==demo")
+    assert vapp.get("status") == "POWERED_OFF"
+
+
+@pytest.mark.parametrize(("keep", "left"), [(None, set()), (0, {"a"}), (1, {"a", "b"})])
+def test_a_fault_can_fail_a_composition_both_ways(tenant, keep, left):
+    rule = {"kind": "task", "operation": "vdcComposeVapp", "keep": keep}
+    tenant.control("POST", "faults", rule)
+    source = tenant.template_vm()
+    items = "".join(sourced_item(source, name) for name in "abc")
+    assert tenant.task(tenant.compose("demo", items=items)).get("status") == "error"
+    assert set(vms(tenant)) == left
+    (vapp,) = tenant.query("type=vApp&filter=name==demo")
+    assert vapp.get("status") == "FAILED_CREATION"
 
 
 @pytest.mark.parametrize(

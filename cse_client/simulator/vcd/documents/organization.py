@@ -264,7 +264,8 @@ def addresses(view: View, one: OrgNetwork) -> etree._Element:
         },
     )
     view.link(root, "up", view.href(one), "network")
-    for address, holder in one.allocated.items():
+    pairs = [(address, holder) for address, all_ in one.allocated.items() for holder in all_]
+    for address, holder in pairs:
         found = view.cloud.vms.get(holder)
         entry = add(
             root,
