@@ -1,4 +1,7 @@
-"""Time for everything that waits: a clock that tests can replace, and growing pauses."""
+"""Time for everything that waits: a clock that tests can replace, and how often to look.
+
+`polling` is for looking at something that takes its time, `backoff` for repeating what failed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,15 @@ from typing import Protocol
 
 from cse_client import bounds
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "backoff"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "backoff", "polling"]
+
+#: Seconds between two looks at something that is being done: never more than one in the first five
+#: minutes, then a 300th of its age, at most five. So a minute of waiting costs 63 looks at most.
+_FIRST_LOOK = 0.1
+_GROWTH = 2.0
+_LONGEST_AT_FIRST = 1.0
+_AT_FIRST = 300.0
+_LONGEST = 5.0
 
 
 class Clock(Protocol):
@@ -41,3 +52,19 @@ def backoff(first: float, longest: float, factor: float) -> Iterator[float]:
     while True:
         yield pause
         pause = min(pause * factor, longest)
+
+
+def polling(clock: Clock, first: float = _FIRST_LOOK) -> Iterator[float]:
+    """Yield pauses in seconds, without end, for looking at something that begins now.
+
+    They follow its age: `first`, then growing to one second, and longer only for what takes more
+    than five minutes. Look at one thing after each pause: several that are waited for together
+    share the pauses.
+    """
+    began = clock.monotonic()
+    quick = first
+    while True:
+        age = clock.monotonic() - began
+        longest = _LONGEST_AT_FIRST if age < _AT_FIRST else min(_LONGEST, age / _AT_FIRST)
+        yield min(quick, longest)
+        quick = min(quick * _GROWTH, _LONGEST)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cse_client.clock import Clock, backoff
+from cse_client.clock import Clock, backoff, polling
 from cse_client.errors import Refused, TimedOut
 from cse_client.kube.answers import Json, is_of_a_budget, message_of, problem
 from cse_client.model import Event, EventKind, Progress
@@ -29,6 +29,7 @@ _BAD = 400
 _NOT_FOUND, _CONFLICT, _FAULT = 404, 409, 500
 #: The API server's own words, with HTTP 500 (kubernetes:pkg/registry/core/pod/storage/eviction.go).
 _TWO_BUDGETS = "more than one PodDisruptionBudget"
+#: Seconds between two attempts of an eviction that a disruption budget refuses.
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _GROWTH = 1.6
@@ -271,7 +272,7 @@ def _await_end(
     grace = max((pod["spec"].get("terminationGracePeriodSeconds") or 0 for pod in pods), default=0)
     hopeless = clock.monotonic() + grace + _DEAD_AFTER
     dead = not _ready(api, node)
-    for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH):
+    for pause in polling(clock):
         left = [pod for pod in _pods(api, node) if pod["metadata"]["uid"] in evicted]
         if not left:
             return

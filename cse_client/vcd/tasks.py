@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from cse_client import suggest
-from cse_client.clock import Clock, backoff
+from cse_client.clock import Clock, backoff, polling
 from cse_client.errors import CseError, NotFound, Refused, TaskFailed, TimedOut, VcdFault
 from cse_client.model.hrefs import href_id
 from cse_client.vcd.errors import EntityBusy
@@ -21,14 +21,11 @@ __all__ = ["Task", "change", "done", "wait", "wait_all"]
 
 _Result = TypeVar("_Result")
 
-#: Seconds between two polls of one task: quick at first, for tasks that end at once.
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
-_GROWTH = 1.5
-
 #: Seconds that VCD may be unreachable in the middle of a wait before the wait is given up.
 _PATIENCE = 180.0
 
+#: An entity may stay locked for so many seconds after the task that held it has ended.
+_UNLOCKING = 0.1
 #: Seconds between two attempts of a change that found its entity busy.
 _BUSY_PAUSE = 1.0
 _BUSY_LONGEST = 15.0
@@ -117,25 +114,26 @@ def wait_all(
     """Wait for several tasks that run at the same time; return their last states in order.
 
     All are waited for even when one fails, so that nothing is still at work when the first
-    failure is raised; the other failures are its notes.
+    failure is raised; the other failures are its notes. They are looked at one after the other,
+    each until it has ended, so that waiting for many costs one request more for each.
 
     Raises:
         TaskFailed, TimedOut, SessionInvalid: see `wait`.
     """
     states = [_Watched(task) for task in tasks]
-    for pause in backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH):
-        for state in states:
+    pauses = polling(vcd.clock)
+    paused = False
+    for state in states:
+        if on_progress:
+            on_progress(state.task)
+        while not state.task.ended:
+            if not paused:
+                _pause(vcd.clock, next(pauses), deadline, states)
+            state.look(vcd)
             if on_progress:
                 on_progress(state.task)
-        pending = [state for state in states if not state.task.ended]
-        if not pending:
-            break
-        remaining = deadline - vcd.clock.monotonic()
-        if remaining <= 0:
-            raise _too_late([state.task for state in pending])
-        vcd.clock.sleep(min(pause, remaining))
-        for state in pending:
-            state.look(vcd)
+            # the next one has been at work for as long as the one that has just ended
+            paused = state.task.ended
     failures = [_failure(state.task) for state in states if state.task.status != "success"]
     if failures:
         failures[0].notes.extend(failure.message for failure in failures[1:])
@@ -223,6 +221,18 @@ class _Watched:
             self._silent_since = None
 
 
+def _pause(clock: Clock, pause: float, deadline: float, states: Sequence[_Watched]) -> None:
+    """Pause before a look.
+
+    Raises:
+        TimedOut: the deadline has passed.
+    """
+    remaining = deadline - clock.monotonic()
+    if remaining <= 0:
+        raise _too_late([state.task for state in states if not state.task.ended])
+    clock.sleep(min(pause, remaining))
+
+
 def _let_the_other_finish(vcd: TaskSource, busy: EntityBusy, pause: float, deadline: float) -> None:
     """Wait for the task that holds the entity, or a while where it is not known."""
     remaining = max(0.0, deadline - vcd.clock.monotonic())
@@ -238,7 +248,7 @@ def _let_the_other_finish(vcd: TaskSource, busy: EntityBusy, pause: float, deadl
             vcd.clock.sleep(min(_jittered(pause), remaining))
         else:
             # The lock may be let go of a moment after the task has ended.
-            vcd.clock.sleep(min(_FIRST_PAUSE, remaining))
+            vcd.clock.sleep(min(_UNLOCKING, remaining))
         return
     vcd.clock.sleep(min(_jittered(pause), remaining))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -50,15 +51,44 @@ def test_a_task_that_has_ended_is_not_polled() -> None:
     assert (source.polls, source.clock.slept) == (0, [])
 
 
-def test_pauses_grow_from_a_tenth_of_a_second_to_five() -> None:
-    source = Script(t1=[RUNNING] * 20 + [DONE])
+def test_pauses_follow_the_age_of_a_task() -> None:
+    source = Script(t1=[RUNNING] * 900 + [DONE])
     seen: list[str] = []
     tasks.wait(source, RUNNING, deadline=9999, on_progress=lambda task: seen.append(task.status))
     pauses = source.clock.slept
     assert pauses[0] == 0.1
     assert pauses == sorted(pauses)
+    ages = list(itertools.accumulate(pauses))
+    assert all(pause <= 1 for pause, age in zip(pauses, ages) if age <= 300)
     assert pauses[-1] == 5.0
-    assert seen == ["running"] * 21 + ["success"]
+    assert seen == ["running"] * 901 + ["success"]
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_minute_of_waiting_costs_seventy_requests(count: int) -> None:
+    running = [replace(RUNNING, href=f"https://h/api/task/t{i}") for i in range(count)]
+    source = Script(**{f"t{i}": [task] for i, task in enumerate(running)})
+    moments: list[float] = []
+    look = source.task
+
+    def counted(href: str) -> Task:
+        moments.append(source.clock.monotonic())
+        return look(href)
+
+    source.task = counted  # type: ignore[method-assign]
+    with pytest.raises(TimedOut):
+        tasks.wait_all(source, running, deadline=900)
+    assert len(moments) > 500
+    assert max(sum(begin <= one < begin + 60 for one in moments) for begin in moments) <= 70
+
+
+def test_tasks_that_end_together_are_seen_together() -> None:
+    """One look each, with no pause between them."""
+    others = [replace(RUNNING, href=f"https://h/api/task/t{i}") for i in (2, 3)]
+    ends = {f"t{i}": [replace(one, status="success")] for i, one in enumerate(others, start=2)}
+    source = Script(t1=[RUNNING] * 10 + [DONE], **ends)
+    tasks.wait_all(source, [RUNNING, *others], deadline=9999)
+    assert (source.polls, len(source.clock.slept)) == (11 + 2, 11)
 
 
 def test_the_deadline_names_the_task_and_how_to_look_at_it() -> None:
@@ -119,6 +149,8 @@ def test_several_tasks_wait_together_and_the_first_failure_wins() -> None:
     assert len(caught.value.notes) == 1
     assert "two" in caught.value.notes[0]
     assert source.polls == 3 + 1 + 2
+    # the third is looked at again after a pause
+    assert len(source.clock.slept) == 3 + 1
 
 
 def test_states_come_back_in_order() -> None:
