@@ -33,6 +33,8 @@ class Scene:
     events: list[Event] = field(default_factory=list)
     #: While the worker's report is in the cluster.
     reported: tuple[float, float] = (0.0, 0.0)
+    #: When a request was sent; reading the reports takes two.
+    requests: list[float] = field(default_factory=list)
 
     def monotonic(self) -> float:
         return self.now
@@ -44,6 +46,7 @@ class Scene:
         return self.now - 1000.0
 
     def kube_nodes(self) -> list[KubeNode]:
+        self.requests.append(self.now)
         if self.api_up_at is None or self.age() < self.api_up_at:
             silence = ClusterUnreachable("no answer")
             silence.reason = self.api_silence
@@ -54,11 +57,13 @@ class Scene:
         ]
 
     def kube_reports(self) -> dict[str, NodeReport]:
+        self.requests += [self.now] * 2
         begin, end = self.reported
         told = report(WORKER, "running", "join")
         return {WORKER: told} if begin <= self.age() < end else {}
 
     def vapp(self) -> VApp:
+        self.requests.append(self.now)
         vms = tuple(
             Vm(
                 name=name,
@@ -235,6 +240,39 @@ def test_the_overall_deadline_can_be_resumed() -> None:
     with pytest.raises(TimedOut, match="mstr-aaaa") as caught:
         Scene(reports=steady).wait(timeout=900)
     assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize("api_up_at", [None, 0.0, 90.0])
+def test_a_minute_of_waiting_costs_seventy_requests(api_up_at: float | None) -> None:
+    steady = {
+        name: [(float(t), report(name, "running", f"phase {t}")) for t in range(0, 900, 20)]
+        for name in (HEAD, WORKER)
+    }
+    scene = Scene(reports=steady, api_up_at=api_up_at)
+    with pytest.raises(TimedOut):
+        scene.wait(timeout=800)
+    asked = scene.requests
+    assert len(asked) > 500
+    assert max(sum(begin <= one < begin + 60 for one in asked) for begin in asked) <= 70
+
+
+def test_many_nodes_are_counted_by_phase() -> None:
+    names = (HEAD, *(f"node-{i:04}" for i in range(20)))
+    reports = {HEAD: [(0.0, report(HEAD, "running", "init"))]}
+    for number, name in enumerate(names[1:]):
+        pulling = report(name, "running", f"images ({number % 2 + 1} of 2)")
+        reports[name] = [(0.0, pulling), (20.0, report(name, "running", "wait"))]
+    scene = Scene(
+        names=names,
+        reports=reports,
+        api_up_at=40,
+        ready_at={HEAD: 45, **{name: 60.0 + i for i, name in enumerate(names[1:])}},
+    )
+    scene.wait()
+    shown = [event.text for event in scene.events if event.kind is EventKind.RUNNING]
+    assert shown[0] == "0 of 21 nodes Ready (init: 1, images: 20)"
+    assert "0 of 21 nodes Ready (init: 1, wait: 20)" in shown
+    assert shown[-1] == "20 of 21 nodes Ready (node-0019: wait)"
 
 
 def test_a_report_that_vanishes_is_told_once() -> None:
