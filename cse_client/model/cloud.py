@@ -109,6 +109,7 @@ class Network:
 
     `egress` is True (a way out was seen), False (none was seen) or None (cannot tell). `subnets`
     are all of its subnets, each as ADDRESS/NETMASK; `gateway` and `netmask` are those of the first.
+    `pools` are the ranges of its static pool, first and last address of each.
     """
 
     name: str
@@ -123,6 +124,9 @@ class Network:
     egress: bool | None = None
     egress_reason: str = ""
     subnets: tuple[str, ...] = ()
+    pools: tuple[tuple[str, str], ...] = ()
+    #: Where VCD lists the addresses in use; empty where it offers no such list.
+    addresses_href: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,11 @@ class TemplateVm:
 
 @dataclass(frozen=True)
 class NewVm:
-    """One VM to be made by a recompose. CPU and memory of None keep the template's."""
+    """One VM to be made by a composition.
+
+    `address` is the address that it must have; without one VCD takes one from the network's pool.
+    CPU and memory of None keep the template's.
+    """
 
     name: str
     source: TemplateVm
@@ -171,6 +179,9 @@ class NewVm:
     script: str = field(repr=False, default="")
     storage_profile: StorageProfile | None = None
     description: str = ""
+    address: str = ""
+    cpus: int | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True)

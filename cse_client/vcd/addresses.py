@@ -1,4 +1,4 @@
-"""Addresses for load balancers: what a network has given out, and what clusters have reserved.
+"""Addresses of a network: those in use, and those reserved for load balancers of clusters.
 
 A cluster's reservation is the GENERAL metadata `cse.client.addresses` of its vApp: JSON with the
 network's id and the ranges, `{"network": "<uuid>", "ranges": ["A-B", "C-D"]}`.
@@ -24,7 +24,7 @@ from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import children, text
 from cse_client.vcd.transport import Transport
 
-__all__ = ["parse_record", "plan", "record_text", "recorded"]
+__all__ = ["in_use", "list_href", "parse_record", "plan", "record_text", "recorded"]
 
 _NOT_FOUND = 404
 _OK = 200
@@ -72,7 +72,7 @@ def plan(transport: Transport, network: Network) -> AddressPlan:
     root = transport.get(network.href, action, "OrgVdcNetwork")
     scope = root.find("{*}Configuration/{*}IpScopes/{*}IpScope")
     unknown = []
-    allocated = _allocated(transport, root, network)
+    allocated = in_use(transport, network.name, list_href(root))
     if allocated is None:
         unknown.append("the addresses that VCD has assigned")
     dhcp = _dhcp(transport, root, network)
@@ -85,7 +85,7 @@ def plan(transport: Transport, network: Network) -> AddressPlan:
         netmask=text(scope, "Netmask") or network.netmask,
         pools=_xml_ranges(scope, "IpRanges/IpRange", "StartAddress", "EndAddress"),
         dhcp=dhcp or (),
-        allocated=allocated or {},
+        allocated=dict(allocated or ()),
         unknown=tuple(unknown),
     )
 
@@ -102,29 +102,35 @@ def _xml_ranges(
     return tuple(found)
 
 
-def _allocated(
-    transport: Transport, root: etree._Element, network: Network
-) -> dict[str, str] | None:
-    """Return who has which address, or None where that is hidden."""
-    href = ""
-    for one in children(root, "Link"):
+def list_href(network: etree._Element) -> str:
+    """Return where VCD lists the addresses in use in a network, empty where it does not say."""
+    for one in children(network, "Link"):
         kind = (one.get("type") or "").lower()
         if one.get("rel") == "down" and "allocatednetworkaddress+xml" in kind:
-            href = one.get("href") or ""
+            return one.get("href") or ""
+    return ""
+
+
+def in_use(transport: Transport, name: str, href: str) -> list[tuple[str, str]] | None:
+    """Return the addresses in use in network `name`, each with who has it; None if hidden.
+
+    Those of stopped VMs count. An address that was assigned by hand may have several holders.
+    `href` is that of `list_href`.
+    """
     if not href:
         return None
-    action = Action(f"read the addresses in use in network '{network.name}'")
+    action = Action(f"read the addresses in use in network '{name}'")
     try:
         answer = transport.get(href, action, "AllocatedIpAddresses")
     except SessionInvalid:
         raise
     except CseError:
         return None
-    found = {}
+    found = []
     for one in children(answer, "IpAddress"):
         link = one.find("{*}Link")
         holder = (link.get("name") or "") if link is not None else ""
-        found[text(one, "IpAddress")] = holder
+        found.append((text(one, "IpAddress"), holder))
     return found
 
 

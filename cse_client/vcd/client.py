@@ -204,8 +204,19 @@ class VcdClient:
 
     # Changing vApps
 
-    def compose(self, vdc: Vdc, name: str, description: str, network: Network) -> tuple[str, Task]:
-        """Make an empty vApp connected to one network; return its href and the task at work.
+    def compose(
+        self,
+        vdc: Vdc,
+        name: str,
+        description: str,
+        network: Network,
+        *,
+        add: Sequence[NewVm] = (),
+        accept_eulas: bool = False,
+    ) -> tuple[str, Task]:
+        """Make a vApp connected to one network; return its href and the task at work.
+
+        The task makes and starts the VMs in `add` too.
 
         Raises:
             Conflict: the name is taken.
@@ -215,7 +226,7 @@ class VcdClient:
         if not url:
             raise no_compose_right(vdc)
         action = Action(f"create vApp '{name}'", right=_CREATE, changes=True)
-        body = writing.compose(name, description, network)
+        body = writing.compose(name, description, network, add=add, accept_eulas=accept_eulas)
         reply = self._transport.post(url, body, writing.COMPOSE, action)
         if reply.root is None or etree.QName(reply.root).localname != "VApp":
             raise VcdFault(

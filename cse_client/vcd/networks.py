@@ -8,7 +8,7 @@ A routed network names its gateway in `connectedTo`; the network's own document 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from lxml import etree
 from cse_client.errors import CseError, NotFound, Refused, SessionInvalid, VcdFault
 from cse_client.model import Fence, Network, Vdc
 from cse_client.model.hrefs import href_id
-from cse_client.vcd import queries
+from cse_client.vcd import addresses, queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import VdcDocument, children, number, text
 from cse_client.vcd.transport import Transport
@@ -64,9 +64,10 @@ def details(transport: Transport, network: Network) -> Network:
         return network
     detailed = network_document(root, network)
     if detailed.free_addresses is None and detailed.total_addresses is not None:
-        used = _addresses_in_use(transport, root, detailed)
+        used = addresses.in_use(transport, detailed.name, detailed.addresses_href)
         if used is not None:
-            detailed = replace(detailed, free_addresses=max(0, detailed.total_addresses - used))
+            count = _in_pools({address for address, _holder in used}, detailed)
+            detailed = replace(detailed, free_addresses=max(0, detailed.total_addresses - count))
     return detailed
 
 
@@ -80,12 +81,13 @@ def network_document(root: etree._Element, known: Network) -> Network:
     except ValueError:
         fence = known.fence
     dns = tuple(name for name in (text(scope, "Dns1"), text(scope, "Dns2")) if name)
+    pools = tuple(
+        (text(one, "StartAddress"), text(one, "EndAddress"))
+        for one in children(root, "Configuration/IpScopes/IpScope/IpRanges/IpRange")
+    )
     total = known.total_addresses
     if total is None and scope is not None:
-        total = sum(
-            _range_size(text(one, "StartAddress"), text(one, "EndAddress"))
-            for one in children(scope, "IpRanges/IpRange")
-        )
+        total = sum(_range_size(*pool) for pool in pools)
     return replace(
         known,
         fence=fence,
@@ -95,6 +97,8 @@ def network_document(root: etree._Element, known: Network) -> Network:
         total_addresses=total,
         edge_href=(edge.get("href") or "") if edge is not None else known.edge_href,
         subnets=tuple(_subnets(root)) or known.subnets,
+        pools=pools,
+        addresses_href=addresses.list_href(root),
     )
 
 
@@ -161,30 +165,6 @@ def _by_document(transport: Transport, name: str, href: str) -> Network:
     except (NotFound, Refused):
         return bare
     return network_document(root, bare)
-
-
-def _addresses_in_use(transport: Transport, root: etree._Element, network: Network) -> int | None:
-    """Count the allocated addresses that lie in the network's ranges; None if hidden."""
-    href = ""
-    for one in children(root, "Link"):
-        kind = (one.get("type") or "").lower()
-        if one.get("rel") == "down" and "allocatednetworkaddress+xml" in kind:
-            href = one.get("href") or ""
-    if not href:
-        return None
-    try:
-        action = Action(f"read the addresses in use in network '{network.name}'")
-        answer = transport.get(href, action, "AllocatedIpAddresses")
-    except SessionInvalid:
-        raise
-    except CseError:
-        return None
-    ranges = [
-        (text(one, "StartAddress"), text(one, "EndAddress"))
-        for one in children(root, "Configuration/IpScopes/IpScope/IpRanges/IpRange")
-    ]
-    used = {text(one, "IpAddress") for one in children(answer, "IpAddress")}
-    return sum(1 for address in used if any(_within(address, *pair) for pair in ranges))
 
 
 def _ask_gateway(transport: Transport, network: Network) -> tuple[bool | None, str]:
@@ -287,6 +267,10 @@ def _covers(addresses: str, network: Network) -> bool:
     except ValueError:
         return False
     return rule.num_addresses > 1 and rule.overlaps(subnet)
+
+
+def _in_pools(used: Collection[str], network: Network) -> int:
+    return sum(1 for one in used if any(_within(one, *pool) for pool in network.pools))
 
 
 def _range_size(first: str, last: str) -> int:

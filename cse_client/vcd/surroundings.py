@@ -95,6 +95,13 @@ class Surroundings:
         """Return whether the network has a visible way to the Internet, see `Network.egress`."""
         return networks.egress(self._transport, network)
 
+    def addresses_in_use(self, network: Network) -> list[tuple[str, str]] | None:
+        """Return the addresses in use, each with who has it; None if hidden; one request.
+
+        `network` has the details of `network_details`. Several may have the same address.
+        """
+        return addresses.in_use(self._transport, network.name, network.addresses_href)
+
     def address_plan(self, network: Network) -> AddressPlan:
         """Return what VCD knows of a network's addresses; up to three requests."""
         return addresses.plan(self._transport, network)

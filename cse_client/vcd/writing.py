@@ -11,6 +11,7 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from lxml import etree
 
@@ -53,6 +54,7 @@ _VMW = "http://www.vmware.com/schema/ovf"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 #: lxml takes None for the default namespace, which its stubs do not know.
 _NSMAP: Any = {None: _VCLOUD, "ovf": _OVF, "xsi": _XSI}
+_HARDWARE_NS: Any = {"rasd": _RASD, "vmw": _VMW}
 
 #: What may come before CustomizationScript in a GuestCustomizationSection, besides ovf:Info.
 _BEFORE_SCRIPT = frozenset(
@@ -102,15 +104,23 @@ class ChangedVm:
         self.customization = customization
 
 
-def compose(name: str, description: str, network: Network) -> etree._Element:
-    """Make the body that composes an empty vApp, connected to one org VDC network.
+def compose(
+    name: str,
+    description: str,
+    network: Network,
+    *,
+    add: Sequence[NewVm] = (),
+    accept_eulas: bool = False,
+) -> etree._Element:
+    """Make the body that composes a vApp, connected to one org VDC network.
 
-    The vApp network has the org network's name; anything else is no direct connection.
+    Its VMs, if any, are started by the same task. The vApp network has the org network's name;
+    anything else is no direct connection.
     """
     root = etree.Element(f"{{{_VCLOUD}}}ComposeVAppParams", nsmap=_NSMAP)
     root.set("name", checked(name, "the name"))
-    root.set("deploy", "false")
-    root.set("powerOn", "false")
+    root.set("deploy", _boolean(bool(add)))
+    root.set("powerOn", _boolean(bool(add)))
     _add(root, "Description", description)
     section = _section(_add(root, "InstantiationParams"), "NetworkConfigSection")
     config = _add(section, "NetworkConfig")
@@ -118,6 +128,10 @@ def compose(name: str, description: str, network: Network) -> etree._Element:
     configuration = _add(config, "Configuration")
     _add(configuration, "ParentNetwork").set("href", network.href)
     _add(configuration, "FenceMode", "bridged")
+    for new in add:
+        _sourced_item(root, new)
+    if accept_eulas and add:
+        _add(root, "AllEULAsAccepted", "true")
     return root
 
 
@@ -266,8 +280,10 @@ def _sections_of(parameters: etree._Element, new: NewVm) -> None:
     nic = _add(network, "NetworkConnection")
     nic.set("network", new.network)
     _add(nic, "NetworkConnectionIndex", str(new.source.nic_index))
+    if new.address:
+        _add(nic, "IpAddress", new.address)
     _add(nic, "IsConnected", "true")
-    _add(nic, "IpAddressAllocationMode", "POOL")
+    _add(nic, "IpAddressAllocationMode", "MANUAL" if new.address else "POOL")
     guest = _section(parameters, "GuestCustomizationSection")
     _add(guest, "Enabled", "true")
     _add(guest, "AdminPasswordEnabled", "true")
@@ -276,6 +292,42 @@ def _sections_of(parameters: etree._Element, new: NewVm) -> None:
     if new.script:
         _add(guest, "CustomizationScript", new.script)
     _add(guest, "ComputerName", new.name)
+    if new.cpus is not None or new.memory_mb is not None:
+        _hardware(parameters, new)
+
+
+def _hardware(parameters: etree._Element, new: NewVm) -> None:
+    """Add the CPUs and memory that a new VM is to have; the template's other items stay.
+
+    What InstantiationParams may hold: documentation of SourcedCompositionItemParamType. Such a
+    part of a hardware section: fog-vcloud-director, `compose_common.rb`.
+    """
+    section = etree.SubElement(parameters, f"{{{_OVF}}}VirtualHardwareSection", nsmap=_HARDWARE_NS)
+    section.append(_info())
+    if new.memory_mb is not None:
+        _rasd_item(section, _MEMORY, "byte * 2^20", new.memory_mb, f"{new.memory_mb} MB of memory")
+    if new.cpus is not None:
+        name = f"{new.cpus} virtual CPU(s)"
+        item = _rasd_item(section, _CPU, "hertz * 10^6", new.cpus, name)
+        # a number of cores per socket that does not divide the CPUs is refused
+        cores = etree.SubElement(item, f"{{{_VMW}}}CoresPerSocket")
+        cores.set(f"{{{_OVF}}}required", "false")
+        cores.text = str(new.cpus)
+
+
+def _rasd_item(
+    section: etree._Element, kind: str, units: str, quantity: int, name: str
+) -> etree._Element:
+    item = etree.SubElement(section, f"{{{_OVF}}}Item")
+    for tag, value in (
+        ("AllocationUnits", units),
+        ("ElementName", name),
+        ("InstanceID", str(uuid4())),
+        ("ResourceType", kind),
+        ("VirtualQuantity", str(quantity)),
+    ):
+        etree.SubElement(item, f"{{{_RASD}}}{tag}").text = value
+    return item
 
 
 def _reconfigure_item(root: etree._Element, changed: ChangedVm) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -78,6 +79,32 @@ def test_compose_names_the_org_network_and_starts_nothing() -> None:
     assert config.get("networkName") == "net1"
     assert part(config, "{*}Configuration/{*}ParentNetwork").get("href") == NETWORK.href
     assert config.findtext("{*}Configuration/{*}FenceMode") == "bridged"
+
+
+def test_compose_makes_and_starts_vms_of_given_address_and_size() -> None:
+    head = replace(a_vm(), address="10.0.0.7", cpus=4, memory_mb=8192)
+    body = writing.compose("demo", "", NETWORK, add=[head, a_vm("node-cd34")], accept_eulas=True)
+    assert complaints(body) == []
+    assert (body.get("deploy"), body.get("powerOn")) == ("true", "true")
+    assert names(body) == [
+        "Description",
+        "InstantiationParams",
+        "SourcedItem",
+        "SourcedItem",
+        "AllEULAsAccepted",
+    ]
+    first, second = body.iterfind("{*}SourcedItem/{*}InstantiationParams")
+    nic = part(first, "{*}NetworkConnectionSection/{*}NetworkConnection")
+    assert (nic.findtext("{*}IpAddress"), nic.findtext("{*}IpAddressAllocationMode")) == (
+        "10.0.0.7",
+        "MANUAL",
+    )
+    items = first.findall("{*}VirtualHardwareSection/{*}Item")
+    assert [(i.findtext("{*}ResourceType"), i.findtext("{*}VirtualQuantity")) for i in items] == [
+        ("4", "8192"),
+        ("3", "4"),
+    ]
+    assert second.find("{*}VirtualHardwareSection") is None
 
 
 def test_recompose_of_everything_follows_the_schema() -> None:
