@@ -104,7 +104,7 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
         "Phase": summary.phase,
         "Template": summary.template,
         "Template Revision": summary.template_revision,
-        "Damage": [*summary.damage, *_same_ids(summary)],
+        "Problems": [*summary.problems, *_same_ids(summary)],
     }
 
 
@@ -127,13 +127,13 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("VDC", summary.vdc),
         ("Network", cluster.network),
         ("Owner", summary.owner),
-        ("Created by", cluster.made_by),
+        ("Created by", cluster.created_by),
         ("Created", _time(cluster.created)),
         ("Lease", cluster.lease),
         ("CA key", "sealed: not in VCD" if cluster.sealed else ""),
         ("Cluster id", summary.cluster_id),
-        ("Sources", cluster.evidence),
-        ("Problems", _damage(cluster)),
+        ("Sources", cluster.sources),
+        ("Problems", _problems(cluster)),
     ]
     return [(name, value) for name, value in pairs if value]
 
@@ -173,8 +173,8 @@ def cluster_object(cluster: Cluster) -> dict[str, Any]:
         return dict(plain(cluster.document))
     value: dict[str, Any] = plain(cluster)
     summary = value.pop("summary")
-    del summary["damage"], summary["same_id"], value["damage"]
-    return {**summary, **value, "damage": list(_damage(cluster))}
+    del summary["problems"], summary["same_id"], value["problems"]
+    return {**summary, **value, "problems": list(_problems(cluster))}
 
 
 def plain(value: Any) -> Any:
@@ -224,8 +224,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _damage(cluster: Cluster) -> tuple[str, ...]:
-    found = (*cluster.summary.damage, *cluster.damage, *_same_ids(cluster.summary))
+def _problems(cluster: Cluster) -> tuple[str, ...]:
+    found = (*cluster.summary.problems, *cluster.problems, *_same_ids(cluster.summary))
     return tuple(dict.fromkeys(found))
 
 
@@ -237,7 +237,7 @@ def _same_ids(summary: ClusterSummary) -> list[str]:
 def _status(summary: ClusterSummary) -> str:
     """Return the vApp's status, and in brackets what else there is to know."""
     remarks = [summary.phase if summary.phase not in ("", "ready") else ""]
-    remarks.append("damaged" if summary.damage else "")
+    remarks.append("damaged" if summary.problems else "")
     remarks.append("cluster id not unique" if summary.same_id else "")
     note = ", ".join(remark for remark in remarks if remark)
     return f"{summary.status or _ABSENT} ({note})" if note else summary.status

@@ -136,7 +136,7 @@ class ClusterSummary:
     cluster_id: str = ""
     template: str = ""
     template_revision: str = ""
-    damage: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     runtime: str = "native"
     provider: str = "native"
     same_id: tuple[str, ...] = ()
@@ -144,7 +144,7 @@ class ClusterSummary:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Everything `cluster info` shows. `evidence` says which sources spoke and which did not."""
+    """Everything `cluster info` shows. `sources` says which sources spoke and which did not."""
 
     summary: ClusterSummary
     network: str = ""
@@ -153,13 +153,13 @@ class Cluster:
     cni: str = ""
     cni_version: str = ""
     docker_version: str = ""
-    made_by: str = ""
+    created_by: str = ""
     created: datetime | None = None
     lease: str = ""
     sealed: bool = False
     nodes: tuple[Node, ...] = ()
-    evidence: tuple[str, ...] = ()
-    damage: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

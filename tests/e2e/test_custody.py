@@ -392,9 +392,9 @@ def test_a_sealed_clusters_id_gives_nothing(
 
     # both are shown as such
     listed = json.loads(admin.run(VCD, "-j", "cse", "cluster", "list")[1])
-    damage = {one["Name"]: " ".join(one["Damage"]) for one in listed}
-    assert "same cluster id as vault" in damage["mal"]
-    assert "same cluster id as mal" in damage["vault"]
+    problems = {one["Name"]: " ".join(one["Problems"]) for one in listed}
+    assert "same cluster id as vault" in problems["mal"]
+    assert "same cluster id as mal" in problems["vault"]
     for name, other in (("mal", "vault"), ("vault", "mal")):
         shown = admin.cluster("info", name)
         assert shown[0] == 0
@@ -427,7 +427,7 @@ def test_the_key_kept_here_wins_over_what_is_in_vcd(
     assert saved[0] == 0, saved[2]
     vault.check_unharmed()
     info = json.loads(admin.run(VCD, "-j", "cse", "cluster", "info", "vault")[1])
-    (said,) = (line for line in info["damage"] if "another CA" in line)
+    (said,) = (line for line in info["problems"] if "another CA" in line)
     assert fingerprint(mallorys.ca_cert) in said
     # somebody else, who has no file, learns from the metadata that this cannot be
     other = person(cloud, tmp_path / "home")

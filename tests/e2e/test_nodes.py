@@ -383,6 +383,6 @@ def test_two_creations_of_one_name(place: Place, cloud: Cloud, tmp_path: Path) -
         info = json.loads(shown.out)
         assert sorted(node["kind"] for node in info["nodes"]) == ["control plane", "worker"]
         assert {node["kubernetes_status"] for node in info["nodes"]} == {"Ready"}
-        assert (info["phase"], info["damage"]) == ("ready", [])
+        assert (info["phase"], info["problems"]) == ("ready", [])
     finally:
         place.cse("cluster", "delete", "twice", "--yes", "--break-lock")

@@ -3,8 +3,8 @@
 The k-th change (POST, PUT or DELETE) of the first is held back on its way to VCD, while the second
 runs to its end or to its own j-th change; then the first goes on to its end, then the second. Each
 of them succeeds or is told why not in one sentence. After both have ended, what the cloud holds is
-what the successful ones were asked for, `cluster info` shows no damage, and a third administrator's
-command works without --break-lock.
+what the successful ones were asked for, `cluster info` shows no problem, and a third
+administrator's command works without --break-lock.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _prepare(stage: Stage, pair: Pair) -> tuple[Words, Words]:
     if NAME in stage.control.get("state")["vapps"]:
         started = stage.run(("cluster", "start", NAME), stage.third)
         assert started.code == 0, started.err
-        if _damage(stage):
+        if _problems(stage):
             mended = stage.run(("cluster", "repair", NAME, "--yes"), stage.third)
             assert mended.code == 0, mended.err
     stage.reach(pair.before)
@@ -175,16 +175,16 @@ def _judge(stage: Stage, pair: Pair, first: Ended, second: Ended, place: str) ->
     size = len(stage.workers()) if there else None
     assert size in allowed, f"{size} workers where {allowed} may be: {story}"
     if there:
-        damage = [one for one in _damage(stage) if "the cluster is stopped" not in one]
+        problems = [one for one in _problems(stage) if "the cluster is stopped" not in one]
         if not pair.crashed:
-            assert damage == [], story
+            assert problems == [], story
         # a third one meets nothing in its way
         third = stage.run(("cluster", "start", NAME), stage.third)
         assert third.code == 0, f"{story}\nthird: {third.err}"
         third = stage.run(("cluster", "resize", NAME, "-N", "1"), stage.third)
         assert third.code == 0, f"{story}\nthird: {third.err}"
         assert len(stage.workers()) == 1, story
-        assert _damage(stage) == [], story
+        assert _problems(stage) == [], story
     else:
         third = stage.run(("cluster", "create", NAME, "-n", "net1", "-N", "0"), stage.third)
         assert third.code == 0, f"{story}\nthird: {third.err}"
@@ -202,7 +202,7 @@ def _sizes(pair: Pair, first: int, second: int) -> set[int | None]:
     return sizes
 
 
-def _damage(stage: Stage) -> list[str]:
+def _problems(stage: Stage) -> list[str]:
     told = subprocess.run(
         [VCD, "-j", "cse", "cluster", "info", NAME],
         cwd=stage.third,
@@ -211,4 +211,4 @@ def _damage(stage: Stage) -> list[str]:
         text=True,
         check=True,
     )
-    return list(json.loads(told.stdout)["damage"])
+    return list(json.loads(told.stdout)["problems"])

@@ -65,7 +65,7 @@ def summarize(record: VAppRecord, org: str) -> ClusterSummary:
         cluster_id=_shown(data, footprint.CLUSTER_ID),
         template=_shown(data, footprint.TEMPLATE_NAME),
         template_revision=_shown(data, footprint.TEMPLATE_REVISION),
-        damage=tuple(f"metadata {key} is missing" for key in missing_keys(data)),
+        problems=tuple(f"metadata {key} is missing" for key in missing_keys(data)),
     )
 
 
@@ -83,16 +83,16 @@ def list_nodes(vcd: VcdClient, session: Session, vdc: Vdc, name: str) -> tuple[N
 def inspect_cluster(cluster: ExistingCluster) -> Cluster:
     """Describe a cluster after asking its own Kubernetes API, where that can be reached."""
     asked = ask_kubernetes(cluster, certificate=True)
-    described = describe_cluster(cluster, kube=asked.kube, evidence=(asked.evidence,))
+    described = describe_cluster(cluster, kube=asked.kube, sources=(asked.source,))
     ending = (asked.certificate,) if asked.certificate else ()
-    return replace(described, damage=described.damage + contradictions(cluster) + ending)
+    return replace(described, problems=described.problems + contradictions(cluster) + ending)
 
 
 def describe_cluster(
     cluster: ExistingCluster,
     *,
     kube: Mapping[str, KubeNode] | None,
-    evidence: Sequence[str],
+    sources: Sequence[str],
 ) -> Cluster:
     """Put together everything known of one cluster; what cannot be seen is named, not raised.
 
@@ -117,13 +117,13 @@ def describe_cluster(
         cni=_shown(metadata, footprint.CNI),
         cni_version=_shown(metadata, footprint.CNI_VERSION),
         docker_version=_shown(metadata, footprint.DOCKER_VERSION),
-        made_by=_maker(metadata),
+        created_by=_maker(metadata),
         created=vapp.created,
         lease=_lease(vapp),
         sealed=bool(metadata.get(footprint.SEALED)),
         nodes=nodes,
-        evidence=tuple(evidence),
-        damage=summary.damage + _damage(cluster, nodes),
+        sources=tuple(sources),
+        problems=summary.problems + _problems(cluster, nodes),
     )
 
 
@@ -204,7 +204,7 @@ def _unreadable(cluster: ExistingCluster) -> list[str]:
     return [*unusable_metadata(cluster.metadata), *unreadable]
 
 
-def _damage(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, ...]:
+def _problems(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, ...]:
     problems = _unreadable(cluster)
     if cluster.control_plane is None:
         problems.append("there is no control plane VM")
@@ -226,12 +226,12 @@ def _ours(node: Node) -> bool:
 class Asked:
     """What the cluster's own API answered: Nodes by name, None where it could not be asked.
 
-    `evidence` says in a sentence whether it answered. `silence` is why it did not. `certificate`
+    `source` says in a sentence whether it answered. `silence` is why it did not. `certificate`
     is what there is to say of the API server's certificate, empty as long as it has time left.
     """
 
     kube: dict[str, KubeNode] | None
-    evidence: str
+    source: str
     silence: CseError | None = None
     certificate: str = ""
 
@@ -250,8 +250,8 @@ def ask_kubernetes(cluster: ExistingCluster, *, certificate: bool = False) -> As
             soon = certificate_warning(api) if certificate else ""
     except ClusterUnreachable as silence:
         ended = f"{silence.clause}; {silence.hint}" if silence.reason == EXPIRED else ""
-        evidence = f"Kubernetes API: did not answer ({silence.reason})"
-        return Asked(None, evidence, silence, ended)
+        source = f"Kubernetes API: did not answer ({silence.reason})"
+        return Asked(None, source, silence, ended)
     except CseError as error:
         return Asked(None, f"Kubernetes API: not asked ({error.clause})", error)
     seen = datetime.now(timezone.utc)

@@ -98,7 +98,7 @@ class Verdict:
     """What the wait ended with. `verified` is False when nothing could speak for the nodes."""
 
     nodes: tuple[KubeNode, ...]
-    evidence: tuple[str, ...]
+    sources: tuple[str, ...]
     verified: bool
     by_api: bool
 
@@ -317,9 +317,9 @@ class ReadyWatch:
 
     def _make(self, *, verified: bool, by_api: bool) -> Verdict:
         nodes = tuple(state.kube for state in self._all() if state.kube is not None)
-        return Verdict(nodes, self.evidence(), verified=verified, by_api=by_api)
+        return Verdict(nodes, self.sources(), verified=verified, by_api=by_api)
 
-    def evidence(self) -> tuple[str, ...]:
+    def sources(self) -> tuple[str, ...]:
         """Return which sources answered, one sentence each."""
         api = "answered" if self._api_spoke else f"did not answer ({self._api_reason})"
         if self._guestinfo_seen:
@@ -340,7 +340,7 @@ class ReadyWatch:
             late = ", ".join(f"{s.name} ({s.phase})" for s in self._all() if not s.ready)
             raise TimedOut(
                 f"Not all nodes became Ready in time: {late}.",
-                hint="; ".join(self.evidence()) + ".",
+                hint="; ".join(self.sources()) + ".",
             )
         for state in self._accountable(now):
             waited = now - state.since

@@ -92,8 +92,8 @@ def test_a_cluster_row() -> None:
     [
         (ClusterSummary("x"), "N/A"),
         (ClusterSummary("x", status="POWERED_ON", phase="creating"), "POWERED_ON (creating)"),
-        (ClusterSummary("x", status="FAILED", damage=("no id",)), "FAILED (damaged)"),
-        (ClusterSummary("x", phase="failed", damage=("no id",)), "N/A (failed, damaged)"),
+        (ClusterSummary("x", status="FAILED", problems=("no id",)), "FAILED (damaged)"),
+        (ClusterSummary("x", phase="failed", problems=("no id",)), "N/A (failed, damaged)"),
     ],
 )
 def test_what_is_absent_or_wrong(summary: ClusterSummary, status: str) -> None:
@@ -107,7 +107,7 @@ def test_properties_leave_out_what_is_empty() -> None:
         summary=SUMMARY,
         created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
         sealed=True,
-        damage=("a VM is missing",),
+        problems=("a VM is missing",),
     )
     assert cluster_properties(cluster) == [
         ("Name", "demo"),
@@ -129,12 +129,12 @@ def test_a_cluster_as_json() -> None:
         summary=SUMMARY,
         created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
         nodes=(Node("mstr-1", CONTROL_PLANE, ip="10.0.0.2"),),
-        damage=("a", "b"),
+        problems=("a", "b"),
     )
     value = json.loads(json.dumps(cluster_object(cluster)))
     assert value["name"] == "demo"
     assert value["created"] == "2026-01-02T03:04:05+00:00"
-    assert value["damage"] == ["a", "b"]
+    assert value["problems"] == ["a", "b"]
     assert value["nodes"][0]["kind"] == "control plane"
     assert "summary" not in value
 

@@ -362,7 +362,7 @@ class Creation:
         return describe_cluster(
             self._machines.existing(self._metadata),
             kube={n.name: n for n in verdict.nodes} if verdict and verdict.by_api else None,
-            evidence=verdict.evidence if verdict else (),
+            sources=verdict.sources if verdict else (),
         )
 
 

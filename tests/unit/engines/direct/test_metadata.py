@@ -179,9 +179,9 @@ def test_any_metadata_of_a_vapp_is_shown(written: dict[str, str]) -> None:
     )
     metadata = reading.metadata(root)
     assert metadata.keys() == written.keys()
-    cluster = describe_cluster(existing(VAPP, metadata), kube=None, evidence=())
+    cluster = describe_cluster(existing(VAPP, metadata), kube=None, sources=())
     assert cluster.endpoint.startswith("https://")
-    assert all(len(one) < 1000 for one in cluster.damage)
+    assert all(len(one) < 1000 for one in cluster.problems)
     for holder in holders(metadata).values():
         assert holder.sentence("demo")
     assert desired_workers(metadata) in {None, *range(10_001)}

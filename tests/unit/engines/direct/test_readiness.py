@@ -107,7 +107,7 @@ def test_the_kubernetes_api_decides() -> None:
     verdict = scene.wait()
     assert verdict.by_api and verdict.verified
     assert 60 <= scene.age() < 70
-    assert verdict.evidence[0] == "Kubernetes API: answered"
+    assert verdict.sources[0] == "Kubernetes API: answered"
 
 
 def test_a_failed_node_ends_the_wait_at_once_with_phase_and_log() -> None:
@@ -139,7 +139,7 @@ def test_no_witness_at_all_is_said_honestly() -> None:
     scene = Scene(api_silence="timed out", guestinfo_visible=False, customization=customized)
     verdict = scene.wait()
     assert not verdict.verified
-    assert "not visible" in verdict.evidence[1]
+    assert "not visible" in verdict.sources[1]
     assert 90 <= scene.age() < 110
 
 
