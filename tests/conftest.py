@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cse_client import suggest
 from tests.support.programs import ROOT, VCD, Result, Workstation, clean_environment
@@ -18,6 +19,9 @@ from tests.support.programs import ROOT, VCD, Result, Workstation, clean_environ
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# Four processes on two processors: how long an example takes says nothing.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _MEMORY = "/dev/shm"
 _ROOM = 2**30

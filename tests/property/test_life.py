@@ -153,7 +153,6 @@ Life.TestCase.settings = settings(
     stateful_step_count=12 if FULL else 4,
     # the same sequences each time, unless the whole sweep is asked for
     derandomize=not FULL,
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cse_client.yamldocs import BadYaml, Bounds, Position, read_yaml
@@ -114,7 +114,6 @@ _VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(_VALUES)
 def test_what_pyyaml_writes_comes_back(value: Any) -> None:
     text = yaml.safe_dump(value)
@@ -122,7 +121,6 @@ def test_what_pyyaml_writes_comes_back(value: Any) -> None:
         assert read_yaml(text).value == value
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.text(alphabet="ab:{}[]-,&*!'\" \n\t#|>?%0", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

@@ -228,7 +228,7 @@ def test_weave_brings_its_own_pod_network(pki: ClusterPKI) -> None:
     assert assignments(control_plane_script(told, pki, now=NOW))["POD_CIDR"] == "10.32.0.0/12"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=80))
 def test_no_text_escapes_from_its_quotes(text: str) -> None:
     if "PRIVATE KEY-----" in text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cse_client.errors import NotFound, Refused
@@ -183,7 +183,6 @@ def test_storage_profiles(vcd: VcdClient, scripted: ScriptedVcd) -> None:
     assert (gold.limit_mb, gold.used_mb) == (100, 40)
 
 
-@settings(deadline=None)
 @given(
     st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="*"), min_size=1),
     st.sampled_from(["34.0", "35.0", "36.0", "39.1"]),

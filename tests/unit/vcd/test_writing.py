@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -176,7 +176,6 @@ def test_a_script_that_xml_would_damage_is_refused(character: str) -> None:
         writing.with_script(CUSTOMIZATION, f"#!/bin/sh{character}\n")
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n\t<&>\"']]>")))
 def test_any_other_text_arrives_as_it_was_sent(text: str) -> None:
     assume("\ufffe" not in text)

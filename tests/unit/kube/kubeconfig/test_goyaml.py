@@ -132,7 +132,7 @@ def test_numbers_that_json_does_not_have(kubectl: Kubectl, word: str) -> None:
 near_numbers = st.text("0123456789abcdefxXoOeE.+-_:", min_size=1, max_size=9)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(words=st.lists(near_numbers, min_size=60, max_size=120))
 def test_plain_scalars_that_look_like_numbers(kubectl: Kubectl, words: list[str]) -> None:
     plain = [word for word in words if is_plain(word)]
@@ -173,7 +173,7 @@ def test_odd_texts_come_back_from_kubectl(kubectl: Kubectl) -> None:
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(ODD)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(anything | near_numbers, unique=True, max_size=60))
 def test_any_texts_come_back_from_kubectl(kubectl: Kubectl, texts: list[str]) -> None:
     check_everywhere(kubectl, [text for text in texts if text != "key"])
