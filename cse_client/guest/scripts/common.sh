@@ -9,6 +9,8 @@ PHASE=start
 WHY=
 IP=
 LAST=
+PULLERS=
+P=/run/cse/pulls
 umask 077
 mkdir -p "$D" /run/cse
 touch "$LOG"
@@ -65,7 +67,11 @@ E
 left() {
   local rc=$1
   trap - ERR EXIT
+  trap "" USR1
   set +eu
+  # The last line of the log is the reason: nobody may write one after it.
+  # shellcheck disable=SC2086
+  [ -z "$PULLERS" ] || { kill $PULLERS; wait; } 2>/dev/null
   [ "$rc" = 0 ] && exit 0
   # A shutdown in the middle is no failure: the next boot carries on.
   [ "$rc" = 143 ] && { say "stopped in phase $PHASE"; exit 143; }
@@ -95,35 +101,16 @@ step() {
   "step_$1"
   mark "ok.$1"
 }
-# until_ok SECONDS EVERY COMMAND...: counts its own sleeps, because the clock may be set meanwhile.
+# until_ok SECONDS COMMAND...: looks every second; counts its own sleeps, because the clock may be
+# set meanwhile.
 until_ok() {
-  local left=$1 every=$2
-  shift 2
-  until "$@"; do
-    left=$((left - every))
-    [ "$left" -gt 0 ] || return 1
-    sleep "$every"
-  done
-}
-# bounded SECONDS COMMAND...: rc of the command, or 124 when it had to be killed; SPENT says how
-# long it took.
-bounded() {
-  local most=$1 pid rc=0
+  local left=$1
   shift
-  SPENT=0
-  "$@" &
-  pid=$!
-  while kill -0 "$pid" 2>/dev/null; do
-    if [ "$SPENT" -ge "$most" ]; then
-      kill "$pid" 2>/dev/null || true
-      wait "$pid" 2>/dev/null || true
-      return 124
-    fi
+  until "$@"; do
+    left=$((left - 1))
+    [ "$left" -gt 0 ] || return 1
     sleep 1
-    SPENT=$((SPENT + 1))
   done
-  wait "$pid" || rc=$?
-  return "$rc"
 }
 port_open() { timeout 5 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; }
 
@@ -152,7 +139,7 @@ find_ip() {
   return 0
 }
 step_host() {
-  until_ok "$T_HOST" 5 find_ip || die "no address on a network card after $T_HOST s"
+  until_ok "$T_HOST" find_ip || die "no address on a network card after $T_HOST s"
   say "address $IP"
   put "$D/ip" 600 <<<"$IP"
   if [ "$(date -u +%s)" -lt "$MINTED" ]; then
@@ -222,7 +209,7 @@ step_runtime() {
 # Not a step: after a power loss the runtime has to be waited for once more.
 await_runtime() {
   LAST=
-  until_ok "$T_RUNTIME" 5 runtime_up ||
+  until_ok "$T_RUNTIME" runtime_up ||
     die "the container runtime does not answer after $T_RUNTIME s: $(last_line "$LAST")"
   [ -s "$D/cri" ] || put "$D/cri" 600 <<<"$CRI"
 }
@@ -230,40 +217,71 @@ await_runtime() {
 have_image() {
   if [ -n "$DOCKER" ]; then docker image inspect "$1"; else cri inspecti "$1"; fi >/dev/null 2>&1
 }
-pull_image() { if [ -n "$DOCKER" ]; then docker pull "$1"; else cri pull "$1"; fi; }
+pull_image() {
+  local client=(docker)
+  [ -n "$DOCKER" ] || client=(crictl -r "unix://${CRI#unix://}")
+  timeout -k 9 $((T_IMAGES / 3)) "${client[@]}" pull "$1"
+}
 # Names what cannot be reached, once a pull has failed.
 no_way_out() {
   local host=${1%%/*} port=443
   [ "$host" != "${host%:*}" ] && { port=${host##*:}; host=${host%:*}; }
   if [[ $host == *[a-z]* ]] && ! getent hosts "$host" >/dev/null 2>&1; then
-    die "cannot reach $host: its name does not resolve (image $1)"
+    echo "cannot reach $host: its name does not resolve (image $1)"
+  elif ! port_open "$host" "$port"; then
+    echo "cannot reach $host port $port (image $1): the network has no way out to it"
+  else
+    echo "cannot pull $1 although $host port $port answers"
   fi
-  port_open "$host" "$port" ||
-    die "cannot reach $host port $port (image $1): the network has no way out to it"
-  die "cannot pull $1 although $host port $port answers"
 }
-# pull_images [PATTERN]: what the registry must give before kubeadm starts; present ones are kept.
-# T_IMAGES seconds are for each, because a slow line is no failure; so the count is reported too.
-pull_images() {
-  local image n rc list i=0 budget part
-  list=$(kubeadm config images list --kubernetes-version "$KVER" | grep -E "${1:-.}")
-  for image in $list; do
-    i=$((i + 1))
-    have_image "$image" && continue
-    say "pulling $image"
-    gi phase "$PHASE ($i of $(wc -w <<<"$list"))"
-    budget=$T_IMAGES
-    for n in 1 2 3; do
+# What the registry must give before kubeadm starts is pulled beside the next steps, a few images at
+# a time: each image is the first puller's that makes its folder. Three attempts share T_IMAGES
+# seconds, which are for each image, because a slow line is no failure.
+puller() {
+  local image n=0 i rc
+  for image in $IMAGES; do
+    n=$((n + 1))
+    mkdir "$P/$n" 2>/dev/null || continue
+    for i in 1 2 3; do
       rc=0
-      part=$((T_IMAGES / 3))
-      [ "$part" -le "$budget" ] || part=$budget
-      bounded "$part" pull_image "$image" || rc=$?
-      budget=$((budget - SPENT))
-      [ "$rc" = 0 ] && break
-      say "pulling $image: rc $rc"
-      [ "$n" = 3 ] || [ "$budget" -le 0 ] || sleep 5
+      have_image "$image" || pull_image "$image" >"$P/$n/log" 2>&1 || rc=$?
+      [ "$rc" != 0 ] || break
+      say "pulling $image: rc $rc: $(tail -n 1 "$P/$n/log")"
+      [ "$i" = 3 ] || sleep $((i * 5))
     done
-    [ "$rc" = 0 ] || no_way_out "$image"
+    [ "$rc" = 0 ] || {
+      no_way_out "$image" >>"$P/failed"
+      kill -USR1 $$
+      return 1
+    }
+    echo >>"$P/done"
+    [ ! -e "$P/awaited" ] || gi phase "images ($(wc -l <"$P/done") of $(wc -w <<<"$IMAGES"))"
+  done
+}
+# A failed pull ends whatever the script is doing: for a worker that may be a long wait.
+pull_failed() {
+  PHASE=images
+  die "$(head -n 1 "$P/failed")"
+}
+# start_pulls [PATTERN]: of the images that kubeadm lists, those that match.
+start_pulls() {
+  ! marked ok.images || return 0
+  PHASE=images
+  rm -rf "$P"
+  mkdir "$P"
+  IMAGES=$(kubeadm config images list --kubernetes-version "$KVER" | grep -E "${1:-.}")
+  trap pull_failed USR1
+  local n
+  for n in 1 2 3 4; do
+    puller &
+    PULLERS+=" $!"
+  done
+}
+step_images() {
+  local one
+  : >"$P/awaited"
+  for one in $PULLERS; do
+    wait "$one" || pull_failed
   done
 }
 clean_up() {
@@ -279,7 +297,7 @@ all_done() {
   say "done"
   console "done"
   # After a power loss this comes before the API is back, and it is the report that stays.
-  until_ok 120 5 api_answers || say "the API does not answer"
+  until_ok 120 api_answers || say "the API does not answer"
   report ready 0 ""
   # For as long as this file is here the unit runs at every boot, so it must stay enabled till then.
   rm -f "$D/run.sh" "$D/hosts"

@@ -8,14 +8,17 @@ tell_api() {
   api_answers || return 0
   lease "$@" | apply
 }
-step_images() { pull_images; }
-step_pki() { put_pki; }
+phase() { kubeadm init phase "$@" "${FLAGS[@]}"; }
+# While images are pulled: kubeadm takes what is there already, and makes what is not.
+step_pki() {
+  put_pki
+  if phase certs all --apiserver-cert-extra-sans "$ALT"; then
+    phase kubeconfig all --node-name "$NODE" || true
+  fi
+}
 init() {
-  local sans="$IP,127.0.0.1${SANS:+,$SANS}"
-  [ -n "$ENDPOINT" ] && sans="$sans,$ENDPOINT"
   # shellcheck disable=SC2086
-  kubeadm init --kubernetes-version "$KVER" --apiserver-advertise-address "$IP" \
-    --apiserver-cert-extra-sans "$sans" --control-plane-endpoint "${ENDPOINT:-$IP}:6443" \
+  kubeadm init "${FLAGS[@]}" --apiserver-cert-extra-sans "$ALT" \
     ${POD_CIDR:+--pod-network-cidr "$POD_CIDR"} --node-name "$NODE" --cri-socket "$CRI" \
     --skip-token-print "$@"
 }
@@ -68,8 +71,8 @@ subjects:
 E
 }
 step_rbac() {
-  until_ok 120 5 grant || die "cannot write the cluster's roles"
-  until_ok 60 5 drop_tokens || die "cannot delete kubeadm's token"
+  until_ok 120 grant || die "cannot write the cluster's roles"
+  until_ok 60 drop_tokens || die "cannot delete kubeadm's token"
   put /root/.kube/config 600 </etc/kubernetes/admin.conf
   report running 0 ""
 }
@@ -99,14 +102,18 @@ step_network() {
   MANIFEST=
   find_manifest
   say "CNI manifest $MANIFEST"
-  until_ok 120 5 apply_cni || die "cannot apply the CNI manifest $MANIFEST"
+  until_ok 120 apply_cni || die "cannot apply the CNI manifest $MANIFEST"
 }
 start
 step host
 step runtime
 await_runtime
-step images
+start_pulls
+ALT=$IP,127.0.0.1${SANS:+,$SANS}${ENDPOINT:+,$ENDPOINT}
+FLAGS=(--kubernetes-version "$KVER" --apiserver-advertise-address "$IP"
+  --control-plane-endpoint "${ENDPOINT:-$IP}:6443")
 step pki
+step images
 step init
 step rbac
 step network

@@ -11,7 +11,6 @@ tell_api() {
   [ -s "$DISCOVERY" ] && api_answers || return 0
   lease "$@" | K apply --server-side --force-conflicts --validate=false -f -
 }
-step_images() { pull_images '/(kube-proxy|pause):'; }
 # The API answers seconds before a node can join. kubeadm grants this last of all that join needs,
 # after its configuration is there (cmd/kubeadm: upload-config comes before bootstrap-token).
 api_ready() {
@@ -22,7 +21,7 @@ api_ready() {
   return 1
 }
 step_wait() {
-  until_ok "$T_WAIT" 5 api_ready ||
+  until_ok "$T_WAIT" api_ready ||
     {
       [ "$(date -u +%s)" -le $((MINTED + T_CERT)) ] ||
         die "this node's join certificate has expired, replace the node: $(last_line "$LAST")"
@@ -37,7 +36,7 @@ clean_join() {
 # Power was lost late in a join: the kubelet finishes on its own, only kubeadm's last acts are left.
 finish_join() {
   [ -s "$KUBELET" ] && [ -s /var/lib/kubelet/config.yaml ] || return 1
-  until_ok 120 5 node_there || return 1
+  until_ok 120 node_there || return 1
   # From then on kubeadm keeps it in a file that it wrote before it started the kubelet.
   [ "$MINOR" -ge 34 ] ||
     DISCOVERY=$KUBELET K annotate --overwrite node "$NODE" \
@@ -56,7 +55,7 @@ step_join() {
     kubeadm join --discovery-file "$DISCOVERY" --node-name "$NODE" --cri-socket "$CRI" || rc=$?
     [ "$rc" = 0 ] && return 0
     clean_join
-    [ "$n" = 3 ] || sleep $((n * 25))
+    [ "$n" = 3 ] || { sleep $((n * 5)); until_ok 60 api_ready || true; }
   done
   die "kubeadm join failed (rc $rc)"
 }
@@ -65,7 +64,8 @@ put_discovery
 step host
 step runtime
 await_runtime
-step images
+start_pulls '/(kube-proxy|pause):'
 step wait
+step images
 step join
 all_done
