@@ -1,19 +1,20 @@
 """Progress lines on stderr: one for each phase, with a spinner where there is a terminal.
 
-The look is kind's (kind:pkg/internal/cli/status.go): a spinner while a phase runs and a tick or a
-cross when it ends; plain lines where stderr is a file or a pipe.
+Beside the spinner stands for how long the phase has been running; the line always fits the
+terminal. The look is kind's (kind:pkg/internal/cli/status.go): a spinner while a phase runs and a
+tick or a cross when it ends; plain lines where stderr is a file or a pipe.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from cse_client.cli.text import printable, sentence
+from cse_client.cli.text import duration, printable, sentence, shortened
 from cse_client.model import Event, EventKind
 
 __all__ = ["ProgressLines"]
@@ -30,6 +31,7 @@ _MARKS = {
 _ASCII = str.maketrans("•✓✗", "-+x")
 _COLOURS = {EventKind.DONE: "32", EventKind.FAILED: "31", EventKind.WARNING: "33"}
 _ENDS = (EventKind.DONE, EventKind.FAILED)
+_USUAL_COLUMNS, _LEAST_COLUMNS = 80, 20
 
 
 class ProgressLines:
@@ -49,10 +51,12 @@ class ProgressLines:
         self._write = write
         self._terminal = _is_terminal(stream) and os.environ.get("TERM", "dumb") != "dumb"
         self._colorized = colorized and self._terminal
-        self._unicode = _can_show(stream, "•✓✗" + _SPINNER)
+        self._unicode = _can_show(stream, "•✓✗…" + _SPINNER)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._current = ""
+        self._label = ""
+        self._began = 0.0
         self._last_line = ""
         self._spinner: threading.Thread | None = None
 
@@ -80,14 +84,20 @@ class ProgressLines:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        text = _one_line(event)
         with self._lock:
             if self._terminal and event.kind in (EventKind.STARTED, EventKind.RUNNING):
-                self._current = text
+                self._show(event)
                 return
             if event.kind in _ENDS:
                 self._current = ""
-            self._line(event.kind, text)
+            self._line(event.kind, _label(event) + _one_line(event))
+
+    def _show(self, event: Event) -> None:
+        """Let the spinner's line show an event; what is said of a phase keeps its label."""
+        if event.kind is EventKind.STARTED or not self._current:
+            self._began = time.monotonic()
+            self._label = _label(event)
+        self._current = (_label(event) or self._label) + _one_line(event)
 
     def _line(self, kind: EventKind, text: str) -> None:
         line = f" {self._mark(_MARKS[kind])} {text}"
@@ -105,8 +115,11 @@ class ProgressLines:
             with self._lock:
                 if self._current:
                     sign = _SPINNER[frame % len(_SPINNER)] if self._unicode else "|/-\\"[frame % 4]
-                    width = max(shutil.get_terminal_size().columns - 4, 20)
-                    self._write(self._stream, self._erased(f" {sign} {self._current[:width]}"))
+                    passed = duration(time.monotonic() - self._began)
+                    # one column stays free: some terminals begin a new line after the last
+                    room = max(_columns(self._stream) - len(f" {sign}  {passed}") - 1, 1)
+                    text = shortened(self._current, room, "…" if self._unicode else "...")
+                    self._write(self._stream, self._erased(f" {sign} {text} {passed}"))
 
     def _erased(self, text: str) -> str:
         return f"\r\x1b[K{text}" if self._terminal else text
@@ -117,9 +130,20 @@ class ProgressLines:
 
 def _one_line(event: Event) -> str:
     text = printable(event.text)
-    if event.kind is EventKind.WARNING:
-        text = sentence(text)
-    return f"[{event.step}/{event.total}] {text}" if event.step and event.total else text
+    return sentence(text) if event.kind is EventKind.WARNING else text
+
+
+def _label(event: Event) -> str:
+    return f"[{event.step}/{event.total}] " if event.step and event.total else ""
+
+
+def _columns(stream: TextIO | None) -> int:
+    """Return the width of a terminal, which stdout, asked by shutil, may not be."""
+    try:
+        found = os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
+    except (OSError, ValueError):
+        found = 0
+    return max(found or _USUAL_COLUMNS, _LEAST_COLUMNS)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

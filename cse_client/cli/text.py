@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["capital", "json_text", "printable", "sentence"]
+__all__ = ["capital", "duration", "json_text", "printable", "sentence", "shortened"]
 
+_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 #: These keep their small letter at the start of a sentence.
 _PROGRAMS = frozenset(
     ("bash", "containerd", "docker", "kubeadm", "kubectl", "kubelet", "pip", "systemd", "vcd")
@@ -36,6 +37,41 @@ def capital(text: str) -> str:
     if separator and word:
         return f"{head.capitalize()} {rest}"
     return text
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in whole seconds: `9s`, `3m5s`, `1h0m5s`."""
+    whole = round(seconds)
+    text = ""
+    for size, unit in _UNITS:
+        count, whole = divmod(whole, size)
+        if count or text or unit == "s":
+            text += f"{count}{unit}"
+    return text
+
+
+def shortened(text: str, columns: int, ellipsis: str = "…") -> str:
+    """Return printable text that fits into so many columns of a terminal, cut off at the end.
+
+    East Asian wide characters take two (Unicode Standard Annex 11), combining ones none.
+    """
+    room = columns - len(ellipsis)
+    fitting = 0
+    for character in text:
+        columns -= _columns(character)
+        if columns < 0:
+            return text[:fitting] + ellipsis
+        room -= _columns(character)
+        fitting += room >= 0
+    return text
+
+
+def _columns(character: str) -> int:
+    import unicodedata
+
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def printable(value: Any) -> str:

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import termios
+from types import SimpleNamespace
 from typing import TextIO
 
 import pytest
 
 from cse_client.cli.progress import ProgressLines
+from cse_client.cli.text import shortened
 from cse_client.model import Event, EventKind
 from tests.support.waiting import until
 
@@ -76,6 +83,81 @@ def test_a_spinner_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         until(lambda: "[1/1] work more" in stream.getvalue())
         progress(Event(EventKind.DONE, "work", 1, 1))
     assert stream.getvalue().endswith("\r\x1b[K \x1b[32m✓\x1b[0m [1/1] work\n")
+
+
+class Terminal(Stream):
+    """A stream on a pseudo-terminal of a given width, which is not stdout's."""
+
+    def __init__(self, columns: int, encoding: str = "utf-8") -> None:
+        super().__init__(terminal=True, encoding=encoding)
+        self._master, self._slave = pty.openpty()
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def fileno(self) -> int:
+        return self._slave
+
+    def lines(self) -> list[str]:
+        return [line for line in self.getvalue().split("\r\x1b[K") if line]
+
+    def close(self) -> None:
+        os.close(self._master)
+        os.close(self._slave)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("columns", [24, 40, 80, 200])
+def test_the_line_fits_the_terminal_and_ends_with_the_time(
+    monkeypatch: pytest.MonkeyPatch, columns: int, encoding: str
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    passed = iter([0.0])
+    clock = SimpleNamespace(monotonic=lambda: next(passed, 3665.0))
+    monkeypatch.setattr("cse_client.cli.progress.time", clock)
+    stream = Terminal(columns, encoding)
+    text = "1 of 101 nodes Ready (customization (GC_COMPLETE): 20, images: 70, wait: 10)"
+    with ProgressLines(stream, write, colorized=False) as progress:
+        progress(Event(EventKind.STARTED, "Wait until all nodes are Ready", 5, 6))
+        progress(Event(EventKind.RUNNING, text))
+        until(lambda: len(stream.lines()) > 2)
+    spinning = stream.lines()[:2]
+    stream.close()
+    assert all(line.endswith(" 1h1m5s") and len(line) < columns for line in spinning)
+    assert all("[5/6] 1 o" in line for line in spinning[1:])
+    whole = f"[5/6] {text} 1h1m5s"
+    assert all((whole in line) is (columns >= len(whole) + 4) for line in spinning[1:])
+
+
+def test_the_time_is_that_of_the_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    now = [100.0]
+    monkeypatch.setattr("cse_client.cli.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    stream = Stream(terminal=True)
+    with ProgressLines(stream, write, colorized=False) as progress:
+        progress(Event(EventKind.STARTED, "one", 1, 2))
+        now[0] += 75
+        progress(Event(EventKind.RUNNING, "more of it"))
+        until(lambda: "[1/2] more of it 1m15s" in stream.getvalue())
+        progress(Event(EventKind.DONE, "one", 1, 2))
+        progress(Event(EventKind.STARTED, "two", 2, 2))
+        until(lambda: "[2/2] two 0s" in stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("abcdef", 6, "abcdef"),
+        ("abcdefg", 6, "abcde…"),
+        ("集群集群", 8, "集群集群"),
+        ("集群集群", 7, "集群集…"),
+        ("集群集群", 6, "集群…"),
+        ("e\u0301" * 6, 6, "e\u0301" * 6),
+        ("", 3, ""),
+    ],
+)
+def test_texts_are_shortened_by_the_columns_that_they_take(
+    text: str, columns: int, expected: str
+) -> None:
+    assert shortened(text, columns) == expected
 
 
 def test_a_phase_that_never_ended_keeps_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from cse_client.cli.options import (
     vdc_option,
 )
 from cse_client.cli.run import Run, command
+from cse_client.cli.text import duration
 
 if TYPE_CHECKING:
     from cse_client.errors import CseError
@@ -45,9 +46,6 @@ class CreateOptions:
     seal: bool
     accept_eulas: bool
     timeout: float
-
-
-_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 
 
 class NamedCommand(click.Command):
@@ -242,7 +240,7 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
     if report_task(run, cluster, f"cluster {name}"):
         return
     if run.wait:
-        sentence = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {_duration(seconds)}."
+        sentence = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {duration(seconds)}."
         following = f"Next: {suggest.cse('cluster config', name, save=True)}"
     else:
         sentence = f"Cluster {name} is being created; the rest completes in the background."
@@ -250,13 +248,3 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
     run.console.sentence(sentence, cluster_object(cluster))
     if not run.console.as_json:
         run.console.hint(following)
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    text = ""
-    for size, unit in _UNITS:
-        count, whole = divmod(whole, size)
-        if count or text or unit == "s":
-            text += f"{count}{unit}"
-    return text
