@@ -78,10 +78,11 @@ class PowerChange:
         )
 
     def start(self) -> None:
-        """Start the control plane, then the rest, and wait until every node is heard of again.
+        """Start the control plane first, and wait until every node is heard of again.
 
-        Where the CA key is not available, as with clusters that a CSE server made, Kubernetes
-        cannot be asked: the VMs are started, and no more is promised.
+        Nobody waits for the control plane before the others are started: their kubelets ask for it
+        until it answers. Where the CA key is not available, as with clusters that a CSE server
+        made, Kubernetes cannot be asked: the VMs are started, and no more is promised.
 
         Raises:
             NotFound: there is no control plane VM.
@@ -90,14 +91,8 @@ class PowerChange:
         head = self._cluster.require_control_plane()
         steps = [
             Step(
-                "Start the control plane",
-                f"Start the control plane VM {head.name}.",
-                lambda: head.status == _ON,
-                lambda: self._start([head]),
-            ),
-            Step(
-                "Start the workers",
-                "Start every other VM.",
+                "Start the VMs",
+                f"Start the control plane VM {head.name}, and all other VMs.",
                 lambda: not self._off(),
                 lambda: self._start(self._off()),
             ),
@@ -134,11 +129,9 @@ class PowerChange:
         ]
 
     def _off(self) -> list[Vm]:
-        return [
-            vm
-            for vm in self._cluster.vapp.vms
-            if vm.status != _ON and node_kind(vm.name) != CONTROL_PLANE
-        ]
+        """Return what is to be started, the control plane first."""
+        off = [vm for vm in self._cluster.vapp.vms if vm.status != _ON]
+        return sorted(off, key=lambda vm: node_kind(vm.name) != CONTROL_PLANE)
 
     def _undeploy(self, vms: Sequence[Vm]) -> None:
         vcd = self._cluster.vcd
