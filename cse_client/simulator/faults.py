@@ -122,6 +122,7 @@ class Journal:
     def note(self, request: Request, status: int, seconds: float) -> None:
         """Write down one request; status 0 for a connection that was cut."""
         entry = {
+            "at": round(time.time() - seconds, 3),
             "method": request.method,
             "path": request.path,
             "query": request.query,

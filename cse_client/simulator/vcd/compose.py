@@ -207,6 +207,8 @@ def _begin_vapp(
         regret=regret,
         fails_itself=True,
         amount=max(1, len(wanted)),
+        # copying VMs takes its time, whatever the request is called
+        lasts_as="vdcInstantiateVapp" if wanted else operation,
     )
 
 

@@ -164,12 +164,13 @@ class TaskBoard:
         regret: Callable[[], None] | None = None,
         fails_itself: bool = False,
         amount: int = 1,
+        lasts_as: str = "",
     ) -> Task:
         """Begin a task.
 
         `texts` are the operation's two tenses; `amount` is how many VMs it copies, of which its
-        usual duration covers the first batch. The entities in `holds`, and the owner with them,
-        show the task until it ends.
+        usual duration, or that of the operation `lasts_as`, covers the first batch. The entities
+        in `holds`, and the owner with them, show the task until it ends.
         """
         now = self._clock.now()
         task = Task(
@@ -188,7 +189,8 @@ class TaskBoard:
         )
         task.begun = self._clock.monotonic()
         batches = -(-amount // _COPIES_AT_ONCE)
-        seconds = DURATIONS.get(operation_name, _USUAL_SECONDS) + (batches - 1) * _BATCH_SECONDS
+        seconds = DURATIONS.get(lasts_as or operation_name, _USUAL_SECONDS)
+        seconds += (batches - 1) * _BATCH_SECONDS
         task.due = task.begun + seconds * self.pace.scale
         task.polls_left = self.pace.polls
         task.status = "running" if self.pace.instant else "queued"

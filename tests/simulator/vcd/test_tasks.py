@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cse_client.simulator import Simulator
-from tests.simulator.client import Tenant, V, metadata_body
+from tests.simulator.client import Tenant, V, metadata_body, sourced_item
 from tests.support.waiting import until
 
 
@@ -51,6 +51,17 @@ def test_in_seconds_tasks_follow_the_clock():
         assert 40 <= int(half.findtext(f"{V}Progress")) <= 60
         simulator.clock.advance(41)
         assert tenant.task(answer).get("status") == "success"
+        tenant.close()
+
+
+def test_a_composition_that_copies_vms_takes_as_long_as_copying_them():
+    with Simulator(guests=False, time="seconds:1") as simulator:
+        tenant = Tenant(simulator).login()
+        tenant.compose("empty")
+        tenant.compose("full", items=sourced_item(tenant.template_vm(), "a"))
+        begun = {task.owner_name: task for task in simulator.cloud.tasks.running}
+        lasts = {name: round(task.due - task.begun) for name, task in begun.items()}
+        assert lasts == {"empty": 8, "full": 45}
         tenant.close()
 
 
