@@ -32,9 +32,10 @@ class Usage:
 
 
 class Bench:
-    """A running simulator and a logged-in home."""
+    """A running simulator, its process id, and a logged-in home."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pid: int) -> None:
+        self.pid = pid
         self._facts = json.loads((folder / "ready.json").read_text())
         self._home = folder / "home"
         (self._home / ".vcd-cli").mkdir(parents=True)
@@ -80,19 +81,21 @@ class Bench:
 
 
 @contextmanager
-def bench(*options: str) -> Iterator[Bench]:
-    """Start a simulator with these options, and end it."""
+def bench(
+    *options: str, program: tuple[str, ...] = ("-m", "cse_client.simulator")
+) -> Iterator[Bench]:
+    """Start a simulator with these options, and end it; `program` is what Python runs."""
     with tempfile.TemporaryDirectory(prefix="cse-bench.") as name:
         folder = Path(name)
         ready = folder / "ready.json"
-        words = [sys.executable, "-m", "cse_client.simulator", "--ready-file", str(ready)]
+        words = [sys.executable, *program, "--ready-file", str(ready)]
         process = subprocess.Popen([*words, *options], cwd=folder, stdout=subprocess.DEVNULL)
         try:
             while not (ready.exists() and ready.stat().st_size):
                 if process.poll() is not None:
                     sys.exit("the simulator did not start")
                 time.sleep(0.05)
-            yield Bench(folder)
+            yield Bench(folder, process.pid)
         finally:
             process.terminate()
             process.wait()
