@@ -32,6 +32,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1200))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in a line of its own what was not tested, and why."""
+    skipped = {
+        reason: pytest_report
+        for pytest_report in terminalreporter.stats.get("skipped", ())
+        if pytest_report.nodeid.startswith("tests/real/")
+        for reason in [str(pytest_report.longrepr[2]).removeprefix("Skipped: ")]
+    }
+    if skipped:
+        terminalreporter.section("a real Kubernetes was NOT TESTED", sep="!", red=True)
+        for reason in skipped:
+            terminalreporter.line(reason, red=True)
+
+
 @pytest.fixture(scope="session", params=KUBERNETES)
 def kit(request: pytest.FixtureRequest) -> Kit:
     """The programs and images of a release."""
@@ -41,7 +55,9 @@ def kit(request: pytest.FixtureRequest) -> Kit:
         pytest.skip(missing)
     kits = kit_folder(cache_folder())
     if not (kits / version).is_dir():
-        pytest.skip(f"Kubernetes {version} has not been built: run `python -m tests.real.build`.")
+        pytest.skip(
+            f"Kubernetes {version} is not in {kits}: build it with `python -m tests.real.build`."
+        )
     return next(one for one in read_kits(kits) if one.folder.name == version)
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cse_client.simulator.guest.real import Kit, inside_network
 from tests.support.programs import VCD, Result, Workstation, clean_environment
@@ -16,6 +16,8 @@ __all__ = ["CLUSTER", "Site", "eventually"]
 
 #: The cluster that the tests of one release share; each puts its two workers back.
 CLUSTER = "demo"
+
+T = TypeVar("T")
 
 _LOG = "var/log/cse-bootstrap.log"
 #: Two cores that several clusters' worth of processes share are slow.
@@ -47,6 +49,7 @@ class Site:
     """
 
     def __init__(self, pid: int, cloud: Cloud, home: Path, disks: Path, kit: Kit) -> None:
+        self._pid = pid
         self._enter = ("nsenter", "--target", str(pid), "--net")
         self._cloud = cloud
         self._disks = disks
@@ -65,6 +68,10 @@ class Site:
     def run(self, *words: str, stdin: str = "") -> Result:
         """Run a program in the cloud's network."""
         return self._workstation.run(*self._enter, *words, stdin=stdin, timeout=_SECONDS)
+
+    def call(self, action: Callable[[], T]) -> T:
+        """Return what `action` returns in the cloud's network."""
+        return inside_network(self._pid, action)
 
     def vcd(self, *words: str) -> Result:
         """Run `vcd`."""
@@ -107,6 +114,12 @@ class Site:
         """Return the names of the nodes that Kubernetes knows."""
         return {node["metadata"]["name"] for node in self.items("nodes")}
 
+    def ready_names(self) -> set[str]:
+        """Return the names of the nodes that are Ready; of none while the API is silent."""
+        listed = self.kubectl("get", "nodes", "--no-headers", "--request-timeout=5s")
+        rows = [line.split() for line in listed.out.splitlines()]
+        return {name for name, status, *_ in rows if status == "Ready"}
+
     def workers(self) -> list[str]:
         """Return the cluster's workers as VCD has them, the oldest first."""
         listed = json.loads(self.vcd("-j", "cse", "node", "list", CLUSTER).checked())
@@ -116,12 +129,16 @@ class Site:
         """Scale the cluster."""
         self.vcd("cse", "cluster", "resize", CLUSTER, "--nodes", str(workers)).checked()
 
+    def disks(self) -> dict[str, Path]:
+        """Return the root of each machine's disk, by host name."""
+        roots = self._disks.glob("vcd-simulator-*/guests/*/root")
+        return {(root / "etc/hostname").read_text(encoding="utf-8").strip(): root for root in roots}
+
     def bootstrap_logs(self) -> dict[str, str]:
         """Return the log of each machine's bootstrap, by host name."""
         found = {}
-        for disk in self._disks.glob("vcd-simulator-*/guests/*/root"):
-            name = (disk / "etc/hostname").read_text(encoding="utf-8").strip()
-            log = disk / _LOG
+        for name, root in self.disks().items():
+            log = root / _LOG
             found[name] = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         return found
 

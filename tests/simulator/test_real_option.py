@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,19 +50,36 @@ def test_an_incomplete_folder_is_named(tmp_path: Path) -> None:
     )
 
 
-def _simulator(*words: str) -> subprocess.CompletedProcess[str]:
+_WITHOUT_ROOT = ("--reuid", "65534", "--clear-groups")
+_WITHOUT_NAMESPACES = ("--bounding-set", "-sys_admin")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give its rights up")
+@pytest.mark.parametrize(
+    ("given_up", "message"),
+    [
+        (_WITHOUT_ROOT, "Real guests need root: they have networks and cgroups of their own."),
+        (
+            _WITHOUT_NAMESPACES,
+            "Real guests need namespaces, which this machine does not allow: Operation not"
+            " permitted.",
+        ),
+    ],
+    ids=["no root", "no namespaces"],
+)
+def test_what_is_missing_is_one_sentence(given_up: tuple[str, ...], message: str) -> None:
+    if what_is_missing():
+        pytest.skip(what_is_missing())
+    done = _simulator("--guests", "real", "--real-dir", ".", prefix=("setpriv", *given_up))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{message}\n")
+
+
+def _simulator(*words: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cse_client.simulator", *words],
+        [*prefix, sys.executable, "-m", "cse_client.simulator", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-    )
-
-
-def _may_not_separate() -> bool:
-    return (
-        subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode
-        != 0
     )

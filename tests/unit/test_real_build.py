@@ -1,90 +1,97 @@
-"""The cache of programs for a real cluster, with a Go that only pretends to build."""
+"""What the builder of the tests on a real Kubernetes reports where something is missing."""
 
 from __future__ import annotations
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
 
-from tests.real.build.components import PAUSE
-from tests.real.build.golang import BuildFailed, build
-from tests.real.build.images import ImageContent, write_layout
-from tests.support.programs import ROOT
-
-_GO = """#!/bin/bash
-echo "$*" >>"$GO_LOG"
-while [ "$1" != -o ]; do shift; done
-echo program >"$2"
-eval "$GO_THEN"
-"""
+from cse_client.simulator.guest.real import what_is_missing
+from tests.real.build.components import SHARED
+from tests.support.programs import ROOT, clean_environment
 
 
-@pytest.fixture
-def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "go").write_text(_GO, encoding="utf-8")
-    (folder / "go").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setenv("GO_LOG", str(tmp_path / "go.log"))
-    monkeypatch.setenv("GO_THEN", "")
-    return tmp_path / "go.log"
-
-
-def test_second_build_does_nothing(go: Path, tmp_path: Path) -> None:
-    folder = build(tmp_path / "cache", PAUSE)
-    assert (folder / "pause").read_text(encoding="utf-8") == "program\n"
-    build(tmp_path / "cache", PAUSE)
-    assert len(go.read_text(encoding="utf-8").splitlines()) == 1
-
-
-def test_failed_build_leaves_nothing(
-    go: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GO_THEN", "echo 'no space left on device' >&2; exit 1")
-    with pytest.raises(BuildFailed, match="no space left on device"):
-        build(tmp_path / "cache", PAUSE)
-    assert [one.name for one in (tmp_path / "cache").iterdir()] == [f".{PAUSE.name}.lock"]
-
-
-def test_killed_build_is_no_half_build(
-    go: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GO_THEN", f"kill -{signal.SIGKILL} $PPID; sleep 0.1")
-    code = (
-        "import pathlib, tests.real.build.golang as g, tests.real.build.components as c\n"
-        f"g.build(pathlib.Path({str(tmp_path / 'cache')!r}), c.PAUSE)"
+def run(
+    tmp_path: Path, *words: str, prefix: tuple[str, ...] = (), **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of Python with an empty cache."""
+    environment = {**clean_environment(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), **more}
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert not (tmp_path / "cache" / PAUSE.name).exists()
-    monkeypatch.setenv("GO_THEN", "")
-    build(tmp_path / "cache", PAUSE)
-    assert not list((tmp_path / "cache").glob("*partial*"))
 
 
-def test_without_go_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BuildFailed, match="Go is not installed"):
-        build(tmp_path / "cache", PAUSE)
+#: What real guests need, see `what_is_missing`.
+NEEDED = ("ip", "iptables", "conntrack", "nsenter", "pivot_root", "runc", "unshare")
+needs_all = pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing())
 
 
-def test_images_share_equal_layers(tmp_path: Path) -> None:
-    program = tmp_path / "program"
-    program.write_text("x", encoding="utf-8")
-    content = ImageContent((("bin/program", program),), ("/bin/program",))
-    write_layout(tmp_path / "a.tar", {"example.com/one:v1": content, "example.com/two:v1": content})
-    with tarfile.open(tmp_path / "a.tar") as layout:
-        names = layout.getnames()
-        index = layout.extractfile("index.json")
-        assert index is not None
-        text = index.read().decode()
-    assert names[-2:] == ["index.json", "oci-layout"]
-    # one layer, two configurations (their history differs), two manifests
-    assert len(names) - 2 == 5
-    assert '"io.containerd.image.name": "example.com/one:v1"' in text
+@needs_all
+def test_no_go(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in (*NEEDED, "true"):
+        found = shutil.which(name)
+        assert found
+        (programs / name).symlink_to(found)
+    done = run(tmp_path, "tests.real.build", PATH=str(programs))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        "Go is not installed, so the programs of a real cluster cannot be built: install Go, or"
+        " name a folder of official programs with REAL_KUBE_DIR."
+    )
+
+
+@needs_all
+def test_an_incomplete_folder_of_official_programs(tmp_path: Path) -> None:
+    official = tmp_path / "official"
+    for component in SHARED:
+        folder = official / component.name
+        folder.mkdir(parents=True)
+        for file in component.files:
+            (folder / file).touch()
+    missing = official / SHARED[-1].name / SHARED[-1].files[0]
+    missing.unlink()
+    done = run(tmp_path, "tests.real.build", REAL_KUBE_DIR=str(official))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"REAL_KUBE_DIR has no folder {SHARED[-1].name} with {missing.name}.\n"
+
+
+@needs_all
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = run(tmp_path, "tests.real.build", XDG_CACHE_HOME=str(file))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        f"The cache {file}/cse-client/real cannot be used: Not a directory."
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give its rights up")
+def test_nothing_is_built_without_root(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    done = run(tmp_path, "tests.real.build", prefix=("setpriv", "--reuid", "65534"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Real guests need root: they have networks and cgroups of their own.\n"
+
+
+def test_what_is_not_built_is_skipped_and_named(tmp_path: Path) -> None:
+    """Nobody can take it for a success: what was not tested is the last thing that is printed."""
+    options = ("-q", "-m", "real", "-p", "no:cacheprovider", "tests/real/test_cluster.py")
+    done = run(tmp_path, "pytest", *options)
+    assert done.returncode == 0
+    assert "passed" not in done.stdout
+    assert "a real Kubernetes was NOT TESTED" in done.stdout
+    reason = what_is_missing() or "build it with `python -m tests.real.build`."
+    assert reason in done.stdout.partition("NOT TESTED")[2]

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.real.build.components import KUBERNETES, SHARED, kubernetes
+from cse_client.simulator.guest.real import what_is_missing
+from tests.real.build.components import KUBERNETES, MANIFESTS, SHARED, Component, kubernetes
 from tests.real.build.golang import BuildFailed, build, built
 from tests.real.build.kit import kit_folder, make_kit
-from tests.real.build.places import cache_folder, official_folder
+from tests.real.build.places import cache_folder, folder_of
 from tests.real.build.store import StoreFailed
 
 
@@ -23,24 +24,39 @@ def main() -> int:
     )
     options = parser.parse_args()
     cache = cache_folder()
-    programs = official_folder() or cache
+    missing = what_is_missing()
+    if missing:
+        print(missing, file=sys.stderr)
+        return 1
     try:
         for component in (*SHARED, *map(kubernetes, options.release)):
-            if built(programs, component):
-                continue
-            if programs != cache:
-                raise BuildFailed(f"REAL_KUBE_DIR holds no complete {component.name} folder.")
-            with _announced(component.name):
-                build(cache, component)
+            _provide(component)
         for release in options.release:
             if not (kit_folder(cache) / release).is_dir():
                 with _announced(f"the images of {release}"):
-                    make_kit(cache, programs, release)
+                    make_kit(cache, release)
+        print(kit_folder(cache))
+        for component in MANIFESTS:
+            _provide(component)
     except (BuildFailed, StoreFailed) as error:
         print(error, file=sys.stderr)
         return 1
-    print(kit_folder(cache))
+    except OSError as error:
+        print(f"The cache {cache} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 1
     return 0
+
+
+def _provide(component: Component) -> None:
+    folder = folder_of(component)
+    if built(folder, component):
+        return
+    if folder.parent != cache_folder():
+        raise BuildFailed(
+            f"REAL_KUBE_DIR has no folder {component.name} with {', '.join(component.files)}."
+        )
+    with _announced(component.name):
+        build(cache_folder(), component)
 
 
 @contextmanager

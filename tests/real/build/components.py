@@ -7,11 +7,14 @@ from pathlib import Path
 
 __all__ = [
     "CONTAINERD",
+    "CONTOUR",
     "COREDNS",
     "CRICTL",
     "ETCD",
     "GO_TOOLCHAIN",
     "KUBERNETES",
+    "MANIFESTS",
+    "METALLB",
     "PAUSE",
     "PROBE",
     "PROBE_IMAGE",
@@ -51,6 +54,7 @@ class Component:
         staging: version of the modules that k8s.io/kubernetes replaces by its own folders;
             "" for everything else.
         source: folder with Go sources of ours that are built as well.
+        copies: files of the module's own tree: the file name here and the path there.
     """
 
     name: str
@@ -59,6 +63,12 @@ class Component:
     variables: dict[str, str] = field(default_factory=dict)
     staging: str = ""
     source: Path | None = None
+    copies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files that come of it."""
+        return (*self.packages, *self.copies)
 
 
 def kubernetes(version: str) -> Component:
@@ -127,3 +137,18 @@ PROBE_IMAGE = "localhost/probe:1"
 
 #: What every Kubernetes release shares.
 SHARED = (PAUSE, PROBE, ETCD, CONTAINERD, CRICTL, COREDNS)
+
+#: The add-ons' manifests as their projects publish them; their images are nowhere to be had here.
+METALLB = Component(
+    name="metallb-0.16.1",
+    modules={"go.universe.tf/metallb": "v0.16.1"},
+    packages={},
+    copies={"metallb-native.yaml": "config/manifests/metallb-native.yaml"},
+)
+CONTOUR = Component(
+    name="contour-1.33.6",
+    modules={"github.com/projectcontour/contour": "v1.33.6"},
+    packages={},
+    copies={"contour.yaml": "examples/render/contour.yaml"},
+)
+MANIFESTS = (METALLB, CONTOUR)

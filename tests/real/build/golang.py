@@ -18,16 +18,15 @@ from tests.real.build.components import GO_TOOLCHAIN, Component
 __all__ = ["BuildFailed", "build", "built"]
 
 _STAGING = re.compile(r"^\s*(k8s\.io/[a-z0-9-]+) v0\.0\.0$", re.M)
-_GO = re.compile(r"^go (\S+)$", re.M)
 
 
 class BuildFailed(Exception):
     """Go could not build a component; the message ends with the last lines of its output."""
 
 
-def built(cache: Path, component: Component) -> bool:
-    """Return whether the cache holds every program of the component."""
-    return all((cache / component.name / program).is_file() for program in component.packages)
+def built(folder: Path, component: Component) -> bool:
+    """Return whether a folder holds every file of the component."""
+    return all((folder / file).is_file() for file in component.files)
 
 
 def build(cache: Path, component: Component) -> Path:
@@ -40,11 +39,11 @@ def build(cache: Path, component: Component) -> Path:
         BuildFailed: Go is missing or ended with an error.
     """
     target = cache / component.name
-    if built(cache, component):
+    if built(target, component):
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache, component):
-        if built(cache, component):
+        if built(target, component):
             return target
         for left in cache.glob(f".{component.name}.partial-*"):
             shutil.rmtree(left)
@@ -68,6 +67,10 @@ def _alone(cache: Path, component: Component) -> Iterator[None]:
 def _compile(component: Component, module: Path, programs: Path) -> None:
     module.mkdir()
     programs.mkdir()
+    for file, path in component.copies.items():
+        shutil.copyfile(_download(component)["Dir"] + f"/{path}", programs / file)
+    if not component.packages:
+        return
     if component.source is not None:
         shutil.copytree(component.source, module / component.source.name)
     (module / "go.mod").write_text(_go_mod(component), encoding="utf-8")
@@ -96,10 +99,18 @@ def _go_mod(component: Component) -> str:
 
 
 def _staging_modules(component: Component) -> list[str]:
+    text = Path(_download(component)["GoMod"]).read_text(encoding="utf-8")
+    return sorted(set(_STAGING.findall(text)))
+
+
+def _download(component: Component) -> dict[str, str]:
+    """Return what `go mod download` prints of a component's one module."""
     ((name, version),) = component.modules.items()
     with tempfile.TemporaryDirectory() as folder:
-        found = json.loads(_go(["mod", "download", "-json", f"{name}@{version}"], Path(folder)))
-    return sorted(set(_STAGING.findall(Path(found["GoMod"]).read_text(encoding="utf-8"))))
+        found: dict[str, str] = json.loads(
+            _go(["mod", "download", "-json", f"{name}@{version}"], Path(folder))
+        )
+    return found
 
 
 def _go(arguments: list[str], folder: Path) -> str:
@@ -115,8 +126,8 @@ def _go(arguments: list[str], folder: Path) -> str:
         )
     except FileNotFoundError as error:
         raise BuildFailed(
-            "Go is not installed, so the programs of a real cluster cannot be built; install Go or"
-            " name official programs with REAL_KUBE_DIR."
+            "Go is not installed, so the programs of a real cluster cannot be built: install Go, or"
+            " name a folder of official programs with REAL_KUBE_DIR."
         ) from error
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-10:])

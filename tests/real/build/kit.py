@@ -27,6 +27,7 @@ from tests.real.build.components import (
     kubernetes,
 )
 from tests.real.build.images import ImageContent, packet_filter, shell, write_layout
+from tests.real.build.places import folder_of, official_folder
 from tests.real.build.store import fill_store
 
 __all__ = ["kit_folder", "make_kit"]
@@ -37,15 +38,19 @@ _KUBE_PROXY_START = Path(__file__).parent / "kube-proxy.sh"
 
 
 def kit_folder(cache: Path) -> Path:
-    """Return the folder of all kits with these versions: one subfolder for each release."""
+    """Return the folder of all kits with these versions: one subfolder for each release.
+
+    Kits of programs that REAL_KUBE_DIR names are not those of built ones.
+    """
     names = " ".join([str(_FORMAT), *(component.name for component in SHARED)])
+    official = official_folder()
+    if official is not None:
+        names += f" {official}"
     return cache / "kits" / hashlib.sha256(names.encode()).hexdigest()[:12]
 
 
-def make_kit(cache: Path, programs: Path, version: str) -> Path:
-    """Put a release's kit together unless it is there; return its folder.
-
-    `programs` is the folder with a folder for each component, all of them complete.
+def make_kit(cache: Path, version: str) -> Path:
+    """Put a release's kit together of complete components unless it is there; return its folder.
 
     Raises:
         StoreFailed: containerd did not take the images.
@@ -57,8 +62,8 @@ def make_kit(cache: Path, programs: Path, version: str) -> Path:
     partial = Path(tempfile.mkdtemp(prefix=f".{version}.partial-", dir=kit.parent))
     try:
         partial.chmod(0o755)
-        _programs(programs, kubernetes(version), partial / "bin")
-        write_layout(partial / "images.tar", _images(programs, version))
+        _programs(kubernetes(version), partial / "bin")
+        write_layout(partial / "images.tar", _images(version))
         fill_store(
             partial / "containerd",
             programs=partial / "bin",
@@ -72,31 +77,29 @@ def make_kit(cache: Path, programs: Path, version: str) -> Path:
     return kit
 
 
-def _programs(components: Path, release: Component, folder: Path) -> None:
+def _programs(release: Component, folder: Path) -> None:
     folder.mkdir()
     for component in (release, CONTAINERD, CRICTL):
         for program in component.packages:
-            source = components / component.name / program
+            source = folder_of(component) / program
             try:
                 os.link(source, folder / program)
             except OSError:  # REAL_KUBE_DIR may lie on another file system
                 shutil.copy2(source, folder / program)
 
 
-def _images(components: Path, version: str) -> dict[str, ImageContent]:
-    programs = components / kubernetes(version).name
-    probe = ImageContent((("probe", components / PROBE.name / "probe"),), ("/probe",))
+def _images(version: str) -> dict[str, ImageContent]:
+    programs = folder_of(kubernetes(version))
+    probe = ImageContent((("probe", folder_of(PROBE) / "probe"),), ("/probe",))
     found = {PROBE_IMAGE: probe}
     for name in _image_names(programs / "kubeadm", version):
         what = name.rpartition("/")[2].partition(":")[0]
         if what == "pause":
-            content = ImageContent((("pause", components / PAUSE.name / "pause"),), ("/pause",))
+            content = ImageContent((("pause", folder_of(PAUSE) / "pause"),), ("/pause",))
         elif what == "coredns":
-            content = ImageContent(
-                (("coredns", components / COREDNS.name / "coredns"),), ("/coredns",)
-            )
+            content = ImageContent((("coredns", folder_of(COREDNS) / "coredns"),), ("/coredns",))
         elif what == "etcd":
-            etcd = components / ETCD.name
+            etcd = folder_of(ETCD)
             files = tuple((f"usr/local/bin/{one}", etcd / one) for one in ETCD.packages)
             content = ImageContent(files, ("etcd",))
         elif what == "kube-proxy":

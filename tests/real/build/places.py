@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cache_folder", "official_folder"]
+from tests.real.build.components import Component
+
+__all__ = ["cache_folder", "folder_of", "official_folder"]
 
 
 def cache_folder() -> Path:
@@ -17,8 +19,21 @@ def cache_folder() -> Path:
 def official_folder() -> Path | None:
     """Return the folder that REAL_KUBE_DIR names: official programs, instead of built ones.
 
-    It holds one folder for each component, named as in the cache: kubernetes-v1.37.2,
-    etcd-3.6.16 and so on.
+    It holds one folder for each component that is not ours, named as in the cache:
+    kubernetes-v1.37.2, etcd-3.6.16 and so on.
     """
     given = os.environ.get("REAL_KUBE_DIR")
-    return Path(given) if given else None
+    return Path(given).resolve() if given else None
+
+
+def folder_of(component: Component) -> Path:
+    """Return the folder with a component's files, complete or not.
+
+    Programs of ours and manifests are not official programs, but REAL_KUBE_DIR may have them.
+    """
+    official = official_folder()
+    if official is not None:
+        given = official / component.name
+        if given.is_dir() or not (component.source or component.copies):
+            return given
+    return cache_folder() / component.name

@@ -71,6 +71,10 @@ def what_is_missing() -> str:
         return "Real guests need the CNI plugins (Debian: containernetworking-plugins)."
     if not hierarchies():
         return "Real guests need cgroup v1 hierarchies; this machine has cgroup v2 only."
+    tried = subprocess.run([*_UNSHARE, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        why = tried.stderr.strip().rpartition(": ")[2]
+        return f"Real guests need namespaces, which this machine does not allow: {why}."
     return ""
 
 
