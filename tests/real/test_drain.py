@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,27 @@ spec: {{{available}, selector: {{matchLabels: {{app: held}}}}}}
 """
 
 
+#: A controller of pods, as far as a drain looks at it.
+OWNER = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: owner}
+"""
+
+
+def lonely(name: str, node: str, volumes: str) -> str:
+    return f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}}}
+spec:
+  nodeName: {node}
+  terminationGracePeriodSeconds: 1
+  volumes: {volumes}
+  containers: [{{name: probe, image: "{PROBE_IMAGE}", args: [serve, "8080"]}}]
+"""
+
+
 @pytest.fixture
 def workload(site: Site, cluster: dict[str, Any]) -> Iterator[None]:
     """Two pods, spread over the workers."""
@@ -59,6 +81,27 @@ def test_scaling_up_and_down(site: Site, cluster: dict[str, Any]) -> None:
     assert new in site.workers()
     site.resize(2)
     assert site.node_names() == before
+
+
+def test_pods_that_cannot_move_are_named_and_nothing_is_changed(
+    site: Site, cluster: dict[str, Any]
+) -> None:
+    node = site.workers()[-1]
+    pods = [lonely("alone", node, "[]"), lonely("local", node, "[{name: data, emptyDir: {}}]")]
+    text = "---".join([*pods, OWNER])
+    site.kubectl("apply", "-f", "-", stdin=text).checked()
+    uid = site.kubectl("get", "configmap", "owner", "-o", "jsonpath={.metadata.uid}").checked()
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    patch = {"metadata": {"ownerReferences": [{**owner, "controller": True}]}}
+    site.kubectl("patch", "pod", "local", "-p", json.dumps(patch)).checked()
+    try:
+        refused = site.vcd("cse", "node", "delete", CLUSTER, node, "--yes")
+        assert (refused.code, refused.out) == (4, "")
+        assert "it has no controller that would start it again" in refused.err
+        assert "its local data would be lost" in refused.err
+        assert node in site.ready_names()
+    finally:
+        site.kubectl("delete", "--now", "-f", "-", stdin=text)
 
 
 @pytest.mark.usefixtures("workload")

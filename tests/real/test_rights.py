@@ -19,8 +19,19 @@ _KUBELET = ("kubectl", "--kubeconfig", "/etc/kubernetes/kubelet.conf")
         ("annotate", "node", "OTHER", "--overwrite", "a=b"),
         ("label", "node", "OWN", "--overwrite", "node-role.kubernetes.io/control-plane="),
         ("get", "secrets", "-n", "kube-system"),
+        ("delete", "lease", "OTHER", "-n", "kube-node-lease"),
+        ("create", "configmap", "cse-OTHER", "-n", "kube-public"),
+        ("delete", "node", "OTHER"),
     ],
-    ids=["another's report", "another node", "a role for itself", "secrets"],
+    ids=[
+        "another's report",
+        "another node",
+        "a role for itself",
+        "secrets",
+        "remove another's report",
+        "configmaps",
+        "remove another node",
+    ],
 )
 def test_a_node_may_not(site: Site, cluster: dict[str, Any], words: tuple[str, ...]) -> None:
     own, other = site.workers()
