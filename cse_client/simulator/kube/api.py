@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,6 +17,7 @@ from cse_client.simulator.kube.errors import (
     bad_request,
     forbidden,
     method_not_allowed,
+    not_acceptable,
     not_found,
     page_not_found,
     unauthorized,
@@ -36,6 +38,10 @@ __all__ = ["Api"]
 
 _AS = re.compile(r"as=(Table|PartialObjectMetadataList|PartialObjectMetadata)\b")
 _VERSION = re.compile(r"v=(v1beta1|v1)\b")
+_NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_FORMATS = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_STREAMS = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
 _REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
 
 
@@ -72,9 +78,15 @@ class Api:
             self._authorize(call, target)
             if target.group is None:
                 return discover(self._cluster, call)
-            return self._resource(call, target)
+            answer = self._resource(call, target)
         except ApiError as error:
-            return Answer.refusal(error)
+            answer = Answer.refusal(error)
+        if call.warnings:
+            # RFC 7234: a code, an agent that wants no name, a quoted text.
+            answer.headers["Warning"] = ", ".join(
+                f"299 - {json.dumps(text)}" for text in call.warnings
+            )
+        return answer
 
     def _authorize(self, call: Call, target: Target) -> None:
         if self._cluster.allows(call.user, target.attributes()):
@@ -84,6 +96,8 @@ class Api:
                 403,
                 "Forbidden",
                 f'forbidden: User "{call.user.name}" cannot {target.verb} path "{target.path}"',
+                {},
+                headers=_NO_SNIFF,
             )
         resource = target.plural + (f"/{target.subresource}" if target.subresource else "")
         where = (
@@ -93,21 +107,25 @@ class Api:
         )
         if call.user == ANONYMOUS and not self._cluster.anonymous:
             raise unauthorized()
-        raise forbidden(
+        refusal = forbidden(
             target.group,
             target.plural,
             target.name,
             f'User "{call.user.name}" cannot {target.verb} resource "{resource}" in API group '
             f'"{target.group}" {where}',
         )
+        refusal.headers.update(_NO_SNIFF)
+        raise refusal
 
     def _resource(self, call: Call, target: Target) -> Answer:
         cluster = self._cluster
         resource = cluster.table.serving(target.group or "", target.version, target.plural)
         if resource is None:
-            if cluster.table.built_in(target.group or "", target.version):
+            if cluster.table.is_built_in(target.group or ""):
                 raise not_found(target.group or "", target.plural, "")
             raise page_not_found()
+        if call.method not in _METHODS:
+            raise method_not_allowed()
         if resource.group in _REVIEWS and resource.verbs == ("create",):
             if target.verb != "create":
                 raise method_not_allowed()
@@ -126,12 +144,16 @@ class Api:
             answer.value = self._versioned(resource, target, answer.value)
             return answer
         verb = target.verb
+        if verb not in resource.verbs:
+            raise method_not_allowed()
+        _wanted(call)
         if verb == "list":
             items, metadata = self._reader.listing(call, target)
             return Answer(value=self._list(call, target, resource, items, metadata))
         if verb == "deletecollection":
             items = self._writer.delete_collection(call, target, resource)
-            return Answer(value=self._list(call, target, resource, items, {}))
+            metadata = {"resourceVersion": str(self._cluster.store.revision)}
+            return Answer(value=self._list(call, target, resource, items, metadata))
         if verb == "get":
             answer = Answer(200, self._reader.existing(target))
         else:
@@ -148,7 +170,8 @@ class Api:
         answer.value = self._versioned(resource, target, answer.value)
         form, version = _wanted(call)
         if form == "Table" and answer.value.get("kind") == resource.kind:
-            answer.value = self._table(call, target, resource, [answer.value], {}, version)
+            metadata = {"resourceVersion": answer.value["metadata"]["resourceVersion"]}
+            answer.value = self._table(call, target, resource, [answer.value], metadata, version)
         elif form == "PartialObjectMetadata" and answer.value.get("kind") == resource.kind:
             answer.value = _partial(answer.value, version)
         return answer
@@ -165,8 +188,16 @@ class Api:
                 "kind": form,
                 "apiVersion": f"meta.k8s.io/{version}",
                 "metadata": metadata,
-                "items": [_partial(item, version) for item in shown],
+                "items": [_partial(item, version) for item in shown] or None,
             }
+        if resource.custom:
+            metadata = {"continue": "", **metadata}
+        else:
+            # The list has said what they are; custom resources are stored and listed as they are.
+            shown = [
+                {key: value for key, value in item.items() if key not in ("kind", "apiVersion")}
+                for item in shown
+            ]
         return {
             "kind": f"{resource.kind}List",
             "apiVersion": resource.api_version(target.version),
@@ -215,7 +246,8 @@ class Api:
         def show(obj: Obj) -> Obj:
             obj = self._versioned(resource, target, obj)
             if form == "Table":
-                return self._table(call, target, resource, [obj], {}, version)
+                metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+                return self._table(call, target, resource, [obj], metadata, version)
             return _partial(obj, version) if form == "PartialObjectMetadata" else obj
 
         def mark(obj: Obj) -> Obj:
@@ -235,17 +267,33 @@ def _named(name: str) -> Any:
 
 
 def _wanted(call: Call) -> tuple[str, str]:
-    """Return in which form, and meta.k8s.io version, the client wants to see objects."""
-    accept = call.headers.get("accept", "")
+    """Return in which form, and meta.k8s.io version, the client wants to see objects.
+
+    YAML and protobuf are answered in JSON, which is what those who ask for them read as well.
+
+    Raises:
+        ApiError: 406, it wants another format.
+    """
+    accept = call.headers.get("accept", "") or "*/*"
+    kinds = []
     for part in accept.split(","):
         kind = part.split(";", 1)[0].strip()
-        if kind in ("application/json", "*/*", "application/*"):
-            found, version = _AS.search(part), _VERSION.search(part)
-            if found:
-                return found[1], version[1] if version else "v1"
-            if "as=" not in part:
-                return "", "v1"
-    return "", "v1"
+        if kind not in (*_FORMATS, "*/*", "application/*"):
+            continue
+        kinds.append(kind)
+        found, version = _AS.search(part), _VERSION.search(part)
+        if found and (version or ";v=" not in part):
+            return found[1], version[1] if version else "v1"
+        if "as=" not in part:
+            return "", "v1"
+    if kinds:
+        refusal = not_acceptable(
+            f"only the following media types are accepted: {', '.join(_FORMATS)}"
+        )
+        refusal.details = None
+        raise refusal
+    listed = ", ".join((*_FORMATS, *_STREAMS))
+    raise not_acceptable(f"406: Not Acceptable\n\nAvailable representations: {listed}")
 
 
 def _partial(obj: Obj, version: str) -> Obj:

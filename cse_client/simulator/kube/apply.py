@@ -9,7 +9,7 @@ list that is a set). A `.` in fieldsV1 says that the item itself is owned.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cse_client.simulator.kube.errors import ApiError, bad_request
@@ -25,6 +25,9 @@ _UNOWNED = frozenset(
     {
         ("f:apiVersion",),
         ("f:kind",),
+        # empty ones, which are structs without anything in them
+        ("f:spec",),
+        ("f:status",),
         ("f:metadata", "f:name"),
         ("f:metadata", "f:namespace"),
         ("f:metadata", "f:uid"),
@@ -37,7 +40,15 @@ _UNOWNED = frozenset(
 )
 
 
+_UNKNOWN_MANAGER = "before-first-apply"
 _DEFAULTS = {"protocol": "TCP"}
+# Objects that are one value, owned and replaced as a whole (structType and mapType atomic).
+_ATOMIC = frozenset(
+    {
+        *("selector", "labelSelector", "namespaceSelector", "nodeSelector", "podSelector"),
+        *("roleRef", "fieldRef", "configMapKeyRef", "secretKeyRef"),
+    }
+)
 
 
 def list_keys(field: str, items: Iterable[Any]) -> tuple[str, ...]:
@@ -58,6 +69,8 @@ def _item_element(item: Obj, keys: tuple[str, ...]) -> str:
 
 def field_set(value: Any, path: Path = ()) -> set[Path]:
     """Return the paths of the leaves, and of the keyed items, of a value."""
+    if path and path[-1][2:] in _ATOMIC:
+        return {path}
     if isinstance(value, dict) and value:
         found: set[Path] = set()
         for key, item in value.items():
@@ -65,7 +78,7 @@ def field_set(value: Any, path: Path = ()) -> set[Path]:
         return found
     if isinstance(value, list) and value and path:
         field = path[-1][2:]
-        if field == "finalizers":
+        if field == "finalizers" and path[0] == "f:metadata":
             return {(*path, "v:" + json.dumps(item)) for item in value}
         keys = list_keys(field, value)
         if keys and all(isinstance(item, dict) and keys[0] in item for item in value):
@@ -77,8 +90,12 @@ def field_set(value: Any, path: Path = ()) -> set[Path]:
     return {path} if path else set()
 
 
-def _owned(obj: Obj) -> set[Path]:
-    return {path for path in field_set(obj) if path not in _UNOWNED}
+def _owned(obj: Obj, unowned: Sequence[Path] = ()) -> set[Path]:
+    return {
+        path
+        for path in field_set(obj)
+        if path not in _UNOWNED and not any(path[: len(one)] == one for one in unowned)
+    }
 
 
 def to_fields(paths: Iterable[Path]) -> Obj:
@@ -154,7 +171,7 @@ def _remove(obj: Any, path: Path) -> Any:
 
 def _merge(target: Any, wanted: Any, field: str = "") -> Any:
     """Return target with everything that `wanted` says."""
-    if isinstance(wanted, dict) and isinstance(target, dict):
+    if isinstance(wanted, dict) and isinstance(target, dict) and field not in _ATOMIC:
         result = dict(target)
         for key, value in wanted.items():
             result[key] = _merge(result.get(key), value, key)
@@ -183,7 +200,8 @@ def _differs(path: Path, current: Obj, wanted: Obj) -> bool:
         return False
     old, new = _read(current, path), _read(wanted, path)
     # An empty map says nothing about what others put into it.
-    return old != new and not (isinstance(old, dict) and isinstance(new, dict))
+    maps = isinstance(old, dict) and isinstance(new, dict) and path[-1][2:] not in _ATOMIC
+    return old != new and not maps
 
 
 def without_managed(obj: Obj) -> Obj:
@@ -211,18 +229,30 @@ def _identity(entry: Obj) -> tuple[str, str, str]:
 
 
 def apply(
-    old: Obj | None, wanted: Obj, manager: str, now: str, *, force: bool = False, sub: str = ""
+    old: Obj | None,
+    wanted: Obj,
+    manager: str,
+    now: str,
+    *,
+    force: bool = False,
+    sub: str = "",
+    unowned: Sequence[Path] = (),
 ) -> Obj:
     """Return the object after `manager` applied `wanted`.
 
     Raises ApiError 409 with one cause per field when another manager owns a field that would
-    change, unless forced; 400 when `wanted` carries managedFields.
+    change, unless forced; 400 when `wanted` carries managedFields. `unowned` are the beginnings of
+    paths that this request does not write.
     """
     if dig(wanted, "metadata", "managedFields"):
         raise bad_request("metadata.managedFields must be nil")
-    mine = _owned(wanted)
+    mine = _owned(wanted, unowned)
     me = (manager, "Apply", sub)
     entries = list(dig(old, "metadata", "managedFields", default=[])) if old else []
+    if old and not entries:
+        # What nobody has noted is that of an unknown manager.
+        paths = _owned(without_managed(old), unowned)
+        entries = [_entry(_UNKNOWN_MANAGER, "Update", old, now, "", paths)]
     before = next(
         (from_fields(item["fieldsV1"]) for item in entries if _identity(item) == me), set()
     )
@@ -245,10 +275,11 @@ def apply(
     for path in sorted(before - mine - shared, key=len):
         if not any(other[: len(path)] == path for other in (mine | shared)):
             merged = _remove(merged, path)
-    merged["metadata"] = {
-        **merged.get("metadata", {}),
-        "managedFields": [*kept, _entry(manager, "Apply", merged, now, sub, mine)],
-    }
+    # Who owns nothing has no entry.
+    noted = [_entry(manager, "Apply", merged, now, sub, mine)] if mine else []
+    merged["metadata"] = dict(merged.get("metadata", {}))
+    if kept or noted:
+        merged["metadata"]["managedFields"] = [*kept, *noted]
     return dict(merged)
 
 
@@ -263,14 +294,23 @@ def _conflict(conflicts: list[tuple[Obj, Path]]) -> ApiError:
     causes = [
         {
             "reason": "FieldManagerConflict",
-            "message": f'conflict with "{entry["manager"]}"'
-            + (f" using {entry['apiVersion']}" if entry["operation"] == "Update" else ""),
+            "message": f"conflict with {_whom(entry)}",
             "field": _dotted(path),
         }
         for entry, path in conflicts
     ]
     plural = "s" if len(causes) > 1 else ""
-    listed = "; ".join(f"{cause['message']}: {cause['field']}" for cause in causes)
+    # Fields of one manager are listed together
+    # (kubernetes:staging/src/k8s.io/apimachinery/pkg/util/managedfields/internal/conflict.go).
+    fields: dict[str, list[str]] = {}
+    for entry, path in conflicts:
+        fields.setdefault(_whom(entry), []).append(_dotted(path))
+    listed = "\n".join(
+        f"conflict with {whom}: {ones[0]}"
+        if len(ones) == 1
+        else "\n- ".join((f"conflicts with {whom}:", *ones))
+        for whom, ones in sorted(fields.items())
+    )
     return ApiError(
         409,
         "Conflict",
@@ -279,20 +319,41 @@ def _conflict(conflicts: list[tuple[Obj, Path]]) -> ApiError:
     )
 
 
-def note_update(old: Obj | None, new: Obj, manager: str, now: str, *, sub: str = "") -> Obj:
-    """Return `new` with its managedFields after an update (any write that is not an apply)."""
+def _whom(entry: Obj) -> str:
+    """Return how a manager's entry is named: an update with its version, and the subresource."""
+    text = f'"{entry["manager"]}"'
+    if entry.get("subresource"):
+        text += f' with subresource "{entry["subresource"]}"'
+    if entry["operation"] == "Update":
+        text += f" using {entry['apiVersion']}"
+    return text
+
+
+def note_update(
+    old: Obj | None,
+    new: Obj,
+    manager: str,
+    now: str,
+    *,
+    sub: str = "",
+    unowned: Sequence[Path] = (),
+) -> Obj:
+    """Return `new` with its managedFields after an update (any write that is not an apply).
+
+    `unowned` are the beginnings of paths that the client did not write.
+    """
     plain = without_managed(new)
     entries = list(dig(old, "metadata", "managedFields", default=[])) if old else []
     if "managedFields" in new["metadata"] and new["metadata"]["managedFields"] == []:
         entries = []
     before = _owned(without_managed(old)) if old else set()
-    after = _owned(plain)
+    after = _owned(plain, unowned)
     changed = {
         path
         for path in after
         if path not in before or old is None or _read(old, path) != _read(plain, path)
     }
-    gone = before - after
+    gone = before - _owned(plain)
     me = (manager, "Update", sub)
     result = []
     mine = set(changed)
@@ -308,5 +369,6 @@ def note_update(old: Obj | None, new: Obj, manager: str, now: str, *, sub: str =
             result.append(entry)
     if mine:
         result.append(_entry(manager, "Update", plain, now, sub, mine))
-    plain["metadata"]["managedFields"] = result
+    if result:
+        plain["metadata"]["managedFields"] = result
     return plain

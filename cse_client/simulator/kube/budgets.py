@@ -28,11 +28,7 @@ def disruptions_allowed(store: Store, budget: Obj) -> tuple[int, int, int]:
     """
     namespace = budget["metadata"]["namespace"]
     spec = budget.get("spec") or {}
-    pods = [
-        pod
-        for pod in store.each(("", "pods"), namespace)
-        if matches_selector(spec.get("selector"), pod["metadata"].get("labels"))
-    ]
+    pods = _covered(store, budget)
     healthy = sum(
         1
         for pod in pods
@@ -45,6 +41,14 @@ def disruptions_allowed(store: Store, budget: Obj) -> tuple[int, int, int]:
     else:
         needed = max(0, expected - _share(spec.get("maxUnavailable", 0), expected))
     return max(0, healthy - needed), healthy, needed
+
+
+def _covered(store: Store, budget: Obj) -> list[Obj]:
+    return [
+        pod
+        for pod in store.each(("", "pods"), budget["metadata"]["namespace"])
+        if matches_selector(dig(budget, "spec", "selector"), pod["metadata"].get("labels"))
+    ]
 
 
 def _expected(store: Store, namespace: str, pods: list[Obj]) -> int:
@@ -72,6 +76,6 @@ def budget_status(store: Store, budget: Obj) -> Obj:
         "currentHealthy": healthy,
         "desiredHealthy": needed,
         "disruptionsAllowed": allowed,
-        "expectedPods": max(needed, healthy),
+        "expectedPods": _expected(store, budget["metadata"]["namespace"], _covered(store, budget)),
         "observedGeneration": budget["metadata"].get("generation", 1),
     }

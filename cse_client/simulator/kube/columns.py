@@ -20,7 +20,6 @@ _SHOWS_CREATION = frozenset(
     {
         ("rbac.authorization.k8s.io", "roles"),
         ("rbac.authorization.k8s.io", "clusterroles"),
-        ("apiextensions.k8s.io", "customresourcedefinitions"),
     }
 )
 
@@ -302,9 +301,9 @@ _TABLES: dict[tuple[str, str], _Rows] = {
         _columns("Name Status Age"),
         lambda obj, since: (_name(obj), dig(obj, "status", "phase"), _born(obj, since)),
     ),
-    ("", "configmaps"): (_columns("Name Data# Age"), _counted("data")),
+    ("", "configmaps"): (_columns("Name Data Age"), _counted("data")),
     ("", "secrets"): (
-        _columns("Name Type Data# Age"),
+        _columns("Name Type Data Age"),
         lambda obj, since: (
             _name(obj),
             obj.get("type"),
@@ -361,6 +360,10 @@ _TABLES: dict[tuple[str, str], _Rows] = {
             dig(obj, "spec", "holderIdentity", default=""),
             _born(obj, since),
         ),
+    ),
+    ("apiextensions.k8s.io", "customresourcedefinitions"): (
+        (("Name", "string", False), ("Created At", "date", False)),
+        lambda obj, _since: (_name(obj), obj["metadata"].get("creationTimestamp")),
     ),
     ("storage.k8s.io", "storageclasses"): (
         _columns("Name Provisioner Age"),

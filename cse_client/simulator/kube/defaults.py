@@ -14,7 +14,7 @@ from cse_client.simulator.kube.objects import Obj, dig
 from cse_client.simulator.kube.rbac import User
 from cse_client.simulator.kube.state import Cluster
 
-__all__ = ["complete_node_status", "fill_in"]
+__all__ = ["add_nulls", "complete_node_status", "fill_in"]
 
 _NODE_PORTS = range(30000, 32768)
 _SERVICES = "10.96.0.0/12"
@@ -31,6 +31,8 @@ _NODE_INFO = (
     "architecture",
 )
 _DEFAULT_SECONDS = 300
+_DUAL_STACK = 20
+_PREEMPTS = 19
 _STRATEGY = {"rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}, "type": "RollingUpdate"}
 
 
@@ -67,6 +69,8 @@ def _pod(cluster: Cluster, obj: Obj, old: Obj | None, _user: User) -> None:
     spec.setdefault("serviceAccountName", "default")
     spec.setdefault("serviceAccount", spec["serviceAccountName"])
     spec.setdefault("priority", _priority(cluster, spec))
+    if cluster.minor >= _PREEMPTS:
+        spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     tolerations = list(spec.get("tolerations") or ())
     for name in ("not-ready", "unreachable"):
         key = f"node.kubernetes.io/{name}"
@@ -158,6 +162,9 @@ def _service(cluster: Cluster, obj: Obj, old: Obj | None, _user: User) -> None:
         if not spec.get("clusterIP"):
             spec["clusterIP"] = before.get("clusterIP") or _cluster_ip(cluster)
         spec.setdefault("clusterIPs", [spec["clusterIP"]])
+        if cluster.minor >= _DUAL_STACK:
+            spec.setdefault("ipFamilies", ["IPv4"])
+            spec.setdefault("ipFamilyPolicy", "SingleStack")
         spec.setdefault("internalTrafficPolicy", "Cluster")
     external = kind in ("NodePort", "LoadBalancer")
     if external:
@@ -225,8 +232,17 @@ def complete_node_status(status: Obj) -> None:
     """Add what a NodeStatus always carries; clients with typed models insist on it."""
     if status.get("capacity"):
         status.setdefault("allocatable", dict(status["capacity"]))
-    if status.get("nodeInfo") is not None:
-        status["nodeInfo"] = {**dict.fromkeys(_NODE_INFO, ""), **status["nodeInfo"]}
+    status["nodeInfo"] = {**dict.fromkeys(_NODE_INFO, ""), **(status.get("nodeInfo") or {})}
+    status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
+    add_nulls(status, "lastHeartbeatTime", "lastTransitionTime")
+
+
+def add_nulls(status: Obj, *names: str) -> None:
+    """Add the times that a condition always has in Go's types, null where they are not set."""
+    if status.get("conditions"):
+        status["conditions"] = [
+            {**dict.fromkeys(names), **condition} for condition in status["conditions"]
+        ]
 
 
 def _csr(_cluster: Cluster, obj: Obj, old: Obj | None, user: User) -> None:
@@ -255,7 +271,7 @@ def _ingress(_cluster: Cluster, obj: Obj, old: Obj | None, _user: User) -> None:
         obj["status"] = {"loadBalancer": {}}
 
 
-def _custom_definition(_cluster: Cluster, obj: Obj, _old: Obj | None, _user: User) -> None:
+def _custom_definition(_cluster: Cluster, obj: Obj, old: Obj | None, _user: User) -> None:
     spec = obj["spec"]
     # The v1beta1 form, with one version or one schema for all of them, is stored as v1.
     if "versions" not in spec and spec.get("version"):
@@ -281,6 +297,13 @@ def _custom_definition(_cluster: Cluster, obj: Obj, _old: Obj | None, _user: Use
         names.setdefault("singular", str(names["kind"]).lower())
         names.setdefault("listKind", f"{names['kind']}List")
     spec.setdefault("conversion", {"strategy": "None"})
+    if old is None:
+        stored = [one["name"] for one in spec.get("versions") or () if one.get("storage")]
+        obj["status"] = {
+            "conditions": None,
+            "acceptedNames": {"plural": "", "kind": ""},
+            "storedVersions": stored,
+        }
 
 
 _BY_KIND: dict[tuple[str, str], Callable[[Cluster, Obj, Obj | None, User], None]] = {

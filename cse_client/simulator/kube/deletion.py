@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cse_client.simulator.kube.errors import bad_request, conflict, forbidden
+from cse_client.simulator.kube.errors import bad_request, conflict, forbidden, invalid_option
 from cse_client.simulator.kube.objects import Obj, condition, dig, key_of
 from cse_client.simulator.kube.requests import Call
 from cse_client.simulator.kube.resources import Resource
@@ -49,7 +49,12 @@ class DeleteOptions:
         if body.get("orphanDependents"):
             policy = "Orphan"
         if policy not in (None, "", "Background", "Foreground", "Orphan"):
-            raise bad_request(f'invalid propagation policy: "{policy}"')
+            raise invalid_option(
+                "DeleteOptions",
+                "propagationPolicy",
+                f'Unsupported value: "{policy}": supported values: "Foreground", "Background", '
+                '"Orphan", "nil"',
+            )
         dry_run = body.get("dryRun") or []
         if dry_run not in ([], ["All"]):
             raise bad_request("dryRun: Unsupported value")
@@ -72,23 +77,23 @@ class Deletion:
     def delete(self, resource: Resource, obj: Obj, options: DeleteOptions) -> Obj:
         """Delete an object as a client asked; returns what the client is answered."""
         metadata = obj["metadata"]
-        for name, wanted in (
-            ("uid", options.uid),
-            ("resourceVersion", options.resource_version),
+        for name, wanted, why in (
+            ("uid", options.uid, "deleted and then recreated"),
+            ("resourceVersion", options.resource_version, "modified"),
         ):
             if wanted and wanted != metadata.get(name):
+                shown = "UID" if name == "uid" else "ResourceVersion"
                 raise conflict(
                     resource.group,
-                    resource.plural,
+                    resource.kind,
                     metadata["name"],
-                    f"the {name} in the precondition ({wanted}) does not match the {name} in "
-                    f"record ({metadata.get(name)}). The object might have been deleted and then "
-                    "recreated",
+                    f"the {shown} in the precondition ({wanted}) does not match the {shown} in "
+                    f"record ({metadata.get(name)}). The object might have been {why}",
                 )
         if resource.key == ("", "namespaces") and metadata["name"] in _KEPT_NAMESPACES:
             raise forbidden("", "namespaces", metadata["name"], "this namespace may not be deleted")
         if options.dry_run:
-            return self._success(resource, obj)
+            return self._success(resource, obj, options)
         if resource.key == ("", "namespaces"):
             return self._terminate_namespace(obj)
         if metadata.get("finalizers"):
@@ -96,7 +101,21 @@ class Deletion:
         if resource.key == ("", "pods") and options.grace != 0 and self._waits(obj):
             return self._mark(resource, obj, 30)
         self.remove(resource, obj, orphan=options.policy == "Orphan")
-        return self._success(resource, obj)
+        return self._success(resource, obj, options)
+
+    def _ending(self, pod: Obj, options: DeleteOptions) -> Obj:
+        """Return a pod as it is answered: with the time that it has."""
+        grace = options.grace
+        if grace is None:
+            grace = dig(pod, "spec", "terminationGracePeriodSeconds", default=30)
+        metadata = {
+            **pod["metadata"],
+            "deletionTimestamp": self._cluster.now(),
+            "deletionGracePeriodSeconds": grace,
+        }
+        if "generation" in metadata:
+            metadata["generation"] += 1
+        return {**pod, "metadata": metadata}
 
     def finish(self, resource: Resource, obj: Obj) -> None:
         """Remove an object whose last finalizer has gone."""
@@ -169,9 +188,11 @@ class Deletion:
             ("", "namespaces"), {**obj, "metadata": metadata, "status": {"phase": "Terminating"}}
         )
 
-    @staticmethod
-    def _success(resource: Resource, obj: Obj) -> Obj:
+    def _success(self, resource: Resource, obj: Obj, options: DeleteOptions) -> Obj:
         if resource.key == ("", "pods"):
+            return self._ending(obj, options)
+        if resource.key == ("", "services"):
+            # seen on 1.36
             return obj
         details = {
             "name": obj["metadata"]["name"],

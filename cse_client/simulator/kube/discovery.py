@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cse_client.simulator.kube.errors import not_implemented, page_not_found
+from cse_client.simulator.kube.errors import (
+    method_not_allowed,
+    not_found,
+    not_implemented,
+    page_not_found,
+)
 from cse_client.simulator.kube.objects import Obj
 from cse_client.simulator.kube.requests import Answer, Call
 from cse_client.simulator.kube.resources import Resource
@@ -20,6 +25,8 @@ __all__ = ["discover"]
 
 _PROTO = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _HEALTH = ("/healthz", "/livez", "/readyz")
+#: Of the many single checks, those that clients know.
+_CHECKS = tuple(f"{path}/{check}" for path in _HEALTH for check in ("ping", "etcd", "log"))
 _SUBRESOURCES = {
     "scale": ("Scale", "autoscaling", "v1", ("get", "patch", "update")),
     "eviction": ("Eviction", "policy", "v1", ("create",)),
@@ -35,6 +42,8 @@ _SUBRESOURCES = {
     "status": ("", "", "", ("get", "patch", "update")),
 }
 _EVICTION_V1 = 22
+# Seen on 1.36; the first release that does so may be an earlier one.
+_SAYS_COMPATIBLE = 36
 
 
 def discover(cluster: Cluster, call: Call) -> Answer:
@@ -44,8 +53,14 @@ def discover(cluster: Cluster, call: Call) -> Answer:
         ApiError: 404.
     """
     path = call.path.rstrip("/") or "/"
-    if path.startswith(_HEALTH):
-        return Answer(raw=b"ok", content_type="text/plain; charset=utf-8")
+    if path in _HEALTH or path in _CHECKS:
+        return Answer(
+            raw=b"ok",
+            content_type="text/plain; charset=utf-8",
+            headers={"X-Content-Type-Options": "nosniff"} if path in _HEALTH else {},
+        )
+    if path.startswith("/version/"):
+        raise not_found("", "", "")
     if path == "/openapi/v2":
         if "protobuf" not in call.headers.get("accept", "protobuf"):
             raise not_implemented("the OpenAPI document as JSON")
@@ -54,6 +69,8 @@ def discover(cluster: Cluster, call: Call) -> Answer:
     value = fixed[path](cluster) if path in fixed else _below(cluster, path.split("/")[1:])
     if value is None:
         raise page_not_found()
+    if call.method not in ("GET", "HEAD"):
+        raise method_not_allowed()
     return Answer(value=value)
 
 
@@ -61,10 +78,14 @@ def _below(cluster: Cluster, parts: list[str]) -> Obj | None:
     """Return what /api/VERSION, /apis/GROUP or /apis/GROUP/VERSION shows."""
     groups = cluster.discovered.groups()
     if parts[0] == "api":
-        return _resources(cluster, "", "v1") if parts[1:] == ["v1"] else None
+        if parts[1:] != ["v1"]:
+            raise not_found("", "", "")
+        return _resources(cluster, "", "v1")
     if parts[0] != "apis" or parts[1] not in groups:
         return None
     group, rest = parts[1], parts[2:]
+    if len(rest) == 1 and rest[0] not in groups[group] and cluster.table.is_built_in(group):
+        raise not_found(group, "", "")
     if not rest:
         return {"kind": "APIGroup", "apiVersion": "v1", **_group(cluster, group)}
     if len(rest) > 1 or rest[0] not in groups[group]:
@@ -91,9 +112,16 @@ def _paths(cluster: Cluster) -> Obj:
 
 
 def _version(cluster: Cluster) -> Obj:
+    compatible = {
+        "emulationMajor": "1",
+        "emulationMinor": str(cluster.minor),
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": str(cluster.minor - 1),
+    }
     return {
         "major": "1",
         "minor": str(cluster.minor),
+        **(compatible if cluster.minor >= _SAYS_COMPATIBLE else {}),
         "gitVersion": f"v{cluster.version}",
         "gitCommit": "0" * 40,
         "gitTreeState": "clean",
@@ -128,7 +156,7 @@ def _resources(cluster: Cluster, group: str, version: str) -> Obj:
         listed.extend(_subresource(cluster, resource, name) for name in resource.subresources)
     return {
         "kind": "APIResourceList",
-        "apiVersion": "v1",
+        **({"apiVersion": "v1"} if group else {}),
         "groupVersion": f"{group}/{version}" if group else version,
         "resources": listed,
     }

@@ -6,7 +6,7 @@ Reasons, codes and the shape of the messages are what clients test for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "forbidden",
     "internal",
     "invalid",
+    "invalid_option",
     "method_not_allowed",
+    "not_acceptable",
     "not_found",
     "not_implemented",
     "page_not_found",
@@ -35,6 +37,8 @@ class ApiError(Exception):
     """An answer other than success: HTTP code, machine-readable reason, message, details.
 
     `plain`: the answer is the message as text, not a `Status`. An empty `reason` is left out.
+    Refusals that are about no object have empty `details`, other than those without any (None).
+    `headers` go with the answer.
     """
 
     def __init__(
@@ -45,13 +49,15 @@ class ApiError(Exception):
         details: dict[str, Any] | None = None,
         *,
         plain: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = details
         self.plain = plain
+        self.headers = dict(headers or {})
 
     def status(self) -> dict[str, Any]:
         """Return the `Status` object that a client is shown."""
@@ -64,7 +70,7 @@ class ApiError(Exception):
             **({"reason": self.reason} if self.reason else {}),
             "code": self.code,
         }
-        if self.details:
+        if self.details is not None:
             status["details"] = self.details
         return status
 
@@ -98,7 +104,7 @@ def forbidden(group: str, plural: str, name: str, why: str) -> ApiError:
 def not_found(group: str, plural: str, name: str) -> ApiError:
     """404: no such object; without a name, no such resource."""
     if not name:
-        return ApiError(404, "NotFound", "the server could not find the requested resource")
+        return ApiError(404, "NotFound", "the server could not find the requested resource", {})
     message = f'{qualified(group, plural)} "{name}" not found'
     return ApiError(404, "NotFound", message, _details(group, plural, name))
 
@@ -135,10 +141,38 @@ def invalid(
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = _details(group, kind, name)
     details["causes"] = [
-        {"reason": "FieldValueInvalid", "message": text, "field": field} for field, text in causes
+        {"reason": _cause(text), "message": text, "field": field} for field, text in causes
     ]
     message = f'{qualified(group, kind)} "{name}" is invalid: {listed}'
     return ApiError(code, "Invalid", message, details)
+
+
+_CAUSES = {
+    "Required": "FieldValueRequired",
+    "Duplicate": "FieldValueDuplicate",
+    "Forbidden": "FieldValueForbidden",
+    "Unsupported": "FieldValueNotSupported",
+}
+
+
+def _cause(text: str) -> str:
+    """Return the reason of a cause, which the first word of its text goes with."""
+    if " must be of type " in text:
+        return "FieldValueTypeInvalid"
+    return _CAUSES.get(text.split(maxsplit=1)[0].rstrip(":"), "FieldValueInvalid")
+
+
+def invalid_option(kind: str, field: str, text: str) -> ApiError:
+    """422: a parameter in the query, of the options that `kind` names: CreateOptions for example.
+
+    kubernetes:staging/src/k8s.io/apimachinery/pkg/apis/meta/v1/validation/validation.go.
+    """
+    return invalid("meta.k8s.io", kind, "", [(field, text)])
+
+
+def not_acceptable(text: str) -> ApiError:
+    """406: the client wants no format that there is."""
+    return ApiError(406, "NotAcceptable", text, {})
 
 
 def expired(message: str) -> ApiError:
@@ -146,19 +180,23 @@ def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
-def unsupported_media_type(content_type: str) -> ApiError:
-    """415: a body in a format that is not read here."""
+def unsupported_media_type(*accepted: str) -> ApiError:
+    """415: a body in a format that is not read here; with those that are."""
     return ApiError(
         415,
         "UnsupportedMediaType",
-        f"the body of the request was in an unknown format: {content_type or '(none)'}",
+        "the body of the request was in an unknown format - accepted media types include: "
+        + ", ".join(accepted),
     )
 
 
 def method_not_allowed() -> ApiError:
     """405: the resource has no such verb."""
     return ApiError(
-        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+        405,
+        "MethodNotAllowed",
+        "the server does not allow this method on the requested resource",
+        {},
     )
 
 

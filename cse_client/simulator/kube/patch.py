@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cse_client.simulator.kube.errors import bad_request, invalid
+from cse_client.simulator.kube.errors import ApiError, bad_request
 from cse_client.simulator.kube.objects import clone
 
 __all__ = ["json_patch", "merge_patch", "strategic_merge"]
@@ -65,8 +65,11 @@ def _index(items: list[Any], part: str, *, adding: bool = False) -> int:
     return int(part)
 
 
-def _unprocessable(why: str) -> Exception:
-    return invalid("", "", "", [("patch", why)])
+def _unprocessable(_why: str) -> Exception:
+    """422; a real API server does not say why either (seen on 1.36)."""
+    return ApiError(
+        422, "Invalid", "the server rejected our request due to an error in our request", {}
+    )
 
 
 def _parent(document: Any, parts: list[str]) -> Any:
@@ -126,7 +129,10 @@ def json_patch(document: Any, operations: Any) -> Any:
     Raises ApiError 400 for what is not a patch, 422 for one that does not fit the document.
     """
     if not isinstance(operations, list):
-        raise bad_request("a JSON patch is a list of operations")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type "
+            "[]handlers.jsonPatchOp"
+        )
     document = clone(document)
     for step in operations:
         if not isinstance(step, dict) or "op" not in step or "path" not in step:
@@ -178,6 +184,8 @@ def strategic_merge(target: Any, patch: Any, *, parent: str = "") -> Any:
         return {key: clone(value) for key, value in patch.items() if key != "$patch"}
     if directive == "delete":
         return {}
+    if directive not in (None, "merge"):
+        raise ApiError(500, "", f"unknown patch type: {directive} in map: {_go_map(patch)}")
     result = dict(target) if isinstance(target, dict) else {}
     retained = patch.get("$retainKeys")
     if isinstance(retained, list):
@@ -196,6 +204,10 @@ def strategic_merge(target: Any, patch: Any, *, parent: str = "") -> Any:
         if key.startswith(_FROM_LIST) and isinstance(result.get(field), list):
             result[field] = [item for item in result[field] if item not in values]
     return result
+
+
+def _go_map(value: dict[str, Any]) -> str:
+    return f"map[{' '.join(f'{key}:{item}' for key, item in sorted(value.items()))}]"
 
 
 def _merge_list(

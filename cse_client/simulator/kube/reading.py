@@ -10,7 +10,13 @@ import base64
 import binascii
 import json
 
-from cse_client.simulator.kube.errors import ApiError, bad_request, expired, not_found
+from cse_client.simulator.kube.errors import (
+    ApiError,
+    bad_request,
+    expired,
+    invalid_option,
+    not_found,
+)
 from cse_client.simulator.kube.objects import Obj
 from cse_client.simulator.kube.requests import Call, Target
 from cse_client.simulator.kube.selectors import Match, field_selector, label_selector
@@ -50,14 +56,23 @@ class Reader:
     def listing(self, call: Call, target: Target) -> tuple[list[Obj], Obj]:
         """Return the selected objects, and the list's metadata."""
         match = self.selection(call, target)
+        _check_options(call)
         wanted = call.option("resourceVersion")
         exact = call.option("resourceVersionMatch") == "Exact"
         if wanted.isdigit() and int(wanted) > self._store.revision:
             raise ApiError(
                 504,
                 "Timeout",
-                f"Too large resource version: {wanted}, current: {self._store.revision}",
-                {"retryAfterSeconds": 1},
+                f"Timeout: Too large resource version: {wanted}, current: {self._store.revision}",
+                {
+                    "causes": [
+                        {
+                            "reason": "ResourceVersionTooLarge",
+                            "message": "Too large resource version",
+                        }
+                    ],
+                    "retryAfterSeconds": 1,
+                },
             )
         if exact and wanted != str(self._store.revision):
             raise expired("The resourceVersion for the provided list is too old.")
@@ -85,9 +100,24 @@ class Reader:
         return items, metadata
 
 
+def _check_options(call: Call) -> None:
+    """Raise ApiError 400 or 422 for options of a list that make no sense."""
+    limit = call.option("limit")
+    try:
+        int(limit or "0")
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{limit}": invalid syntax') from None
+    if call.option("resourceVersionMatch") and not call.option("resourceVersion"):
+        raise invalid_option(
+            "ListOptions",
+            "resourceVersionMatch",
+            "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+        )
+
+
 def _continue_after(token: str) -> tuple[str, str]:
     try:
         _revision, namespace, name = json.loads(base64.urlsafe_b64decode(token))
         return str(namespace), str(name)
     except (ValueError, TypeError, binascii.Error):
-        raise bad_request("continue key is not valid") from None
+        raise bad_request("invalid continue token: continue key is not valid") from None

@@ -11,13 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from cse_client.simulator.kube.errors import ApiError, bad_request, unsupported_media_type
+from cse_client.simulator.kube.errors import (
+    ApiError,
+    bad_request,
+    invalid_option,
+    unsupported_media_type,
+)
 from cse_client.simulator.kube.rbac import Attributes, User
 
 __all__ = ["Answer", "Call", "Target", "parse_target"]
 
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
+_BODIES = (_JSON, "application/yaml", "application/vnd.kubernetes.protobuf")
 _YAML = frozenset({"application/yaml", "application/apply-patch+yaml", "application/x-yaml"})
 
 
@@ -36,6 +42,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     content_type: str = _JSON
+    warnings: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, method: str, target: str, user: User, **rest: Any) -> Call:
@@ -58,11 +65,17 @@ class Call:
         """Whether nothing may be kept.
 
         Raises:
-            ApiError: 400 for an unknown value.
+            ApiError: 422 for an unknown value.
         """
         values = self.query.get("dryRun", [])
         if any(value != "All" for value in values):
-            raise bad_request(f'dryRun: Unsupported value: "{values[-1]}": supported values: "All"')
+            kind = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+            listed = ",".join(f'"{value}"' for value in values)
+            raise invalid_option(
+                kind.get(self.method, "DeleteOptions"),
+                "dryRun",
+                f'Unsupported value: [{listed}]: supported values: "All"',
+            )
         return bool(values)
 
     def value(self) -> Any:
@@ -83,7 +96,7 @@ class Call:
         if kind in _YAML:
             return _yaml(self.body)
         if kind and not kind.endswith("json"):
-            raise unsupported_media_type(self.content_type)
+            raise unsupported_media_type(*_BODIES)
         return _json(self.body)
 
 
@@ -120,11 +133,9 @@ class Answer:
     @classmethod
     def refusal(cls, error: ApiError) -> Answer:
         """Return the answer that reports an error."""
-        headers = {}
-        if "retryAfterSeconds" in error.details:
+        headers = dict(error.headers)
+        if error.details and "retryAfterSeconds" in error.details:
             headers["Retry-After"] = str(error.details["retryAfterSeconds"])
-        if error.code == 401:  # noqa: PLR2004
-            headers["Www-Authenticate"] = 'Basic realm="kubernetes-master"'
         if error.plain:
             headers["X-Content-Type-Options"] = "nosniff"
             text = error.message.encode()

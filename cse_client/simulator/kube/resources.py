@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 __all__ = ["Resource", "ResourceTable", "Served"]
 
 _ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_ONE_BY_ONE = tuple(verb for verb in _ALL if verb != "deletecollection")
 _REVIEW = ("create",)
 _ALWAYS = 999
 
@@ -65,6 +66,7 @@ def _core(
     *,
     ns: bool = True,
     categories: tuple[str, ...] = (),
+    verbs: tuple[str, ...] = _ALL,
 ) -> Resource:
     return Resource(
         "",
@@ -74,6 +76,7 @@ def _core(
         short=tuple(short.split()),
         subresources=tuple(sub.split()),
         categories=categories,
+        verbs=verbs,
     )
 
 
@@ -106,7 +109,7 @@ _OLD = Served("v1beta1", until=22)
 _BETA = (Served("v1"), _OLD)
 
 _BUILT_IN: tuple[Resource, ...] = (
-    _core("namespaces", "Namespace", "ns", "status finalize", ns=False),
+    _core("namespaces", "Namespace", "ns", "status finalize", ns=False, verbs=_ONE_BY_ONE),
     _core("nodes", "Node", "no", "status proxy", ns=False),
     _core("persistentvolumes", "PersistentVolume", "pv", "status", ns=False),
     _core("configmaps", "ConfigMap", "cm"),
@@ -320,11 +323,9 @@ class ResourceTable:
         found = self.find(group, plural)
         return found if found and version in self._versions(found) else None
 
-    def built_in(self, group: str, version: str) -> bool:
-        """Return whether the API server itself, not a CRD, serves a group's version."""
-        return any(
-            one.group == group and version in self._versions(one) for one in self._built_in.values()
-        )
+    def is_built_in(self, group: str) -> bool:
+        """Return whether the API server itself serves a group, in whatever version."""
+        return any(one.group == group for one in self._built_in.values())
 
     def of_kind(self, group: str, kind: str) -> Resource | None:
         """Return the resource whose objects are of that kind."""

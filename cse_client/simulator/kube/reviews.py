@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cse_client.simulator.kube.authn import authenticate
-from cse_client.simulator.kube.errors import ApiError, bad_request
+from cse_client.simulator.kube.errors import ApiError, bad_request, invalid
 from cse_client.simulator.kube.objects import Obj, dig
 from cse_client.simulator.kube.rbac import Attributes, User
 from cse_client.simulator.kube.requests import Answer, Call, Target
@@ -11,12 +11,28 @@ from cse_client.simulator.kube.state import Cluster
 
 __all__ = ["review"]
 
+_LEAVES_OUT = 36
+# Since 1.37 the rule belongs to the spec as a whole.
+_DECLARED = 37
 
-def _asked(spec: Obj) -> Attributes:
+
+def _asked(cluster: Cluster, spec: Obj) -> Attributes:
     resource: Obj = spec.get("resourceAttributes") or {}
     path: Obj = spec.get("nonResourceAttributes") or {}
     if bool(resource) == bool(path):
-        raise bad_request("exactly one of nonResourceAttributes or resourceAttributes is needed")
+        shown = "null" if not resource else "resourceAttributes"
+        raise invalid(
+            "authorization.k8s.io",
+            "",
+            "",
+            [
+                (
+                    "spec" if cluster.minor >= _DECLARED else "spec.resourceAttributes",
+                    f"Invalid value: {shown}: exactly one of nonResourceAttributes or "
+                    "resourceAttributes must be specified",
+                )
+            ],
+        )
     if path:
         return Attributes(path.get("verb", ""), path=path.get("path", ""))
     return Attributes(
@@ -41,13 +57,18 @@ def review(cluster: Cluster, call: Call, target: Target) -> Answer:
             raise bad_request("at least one of user or group must be specified")
         user = User(spec.get("user", ""), tuple(spec.get("groups") or spec.get("group") or ()))
     status: Obj
+    # Written by Go: what is not set is null, and since about 1.36 is not there.
+    metadata: Obj = {"creationTimestamp": None} if cluster.minor < _LEAVES_OUT else {}
+    shown: Obj | None = spec
     if target.plural.endswith("accessreviews"):
-        allowed = cluster.allows(user, _asked(spec))
-        status = {"allowed": allowed} if allowed else {"allowed": False, "reason": ""}
+        allowed = cluster.allows(user, _asked(cluster, spec))
+        status = {"allowed": allowed}
     elif target.plural == "selfsubjectrulesreviews":
         status = _rules(cluster, user, spec.get("namespace", ""))
+        shown = {}
     elif target.plural == "selfsubjectreviews":
         status = {"userInfo": _user_info(user)}
+        metadata, shown = {"creationTimestamp": cluster.now()}, None
     else:
         status = _token(cluster, str(dig(spec, "token", default="")))
     group = target.group or ""
@@ -57,8 +78,8 @@ def review(cluster: Cluster, call: Call, target: Target) -> Answer:
         {
             "kind": kind,
             "apiVersion": f"{group}/{target.version}",
-            "metadata": {"creationTimestamp": None},
-            "spec": spec,
+            "metadata": metadata,
+            **({"spec": shown} if shown is not None else {}),
             "status": status,
         },
     )

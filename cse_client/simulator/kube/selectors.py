@@ -13,7 +13,7 @@ from typing import Any
 from cse_client.simulator.kube.errors import bad_request
 from cse_client.simulator.kube.objects import Obj, dig
 
-__all__ = ["field_selector", "label_selector", "matches_selector", "selector_text"]
+__all__ = ["VALUE_RULE", "field_selector", "label_selector", "matches_selector", "selector_text"]
 
 Match = Callable[[Obj], bool]
 
@@ -22,6 +22,12 @@ _PAIR = re.compile(r"^([^\s=!<>]+)\s*(==|=|!=|>|<)\s*([^\s=!<>]*)$")
 _NAME = re.compile(r"^([A-Za-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$")
 
 
+#: The rule for a label's value, as messages have it.
+VALUE_RULE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value', "
+    " or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
 # What may be selected on besides metadata.name and metadata.namespace, by (group, resource):
 # kubernetes:pkg/apis/core/v1/conversion.go and the strategies of the other groups.
 _FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -119,6 +125,12 @@ def label_selector(text: str) -> Match | None:
         return None
     requirements = [_requirement(term) for term in _terms(text)]
     for key, operator, values in requirements:
+        for index, value in enumerate(values):
+            if value and _NAME.match(key) and not _NAME.match(value):
+                raise bad_request(
+                    f"unable to parse requirement: values[{index}][{key}]: Invalid value: "
+                    f'"{value}": {VALUE_RULE}'
+                )
         if not _NAME.match(key) or any(value and not _NAME.match(value) for value in values):
             raise bad_request(
                 f"unable to parse requirement: invalid label key or value in {text!r}"
@@ -145,9 +157,12 @@ def field_selector(text: str, group: str, plural: str) -> Match | None:
     for term in text.split(","):
         found = _FIELD.match(term.strip())
         if not found:
-            raise bad_request(f"invalid selector: {term!r}; can't understand it")
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         if found[1] not in known:
-            raise bad_request(f"field label not supported: {found[1]}")
+            if (group, plural) in _FIELDS:
+                raise bad_request(f"field label not supported: {found[1]}")
+            listed = ", ".join(f'"{name}"' for name in known)
+            raise bad_request(f'"{found[1]}" is not a known field selector: only {listed}')
         wanted.append((tuple(found[1].split(".")), found[2] != "!=", found[3]))
 
     def match(obj: Obj) -> bool:

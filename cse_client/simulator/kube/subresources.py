@@ -19,7 +19,7 @@ from cse_client.simulator.kube.errors import (
     two_budgets,
 )
 from cse_client.simulator.kube.node_authorizer import restrict_node
-from cse_client.simulator.kube.objects import Obj, clone, dig
+from cse_client.simulator.kube.objects import Obj, clone, condition, dig
 from cse_client.simulator.kube.patch import json_patch, merge_patch
 from cse_client.simulator.kube.rbac import Attributes
 from cse_client.simulator.kube.reading import Reader
@@ -33,6 +33,7 @@ __all__ = ["Subresources"]
 
 _NO_KUBELET = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 _EVICTION_V1 = 22
+_SKIPS, _KNOWS_UNREADY, _HAS_POLICY = 19, 20, 27
 
 
 class Subresources:
@@ -118,11 +119,12 @@ class Subresources:
             for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
             if name in obj["metadata"]
         }
+        replicas = dig(obj, "spec", "replicas", default=0)
         return {
             "kind": "Scale",
             "apiVersion": "autoscaling/v1",
             "metadata": metadata,
-            "spec": {"replicas": dig(obj, "spec", "replicas", default=0)},
+            "spec": {"replicas": replicas} if replicas else {},
             "status": {
                 "replicas": dig(obj, "status", "replicas", default=0),
                 "selector": selector_text(dig(obj, "spec", "selector")),
@@ -160,11 +162,11 @@ class Subresources:
 
     def _stamped(self, conditions: list[Obj]) -> list[Obj]:
         now = self._cluster.now()
-        for condition in conditions:
-            if condition.get("type") in ("Approved", "Denied"):
-                condition.setdefault("status", "True")
-            condition["lastUpdateTime"] = condition.get("lastUpdateTime") or now
-            condition["lastTransitionTime"] = condition.get("lastTransitionTime") or now
+        for one in conditions:
+            if one.get("type") in ("Approved", "Denied"):
+                one.setdefault("status", "True")
+            one["lastUpdateTime"] = one.get("lastUpdateTime") or now
+            one["lastTransitionTime"] = one.get("lastTransitionTime") or now
         return conditions
 
     def _eviction(self, call: Call, target: Target, resource: Resource) -> Answer:
@@ -172,16 +174,17 @@ class Subresources:
             raise method_not_allowed()
         pod = self._reader.existing(target)
         body = call.value() or {}
+        if dig(body, "metadata", "name", default="") != target.name:
+            raise bad_request("name in URL does not match name in Eviction object")
         restrict_node(call.user, target.attributes(), None, pod)
         wanted = body.get("apiVersion", "policy/v1")
         if wanted == "policy/v1" and self._cluster.minor < _EVICTION_V1:
             raise bad_request("no kind Eviction is registered for version policy/v1")
-        finished = dig(pod, "status", "phase") in ("Succeeded", "Failed")
-        budgets = [] if finished else self._budgets(pod)
+        budgets = [] if self._beyond_budgets(pod) else self._budgets(pod)
         if len(budgets) > 1:
             raise two_budgets()
         for budget in budgets:
-            self._spend(budget)
+            self._spend(budget, pod)
         options = body.get("deleteOptions") or {}
         self._deletion.delete(
             resource,
@@ -214,8 +217,25 @@ class Subresources:
             if matches_selector(dig(budget, "spec", "selector"), pod["metadata"].get("labels"))
         ]
 
-    def _spend(self, budget: Obj) -> None:
+    def _beyond_budgets(self, pod: Obj) -> bool:
+        """Whether a pod goes whatever budgets say (kubernetes/kubernetes#83906 and #91342)."""
+        phase = dig(pod, "status", "phase")
+        early = phase == "Pending" or bool(pod["metadata"].get("deletionTimestamp"))
+        return phase in ("Succeeded", "Failed") or (early and self._cluster.minor >= _SKIPS)
+
+    def _spend(self, budget: Obj, pod: Obj) -> None:
+        """Raise ApiError 429 when the budget does not let this pod go.
+
+        One that is not ready goes where enough others are (kubernetes/kubernetes#94381), or always
+        where the budget says so (#113375).
+        """
         allowed, healthy, needed = disruptions_allowed(self._cluster.store, budget)
+        if dig(condition(pod, "Ready"), "status") != "True":
+            policy = dig(budget, "spec", "unhealthyPodEvictionPolicy", default="")
+            if policy == "AlwaysAllow" and self._cluster.minor >= _HAS_POLICY:
+                return
+            if healthy >= needed > 0 and self._cluster.minor >= _KNOWS_UNREADY:
+                return
         if allowed <= 0:
             raise too_many_requests(
                 "Cannot evict pod as it would violate the pod's disruption budget.",

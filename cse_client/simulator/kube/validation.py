@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
-from cse_client.simulator.kube.errors import bad_request, forbidden, invalid
+from cse_client.simulator.kube.errors import forbidden, invalid
 from cse_client.simulator.kube.objects import Obj, dig
 from cse_client.simulator.kube.rbac import GROUP, MASTERS, Attributes, User, covered
 from cse_client.simulator.kube.resources import Resource
-from cse_client.simulator.kube.selectors import matches_selector
+from cse_client.simulator.kube.selectors import VALUE_RULE, matches_selector
 from cse_client.simulator.kube.state import Cluster
 
-__all__ = ["check", "check_escalation", "check_immutable"]
+__all__ = ["check", "check_escalation"]
 
 Causes = list[tuple[str, str]]
 
@@ -28,6 +29,36 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
 _DNS_LABEL = re.compile(rf"^{_LABEL}$")
 _SERVICE = re.compile(r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+# The rules as messages have them: kubernetes:staging/src/k8s.io/apimachinery/pkg/util/validation.
+_SUBDOMAIN_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
+    "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_SERVICE_RULE = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
+    "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+)
+_KEY_RULE = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+    "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_DATA_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+    "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+_NO_DOTS = "must not contain dots"
+# Seen on 1.36, where names of Services may begin with a digit.
+_RELAXED_SERVICES = 36
+# Seen on 1.37: RBAC's rules are declared in its types, and their messages are general ones.
+_DECLARATIVE = 37
 _DATA_KEY = re.compile(r"^[-._a-zA-Z0-9]+$")
 _KEY = re.compile(r"^(([-a-z0-9.]+)/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
 _VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
@@ -49,74 +80,92 @@ _IMMUTABLE: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
 }
 
 
-def check(resource: Resource, obj: Obj) -> None:
-    """Raise ApiError 422 with everything that is wrong with an object."""
+def check(resource: Resource, obj: Obj, minor: int, old: Obj | None = None) -> None:
+    """Raise ApiError 422 with everything that is wrong with an object, or with its change."""
     causes: Causes = []
-    _metadata(resource, obj, causes)
+    _metadata(resource, obj, minor, causes)
     found = _BY_KIND.get(resource.key)
     if found:
         found(obj, causes)
+    if resource.group == GROUP and minor >= _DECLARATIVE:
+        causes = [(field, text.partition(": verbs must")[0]) for field, text in causes]
+    if old is not None:
+        causes += _changed(resource, obj, old, minor)
     if causes:
         raise invalid(resource.group, resource.kind, obj["metadata"].get("name", ""), causes)
 
 
-def check_immutable(resource: Resource, new: Obj, old: Obj) -> None:
-    """Raise ApiError 422 when an update touches what stays as it was created."""
+def _changed(resource: Resource, new: Obj, old: Obj, minor: int) -> Causes:
+    """Return where an update touches what stays as it was created."""
     causes: Causes = []
     for path in _IMMUTABLE.get(resource.key, ()):
         if dig(new, *path) != dig(old, *path):
-            causes.append((".".join(path), "Invalid value: field is immutable"))
+            if resource.plural == "pods":
+                return [("spec", _OF_PODS)]
+            causes.append((".".join(path), _immutable(path, dig(new, *path[:2]), minor)))
     if old.get("immutable") and (
         new.get("data") != old.get("data") or new.get("binaryData") != old.get("binaryData")
     ):
         causes.append(("data", "Forbidden: field is immutable when `immutable` is set"))
-    if causes:
-        raise invalid(resource.group, resource.kind, old["metadata"]["name"], causes)
+    return causes
 
 
-def _metadata(resource: Resource, obj: Obj, causes: Causes) -> None:
+_OF_PODS = (
+    "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
+    "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set "
+    "to 1 if it was previously negative)"
+)
+
+
+def _immutable(path: tuple[str, ...], value: Any, minor: int) -> str:
+    if path == ("roleRef",):
+        # written as Go's own type, which has no names for JSON
+        shown = {f"{name[0].upper()}{name[1:]}": text for name, text in sorted(value.items())}
+        shown = {name.replace("ApiGroup", "APIGroup"): text for name, text in shown.items()}
+        why = "field is immutable" if minor >= _DECLARATIVE else "cannot change roleRef"
+        return f"Invalid value: {_shown(shown)}: {why}"
+    return f"Invalid value: {_shown(value)}: field is immutable"
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _metadata(resource: Resource, obj: Obj, minor: int, causes: Causes) -> None:
     metadata = obj["metadata"]
     name = metadata.get("name")
     if not name:
         causes.append(("metadata.name", "Required value: name or generateName is required"))
-    elif not isinstance(name, str) or not _name_fits(resource, name):
-        causes.append(("metadata.name", f'Invalid value: "{name}": {_name_rule(resource)}'))
+    elif not _name_fits(resource, name, minor):
+        rule = _name_rule(resource, name, minor)
+        causes.append(("metadata.name", f'Invalid value: "{name}": {rule}'))
     labels = metadata.get("labels")
     for key, value in (labels if isinstance(labels, dict) else {}).items():
         if not _KEY.match(key):
-            causes.append(("metadata.labels", f'Invalid value: "{key}": name part must be valid'))
-        if not isinstance(value, str) or not _VALUE.match(value):
-            causes.append(("metadata.labels", f'Invalid value: "{value}": not a valid label value'))
-    for key, value in (metadata.get("annotations") or {}).items():
-        if not isinstance(value, str):
-            raise bad_request(
-                f"json: cannot unmarshal {type(value).__name__} into Go struct field "
-                f"ObjectMeta.metadata.annotations[{key}] of type string"
-            )
+            causes.append(("metadata.labels", f'Invalid value: "{key}": {_KEY_RULE}'))
+        if not _VALUE.match(value):
+            causes.append(("metadata.labels", f'Invalid value: "{value}": {VALUE_RULE}'))
 
 
-def _name_fits(resource: Resource, name: str) -> bool:
+def _name_fits(resource: Resource, name: str, minor: int) -> bool:
     if resource.group == GROUP:
         return name not in (".", "..") and "/" not in name and "%" not in name
     if resource.key == ("", "services"):
-        return len(name) <= _LONGEST_LABEL and bool(_SERVICE.match(name))
+        rule = _SERVICE if minor < _RELAXED_SERVICES else _DNS_LABEL
+        return len(name) <= _LONGEST_LABEL and bool(rule.match(name))
     if resource.key == ("", "namespaces"):
         return len(name) <= _LONGEST_LABEL and bool(_DNS_LABEL.match(name))
     return len(name) <= _LONGEST_NAME and bool(_SUBDOMAIN.match(name))
 
 
-def _name_rule(resource: Resource) -> str:
-    if resource.key == ("", "services"):
-        return (
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start "
-            "with an alphabetic character, and end with an alphanumeric character"
-        )
-    what = "label" if resource.key == ("", "namespaces") else "subdomain"
-    dots = "" if what == "label" else ", '-' or '.'"
-    return (
-        f"a lowercase RFC 1123 {what} must consist of lower case alphanumeric characters"
-        f"{dots or ' or -'}, and must start and end with an alphanumeric character"
-    )
+def _name_rule(resource: Resource, name: str, minor: int) -> str:
+    if resource.key not in (("", "services"), ("", "namespaces")):
+        return _SUBDOMAIN_RULE
+    if "." in name and minor >= _RELAXED_SERVICES:
+        return _NO_DOTS
+    old = resource.plural == "services" and minor < _RELAXED_SERVICES
+    return _SERVICE_RULE if old else _LABEL_RULE
 
 
 def _containers(spec: Any, path: str, causes: Causes) -> None:
@@ -138,12 +187,12 @@ def _workload(obj: Obj, causes: Causes) -> None:
     selector = spec.get("selector")
     if not selector:
         causes.append(("spec.selector", "Required value"))
-    labels = dig(spec, "template", "metadata", "labels", default={})
-    if selector and not matches_selector(selector, labels):
+    labels = dig(spec, "template", "metadata", "labels")
+    if not selector or not matches_selector(selector, labels):
         causes.append(
             (
                 "spec.template.metadata.labels",
-                f"Invalid value: {labels}: `selector` does not match template `labels`",
+                f"Invalid value: {_shown(labels)}: `selector` does not match template `labels`",
             )
         )
     _containers(dig(spec, "template", "spec"), "spec.template.spec", causes)
@@ -169,34 +218,23 @@ def _service(obj: Obj, causes: Causes) -> None:
 
 def _data(obj: Obj, causes: Causes) -> None:
     for field in ("data", "binaryData"):
-        for key, value in (obj.get(field) or {}).items():
+        for key in obj.get(field) or {}:
             if not _DATA_KEY.match(key):
-                causes.append((f"{field}[{key}]", f'Invalid value: "{key}": a valid config key'))
-            if not isinstance(value, str):
-                raise bad_request(
-                    f"json: cannot unmarshal {type(value).__name__} into Go struct field "
-                    f"{field} of type string"
-                )
-
-
-def _secret(obj: Obj, causes: Causes) -> None:
-    _data(obj, causes)
-    for key, value in (obj.get("data") or {}).items():
-        try:
-            base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            raise bad_request(f"illegal base64 data in data[{key}]") from None
+                causes.append((f"{field}[{key}]", f'Invalid value: "{key}": {_DATA_KEY_RULE}'))
 
 
 def _role(obj: Obj, causes: Causes) -> None:
     for index, rule in enumerate(obj.get("rules") or ()):
         place = f"rules[{index}]"
         if not rule.get("verbs"):
-            causes.append((f"{place}.verbs", "Required value: verbs must contain at least one"))
+            causes.append(
+                (f"{place}.verbs", "Required value: verbs must contain at least one value")
+            )
         if not rule.get("nonResourceURLs"):
-            for name in ("apiGroups", "resources"):
+            for name, what in (("apiGroups", "api group"), ("resources", "resource")):
                 if not rule.get(name):
-                    causes.append((f"{place}.{name}", "Required value: resource rules need it"))
+                    text = f"Required value: resource rules must supply at least one {what}"
+                    causes.append((f"{place}.{name}", text))
 
 
 def _binding(obj: Obj, causes: Causes) -> None:
@@ -242,7 +280,7 @@ _BY_KIND: dict[tuple[str, str], Callable[[Obj, Causes], None]] = {
     ("", "pods"): _pod,
     ("", "services"): _service,
     ("", "configmaps"): _data,
-    ("", "secrets"): _secret,
+    ("", "secrets"): _data,
     ("apps", "deployments"): _workload,
     ("apps", "daemonsets"): _workload,
     ("apps", "replicasets"): _workload,

@@ -20,6 +20,8 @@ __all__ = ["watch"]
 
 _LONGEST = 1800.0
 _BOOKMARK_EVERY = 60.0
+# Seen on 1.36; earlier releases have had the feature on and off again.
+_WATCH_LIST = 36
 # How long a quiet watch sleeps before it looks whether time has changed something.
 _LOOK_EVERY = 1.0
 
@@ -32,10 +34,11 @@ def watch(
     """Return the stream that a watch request is answered with.
 
     `show` turns an object into what the client asked to see, `mark` does so for a bookmark.
-    Raises ApiError 422 for sendInitialEvents, as a server without the WatchList feature does;
-    clients then list and watch. A revision that is too old gives one ERROR event of code 410.
+    Raises ApiError 422 for sendInitialEvents where the WatchList feature is not on yet; clients
+    then list and watch. A revision that is too old gives one ERROR event of code 410.
     """
-    if "sendInitialEvents" in call.query:
+    initial = "sendInitialEvents" in call.query and call.flag("sendInitialEvents")
+    if "sendInitialEvents" in call.query and cluster.minor < _WATCH_LIST:
         raise invalid(
             "meta.k8s.io",
             "ListOptions",
@@ -49,18 +52,25 @@ def watch(
             ],
         )
     text = call.option("resourceVersion")
+    if text and not text.isdigit():
+        raise ApiError(
+            500,
+            "",
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+            "invalid syntax",
+        )
     seconds = call.option("timeoutSeconds")
     limit = min(float(seconds), _LONGEST) if seconds.isdigit() and int(seconds) else _LONGEST
     store = cluster.store
     with store.lock:
-        if text in ("", "0"):
+        if text in ("", "0") or initial:
             revision = store.revision
             first = [
                 Change(revision, target.key, None, obj)
                 for obj in store.each(target.key, target.namespace)
             ]
         else:
-            revision, first = int(text) if text.isdigit() else store.revision, []
+            revision, first = int(text), []
     bookmarks = "allowWatchBookmarks" in call.query and call.flag("allowWatchBookmarks")
     return _stream(
         cluster,
@@ -70,6 +80,7 @@ def watch(
         revision,
         limit,
         mark if bookmarks else None,
+        initial=initial,
     )
 
 
@@ -115,6 +126,8 @@ def _stream(
     revision: int,
     limit: float,
     mark: Show | None,
+    *,
+    initial: bool,
 ) -> Iterator[bytes]:
     store = cluster.store
     end = cluster.clock.monotonic() + limit
@@ -123,6 +136,10 @@ def _stream(
         line = chosen.line(change)
         if line:
             yield line
+    if mark and initial:
+        annotations = {"k8s.io/initial-events-end": "true"}
+        metadata = {"resourceVersion": str(revision), "annotations": annotations}
+        yield _line("BOOKMARK", mark({"metadata": metadata}))
     while cluster.clock.monotonic() < end:
         cluster.tick()
         with store.lock:

@@ -14,7 +14,9 @@ from typing import Any
 
 from cse_client.simulator.kube import patch as patches
 from cse_client.simulator.kube.apply import apply, note_update
-from cse_client.simulator.kube.defaults import complete_node_status, fill_in
+from cse_client.simulator.kube.bodies import read_object, without_unknown
+from cse_client.simulator.kube.custom_schema import fill_in_defaults, violations
+from cse_client.simulator.kube.defaults import add_nulls, complete_node_status, fill_in
 from cse_client.simulator.kube.deletion import DeleteOptions, Deletion
 from cse_client.simulator.kube.errors import (
     ApiError,
@@ -23,20 +25,29 @@ from cse_client.simulator.kube.errors import (
     conflict,
     forbidden,
     invalid,
+    invalid_option,
+    method_not_allowed,
     not_found,
     unsupported_media_type,
 )
 from cse_client.simulator.kube.node_authorizer import restrict_node
-from cse_client.simulator.kube.objects import Obj, clone, dig
+from cse_client.simulator.kube.objects import Obj, clone, dig, key_of
 from cse_client.simulator.kube.reading import Reader
 from cse_client.simulator.kube.requests import Answer, Call, Target
 from cse_client.simulator.kube.resources import Resource
 from cse_client.simulator.kube.state import Cluster
 from cse_client.simulator.kube.typed import check_typed
-from cse_client.simulator.kube.validation import check, check_escalation, check_immutable
+from cse_client.simulator.kube.validation import check, check_escalation
 
 __all__ = ["Writer"]
 
+_APPLY = "application/apply-patch+yaml"
+_PATCHES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    _APPLY,
+)
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 # Groups whose objects count changes of their spec.
 _NO_GENERATION = frozenset(
@@ -50,6 +61,22 @@ _NO_GENERATION = frozenset(
         "discovery.k8s.io",
     }
 )
+# Where etcd holds a resource's objects under another name.
+_STORED = {"nodes": "minions", "services": "services/specs"}
+_FIRST_STATUS: dict[tuple[str, str], Obj] = {
+    ("policy", "poddisruptionbudgets"): dict.fromkeys(
+        ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
+    )
+}
+# What the API server itself puts into a new object's spec; its creator does not own that.
+_BY_SERVER: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "namespaces"): ("finalizers",),
+    ("", "nodes"): ("taints",),
+    ("", "pods"): ("priority", "preemptionPolicy", "tolerations"),
+    ("", "services"): ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
+}
+# Seen on 1.36; the first release that counts changes of pods may be an earlier one.
+_POD_GENERATION = 36
 _KEEPS_STATUS = frozenset({("", "nodes"), ("", "pods"), ("", "namespaces"), ("", "services")})
 
 
@@ -67,7 +94,8 @@ class Writer:
         obj = self._body(call, target, resource)
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
-            raise bad_request("resourceVersion should not be set on objects to be created")
+            # An error of the store, which the API server does not translate.
+            raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         if not metadata.get("name") and metadata.get("generateName"):
             suffix = "".join(secrets.choice(_LETTERS) for _ in range(5))
             metadata["name"] = metadata["generateName"] + suffix
@@ -83,13 +111,24 @@ class Writer:
             metadata.pop(name, None)
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = self._cluster.now()
-        if resource.group not in _NO_GENERATION and "spec" in obj:
+        counted = resource.group not in _NO_GENERATION or (
+            resource.plural == "pods" and self._cluster.minor >= _POD_GENERATION
+        )
+        if counted and "spec" in obj:
             metadata["generation"] = 1
         has_status = "status" in resource.subresources
         if has_status and resource.key not in _KEEPS_STATUS:
             obj.pop("status", None)
+            if not resource.custom:
+                obj["status"] = dict(_FIRST_STATUS.get(resource.key, {}))
+        asked = frozenset(dig(obj, "spec", default={}))
         self._admit(call, target, resource, obj, None)
-        obj = self._managed(call, obj, None)
+        unowned = tuple(
+            ("f:spec", f"f:{name}")
+            for name in _BY_SERVER.get(resource.key, ())
+            if name not in asked
+        )
+        obj = self._managed(call, resource, obj, None, unowned)
         return obj if call.dry_run else self._store.put(resource.key, obj)
 
     def update(self, call: Call, target: Target, resource: Resource) -> Answer:
@@ -111,33 +150,22 @@ class Writer:
         old: Obj,
         new: Obj,
         *,
-        applied: bool = False,
+        applied: str = "",
     ) -> Obj:
-        """Store what an update or patch made of `old`.
+        """Store what an update or patch made of `old`; `applied`: by an apply of that manager.
 
         Raises:
             ApiError: 409 when it is stale.
         """
         metadata = new.setdefault("metadata", {})
-        for name in ("resourceVersion", "uid"):
-            if metadata.get(name) and metadata[name] != old["metadata"].get(name):
-                why = (
-                    ""
-                    if name == "resourceVersion"
-                    else (
-                        f"Precondition failed: UID in precondition: {metadata[name]}, "
-                        f"UID in object meta: {old['metadata']['uid']}"
-                    )
-                )
-                raise conflict(resource.group, resource.plural, target.name, why)
+        _check_same(resource, metadata, old)
         new = self._settled(target, resource, old, new)
         self._admit(call, target, resource, new, old)
-        check_immutable(resource, new, old)
         if applied:
-            plain = _same_fields(new, old) and not _always_written(resource, new)
+            plain = _same_fields(new, old) and not _always_written(resource, new, applied)
         else:
             plain = _bare(new) == _bare(old)
-            new = old if plain else self._managed(call, new, old)
+            new = old if plain else self._managed(call, resource, new, old)
         if plain or call.dry_run:
             return old if plain else new
         stored = self._store.put(resource.key, new)
@@ -167,7 +195,9 @@ class Writer:
             metadata.pop("deletionTimestamp", None)
         new = {**new, "kind": old["kind"], "apiVersion": old["apiVersion"], "metadata": metadata}
         if target.subresource == "status":
-            new = {**old, "metadata": metadata, "status": new.get("status", {})}
+            status = {"status": new["status"]} if "status" in new else {}
+            rest = {name: value for name, value in old.items() if name != "status"}
+            new = {**rest, "metadata": metadata, **status}
         elif "status" in resource.subresources:
             new.pop("status", None)
             if "status" in old:
@@ -180,10 +210,15 @@ class Writer:
     def patch(self, call: Call, target: Target, resource: Resource) -> Answer:
         """PATCH in any of the four formats."""
         kind = call.content_type.split(";", 1)[0].strip()
+        if kind not in _PATCHES:
+            raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         body = call.value()
+        if "force" in call.query and kind != _APPLY:
+            text = "Forbidden: may not be specified for non-apply patch"
+            raise invalid_option("PatchOptions", "force", text)
         namespace = target.namespace if resource.namespaced else ""
         old = self._store.get(resource.key, namespace, target.name)
-        if kind == "application/apply-patch+yaml":
+        if kind == _APPLY:
             return self._apply(call, target, resource, old, body)
         if old is None:
             raise not_found(resource.group, resource.plural, target.name)
@@ -192,39 +227,45 @@ class Writer:
         if kind == "application/json-patch+json":
             new = patches.json_patch(base, body)
         elif not isinstance(body, dict):
-            raise bad_request("a merge patch is an object")
+            raise bad_request(
+                "error decoding patch: json: cannot unmarshal array into Go value of type "
+                "map[string]interface {}"
+            )
         elif kind == "application/merge-patch+json":
             new = patches.merge_patch(base, body)
         elif kind == "application/strategic-merge-patch+json" and not resource.custom:
             new = patches.strategic_merge(base, body)
         else:
-            raise unsupported_media_type(kind)
+            raise _unknown_patch(kind)
         if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
             raise bad_request("the patched object has no metadata")
         if new["metadata"].get("name") != target.name:
             raise bad_request("the name of the object cannot be changed by a patch")
-        return Answer(200, self.replace(call, target, resource, old, clone(new)))
+        new = clone(new)
+        self._prune(call, target, resource, new)
+        return Answer(200, self.replace(call, target, resource, old, new))
 
     def _apply(
         self, call: Call, target: Target, resource: Resource, old: Obj | None, body: Any
     ) -> Answer:
         manager = call.option("fieldManager")
         if not manager:
-            raise invalid(
-                "",
-                "PatchOptions",
-                "",
-                [
-                    ("fieldManager", "Required value: is required for apply patch"),
-                ],
-            )
-        wanted = self._object(body, target, resource)
-        if wanted["metadata"].get("name") not in (None, target.name):
-            raise bad_request("the name of the object does not match the name on the URL")
-        wanted["metadata"]["name"] = target.name
+            text = "Required value: is required for apply patch"
+            raise invalid_option("PatchOptions", "fieldManager", text)
+        if not isinstance(body, dict) or not body.get("apiVersion") or not body.get("kind"):
+            raise bad_request("invalid object type: /, Kind=")
         version = self._cluster.table.preferred(resource)
-        wanted["apiVersion"] = resource.api_version(version)
-        check_typed(resource.key, wanted, self._cluster.minor, self._schema(resource, version))
+        wanted = read_object(body, target, resource, version)
+        name = wanted["metadata"].get("name", "")
+        if name not in ("", target.name):
+            raise bad_request(
+                f"the name of the object ({name}) does not match the name on the URL "
+                f"({target.name})"
+            )
+        wanted["metadata"]["name"] = target.name
+        sent = {**wanted, "metadata": {"namespace": dig(body, "metadata", "namespace")}}
+        sent["metadata"]["name"] = target.name
+        check_typed(resource.key, sent, self._cluster.minor, self._schema(resource, version))
         new = apply(
             old,
             wanted,
@@ -232,16 +273,19 @@ class Writer:
             self._cluster.now(),
             force=call.flag("force") if "force" in call.query else False,
             sub=target.subresource,
+            unowned=_not_written(resource, target.subresource),
         )
         if old is not None:
-            return Answer(200, self.replace(call, target, resource, old, new, applied=True))
+            return Answer(200, self.replace(call, target, resource, old, new, applied=manager))
         if target.subresource:
             raise not_found(resource.group, resource.plural, target.name)
         self._check_namespace(target, resource, target.name)
         self._check_creation(call, target)
         managed = new["metadata"].get("managedFields")
         stored = self._store_new(call, target, resource, new)
-        stored["metadata"]["managedFields"] = managed
+        stored["metadata"].pop("managedFields", None)
+        if managed:
+            stored["metadata"]["managedFields"] = managed
         return Answer(201, stored)
 
     def _schema(self, resource: Resource, version: str) -> Obj | None:
@@ -296,77 +340,73 @@ class Writer:
     # What all writes share
 
     def _body(self, call: Call, target: Target, resource: Resource) -> Obj:
-        return self._object(call.value(), target, resource)
+        return self._object(call, call.value(), target, resource)
 
-    def _object(self, body: Any, target: Target, resource: Resource) -> Obj:
-        """Return a copy of a request's object after checking that it belongs here."""
-        if not isinstance(body, dict):
-            raise bad_request("the request needs an object")
-        obj: Obj = clone(body)
-        api_version = resource.api_version(target.version)
-        if obj.get("apiVersion", api_version) != api_version:
-            raise bad_request(
-                f"the API version in the data ({obj['apiVersion']}) does not match the expected "
-                f"API version ({api_version})"
-            )
-        if obj.get("kind", resource.kind) != resource.kind:
-            raise bad_request(
-                f"{obj['kind']} in version {target.version!r} cannot be handled as a "
-                f"{resource.kind}: no kind {obj['kind']!r} is registered for it"
-            )
-        preferred = self._cluster.table.preferred(resource)
-        obj["kind"], obj["apiVersion"] = resource.kind, resource.api_version(preferred)
-        metadata = obj.get("metadata")
-        obj["metadata"] = metadata = metadata if isinstance(metadata, dict) else {}
-        if not resource.namespaced:
-            metadata.pop("namespace", None)
-        elif metadata.get("namespace") not in (None, "", target.namespace):
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the "
-                "request"
-            )
-        else:
-            metadata["namespace"] = target.namespace
-        if not isinstance(obj.get("spec", {}), dict) and not resource.custom:
-            raise bad_request("json: spec is no object")
-        if obj.get("spec") is None and resource.plural in _WITH_SPEC:
-            obj["spec"] = {}
+    def _object(self, call: Call, body: Any, target: Target, resource: Resource) -> Obj:
+        """Return a request's object, without the fields that its kind does not have."""
+        obj = read_object(body, target, resource, self._cluster.table.preferred(resource))
+        self._prune(call, target, resource, obj)
         return obj
+
+    def _prune(self, call: Call, target: Target, resource: Resource, obj: Obj) -> None:
+        schema = self._schema(resource, target.version)
+        without_unknown(call, target, resource, obj, schema, self._cluster.minor)
 
     def _check_namespace(self, target: Target, resource: Resource, name: str) -> None:
         if not resource.namespaced:
             return
         if not target.namespace:
-            raise ApiError(
-                405,
-                "MethodNotAllowed",
-                "an empty namespace may not be set when a resource name is provided",
-            )
+            raise method_not_allowed()
         found = self._store.get(("", "namespaces"), "", target.namespace)
         if found is None:
             raise not_found("", "namespaces", target.namespace)
         if dig(found, "status", "phase") == "Terminating":
-            raise forbidden(
+            refusal = forbidden(
                 resource.group,
                 resource.plural,
                 name,
                 f"unable to create new content in namespace {target.namespace} because it is "
                 "being terminated",
             )
+            (refusal.details or {})["causes"] = [
+                {
+                    "reason": "NamespaceTerminating",
+                    "message": f"namespace {target.namespace} is being terminated",
+                    "field": "metadata.namespace",
+                }
+            ]
+            raise refusal
 
     def _admit(
         self, call: Call, target: Target, resource: Resource, obj: Obj, old: Obj | None
     ) -> None:
+        schema = self._schema(resource, self._cluster.table.preferred(resource))
+        if schema is not None:
+            fill_in_defaults(obj, schema)
+            wrong = violations(obj, schema)
+            if wrong:
+                name = obj["metadata"].get("name", "")
+                raise invalid(resource.group, resource.kind, name, wrong)
         if target.subresource != "status":
             fill_in(self._cluster, resource.key, obj, old, call.user)
-            check(resource, obj)
+            check(resource, obj, self._cluster.minor, old)
             check_escalation(self._cluster, call.user, resource, obj)
-        elif resource.key == ("", "nodes"):
+        elif resource.key in (("", "nodes"), ("", "pods")):
             obj["status"] = dict(obj.get("status") or {})
-            complete_node_status(obj["status"])
+            if resource.plural == "nodes":
+                complete_node_status(obj["status"])
+            else:
+                add_nulls(obj["status"], "lastProbeTime", "lastTransitionTime")
         restrict_node(call.user, target.attributes(), obj, old)
 
-    def _managed(self, call: Call, obj: Obj, old: Obj | None) -> Obj:
+    def _managed(
+        self,
+        call: Call,
+        resource: Resource,
+        obj: Obj,
+        old: Obj | None,
+        unowned: tuple[tuple[str, ...], ...] = (),
+    ) -> Obj:
         """Return the object with its field managers noted.
 
         Kubelets and the parts of this cluster do not apply, so their writes are not tracked:
@@ -375,25 +415,35 @@ class Writer:
         if not call.headers or call.user.node:
             return obj
         manager = call.option("fieldManager") or call.headers.get("user-agent", "").split("/")[0]
-        target = "status" if call.path.endswith("/status") else ""
-        return note_update(old, obj, manager or "unknown", self._cluster.now(), sub=target)
+        sub = "status" if call.path.endswith("/status") else ""
+        unowned += _not_written(resource, sub)
+        return note_update(
+            old, obj, manager or "unknown", self._cluster.now(), sub=sub, unowned=unowned
+        )
 
 
-_WITH_SPEC = frozenset(
-    {
-        "pods",
-        "services",
-        "namespaces",
-        "nodes",
-        "deployments",
-        "daemonsets",
-        "replicasets",
-        "statefulsets",
-        "jobs",
-        "certificatesigningrequests",
-        "customresourcedefinitions",
-    }
-)
+def _check_same(resource: Resource, metadata: Obj, old: Obj) -> None:
+    """Raise ApiError 409 when an update is meant for another object, or another state of it."""
+    current = old["metadata"]
+    wanted = metadata.get("resourceVersion")
+    if wanted and wanted != current["resourceVersion"]:
+        raise conflict(resource.group, resource.plural, current["name"])
+    uid = metadata.get("uid")
+    if uid and uid != current["uid"]:
+        place = "/".join(key_of(old)).strip("/")
+        raise conflict(
+            resource.group,
+            resource.plural,
+            current["name"],
+            "StorageError: invalid object, Code: 4, Key: "
+            f"/registry/{_STORED.get(resource.plural, resource.plural)}/{place}, "
+            f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "
+            f"{uid}, UID in object meta: {current['uid']}",
+        )
+
+
+def _unknown_patch(kind: str) -> ApiError:
+    return unsupported_media_type(*(one for one in _PATCHES if one != kind))
 
 
 def _bare(obj: Obj) -> Obj:
@@ -405,14 +455,21 @@ def _bare(obj: Obj) -> Obj:
     return {**obj, "metadata": metadata}
 
 
-def _always_written(resource: Resource, obj: Obj) -> bool:
+def _not_written(resource: Resource, sub: str) -> tuple[tuple[str, ...], ...]:
+    """Return the beginnings of the paths that a request to a (sub)resource leaves as they are."""
+    if sub:
+        return (("f:spec",),)
+    return (("f:status",),) if "status" in resource.subresources else ()
+
+
+def _always_written(resource: Resource, obj: Obj, manager: str) -> bool:
     """Whether an apply makes a new revision although nothing changes.
 
     Seen on 1.36 and 1.20: of a Namespace in which the applier owns nothing but its name, and of
     PodSecurityPolicies.
     """
-    bare = resource.key == ("", "namespaces") and any(
-        entry["fieldsV1"].keys() <= {"f:spec"}
+    bare = resource.key == ("", "namespaces") and not any(
+        entry["manager"] == manager and entry["operation"] == "Apply"
         for entry in obj["metadata"].get("managedFields") or ()
     )
     return bare or resource.key == ("policy", "podsecuritypolicies")

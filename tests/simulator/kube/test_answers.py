@@ -12,6 +12,7 @@ from tests.support.running_kube import Running, make
 
 APPLY = "application/apply-patch+yaml"
 PODS = "/api/v1/namespaces/default/pods"
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace"}
 PAGE = {"raw": "404 page not found\n"}
 
 
@@ -33,7 +34,7 @@ def apply(cluster: Running, path: str, body: dict[str, Any]) -> tuple[int, dict[
         ("/apis/metallb.io/v1beta1", PAGE),
         ("/apis/metallb.io/v1beta1/ipaddresspools", PAGE),
         ("/apis/metallb.io/v1beta1/namespaces/default/ipaddresspools/x", PAGE),
-        ("/apis/apps/v9/deployments", PAGE),
+        ("/apis/apps/v9/deployments", "the server could not find the requested resource"),
         ("/nothing", PAGE),
         ("/apis/apps/v1/widgets", "the server could not find the requested resource"),
         ("/api/v1/widgets", "the server could not find the requested resource"),
@@ -117,7 +118,7 @@ NO_KEY = 'element 0: associative list with keys has an element that omits key fi
             "1.33.1",
             SERVICE,
             service(topologyKeys=["x"]),
-            " (default/web; /v1, Kind=Service): .spec.topologyKeys: field not declared in schema",
+            " (/web; /v1, Kind=Service): .spec.topologyKeys: field not declared in schema",
         ),
         (
             "1.20.2",
@@ -166,15 +167,32 @@ def test_custom_resources_are_held_against_their_schema(cluster: Running) -> Non
     code, answer = apply(cluster, path, {**thing, "spec": {"sise": 1}})
     assert (code, answer["message"]) == (
         500,
-        "failed to create typed patch object (default/one; example.com/v1, Kind=Thing): "
+        "failed to create typed patch object (/one; example.com/v1, Kind=Thing): "
         ".spec.sise: field not declared in schema",
     )
+
+
+def run(cluster: Running, name: str, ready: str = "True") -> None:
+    """Report a pod as its kubelet does."""
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}
+    patched = cluster.api.request(
+        "PATCH",
+        f"{PODS}/{name}/status",
+        {"status": status},
+        content_type="application/merge-patch+json",
+    )
+    assert patched[0] == 200, patched
+
+
+def evict(cluster: Running, name: str) -> tuple[int, dict[str, Any]]:
+    return cluster.api.request("POST", f"{PODS}/{name}/eviction", {"metadata": {"name": name}})
 
 
 def test_two_budgets_over_one_pod(cluster: Running) -> None:
     body = pod()
     body["metadata"]["labels"] = {"app": "web"}
     cluster.post(PODS, body)
+    run(cluster, "web")
     for name in ("one", "two"):
         cluster.post(
             "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
@@ -183,7 +201,7 @@ def test_two_budgets_over_one_pod(cluster: Running) -> None:
                 "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}},
             },
         )
-    code, answer = cluster.api.request("POST", f"{PODS}/web/eviction", {"metadata": {}})
+    code, answer = evict(cluster, "web")
     assert (code, answer.get("reason")) == (500, None)
     assert answer["message"] == (
         "This pod has more than one PodDisruptionBudget, which the eviction subresource does not "
@@ -194,15 +212,20 @@ def test_two_budgets_over_one_pod(cluster: Running) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "moves"),
     [
-        ("/api/v1/namespaces/n1", {"kind": "Namespace", "metadata": {"name": "n1"}}, True),
+        ("/api/v1/namespaces/n1", {**NAMESPACE, "metadata": {"name": "n1"}}, True),
         (
             "/api/v1/namespaces/n1",
-            {"kind": "Namespace", "metadata": {"name": "n1", "labels": {"a": "b"}}},
+            {**NAMESPACE, "metadata": {"name": "n1", "labels": {"a": "b"}}},
             False,
         ),
         (
             "/apis/policy/v1beta1/podsecuritypolicies/p",
-            {"kind": "PodSecurityPolicy", "metadata": {"name": "p"}, "spec": {"privileged": False}},
+            {
+                "apiVersion": "policy/v1beta1",
+                "kind": "PodSecurityPolicy",
+                "metadata": {"name": "p"},
+                "spec": {"privileged": False},
+            },
             True,
         ),
     ],

@@ -48,7 +48,7 @@ def test_create_fills_in_and_names(cluster: Running) -> None:
         ("/api/v1/namespaces", new("a.b"), 422, "RFC 1123 label"),
         ("/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}}, 422, "spec.containers"),
         ("/api/v1/namespaces/default/widgets", new("x"), 404, "could not find the requested"),
-        (MAPS, "text", 400, "needs an object"),
+        (MAPS, "text", 400, "must be of type ConfigMap"),
     ],
 )
 def test_bad_objects_are_refused(
@@ -117,7 +117,7 @@ def test_dry_runs_keep_nothing(cluster: Running) -> None:
     assert patched[1]["data"] == {"a": "2"}
     assert cluster.api.request("DELETE", f"{MAPS}/c?dryRun=All")[0] == 200
     assert cluster.get(f"{MAPS}/c")["data"] == {"a": "1"}
-    assert cluster.api.request("POST", f"{MAPS}?dryRun=Some", new("d"))[0] == 400
+    assert cluster.api.request("POST", f"{MAPS}?dryRun=Some", new("d"))[0] == 422
 
 
 def test_status_and_spec_are_written_apart(cluster: Running) -> None:

@@ -183,7 +183,7 @@ def test_field_selectors() -> None:
         match = field_selector(text, "", "pods")
         assert match is not None
         assert match(pod) is expected
-    with pytest.raises(ApiError, match="field label not supported"):
+    with pytest.raises(ApiError, match="not a known field selector"):
         field_selector("spec.replicas=1", "apps", "deployments")
 
 

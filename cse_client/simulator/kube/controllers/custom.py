@@ -20,6 +20,9 @@ __all__ = ["CustomResources"]
 _DISCOVERED_AFTER = timedelta(seconds=0.25)
 _CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
 
+# In the order of discovery.
+_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+
 
 class CustomResources:
     """Keeps the resource table in line with the CRDs, and the CRDs' status."""
@@ -112,6 +115,7 @@ def _resource(crd: Obj) -> Resource:
         tuple(names.get("shortNames") or ()),
         tuple(names.get("categories") or ()),
         tuple(name for name in ("status", "scale") if name in subresources),
+        _VERBS,
         custom=True,
         singular=names.get("singular", ""),
         columns=columns or (("Age", "date", ".metadata.creationTimestamp", 0),),
