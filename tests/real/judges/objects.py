@@ -1,0 +1,223 @@
+"""Namespaces, nodes, ConfigMaps, leases and secrets: every way to read and write an object."""
+
+from __future__ import annotations
+
+from tests.real.judges.asking import Question
+from tests.real.judges.bodies import NODE, config_map, meta, obj
+from tests.real.judges.verbs import (
+    BARE,
+    JSON_PATCH,
+    LEASES,
+    NS,
+    PARTIAL,
+    PARTIAL_LIST,
+    TABLE,
+    apply,
+    get,
+    merge,
+    post,
+    put,
+    strategic,
+)
+
+__all__ = ["OBJECTS"]
+
+OBJECTS: tuple[Question, ...] = (
+    post("create a namespace", "/api/v1/namespaces", obj("v1", "Namespace", "judges")),
+    post("create it again", "/api/v1/namespaces", obj("v1", "Namespace", "judges")),
+    get("get a namespace", NS),
+    get("an empty list", f"{NS}/pods"),
+    get("an empty list of a namespace that is absent", "/api/v1/namespaces/no/pods"),
+    get("an empty table", f"{NS}/pods", accept=TABLE),
+    get("a list of namespaces by name", "/api/v1/namespaces?fieldSelector=metadata.name%3Djudges"),
+    post("create a node", "/api/v1/nodes", NODE),
+    get("get a node", "/api/v1/nodes/judged-node", keep={"node": "metadata.uid"}),
+    get("a node's table", "/api/v1/nodes/judged-node", accept=TABLE),
+    get("the nodes' table", "/api/v1/nodes", accept=TABLE),
+    merge("cordon", "/api/v1/nodes/judged-node", {"spec": {"unschedulable": True}}),
+    strategic(
+        "a label by a strategic patch",
+        "/api/v1/nodes/judged-node?fieldManager=labeler",
+        {"metadata": {"labels": {"example.com/a": "b"}}},
+    ),
+    strategic(
+        "a condition by a strategic patch",
+        "/api/v1/nodes/judged-node/status",
+        {"status": {"conditions": [{"type": "DiskPressure", "status": "False"}]}},
+    ),
+    get("get a node's state", "/api/v1/nodes/judged-node/status"),
+    post("create", f"{NS}/configmaps", config_map("one", data={"a": "1"})),
+    post("create it again with a manager", f"{NS}/configmaps?fieldManager=x", config_map("one")),
+    post("create without a kind", f"{NS}/configmaps", {**meta("bare"), "data": {"a": "1"}}),
+    post(
+        "create with a generated name",
+        f"{NS}/configmaps?dryRun=All",
+        {"metadata": {"generateName": "made-"}},
+    ),
+    post("create only to see", f"{NS}/configmaps?dryRun=All", config_map("dry")),
+    get("what was only to be seen", f"{NS}/configmaps/dry"),
+    get(
+        "get",
+        f"{NS}/configmaps/one",
+        keep={"one": "metadata.resourceVersion", "uid": "metadata.uid"},
+    ),
+    get("get as a table", f"{NS}/configmaps/one", accept=TABLE),
+    get("get its metadata", f"{NS}/configmaps/one", accept=PARTIAL),
+    get("a table with objects", f"{NS}/configmaps/one?includeObject=Object", accept=TABLE),
+    get("a table without objects", f"{NS}/configmaps/one?includeObject=None", accept=TABLE),
+    put("update", f"{NS}/configmaps/one", config_map("one", data={"a": "2"})),
+    put("update that changes nothing", f"{NS}/configmaps/one", config_map("one", data={"a": "2"})),
+    put(
+        "update that is stale",
+        f"{NS}/configmaps/one",
+        config_map("one", metadata={"resourceVersion": "${one}"}),
+    ),
+    put(
+        "update of another's uid",
+        f"{NS}/configmaps/one",
+        config_map("one", metadata={"uid": "${node}"}),
+    ),
+    put("update what is absent", f"{NS}/configmaps/absent", config_map("absent")),
+    put("update under another name", f"{NS}/configmaps/one", config_map("two")),
+    merge("merge patch", f"{NS}/configmaps/one", {"data": {"a": None, "b": "1"}}),
+    merge(
+        "merge patch of what is stale",
+        f"{NS}/configmaps/one",
+        {"metadata": {"resourceVersion": "${one}"}, "data": {"c": "1"}},
+    ),
+    Question(
+        "JSON patch",
+        "PATCH",
+        f"{NS}/configmaps/one",
+        [
+            {"op": "test", "path": "/data/b", "value": "1"},
+            {"op": "add", "path": "/data/c", "value": "x"},
+        ],
+        JSON_PATCH,
+    ),
+    Question(
+        "JSON patch that fails its test",
+        "PATCH",
+        f"{NS}/configmaps/one",
+        [{"op": "test", "path": "/data/b", "value": "2"}],
+        JSON_PATCH,
+    ),
+    Question(
+        "JSON patch of a path that is absent",
+        "PATCH",
+        f"{NS}/configmaps/one",
+        [{"op": "remove", "path": "/data/nothing"}],
+        JSON_PATCH,
+    ),
+    merge("patch what is absent", f"{NS}/configmaps/absent", {}),
+    apply(
+        "apply",
+        f"{NS}/configmaps/applied?fieldManager=one",
+        config_map("applied", data={"a": "1", "b": "1"}),
+    ),
+    apply(
+        "apply it again",
+        f"{NS}/configmaps/applied?fieldManager=one",
+        config_map("applied", data={"a": "1", "b": "1"}),
+    ),
+    apply(
+        "apply against another",
+        f"{NS}/configmaps/applied?fieldManager=two",
+        config_map("applied", data={"a": "2", "b": "2"}),
+    ),
+    apply(
+        "apply by force",
+        f"{NS}/configmaps/applied?fieldManager=two&force=true",
+        config_map("applied", data={"a": "2"}),
+    ),
+    apply(
+        "apply without what was there",
+        f"{NS}/configmaps/applied?fieldManager=one",
+        config_map("applied"),
+    ),
+    apply(
+        "apply against an update",
+        f"{NS}/configmaps/one?fieldManager=two",
+        config_map("one", data={"b": "9"}),
+    ),
+    apply(
+        "apply as YAML",
+        f"{NS}/configmaps/yaml?fieldManager=one",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yaml\n",
+    ),
+    apply(
+        "apply only to see", f"{NS}/configmaps/dry?fieldManager=one&dryRun=All", config_map("dry")
+    ),
+    get("list with labels", f"{NS}/configmaps?labelSelector=app%3Dnone"),
+    get(
+        "list with a set of labels",
+        f"{NS}/configmaps?labelSelector=app%20notin%20(a,b),!x&fieldSelector=metadata.name%3Done",
+    ),
+    apply(
+        "apply nothing",
+        f"{NS}/configmaps/none?fieldManager=one",
+        config_map("none"),
+        keep={"none": "metadata.resourceVersion"},
+    ),
+    apply("apply nothing again", f"{NS}/configmaps/none?fieldManager=one", config_map("none")),
+    put(
+        "whether that wrote",
+        f"{NS}/configmaps/none",
+        config_map("none", metadata={"resourceVersion": "${none}"}),
+    ),
+    merge(
+        "patch in an unknown field, strictly",
+        f"{NS}/configmaps/none?fieldValidation=Strict",
+        {"date": {"a": "1"}},
+    ),
+    strategic("patch in an unknown field", f"{NS}/configmaps/none", {"date": {"a": "1"}}),
+    apply(
+        "apply a bare namespace",
+        BARE,
+        obj("v1", "Namespace", "judges-bare"),
+        "one",
+        keep={"bare": "metadata.resourceVersion"},
+    ),
+    apply("apply a bare namespace again", BARE, obj("v1", "Namespace", "judges-bare"), "one"),
+    put(
+        "whether that wrote as well",
+        BARE,
+        obj("v1", "Namespace", "judges-bare", metadata={"resourceVersion": "${bare}"}),
+    ),
+    apply(
+        "apply as a third manager",
+        f"{NS}/configmaps/applied",
+        config_map("applied", data={"a": "1", "b": "1"}),
+        "three",
+    ),
+    post("create a lease", LEASES, obj("coordination.k8s.io/v1", "Lease", "one")),
+    apply(
+        "apply a lease",
+        f"{LEASES}/two?fieldManager=one",
+        obj("coordination.k8s.io/v1", "Lease", "two", spec={"holderIdentity": "me"}),
+    ),
+    post("a third lease", LEASES, obj("coordination.k8s.io/v1", "Lease", "three")),
+    get("the first page", f"{LEASES}?limit=1", keep={"page": "metadata.continue"}),
+    get("the second page", f"{LEASES}?limit=1&continue=${{page}}"),
+    get("the last page", f"{LEASES}?limit=100&continue=${{page}}"),
+    get("a page's metadata", f"{LEASES}?limit=1", accept=PARTIAL_LIST),
+    get("a page of a selection", f"{LEASES}?limit=1&labelSelector=!app"),
+    get("the leases' table", LEASES, accept=TABLE),
+    get("whatever revision there is", f"{LEASES}?resourceVersion=0"),
+    get("metadata of nothing", f"{LEASES}?labelSelector=app", accept=PARTIAL_LIST),
+    post("create a secret", f"{NS}/secrets", obj("v1", "Secret", "one", stringData={"a": "b"})),
+    put(
+        "change a secret's type",
+        f"{NS}/secrets/one",
+        obj("v1", "Secret", "one", type="example.com/x"),
+    ),
+    get("secrets by type", f"{NS}/secrets?fieldSelector=type%3DOpaque"),
+    get("the secrets' table", f"{NS}/secrets", accept=TABLE),
+    post("create a service account", f"{NS}/serviceaccounts", obj("v1", "ServiceAccount", "robot")),
+    post(
+        "a token",
+        f"{NS}/serviceaccounts/robot/token",
+        obj("authentication.k8s.io/v1", "TokenRequest", "", spec={"expirationSeconds": 600}),
+        keep={"token": "status.token"},
+    ),
+)

@@ -1,0 +1,74 @@
+"""Two judges, one story: the simulator's Kubernetes API answers as the real API server does.
+
+Both are asked the same questions (`judges/questions.py`), and the answers are compared: status,
+headers, and every part of the body. `judges/accepted.py` says what stays different and why; an
+entry that covers no difference fails the test. The real one is an API server alone: see
+`apiserver.py`.
+
+Needs the programs that `python -m tests.real.build` builds, but neither root nor namespaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from tests.real.apiserver import missing_program, real_api
+from tests.real.build.components import KUBERNETES
+from tests.real.build.places import cache_folder, official_folder
+from tests.real.judges.accepted import ACCEPTED, sort_out
+from tests.real.judges.asking import Judge
+from tests.real.judges.comparing import Difference, differences
+from tests.real.judges.questions import QUESTIONS
+from tests.support.running_kube import make
+
+
+@pytest.fixture(scope="module", params=KUBERNETES)
+def judges(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Judge, Judge]]:
+    """A release, its imitation, and its real API server."""
+    release: str = request.param
+    programs = official_folder() or cache_folder()
+    missing = missing_program(programs, release)
+    if missing:
+        pytest.skip(f"{missing} does not exist: run `python -m tests.real.build`.")
+    folder = tmp_path_factory.mktemp(release)
+    imitation = make(release[1:], folder)
+    imitation.start()
+    try:
+        with real_api(programs, release, folder, imitation.authority) as port:
+            yield (
+                release[1:],
+                Judge(imitation.port, imitation.authority, _new(folder / "imitation")),
+                Judge(port, imitation.authority, _new(folder / "real")),
+            )
+    finally:
+        imitation.api.stop()
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_both_judges_answer_alike(judges: tuple[str, Judge, Judge]) -> None:
+    release, imitation, real = judges
+    found = [
+        difference
+        for question in QUESTIONS
+        for difference in differences(question, imitation.ask(question), real.ask(question))
+    ]
+    left, unused = sort_out(found, ACCEPTED, release)
+    assert not left, f"\n{_report(left)}"
+    assert not unused, f"no longer different: {unused}"
+
+
+def _report(found: list[Difference]) -> str:
+    parts = []
+    for question, ones in groupby(found, key=lambda one: one.question):
+        parts.append("\n".join((question, *map(str, ones))))
+    return "\n".join(parts)
