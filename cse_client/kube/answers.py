@@ -39,6 +39,7 @@ _FAULT, _UNAVAILABLE = 500, 503
 _LONGEST_TEXT = 200
 _LONGEST_PAUSE = 10.0
 _OF_A_WEBHOOK = re.compile(r"failed calling webhook|conversion webhook for .* failed")
+_FIRST_ITEM, _ITEM = re.compile(r":\s*\n\s*- "), re.compile(r"\n\s*- ")
 _OF_A_SCHEMA = "failed to create typed patch object"
 
 
@@ -106,9 +107,15 @@ def is_of_a_budget(status: int, body: Mapping[str, Any]) -> bool:
 
 
 def message_of(body: Mapping[str, Any]) -> str:
-    """Return the message of a Status, without its full stop; empty when it has none."""
+    """Return the message of a Status as one line, without its full stop; empty when it has none.
+
+    The conflicts of an apply, and other lists, come as lines that begin with a dash.
+    """
     text = body.get("message")
-    return text.strip().rstrip(".") if isinstance(text, str) else ""
+    if not isinstance(text, str):
+        return ""
+    text = _FIRST_ITEM.sub(": ", text.strip().rstrip("."))
+    return " ".join(_ITEM.sub(", ", text).replace("\n", "; ").split())
 
 
 def problem(status: int, body: Mapping[str, Any], doing: str, server: str) -> CseError:

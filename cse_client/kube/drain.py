@@ -25,6 +25,10 @@ __all__ = ["Stuck", "delete_node", "drain", "find_stuck_pods", "uncordon"]
 _MIRROR = "kubernetes.io/config.mirror"
 _EVICTIONS_V1 = (1, 22)
 _BUDGETS_V1 = (1, 21)
+#: Since when evictions ignore budgets for pending pods, let pods go that are not Ready where enough
+#: others are, and know spec.unhealthyPodEvictionPolicy (kubernetes/kubernetes#83906, #94381,
+#: #113375).
+_SKIPS_PENDING, _KNOWS_UNREADY, _ALWAYS_ALLOWS = (1, 19), (1, 20), (1, 27)
 _BAD = 400
 _NOT_FOUND, _CONFLICT, _FAULT = 404, 409, 500
 #: The API server's own words, with HTTP 500 (kubernetes:pkg/registry/core/pod/storage/eviction.go).
@@ -58,6 +62,7 @@ def find_stuck_pods(api: ClusterAPI, nodes: Sequence[str]) -> tuple[Stuck, ...]:
     pods = [pod for pod in _pods(api) if pod["spec"].get("nodeName") in wanted]
     movable = [pod for pod in pods if _counts(pod)]
     budgets = _budgets(api) if movable else []
+    minor = api.minor() if budgets else (1, 0)
     return tuple(
         Stuck(
             pod["metadata"]["namespace"],
@@ -66,7 +71,7 @@ def find_stuck_pods(api: ClusterAPI, nodes: Sequence[str]) -> tuple[Stuck, ...]:
             reason,
         )
         for pod in movable
-        if (reason := _why_stuck(pod, budgets))
+        if (reason := _why_stuck(pod, budgets, minor))
     )
 
 
@@ -167,20 +172,37 @@ def _finished(pod: Mapping[str, Any]) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
-def _why_stuck(pod: Mapping[str, Any], budgets: Sequence[Mapping[str, Any]]) -> str:
+def _why_stuck(
+    pod: Mapping[str, Any], budgets: Sequence[Mapping[str, Any]], minor: tuple[int, int]
+) -> str:
     if _finished(pod) or pod["metadata"].get("deletionTimestamp"):
         return ""
     if _controller(pod) is None:
         return "it has no controller that would start it again"
     if any("emptyDir" in volume for volume in pod["spec"].get("volumes") or ()):
         return "its local data would be lost"
-    covering = [budget for budget in budgets if _covers(budget, pod)]
+    skipped = minor >= _SKIPS_PENDING and pod.get("status", {}).get("phase") == "Pending"
+    covering = [budget for budget in budgets if not skipped and _covers(budget, pod)]
     names = [str(budget["metadata"]["name"]) for budget in covering]
     if len(covering) > 1:
         return f"more than one disruption budget covers it ({', '.join(sorted(names))})"
-    if covering and not covering[0].get("status", {}).get("disruptionsAllowed"):
+    if covering and not _allows(covering[0], pod, minor):
         return f"the disruption budget {names[0]} allows no eviction"
     return ""
+
+
+def _allows(budget: Mapping[str, Any], pod: Mapping[str, Any], minor: tuple[int, int]) -> bool:
+    """Return whether a budget lets a pod go: one that is not Ready goes where enough others are."""
+    status = budget.get("status", {})
+    if status.get("disruptionsAllowed"):
+        return True
+    if _is_ready(pod):
+        return False
+    healthy, needed = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
+    always = budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow"
+    return (always and minor >= _ALWAYS_ALLOWS) or (
+        healthy >= needed > 0 and minor >= _KNOWS_UNREADY
+    )
 
 
 def _budgets(api: ClusterAPI) -> list[Json]:
@@ -288,7 +310,12 @@ def _await_end(
 
 def _ready(api: ClusterAPI, node: str) -> bool:
     found = api.read(f"/api/v1/nodes/{node}", "Node", f"read the node {node}")
-    conditions = found.get("status", {}).get("conditions", ()) if found else ()
+    return found is not None and _is_ready(found)
+
+
+def _is_ready(obj: Mapping[str, Any]) -> bool:
+    """Return whether a node or pod is Ready."""
+    conditions = obj.get("status", {}).get("conditions", ())
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 

@@ -86,9 +86,10 @@ _SHAPES: Mapping[str, Shape] = {
             "selector": {
                 "matchLabels": _TEXTS,
                 "matchExpressions": [{"key!": str, "operator!": str, "values": [str]}],
-            }
+            },
+            "unhealthyPodEvictionPolicy": str,
         },
-        "status": {"disruptionsAllowed": int},
+        "status": {"disruptionsAllowed": int, "currentHealthy": int, "desiredHealthy": int},
     },
     "RoleBinding": {"metadata!": _IN_NAMESPACE, **_BINDING},
     "Secret": {"data": _TEXTS},

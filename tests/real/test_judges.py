@@ -10,12 +10,15 @@ Needs the programs that `python -m tests.real.build` builds, but neither root no
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
+from cse_client.kube.api import ClusterAPI
 from tests.real.apiserver import missing_program, real_api
 from tests.real.build.components import KUBERNETES
 from tests.real.build.places import cache_folder, official_folder
@@ -23,14 +26,24 @@ from tests.real.judges.accepted import ACCEPTED, sort_out
 from tests.real.judges.asking import Judge
 from tests.real.judges.comparing import Difference, differences
 from tests.real.judges.questions import QUESTIONS
+from tests.support.evictions import CASES, Case, predicted_and_done
 from tests.support.running_kube import make
+
+
+@dataclass(frozen=True)
+class Judges:
+    """A release's imitation, its real API server, and an administrator's kubeconfig for that."""
+
+    release: str
+    imitation: Judge
+    real: Judge
+    kubeconfig: str
 
 
 @pytest.fixture(scope="module", params=KUBERNETES)
 def judges(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Judge, Judge]]:
-    """A release, its imitation, and its real API server."""
+) -> Iterator[Judges]:
     release: str = request.param
     programs = official_folder() or cache_folder()
     missing = missing_program(programs, release)
@@ -41,10 +54,11 @@ def judges(
     imitation.start()
     try:
         with real_api(programs, release, folder, imitation.authority) as port:
-            yield (
+            yield Judges(
                 release[1:],
                 Judge(imitation.port, imitation.authority, _new(folder / "imitation")),
                 Judge(port, imitation.authority, _new(folder / "real")),
+                replace(imitation, port=port).kubeconfig().read_text(encoding="utf-8"),
             )
     finally:
         imitation.api.stop()
@@ -55,16 +69,25 @@ def _new(folder: Path) -> Path:
     return folder
 
 
-def test_both_judges_answer_alike(judges: tuple[str, Judge, Judge]) -> None:
-    release, imitation, real = judges
+def test_both_judges_answer_alike(judges: Judges) -> None:
     found = [
         difference
         for question in QUESTIONS
-        for difference in differences(question, imitation.ask(question), real.ask(question))
+        for difference in differences(
+            question, judges.imitation.ask(question), judges.real.ask(question)
+        )
     ]
-    left, unused = sort_out(found, ACCEPTED, release)
+    # with -s, or when something is left: all of them, the accepted ones as well
+    sys.stdout.write(_report(found))
+    left, unused = sort_out(found, ACCEPTED, judges.release)
     assert not left, f"\n{_report(left)}"
     assert not unused, f"no longer different: {unused}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_evictions_are_what_the_product_predicts(judges: Judges, case: Case) -> None:
+    with ClusterAPI(judges.kubeconfig, environ={}) as api:
+        assert predicted_and_done(api, case) == (case.goes, case.goes)
 
 
 def _report(found: list[Difference]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import re
@@ -136,7 +135,7 @@ def _context(
     context = ssl.create_default_context(cadata=authority.pem.decode())
     if folder is not None:
         certificate, key = authority.issue(name, *groups)
-        file = folder / f"{name}-{base64.b16encode(name.encode()).decode()}.pem"
+        file = folder / f"{name}.pem"
         file.touch(0o600)
         file.write_bytes(certificate + key)
         context.load_cert_chain(file)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cse_client.errors import ClusterUnreachable, CseError, Refused
+from cse_client.errors import ClusterUnreachable, Conflict, CseError, Refused
 from cse_client.kube.addons.apply import Watch, crds_of
 from cse_client.kube.addons.objects import Objects, Ref, completed
 from cse_client.kube.answers import SchemaMismatch, WebhookDown
@@ -16,6 +17,7 @@ from cse_client.kube.drain import drain, find_stuck_pods
 from cse_client.kube.grants import GrantBook
 from tests.support.clock import FakeClock
 from tests.support.kube_stub import Answer, StubAPI, Text, status
+from tests.support.running_kube import make
 
 PAGE = Text("404 page not found\n", {"X-Content-Type-Options": "nosniff"})
 BUSY = "Too many requests, please try again later.\n"
@@ -367,3 +369,27 @@ def test_ports_get_the_protocol_that_old_servers_want(kind: str, spec: Any, want
     before = repr(obj)
     assert completed(obj)["spec"] == wanted
     assert repr(obj) == before
+
+
+def test_an_applys_conflicts_are_one_sentence(tmp_path: Path) -> None:
+    """The API server lists several fields of one manager on lines of their own."""
+    running = make("1.36.3", tmp_path)
+    running.start()
+    kubeconfig = running.kubeconfig().read_text(encoding="utf-8")
+    path = "/api/v1/namespaces/default/configmaps/one"
+    one = {"apiVersion": "v1", "kind": "ConfigMap"}
+    metadata = {"name": "one", "namespace": "default"}
+    try:
+        with ClusterAPI(kubeconfig, environ={}) as api:
+            theirs = {**one, "metadata": metadata, "data": {"a": "1", "b": "1"}}
+            query = {"fieldManager": "helm"}
+            kind = "application/apply-patch+yaml"
+            assert api.ask("PATCH", path, theirs, query=query, content_type=kind)[0] == 201
+            with pytest.raises(Conflict) as raised:
+                Objects(api).apply({**theirs, "data": {"a": "2", "b": "2"}})
+    finally:
+        running.api.stop()
+    assert raised.value.message == (
+        "ConfigMap default/one was set by another client: Apply failed with 2 conflicts: "
+        'conflicts with "helm": .data.a, .data.b.'
+    )
