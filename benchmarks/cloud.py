@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PROFILE = "active: null\nextensions:\n- cse_client.cse\n"
+UNWANTED = ("XDG_", "PYTHONDONTWRITEBYTECODE")
 VCD = str(Path(sys.executable).parent / "vcd")
 
 
@@ -41,8 +42,10 @@ class Bench:
         (self._home / ".vcd-cli").mkdir(parents=True)
         (self._home / ".vcd-cli" / "profiles.yaml").write_text(PROFILE)
         self._env = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("XDG_")},
+            **{key: value for key, value in os.environ.items() if not key.startswith(UNWANTED)},
             "HOME": str(self._home),
+            # compiled modules are kept, as after an ordinary installation
+            "PYTHONPYCACHEPREFIX": str(Path(sys.prefix, "benchmark-bytecode")),
             "NO_PROXY": "127.0.0.0/8,127.0.0.1,localhost",
             "REQUESTS_CA_BUNDLE": self._facts["ca"],
             "CURL_CA_BUNDLE": self._facts["ca"],

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cse_client.kube.kubeconfig.document import context_name
 from cse_client.model import ClusterSummary
 from cse_client.model.identity import ClusterIdentity
 
@@ -27,6 +26,8 @@ def identify(
     `org` is the organization's name as VCD spells it where the identity's name is to be shown or
     written. `vapp` is the vApp's id or address, or an entity's id; anything else counts as unknown.
     """
+    from cse_client.kube.kubeconfig.document import context_name
+
     return ClusterIdentity(
         host=vcd.session.host,
         org=org,

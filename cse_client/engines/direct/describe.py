@@ -12,7 +12,8 @@ from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.holders import damaged_claims
-from cse_client.engines.direct.metadata import missing_keys, unusable_metadata
+from cse_client.engines.direct.metadata import unusable_metadata
+from cse_client.engines.direct.summary import shown, summarize
 from cse_client.engines.lookup import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.api import ClusterAPI
@@ -21,7 +22,6 @@ from cse_client.kube.serving import CURE, EXPIRED, ends_soon, show_end
 from cse_client.model import (
     WORKER,
     Cluster,
-    ClusterSummary,
     KubeNode,
     Node,
     Session,
@@ -44,29 +44,7 @@ __all__ = [
     "describe_cluster",
     "inspect_cluster",
     "list_nodes",
-    "summarize",
 ]
-
-_LONGEST_SHOWN = 200
-
-
-def summarize(record: VAppRecord, org: str) -> ClusterSummary:
-    """Turn one row of the vApp query into one row of `cluster list`."""
-    data = record.metadata
-    return ClusterSummary(
-        name=record.name,
-        vdc=record.vdc,
-        org=org,
-        owner=record.owner,
-        kubernetes=_shown(data, footprint.KUBERNETES),
-        kubernetes_version=_shown(data, footprint.KUBERNETES_VERSION),
-        status=record.status,
-        phase=_shown(data, footprint.PHASE),
-        cluster_id=_shown(data, footprint.CLUSTER_ID),
-        template=_shown(data, footprint.TEMPLATE_NAME),
-        template_revision=_shown(data, footprint.TEMPLATE_REVISION),
-        problems=tuple(f"metadata {key} is missing" for key in missing_keys(data)),
-    )
 
 
 def list_nodes(vcd: VcdClient, session: Session, vdc: Vdc, name: str) -> tuple[Node, ...]:
@@ -113,10 +91,10 @@ def describe_cluster(
         summary=summary,
         network=cluster.spec.network or ", ".join(vapp.networks),
         endpoint=server_url(cluster.endpoint) if cluster.endpoint else "",
-        os=_shown(metadata, footprint.OS),
-        cni=_shown(metadata, footprint.CNI),
-        cni_version=_shown(metadata, footprint.CNI_VERSION),
-        docker_version=_shown(metadata, footprint.DOCKER_VERSION),
+        os=shown(metadata, footprint.OS),
+        cni=shown(metadata, footprint.CNI),
+        cni_version=shown(metadata, footprint.CNI_VERSION),
+        docker_version=shown(metadata, footprint.DOCKER_VERSION),
         created_by=_maker(metadata),
         created=vapp.created,
         lease=_lease(vapp),
@@ -127,21 +105,15 @@ def describe_cluster(
     )
 
 
-def _shown(metadata: Mapping[str, str], key: str) -> str:
-    """Return a value for a table: whoever may edit the vApp may have written one of any length."""
-    value = metadata.get(key, "")
-    return value if len(value) <= _LONGEST_SHOWN else f"{value[: _LONGEST_SHOWN - 1]}…"
-
-
 def _order(vm: Vm) -> tuple[bool, str]:
     return (node_kind(vm.name) == WORKER, vm.name)
 
 
 def _maker(metadata: Mapping[str, str]) -> str:
-    ours = _shown(metadata, footprint.CLIENT_VERSION)
+    ours = shown(metadata, footprint.CLIENT_VERSION)
     if ours:
         return f"cse-client {ours}"
-    cse = _shown(metadata, footprint.VERSION)
+    cse = shown(metadata, footprint.VERSION)
     return f"CSE {cse}" if cse else ""
 
 

@@ -1,34 +1,25 @@
-"""The direct engine: Kubernetes clusters with nothing but a tenant's VCD credentials."""
+"""The direct engine: Kubernetes clusters with nothing but a tenant's VCD credentials.
+
+Each method imports what it needs: a list is not to wait for what creates clusters.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
-from cse_client.engines.direct.changes import ClusterChanges
-from cse_client.engines.direct.credentials import administrator_name, mint_kubeconfig
-from cse_client.engines.direct.custody import adopt_ca_file, find_pki, identity_of, same_id_vapps
-from cse_client.engines.direct.describe import inspect_cluster, list_nodes, summarize
-from cse_client.engines.direct.existing import ExistingCluster, find_existing
-from cse_client.engines.direct.lock import ClusterLock, owner_of
-from cse_client.engines.direct.operations.create import Creation
-from cse_client.engines.direct.operations.delete import delete_cluster
-from cse_client.engines.direct.operations.seal import seal_cluster
-from cse_client.engines.direct.resolve import resolve_creation
-from cse_client.engines.direct.templates import with_default
-from cse_client.engines.identity import identify, is_gone, named, with_same_ids
 from cse_client.errors import (
     Interrupted,
     NotFinished,
     NotFound,
     WrongUsage,
 )
-from cse_client.guest.pki import fingerprint
-from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import (
     Cluster,
     ClusterRef,
@@ -47,6 +38,11 @@ from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.client import VcdClient
+
+if TYPE_CHECKING:
+    from cse_client.engines.direct.changes import ClusterChanges
+    from cse_client.engines.direct.existing import ExistingCluster
+    from cse_client.engines.direct.operations.create import Creation
 
 __all__ = ["DirectEngine"]
 
@@ -72,7 +68,12 @@ class DirectEngine:
         self._session = session
         self._clock = clock
         self._reason = reason
-        self._changes = ClusterChanges(vcd, session, clock, self.templates)
+
+    @cached_property
+    def _changes(self) -> ClusterChanges:
+        from cse_client.engines.direct.changes import ClusterChanges
+
+        return ClusterChanges(self._vcd, self._session, self._clock, self.templates)
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
@@ -102,6 +103,8 @@ class DirectEngine:
 
     def templates(self) -> Sequence[Template]:
         """List the templates in every catalog this user can see, the default one marked."""
+        from cse_client.engines.direct.templates import with_default
+
         return with_default(
             list(self._vcd.surroundings.templates()), os.environ.get(DEFAULT_TEMPLATE_VARIABLE, "")
         )
@@ -114,6 +117,10 @@ class DirectEngine:
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
+        from cse_client.engines.direct.lock import owner_of
+        from cse_client.engines.direct.operations.create import Creation
+        from cse_client.engines.direct.resolve import resolve_creation
+
         _refuse_nfs(spec)
         found = resolve_creation(
             self._vcd, spec, self.templates, progress, owner=owner_of(self._session)
@@ -123,6 +130,10 @@ class DirectEngine:
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""
+        from cse_client.engines.direct.lock import owner_of
+        from cse_client.engines.direct.operations.create import Creation
+        from cse_client.engines.direct.resolve import resolve_creation
+
         _refuse_nfs(spec)
         creation: Creation | None = None
         try:
@@ -148,6 +159,9 @@ class DirectEngine:
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
         """List clusters; those of one VDC too are compared with all, to find copies elsewhere."""
+        from cse_client.engines.direct.summary import summarize
+        from cse_client.engines.identity import with_same_ids
+
         wanted = self._vcd.surroundings.vdc(vdc, org) if vdc else None
         records = list(self._vcd.cluster_records(None, org))
         summaries = with_same_ids(summarize(one, org or self._session.org) for one in records)
@@ -161,6 +175,10 @@ class DirectEngine:
         Raises:
             NotFound, Conflict: see `lookup.find_cluster`.
         """
+        from cse_client.engines.direct.custody import same_id_vapps
+        from cse_client.engines.direct.describe import inspect_cluster
+        from cse_client.engines.identity import named
+
         cluster = self._existing(ref)
         found = inspect_cluster(cluster)
         others = same_id_vapps(cluster)
@@ -175,6 +193,11 @@ class DirectEngine:
             Refused: its CA key is not available, or the user name is reserved.
             WrongUsage: the lifetime is not allowed.
         """
+        from cse_client.engines.direct.credentials import administrator_name, mint_kubeconfig
+        from cse_client.engines.direct.custody import find_pki, identity_of
+        from cse_client.guest.pki import fingerprint
+        from cse_client.kube.kubeconfig.mark import Mark
+
         cluster = self._existing(ref)
         pki = find_pki(cluster)
         if not cluster.endpoint:
@@ -198,22 +221,30 @@ class DirectEngine:
         Raises:
             NotFound, Conflict: see `lookup.find_cluster`.
         """
+        from cse_client.engines.direct.custody import identity_of
+
         cluster = self._existing(ref)
         org = self._vcd.session.organization(ref.org)
         return identity_of(replace(cluster, vdc=replace(cluster.vdc, org=org)))
 
     def location(self, ref: ClusterRef) -> ClusterIdentity:
         """Return where a cluster of that name is or was."""
+        from cse_client.engines.identity import identify
+
         vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         org = self._vcd.session.organization(ref.org)
         return identify(self._vcd, cluster=ref.name, vdc=vdc.name, org=org)
 
     def gone(self, identity: ClusterIdentity) -> bool:
         """Return whether a cluster is known to be deleted; one request."""
+        from cse_client.engines.identity import is_gone
+
         return is_gone(self._vcd, identity)
 
     def nodes(self, ref: ClusterRef) -> Sequence[Node]:
         """Return a cluster's nodes, in fewer requests than everything known of it takes."""
+        from cse_client.engines.direct.describe import list_nodes
+
         vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         return list_nodes(self._vcd, self._session, vdc, ref.name)
 
@@ -251,6 +282,9 @@ class DirectEngine:
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
+        from cse_client.engines.direct.lock import ClusterLock
+        from cse_client.engines.direct.operations.delete import delete_cluster
+
         deadline = self._clock.monotonic() + bounds.share(options.timeout)
         vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         lock = ClusterLock(
@@ -283,6 +317,9 @@ class DirectEngine:
         `adopted` is a CA file that the user says is this cluster's: it is copied, and nothing in
         VCD is changed.
         """
+        from cse_client.engines.direct.custody import adopt_ca_file
+        from cse_client.engines.direct.operations.seal import seal_cluster
+
         cluster = self._existing(ref)
         if adopted:
             return str(adopt_ca_file(cluster, Path(adopted)))
@@ -290,6 +327,8 @@ class DirectEngine:
         return seal_cluster(cluster, deadline=deadline, progress=progress)
 
     def _existing(self, ref: ClusterRef) -> ExistingCluster:
+        from cse_client.engines.direct.existing import find_existing
+
         return find_existing(
             self._vcd, self._session, self._vcd.surroundings.vdc(ref.vdc, ref.org), ref.name
         )
