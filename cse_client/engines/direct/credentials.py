@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cse_client import suggest
@@ -16,12 +17,14 @@ from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.kubeconfigs import check_spec, lifetime_of
 from cse_client.errors import NotFound
 from cse_client.guest.pki import ADMIN_GROUP, ClusterPKI, fitting_name, issue_client
-from cse_client.kube.api import ClusterAPI
 from cse_client.kube.credentials import Credentials
 from cse_client.kube.kubeconfig.document import render_kubeconfig, server_url, user_name
 from cse_client.kube.kubeconfig.mark import Mark
 from cse_client.model import Session
 from cse_client.model.grants import KubeconfigSpec
+
+if TYPE_CHECKING:
+    from cse_client.kube.api import ClusterAPI
 
 __all__ = [
     "API_TIMEOUT",
@@ -56,6 +59,8 @@ def open_api(cluster: ExistingCluster, pki: ClusterPKI, *, timeout: float) -> Cl
     Raises:
         NotFound: no address of it is known.
     """
+    from cse_client.kube.api import ClusterAPI
+
     host = cluster.endpoint
     if not host:
         raise NotFound(
