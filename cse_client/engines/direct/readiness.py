@@ -32,7 +32,15 @@ from cse_client.model import (
     node_kind,
 )
 
-__all__ = ["BOOT_LIMIT", "PHASE_LIMIT", "Limits", "ReadyWatch", "Verdict", "Witnesses"]
+__all__ = [
+    "BOOT_LIMIT",
+    "CUSTOMIZED",
+    "PHASE_LIMIT",
+    "Limits",
+    "ReadyWatch",
+    "Verdict",
+    "Witnesses",
+]
 
 #: Seconds that a node may stay in one phase before it counts as failed
 #: (CAPVCD and CSE 3.1 allow 600 s a phase; a guest's first boot is quicker).
@@ -53,7 +61,8 @@ _COUNT = re.compile(r" \(\d+ of \d+\)$")
 
 # How the bootstrap's last log line gives its reason (guest/scripts/common.sh, `left`).
 _REASON = re.compile(r"FAILED in phase \S+ \(rc \d+\): (.+)")
-_CUSTOMIZED = "GC_COMPLETE"
+#: VCD's word for a VM that has been customized.
+CUSTOMIZED = "GC_COMPLETE"
 _CUSTOMIZATION_FAILED = "GC_FAILED"
 # VMware Tools has not begun with the customization, or has not reported it.
 _CUSTOMIZATION_PENDING = "GC_PENDING"
@@ -257,7 +266,7 @@ class ReadyWatch:
                     self._take({name: report})
             if state.report is None and vm.customization:
                 state.enter(f"customization ({vm.customization})", now)
-        if all(s.vm is not None and s.vm.customization == _CUSTOMIZED for s in self._all()):
+        if all(s.vm is not None and s.vm.customization == CUSTOMIZED for s in self._all()):
             self._customized_since = self._customized_since or now
 
     def _all(self) -> list[_NodeState]:
@@ -327,7 +336,7 @@ class ReadyWatch:
         else:
             guests = "were not visible to this user (right 'vApp: Allow All Extra Config')"
         customized = sum(
-            1 for s in self._all() if s.vm is not None and s.vm.customization == _CUSTOMIZED
+            1 for s in self._all() if s.vm is not None and s.vm.customization == CUSTOMIZED
         )
         return (
             f"Kubernetes API: {api}",
@@ -380,7 +389,7 @@ class ReadyWatch:
         return [s for s in late if not s.ready and not (s.reports_ready and not self._api_spoke)]
 
     def _limit(self, state: _NodeState) -> float:
-        customized = state.vm is not None and state.vm.customization == _CUSTOMIZED
+        customized = state.vm is not None and state.vm.customization == CUSTOMIZED
         # A customized guest whose reports cannot be seen may be working all the same.
         working = state.report is not None or state.kube is not None or customized
         return self.limits.phase if working else self.limits.boot
