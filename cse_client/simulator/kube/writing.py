@@ -9,35 +9,37 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from cse_client.simulator.kube import patch as patches
-from cse_client.simulator.kube.apply import apply, note_update
-from cse_client.simulator.kube.bodies import read_object, without_unknown
-from cse_client.simulator.kube.custom_schema import fill_in_defaults, violations
-from cse_client.simulator.kube.defaults import add_nulls, complete_node_status, fill_in
+from cse_client.simulator.kube.admission import Admission
+from cse_client.simulator.kube.apply import apply
+from cse_client.simulator.kube.bodies import read_object
 from cse_client.simulator.kube.deletion import DeleteOptions, Deletion
 from cse_client.simulator.kube.errors import (
     ApiError,
     already_exists,
     bad_request,
     conflict,
-    forbidden,
-    invalid,
     invalid_option,
-    method_not_allowed,
     not_found,
     unsupported_media_type,
 )
 from cse_client.simulator.kube.node_authorizer import restrict_node
 from cse_client.simulator.kube.objects import Obj, clone, dig, key_of
+from cse_client.simulator.kube.ownership import (
+    always_written,
+    changes_nothing,
+    left_out,
+    not_written,
+    noted,
+    same_fields,
+)
 from cse_client.simulator.kube.reading import Reader
 from cse_client.simulator.kube.requests import Answer, Call, Target
 from cse_client.simulator.kube.resources import Resource
 from cse_client.simulator.kube.state import Cluster
 from cse_client.simulator.kube.typed import check_typed
-from cse_client.simulator.kube.validation import check, check_escalation
 
 __all__ = ["Writer"]
 
@@ -68,13 +70,6 @@ _FIRST_STATUS: dict[tuple[str, str], Obj] = {
         ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
     )
 }
-# What the API server itself puts into a new object's spec; its creator does not own that.
-_BY_SERVER: dict[tuple[str, str], tuple[str, ...]] = {
-    ("", "namespaces"): ("finalizers",),
-    ("", "nodes"): ("taints",),
-    ("", "pods"): ("priority", "preemptionPolicy", "tolerations"),
-    ("", "services"): ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
-}
 # Seen on 1.36; the first release that counts changes of pods may be an earlier one.
 _POD_GENERATION = 36
 _KEEPS_STATUS = frozenset({("", "nodes"), ("", "pods"), ("", "namespaces"), ("", "services")})
@@ -88,10 +83,11 @@ class Writer:
         self._store = cluster.store
         self._reader = reader
         self._deletion = deletion
+        self._admission = Admission(cluster)
 
     def create(self, call: Call, target: Target, resource: Resource) -> Answer:
         """POST to a collection."""
-        obj = self._body(call, target, resource)
+        obj = self._admission.read(call, call.value(), target, resource)
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
             # An error of the store, which the API server does not translate.
@@ -100,7 +96,7 @@ class Writer:
             suffix = "".join(secrets.choice(_LETTERS) for _ in range(5))
             metadata["name"] = metadata["generateName"] + suffix
         name = str(metadata.get("name") or "")
-        self._check_namespace(target, resource, name)
+        self._admission.check_namespace(target, resource, name)
         if self._store.get(resource.key, metadata.get("namespace", ""), name):
             raise already_exists(resource.group, resource.plural, name)
         return Answer(201, self._store_new(call, target, resource, obj))
@@ -122,18 +118,13 @@ class Writer:
             if not resource.custom:
                 obj["status"] = dict(_FIRST_STATUS.get(resource.key, {}))
         asked = frozenset(dig(obj, "spec", default={}))
-        self._admit(call, target, resource, obj, None)
-        unowned = tuple(
-            ("f:spec", f"f:{name}")
-            for name in _BY_SERVER.get(resource.key, ())
-            if name not in asked
-        )
-        obj = self._managed(call, resource, obj, None, unowned)
+        self._admission.admit(call, target, resource, obj, None)
+        obj = noted(call, resource, obj, None, self._cluster.now(), left_out(resource, asked))
         return obj if call.dry_run else self._store.put(resource.key, obj)
 
     def update(self, call: Call, target: Target, resource: Resource) -> Answer:
         """PUT of an object or of its status."""
-        obj = self._body(call, target, resource)
+        obj = self._admission.read(call, call.value(), target, resource)
         old = self._reader.existing(target)
         if obj["metadata"].get("name", target.name) != target.name:
             raise bad_request(
@@ -160,12 +151,12 @@ class Writer:
         metadata = new.setdefault("metadata", {})
         _check_same(resource, metadata, old)
         new = self._settled(target, resource, old, new)
-        self._admit(call, target, resource, new, old)
+        self._admission.admit(call, target, resource, new, old)
         if applied:
-            plain = _same_fields(new, old) and not _always_written(resource, new, applied)
+            plain = same_fields(new, old) and not always_written(resource, new, applied)
         else:
-            plain = _bare(new) == _bare(old)
-            new = old if plain else self._managed(call, resource, new, old)
+            plain = changes_nothing(new, old)
+            new = old if plain else noted(call, resource, new, old, self._cluster.now())
         if plain or call.dry_run:
             return old if plain else new
         stored = self._store.put(resource.key, new)
@@ -242,7 +233,7 @@ class Writer:
         if new["metadata"].get("name") != target.name:
             raise bad_request("the name of the object cannot be changed by a patch")
         new = clone(new)
-        self._prune(call, target, resource, new)
+        self._admission.prune(call, target, resource, new)
         return Answer(200, self.replace(call, target, resource, old, new))
 
     def _apply(
@@ -265,7 +256,8 @@ class Writer:
         wanted["metadata"]["name"] = target.name
         sent = {**wanted, "metadata": {"namespace": dig(body, "metadata", "namespace")}}
         sent["metadata"]["name"] = target.name
-        check_typed(resource.key, sent, self._cluster.minor, self._schema(resource, version))
+        schema = self._admission.schema(resource, version)
+        check_typed(resource.key, sent, self._cluster.minor, schema)
         new = apply(
             old,
             wanted,
@@ -273,51 +265,20 @@ class Writer:
             self._cluster.now(),
             force=call.flag("force") if "force" in call.query else False,
             sub=target.subresource,
-            unowned=_not_written(resource, target.subresource),
+            unowned=not_written(resource, target.subresource),
         )
         if old is not None:
             return Answer(200, self.replace(call, target, resource, old, new, applied=manager))
         if target.subresource:
             raise not_found(resource.group, resource.plural, target.name)
-        self._check_namespace(target, resource, target.name)
-        self._check_creation(call, target)
+        self._admission.check_namespace(target, resource, target.name)
+        self._admission.check_creation(call, target)
         managed = new["metadata"].get("managedFields")
         stored = self._store_new(call, target, resource, new)
         stored["metadata"].pop("managedFields", None)
         if managed:
             stored["metadata"]["managedFields"] = managed
         return Answer(201, stored)
-
-    def _schema(self, resource: Resource, version: str) -> Obj | None:
-        """Return the structural schema of a custom resource."""
-        if not resource.custom:
-            return None
-        name = f"{resource.plural}.{resource.group}"
-        crd = self._store.get(("apiextensions.k8s.io", "customresourcedefinitions"), "", name)
-        for one in dig(crd, "spec", "versions", default=[]):
-            if one.get("name") == version:
-                found = dig(one, "schema", "openAPIV3Schema")
-                return found if isinstance(found, dict) else None
-        return None
-
-    def _check_creation(self, call: Call, target: Target) -> None:
-        """Raise ApiError 403 when an apply would create what its user may only patch.
-
-        The API server asks its authorizers once more, with the verb create and the object's name,
-        so that a rule with resourceNames counts, as it never does for a POST
-        (kubernetes:staging/src/k8s.io/apiserver/pkg/endpoints/handlers/create.go,
-        withAuthorization).
-        """
-        asked = replace(target, verb="create").attributes()
-        if not self._cluster.allows(call.user, asked):
-            where = f' in the namespace "{target.namespace}"' if target.namespace else ""
-            raise forbidden(
-                target.group or "",
-                target.plural,
-                target.name,
-                f'User "{call.user.name}" cannot create resource "{target.plural}" in API group '
-                f'"{target.group}"{where or " at the cluster scope"}',
-            )
 
     def delete(self, call: Call, target: Target, resource: Resource) -> Answer:
         """DELETE of one object."""
@@ -336,90 +297,6 @@ class Writer:
             ):
                 self._deletion.delete(resource, obj, options)
         return items
-
-    # What all writes share
-
-    def _body(self, call: Call, target: Target, resource: Resource) -> Obj:
-        return self._object(call, call.value(), target, resource)
-
-    def _object(self, call: Call, body: Any, target: Target, resource: Resource) -> Obj:
-        """Return a request's object, without the fields that its kind does not have."""
-        obj = read_object(body, target, resource, self._cluster.table.preferred(resource))
-        self._prune(call, target, resource, obj)
-        return obj
-
-    def _prune(self, call: Call, target: Target, resource: Resource, obj: Obj) -> None:
-        schema = self._schema(resource, target.version)
-        without_unknown(call, target, resource, obj, schema, self._cluster.minor)
-
-    def _check_namespace(self, target: Target, resource: Resource, name: str) -> None:
-        if not resource.namespaced:
-            return
-        if not target.namespace:
-            raise method_not_allowed()
-        found = self._store.get(("", "namespaces"), "", target.namespace)
-        if found is None:
-            raise not_found("", "namespaces", target.namespace)
-        if dig(found, "status", "phase") == "Terminating":
-            refusal = forbidden(
-                resource.group,
-                resource.plural,
-                name,
-                f"unable to create new content in namespace {target.namespace} because it is "
-                "being terminated",
-            )
-            (refusal.details or {})["causes"] = [
-                {
-                    "reason": "NamespaceTerminating",
-                    "message": f"namespace {target.namespace} is being terminated",
-                    "field": "metadata.namespace",
-                }
-            ]
-            raise refusal
-
-    def _admit(
-        self, call: Call, target: Target, resource: Resource, obj: Obj, old: Obj | None
-    ) -> None:
-        schema = self._schema(resource, self._cluster.table.preferred(resource))
-        if schema is not None:
-            fill_in_defaults(obj, schema)
-            wrong = violations(obj, schema)
-            if wrong:
-                name = obj["metadata"].get("name", "")
-                raise invalid(resource.group, resource.kind, name, wrong)
-        if target.subresource != "status":
-            fill_in(self._cluster, resource.key, obj, old, call.user)
-            check(resource, obj, self._cluster.minor, old)
-            check_escalation(self._cluster, call.user, resource, obj)
-        elif resource.key in (("", "nodes"), ("", "pods")):
-            obj["status"] = dict(obj.get("status") or {})
-            if resource.plural == "nodes":
-                complete_node_status(obj["status"])
-            else:
-                add_nulls(obj["status"], "lastProbeTime", "lastTransitionTime")
-        restrict_node(call.user, target.attributes(), obj, old)
-
-    def _managed(
-        self,
-        call: Call,
-        resource: Resource,
-        obj: Obj,
-        old: Obj | None,
-        unowned: tuple[tuple[str, ...], ...] = (),
-    ) -> Obj:
-        """Return the object with its field managers noted.
-
-        Kubelets and the parts of this cluster do not apply, so their writes are not tracked:
-        a heartbeat should cost nothing.
-        """
-        if not call.headers or call.user.node:
-            return obj
-        manager = call.option("fieldManager") or call.headers.get("user-agent", "").split("/")[0]
-        sub = "status" if call.path.endswith("/status") else ""
-        unowned += _not_written(resource, sub)
-        return note_update(
-            old, obj, manager or "unknown", self._cluster.now(), sub=sub, unowned=unowned
-        )
 
 
 def _check_same(resource: Resource, metadata: Obj, old: Obj) -> None:
@@ -444,44 +321,3 @@ def _check_same(resource: Resource, metadata: Obj, old: Obj) -> None:
 
 def _unknown_patch(kind: str) -> ApiError:
     return unsupported_media_type(*(one for one in _PATCHES if one != kind))
-
-
-def _bare(obj: Obj) -> Obj:
-    metadata = {
-        name: value
-        for name, value in obj["metadata"].items()
-        if name not in ("managedFields", "resourceVersion", "generation")
-    }
-    return {**obj, "metadata": metadata}
-
-
-def _not_written(resource: Resource, sub: str) -> tuple[tuple[str, ...], ...]:
-    """Return the beginnings of the paths that a request to a (sub)resource leaves as they are."""
-    if sub:
-        return (("f:spec",),)
-    return (("f:status",),) if "status" in resource.subresources else ()
-
-
-def _always_written(resource: Resource, obj: Obj, manager: str) -> bool:
-    """Whether an apply makes a new revision although nothing changes.
-
-    Seen on 1.36 and 1.20: of a Namespace in which the applier owns nothing but its name, and of
-    PodSecurityPolicies.
-    """
-    bare = resource.key == ("", "namespaces") and not any(
-        entry["manager"] == manager and entry["operation"] == "Apply"
-        for entry in obj["metadata"].get("managedFields") or ()
-    )
-    return bare or resource.key == ("policy", "podsecuritypolicies")
-
-
-def _same_fields(new: Obj, old: Obj) -> bool:
-    """Whether an apply changed neither the object nor who owns what."""
-
-    def owners(obj: Obj) -> list[Any]:
-        return [
-            {key: value for key, value in entry.items() if key != "time"}
-            for entry in obj["metadata"].get("managedFields") or ()
-        ]
-
-    return _bare(new) == _bare(old) and owners(new) == owners(old)
