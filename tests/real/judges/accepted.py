@@ -38,6 +38,7 @@ _NO_TOKENS = "tokens of service accounts are not imitated (501)"
 _AGGREGATED = (
     "only /apis/GROUP is imitated; clients that ask for all groups at once fall back to it"
 )
+_NO_SCHEMAS = "there are no schemas; kubectl then leaves validation to the API server"
 _REVIEWED = "objects that are not stored have no field managers in the imitation"
 _KNOWN = "the imitation does not say by which binding somebody may"
 _WHOLE_OBJECT = "the message holds the whole object, or how it differs"
@@ -47,6 +48,8 @@ _CRD_COLUMNS = "1.37 prints more columns of CRDs"
 
 ACCEPTED: tuple[Accepted, ...] = (
     Accepted("discovery of all groups at once", "*", _AGGREGATED),
+    Accepted("OpenAPI as kubectl asks for it", "body", _NO_SCHEMAS),
+    Accepted("OpenAPI 3", "*", _NO_SCHEMAS),
     Accepted("a label by a strategic patch", "body.spec.taints.[1]", _CONTROLLERS),
     Accepted("a condition by a strategic patch", "body.spec.taints.[1]", _CONTROLLERS),
     Accepted("get a node's state", "body.spec.taints.[1]", _CONTROLLERS),

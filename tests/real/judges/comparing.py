@@ -20,6 +20,8 @@ __all__ = ["ABSENT", "Difference", "differences"]
 
 ABSENT = "(absent)"
 
+# How much of a value is in the report.
+_SHOWN = 1000
 _HEADERS = (
     *("content-type", "retry-after", "warning", "www-authenticate", "x-content-type-options"),
     *("allow", "location"),
@@ -58,7 +60,8 @@ class Difference:
     real: str
 
     def __str__(self) -> str:
-        return f"  {self.path}\n    imitation: {self.imitation}\n    real:      {self.real}"
+        ours, theirs = self.imitation[:_SHOWN], self.real[:_SHOWN]
+        return f"  {self.path}\n    imitation: {ours}\n    real:      {theirs}"
 
 
 def differences(question: Question, imitation: Answer, real: Answer) -> list[Difference]:

@@ -38,6 +38,12 @@ DISCOVERY: tuple[Question, ...] = (
         "/apis",
         accept="application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json",
     ),
+    get(
+        "OpenAPI as kubectl asks for it",
+        "/openapi/v2",
+        accept="application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    ),
+    get("OpenAPI 3", "/openapi/v3"),
     get("a group's discovery with a slash", "/apis/apps/"),
     get("a list with a slash", "/api/v1/nodes/"),
     post("discovery of nothing by POST", "/api", {}),
