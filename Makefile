@@ -1,7 +1,6 @@
 # make demo    a cluster on a simulated VMware Cloud Director, from login to deletion
 # make test    all tests
-# make coverage   the tests in COVERED, with the product's lines that they cover
-# make uncovered  all other tests: both together are `make test`
+# make coverage   the product's lines that the last `make test` covered
 # make sweep   kill the client after, and spoil, every request of every operation: 40 minutes
 # make test-real   the tests on a real Kubernetes: as root; builds it first, half an hour or more
 # make lint    all linters
@@ -17,28 +16,22 @@ PYTHON ?= python3
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 BIN := .venv/bin
 PYTEST = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
-# Coverage adds half to what a short `vcd` costs, so it is collected where a second tells most.
-COVERED ?= tests/unit tests/server/test_commands.py tests/e2e/test_cluster.py
 # Each test process, and each program that a test starts, would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
-.PHONY: demo test test-real coverage uncovered sweep lint docs dist release clean
+.PHONY: demo test test-real coverage sweep lint docs dist release clean
 
 demo: .venv/demo.ready
 	@sh docs/demo.sh
 
 test: .venv/test.ready
-	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run $(PYTEST) $(PYTEST_ARGS)
+	@$(BIN)/coverage combine --quiet
 
 coverage: .venv/test.ready
-	$(BIN)/coverage erase
-	$(BIN)/coverage run $(PYTEST) $(COVERED) $(PYTEST_ARGS)
-	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-
-uncovered: .venv/test.ready
-	$(BIN)/python $(PYTEST) $(COVERED:%=--ignore=%) $(PYTEST_ARGS)
 
 sweep: .venv/test.ready
 	CSE_SWEEP=full $(BIN)/python -m pytest -n $(JOBS) --dist load tests/sweeps $(PYTEST_ARGS)

@@ -93,7 +93,7 @@ def start_simulator(
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd=folder,
-        env={**clean_environment(folder), **(environment or {})},
+        env={**clean_environment(folder, measured=False), **(environment or {})},
         start_new_session=True,
     )
     log.close()
