@@ -22,8 +22,8 @@ from cse_client.kube.api import ClusterAPI
 from tests.real.apiserver import missing_program, real_api
 from tests.real.build.components import KUBERNETES
 from tests.real.build.places import cache_folder, official_folder
-from tests.real.judges.accepted import ACCEPTED, sort_out
-from tests.real.judges.asking import Judge
+from tests.real.judges.accepted import ACCEPTED, Accepted, sort_out
+from tests.real.judges.asking import Answer, Judge, Question
 from tests.real.judges.comparing import Difference, differences
 from tests.real.judges.questions import QUESTIONS
 from tests.support.evictions import CASES, Case, predicted_and_done
@@ -95,3 +95,27 @@ def _report(found: list[Difference]) -> str:
     for question, ones in groupby(found, key=lambda one: one.question):
         parts.append("\n".join((question, *map(str, ones))))
     return "\n".join(parts)
+
+
+def test_a_judges_answer_is_compared_in_every_part() -> None:
+    """What the comparison itself sees, and what it overlooks on purpose."""
+
+    def said(status: int, body: str, kind: str = "application/json") -> Answer:
+        return Answer(status, {"content-type": kind}, body.encode())
+
+    question = Question("q", "GET", "/")
+    whole = said(200, '{"kind":"A","metadata":{"uid":"1","labels":{"a":"b"}},"items":[]}')
+    for other, paths in (
+        (said(200, '{"kind":"A","metadata":{"uid":"2","labels":{"a":"b"}},"items":[]}'), []),
+        (replace(whole, status=404), ["status"]),
+        (said(200, '{"kind":"A","metadata":{"labels":{"a":"c"}},"items":null}'), [
+            "body.items", "body.metadata.labels.a", "body.metadata.uid",
+        ]),
+        (said(200, '{"kind":"A","items":[]}'), ["body.metadata"]),
+        (said(200, "A", "text/plain"), ["body", "header.content-type"]),
+    ):  # fmt: skip
+        found = differences(question, whole, other)
+        assert [one.path for one in found] == paths
+    entry, stale = Accepted("q", "body", "r"), Accepted("q", "status", "r", "1.37")
+    assert sort_out(found, [entry, stale], "1.36.3") == ([found[1]], [])
+    assert sort_out(found, [entry, stale], "1.37.2") == ([found[1]], [stale])
