@@ -152,6 +152,36 @@ def test_a_node_stays_in_kubernetes_for_as_long_as_its_vm_may_run(
     assert f"node/{node}" not in place.kubectl_out("get", "nodes", "-o", "name").split()
 
 
+def test_a_drained_nodes_vm_stops_while_others_are_drained(place: Place, control: Control) -> None:
+    """A finalizer keeps the evicted pod, and with it the drain of its node."""
+    place.resize(2)
+    place.kubectl_out("apply", "-f", "-", stdin=WORKLOAD)
+    place.kubectl_out("rollout", "status", "deployment/web", "--timeout", f"{PATIENCE}s")
+    pods = json.loads(place.kubectl_out("get", "pods", "-l", "app=web", "-o", "json"))["items"]
+    pod, last = pods[0]["metadata"]["name"], pods[0]["spec"]["nodeName"]
+    (first,) = (name for name in place.workers() if name != last)
+
+    def hold(finalizers: list[str]) -> None:
+        patch = json.dumps({"metadata": {"finalizers": finalizers}})
+        place.kubectl_out("patch", "pod", pod, "--type=merge", "-p", patch)
+
+    def power() -> list[str]:
+        vms = control.possessions()["vapps"][NAME]["vms"]
+        return [vms[name]["status"] for name in (first, last)]
+
+    hold(["test.example/hold"])
+    words = ("cse", "node", "delete", NAME, first, last, "--yes", "--max-parallel", "1")
+    removal = place.start(VCD, *words)
+    until(lambda: power() == ["POWERED_OFF", "POWERED_ON"])
+    hold([])
+    out, err = removal.communicate()
+    assert removal.returncode == 0, err
+    assert out.decode() == f"{first}, {last} are removed from cluster {NAME}.\n"
+    assert place.workers() == []
+    place.kubectl_out("delete", "deployment", "web")
+    place.resize(1)
+
+
 def budget(name: str) -> str:
     return f"""
 apiVersion: policy/v1beta1

@@ -1,15 +1,16 @@
 """Taking workers out of a cluster: drain, stop and delete the VM, delete the Node.
 
 What would prevent it is looked for before the first node is touched. Nodes are drained a few
-at a time, so that what they carry finds room elsewhere; the VMs of all of them then stop side by
-side and go in one task. A Node object goes after its VM, because a kubelet that still runs, or
-boots again, would register it again.
+at a time, so that what they carry finds room elsewhere; each VM stops as soon as its node is
+drained, while others still are, and all of them go in one task. A Node object goes after its VM,
+because a kubelet that still runs, or boots again, would register it again.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
@@ -37,6 +38,8 @@ from cse_client.kube.drain import delete_node, drain, find_stuck_pods, uncordon
 from cse_client.model import Event, EventKind, KubeNode, Progress, RunOptions, Vm
 from cse_client.model.nodes import NodesSpec, Removal
 from cse_client.vcd import tasks
+from cse_client.vcd.errors import EntityBusy
+from cse_client.vcd.tasks import Task
 
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
@@ -110,6 +113,7 @@ class WorkerRemoval:
         self._claimed = False
         self._drained = False
         self._touched = False
+        self._stopping: list[Task] = []
         self._removed = False
         self._nodes_deleted = False
         self._recorded = False
@@ -230,10 +234,15 @@ class WorkerRemoval:
         self._claimed = True
 
     def _drain(self) -> None:
+        vms = {vm.name: vm for vm in self._cluster.vapp.vms}
         with ThreadPoolExecutor(self._max_parallel) as pool:
+            drains = {pool.submit(self._drain_one, name): name for name in self._operation.nodes}
             try:
-                for _done in pool.map(self._drain_one, self._operation.nodes):
-                    pass
+                for drained in as_completed(drains):
+                    drained.result()
+                    vm = vms.get(drains[drained])
+                    if vm is not None and vm.deployed:
+                        self._begin_stop(vm)
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
@@ -250,8 +259,24 @@ class WorkerRemoval:
             progress=self._progress,
         )
 
+    def _begin_stop(self, vm: Vm) -> None:
+        """Have a drained node's VM powered off; whatever prevents it is `_remove`'s to notice."""
+        vcd = self._cluster.vcd
+        self._touched = True
+        try:
+            self._stopping.append(vcd.undeploy(vm.href))
+        except EntityBusy as busy:
+            # an earlier run may have begun it
+            if busy.task_id:
+                with contextlib.suppress(CseError):
+                    self._stopping.append(vcd.task(vcd.task_href(busy.task_id)))
+        except CseError:
+            pass
+
     def _remove(self) -> None:
         self._touched = True
+        stopping, self._stopping = self._stopping, []
+        tasks.wait_all(self._cluster.vcd, stopping, deadline=self._deadline)
         delete_vms(
             self._cluster.vcd,
             self._cluster.vapp.href,
