@@ -70,8 +70,8 @@ left() {
   trap "" USR1
   set +eu
   # The last line of the log is the reason: nobody may write one after it.
-  # shellcheck disable=SC2086
-  [ -z "$PULLERS" ] || { kill $PULLERS; wait; } 2>/dev/null
+  # shellcheck disable=SC2046
+  { kill $(jobs -pr); wait; } 2>/dev/null
   [ "$rc" = 0 ] && exit 0
   # A shutdown in the middle is no failure: the next boot carries on.
   [ "$rc" = 143 ] && { say "stopped in phase $PHASE"; exit 143; }

@@ -369,3 +369,20 @@ def test_a_worker_whose_certificate_has_ended_says_so(guest: Guest) -> None:
 def test_nothing_is_sent_to_the_tools_without_a_value(guest: Guest) -> None:
     guest.run('gi error ""')
     assert guest.guestinfo()["error"].strip() == "-"
+
+
+def test_a_failure_ends_pulls_that_are_under_way(guest: Guest) -> None:
+    """Nothing is written to the log after the reason, which is its last line."""
+    guest.command("kubeadm", "echo r/one")
+    guest.command("docker", '[ "$1" = pull ] || exit 1; /bin/sleep 2; exit 1')
+    guest.run("KVER=v1.18.6 DOCKER=1\nstart_pulls\nstep_x() { die because; }; step x", end=1)
+    time.sleep(3)
+    assert guest.log().splitlines()[-1].endswith("FAILED in phase x (rc 1): because")
+
+
+def test_no_process_is_killed_but_pulls_that_still_run(guest: Guest) -> None:
+    """The number of one that has ended may be another program's by now."""
+    guest.command("kubeadm", "echo r/one")
+    guest.command("docker", "true")
+    code = 'kill() { say "killed $*"; }; KVER=v1.18.6 DOCKER=1\nstart_pulls; step images; die late'
+    assert "killed \n" in guest.run(code, end=1)
