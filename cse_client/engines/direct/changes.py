@@ -22,15 +22,14 @@ from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.operations.add_workers import WorkerAddition
-from cse_client.engines.direct.operations.power import PowerChange
-from cse_client.engines.direct.operations.remove_workers import (
-    WorkerRemoval,
+from cse_client.engines.direct.operations.leaving import (
     begin_removal,
     check_choice,
     choose_workers,
-    reach,
     removed_before,
 )
+from cse_client.engines.direct.operations.power import PowerChange
+from cse_client.engines.direct.operations.remove_workers import WorkerRemoval, reach
 from cse_client.engines.direct.operations.repair import Repair
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.resolve import resolve_growth

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from cse_client.engines.direct import journal
 from cse_client.engines.direct.journal import read_journal
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
-from cse_client.engines.direct.operations.remove_workers import choose_workers, parallel
+from cse_client.engines.direct.operations.leaving import choose_workers
+from cse_client.engines.direct.operations.remove_workers import parallel
 from cse_client.model import KubeNode, Vm
 from tests.support.direct import desired_workers
 

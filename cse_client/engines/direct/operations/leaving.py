@@ -1,0 +1,90 @@
+"""Which workers leave a cluster: those that were chosen by name, or the best ones to lose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.operation import SHRINK, Operation
+from cse_client.engines.lookup import unknown_nodes
+from cse_client.errors import WrongUsage
+from cse_client.model import KubeNode, Vm
+from cse_client.model.nodes import NodesSpec
+
+__all__ = ["begin_removal", "check_choice", "choose_workers", "removed_before"]
+
+
+def choose_workers(
+    vms: Sequence[Vm], nodes: Mapping[str, KubeNode], count: int, first: Sequence[str]
+) -> list[str]:
+    """Return the names of the workers to go: those named, those that never joined, the newest.
+
+    `nodes` holds what Kubernetes knows, by name; it is empty where nobody could be asked, and
+    VCD's order decides then, the last VM first.
+    """
+    rest = [vm.name for vm in vms if vm.name not in first]
+    position = {name: number for number, name in enumerate(rest)}
+
+    def age(name: str) -> tuple[int, float, int]:
+        node = nodes.get(name)
+        if nodes and node is None:
+            return (0, 0.0, -position[name])
+        created = node.created.timestamp() if node is not None and node.created else 0.0
+        return (1, -created, -position[name])
+
+    return [*first, *sorted(rest, key=age)][:count]
+
+
+def check_choice(cluster: ExistingCluster, spec: NodesSpec) -> None:
+    """Refuse names for --nodes-to-remove that are not workers, or too many.
+
+    Raises:
+        NotFound: some names are of no VM.
+        Conflict: some are not workers.
+        WrongUsage: more names than workers that are to be removed.
+    """
+    vms = {vm.name for vm in cluster.vapp.vms}
+    unknown = [name for name in spec.remove if name not in vms]
+    if unknown:
+        raise unknown_nodes(cluster.name, unknown)
+    cluster.check_workers(spec.remove)
+    surplus = len(cluster.workers) - spec.workers
+    if len(spec.remove) > surplus:
+        raise WrongUsage(
+            f"--nodes-to-remove names {len(spec.remove)} nodes, but {surplus} must go to leave"
+            f" {spec.workers}.",
+            hint=f"Specify at most {surplus}, or change --nodes.",
+        )
+
+
+def begin_removal(
+    cluster: ExistingCluster, names: Sequence[str], known: Mapping[str, KubeNode]
+) -> Operation:
+    """Return the operation that takes `names` out.
+
+    Raises:
+        NotFound: some names are of no node, neither in VCD nor in Kubernetes; all are named.
+        Conflict: some are not workers.
+    """
+    vms = {vm.name for vm in cluster.vapp.vms}
+    before = cluster.journal.removed
+    unknown = [n for n in names if n not in vms and n not in known and n not in before]
+    if unknown:
+        raise unknown_nodes(cluster.name, unknown)
+    cluster.check_workers([name for name in names if name in vms])
+    workers = [vm.name for vm in cluster.workers if vm.name not in names]
+    return Operation.begin(
+        SHRINK,
+        workers=len(workers),
+        before=len(cluster.workers),
+        nodes=tuple(dict.fromkeys(names)),
+    )
+
+
+def removed_before(cluster: ExistingCluster, names: Sequence[str]) -> bool:
+    """Return whether a command before this one took all of these nodes out.
+
+    It may have been stopped after its last request: its repetition has nothing left to do.
+    """
+    vms = {vm.name for vm in cluster.vapp.vms}
+    return all(name in cluster.journal.removed and name not in vms for name in names)
