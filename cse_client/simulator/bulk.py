@@ -64,10 +64,13 @@ def make_vapps(
     workers: int = 0,
     owner: str = "admin",
     metadata: dict[str, str] | None = None,
+    address: str = "",
+    running: bool = True,
 ) -> dict[str, Any]:
     """Add `count` running cluster-like vApps with one control plane VM and `workers` workers each.
 
-    They have no addresses and no guests. `metadata` is added to the keys that CSE 2.6 writes.
+    They have no guests, and no addresses but the control planes' `address`, which is assigned by
+    hand. `metadata` is added to the keys that CSE 2.6 writes.
     """
     home = next(one for one in cloud.vdcs.values() if one.name == vdc)
     net = next(one for one in cloud.networks.values() if one.name == network)
@@ -103,8 +106,8 @@ def make_vapps(
                 vm = Vm(
                     name=name,
                     template=template,
-                    status=Status.ON,
-                    deployed=True,
+                    status=Status.ON if running else Status.OFF,
+                    deployed=running,
                     cpus=template.cpus,
                     memory_mb=template.memory_mb,
                     nics=[Nic(0, net.name, "POOL", cloud.next_mac())],
@@ -114,6 +117,9 @@ def make_vapps(
                     created=vapp.created,
                     tools_running=True,
                 )
+                if address and not position:
+                    vm.nics[0].mode, vm.nics[0].address = "MANUAL", address
+                    net.reserve(address, vm.id)
                 cloud.put_vm(vapp, vm)
             names.append(vapp.name)
     return {"made": len(names)}

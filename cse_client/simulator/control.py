@@ -34,7 +34,8 @@ class Control:
     - `GET faults`, `POST faults` (a rule of `faults`), `DELETE faults`, `DELETE faults/ID`
     - `POST clock` `{"advance": seconds}`
     - `POST sessions` `{"expire": true, "idle_timeout": s, "lifetime": s}`
-    - `POST org` lease defaults, limits, `expired_vapps_are_deleted`, `failed_recompose_keeps`
+    - `POST org` lease defaults, limits, `expired_vapps_are_deleted`, `failed_recompose_keeps`,
+      `new_vms_keep_sizes`
     - `POST vdcs/NAME` `vm_quota`, `cpu_limit_mhz`, `memory_limit_mb`, `enabled`,
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
@@ -141,8 +142,9 @@ class Control:
 
     def _org(self, values: Values) -> None:
         rest = dict(values)
-        if "failed_recompose_keeps" in rest:
-            self.cloud.failed_recompose_keeps = bool(rest.pop("failed_recompose_keeps"))
+        for key in ("failed_recompose_keeps", "new_vms_keep_sizes"):
+            if key in rest:
+                setattr(self.cloud, key, bool(rest.pop(key)))
         _assign(
             self.cloud.org,
             rest,

@@ -67,6 +67,9 @@ class Cloud:
     guest_options: GuestOptions = field(default_factory=GuestOptions)
     #: Whether a recompose that fails halfway leaves what it made; VCD's way is not documented.
     failed_recompose_keeps: bool = False
+    #: Whether new VMs keep the template's CPUs and memory whatever hardware is requested. The
+    #: schema's documentation allows to request it; that every release applies it was not verified.
+    new_vms_keep_sizes: bool = False
 
     def __post_init__(self) -> None:
         """Make the empty shelves."""

@@ -321,7 +321,8 @@ def _make(cloud: Cloud, user: User, vapp: VApp, wanted: Sequence[_Wanted], task:
             if doom is not None and len(made) >= (doom.keep or 0):
                 raise doom.error
             for section in one.sections:
-                apply_section(cloud, user, vapp, one.vm, section)
+                if not (cloud.new_vms_keep_sizes and local(section) == "VirtualHardwareSection"):
+                    apply_section(cloud, user, vapp, one.vm, section)
             _fill_password(one.vm)
             allocate_addresses(vapp, one.vm)
             one.vm.status = Status.OFF
