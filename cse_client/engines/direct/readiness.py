@@ -202,6 +202,9 @@ class ReadyWatch:
             self._ask_cluster(self._read_nodes)
         if number % every == 0:
             self._ask_vcd(self.clock.monotonic())
+            if not self._api_spoke and all(state.reports_ready for state in self._all()):
+                # it may have come up since it was asked last
+                self._ask_cluster(self._read_nodes)
         elif self._api_spoke and reports:
             self._ask_cluster(self._read_reports)
         else:

@@ -137,6 +137,14 @@ def test_unreachable_network_lets_the_guests_speak() -> None:
     ]
 
 
+@pytest.mark.parametrize("second", range(50, 56))
+def test_guests_do_not_speak_for_a_cluster_that_has_just_come_up(second: int) -> None:
+    done = {name: [(second, report(name, "ready", "done"))] for name in (HEAD, WORKER)}
+    scene = Scene(api_up_at=second, ready_at={HEAD: second, WORKER: second}, reports=done)
+    assert scene.wait().by_api
+    assert [e.text for e in scene.events if e.kind is EventKind.WARNING] == []
+
+
 def test_no_witness_at_all_is_said_honestly() -> None:
     customized = {name: [(30.0, "GC_COMPLETE")] for name in (HEAD, WORKER)}
     scene = Scene(api_silence="timed out", guestinfo_visible=False, customization=customized)
