@@ -2,9 +2,9 @@
 
     python benchmarks/create_requests.py [WORKERS ...]
 
-A GET that has been asked before in the same run is polling. The limits are 5 tasks on the critical
-path and 25 + 3 for each worker requests besides polling; CSE's server needs 3 tasks for each VM and
-122 + 13 for each worker (measured on its code).
+A GET that has been asked before in the same run is polling. The limits are 3 tasks on the critical
+path and 25 requests besides polling; CSE's server needs 3 tasks for each VM and
+122 + 13 requests for each worker (measured on its code).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from cloud import bench
 
-TASKS, REQUESTS, REQUESTS_PER_WORKER = 5, 25, 3
+TASKS, REQUESTS = 3, 25
 CSE_TASKS_PER_VM, CSE_REQUESTS, CSE_REQUESTS_PER_WORKER = 3, 122, 13
 
 
@@ -54,7 +54,7 @@ def main() -> None:
                     workers,
                     len(tasks),
                     asked,
-                    REQUESTS + REQUESTS_PER_WORKER * workers,
+                    REQUESTS,
                     polls,
                     f"{len(tasks) / cse_tasks:.2f}",
                     f"{asked / cse_requests:.2f}",

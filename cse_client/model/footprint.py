@@ -39,6 +39,7 @@ __all__ = [
     "VERSION",
     "describe",
     "id_in_description",
+    "options_in_description",
     "owner_in_description",
 ]
 
@@ -91,15 +92,23 @@ LISTED = (
 )
 
 _OWNER_IN_DESCRIPTION = re.compile(r"\[by ([0-9a-f]{12})\]")
+_OPTIONS_IN_DESCRIPTION = re.compile(r"\[options ([0-9a-f]{8})\]")
 _ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
 
 
-def describe(cluster: str, cluster_id: str, owner: str) -> str:
-    """Return the vApp's description: CSE's text, and for a vApp not yet tagged id and creator.
+def describe(cluster: str, cluster_id: str, owner: str, options: str) -> str:
+    """Return the vApp's description: CSE's text, and for a vApp not yet tagged what it is.
 
-    `owner` is the creator's, see `lock.ClusterLock.owner`.
+    `owner` is the creator's, see `lock.ClusterLock.owner`; `options` tells what the cluster was
+    requested with, see `metadata.options_digest`.
     """
-    return f"cluster '{cluster}' [cluster id {cluster_id}] [by {owner}]"
+    return f"cluster '{cluster}' [cluster id {cluster_id}] [by {owner}] [options {options}]"
+
+
+def options_in_description(description: str) -> str:
+    """Return the options that `describe` wrote, or an empty string."""
+    found = _OPTIONS_IN_DESCRIPTION.search(description)
+    return found.group(1) if found else ""
 
 
 def owner_in_description(description: str) -> str:

@@ -63,18 +63,14 @@ CSE_COLUMNS = ("Name", "Revision", "Default", "Catalog", "Catalog Item", "Descri
 CREATED = """\
  • Check the request
  ✓ Check the request
- • [1/6] Create the vApp
- ✓ [1/6] Create the vApp
- • [2/6] Record the cluster
- ✓ [2/6] Record the cluster
- • [3/6] Create the control plane VM
- ✓ [3/6] Create the control plane VM
- • [4/6] Create 2 worker VMs
- ✓ [4/6] Create 2 worker VMs
- • [5/6] Wait until all nodes are Ready
- ✓ [5/6] Wait until all nodes are Ready
- • [6/6] Record that the cluster is ready
- ✓ [6/6] Record that the cluster is ready
+ • [1/4] Create the vApp and its 3 VMs
+ ✓ [1/4] Create the vApp and its 3 VMs
+ • [2/4] Record the cluster
+ ✓ [2/4] Record the cluster
+ • [3/4] Wait until all nodes are Ready
+ ✓ [3/4] Wait until all nodes are Ready
+ • [4/4] Record that the cluster is ready
+ ✓ [4/4] Record that the cluster is ready
 Next: vcd cse cluster config demo --save
 """
 INFO = """\

@@ -21,7 +21,7 @@ _OWNERS = "swept|mstr-.*|node-.*"
 _LOG = logging.getLogger(__name__)
 
 TASKS = {
-    "cluster create": ("vdcComposeVapp", "metadataUpdate", "vdcRecomposeVapp"),
+    "cluster create": ("metadataUpdate", "vdcComposeVapp"),
     "cluster resize up": ("metadataUpdate", "vdcRecomposeVapp"),
     "cluster resize down": ("metadataUpdate", "vappUndeployPowerOff", "vdcRecomposeVapp"),
     "node delete": ("metadataUpdate", "vappUndeployPowerOff", "vdcRecomposeVapp"),

@@ -6,18 +6,20 @@ behind (VCD does not document which), so nothing is assumed: the vApp is read ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.clock import Clock
+from cse_client.engines.direct.addresses import is_about
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
 from cse_client.engines.direct.names import fresh_names
+from cse_client.engines.direct.removal import remove_vms
 from cse_client.engines.direct.resolve import Resolved
-from cse_client.errors import Conflict, CseError, NotFound, VcdFault
+from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
@@ -29,11 +31,11 @@ from cse_client.vcd.tasks import Task
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["Machines", "delete_vms", "remove_vms"]
+__all__ = ["BROKEN", "Machines"]
 
-_ATTEMPTS = 3
 _ON = "POWERED_ON"
-_BROKEN = ("FAILED_CREATION", "UNRESOLVED")
+#: States of a VM or vApp that VCD has not made, or not entirely.
+BROKEN = ("FAILED_CREATION", "UNRESOLVED")
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Machines:
     clock: Clock
     deadline: float
     vapp: VApp | None = None
+    #: False while VCD makes the vApp: one that cannot be made may disappear by itself.
+    stands: bool = False
     #: What the description of each new VM says, so that it is known who made it.
     mark: str = ""
     #: The PKI of an existing cluster, wherever it was found.
@@ -59,7 +63,7 @@ class Machines:
     def head(self) -> Vm | None:
         """The control plane VM, or None."""
         vm = control_plane_vm(self.vapp) if self.vapp is not None else None
-        return vm if vm is not None and vm.status not in _BROKEN else None
+        return vm if vm is not None and vm.status not in BROKEN else None
 
     @property
     def href(self) -> str:
@@ -93,9 +97,7 @@ class Machines:
         return self.all_made() and all(vm.status == _ON for vm in self.vms())
 
     def _workers(self) -> list[Vm]:
-        return [
-            vm for vm in self.vms() if node_kind(vm.name) == WORKER and vm.status not in _BROKEN
-        ]
+        return [vm for vm in self.vms() if node_kind(vm.name) == WORKER and vm.status not in BROKEN]
 
     def marked(self) -> list[Vm]:
         """Return the VMs that carry `mark`."""
@@ -185,17 +187,38 @@ class Machines:
             facts=self.resolved.template.facts,
         )
 
-    def _worker_script(self, name: str) -> str:
-        endpoint = server_url(self.control_plane_address()).removeprefix("https://")
+    def _worker_script(self, name: str, address: str = "") -> str:
+        address = address or self.control_plane_address()
+        endpoint = server_url(address).removeprefix("https://")
         return render.worker_script(self._bootstrap(name), self.pki(), endpoint=endpoint)
 
     # Making VMs
 
+    def new_vms(self, address: str) -> list[NewVm]:
+        """Return all VMs of a new cluster, the control plane first, which has this address."""
+        spec = self.resolved.spec
+        workers = self._fresh_names(WORKER_PREFIX, spec.workers)
+        vms = [
+            replace(self._new_head(), address=address),
+            *(self._new_vm(name, self._worker_script(name, address)) for name in workers),
+        ]
+        return [replace(vm, cpus=spec.cpus, memory_mb=spec.memory_mb) for vm in vms]
+
     def make_control_plane(self) -> None:
         """Make and start the control plane VM."""
+        self._drop_strays()
         if self.head is None:
             self._add([self._new_head()], power_on=True)
-        self._ensure_on()
+        try:
+            self.ensure_on()
+        except TaskFailed as failure:
+            if self.head is None or not is_about(failure, self.head.ip):
+                raise
+            # An earlier run chose it, and a VM of somebody else that has it was started first.
+            self.remove([vm for vm in self.vms() if node_kind(vm.name)])
+            self._pki = None
+            self._add([self._new_head()], power_on=True)
+            self.ensure_on()
 
     def make_workers(self, *, wait: bool) -> None:
         """Make and start the missing workers; without `wait` only until VCD has accepted it."""
@@ -208,10 +231,11 @@ class Machines:
             return
         if vms:
             self._add(vms, power_on=True)
-        self._ensure_on()
+        self.ensure_on()
 
     def make_all_powered_off(self) -> None:
         """Make every missing VM without starting it; workers get their scripts later."""
+        self._drop_strays()
         names = self._fresh_names(WORKER_PREFIX, self.missing_workers())
         vms = [self._new_vm(name, "") for name in names]
         if self.head is None:
@@ -247,7 +271,27 @@ class Machines:
         remove_vms(self.vcd, self.href, vms, deadline=self.deadline)
         self.refresh()
 
-    def size_and_start(self) -> None:
+    def other_sizes(self) -> list[Vm]:
+        """Return the VMs that VCD shows with other CPUs or memory than requested."""
+        spec = self.resolved.spec
+        return [
+            vm
+            for vm in self.vms()
+            if (spec.cpus and vm.cpus and vm.cpus != spec.cpus)
+            or (spec.memory_mb and vm.memory_mb and vm.memory_mb != spec.memory_mb)
+        ]
+
+    def size_again(self) -> None:
+        """Stop the VMs that have other sizes than requested, and start them with these."""
+        stopped = [
+            tasks.change(self.vcd, partial(self.vcd.undeploy, vm.href), deadline=self.deadline)
+            for vm in self.other_sizes()
+        ]
+        tasks.wait_all(self.vcd, stopped, deadline=self.deadline)
+        self.refresh()
+        self.size_and_start(force_customization=True)
+
+    def size_and_start(self, *, force_customization: bool = False) -> None:
         """Set CPU, memory and the workers' scripts on all stopped VMs, then start the vApp."""
         spec = self.resolved.spec
         changes = [
@@ -263,8 +307,15 @@ class Machines:
         ]
         if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
-        self.change(lambda: self.vcd.deploy(self.href))
+        self.change(lambda: self.vcd.deploy(self.href, force_customization))
         self.refresh()
+
+    def _drop_strays(self) -> None:
+        """Delete workers whose control plane was not made: they know its address and its keys."""
+        if self.head is None:
+            nodes = [vm for vm in self.vms() if node_kind(vm.name)]
+            if nodes:
+                self.remove(nodes)
 
     def _new_head(self) -> NewVm:
         (name,) = self._fresh_names(CONTROL_PLANE_PREFIX, 1)
@@ -288,7 +339,7 @@ class Machines:
         broken = [
             vm.href
             for vm in self.vms()
-            if vm.status in _BROKEN and (not self.mark or self.mark in vm.description)
+            if vm.status in BROKEN and (not self.mark or self.mark in vm.description)
         ]
         if broken:
             self.change(lambda: self.vcd.recompose(self.href, delete=broken))
@@ -312,45 +363,8 @@ class Machines:
             accept_eulas=self.resolved.spec.accept_eulas,
         )
 
-    def _ensure_on(self) -> None:
+    def ensure_on(self) -> None:
         """Start what VCD made but did not start; normally there is nothing to do."""
         if any(vm.status != _ON for vm in self.vms()):
             self.change(lambda: self.vcd.deploy(self.href))
             self.refresh()
-
-
-def delete_vms(vcd: VcdClient, vapp_href: str, names: Collection[str], *, deadline: float) -> None:
-    """Delete the VMs of these names, whatever their state; those that are gone are not an error.
-
-    When a request's outcome is unknown, the vApp is read again and only what is left is removed.
-    """
-    for attempt in range(1, _ATTEMPTS + 1):
-        vapp = vcd.vapp(vapp_href)
-        while vapp.running_tasks and attempt > 1 and vcd.clock.monotonic() < deadline:
-            vcd.clock.sleep(1.0)
-            vapp = vcd.vapp(vapp_href)
-        try:
-            remove_vms(
-                vcd,
-                vapp_href,
-                [vm for vm in vapp.vms if vm.name in names],
-                deadline=deadline,
-            )
-        except VcdFault as fault:
-            if not fault.outcome_unknown or attempt == _ATTEMPTS:
-                raise
-        else:
-            return
-
-
-def remove_vms(vcd: VcdClient, vapp_href: str, vms: Sequence[Vm], *, deadline: float) -> None:
-    """Stop these VMs side by side and delete them in one task."""
-    stopped = [
-        tasks.change(vcd, partial(vcd.undeploy, vm.href), deadline=deadline)
-        for vm in vms
-        if vm.deployed
-    ]
-    tasks.wait_all(vcd, stopped, deadline=deadline)
-    hrefs = [vm.href for vm in vms]
-    if hrefs:
-        tasks.done(vcd, lambda: vcd.recompose(vapp_href, delete=hrefs), deadline=deadline)

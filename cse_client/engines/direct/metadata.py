@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ __all__ = [
     "TemplateRelease",
     "initial_metadata",
     "missing_keys",
+    "options_digest",
     "recorded_cluster_id",
     "recorded_control_plane_ip",
     "recorded_spec",
@@ -101,6 +103,12 @@ def initial_metadata(spec: ClusterSpec, template: Template, cluster_id: str) -> 
         values[footprint.SSH_KEY + suffix] = spec.ssh_key[index : index + _CHUNK]
     # VCD refuses an empty text value; an unknown fact is a missing key.
     return {key: value for key, value in values.items() if value}
+
+
+def options_digest(spec: ClusterSpec, template: Template) -> str:
+    """Return what tells the options of two creations apart: 8 hexadecimal digits."""
+    text = f"{_spec_text(spec, template)} {spec.ssh_key}"
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _spec_text(spec: ClusterSpec, template: Template) -> str:

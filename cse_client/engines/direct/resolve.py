@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import requirements
+from cse_client.engines.direct.addresses import AddressPool, read_pool
+from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.specs import (
     inherited_spec,
+    refuse_other_options,
     resumed_spec,
     unusable_records,
     with_recorded_key,
@@ -38,7 +40,7 @@ from cse_client.model import (
     node_kind,
     silent,
 )
-from cse_client.model.footprint import id_in_description, owner_in_description
+from cse_client.model.footprint import id_in_description
 from cse_client.model.nodes import NodesSpec
 from cse_client.vcd import preflight
 
@@ -50,13 +52,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Resolved", "resolve_creation", "resolve_growth"]
 
-#: How long a creator has between making the vApp and recording that it is a cluster.
-_UNTAGGED = timedelta(minutes=5)
-
 
 @dataclass(frozen=True)
 class Resolved:
-    """What a new cluster or new workers are made from; `vapp` is set when there is one already."""
+    """What a new cluster or new workers are made from; `vapp` is set when there is one already.
+
+    `pool` is where the control plane's address of a new cluster comes from.
+    """
 
     spec: ClusterSpec
     vdc: Vdc
@@ -68,6 +70,7 @@ class Resolved:
     vapp: VApp | None = None
     cluster_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    pool: AddressPool = field(default_factory=AddressPool)
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def _resolve_creation(
         earlier = _look_for_earlier(vcd, vdc, spec.name, owner)
     except Conflict as taken:
         problems.append(taken)
-    warning = ""
+    warning, typed = "", spec
     if earlier is not None:
         try:
             spec = resumed_spec(spec, earlier.metadata)
@@ -157,8 +160,10 @@ def _resolve_creation(
     found = _resolve(vcd, spec, vdc, templates, present, problems, is_new=True)
     if found is None:
         raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
+    found = replace(found, pool=read_pool(vcd, found.network))
     if earlier is None:
         return found
+    refuse_other_options(earlier.vapp, earlier.metadata, typed, found.template)
     return replace(
         found,
         vapp=earlier.vapp,
@@ -290,13 +295,6 @@ def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earli
             f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is not a cluster.",
             hint="Choose another name.",
         )
-    creator = owner_in_description(vapp.description)
-    begun = datetime.now(timezone.utc) - vapp.created if vapp.created is not None else _UNTAGGED
-    tagged = metadata.get(footprint.CLUSTER_ID)
-    if owner and creator not in ("", owner) and not tagged and begun < _UNTAGGED:
-        raise Conflict(
-            f"Cluster '{name}' is just being created by {vapp.owner or 'another user'}.",
-            hint="Wait until that command ends. If it no longer runs, add --break-lock, or wait"
-            " five minutes.",
-        )
+    if owner:
+        refuse_if_just_begun(name, vapp, metadata, owner)
     return _Earlier(vapp, cluster_id, metadata)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct.metadata import (
+    options_digest,
     recorded_cluster_id,
     recorded_spec,
     recorded_ssh_key,
@@ -20,7 +21,8 @@ from cse_client.engines.direct.metadata import (
 from cse_client.engines.direct.root_key import inherited_key, parse_recorded, show_key
 from cse_client.engines.direct.templates import name_of
 from cse_client.errors import Conflict, CseError
-from cse_client.model import ClusterSpec, VApp, footprint
+from cse_client.model import ClusterSpec, Template, VApp, footprint
+from cse_client.model.footprint import options_in_description
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.ssh_keys import parse_public_key
 
@@ -28,7 +30,13 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["inherited_spec", "resumed_spec", "unusable_records", "with_recorded_key"]
+__all__ = [
+    "inherited_spec",
+    "refuse_other_options",
+    "resumed_spec",
+    "unusable_records",
+    "with_recorded_key",
+]
 
 
 def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> ClusterSpec:
@@ -140,6 +148,27 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
         cpus=recorded.cpus,
         memory_mb=recorded.memory_mb,
     )
+
+
+def refuse_other_options(
+    vapp: VApp, metadata: Mapping[str, str], spec: ClusterSpec, template: Template
+) -> None:
+    """Refuse to finish with the options in `spec` what left VMs that were made with others.
+
+    For a creation that ended before its options were recorded: only their digest is known.
+
+    Raises:
+        Conflict: they are different.
+    """
+    recorded = options_in_description(vapp.description)
+    if metadata.get(footprint.CLUSTER_ID) or not vapp.vms or not recorded:
+        return
+    if recorded != options_digest(spec, template):
+        raise Conflict(
+            f"An unfinished cluster '{spec.name}' was started with different options.",
+            hint="Repeat the first command to finish it, or: "
+            + suggest.cse("cluster delete", spec.name),
+        )
 
 
 def _other_key(spec: ClusterSpec, metadata: Mapping[str, str]) -> list[str]:

@@ -1,16 +1,21 @@
 """Creating a cluster in a constant number of VCD tasks, whatever the number of nodes.
 
-On the critical path: compose the vApp, tag it, one recompose with the control plane VM, one with
-all workers, and the final record. VCD assigns a pool address as part of a recompose, so the
-control plane's address goes into the workers' scripts, and the workers are cloned while the
-control plane initialises. When CPU or memory differ from the template's, VMs are made powered
-off in one recompose, changed in a second and started together.
+On the critical path: compose the vApp with all its VMs, and when they are Ready the final record.
+The workers' scripts need the control plane's address, so it is chosen beforehand from the free ones
+of the network's pool. The vApp is tagged, and its lease changed, while the VMs boot.
+
+Where the free addresses cannot be read, VCD chooses as part of a recompose: compose the vApp, tag
+it, one recompose with the control plane VM, and one with all workers, which are cloned while the
+control plane initializes. When CPU or memory differ from the template's, these VMs are made powered
+off in one recompose, changed in a second and started together. An interrupted creation is finished
+in the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -19,8 +24,14 @@ from cse_client.clock import Clock
 from cse_client.engines.direct.deletion import DeletedMeanwhile, noticing_deletion
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.lock import ClusterLock
-from cse_client.engines.direct.machines import Machines
-from cse_client.engines.direct.metadata import initial_metadata
+from cse_client.engines.direct.machines import BROKEN, Machines
+from cse_client.engines.direct.metadata import initial_metadata, options_digest
+from cse_client.engines.direct.operations.composition import (
+    AddressesRefused,
+    compose,
+    compose_with_vms,
+    withdraw,
+)
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.engines.direct.operations.failure import (
     CLAIM_WITHOUT_WAITING,
@@ -31,6 +42,11 @@ from cse_client.engines.direct.operations.failure import (
 from cse_client.engines.direct.operations.lease import LeaseChange
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.seal import seal_cluster
+from cse_client.engines.direct.operations.vm_steps import (
+    remaining_steps,
+    whole_sentence,
+    whole_title,
+)
 from cse_client.engines.direct.readiness import Verdict
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
@@ -42,15 +58,15 @@ from cse_client.errors import (
 )
 from cse_client.model import (
     Cluster,
+    Event,
+    EventKind,
     Progress,
     RunOptions,
     Session,
-    VApp,
     footprint,
     silent,
 )
 from cse_client.model.footprint import describe
-from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -88,6 +104,7 @@ class Creation:
             clock=clock,
             deadline=self._deadline,
             vapp=resolved.vapp,
+            stands=resolved.vapp is not None,
         )
         self._lock = ClusterLock(
             vcd, session, name=resolved.spec.name, vdc_href=resolved.vdc.href, clock=clock
@@ -95,71 +112,45 @@ class Creation:
         self._lease = LeaseChange(vcd, deadline=self._deadline, progress=progress)
         self._verdict: Verdict | None = None
         self._recorded = False
-        # False while VCD makes it: a vApp that cannot be made may go by itself
-        self._vapp_stood = resolved.vapp is not None
+        self._why_in_two = resolved.pool.why_not
         self.wrote_something = resolved.vapp is not None
 
     def steps(self) -> list[Step]:
         """Return the steps in order; a dry run prints their sentences."""
-        spec = self._resolved.spec
-        steps = [
-            Step(
-                "Create the vApp",
-                f"Create vApp '{spec.name}' in VDC '{self._resolved.vdc.name}' on network"
-                f" '{spec.network}'.",
-                lambda: self._machines.vapp is not None,
-                self._compose,
-            ),
-            Step(
-                "Record the cluster",
-                "Write the cluster's metadata to the vApp.",
-                lambda: footprint.CLUSTER_ID in self._metadata,
-                self._tag,
-            ),
-            *(self._sized_steps() if spec.cpus or spec.memory_mb else self._plain_steps()),
-        ]
+        tag = Step(
+            "Record the cluster",
+            "Write the cluster's metadata to the vApp.",
+            lambda: footprint.CLUSTER_ID in self._metadata,
+            self._tag,
+        )
+        if self._machines.vapp is None and not self._why_in_two:
+            steps = [self._whole_step(), tag]
+        else:
+            wait, why = self._options.wait, self._why_in_two
+            more = remaining_steps(self._machines, wait=wait, why_in_two=why)
+            steps = [self._empty_step(), tag, *more]
         if self._options.wait:
             steps += self._final_steps()
         return steps
 
-    def _plain_steps(self) -> list[Step]:
-        machines, item = self._machines, self._resolved.template.item
-        workers = _count(self._resolved.spec.workers)
-        head = Step(
-            "Create the control plane VM",
-            f"Create and start 1 control plane VM from '{item}'.",
-            machines.head_is_on,
-            machines.make_control_plane,
+    def _whole_step(self) -> Step:
+        machines = self._machines
+        return Step(
+            whole_title(self._resolved.spec),
+            whole_sentence(self._resolved),
+            lambda: machines.vapp is not None and machines.all_on(),
+            self._compose_with_vms,
         )
-        if not self._resolved.spec.workers:
-            return [head]
-        return [
-            head,
-            Step(
-                f"Create {workers}",
-                f"Create and start {workers} from '{item}'.",
-                machines.all_on,
-                lambda: machines.make_workers(wait=self._options.wait),
-            ),
-        ]
 
-    def _sized_steps(self) -> list[Step]:
-        machines, spec = self._machines, self._resolved.spec
-        return [
-            Step(
-                "Create the VMs",
-                f"Create 1 control plane VM and {_count(spec.workers)} from"
-                f" '{self._resolved.template.item}', powered off.",
-                machines.all_made,
-                machines.make_all_powered_off,
-            ),
-            Step(
-                "Size and start the VMs",
-                f"Set {_sizes(spec.cpus, spec.memory_mb)} on every VM and start them.",
-                machines.all_on,
-                machines.size_and_start,
-            ),
-        ]
+    def _empty_step(self) -> Step:
+        spec = self._resolved.spec
+        return Step(
+            "Create the vApp",
+            f"Create vApp '{spec.name}' in VDC '{self._resolved.vdc.name}' on network"
+            f" '{spec.network}'.",
+            lambda: self._machines.vapp is not None,
+            self._compose,
+        )
 
     def _final_steps(self) -> list[Step]:
         return [
@@ -186,7 +177,7 @@ class Creation:
         try:
             with self._noticing_deletion():
                 self._claim_earlier()
-                carry_out(self.steps(), self._progress, self._refresh)
+                self._carry_out()
                 if self._resolved.spec.seal and self._options.wait:
                     self._seal()
         except (NotFinished, KeyboardInterrupt):
@@ -199,6 +190,16 @@ class Creation:
             raise
         finally:
             self._lock.release_local()
+
+    def _carry_out(self) -> None:
+        try:
+            carry_out(self.steps(), self._progress, self._refresh)
+        except AddressesRefused as refused:
+            self._progress(
+                Event(EventKind.WARNING, f"{refused.message} VCD chooses the address itself.")
+            )
+            self._why_in_two = refused.clause
+            carry_out(self.steps(), self._progress, self._refresh)
 
     def finished(self) -> bool:
         """Return whether the cluster is recorded as ready, also where no answer reported it."""
@@ -214,7 +215,7 @@ class Creation:
         return noticing_deletion(
             self._vcd,
             self._resolved.spec.name,
-            lambda: self._machines.href if self._vapp_stood else "",
+            lambda: self._machines.href if self._machines.stands else "",
         )
 
     def _claim_earlier(self) -> None:
@@ -223,10 +224,24 @@ class Creation:
         if self._machines.vapp is None:
             return
         self._lock.refuse_if_held(self._metadata, break_lock=self._options.break_lock)
+        if footprint.CLUSTER_ID not in self._metadata and self._was_not_made():
+            withdraw(self._vcd, self._machines)
+            self._resolved = self._machines.resolved = replace(
+                self._resolved, vapp=None, metadata={}
+            )
+            self._metadata = {}
+            return
         self._claim()
         values = self._lock.ending_broken()
         if values:
             self._write(values)
+
+    def _was_not_made(self) -> bool:
+        """Wait until VCD has ended what an earlier run began; return whether it failed."""
+        machines = self._machines
+        machines.refresh_when_quiet()
+        vapp = machines.vapp
+        return vapp is not None and not vapp.running_tasks and vapp.status in BROKEN
 
     def _claim(self, first: Mapping[str, str] | None = None) -> None:
         """Claim the vApp: since it was read or made, nobody else may have changed it."""
@@ -260,31 +275,21 @@ class Creation:
             vapp = self._vcd.vapp(href)
         if machines.cluster_id in vapp.description:
             machines.vapp = vapp
-            self._vapp_stood = True
+            machines.stands = True
             self._metadata = self._vcd.vapp_metadata(href)
 
     def _compose(self) -> None:
-        spec = self._resolved.spec
-        description = describe(spec.name, self._machines.cluster_id, self._lock.owner)
         self.wrote_something = True
-        href, task = tasks.change(
-            self._vcd,
-            lambda: self._vcd.compose(
-                self._resolved.vdc, spec.name, description, self._resolved.network
-            ),
-            deadline=self._deadline,
-        )
-        # What was just made is known; reading it back would be a request for nothing.
-        self._machines.vapp = VApp(
-            name=spec.name,
-            href=href,
-            id="",
-            status="UNRESOLVED",
-            deployed=False,
-            description=description,
-        )
-        tasks.wait(self._vcd, task, deadline=self._deadline)
-        self._vapp_stood = True
+        compose(self._vcd, self._machines, self._description())
+
+    def _compose_with_vms(self) -> None:
+        self.wrote_something = True
+        compose_with_vms(self._vcd, self._machines, self._description(), self._progress)
+
+    def _description(self) -> str:
+        resolved = self._resolved
+        options = options_digest(resolved.spec, resolved.template)
+        return describe(resolved.spec.name, self._machines.cluster_id, self._lock.owner, options)
 
     def _tag(self) -> None:
         values = initial_metadata(
@@ -364,14 +369,3 @@ class Creation:
             kube={n.name: n for n in verdict.nodes} if verdict and verdict.by_api else None,
             sources=verdict.sources if verdict else (),
         )
-
-
-def _count(workers: int) -> str:
-    return f"{workers} worker VM{'' if workers == 1 else 's'}"
-
-
-def _sizes(cpus: int | None, memory_mb: int | None) -> str:
-    parts = [f"{cpus} CPUs"] if cpus else []
-    if memory_mb:
-        parts.append(f"{memory_mb} MB memory")
-    return " and ".join(parts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct import custody
+from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.deletion import known_absent
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.errors import (
@@ -85,6 +86,8 @@ def delete_cluster(
     cluster = find_existing(vcd, session, vdc, name)
     vapp = cluster.vapp
     lock.refuse_if_held(cluster.metadata, break_lock=break_lock)
+    if not break_lock:
+        refuse_if_just_begun(name, vapp, cluster.metadata, lock.owner)
     vms = tuple(vm.name for vm in vapp.vms)
     text = f"Deleting vApp '{name}' and its {len(vms)} VM{'s' if len(vms) != 1 else ''}"
     progress(Event(EventKind.STARTED, text, 1, 2))

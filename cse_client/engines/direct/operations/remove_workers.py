@@ -20,9 +20,9 @@ from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
-from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.removal import delete_vms
 from cse_client.errors import (
     ClusterUnreachable,
     CseError,

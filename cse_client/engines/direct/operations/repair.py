@@ -13,9 +13,9 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, PROBE_TIMEOUT, op
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import Asked, ask_kubernetes
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.machines import delete_vms
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since, keys_at_hand
+from cse_client.engines.direct.removal import delete_vms
 from cse_client.engines.direct.root_key import own_key
 from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import ClusterUnreachable, Interrupted

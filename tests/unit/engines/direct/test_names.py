@@ -41,7 +41,7 @@ def test_the_kind_of_a_node_is_its_prefix() -> None:
 
 def test_description_carries_the_id() -> None:
     cluster_id = str(uuid4())
-    text = describe("demo", cluster_id, "0123456789ab")
+    text = describe("demo", cluster_id, "0123456789ab", "01234567")
     assert text.startswith("cluster 'demo'")
     assert id_in_description(text) == cluster_id
 
