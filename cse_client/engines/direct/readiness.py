@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cse_client.clock import Clock, polling
+from cse_client.engines.direct.evidence import Limits, Verdict, Witnesses
 from cse_client.errors import ClusterUnreachable, GuestFailed, TimedOut
 from cse_client.kube.serving import EXPIRED
 from cse_client.model import (
@@ -27,28 +28,12 @@ from cse_client.model import (
     KubeNode,
     NodeReport,
     Progress,
-    VApp,
     Vm,
     node_kind,
 )
 
-__all__ = [
-    "BOOT_LIMIT",
-    "CUSTOMIZED",
-    "PHASE_LIMIT",
-    "Limits",
-    "ReadyWatch",
-    "Verdict",
-    "Witnesses",
-]
+__all__ = ["CUSTOMIZED", "ReadyWatch"]
 
-#: Seconds that a node may stay in one phase before it counts as failed
-#: (CAPVCD and CSE 3.1 allow 600 s a phase; a guest's first boot is quicker).
-BOOT_LIMIT = 300.0
-PHASE_LIMIT = 600.0
-# How long the Kubernetes API may stay out of reach, once all guests are customized, before the
-# guests' own word has to do.
-_UNREACHABLE_GRACE = 60.0
 _FIRST_PAUSE = 0.4
 # In which looks VCD is asked, and in which the nodes' reports are read from the Kubernetes API (two
 # requests) instead of the Nodes.
@@ -70,46 +55,6 @@ _TOOLS_HINT = (
     "Guest customization is started by VMware Tools: open the VM's console in VCD to see whether it"
     " boots, and check that open-vm-tools is installed and enabled in the template."
 )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Deadlines: `overall` on the monotonic clock, the others in seconds a phase."""
-
-    overall: float
-    boot: float = BOOT_LIMIT
-    phase: float = PHASE_LIMIT
-    grace: float = _UNREACHABLE_GRACE
-
-    @classmethod
-    def within(cls, now: float, timeout: float) -> Limits:
-        """Return limits for an operation that may take `timeout` seconds from `now`."""
-        return cls(
-            overall=now + timeout,
-            boot=min(BOOT_LIMIT, timeout / 2),
-            phase=min(PHASE_LIMIT, timeout / 2),
-            grace=min(_UNREACHABLE_GRACE, timeout / 4),
-        )
-
-
-@dataclass(frozen=True)
-class Witnesses:
-    """How to ask: each returns at once or raises ClusterUnreachable / a VCD error."""
-
-    kube_nodes: Callable[[], Sequence[KubeNode]]
-    kube_reports: Callable[[], Mapping[str, NodeReport]]
-    vapp: Callable[[], VApp]
-    guest_report: Callable[[str, Mapping[str, str]], NodeReport | None]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the wait ended with. `verified` is False when nothing could speak for the nodes."""
-
-    nodes: tuple[KubeNode, ...]
-    sources: tuple[str, ...]
-    verified: bool
-    by_api: bool
 
 
 @dataclass

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING
 
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import PROBE_TIMEOUT, admin_credentials
+from cse_client.engines.direct.evidence import Limits, Verdict, Witnesses
 from cse_client.engines.direct.machines import Machines
-from cse_client.engines.direct.readiness import (
-    CUSTOMIZED,
-    Limits,
-    ReadyWatch,
-    Verdict,
-    Witnesses,
-)
+from cse_client.engines.direct.readiness import CUSTOMIZED, ReadyWatch
 from cse_client.kube.api import ClusterAPI
 from cse_client.model import KubeNode, Progress, VApp
 from cse_client.reports import parse_guestinfo

@@ -14,6 +14,7 @@ from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.describe import inspect_cluster
+from cse_client.engines.direct.evidence import Verdict
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
@@ -24,7 +25,6 @@ from cse_client.engines.direct.operations.failure import (
     remove_made,
 )
 from cse_client.engines.direct.operations.plan import Step, carry_out
-from cse_client.engines.direct.readiness import Verdict
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (

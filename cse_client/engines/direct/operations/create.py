@@ -23,6 +23,7 @@ from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.deletion import DeletedMeanwhile, noticing_deletion
 from cse_client.engines.direct.describe import describe_cluster
+from cse_client.engines.direct.evidence import Verdict
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.machines import BROKEN, Machines
 from cse_client.engines.direct.metadata import initial_metadata, options_digest
@@ -47,7 +48,6 @@ from cse_client.engines.direct.operations.vm_steps import (
     whole_sentence,
     whole_title,
 )
-from cse_client.engines.direct.readiness import Verdict
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (

@@ -12,9 +12,9 @@ from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.evidence import Verdict
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.operations.plan import Step, carry_out
-from cse_client.engines.direct.readiness import Verdict
 from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import Interrupted, NotFound, Refused, TaskFailed
 from cse_client.model import (

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cse_client.engines.direct.readiness import Limits, ReadyWatch, Verdict, Witnesses
+from cse_client.engines.direct.evidence import Limits, Verdict, Witnesses
+from cse_client.engines.direct.readiness import ReadyWatch
 from cse_client.errors import ClusterUnreachable, GuestFailed, TimedOut
 from cse_client.model import Event, EventKind, KubeNode, NodeReport, VApp, Vm
 
