@@ -94,8 +94,19 @@ CHAIN_OF_REMOVAL = {
     "record": METADATA,
 }
 CHAIN_OF_DELETION = {"delete": tasks.DURATIONS["vdcDeleteVapp"]}
-CHAIN_OF_STOP = {"undeploy workers": UNDEPLOY, "undeploy vApp": UNDEPLOY}
-CHAIN_OF_START = {"deploy": tasks.DURATIONS["vappDeploy"], "boot": BOOT, "runtime": RUNTIME}
+CHAIN_OF_STOP = {
+    "claim": METADATA,
+    "undeploy workers": UNDEPLOY,
+    "undeploy vApp": UNDEPLOY,
+    "record": METADATA,
+}
+CHAIN_OF_START = {
+    "claim": METADATA,
+    "deploy": tasks.DURATIONS["vappDeploy"],
+    "boot": BOOT,
+    "runtime": RUNTIME,
+    "record": METADATA,
+}
 
 
 def cpu_of_tree(root: int) -> float:
