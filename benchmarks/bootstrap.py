@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -76,7 +77,8 @@ def machines(release: str) -> Iterator[Site]:
     if kit is None:
         sys.exit(f"Kubernetes {release} has not been built: run `python -m tests.real.build`.")
     with tempfile.TemporaryDirectory() as name:
-        disks = Path(tempfile.mkdtemp(prefix="disks-benchmark-", dir=cache_folder()))
+        # named as the tests' own, which remove what runs that were killed have left
+        disks = Path(tempfile.mkdtemp(prefix=f"disks-{os.getpid()}-", dir=cache_folder()))
         process, cloud = start_simulator(
             Path(name),
             *("--guests", "real", "--real-dir", str(kits)),
