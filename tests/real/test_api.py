@@ -23,8 +23,8 @@ T = TypeVar("T")
 Work = Callable[[Callable[[Objects], T]], T]
 
 GROUP = "real.example.com"
-#: How often a kind is used at once after its CRD; discovery lagged in a third of such tries.
-TRIES = 8
+#: How often a kind is used at once after its CRD; discovery lags in some of such tries.
+TRIES = 16
 
 
 def crd(number: int) -> Object:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.real.build.components import PROBE_IMAGE
-from tests.real.site import CLUSTER, Site
+from tests.real.site import CLUSTER, Site, eventually
 
 WORKLOAD = f"""
 apiVersion: apps/v1
@@ -127,3 +127,30 @@ def test_two_budgets_over_one_pod_are_seen_and_can_be_forced(site: Site) -> None
     forced = site.vcd("cse", "node", "delete", CLUSTER, node, "--yes", "--force")
     assert forced.code == 0, forced.err
     assert node not in site.node_names()
+
+
+@pytest.mark.usefixtures("workload")
+def test_an_eviction_that_a_budget_holds_is_tried_again(site: Site) -> None:
+    """Of two pods on a node one may be missing: the other's eviction is 429 until it is back."""
+    other, node = site.workers()
+    site.kubectl("cordon", other).checked()
+    site.kubectl("delete", "pods", "-l", "app=held").checked()
+    eventually(lambda: _ready_places(site) == [node, node], "both pods run on the node")
+    site.kubectl("uncordon", other).checked()
+    site.kubectl("apply", "-f", "-", stdin=budget("one", "maxUnavailable: 1")).checked()
+    deleted = site.vcd("cse", "node", "delete", CLUSTER, node, "--yes")
+    assert deleted.code == 0, deleted.err
+    assert f"{node}: the disruption budget holds default/held-" in deleted.err
+    eventually(lambda: _ready_places(site) == [other, other], "both pods run on the other node")
+
+
+def _ready_places(site: Site) -> list[str]:
+    """Return the node of each pod of the workload that is Ready."""
+    return [
+        pod["spec"]["nodeName"]
+        for pod in site.items("pods", "-l", "app=held")
+        if any(
+            one["type"] == "Ready" and one["status"] == "True"
+            for one in pod["status"].get("conditions", ())
+        )
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -74,6 +75,9 @@ WORKERS = (
 )
 
 
+REPORTS = r"{range .items[*]}{.metadata.name}={.metadata.annotations.cse-client/status} {end}"
+
+
 @dataclass
 class Machine:
     """One VM and the power losses that it still has before it."""
@@ -114,13 +118,14 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machines(site: Site) -> list[Machine]:
+def machines(site: Site) -> Iterator[list[Machine]]:
     """A cluster that is being created, both of its VMs about to lose power."""
     site.control.set("guests", faults={"kill_at": FIRST.call}, times=1 + len(WORKERS))
     create(site, "--no-wait").checked()
     control_plane, *workers = sorted(site.control.possessions()["vapps"][NAME]["vms"])
     lists = zip((control_plane, *workers), (CONTROL_PLANE, *WORKERS))
-    return [Machine(site, name, list(moments)) for name, moments in lists]
+    yield [Machine(site, name, list(moments)) for name, moments in lists]
+    site.vcd("cse", "cluster", "delete", NAME, "--yes").checked()
 
 
 def create(site: Site, *options: str) -> Result:
@@ -153,11 +158,12 @@ def test_a_cluster_whose_machines_lose_power_at_every_phase(
         log = site.bootstrap_logs()[machine.name]
         assert "FAILED" not in log, machine.name
         assert "kubeadm reset" not in log, machine.name
-    kubeconfig = site.kubeconfig.with_name("fragile")
+    kubeconfig = site.kubeconfig.with_name(NAME)
     kubeconfig.touch(0o600)
     kubeconfig.write_text(site.vcd("cse", "cluster", "config", NAME).checked(), encoding="utf-8")
-    secrets = site.kubectl(
-        *("get", "secrets", "-n", "kube-system", "-o", "name", "--kubeconfig", str(kubeconfig))
-    ).checked()
+    ask = ("--kubeconfig", str(kubeconfig), "get")
+    secrets = site.kubectl(*ask, "secrets", "-n", "kube-system", "-o", "name").checked()
     assert "bootstrap-token" not in secrets
-    site.vcd("cse", "cluster", "delete", NAME, "--yes").checked()
+    reports = (*ask, "leases", "-n", "kube-node-lease", "-o", f"jsonpath={REPORTS}")
+    wanted = {f"{machine.name}=ready" for machine in machines}
+    eventually(lambda: set(site.kubectl(*reports).out.split()) == wanted, "all have reported")
