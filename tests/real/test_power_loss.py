@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 
 import pytest
 
 from tests.real.site import Site, eventually
-from tests.support.programs import Result
+from tests.support.programs import ROOT, Result
 from tests.support.waiting import until
 
 NAME = "fragile"
-#: Of one boot until its moment comes; the last ones include a whole start of the control plane.
-SECONDS = 240
+#: Until a moment comes; one late in a worker's join comes after all of the control plane's.
+SECONDS = 420
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,7 @@ LAST = (
     Moment(call=r"guestinfo\.cse\.status ready"),
     Moment(call=r"systemctl disable cse-bootstrap"),  # reported, and its unit still enabled
 )
-CONTROL_PLANE = (
-    FIRST,
-    *map(phase, ("runtime", "images", "pki", "init")),
+INSIDE_INIT = (
     Moment(line=r"\[certs\] .*etcd/peer"),
     Moment(line=r"\[kubeconfig\] .*kubelet.conf"),
     Moment(line=r"\[etcd\] Creating static Pod manifest"),
@@ -55,25 +53,26 @@ CONTROL_PLANE = (
     Moment(line=r"\[upload-config\] Storing"),
     Moment(line=r"\[bootstrap-token\] Creating"),
     Moment(line=r"\[addons\] Applied essential addon: CoreDNS"),
-    *map(phase, ("rbac", "network")),
-    *LAST,
 )
-#: What comes after a loss late in a join is not kubeadm's second try: the kubelet ends it alone.
-WORKERS = (
-    (
-        FIRST,
-        *map(phase, ("runtime", "images", "wait", "join")),
-        Moment(line=r"\[preflight\] Reading configuration"),
-        Moment(line=r"\[kubelet-start\] Writing kubelet environment"),
-        *LAST,
-    ),
-    (
-        FIRST,
-        Moment(line=r"\[kubelet-start\] Waiting for the kubelet to perform", late=15),
-        *LAST,
-    ),
-)
+#: What comes after a loss late in a join is not kubeadm's second try: the kubelet ends it alone. So
+#: one worker loses power early in it, and another one late.
+EARLY_IN_JOIN = (Moment(line=r"\[preflight\] Reading configuration"),)
+LATE_IN_JOIN = Moment(line=r"\[kubelet-start\] Waiting for the kubelet to perform", late=15)
 
+
+def phases(kind: str, inside: tuple[Moment, ...]) -> tuple[Moment, ...]:
+    """All moments of a script: its phases in their order, `inside` what kubeadm does in one."""
+    script = ROOT / "cse_client" / "guest" / "scripts" / f"{kind}.sh"
+    names = re.findall(r"^step (\w+)$", script.read_text(encoding="utf-8"), re.M)
+    moments: list[Moment] = []
+    for name in names:
+        moments += [phase(name), *(inside if name in ("init", "join") else ())]
+    assert moments[0] == FIRST
+    return (*moments, *LAST)
+
+
+CONTROL_PLANE = phases("control-plane", INSIDE_INIT)
+WORKERS = (phases("worker", EARLY_IN_JOIN), (FIRST, LATE_IN_JOIN, *LAST))
 
 REPORTS = r"{range .items[*]}{.metadata.name}={.metadata.annotations.cse-client/status} {end}"
 
@@ -87,6 +86,16 @@ class Machine:
     moments: list[Moment]
     losses: list[Moment] = field(default_factory=list)
     _seen: int = 0
+
+    def lose_power_each_time(self) -> None:
+        """Lose power at each of its moments, and start again."""
+        while self.moments:
+            until(self.lost, f"{self.name}: {self.moments[0]} did not come", SECONDS)
+            # what VCD reports follows the power by a moment
+            eventually(self._power_on, f"{self.name} is on again")
+
+    def _power_on(self) -> bool:
+        return self.site.vcd("vm", "power-on", NAME, self.name).code == 0
 
     def lost(self) -> bool:
         """Return whether its next moment came, and prepare the one after it."""
@@ -134,23 +143,13 @@ def create(site: Site, *options: str) -> Result:
     return site.vcd("-j", *options, *words, "-t", site.kit.template)
 
 
-def power_on(site: Site, machine: str) -> bool:
-    return site.vcd("vm", "power-on", NAME, machine).code == 0
-
-
 def test_a_cluster_whose_machines_lose_power_at_every_phase(
     site: Site, machines: list[Machine]
 ) -> None:
-    while any(machine.moments for machine in machines):
-        pending = [(machine.name, machine.moments[:1]) for machine in machines]
-        lost = until(
-            lambda: [machine for machine in machines if machine.lost()],
-            f"none of {pending}",
-            SECONDS,
-        )
-        for machine in lost:
-            # what VCD reports follows the power by a moment
-            eventually(partial(power_on, site, machine.name), f"{machine.name} is on again")
+    # Each has somebody of its own who looks on: a line of the log is soon followed by the next.
+    with ThreadPoolExecutor(len(machines)) as pool:
+        for watched in [pool.submit(machine.lose_power_each_time) for machine in machines]:
+            watched.result()
     made = create(site)
     assert made.code == 0, made.err
     assert {node["kubernetes_status"] for node in json.loads(made.out)["nodes"]} == {"Ready"}
