@@ -128,6 +128,21 @@ def test_the_control_plane_reports_even_before_its_roles_are_there(setting: Sett
     assert (report.status, report.phase, report.exit_code, report.log) == ("ready", "done", 0, ())
 
 
+def test_the_last_report_is_repeated_until_the_api_takes_it(setting: Setting) -> None:
+    """After a power loss an API server listens before it lets anybody in."""
+    setting.grant()
+    late = """
+    clean_up() { :; }
+    systemctl() { :; }
+    apply() { [ -e "$D/tried" ] || { : >"$D/tried"; return 1; }; K apply --server-side -f -; }
+    CSE_ID=1
+    all_done
+    """
+    setting.guest.run(setting.local(late))
+    with setting.admin() as api:
+        assert api.bootstrap_reports()["mstr-ab12"].status == "ready"
+
+
 def test_a_worker_reports_with_its_own_credentials(setting: Setting) -> None:
     setting.grant()
     discovery = setting.kubeconfig("system:node:node-cd34", "system:nodes")

@@ -45,11 +45,14 @@ tail_of_log() {
 }
 # report STATUS RC ERROR: through guestinfo, and through the API when it is there.
 report() {
+  tell_vm "$@"
+  tell_api "$@" >/dev/null 2>&1 || say "no report to the API"
+}
+tell_vm() {
   gi phase "$PHASE"
   gi rc "$2"
   gi error "$3"
   gi status "$1"
-  tell_api "$1" "$2" "$3" >/dev/null 2>&1 || say "no report to the API"
 }
 # The report lies in the node's own Lease, which the node authorizer and NodeRestriction keep every
 # other node from. The spec is as a kubelet fills it in: one that finds a Lease only renews it.
@@ -290,15 +293,17 @@ clean_up() {
   rm -rf /run/cse/discovery.conf /root/.customization
   vmtoolsd --cmd "info-set guestinfo.ovfEnv ' '" >/dev/null 2>&1 || true
 }
+final_report() { api_answers && tell_api ready 0 "" >/dev/null 2>&1; }
 all_done() {
   PHASE="done"
   put "$D/done" 600 <<<"$CSE_ID"
   clean_up
   say "done"
   console "done"
-  # After a power loss this comes before the API is back, and it is the report that stays.
-  until_ok 120 api_answers || say "the API does not answer"
-  report ready 0 ""
+  # After a power loss this comes before the API is back, or while it still refuses everything; and
+  # it is the report that stays.
+  until_ok 120 final_report || say "no report to the API"
+  tell_vm ready 0 ""
   # For as long as this file is here the unit runs at every boot, so it must stay enabled till then.
   rm -f "$D/run.sh" "$D/hosts"
   sync "$D"
