@@ -12,7 +12,7 @@ phase() { kubeadm init phase "$@" "${FLAGS[@]}"; }
 # While images are pulled: kubeadm takes what is there already, and makes what is not.
 step_pki() {
   put_pki
-  if phase certs all --apiserver-cert-extra-sans "$ALT"; then
+  if [ -n "$(jobs -pr)" ] && phase certs all --apiserver-cert-extra-sans "$ALT"; then
     phase kubeconfig all --node-name "$NODE" || true
   fi
 }

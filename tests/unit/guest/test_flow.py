@@ -230,6 +230,10 @@ def test_a_node_is_made_by_its_script_alone(machine: Machine) -> None:
 
 @pytest.mark.parametrize("machine", ["control-plane"], indirect=True)
 def test_init_gets_the_flags_it_needs(machine: Machine) -> None:
+    # certificates are made beforehand only while images are pulled
+    bodies = {"docker": '[ "$1" != image ]', "timeout": '[ "$1" = 5 ] || /bin/sleep 2'}
+    for name, body in bodies.items():
+        (machine.folder / "bin" / name).write_text(f"#!/bin/bash\n{body}\n")
     machine.run(str(machine.folder / "customize.sh"), "postcustomization")
     init = [line for line in machine.said("kubeadm").splitlines() if line.startswith("init ")]
     assert init == [
