@@ -147,6 +147,27 @@ def test_without_a_pool_that_can_be_read_the_control_plane_comes_first(
     assert kinds(control) == ["mstr", "node"]
 
 
+def test_without_a_pool_sizes_are_set_before_the_vms_start(cse: Run, control: Control) -> None:
+    control.requests()
+    done = cse("cluster", "create", NAME, "-n", "net3", "-N", "1", "--cpu", "4")
+    assert done.code == 0, done.err
+    made = ["composeVApp", "recomposeVApp", "recomposeVApp", "deploy"]
+    assert compositions(control) == made
+    assert {vm["cpus"] for vm in vapp(control)["vms"].values()} == {4}
+
+
+def test_without_waiting_the_same_command_finishes_it(cse: Run, control: Control) -> None:
+    control.requests()
+    left = cse(*CREATE, options=("--no-wait",))
+    assert left.code == 0, left.err
+    assert compositions(control) == ["composeVApp"]
+    assert vapp(control)["metadata"]["GENERAL:cse.client.phase"] == "creating"
+    done = cse(*CREATE)
+    assert done.code == 0, done.err
+    assert compositions(control) == []
+    assert vapp(control)["metadata"]["GENERAL:cse.client.phase"] == "ready"
+
+
 @pytest.mark.parametrize("running", [True, False])
 def test_an_address_that_is_taken_meanwhile_is_replaced(
     begun: Callable[..., subprocess.Popen[str]], control: Control, running: bool
