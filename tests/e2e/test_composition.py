@@ -181,7 +181,7 @@ def test_an_address_that_is_taken_meanwhile_is_replaced(
     control.ask("DELETE", f"faults/{rule}")
     _out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert f"The address {address} is in use meanwhile" in err
+    assert f"Address {address} was taken in the meantime" in err
     assert address_of(control, "mstr-") != address
     assert kinds(control) == ["mstr", "node"]
     allocated = control.get("state")["networks"]["net1"]["allocated"]

@@ -63,7 +63,9 @@ def read_pool(vcd: VcdClient, network: Network) -> AddressPool:
     taken = {address for address, _holder in in_use} | {network.gateway, *network.dns}
     free = tuple(one for one in islice(_addresses(network.pools), _MOST) if one not in taken)
     if not free:
-        return AddressPool(why_not=f"the static pool of network '{network.name}' has none free")
+        return AddressPool(
+            why_not=f"the static pool of network '{network.name}' has no free address"
+        )
     return AddressPool(free)
 
 

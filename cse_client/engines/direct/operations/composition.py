@@ -1,8 +1,8 @@
 """Composing the vApp of a new cluster: empty, or with all its VMs in one task.
 
-For the latter the control plane's address is chosen beforehand. VCD assigns an address that another
-VM has without a word, and refuses to power on the second of the two; then everything is made again
-with another one.
+For the latter the control plane's address is chosen beforehand. VCD also assigns an address that
+another VM has, and refuses only to power on the second VM. Then everything is made again with
+another address.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def compose_with_vms(
             break
         if _made(vcd, machines, description, address):
             return
-        text = f"The address {address} is in use meanwhile; the VMs are made with another one."
+        text = f"Address {address} was taken in the meantime; the VMs are created with another one."
         progress(Event(EventKind.WARNING, text))
         if machines.vapp is not None:
             withdraw(vcd, machines)

@@ -51,7 +51,7 @@ def test_neither_used_addresses_nor_the_gateway_and_the_name_servers_are_free() 
     [
         (None, NETWORK, "VCD does not show which addresses are in use in network 'net1'"),
         ([], replace(NETWORK, fence=Fence.DIRECT), "network 'net1' is direct"),
-        ([], replace(NETWORK, pools=()), "the static pool of network 'net1' has none free"),
+        ([], replace(NETWORK, pools=()), "the static pool of network 'net1' has no free address"),
     ],
 )
 def test_without_a_pool_the_reason_is_given(
