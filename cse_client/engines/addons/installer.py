@@ -201,11 +201,11 @@ class Addons:
                 )
             asked, count = former, 0
         self._say("Checking the addresses")
-        around = reservation.surroundings()
-        for what in around.plan.unknown:
+        addresses = reservation.network_addresses()
+        for what in addresses.plan.unknown:
             self._progress(Event(EventKind.WARNING, f"VCD does not show {what}: not checked."))
-        ranges = propose(count, around) if count else asked
-        check(ranges, around)
+        ranges = propose(count, addresses) if count else asked
+        check(ranges, addresses)
         if not options.force:
             lost = used_addresses(balancers(objects), former).items()
             still = set(used_addresses(balancers(objects), ranges))

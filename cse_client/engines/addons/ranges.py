@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from cse_client.errors import Conflict, CseError, PreflightFailed, Refused, WrongUsage
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses, ranges_text
 
-__all__ = ["Surroundings", "check", "parse_auto", "parse_ranges", "propose"]
+__all__ = ["NetworkAddresses", "check", "parse_auto", "parse_ranges", "propose"]
 
 _FORM = "Write it as FIRST-LAST[,FIRST-LAST], such as 10.0.0.200-10.0.0.210, or auto:N."
 _MOST = 4096
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class NetworkAddresses:
     """What a range must keep clear of. `nodes` maps addresses to the names of this cluster's VMs.
 
     `others` are the reservations of other clusters in the same network.
@@ -78,15 +78,15 @@ def parse_ranges(text: str) -> tuple[AddressRange, ...]:
     return tuple(found)
 
 
-def check(ranges: Sequence[AddressRange], around: Surroundings) -> None:
+def check(ranges: Sequence[AddressRange], addresses: NetworkAddresses) -> None:
     """Check ranges against everything that is known.
 
     Raises:
         PreflightFailed: with every problem that was found; Refused and Conflict among them.
     """
-    problems = [problem for one in ranges for problem in _problems(one, around)]
+    problems = [problem for one in ranges for problem in _problems(one, addresses)]
     if problems:
-        known = f"network '{around.plan.network}'"
+        known = f"network '{addresses.plan.network}'"
         raise PreflightFailed(
             f"The addresses {ranges_text(ranges)} cannot be used in {known}.",
             problems,
@@ -94,12 +94,12 @@ def check(ranges: Sequence[AddressRange], around: Surroundings) -> None:
         )
 
 
-def _problems(one: AddressRange, around: Surroundings) -> Iterable[CseError]:
-    plan, subnet = around.plan, around.subnet
+def _problems(one: AddressRange, addresses: NetworkAddresses) -> Iterable[CseError]:
+    plan, subnet = addresses.plan, addresses.subnet
     if one.first not in subnet or one.last not in subnet:
         yield Refused(f"{one} is not in the network's subnet {subnet}.")
         return
-    for address, what in _special(around).items():
+    for address, what in _special(addresses).items():
         if address in one:
             yield Refused(f"{one} holds {address}, {what}.")
     for pool in plan.pools:
@@ -108,10 +108,10 @@ def _problems(one: AddressRange, around: Surroundings) -> Iterable[CseError]:
     for pool in plan.dhcp:
         if one.overlaps(pool):
             yield Refused(f"{one} overlaps the network's DHCP pool {pool}.")
-    for text, holder in _taken(around).items():
+    for text, holder in _taken(addresses).items():
         if ipaddress.IPv4Address(text) in one:
             yield Conflict(f"{one} holds {text}, {holder}.")
-    for other in around.others:
+    for other in addresses.others:
         for theirs in other.ranges:
             if one.overlaps(theirs):
                 yield Conflict(f"{one} overlaps {theirs}, which belongs to {_whose(other)}.")
@@ -121,21 +121,21 @@ def _whose(other: RecordedAddresses) -> str:
     return f"the load balancer of cluster '{other.cluster}'"
 
 
-def _special(around: Surroundings) -> dict[ipaddress.IPv4Address, str]:
-    subnet = around.subnet
+def _special(addresses: NetworkAddresses) -> dict[ipaddress.IPv4Address, str]:
+    subnet = addresses.subnet
     return {
         subnet.network_address: "the network's own address",
         subnet.broadcast_address: "the network's broadcast address",
-        ipaddress.IPv4Address(around.plan.gateway): "the network's gateway",
+        ipaddress.IPv4Address(addresses.plan.gateway): "the network's gateway",
     }
 
 
-def _taken(around: Surroundings) -> dict[str, str]:
+def _taken(addresses: NetworkAddresses) -> dict[str, str]:
     """Return the addresses in use, each with words for who has it."""
     found = {}
-    for text, holder in around.plan.allocated.items():
+    for text, holder in addresses.plan.allocated.items():
         found[text] = f"the address of {holder}" if holder else "which VCD has assigned"
-    for text, name in around.nodes.items():
+    for text, name in addresses.nodes.items():
         found[text] = f"the address of node {name}"
     valid = {}
     for text, words in found.items():
@@ -146,17 +146,17 @@ def _taken(around: Surroundings) -> dict[str, str]:
     return valid
 
 
-def propose(count: int, around: Surroundings) -> tuple[AddressRange, ...]:
+def propose(count: int, addresses: NetworkAddresses) -> tuple[AddressRange, ...]:
     """Return `count` free addresses, the highest ones, in as few ranges as that takes.
 
     Raises:
         Refused: there are not that many.
     """
-    special, taken = _special(around), _taken(around)
-    closed = [*around.plan.pools, *around.plan.dhcp]
-    closed += [theirs for other in around.others for theirs in other.ranges]
+    special, taken = _special(addresses), _taken(addresses)
+    closed = [*addresses.plan.pools, *addresses.plan.dhcp]
+    closed += [theirs for other in addresses.others for theirs in other.ranges]
     chosen: list[ipaddress.IPv4Address] = []
-    subnet = around.subnet
+    subnet = addresses.subnet
     for number in range(int(subnet.broadcast_address), int(subnet.network_address), -1):
         address = ipaddress.IPv4Address(number)
         if address in special or str(address) in taken or any(address in one for one in closed):
@@ -165,7 +165,7 @@ def propose(count: int, around: Surroundings) -> tuple[AddressRange, ...]:
         if len(chosen) == count:
             return _joined(chosen)
     raise Refused(
-        f"Network '{around.plan.network}' has {len(chosen)} free addresses outside its pools,"
+        f"Network '{addresses.plan.network}' has {len(chosen)} free addresses outside its pools,"
         f" not {count}.",
         hint="Ask for fewer, or make the network's static pool smaller in VCD.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cse_client.engines.addons.ranges import Surroundings, check
+from cse_client.engines.addons.ranges import NetworkAddresses, check
 from cse_client.engines.lookup import find_cluster
 from cse_client.errors import CseError, NotFound, PreflightFailed
 from cse_client.model import ClusterRef, Network, footprint
@@ -27,9 +27,9 @@ class Reservation:
         self._vcd = vcd
         self._vdc = vcd.surroundings.vdc(ref.vdc, ref.org)
         self._vapp, _ = find_cluster(vcd, self._vdc, ref.name)
-        self._around: Surroundings | None = None
+        self._addresses: NetworkAddresses | None = None
 
-    def surroundings(self) -> Surroundings:
+    def network_addresses(self) -> NetworkAddresses:
         """Return what load balancer addresses must keep clear of.
 
         Raises:
@@ -43,16 +43,16 @@ class Reservation:
             if href_id(one.vapp_href) != href_id(self._vapp.href)
             and one.network_id == plan.network_id
         ]
-        around = Surroundings(plan, nodes, others)
+        addresses = NetworkAddresses(plan, nodes, others)
         try:
-            around.subnet  # noqa: B018 - raises
+            addresses.subnet  # noqa: B018 - raises
         except ValueError:
             raise CseError(
                 f"VCD does not tell the subnet of network '{plan.network}', so no address can be"
                 " checked."
             ) from None
-        self._around = around
-        return around
+        self._addresses = addresses
+        return addresses
 
     def reserve(self, ranges: tuple[AddressRange, ...], timeout: float) -> None:
         """Record the ranges in the vApp, unless that is done, and look again whether all is well.
@@ -60,20 +60,20 @@ class Reservation:
         Raises:
             PreflightFailed: another cluster took one of them at the same time; ours is released.
         """
-        around = self._around or self.surroundings()
+        addresses = self._addresses or self.network_addresses()
         mine = [
             one
             for one in self._vcd.recorded_addresses()
             if href_id(one.vapp_href) == href_id(self._vapp.href)
         ]
-        if mine and (mine[0].network_id, mine[0].ranges) == (around.plan.network_id, ranges):
+        if mine and (mine[0].network_id, mine[0].ranges) == (addresses.plan.network_id, ranges):
             return
         deadline = self._deadline(timeout)
-        href, network = self._vapp.href, around.plan.network_id
+        href, network = self._vapp.href, addresses.plan.network_id
         vcd = self._vcd
         tasks.done(vcd, lambda: vcd.reserve_addresses(href, network, ranges), deadline=deadline)
         try:
-            check(ranges, self.surroundings())
+            check(ranges, self.network_addresses())
         except PreflightFailed:
             self.release(timeout)
             raise

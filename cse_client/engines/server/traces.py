@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
-from cse_client.errors import CseError, SessionInvalid
+from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.recent import RecentTask
 
@@ -129,9 +129,11 @@ class Traces:
             rows = self._vcd.recent_tasks(_NAMESPACE)
         except SessionInvalid:
             raise
-        except CseError as error:
+        except VcdFault as fault:
             # a passing fault of the way shows again later; a refusal of the query stays
-            self._usable = getattr(error, "status", 0) in (0, 429, 500, 502, 503, 504)
+            self._usable = fault.status in (0, 429, 500, 502, 503, 504)
+            return ""
+        except CseError:
             return ""
         mine = [row for row in rows if row.user.lower() in ("", self._user)]
         mine = [row for row in mine if row.href not in self._others]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cse_client.engines.addons.ranges import (
-    Surroundings,
+    NetworkAddresses,
     check,
     parse_auto,
     parse_ranges,
@@ -25,7 +25,7 @@ PLAN = AddressPlan(
     allocated={"10.0.0.10": "mstr-1", "10.0.0.201": "", "10.0.0.202": "db"},
 )
 OTHER = RecordedAddresses("shop", "/vapp-2", "n", (AddressRange.of("10.0.0.220", "10.0.0.229"),))
-AROUND = Surroundings(PLAN, {"10.0.0.10": "mstr-1", "10.0.0.240": "node-1"}, (OTHER,))
+AROUND = NetworkAddresses(PLAN, {"10.0.0.10": "mstr-1", "10.0.0.240": "node-1"}, (OTHER,))
 
 
 def test_ranges_as_typed() -> None:
@@ -101,7 +101,7 @@ def test_proposals_pass_the_check() -> None:
 
 
 def test_a_network_without_pools() -> None:
-    bare = Surroundings(replace(PLAN, pools=(), dhcp=(), allocated={}))
+    bare = NetworkAddresses(replace(PLAN, pools=(), dhcp=(), allocated={}))
     assert sum(len(one) for one in propose(253, bare)) == 253
 
 
