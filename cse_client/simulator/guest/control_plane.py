@@ -130,6 +130,8 @@ class ControlPlane:
                     server_key=files["apiserver.key"],
                     client_ca=files["ca.crt"],
                     signing_key=signing,
+                    service_cidr=self._flag("kube-apiserver", "service-cluster-ip-range"),
+                    pod_cidr=self._flag("kube-controller-manager", "cluster-cidr"),
                 )
         except OSError as error:
             return f"kube-apiserver: listen tcp {address}:{port}: {error.strerror or error}"
@@ -137,16 +139,22 @@ class ControlPlane:
 
     def _endpoint(self) -> tuple[str, int]:
         """Return the address and port in the API server's manifest, ("", 0) if it is broken."""
-        text = self._system.disk.text(f"{MANIFESTS}/kube-apiserver.yaml")
+        address = self._flag("kube-apiserver", "advertise-address")
+        port = self._flag("kube-apiserver", "secure-port") or "6443"
+        return (address, int(port)) if address and port.isdigit() else ("", 0)
+
+    def _flag(self, component: str, name: str) -> str:
+        """Return a flag's value in a component's manifest; empty where it cannot be read."""
+        text = self._system.disk.text(f"{MANIFESTS}/{component}.yaml")
         try:
             manifest = yaml.safe_load(text)
             words = manifest["spec"]["containers"][0]["command"]
             values = dict(
                 str(word)[2:].split("=", 1) for word in words if str(word).startswith("--")
             )
-            return values["advertise-address"], int(values.get("secure-port", "6443"))
         except (yaml.YAMLError, KeyError, TypeError, IndexError, ValueError):
-            return "", 0
+            return ""
+        return values.get(name, "")
 
     def _certificates(self) -> dict[str, bytes]:
         """Return the files of /etc/kubernetes/pki, all of them loadable, signed and in date."""

@@ -58,11 +58,16 @@ class KubeAPI:
         server_key: bytes,
         client_ca: bytes,
         signing_key: bytes | None,
+        service_cidr: str = "",
+        pod_cidr: str = "",
     ) -> None:
         """Serve on an address until `stop`; port 0 takes a free one.
 
         All bytes are PEM. Clients are known by certificates of `client_ca`; with its key, the
-        cluster signs certificate signing requests. Raises OSError when the address is taken,
+        cluster signs certificate signing requests. The ranges are those of the API server's flag
+        --service-cluster-ip-range and the controller manager's --cluster-cidr; Services get
+        addresses of the first, the API's own its first one
+        (kubernetes:pkg/controlplane, ServiceIPRange). Raises OSError when the address is taken,
         ValueError when certificate, key and CA cannot be used, RuntimeError when it runs already.
         """
         if self._server is not None:
@@ -72,6 +77,7 @@ class KubeAPI:
         with self._cluster.store.lock:
             self._cluster.ca, self._cluster.ca_key = client_ca, signing_key
             self._cluster.address = server.address
+            self._cluster.set_ranges(service_cidr, pod_cidr)
             self._fill()
             publish_address(self._cluster)
             self._api.controllers.wake()

@@ -63,8 +63,8 @@ def publish_address(cluster: Cluster) -> None:
                 "metadata": place,
                 "spec": {
                     "type": "ClusterIP",
-                    "clusterIP": "10.96.0.1",
-                    "clusterIPs": ["10.96.0.1"],
+                    "clusterIP": str(cluster.services[1]),
+                    "clusterIPs": [str(cluster.services[1])],
                     "sessionAffinity": "None",
                     "ports": [port_spec],
                 },

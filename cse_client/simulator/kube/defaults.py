@@ -7,7 +7,6 @@ plugins that are on by default (DefaultTolerationSeconds, ServiceAccount, TaintN
 from __future__ import annotations
 
 import base64
-import ipaddress
 from collections.abc import Callable
 
 from cse_client.simulator.kube.objects import Obj, dig
@@ -17,7 +16,6 @@ from cse_client.simulator.kube.state import Cluster
 __all__ = ["add_nulls", "complete_node_status", "fill_in"]
 
 _NODE_PORTS = range(30000, 32768)
-_SERVICES = "10.96.0.0/12"
 _NODE_INFO = (
     "machineID",
     "systemUUID",
@@ -183,7 +181,7 @@ def _service(cluster: Cluster, obj: Obj, old: Obj | None, _user: User) -> None:
 
 def _cluster_ip(cluster: Cluster) -> str:
     used = {dig(service, "spec", "clusterIP") for service in cluster.store.each(("", "services"))}
-    hosts = ipaddress.ip_network(_SERVICES).hosts()
+    hosts = cluster.services.hosts()
     # .1 is the API server's, .10 the DNS service's by kubeadm's convention.
     for _ in range(10):
         next(hosts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,9 @@ from cse_client.simulator.kube.resources import Resource, ResourceTable
 from cse_client.simulator.kube.store import Store
 
 __all__ = ["Cluster"]
+
+_SERVICES = "10.96.0.0/12"
+_PODS = "10.244.0.0/16"
 
 
 class Cluster:
@@ -37,9 +41,18 @@ class Cluster:
         self.ca: bytes = b""
         self.ca_key: bytes | None = None
         self.address: tuple[str, int] = ("127.0.0.1", 6443)
+        self.set_ranges("", "")
         # kube-apiserver --anonymous-auth, which kubeadm leaves on.
         self.anonymous = True
         self.tick: Callable[[], None] = lambda: None
+
+    def set_ranges(self, services: str, pods: str) -> None:
+        """Set where Services and pods get their addresses; empty: kubeadm's and Flannel's default.
+
+        Of two ranges (dual stack) the first one counts.
+        """
+        self.services = ipaddress.IPv4Network(services.partition(",")[0] or _SERVICES)
+        self.pods = ipaddress.IPv4Network(pods.partition(",")[0] or _PODS)
 
     def now(self) -> str:
         """Return the current time as metadata carries it."""

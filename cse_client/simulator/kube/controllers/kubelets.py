@@ -178,7 +178,9 @@ class Kubelets:
 
     def _address(self) -> str:
         self._next_address += 1
-        return f"10.244.{self._next_address // 254 % 256}.{self._next_address % 254 + 1}"
+        # Where kubeadm was given no pod network, the plugin has one of its own; any will do.
+        pods = self._cluster.pods
+        return str(pods[self._next_address % (pods.num_addresses - 2) + 1])
 
 
 def _container(container: Obj, now: str, *, job: bool) -> Obj:
