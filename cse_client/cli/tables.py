@@ -108,6 +108,13 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
     }
 
 
+#: What `cluster info` calls the settings of a cluster.
+SETTING_NAMES: Mapping[str, str] = {
+    "pod_cidr": "Pod network",
+    "service_cidr": "Service network",
+}
+
+
 def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
     """Return the property table of `cluster info`; what is empty is left out."""
     summary = cluster.summary
@@ -126,6 +133,7 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("Org", summary.org),
         ("VDC", summary.vdc),
         ("Network", cluster.network),
+        *((SETTING_NAMES[name], value) for name, value in cluster.settings.given().items()),
         ("Owner", summary.owner),
         ("Created by", cluster.created_by),
         ("Created", _time(cluster.created)),

@@ -29,6 +29,7 @@ from cse_client.guest.pki import (
 from cse_client.model import TemplateFacts
 from cse_client.model.endpoints import API_PORT
 from cse_client.model.ranges import pod_cidr_for_kubeadm, pod_cidr_problem
+from cse_client.model.settings import ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 __all__ = [
@@ -83,6 +84,7 @@ class Bootstrap:
     endpoint_host: str = ""
     ssh_key: str = ""
     facts: TemplateFacts = field(default_factory=TemplateFacts)
+    settings: ClusterSettings = field(default_factory=ClusterSettings)
     extra_sans: tuple[str, ...] = ()
     address_deadline: int = 240
     runtime_deadline: int = 240
@@ -99,7 +101,7 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
         _check_host(name)
     if b.endpoint_host:
         _check_host(b.endpoint_host)
-    pod_cidr = pod_cidr_for_kubeadm(b.facts)
+    pod_cidr = pod_cidr_for_kubeadm(b.facts, b.settings.pod_cidr)
     if pod_cidr:
         _check_cidr(pod_cidr)
     data = {
@@ -107,6 +109,8 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
         "ENDPOINT": b.endpoint_host,
         "SANS": ",".join(b.extra_sans),
         "POD_CIDR": pod_cidr,
+        "CNI_CIDR": b.settings.pod_cidr,
+        "SERVICE_CIDR": b.settings.service_cidr,
         "CNI": b.facts.cni.lower(),
         "CNI_VERSION": b.facts.cni_version,
         "CNI_MANIFEST": b.facts.cni_manifest,
@@ -217,6 +221,10 @@ def _common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
         raise WrongUsage(f"{b.node!r} is not a node name")
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", b.cluster_id):
         raise WrongUsage(f"{b.cluster_id!r} is not a cluster id")
+    for name, value in b.settings.given().items():
+        problem = setting_problem(name, value)
+        if problem:
+            raise WrongUsage(f"{value!r} cannot be the {name} of a cluster: {problem}")
     moment = now or datetime.now(timezone.utc)
     return {
         "NODE": b.node,
@@ -369,6 +377,6 @@ def _check_host(host: str) -> None:
 
 
 def _check_cidr(text: str) -> None:
-    problem = pod_cidr_problem(text)
+    problem = pod_cidr_problem(text, services=None)
     if problem:
         raise WrongUsage(f"{text!r} cannot be the pod network: {problem}")

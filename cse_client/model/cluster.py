@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cse_client.model.identity import ClusterIdentity
+from cse_client.model.settings import ClusterSettings
 
 __all__ = [
     "CONTROL_PLANE",
@@ -80,6 +81,7 @@ class ClusterSpec:
     accept_eulas: bool = False
     nfs: bool = False
     template_id: str = ""
+    settings: ClusterSettings = field(default_factory=ClusterSettings)
 
     @property
     def ref(self) -> ClusterRef:
@@ -157,6 +159,7 @@ class Cluster:
     created: datetime | None = None
     lease: str = ""
     sealed: bool = False
+    settings: ClusterSettings = field(default_factory=ClusterSettings)
     nodes: tuple[Node, ...] = ()
     sources: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

@@ -129,14 +129,15 @@ def test_too_few_addresses(cse: Run, control: Control) -> None:
             "10.244.7.0/24",
             "ubuntu-24.04_k8-1.33_antrea-2.3",
             "Error: The network 'net1' (10.244.7.0/24) overlaps the addresses of the cluster's "
-            "pods (10.244.0.0/16).\nHint: Choose another network with --network, or a template "
-            "that is registered with another --pod-cidr.\n",
+            "pods (10.244.0.0/16).\nHint: Choose another network with --network, or other "
+            "addresses with --pod-cidr.\n",
         ),
         (
             "10.100.0.0/16",
             TEMPLATE,
             "Error: The network 'net1' (10.100.0.0/16) overlaps the addresses of the cluster's "
-            "Services (10.96.0.0/12).\nHint: Choose another network with --network.\n",
+            "Services (10.96.0.0/12).\nHint: Choose another network with --network, or other "
+            "addresses with --service-cidr.\n",
         ),
     ],
 )

@@ -99,6 +99,7 @@ def describe_cluster(
         created=vapp.created,
         lease=_lease(vapp),
         sealed=bool(metadata.get(footprint.SEALED)),
+        settings=cluster.spec.settings,
         nodes=nodes,
         sources=tuple(sources),
         problems=summary.problems + _problems(cluster, nodes),

@@ -185,6 +185,7 @@ class Machines:
             extra_sans=(spec.endpoint.partition(":")[0],) if spec.endpoint else (),
             ssh_key=spec.ssh_key,
             facts=self.resolved.template.facts,
+            settings=spec.settings,
         )
 
     def _worker_script(self, name: str, address: str = "") -> str:

@@ -9,13 +9,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cse_client import __version__
 from cse_client.engines.direct import claims
 from cse_client.model import ClusterSpec, Template, footprint
 from cse_client.model.endpoints import is_endpoint
+from cse_client.model.settings import OPTIONS, ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 __all__ = [
@@ -125,6 +126,7 @@ def _spec_text(spec: ClusterSpec, template: Template) -> str:
         "memory_mb": spec.memory_mb,
         "storage_profile": spec.storage_profile,
         "endpoint": spec.endpoint,
+        **spec.settings.given(),
     }
     asked.update({key: value for key, value in optional.items() if value})
     return json.dumps(asked, separators=(",", ":"), sort_keys=True)
@@ -147,6 +149,7 @@ class RecordedSpec:
     memory_mb: int | None = None
     storage_profile: str = ""
     endpoint: str = ""
+    settings: ClusterSettings = field(default_factory=ClusterSettings)
     damaged: tuple[str, ...] = ()
 
 
@@ -157,23 +160,30 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
         return RecordedSpec()
     raw = claims.json_object(value)
     if raw is None:
-        return RecordedSpec(damaged=(*_NUMBERS, *_TEXTS))
+        return RecordedSpec(damaged=(*_NUMBERS, *_TEXTS, *OPTIONS))
     found: dict[str, Any] = {
         name: claims.integer(raw.get(name), *_NUMBERS[name]) for name in _NUMBERS
     }
     found.update({name: claims.text(raw.get(name)) for name in _TEXTS})
     if not is_endpoint(found["endpoint"]):
         found["endpoint"] = ""
-    damaged = [name for name in found if raw.get(name) not in (None, "", found[name])]
+    settings = {name: claims.text(raw.get(name)) for name in OPTIONS}
+    for name, text in settings.items():
+        if text and setting_problem(name, text):
+            settings[name] = ""
+    given = {**found, **settings}
+    damaged = [name for name in given if raw.get(name) not in (None, "", given[name])]
     damaged += [name for name in _NUMBERS if isinstance(raw.get(name), bool)]
-    return RecordedSpec(**found, damaged=tuple(dict.fromkeys(damaged)))
+    return RecordedSpec(
+        **found, settings=ClusterSettings(**settings), damaged=tuple(dict.fromkeys(damaged))
+    )
 
 
 def unusable_metadata(metadata: Mapping[str, str]) -> list[str]:
     """Return what of the record and of the cluster's own keys cannot be used, a clause each."""
     damaged = recorded_spec(metadata).damaged
     found = []
-    if len(damaged) == len(_NUMBERS) + len(_TEXTS):
+    if len(damaged) == len(_NUMBERS) + len(_TEXTS) + len(OPTIONS):
         found.append(f"metadata {footprint.SPEC} cannot be read")
     elif damaged:
         found.append(f"metadata {footprint.SPEC} has no usable {', '.join(damaged)}")

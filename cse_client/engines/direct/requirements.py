@@ -13,13 +13,14 @@ from dataclasses import fields
 from cse_client import suggest
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.model import ClusterSpec, Network, Template, TemplateFacts, TemplateVm
-from cse_client.model.ranges import internal_ranges, most_nodes, pod_cidr_problem
+from cse_client.model.ranges import fixed_pods, internal_ranges, most_nodes, pod_cidr_problem
 from cse_client.versions import version_key
 
 __all__ = [
     "machine_problems",
     "network_problems",
     "network_warnings",
+    "range_problems",
     "room_problems",
     "template_problems",
 ]
@@ -58,15 +59,41 @@ def template_problems(template: Template) -> Iterator[CseError]:
         )
 
 
-def room_problems(template: Template, nodes: int) -> Iterator[CseError]:
-    """Yield the shortage of a pod network that has no part left for each of `nodes` nodes."""
-    most = most_nodes(template.facts)
-    if most is not None and nodes > most:
-        pods = internal_ranges(template.facts)["pods"]
+def range_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
+    """Yield why the cluster cannot have the ranges that were chosen for its pods and Services."""
+    facts, chosen = template.facts, spec.settings
+    fixed = fixed_pods(facts) if chosen.pod_cidr else ""
+    if fixed:
         yield Refused(
-            f"the pod network {pods} of the template '{template.item}' has room for {most} "
+            f"the pod network of the template '{template.item}' cannot be changed: {fixed}",
+            hint="Omit --pod-cidr, or choose another template.",
+        )
+        return
+    ranges = _ranges(spec, facts)
+    services, pods = ranges["Services"], ranges.get("pods")
+    if (chosen.pod_cidr or chosen.service_cidr) and pods is not None and pods.overlaps(services):
+        yield WrongUsage(
+            f"the pod network {pods} overlaps the addresses of the cluster's Services ({services})",
+            hint="Specify another --pod-cidr or --service-cidr.",
+        )
+
+
+def _ranges(spec: ClusterSpec, facts: TemplateFacts) -> dict[str, ipaddress.IPv4Network]:
+    chosen = spec.settings
+    return internal_ranges(facts, pod_cidr=chosen.pod_cidr, service_cidr=chosen.service_cidr)
+
+
+def room_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
+    """Yield the shortage of a pod network that has no part left for each node of the cluster."""
+    chosen = spec.settings.pod_cidr
+    most, nodes = most_nodes(template.facts, chosen), 1 + spec.workers
+    if most is not None and nodes > most:
+        pods = _ranges(spec, template.facts)["pods"]
+        owner = "the cluster" if chosen else f"the template '{template.item}'"
+        yield Refused(
+            f"the pod network {pods} of {owner} has room for {most} "
             f"nodes, and the cluster would have {nodes}",
-            hint="Use fewer --nodes, or register the template with a larger --pod-cidr.",
+            hint="Use fewer --nodes, or create the cluster with a larger --pod-cidr.",
         )
 
 
@@ -77,7 +104,7 @@ def network_problems(
 
     A network whose subnet VCD does not show has none.
     """
-    ranges = internal_ranges(facts)
+    ranges = _ranges(spec, facts)
     for subnet in _subnets(network):
         for what, range_ in ranges.items():
             if subnet.overlaps(range_):
@@ -96,11 +123,11 @@ def network_problems(
             )
 
 
-def network_warnings(network: Network, facts: TemplateFacts) -> Iterator[str]:
+def network_warnings(spec: ClusterSpec, network: Network, facts: TemplateFacts) -> Iterator[str]:
     """Yield the name servers of the network that pods, or nodes, would not reach."""
     for text in network.dns:
         server = _address(text)
-        for what, range_ in internal_ranges(facts).items():
+        for what, range_ in _ranges(spec, facts).items():
             if server is not None and server in range_:
                 yield (
                     f"the DNS server {server} of the network '{network.name}' is one of the "
@@ -137,10 +164,10 @@ def _too_small(asked: int | None, has: str, needs: str, option: str) -> CseError
 
 
 def _way_out(what: str, facts: TemplateFacts) -> str:
-    other = "Choose another network with --network"
-    if what == "pods" and facts.cni.lower() != "weave":
-        return f"{other}, or a template that is registered with another --pod-cidr."
-    return f"{other}."
+    if what == "pods" and fixed_pods(facts):
+        return "Choose another network with --network."
+    option = "--pod-cidr" if what == "pods" else "--service-cidr"
+    return f"Choose another network with --network, or other addresses with {option}."
 
 
 def _subnets(network: Network) -> Iterator[ipaddress.IPv4Network]:

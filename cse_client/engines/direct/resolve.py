@@ -234,7 +234,7 @@ def _resolve(
     if template is not None and not spec.template_id:
         checked.warnings.extend(namesakes(offered, template, spec.template))
     if template is not None:
-        problems.extend(requirements.room_problems(template, 1 + spec.workers))
+        problems.extend(requirements.room_problems(spec, template))
         if is_new:
             problems.extend(_unmet(spec, template, checked))
     if problems:
@@ -255,9 +255,10 @@ def _resolve(
 def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator[CseError]:
     facts = template.facts
     yield from requirements.template_problems(template)
+    yield from requirements.range_problems(spec, template)
     if checked.network is not None:
         yield from requirements.network_problems(spec, checked.network, facts)
-        checked.warnings.extend(requirements.network_warnings(checked.network, facts))
+        checked.warnings.extend(requirements.network_warnings(spec, checked.network, facts))
     if checked.template_vm is not None:
         yield from requirements.machine_problems(spec, checked.template_vm, facts.kubernetes)
 

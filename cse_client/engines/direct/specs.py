@@ -24,6 +24,7 @@ from cse_client.errors import Conflict, CseError
 from cse_client.model import ClusterSpec, Template, VApp, footprint
 from cse_client.model.footprint import options_in_description
 from cse_client.model.nodes import NodesSpec
+from cse_client.model.settings import OPTIONS, ClusterSettings
 from cse_client.model.ssh_keys import parse_public_key
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
         memory_mb=wanted.memory_mb or recorded.memory_mb,
         storage_profile=wanted.storage_profile or recorded.storage_profile,
         endpoint=recorded.endpoint,
+        settings=recorded.settings,
         accept_eulas=wanted.accept_eulas,
     )
 
@@ -80,6 +82,13 @@ def unusable_records(cluster: ExistingCluster, wanted: NodesSpec) -> Iterator[Cs
     missing = [
         options[name][0] for name in recorded.damaged if name in options and not options[name][1]
     ]
+    lost = [name for name in recorded.damaged if name in OPTIONS]
+    if lost and not missing:
+        yield Conflict(
+            f"The settings that cluster '{cluster.name}' was created with are not known: its"
+            f" metadata {footprint.SPEC} has no usable {', '.join(lost)}.",
+            hint="No nodes can be added to it.",
+        )
     if missing:
         yield Conflict(
             f"The options that cluster '{cluster.name}' was created with are not known: its"
@@ -127,6 +136,7 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
             ("--template", recorded.template, name_of(spec.template, recorded)),
             ("--cpu", recorded.cpus, spec.cpus),
             ("--memory", recorded.memory_mb, spec.memory_mb),
+            *_settings(recorded.settings, spec.settings),
         )
         if now not in ("", None) and was != now
     ]
@@ -147,7 +157,13 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
         endpoint=recorded.endpoint or spec.endpoint,
         cpus=recorded.cpus,
         memory_mb=recorded.memory_mb,
+        settings=recorded.settings,
     )
+
+
+def _settings(was: ClusterSettings, now: ClusterSettings) -> Iterator[tuple[str, object, object]]:
+    for name, option in OPTIONS.items():
+        yield option, getattr(was, name) or None, getattr(now, name)
 
 
 def refuse_other_options(

@@ -33,6 +33,7 @@ from cse_client.model.server import (
     ServedSystem,
     UpgradeTarget,
 )
+from cse_client.model.settings import OPTIONS
 from cse_client.vcd.client import VcdClient
 
 __all__ = [
@@ -260,6 +261,7 @@ def refuse_direct_options(spec: ClusterSpec) -> None:
         (spec.strict, "--strict"),
         (spec.accept_eulas, "--accept-eulas"),
         (spec.endpoint, "--endpoint"),
+        *((value, OPTIONS[name]) for name, value in spec.settings.given().items()),
     ):
         if said:
             raise _direct_only(option)

@@ -12,14 +12,16 @@ phase() { kubeadm init phase "$@" "${FLAGS[@]}"; }
 # While images are pulled: kubeadm takes what is there already, and makes what is not.
 step_pki() {
   put_pki
-  if [ -n "$(jobs -pr)" ] && phase certs all --apiserver-cert-extra-sans "$ALT"; then
+  if [ -n "$(jobs -pr)" ] && phase certs all --apiserver-cert-extra-sans "$ALT" \
+    ${SERVICE_CIDR:+--service-cidr "$SERVICE_CIDR"}; then
     phase kubeconfig all --node-name "$NODE" || true
   fi
 }
 init() {
   # shellcheck disable=SC2086
   kubeadm init "${FLAGS[@]}" --apiserver-cert-extra-sans "$ALT" \
-    ${POD_CIDR:+--pod-network-cidr "$POD_CIDR"} --node-name "$NODE" --cri-socket "$CRI" \
+    ${POD_CIDR:+--pod-network-cidr "$POD_CIDR"} ${SERVICE_CIDR:+--service-cidr "$SERVICE_CIDR"} \
+    --node-name "$NODE" --cri-socket "$CRI" \
     --skip-token-print "$@"
 }
 start_over() {
@@ -97,11 +99,21 @@ find_manifest() {
   shopt -u nullglob nocaseglob
   [ -n "$MANIFEST" ] || die "no CNI manifest for ${CNI:-any known network} under /root in this template"
 }
+# Flannel, Calico and Cilium may have the pod network in their manifest; Antrea asks Kubernetes.
+set_pods() {
+  sed -E "s#(\"Network\": *\")[0-9./]+#\1$CNI_CIDR#
+    s#^( *cluster-pool-ipv4-cidr:).*#\1 \"$CNI_CIDR\"#
+    /^ *- name: CALICO_IPV4POOL_CIDR/{n;s#value:.*#value: \"$CNI_CIDR\"#}" "$1"
+}
 apply_cni() { K apply --validate=false -f "$MANIFEST"; }
 step_network() {
   MANIFEST=
   find_manifest
   say "CNI manifest $MANIFEST"
+  if [ -n "$CNI_CIDR" ]; then
+    set_pods "$MANIFEST" >"$D/cni.yaml"
+    MANIFEST=$D/cni.yaml
+  fi
   until_ok 120 apply_cni || die "cannot apply the CNI manifest $MANIFEST"
 }
 start

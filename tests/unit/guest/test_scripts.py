@@ -386,3 +386,42 @@ def test_no_process_is_killed_but_pulls_that_still_run(guest: Guest) -> None:
     guest.command("docker", "true")
     code = 'kill() { say "killed $*"; }; KVER=v1.18.6 DOCKER=1\nstart_pulls; step images; die late'
     assert "killed \n" in guest.run(code, end=1)
+
+
+FLANNEL = """  net-conf.json: |
+    {
+      "Network": "10.244.0.0/16",
+      "EnableNFTables": false,
+      "IPv6Network": "2001:cafe:42:0::/56"
+"""
+CALICO = """            # - name: CALICO_IPV4POOL_CIDR
+            #   value: "192.168.0.0/16"
+            - name: CALICO_IPV4POOL_CIDR
+              value: "192.168.0.0/16"
+            - name: FELIX_IPV6SUPPORT
+              value: "false"
+"""
+CILIUM = """  ipam: "cluster-pool"
+  cluster-pool-ipv4-cidr: "10.0.0.0/8"
+  cluster-pool-ipv4-mask-size: "24"
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "after"),
+    [
+        (FLANNEL, FLANNEL.replace("10.244.0.0/16", "172.30.0.0/16")),
+        # the second one: the first is a comment
+        (CALICO, "172.30.0.0/16".join(CALICO.rsplit("192.168.0.0/16", 1))),
+        (CILIUM, CILIUM.replace("10.0.0.0/8", "172.30.0.0/16")),
+        ("kind: DaemonSet\n", "kind: DaemonSet\n"),
+    ],
+    ids=["flannel", "calico", "cilium", "antrea"],
+)
+def test_a_chosen_pod_network_is_put_into_the_manifest(
+    guest: Guest, manifest: str, after: str
+) -> None:
+    (guest.folder / "root/cni.yaml").write_text(manifest)
+    guest.run("CNI_MANIFEST=/root/cni.yaml CNI_CIDR=172.30.0.0/16; step_network")
+    assert (guest.folder / "var/lib/cse-bootstrap/cni.yaml").read_text() == after
+    assert "-f /var/lib/cse-bootstrap/cni.yaml" in (guest.folder / "run/called").read_text()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cse_client import suggest
+from cse_client.cli.cluster_settings import SettingOptions, check_settings, setting_options
 from cse_client.cli.options import (
     as_object,
     break_lock_option,
@@ -119,6 +120,7 @@ class NamedCommand(click.Command):
     metavar="HOST[:PORT]",
     help="Name or address at which the cluster's API can be reached from outside.",
 )
+@setting_options
 @vdc_option
 @org_option
 @click.option("--enable-nfs", is_flag=True, help="Add an NFS node (requires a CSE server).")
@@ -137,8 +139,14 @@ class NamedCommand(click.Command):
 @click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
 @command
 @as_object(CreateOptions, "options")
+@as_object(SettingOptions, "settings")
 def create_command(
-    run: Run, options: CreateOptions, dry_run: bool, disable_rollback: bool, break_lock: bool
+    run: Run,
+    options: CreateOptions,
+    settings: SettingOptions,
+    dry_run: bool,
+    disable_rollback: bool,
+    break_lock: bool,
 ) -> None:
     """Create a cluster, or resume a creation that was interrupted.
 
@@ -149,7 +157,7 @@ def create_command(
     Example
         vcd cse cluster create demo --network net1 --ssh-key ~/.ssh/id_rsa.pub
     """
-    spec = _spec(options)
+    spec = _spec(options, settings)
     if dry_run:
         _dry_run(run, spec)
         return
@@ -167,7 +175,7 @@ def create_command(
     _report(run, cluster, monotonic() - began)
 
 
-def _spec(options: CreateOptions) -> ClusterSpec:
+def _spec(options: CreateOptions, typed: SettingOptions) -> ClusterSpec:
     """Return what was asked for; raise every problem with the options at once."""
     from cse_client.cli.validation import (
         check_endpoint,
@@ -196,7 +204,8 @@ def _spec(options: CreateOptions) -> ClusterSpec:
         options.template, options.template_revision, options.ssh_key
     )
     problems += wrong
-    raise_all(problems)
+    settings, wrong = check_settings(typed)
+    raise_all([*problems, *wrong])
     return ClusterSpec(
         name=options.name,
         network=options.network,
@@ -214,6 +223,7 @@ def _spec(options: CreateOptions) -> ClusterSpec:
         strict=options.strict,
         accept_eulas=options.accept_eulas,
         nfs=options.enable_nfs,
+        settings=settings,
     )
 
 

@@ -243,6 +243,7 @@ class Repair:
             cluster_name=cluster.name,
             node=vm.name,
             ssh_key=key.line if key is not None else "",
+            settings=cluster.spec.settings,
         )
         # nodes join by the control plane's own address, not by what outsiders call the cluster
         host = cluster.require_control_plane().ip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from xml.sax.saxutils import escape
 
 import pytest
@@ -21,6 +22,7 @@ from cse_client.engines.direct.metadata import (
     unusable_metadata,
 )
 from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vm, footprint
+from cse_client.model.settings import EXAMPLES, ClusterSettings
 from cse_client.vcd import reading
 from tests.support.direct import desired_workers, existing
 
@@ -68,14 +70,24 @@ def test_a_long_ssh_key_comes_back_whole_and_no_value_is_too_long(length: int) -
     assert recorded_ssh_key(written) == key
 
 
+SETTINGS = ClusterSettings(**EXAMPLES)
+
+
 def test_the_spec_comes_back() -> None:
     spec = ClusterSpec(
-        name="demo", network="net1", workers=0, cpus=4, memory_mb=8192, storage_profile="gold"
+        name="demo",
+        network="net1",
+        workers=0,
+        cpus=4,
+        memory_mb=8192,
+        storage_profile="gold",
+        settings=SETTINGS,
     )
     recorded = recorded_spec(initial_metadata(spec, GUIDE, "id"))
     assert (recorded.workers, recorded.network, recorded.cpus) == (0, "net1", 4)
     assert (recorded.memory_mb, recorded.storage_profile) == (8192, "gold")
     assert (recorded.template, recorded.revision) == (GUIDE.name, 2)
+    assert recorded.settings == SETTINGS
     assert not recorded.damaged
 
 
@@ -83,14 +95,18 @@ def test_a_cluster_of_cse_has_no_recorded_spec() -> None:
     assert recorded_spec({"cse.cluster.id": "x"}) == RecordedSpec()
 
 
+#: How many fields a record has.
+ALL = len(fields(RecordedSpec)) - 2 + len(fields(ClusterSettings))
+
+
 @pytest.mark.parametrize(
     ("raw", "damaged"),
     [
-        ("{", 10),
-        ("[]", 10),
-        ("[" * 100_000, 10),
-        ('{"a":' * 5000 + "1" + "}" * 5000, 10),
-        ('{"workers": ' + "9" * 5000 + "}", 10),
+        ("{", ALL),
+        ("[]", ALL),
+        ("[" * 100_000, ALL),
+        ('{"a":' * 5000 + "1" + "}" * 5000, ALL),
+        ('{"workers": ' + "9" * 5000 + "}", ALL),
         ('{"workers": -1}', ("workers",)),
         ('{"workers": 1e400}', ("workers",)),
         ('{"workers": true}', ("workers",)),
@@ -103,6 +119,8 @@ def test_a_cluster_of_cse_has_no_recorded_spec() -> None:
         ('{"endpoint": "h:99999"}', ("endpoint",)),
         ('{"endpoint": "h/path"}', ("endpoint",)),
         ('{"network": "' + "x" * 1000 + '"}', ("network",)),
+        ('{"pod_cidr": "10.0.0.0/30", "service_cidr": 7}', ("pod_cidr", "service_cidr")),
+        ('{"pod_cidr": "10.244.0.0/16 --v=9"}', ("pod_cidr",)),
         ('{"workers": null, "endpoint": ""}', ()),
     ],
 )

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from cse_client.engines.direct import requirements
 from cse_client.errors import Refused, WrongUsage
 from cse_client.model import ClusterSpec, Fence, Network, Template, TemplateFacts, TemplateVm
-from cse_client.model.ranges import SERVICES, internal_ranges, most_nodes, pod_cidr_problem
+from cse_client.model.ranges import (
+    SERVICES,
+    internal_ranges,
+    most_nodes,
+    pod_cidr_problem,
+    service_cidr_problem,
+)
+from cse_client.model.settings import ClusterSettings
 
 WEAVE = TemplateFacts(kubernetes="1.18", cni="weave")
 ANTREA = TemplateFacts(kubernetes="1.33", cni="antrea")
@@ -84,7 +91,7 @@ def test_an_endpoint_or_name_server_inside_a_range() -> None:
     fine = spec(endpoint="k8s.example.com")
     assert list(requirements.network_problems(fine, network(), ANTREA)) == []
     dns = network(dns=("10.244.0.53", "203.0.113.53", "ns.example"))
-    (warning,) = requirements.network_warnings(dns, ANTREA)
+    (warning,) = requirements.network_warnings(spec(), dns, ANTREA)
     assert "10.244.0.53" in warning
 
 
@@ -142,9 +149,69 @@ def test_each_node_needs_a_part_of_the_pod_network(
     facts: TemplateFacts, nodes: int, room: int | None
 ) -> None:
     assert most_nodes(facts) == room
-    problems = list(requirements.room_problems(template(facts), nodes))
+    problems = list(requirements.room_problems(spec(workers=nodes - 1), template(facts)))
     assert [f"room for {room} nodes" in one.message for one in problems] == [True] * bool(room)
-    assert list(requirements.room_problems(template(facts), room or nodes)) == []
+    fitting = spec(workers=(room or nodes) - 1)
+    assert list(requirements.room_problems(fitting, template(facts))) == []
+
+
+def chosen(pods: str = "", services: str = "", **values: object) -> ClusterSpec:
+    return spec(settings=ClusterSettings(pod_cidr=pods, service_cidr=services), **values)
+
+
+@pytest.mark.parametrize(
+    ("cidr", "why"),
+    [
+        ("172.29.0.0/29", "too small"),
+        ("172.0.0.0/11", "too large"),
+        ("fd00:10::/112", "IPv6"),
+        ("127.0.0.0/16", "loopback"),
+        ("172.29.0.1/16", "host bits"),
+        ("services", "not a network"),
+    ],
+)
+def test_service_networks_that_cannot_be(cidr: str, why: str) -> None:
+    assert why in service_cidr_problem(cidr)
+
+
+@pytest.mark.parametrize("cidr", ["172.29.0.0/28", "172.16.0.0/12", "10.244.0.0/16"])
+def test_service_networks_that_can_be(cidr: str) -> None:
+    assert service_cidr_problem(cidr) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts", "message"),
+    [
+        (chosen("10.244.0.0/16", "10.244.0.0/20"), ANTREA, "overlaps"),
+        (chosen("10.100.0.0/16"), ANTREA, "overlaps"),
+        (chosen("", "10.244.4.0/24"), ANTREA, "overlaps"),
+        (chosen("10.100.0.0/16", "172.29.0.0/16"), ANTREA, ""),
+        (chosen("172.30.0.0/16"), WEAVE, "its CNI plugin, weave, always uses 10.32.0.0/12"),
+        (chosen("", "172.29.0.0/16"), WEAVE, ""),
+        (chosen("172.16.0.0/16"), OWN, ""),
+        (
+            chosen("172.30.0.0/16"),
+            TemplateFacts(pod_cidr="10.50.0.0/16"),
+            "it is registered with the pod network 10.50.0.0/16 and an unknown CNI plugin",
+        ),
+    ],
+)
+def test_ranges_that_were_chosen(asked: ClusterSpec, facts: TemplateFacts, message: str) -> None:
+    problems = list(requirements.range_problems(asked, template(facts)))
+    assert [message in one.message for one in problems] == [True] * bool(message)
+
+
+def test_chosen_ranges_replace_the_defaults_everywhere() -> None:
+    asked = chosen("172.30.0.0/23", "172.29.0.0/16", workers=2, endpoint="172.29.0.9")
+    nodes = network("172.30.1.1/24", "172.29.8.1/24", "10.244.0.1/24", dns=("172.30.0.2",))
+    messages = [one.message for one in requirements.network_problems(asked, nodes, ANTREA)]
+    assert len(messages) == 3
+    assert "(172.30.1.0/24) overlaps the addresses of the cluster's pods" in messages[0]
+    assert "(172.29.8.0/24) overlaps the addresses of the cluster's Services" in messages[1]
+    assert "the endpoint 172.29.0.9" in messages[2]
+    assert len(list(requirements.network_warnings(asked, nodes, ANTREA))) == 1
+    (shortage,) = requirements.room_problems(asked, template(ANTREA))
+    assert "the pod network 172.30.0.0/23 of the cluster has room for 2 nodes" in shortage.message
 
 
 def test_weave_keeps_its_own_range_whatever_is_registered() -> None:

@@ -1,0 +1,65 @@
+"""Options of `cluster create` that a cluster's own network and the way out of it need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from cse_client.errors import CseError
+    from cse_client.model.settings import ClusterSettings
+
+__all__ = ["SettingOptions", "check_settings", "setting_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class SettingOptions:
+    """The options of `setting_options` as they were typed; empty: the default."""
+
+    pod_cidr: str
+    service_cidr: str
+
+
+def setting_options(function: F) -> F:
+    """Add the settings of a new cluster that all its nodes share."""
+    options = [
+        click.option(
+            "--pod-cidr",
+            default="",
+            metavar="CIDR",
+            help="Network for the pods. Default: the CNI plugin's.",
+        ),
+        click.option(
+            "--service-cidr",
+            default="",
+            metavar="CIDR",
+            help="Network for the Services. Default: 10.96.0.0/12.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseError]]:
+    """Return the settings that were typed, and every problem with them."""
+    from cse_client.errors import WrongUsage
+    from cse_client.model.settings import EXAMPLES, OPTIONS, ClusterSettings, setting_problem
+
+    settings = ClusterSettings(pod_cidr=options.pod_cidr, service_cidr=options.service_cidr)
+    problems: list[CseError] = []
+    for name, value in settings.given().items():
+        problem = setting_problem(name, value)
+        if problem:
+            problems.append(
+                WrongUsage(
+                    f"'{value}' is not a valid value of {OPTIONS[name]}: {problem}.",
+                    hint=f"For example: {OPTIONS[name]} {EXAMPLES[name]}",
+                )
+            )
+    return settings, problems
