@@ -39,7 +39,7 @@ class Control:
     - `POST vdcs/NAME` `vm_quota`, `cpu_limit_mhz`, `memory_limit_mb`, `enabled`,
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
-      (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8)
+      (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8), `proxy` (HOST:PORT)
     - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `customize_on_instantiate`,
       `status`, `remove`, `image` (fields of `guest.Image`);
       `like` names a template of which NAME becomes a copy first, in a new `catalog` if one is
@@ -49,7 +49,8 @@ class Control:
     - `POST guests` `{"vm": REGEX, "faults": {...}}` for guests that start from now on; also
       `speed`, `customization_timeout`, `boot_delay`
     - `POST cse` what the CSE server does wrong (fields of `cse.server.Misbehavior`), `DELETE cse`
-    - `GET guests/NAME` console and processes; `POST guests/NAME` `faults`, `crash`
+    - `GET guests/NAME` console and processes; `POST guests/NAME` `faults`, `crash`, `read` (the
+      text of a file)
     """
 
     def __init__(self, cloud: Cloud, faults: Faults, cse: CseServer | None = None) -> None:
@@ -172,6 +173,7 @@ class Control:
         backing: str | None = None,
         dhcp: list[list[str]] | None = None,
         cidr: str | None = None,
+        proxy: str | None = None,
     ) -> None:
         network: OrgNetwork = _named(self.cloud.networks.values(), name)
         with self.cloud.lock:
@@ -186,6 +188,8 @@ class Control:
                 network.dhcp = [(first, last) for first, last in dhcp]
             if fence is not None:
                 network.fence = fence
+            if proxy is not None:
+                network.proxy = proxy
             if backing is not None and network.edge is not None:
                 network.edge.backing = backing
             if egress is not None:
@@ -248,7 +252,9 @@ class Control:
             "processes": vm.guest.processes(),
         }
 
-    def _guest_action(self, name: str, faults: Values | None = None, crash: bool = False) -> None:
+    def _guest_action(
+        self, name: str, faults: Values | None = None, crash: bool = False, read: str = ""
+    ) -> Values | None:
         """Set faults of one guest; `crash` is what a failing host does to it."""
         _vapp, vm = self._find_vm(name)
         for key, value in (faults or {}).items():
@@ -259,6 +265,7 @@ class Control:
             with self.cloud.lock:
                 vm.status = Status.OFF
                 vm.tools_running = False
+        return {"text": vm.guest.read_file(read).decode()} if read else None
 
 
 def _check_image(values: Values) -> None:

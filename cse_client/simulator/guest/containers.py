@@ -88,16 +88,23 @@ def make_socket(system: System, path: str) -> None:
 
 
 class Daemon:
-    """docker or containerd as a service: it takes a moment and makes its socket."""
+    """docker or containerd as a service: it takes a moment and makes its socket.
 
-    def __init__(self, system: System, sockets: list[str], seconds: float) -> None:
+    `environment` is what its unit had set when it was started last.
+    """
+
+    def __init__(self, system: System, unit: str, sockets: list[str], seconds: float) -> None:
         self._system = system
+        self._unit = unit
+        self.environment: dict[str, str] = {}
         self._sockets = sockets
         self._seconds = seconds
         self.running = False
 
     def begin(self) -> None:
         """Start and make the sockets."""
+        unit = self._system.systemd.load(self._unit)
+        self.environment = unit.file.environment() if unit is not None else {}
         self._system.life.sleep(self._seconds)
         late = self._system.faults.runtime_late
         if not late:
@@ -159,9 +166,15 @@ class ImageStore:
             return
         registry = _full(name).split("/")[0]
         nameservers = "nameserver" in system.disk.text("/etc/resolv.conf")
-        if not nameservers and system.egress:
+        proxy = self._proxy(registry)
+        if proxy and proxy not in {nic.proxy for nic in system.nics}:
+            wait(_NO_ANSWER_SECONDS)
+            raise PullFailed(
+                f'Get "https://{registry}/v2/": proxyconnect tcp: dial tcp {proxy}: i/o timeout'
+            )
+        if not nameservers and system.egress and not proxy:
             raise PullFailed(f"dial tcp: lookup {registry}: Temporary failure in name resolution")
-        if not system.egress or system.faults.withholds(name):
+        if not (system.egress or proxy) or system.faults.withholds(name):
             wait(_NO_ANSWER_SECONDS)
             raise PullFailed(
                 f'Get "https://{registry}/v2/": net/http: request canceled while waiting for'
@@ -170,6 +183,21 @@ class ImageStore:
         wait(_PULL_SECONDS)
         with self._lock, system.life.guard():
             system.disk.write(_STORE, "\n".join([*self.names(), name]) + "\n")
+
+    def _proxy(self, registry: str) -> str:
+        """Return host and port of the proxy that the runtime takes to a registry, or "".
+
+        Docker and containerd read the variables as Go does (golang.org/x/net/http/httpproxy).
+        """
+        service = self._system.natives.get(f"{self._system.image.runtime}.service")
+        if not isinstance(service, Daemon):
+            return ""
+        host = registry.partition(":")[0]
+        for one in service.environment.get("NO_PROXY", "").split(","):
+            name = one.strip().lstrip(".")
+            if one == "*" or (name and (host == name or host.endswith(f".{name}"))):
+                return ""
+        return service.environment.get("HTTPS_PROXY", "").rpartition("//")[2].rstrip("/")
 
     def remove_all(self) -> None:
         """Empty the store."""

@@ -91,13 +91,17 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Nic:
-    """One network card; `address` is a loopback address of this machine."""
+    """One network card; `address` is a loopback address of this machine.
+
+    `egress` is a way out to the Internet, `proxy` the host and port of an HTTP proxy that has one.
+    """
 
     address: str
     prefix_length: int
     gateway: str
     dns: tuple[str, ...] = ()
     egress: bool = True
+    proxy: str = ""
     mac: str = "00:50:56:00:00:01"
 
 

@@ -15,7 +15,11 @@ __all__ = ["install_services"]
 
 def install_services(system: System) -> None:
     """Give a booting guest its container runtime and kubelet."""
-    system.natives["containerd.service"] = Daemon(system, ["/run/containerd/containerd.sock"], 1.0)
+    system.natives["containerd.service"] = Daemon(
+        system, "containerd.service", ["/run/containerd/containerd.sock"], 1.0
+    )
     if system.image.runtime == "docker":
-        system.natives["docker.service"] = Daemon(system, ["/run/docker.sock"], 2.0)
+        system.natives["docker.service"] = Daemon(
+            system, "docker.service", ["/run/docker.sock"], 2.0
+        )
     system.natives["kubelet.service"] = Kubelet(system)

@@ -161,6 +161,7 @@ def start_machine(cloud: Cloud, vapp: VApp, vm: Vm, *, customize: bool) -> None:
                 gateway=network.gateway,
                 dns=network.dns,
                 egress=network.egress,
+                proxy=network.proxy,
                 mac=nic.mac,
             )
         )

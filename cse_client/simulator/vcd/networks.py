@@ -74,7 +74,7 @@ class OrgNetwork:
     `fence` is bridged (direct), natRouted or isolated. `pool` is the static pool, first and last
     address; `dhcp` are DHCP pools likewise. `allocated` maps addresses to the ids of the VMs that
     have them: several where addresses were assigned by hand. `shared_in` are the ids of the VDCs
-    that can use it.
+    that can use it. `proxy` is the host and port of an HTTP proxy that leads out, if there is one.
     """
 
     name: str
@@ -84,6 +84,7 @@ class OrgNetwork:
     dns: tuple[str, ...] = ("127.0.0.53",)
     edge: EdgeGateway | None = None
     direct_egress: bool = True
+    proxy: str = ""
     shared_in: set[str] = field(default_factory=set)
     allocated: dict[str, list[str]] = field(default_factory=dict)
     dhcp: list[tuple[str, str]] = field(default_factory=list)
