@@ -23,6 +23,9 @@ class SettingOptions:
 
     pod_cidr: str
     service_cidr: str
+    http_proxy: str
+    https_proxy: str
+    no_proxy: str
 
 
 def setting_options(function: F) -> F:
@@ -40,6 +43,16 @@ def setting_options(function: F) -> F:
             metavar="CIDR",
             help="Network for the Services. Default: 10.96.0.0/12.",
         ),
+        click.option("--http-proxy", default="", metavar="URL", help="The nodes' proxy for HTTP."),
+        click.option(
+            "--https-proxy", default="", metavar="URL", help="The nodes' proxy for HTTPS."
+        ),
+        click.option(
+            "--no-proxy",
+            default="",
+            metavar="HOST,...",
+            help="More hosts, domains and networks that nodes reach without a proxy.",
+        ),
     ]
     for option in reversed(options):
         function = option(function)
@@ -49,17 +62,30 @@ def setting_options(function: F) -> F:
 def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseError]]:
     """Return the settings that were typed, and every problem with them."""
     from cse_client.errors import WrongUsage
-    from cse_client.model.settings import EXAMPLES, OPTIONS, ClusterSettings, setting_problem
+    from cse_client.model.settings import (
+        EXAMPLES,
+        OPTIONS,
+        ClusterSettings,
+        setting_problem,
+        setting_shown,
+    )
 
-    settings = ClusterSettings(pod_cidr=options.pod_cidr, service_cidr=options.service_cidr)
+    settings = ClusterSettings(**vars(options))
     problems: list[CseError] = []
     for name, value in settings.given().items():
         problem = setting_problem(name, value)
         if problem:
             problems.append(
                 WrongUsage(
-                    f"'{value}' is not a valid value of {OPTIONS[name]}: {problem}.",
+                    f"'{setting_shown(value)}' is not a valid value of {OPTIONS[name]}: {problem}.",
                     hint=f"For example: {OPTIONS[name]} {EXAMPLES[name]}",
                 )
             )
+    if settings.no_proxy and not settings.has_proxy:
+        problems.append(
+            WrongUsage(
+                "--no-proxy requires --http-proxy or --https-proxy.",
+                hint=f"For example: --https-proxy {EXAMPLES['https_proxy']}",
+            )
+        )
     return settings, problems

@@ -112,6 +112,9 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
 SETTING_NAMES: Mapping[str, str] = {
     "pod_cidr": "Pod network",
     "service_cidr": "Service network",
+    "http_proxy": "HTTP proxy",
+    "https_proxy": "HTTPS proxy",
+    "no_proxy": "No proxy for",
 }
 
 

@@ -234,13 +234,19 @@ def _common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
         "T_HOST": str(b.address_deadline),
         "T_RUNTIME": str(b.runtime_deadline),
         "T_IMAGES": str(b.images_deadline),
+        "SETTINGS": "1" if b.settings.for_nodes() else "",
+        "HTTP_P": b.settings.http_proxy,
+        "HTTPS_P": b.settings.https_proxy,
+        "NO_P": b.settings.no_proxy,
     }
 
 
 def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -> str:
     identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
     assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
-    sources = [_source("install"), *assignments, *block, _source("common"), _source(kind)]
+    # only where it has something to do: it costs room in VCD
+    more = [_source("settings")] if data["SETTINGS"] else []
+    sources = [_source("install"), *assignments, *block, _source("common"), *more, _source(kind)]
     body = "\n".join([identity, *sources]) + "\n"
     packed = base64.b64encode(_gzip(body.encode())).decode()
     lines = [packed[i : i + 1000] for i in range(0, len(packed), 1000)]

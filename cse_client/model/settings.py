@@ -5,23 +5,43 @@ Chosen when the cluster is created; recorded in its metadata, and applied to eve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from cse_client.model.endpoints import is_endpoint
 from cse_client.model.ranges import pod_cidr_problem, service_cidr_problem
 
-__all__ = ["EXAMPLES", "OPTIONS", "ClusterSettings", "setting_problem"]
+__all__ = ["EXAMPLES", "OPTIONS", "ClusterSettings", "setting_problem", "setting_shown"]
+
+
+#: What kubeadm and the CNI plugin get, and nobody else.
+_FOR_KUBEADM = ("pod_cidr", "service_cidr")
 
 
 @dataclass(frozen=True)
 class ClusterSettings:
     """The settings of a cluster. Empty: the default.
 
-    `pod_cidr` and `service_cidr` are IPv4 networks.
+    `pod_cidr` and `service_cidr` are IPv4 networks. The proxies are URLs for the nodes' way out;
+    `no_proxy` names what is reached without them, separated by commas.
     """
 
     pod_cidr: str = ""
     service_cidr: str = ""
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
+
+    def for_nodes(self) -> dict[str, str]:
+        """Return those given that each node has to be set up with, by name."""
+        given = self.given().items()
+        return {name: value for name, value in given if name not in _FOR_KUBEADM}
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether the nodes use a proxy."""
+        return bool(self.http_proxy or self.https_proxy)
 
     def given(self) -> dict[str, str]:
         """Return the settings that are not empty, by name."""
@@ -32,21 +52,60 @@ class ClusterSettings:
 OPTIONS: Mapping[str, str] = {
     "pod_cidr": "--pod-cidr",
     "service_cidr": "--service-cidr",
+    "http_proxy": "--http-proxy",
+    "https_proxy": "--https-proxy",
+    "no_proxy": "--no-proxy",
 }
 
 #: A value that each setting can have, for hints.
 EXAMPLES: Mapping[str, str] = {
     "pod_cidr": "172.30.0.0/16",
     "service_cidr": "172.29.0.0/16",
+    "http_proxy": "http://proxy.example.com:3128",
+    "https_proxy": "http://proxy.example.com:3128",
+    "no_proxy": "registry.example.com,.internal,10.0.0.0/8",
 }
+
+_URL = re.compile(r"https?://([^/?#]*)/?", re.ASCII)
+_NOT_PROXIED = re.compile(r"[A-Za-z0-9._:/-]{1,253}", re.ASCII)
+#: So that a record, of which this may be the longest part, stays small.
+_LONGEST_NO_PROXY = 1024
+
+
+def _proxy_problem(text: str) -> str:
+    if "@" in text:
+        return (
+            "it contains a user name or a password, which everybody could read in the cluster's "
+            "metadata, in VCD and on its nodes"
+        )
+    url = _URL.fullmatch(text)
+    return "" if url and is_endpoint(url[1]) else "it is not a URL of the form http://HOST:PORT"
+
+
+def _no_proxy_problem(text: str) -> str:
+    if len(text) > _LONGEST_NO_PROXY:
+        return f"it is longer than {_LONGEST_NO_PROXY} characters"
+    for one in text.split(","):
+        if not _NOT_PROXIED.fullmatch(one):
+            return f"{one!r} is not a host, a domain, an address or a network"
+    return ""
+
 
 _CHECKS: Mapping[str, Callable[[str], str]] = {
     # whether the two overlap depends on the template's defaults, see engines/direct/requirements
     "pod_cidr": lambda text: pod_cidr_problem(text, services=None),
     "service_cidr": service_cidr_problem,
+    "http_proxy": _proxy_problem,
+    "https_proxy": _proxy_problem,
+    "no_proxy": _no_proxy_problem,
 }
 
 
 def setting_problem(name: str, value: str) -> str:
     """Return why a setting cannot have this value, a clause; empty when it can."""
     return _CHECKS[name](value)
+
+
+def setting_shown(value: str) -> str:
+    """Return a value for a message: without the user name and password that a URL may contain."""
+    return re.sub(r"//.*@", "//***@", value, flags=re.DOTALL)

@@ -173,7 +173,8 @@ def _check_network(
         findings.warnings.append(
             f"The network '{network.name}' has no DNS server: nodes will not resolve names."
         )
-    _check_egress(vcd, spec, network, findings)
+    if not spec.settings.has_proxy:
+        _check_egress(vcd, spec, network, findings)
 
 
 def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings: Findings) -> None:

@@ -18,6 +18,8 @@ Run = Callable[..., Result]
 
 NAME = "settled"
 ANTREA = "ubuntu-24.04_k8-1.33_antrea-2.3"
+WEAVE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
+PROXY = "http://proxy.example.com:3128"
 CREATE = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", ANTREA)
 
 
@@ -89,6 +91,93 @@ def test_an_unfinished_creation_keeps_its_ranges(cse: Run, control: Control) -> 
     assert info(cse)["settings"]["pod_cidr"] == "172.30.0.0/20"
 
 
+def read(control: Control, prefix: str, path: str) -> str:
+    """Return a file of the cluster's first VM of this kind."""
+    vms = control.get("state")["vapps"][NAME]["vms"]
+    name = next(one for one in sorted(vms) if one.startswith(prefix))
+    return str(control.set(f"guests/{name}", read=path)["text"])
+
+
+@pytest.fixture
+def only_by_proxy(control: Control) -> Iterator[None]:
+    """A network with no other way out than a proxy."""
+    control.set("networks/net1", egress=False, proxy="proxy.example.com:3128")
+    yield
+    control.set("networks/net1", egress=True, proxy="")
+
+
+@pytest.mark.usefixtures("only_by_proxy")
+@pytest.mark.parametrize(
+    ("template", "service", "pods"),
+    [(ANTREA, "containerd", "10.244.0.0/16"), (WEAVE, "docker", "10.32.0.0/12")],
+)
+def test_nodes_reach_the_registries_through_a_proxy(
+    cse: Run, control: Control, template: str, service: str, pods: str
+) -> None:
+    words = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", template)
+    proxies = ("--https-proxy", PROXY, "--http-proxy", PROXY, "--no-proxy", "mirror.internal")
+    begun = cse(*words, *proxies, "--endpoint", "k8s.example.com", options=("--no-wait",))
+    assert begun.code == 0, begun.err
+    assert "access to the Internet" not in begun.err
+    done = cse(*words, *proxies, "--endpoint", "k8s.example.com")
+    assert done.code == 0, done.err
+
+    subnet = control.get("state")["networks"]["net1"]["cidr"]
+    expected = (
+        f"mirror.internal,localhost,127.0.0.1,.svc,.cluster.local,{subnet},10.96.0.0/12,{pods},"
+        "k8s.example.com"
+    )
+    assert info(cse)["settings"]["no_proxy"] == expected
+    grown = cse("cluster", "resize", NAME, "-N", "2")
+    assert grown.code == 0, grown.err
+    for prefix in ("mstr-", "node-"):
+        for unit in (service, "kubelet"):
+            path = f"/etc/systemd/system/{unit}.service.d/cse-proxy.conf"
+            assert read(control, prefix, path).splitlines()[1] == (
+                f'Environment="HTTP_PROXY={PROXY}" "HTTPS_PROXY={PROXY}" "NO_PROXY={expected}"'
+            )
+        apt = read(control, prefix, "/etc/apt/apt.conf.d/95cse-proxy")
+        assert f'Acquire::http::Proxy "{PROXY}";\n' in apt
+        assert 'Acquire::https::Proxy::mirror.internal "DIRECT";\n' in apt
+        assert "10.96" not in apt
+    manifest = read(control, "mstr-", "/etc/kubernetes/manifests/kube-apiserver.yaml")
+    assert "proxy.example.com" not in manifest
+
+
+def test_a_node_names_the_proxy_that_it_does_not_reach(cse: Run, control: Control) -> None:
+    control.set("networks/net1", egress=False)
+    try:
+        failed = cse(*CREATE, "--https-proxy", PROXY, "--timeout", "60s")
+    finally:
+        control.set("networks/net1", egress=True)
+    assert (failed.code, failed.out) == (1, "")
+    assert "cannot reach the proxy proxy.example.com: its name does not resolve" in failed.err
+
+
+@pytest.mark.usefixtures("only_by_proxy")
+def test_a_worker_that_is_repaired_keeps_the_proxy(
+    cse: Run, control: Control, run: Run, home: Path
+) -> None:
+    def script_bytes() -> int:
+        vms = control.get("state")["vapps"][NAME]["vms"]
+        return int(next(vm["script_bytes"] for name, vm in vms.items() if name == worker))
+
+    done = cse(*CREATE, "--https-proxy", PROXY)
+    assert done.code == 0, done.err
+    vms = control.get("state")["vapps"][NAME]["vms"]
+    worker = next(one for one in vms if one.startswith("node-"))
+    before = script_bytes()
+    (home / "config").write_text(cse("cluster", "config", NAME).out)
+    kubectl = shutil.which("kubectl")
+    assert kubectl
+    assert run(kubectl, "--kubeconfig", "config", "delete", "node", worker).code == 0
+    repaired = cse("cluster", "repair", NAME, "--yes")
+    assert repaired.code == 0, repaired.err
+    assert f"Run the bootstrap of {worker} again" in repaired.err
+    # the same script but for its certificate; the settings are some 400 bytes of it
+    assert abs(script_bytes() - before) < 100
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
@@ -111,6 +200,30 @@ def test_an_unfinished_creation_keeps_its_ranges(cse: Run, control: Control) -> 
             " (10.96.0.0/12).",
         ),
         (
+            ["-t", ANTREA, "--https-proxy", "proxy.example.com:3128"],
+            2,
+            "'proxy.example.com:3128' is not a valid value of --https-proxy: it is not a URL of the"
+            " form http://HOST:PORT.",
+        ),
+        (
+            ["-t", ANTREA, "--http-proxy", "http://me:hush@proxy.example.com:3128"],
+            2,
+            "'http://***@proxy.example.com:3128' is not a valid value of --http-proxy: it contains"
+            " a user name or a password, which everybody could read in the cluster's metadata, in"
+            " VCD and on its nodes.",
+        ),
+        (
+            ["-t", ANTREA, "--https-proxy", PROXY, "--no-proxy", "a b"],
+            2,
+            "'a b' is not a valid value of --no-proxy: 'a b' is not a host, a domain, an address or"
+            " a network.",
+        ),
+        (
+            ["-t", ANTREA, "--no-proxy", ".internal"],
+            2,
+            "--no-proxy requires --http-proxy or --https-proxy.",
+        ),
+        (
             ["--pod-cidr", "172.30.0.0/16"],
             4,
             "The pod network of the template 'ubuntu-16.04_k8-1.18_weave-2.6.5_rev2' cannot be"
@@ -123,3 +236,4 @@ def test_settings_that_cannot_be(cse: Run, words: list[str], code: int, sentence
     refused = cse("cluster", "create", NAME, "-n", "net1", *words)
     assert (refused.code, refused.out) == (code, "")
     assert f"Error: {sentence}\nHint: " in refused.err
+    assert "hush" not in refused.err

@@ -13,7 +13,7 @@ SCRIPTS = files("cse_client.guest").joinpath("scripts")
 DATA = """
 CSE_ID='cluster-1 mstr-ab12' NODE=mstr-ab12 CLUSTER=demo MINTED=0 SSH_KEY= T_HOST=20 T_RUNTIME=20
 T_IMAGES=30 T_WAIT=20 ENDPOINT= SANS= POD_CIDR= CNI_CIDR= SERVICE_CIDR= CNI=weave CNI_VERSION=2.6.5
-CNI_MANIFEST= API_HOST=127.0.0.1 API_PORT=1 T_CERT=7200
+CNI_MANIFEST= SETTINGS= HTTP_P= HTTPS_P= NO_P= API_HOST=127.0.0.1 API_PORT=1 T_CERT=7200
 """
 MOUNTS = ("var/lib", "var/log", "run", "root", "etc")
 

@@ -40,6 +40,8 @@ _CHUNK = 900
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 
 
+#: The list of what is reached without a proxy, with what is added to it.
+_LONGEST_SETTING = 2048
 _NUMBERS = {
     "workers": (0, claims.MOST_WORKERS),
     "revision": (0, 10**9),
@@ -97,13 +99,27 @@ def initial_metadata(spec: ClusterSpec, template: Template, cluster_id: str) -> 
         footprint.SCHEMA: footprint.SCHEMA_VERSION,
         footprint.CLIENT_VERSION: __version__,
         footprint.PHASE: footprint.PHASE_CREATING,
-        footprint.SPEC: _spec_text(spec, template),
+        **_parts(footprint.SPEC, _spec_text(spec, template)),
+        **_parts(footprint.SSH_KEY, spec.ssh_key),
     }
-    for index in range(0, len(spec.ssh_key), _CHUNK):
-        suffix = f".{index // _CHUNK}" if index else ""
-        values[footprint.SSH_KEY + suffix] = spec.ssh_key[index : index + _CHUNK]
     # VCD refuses an empty text value; an unknown fact is a missing key.
     return {key: value for key, value in values.items() if value}
+
+
+def _parts(key: str, text: str) -> dict[str, str]:
+    """Return a text as values of `key`, `key.1` and so on that are short enough for VCD."""
+    starts = range(0, len(text), _CHUNK)
+    return {
+        f"{key}.{number}" if number else key: text[start : start + _CHUNK]
+        for number, start in enumerate(starts)
+    }
+
+
+def _whole(metadata: Mapping[str, str], key: str) -> str:
+    parts = [metadata.get(key, "")]
+    while (more := f"{key}.{len(parts)}") in metadata:
+        parts.append(metadata[more])
+    return "".join(parts)
 
 
 def options_digest(spec: ClusterSpec, template: Template) -> str:
@@ -155,7 +171,7 @@ class RecordedSpec:
 
 def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     """Read back what `initial_metadata` wrote; never raises: `damaged` names unusable fields."""
-    value = metadata.get(footprint.SPEC)
+    value = _whole(metadata, footprint.SPEC)
     if not value:
         return RecordedSpec()
     raw = claims.json_object(value)
@@ -167,7 +183,7 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     found.update({name: claims.text(raw.get(name)) for name in _TEXTS})
     if not is_endpoint(found["endpoint"]):
         found["endpoint"] = ""
-    settings = {name: claims.text(raw.get(name)) for name in OPTIONS}
+    settings = {name: claims.text(raw.get(name), _LONGEST_SETTING) for name in OPTIONS}
     for name, text in settings.items():
         if text and setting_problem(name, text):
             settings[name] = ""
@@ -223,10 +239,7 @@ def recorded_control_plane_ip(metadata: Mapping[str, str]) -> str:
 
 def recorded_ssh_key(metadata: Mapping[str, str]) -> str:
     """Return what is recorded as root's ssh key: any text, whoever wrote it."""
-    parts = [metadata.get(footprint.SSH_KEY, "")]
-    while (key := f"{footprint.SSH_KEY}.{len(parts)}") in metadata:
-        parts.append(metadata[key])
-    return "".join(parts)
+    return _whole(metadata, footprint.SSH_KEY)
 
 
 def missing_keys(metadata: Mapping[str, str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from cse_client import suggest
 from cse_client.engines.direct import requirements
 from cse_client.engines.direct.addresses import AddressPool, read_pool
 from cse_client.engines.direct.begun import refuse_if_just_begun
+from cse_client.engines.direct.no_proxy import with_no_proxy
 from cse_client.engines.direct.specs import (
     inherited_spec,
     refuse_other_options,
@@ -160,9 +161,15 @@ def _resolve_creation(
     found = _resolve(vcd, spec, vdc, templates, present, problems, is_new=True)
     if found is None:
         raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
-    found = replace(found, pool=read_pool(vcd, found.network))
+    facts = found.template.facts
+    found = replace(
+        found,
+        pool=read_pool(vcd, found.network),
+        spec=with_no_proxy(found.spec, found.network, facts),
+    )
     if earlier is None:
         return found
+    typed = with_no_proxy(typed, found.network, facts)
     refuse_other_options(earlier.vapp, earlier.metadata, typed, found.template)
     return replace(
         found,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "inherited_spec",
+    "lost_settings",
     "refuse_other_options",
     "resumed_spec",
     "unusable_records",
@@ -82,13 +83,8 @@ def unusable_records(cluster: ExistingCluster, wanted: NodesSpec) -> Iterator[Cs
     missing = [
         options[name][0] for name in recorded.damaged if name in options and not options[name][1]
     ]
-    lost = [name for name in recorded.damaged if name in OPTIONS]
-    if lost and not missing:
-        yield Conflict(
-            f"The settings that cluster '{cluster.name}' was created with are not known: its"
-            f" metadata {footprint.SPEC} has no usable {', '.join(lost)}.",
-            hint="No nodes can be added to it.",
-        )
+    if not missing:
+        yield from lost_settings(cluster)
     if missing:
         yield Conflict(
             f"The options that cluster '{cluster.name}' was created with are not known: its"
@@ -99,6 +95,17 @@ def unusable_records(cluster: ExistingCluster, wanted: NodesSpec) -> Iterator[Cs
         yield Conflict(
             f"Cluster '{cluster.name}' has no usable id in its metadata {footprint.CLUSTER_ID}.",
             hint="No nodes can be added to it.",
+        )
+
+
+def lost_settings(cluster: ExistingCluster) -> Iterator[CseError]:
+    """Name the settings that every node of the cluster has and that are recorded unusably."""
+    lost = [name for name in cluster.spec.damaged if name in OPTIONS]
+    if lost:
+        yield Conflict(
+            f"The settings that cluster '{cluster.name}' was created with are not known: its"
+            f" metadata {footprint.SPEC} has no usable {', '.join(lost)}.",
+            hint="No node can be set up without them.",
         )
 
 
@@ -163,7 +170,11 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
 
 def _settings(was: ClusterSettings, now: ClusterSettings) -> Iterator[tuple[str, object, object]]:
     for name, option in OPTIONS.items():
-        yield option, getattr(was, name) or None, getattr(now, name)
+        recorded, typed = getattr(was, name), getattr(now, name)
+        # the record has what is always reached without a proxy, too
+        if name == "no_proxy" and set(typed.split(",")) <= set(recorded.split(",")):
+            continue
+        yield option, recorded or None, typed
 
 
 def refuse_other_options(

@@ -227,14 +227,25 @@ pull_image() {
 }
 # Names what cannot be reached, once a pull has failed.
 no_way_out() {
-  local host=${1%%/*} port=443
+  local host=${1%%/*} port=443 proxy=
+  case ",$NO_P," in
+    *",$host,"*) ;;
+    *)
+      [ -z "$HTTPS_P" ] || {
+        proxy='the proxy '
+        host=${HTTPS_P#*://}
+        host=${host%/}
+        [[ $HTTPS_P == https:* ]] || port=80
+      }
+      ;;
+  esac
   [ "$host" != "${host%:*}" ] && { port=${host##*:}; host=${host%:*}; }
   if [[ $host == *[a-z]* ]] && ! getent hosts "$host" >/dev/null 2>&1; then
-    echo "cannot reach $host: its name does not resolve (image $1)"
+    echo "cannot reach $proxy$host: its name does not resolve (image $1)"
   elif ! port_open "$host" "$port"; then
-    echo "cannot reach $host port $port (image $1): the network has no way out to it"
+    echo "cannot reach $proxy$host port $port (image $1): the network has no way out to it"
   else
-    echo "cannot pull $1 although $host port $port answers"
+    echo "cannot pull $1 although $proxy$host port $port answers"
   fi
 }
 # What the registry must give before kubeadm starts is pulled beside the next steps, a few images at

@@ -118,6 +118,7 @@ step_network() {
 }
 start
 step host
+[ -z "$SETTINGS" ] || step settings
 step runtime
 await_runtime
 start_pulls

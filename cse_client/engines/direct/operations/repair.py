@@ -17,6 +17,7 @@ from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since, keys_at_hand
 from cse_client.engines.direct.removal import delete_vms
 from cse_client.engines.direct.root_key import own_key
+from cse_client.engines.direct.specs import lost_settings
 from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import ClusterUnreachable, Interrupted
 from cse_client.guest import render
@@ -236,6 +237,8 @@ class Repair:
     def _bootstrap_again(self, vm: Vm) -> None:
         """Give the VM a script with a fresh join certificate, and have it customized again."""
         cluster, vcd = self._cluster, self._cluster.vcd
+        for problem in lost_settings(cluster):
+            raise problem
         # the key that this very node has, not what the metadata says by now
         key = own_key(vcd, vm.href)
         bootstrap = render.Bootstrap(

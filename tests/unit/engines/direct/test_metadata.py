@@ -91,6 +91,15 @@ def test_the_spec_comes_back() -> None:
     assert not recorded.damaged
 
 
+def test_long_settings_come_back_and_no_value_is_too_long() -> None:
+    long = ClusterSettings(
+        http_proxy="http://p:1", no_proxy=",".join(f"h{n}.internal" for n in range(80))
+    )
+    written = initial_metadata(ClusterSpec(name="demo", network="n", settings=long), GUIDE, "id")
+    assert max(len(value) for value in written.values()) <= 1000
+    assert recorded_spec(written).settings == long
+
+
 def test_a_cluster_of_cse_has_no_recorded_spec() -> None:
     assert recorded_spec({"cse.cluster.id": "x"}) == RecordedSpec()
 

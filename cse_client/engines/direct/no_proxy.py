@@ -1,0 +1,31 @@
+"""What the nodes of a cluster reach without a proxy: each other, their API, pods and Services."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+
+from cse_client.model import ClusterSpec, Network, TemplateFacts
+from cse_client.model.ranges import internal_ranges
+
+__all__ = ["with_no_proxy"]
+
+_ALWAYS = ("localhost", "127.0.0.1", ".svc", ".cluster.local")
+
+
+def with_no_proxy(spec: ClusterSpec, network: Network, facts: TemplateFacts) -> ClusterSpec:
+    """Return `spec` with a complete `no_proxy`; unchanged where there is no proxy.
+
+    kubelet, containerd and Docker read it as Go does, which knows hosts, domains and networks
+    (golang.org/x/net/http/httpproxy).
+    """
+    chosen = spec.settings
+    if not chosen.has_proxy:
+        return spec
+    ranges = internal_ranges(facts, pod_cidr=chosen.pod_cidr, service_cidr=chosen.service_cidr)
+    names = [*chosen.no_proxy.split(","), *_ALWAYS]
+    names += [str(ipaddress.ip_network(subnet, strict=False)) for subnet in network.subnets]
+    names += [str(one) for one in ranges.values()]
+    names.append(spec.endpoint.partition(":")[0])
+    complete = ",".join(dict.fromkeys(filter(None, names)))
+    return replace(spec, settings=replace(chosen, no_proxy=complete))
