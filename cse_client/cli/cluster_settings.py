@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SettingOptions", "check_settings", "setting_options"]
 
+#: It is recorded in metadata, completed by what the cluster itself uses.
+_LONGEST_NO_PROXY = 1024
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -81,6 +84,14 @@ def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseEr
                     hint=f"For example: {OPTIONS[name]} {EXAMPLES[name]}",
                 )
             )
+    if len(settings.no_proxy) > _LONGEST_NO_PROXY:
+        problems.append(
+            WrongUsage(
+                f"The value of --no-proxy has {len(settings.no_proxy)} characters; the maximum is"
+                f" {_LONGEST_NO_PROXY}.",
+                hint="Specify domains and networks instead of single hosts.",
+            )
+        )
     if settings.no_proxy and not settings.has_proxy:
         problems.append(
             WrongUsage(
