@@ -34,3 +34,16 @@ def test_a_lease_that_stays_is_a_warning(cse: Run, control: Control, fault: dict
     finally:
         control.ask("DELETE", "faults")
         cse("cluster", "delete", "leased", "--yes").checked()
+
+
+def test_a_lease_is_asked_for_again_when_the_nodes_are_ready(cse: Run, control: Control) -> None:
+    rule = {"kind": "redirect", "method": "PUT", "path": "lease", "status": 307}
+    control.set("faults", **rule, location="https://127.0.0.1:1/")
+    made = cse("cluster", "create", "leased", "-n", "net1", "-N", "0")
+    try:
+        assert (made.code, "lease could not" in made.err) == (0, False), made.err
+        vapp = control.get("state")["vapps"]["leased"]
+        assert (vapp["deployment_lease"], vapp["storage_lease"]) == (0, 0)
+    finally:
+        control.ask("DELETE", "faults")
+        cse("cluster", "delete", "leased", "--yes").checked()

@@ -19,7 +19,8 @@ def run(
     tmp_path: Path, *words: str, prefix: tuple[str, ...] = (), **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a module of Python with an empty cache."""
-    environment = {**clean_environment(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), **more}
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**clean_environment(tmp_path, measured=False), **cache, **more}
     return subprocess.run(
         [*prefix, sys.executable, "-m", *words],
         cwd=ROOT,

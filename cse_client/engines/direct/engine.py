@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import (
+    Conflict,
     Interrupted,
     NotFinished,
     NotFound,
@@ -130,25 +131,20 @@ class DirectEngine:
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""
-        from cse_client.engines.direct.lock import owner_of
-        from cse_client.engines.direct.operations.create import Creation
-        from cse_client.engines.direct.resolve import resolve_creation
-
         _refuse_nfs(spec)
         creation: Creation | None = None
         try:
-            found = resolve_creation(
-                self._vcd,
-                spec,
-                self.templates,
-                progress,
-                owner=owner_of(self._session),
-                break_lock=options.break_lock,
-            )
-            creation = Creation(
-                self._vcd, found, options, self._session, clock=self._clock, progress=progress
-            )
-            creation.run()
+            creation = self._creation(spec, options, progress)
+            try:
+                creation.run()
+            except Conflict:
+                if creation.has_vapp:
+                    raise
+                # A request of an earlier run may reach VCD between this run's check and its own.
+                creation = self._creation(spec, options, progress)
+                if not creation.has_vapp:
+                    raise
+                creation.run()
             return creation.outcome()
         except (KeyboardInterrupt, NotFinished) as stop:
             state, advice = _standing_of(spec, creation)
@@ -156,6 +152,24 @@ class DirectEngine:
                 stop.notes.append(advice)
                 raise
             raise Interrupted(f"Interrupted; cluster '{spec.name}' {state}.", hint=advice) from None
+
+    def _creation(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Creation:
+        """Check the request against the cloud; return what carries it out."""
+        from cse_client.engines.direct.lock import owner_of
+        from cse_client.engines.direct.operations.create import Creation
+        from cse_client.engines.direct.resolve import resolve_creation
+
+        resolved = resolve_creation(
+            self._vcd,
+            spec,
+            self.templates,
+            progress,
+            owner=owner_of(self._session),
+            break_lock=options.break_lock,
+        )
+        return Creation(
+            self._vcd, resolved, options, self._session, clock=self._clock, progress=progress
+        )
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
         """List clusters; those of one VDC too are compared with all, to find copies elsewhere."""

@@ -201,6 +201,11 @@ class Creation:
             self._why_in_two = refused.clause
             carry_out(self.steps(), self._progress, self._refresh)
 
+    @property
+    def has_vapp(self) -> bool:
+        """Whether there is a vApp of this cluster, of this run or an earlier one."""
+        return self._machines.vapp is not None
+
     def finished(self) -> bool:
         """Return whether the cluster is recorded as ready, also where no answer reported it."""
         if self._recorded or self._verdict is None:

@@ -23,6 +23,7 @@ class LeaseChange:
         self._deadline = deadline
         self._progress = progress
         self._task: Task | None = None
+        self._unanswered = ""
 
     def ask(self, vapp_href: str) -> None:
         """Ask for it without waiting for the end; a refusal is a warning.
@@ -31,24 +32,34 @@ class LeaseChange:
             SessionInvalid: the session has expired.
         """
         try:
-            self._task = tasks.change(
-                self._vcd,
-                lambda: self._vcd.keep_for_ever(vapp_href),
-                deadline=self._deadline,
-                idempotent=True,
-            )
-        except (Refused, VcdFault) as fault:
-            self._warn(fault)
+            self._change(vapp_href)
+        except Refused as refusal:
+            self._warn(refusal)
+        except VcdFault:
+            self._unanswered = vapp_href
 
     def wait(self) -> None:
-        """Wait until VCD has changed the lease, where it is still at it; a failure is a warning."""
-        if self._task is None:
-            return
+        """Wait until VCD has changed the lease; a failure is a warning.
+
+        A request that failed, but was not refused, is repeated first: there was time since.
+        """
         try:
-            tasks.wait(self._vcd, self._task, deadline=self._deadline)
-        except VcdFault as fault:
+            if self._unanswered:
+                self._change(self._unanswered)
+            if self._task is not None:
+                tasks.wait(self._vcd, self._task, deadline=self._deadline)
+        except (Refused, VcdFault) as fault:
             self._warn(fault)
         self._task = None
+        self._unanswered = ""
+
+    def _change(self, vapp_href: str) -> None:
+        self._task = tasks.change(
+            self._vcd,
+            lambda: self._vcd.keep_for_ever(vapp_href),
+            deadline=self._deadline,
+            idempotent=True,
+        )
 
     def _warn(self, fault: CseError) -> None:
         if isinstance(fault, SessionInvalid):
