@@ -39,7 +39,8 @@ class Control:
     - `POST vdcs/NAME` `vm_quota`, `cpu_limit_mhz`, `memory_limit_mb`, `enabled`,
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
-      (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8), `proxy` (HOST:PORT)
+      (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8), `proxy` (HOST:PORT),
+      `registries` (host to the PEM of its CA, "" for a well-known one)
     - `POST templates/NAME` `eula`, `has_nic`, `customization_enabled`, `customize_on_instantiate`,
       `status`, `remove`, `image` (fields of `guest.Image`);
       `like` names a template of which NAME becomes a copy first, in a new `catalog` if one is
@@ -174,6 +175,7 @@ class Control:
         dhcp: list[list[str]] | None = None,
         cidr: str | None = None,
         proxy: str | None = None,
+        registries: dict[str, str] | None = None,
     ) -> None:
         network: OrgNetwork = _named(self.cloud.networks.values(), name)
         with self.cloud.lock:
@@ -190,6 +192,8 @@ class Control:
                 network.fence = fence
             if proxy is not None:
                 network.proxy = proxy
+            if registries is not None:
+                network.registries = registries
             if backing is not None and network.edge is not None:
                 network.edge.backing = backing
             if egress is not None:

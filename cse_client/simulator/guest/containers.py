@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.model import Image
     from cse_client.simulator.guest.system import System
 
-__all__ = ["Daemon", "ImageStore", "PullFailed", "kubernetes_images", "make_socket"]
+__all__ = [
+    "Daemon",
+    "ImageStore",
+    "PullFailed",
+    "default_repository",
+    "kubernetes_images",
+    "make_socket",
+]
 
 _STORE = "/var/lib/container-images"
 _PULL_SECONDS = 4
@@ -54,7 +62,7 @@ def kubernetes_images(version: str, repository: str = "") -> list[str]:
     """Return the images of a control plane, as `kubeadm config images list` does."""
     minor = int(version.split(".")[1])
     pause, etcd, coredns = _COMPANIONS.get(minor, _COMPANIONS[max(_COMPANIONS)])
-    where = repository or ("registry.k8s.io" if minor >= _REGISTRY_MOVED else "k8s.gcr.io")
+    where = repository or default_repository(version)
     dns = "coredns/coredns" if minor >= _COREDNS_FOLDER and not repository else "coredns"
     names = [
         f"{where}/{name}:v{version}"
@@ -64,6 +72,11 @@ def kubernetes_images(version: str, repository: str = "") -> list[str]:
     if minor >= 26:  # noqa: PLR2004  # the order of the listing changed
         last = [last[2], last[0], last[1]]
     return names + last
+
+
+def default_repository(version: str) -> str:
+    """Return where kubeadm of a version takes images from unless it is told another place."""
+    return "registry.k8s.io" if int(version.split(".")[1]) >= _REGISTRY_MOVED else "k8s.gcr.io"
 
 
 def preloaded_images(image: Image) -> list[str]:
@@ -87,16 +100,35 @@ def make_socket(system: System, path: str) -> None:
         os.close(folder)
 
 
+def hosts_folder(text: str) -> str:
+    """Return the registries' `config_path` in containerd's config.toml; empty where there is none.
+
+    Source: containerd:docs/hosts.md and docs/cri/registry.md, for versions 1 to 3 of the file.
+    """
+    table = ""
+    for line in text.splitlines():
+        bare = line.split("#")[0].strip().replace("'", '"')
+        if bare.startswith("["):
+            table = bare
+        found = re.fullmatch(r'config_path = "(.*)"', bare)
+        if found and re.fullmatch(r"\[plugins\..*\.registry\]", table):
+            return found[1]
+    return ""
+
+
 class Daemon:
     """docker or containerd as a service: it takes a moment and makes its socket.
 
-    `environment` is what its unit had set when it was started last.
+    `environment` is what its unit had set when it was started last; `hosts` the folder of
+    hosts.toml files in containerd's configuration of that time, `trusted` the CAs.
     """
 
     def __init__(self, system: System, unit: str, sockets: list[str], seconds: float) -> None:
         self._system = system
         self._unit = unit
         self.environment: dict[str, str] = {}
+        self.hosts = ""
+        self.trusted = ""
         self._sockets = sockets
         self._seconds = seconds
         self.running = False
@@ -105,6 +137,8 @@ class Daemon:
         """Start and make the sockets."""
         unit = self._system.systemd.load(self._unit)
         self.environment = unit.file.environment() if unit is not None else {}
+        self.hosts = hosts_folder(self._system.disk.text("/etc/containerd/config.toml"))
+        self.trusted = self._system.disk.text("/etc/ssl/certs/ca-certificates.crt")
         self._system.life.sleep(self._seconds)
         late = self._system.faults.runtime_late
         if not late:
@@ -165,6 +199,9 @@ class ImageStore:
         if self.has(name):
             return
         registry = _full(name).split("/")[0]
+        if self._inside(registry):
+            self._put(name, wait)
+            return
         nameservers = "nameserver" in system.disk.text("/etc/resolv.conf")
         proxy = self._proxy(registry)
         if proxy and proxy not in {nic.proxy for nic in system.nics}:
@@ -180,9 +217,35 @@ class ImageStore:
                 f'Get "https://{registry}/v2/": net/http: request canceled while waiting for'
                 " connection (Client.Timeout exceeded while awaiting headers)"
             )
+        self._put(name, wait)
+
+    def _put(self, name: str, wait: Callable[[float], None]) -> None:
         wait(_PULL_SECONDS)
-        with self._lock, system.life.guard():
-            system.disk.write(_STORE, "\n".join([*self.names(), name]) + "\n")
+        with self._lock, self._system.life.guard():
+            self._system.disk.write(_STORE, "\n".join([*self.names(), name]) + "\n")
+
+    def _inside(self, registry: str) -> bool:
+        """Return whether a registry is reached without the Internet: itself, or a mirror of it.
+
+        Raises:
+            PullFailed: its certificate was issued by a CA that the runtime does not know.
+        """
+        service = self._system.natives.get(f"{self._system.image.runtime}.service")
+        if not isinstance(service, Daemon):
+            return False
+        near = {host: ca for nic in self._system.nics for host, ca in nic.registries}
+        text = self._system.disk.text(f"{service.hosts}/{registry}/hosts.toml")
+        mirrors = re.findall(r'^\[host\."https?://([^/"]+)', text if service.hosts else "", re.M)
+        for host in (*mirrors, registry):
+            if host not in near:
+                continue
+            if near[host].strip() not in service.trusted:
+                raise PullFailed(
+                    f'Get "https://{host}/v2/": tls: failed to verify certificate: x509:'
+                    " certificate signed by unknown authority"
+                )
+            return True
+        return False
 
     def _proxy(self, registry: str) -> str:
         """Return host and port of the proxy that the runtime takes to a registry, or "".

@@ -93,7 +93,8 @@ class Hardware:
 class Nic:
     """One network card; `address` is a loopback address of this machine.
 
-    `egress` is a way out to the Internet, `proxy` the host and port of an HTTP proxy that has one.
+    `egress` is a way out to the Internet, `proxy` the host and port of an HTTP proxy that has one;
+    `registries` are hosts of container registries that are reached anyway, with their CA's PEM.
     """
 
     address: str
@@ -102,6 +103,7 @@ class Nic:
     dns: tuple[str, ...] = ()
     egress: bool = True
     proxy: str = ""
+    registries: tuple[tuple[str, str], ...] = ()
     mac: str = "00:50:56:00:00:01"
 
 

@@ -13,7 +13,7 @@ from cse_client.simulator.guest.commands.clock import date, hostnamectl, timedat
 from cse_client.simulator.guest.commands.containers import crictl, ctr, daemon, docker
 from cse_client.simulator.guest.commands.kernel import lsmod, modprobe, swapoff, swapon, sysctl
 from cse_client.simulator.guest.commands.network import curl, getent, ip, lookup, ping, wget
-from cse_client.simulator.guest.commands.packages import apt_get, apt_mark
+from cse_client.simulator.guest.commands.packages import apt_get, apt_mark, update_ca_certificates
 from cse_client.simulator.guest.commands.power import poweroff, reboot, shutdown
 from cse_client.simulator.guest.commands.services import detect_virt, journalctl, logger, systemctl
 from cse_client.simulator.guest.commands.vmtools import rpctool, toolbox_cmd, vmtoolsd
@@ -34,6 +34,7 @@ def _nothing(system: System, call: Call) -> int:
 
 COMMANDS: Mapping[str, Command] = {
     "apt": apt_get,
+    "update-ca-certificates": update_ca_certificates,
     "apt-get": apt_get,
     "apt-mark": apt_mark,
     "cloud-init": _nothing,

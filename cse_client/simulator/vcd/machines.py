@@ -162,6 +162,7 @@ def start_machine(cloud: Cloud, vapp: VApp, vm: Vm, *, customize: bool) -> None:
                 dns=network.dns,
                 egress=network.egress,
                 proxy=network.proxy,
+                registries=tuple(network.registries.items()),
                 mac=nic.mac,
             )
         )

@@ -74,7 +74,9 @@ class OrgNetwork:
     `fence` is bridged (direct), natRouted or isolated. `pool` is the static pool, first and last
     address; `dhcp` are DHCP pools likewise. `allocated` maps addresses to the ids of the VMs that
     have them: several where addresses were assigned by hand. `shared_in` are the ids of the VDCs
-    that can use it. `proxy` is the host and port of an HTTP proxy that leads out, if there is one.
+    that can use it. `proxy` is the host and port of an HTTP proxy that leads out, if there is one;
+    `registries` are the hosts of container registries inside, each with the PEM of the CA that
+    issued its certificate, empty for one that every guest knows.
     """
 
     name: str
@@ -85,6 +87,7 @@ class OrgNetwork:
     edge: EdgeGateway | None = None
     direct_egress: bool = True
     proxy: str = ""
+    registries: dict[str, str] = field(default_factory=dict)
     shared_in: set[str] = field(default_factory=set)
     allocated: dict[str, list[str]] = field(default_factory=dict)
     dhcp: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""apt-get: package archives are beyond the simulated network."""
+"""apt-get and what packages bring along: package archives are beyond the simulated network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
 
-__all__ = ["apt_get", "apt_mark"]
+__all__ = ["apt_get", "apt_mark", "update_ca_certificates"]
 
 _APT_SECONDS = 120
 
@@ -42,4 +42,18 @@ def apt_mark(system: System, call: Call) -> int:
     """Hold packages."""
     for word in call.words[1:]:
         call.out(f"{word} set on hold.")
+    return 0
+
+
+def update_ca_certificates(system: System, call: Call) -> int:
+    """Collect the CAs of the administrator; Debian's own are left out.
+
+    Source: ca-certificates:sbin/update-ca-certificates, which takes files that end with .crt.
+    """
+    folder = "/usr/local/share/ca-certificates"
+    names = [name for name in system.disk.names(folder) if name.endswith(".crt")]
+    with system.life.guard():
+        text = "".join(system.disk.text(f"{folder}/{name}") for name in names)
+        system.disk.write("/etc/ssl/certs/ca-certificates.crt", text)
+    call.out(f"{len(names)} added, 0 removed; done.")
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cse_client.simulator.guest.containers import kubernetes_images
+from cse_client.simulator.guest.containers import default_repository, kubernetes_images
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.kubeadm.settings import InitSettings
@@ -102,6 +102,7 @@ def config_maps(settings: InitSettings, kubelet_config: str) -> list[dict[str, A
         "certificatesDir": "/etc/kubernetes/pki",
         "clusterName": "kubernetes",
         "controlPlaneEndpoint": settings.endpoint,
+        "imageRepository": settings.repository or default_repository(settings.version),
         "kind": "ClusterConfiguration",
         "kubernetesVersion": f"v{settings.version}",
         "networking": {
