@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,6 +18,10 @@ __all__ = ["SettingOptions", "check_settings", "setting_options"]
 #: It is recorded in metadata, completed by what the cluster itself uses.
 _LONGEST_NO_PROXY = 1024
 
+_LONGEST_CA_FILE = 64 * 1024
+#: It is part of the nodes' scripts, which VCD accepts up to a size only.
+_LONGEST_CA = 2560
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -29,6 +34,9 @@ class SettingOptions:
     http_proxy: str
     https_proxy: str
     no_proxy: str
+    registry_mirror: tuple[str, ...]
+    registry_ca: str | None
+    image_repository: str
 
 
 def setting_options(function: F) -> F:
@@ -56,6 +64,23 @@ def setting_options(function: F) -> F:
             metavar="HOST,...",
             help="More hosts, domains and networks that nodes reach without a proxy.",
         ),
+        click.option(
+            "--registry-mirror",
+            multiple=True,
+            metavar="HOST=URL",
+            help="Mirror of the registry HOST (repeatable; requires containerd).",
+        ),
+        click.option(
+            "--registry-ca",
+            metavar="FILE",
+            help="CA certificates in PEM that nodes trust, for registries and mirrors.",
+        ),
+        click.option(
+            "--image-repository",
+            default="",
+            metavar="HOST/PATH",
+            help="Repository with the images of kubeadm. Default: kubeadm's.",
+        ),
     ]
     for option in reversed(options):
         function = option(function)
@@ -64,6 +89,7 @@ def setting_options(function: F) -> F:
 
 def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseError]]:
     """Return the settings that were typed, and every problem with them."""
+    from cse_client.cli.validation import collect
     from cse_client.errors import WrongUsage
     from cse_client.model.settings import (
         EXAMPLES,
@@ -73,14 +99,19 @@ def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseEr
         setting_shown,
     )
 
-    settings = ClusterSettings(**vars(options))
     problems: list[CseError] = []
+    values = dict(vars(options))
+    values["registry_mirrors"] = " ".join(values.pop("registry_mirror"))
+    path = values["registry_ca"]
+    values["registry_ca"] = collect(problems, lambda: _read_ca(path) if path else "", "")
+    settings = ClusterSettings(**values)
     for name, value in settings.given().items():
         problem = setting_problem(name, value)
         if problem:
+            shown = setting_shown(name, value)
             problems.append(
                 WrongUsage(
-                    f"'{setting_shown(value)}' is not a valid value of {OPTIONS[name]}: {problem}.",
+                    f"'{shown}' is not a valid value of {OPTIONS[name]}: {problem}.",
                     hint=f"For example: {OPTIONS[name]} {EXAMPLES[name]}",
                 )
             )
@@ -100,3 +131,43 @@ def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseEr
             )
         )
     return settings, problems
+
+
+def _read_ca(path: str) -> str:
+    """Return the certificates in a file as PEM, without whatever else is in it.
+
+    Raises:
+        WrongUsage: it cannot be read, or has no CA certificates that can be used.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from cse_client.errors import WrongUsage
+    from cse_client.inputs import read_file
+
+    hint = "Specify a file with the certificate of the registry's CA in PEM."
+    try:
+        content = read_file(Path(path).expanduser(), _LONGEST_CA_FILE)
+    except OSError as error:
+        raise WrongUsage(
+            f"The CA file '{path}' cannot be read: {error.strerror or error}.", hint=hint
+        ) from None
+    try:
+        found = x509.load_pem_x509_certificates(content)
+        are_cas = [
+            one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca for one in found
+        ]
+    except x509.ExtensionNotFound:
+        are_cas = [False]
+    except ValueError:
+        raise WrongUsage(f"The CA file '{path}' has no certificate in PEM.", hint=hint) from None
+    if not all(are_cas):
+        raise WrongUsage(f"A certificate in '{path}' is not one of a CA.", hint=hint)
+    text = "".join(one.public_bytes(Encoding.PEM).decode() for one in found)
+    if len(text) > _LONGEST_CA:
+        raise WrongUsage(
+            f"The certificates in '{path}' are too long: {len(text)} bytes; the maximum is"
+            f" {_LONGEST_CA}.",
+            hint="Specify only the CA that issued the registry's certificate.",
+        )
+    return text

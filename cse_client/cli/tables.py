@@ -20,6 +20,7 @@ from cse_client.model import (
 from cse_client.model.grants import Grant
 from cse_client.model.nodes import Removal
 from cse_client.model.server import ServedCluster
+from cse_client.model.settings import setting_shown
 
 __all__ = [
     "CLUSTER_COLUMNS",
@@ -115,6 +116,9 @@ SETTING_NAMES: Mapping[str, str] = {
     "http_proxy": "HTTP proxy",
     "https_proxy": "HTTPS proxy",
     "no_proxy": "No proxy for",
+    "registry_mirrors": "Registry mirrors",
+    "registry_ca": "Registry CA",
+    "image_repository": "Image repository",
 }
 
 
@@ -136,7 +140,10 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("Org", summary.org),
         ("VDC", summary.vdc),
         ("Network", cluster.network),
-        *((SETTING_NAMES[name], value) for name, value in cluster.settings.given().items()),
+        *(
+            (SETTING_NAMES[name], setting_shown(name, value))
+            for name, value in cluster.settings.given().items()
+        ),
         ("Owner", summary.owner),
         ("Created by", cluster.created_by),
         ("Created", _time(cluster.created)),

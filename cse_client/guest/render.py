@@ -109,12 +109,14 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
         "ENDPOINT": b.endpoint_host,
         "SANS": ",".join(b.extra_sans),
         "POD_CIDR": pod_cidr,
-        "CNI_CIDR": b.settings.pod_cidr,
-        "SERVICE_CIDR": b.settings.service_cidr,
         "CNI": b.facts.cni.lower(),
         "CNI_VERSION": b.facts.cni_version,
         "CNI_MANIFEST": b.facts.cni_manifest,
     }
+    if b.settings.pod_cidr:
+        data["CNI_CIDR"] = b.settings.pod_cidr
+    if b.settings.service_cidr:
+        data["SERVICE_CIDR"] = b.settings.service_cidr
     files = [
         _file(f"/etc/kubernetes/pki/{path}", "600" if path.endswith("key") else "644", content)
         for path, content in pki_to_files(pki).items()
@@ -234,10 +236,22 @@ def _common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
         "T_HOST": str(b.address_deadline),
         "T_RUNTIME": str(b.runtime_deadline),
         "T_IMAGES": str(b.images_deadline),
-        "SETTINGS": "1" if b.settings.for_nodes() else "",
-        "HTTP_P": b.settings.http_proxy,
-        "HTTPS_P": b.settings.https_proxy,
-        "NO_P": b.settings.no_proxy,
+        **_settings_data(b.settings),
+    }
+
+
+def _settings_data(settings: ClusterSettings) -> dict[str, str]:
+    """Return what scripts/settings.sh works with; nothing where it has nothing to do."""
+    if not settings.for_nodes():
+        return {}
+    return {
+        "SETTINGS": "1",
+        "HTTP_P": settings.http_proxy,
+        "HTTPS_P": settings.https_proxy,
+        "NO_P": settings.no_proxy,
+        "CA": "1" if settings.registry_ca else "",
+        "MIRRORS": settings.registry_mirrors,
+        "REPO": settings.image_repository,
     }
 
 
@@ -245,7 +259,7 @@ def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -
     identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
     assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
     # only where it has something to do: it costs room in VCD
-    more = [_source("settings")] if data["SETTINGS"] else []
+    more = [_put_ca(b.settings.registry_ca), _source("settings")] if "SETTINGS" in data else []
     sources = [_source("install"), *assignments, *block, _source("common"), *more, _source(kind)]
     body = "\n".join([identity, *sources]) + "\n"
     packed = base64.b64encode(_gzip(body.encode())).decode()
@@ -257,7 +271,7 @@ def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -
         raise CseError(
             f"the bootstrap script of {b.node} would be {len(script.encode())} bytes, more than "
             f"the {MAX_SCRIPT_BYTES} that are safe in VCD",
-            hint="Use a shorter SSH key or fewer extra names.",
+            hint="Use a shorter SSH key, a shorter --registry-ca or fewer extra names.",
         )
     return script
 
@@ -300,6 +314,12 @@ def _header(kind: str) -> str:
 
 def _file(path: str, mode: str, content: bytes) -> str:
     return f"put {path} {mode} <<'CSE_FILE'\n{content.decode().rstrip()}\nCSE_FILE"
+
+
+def _put_ca(pem: str) -> str:
+    """Return a function that writes the registries' CA; it fails where there is none."""
+    path = "/usr/local/share/ca-certificates/cse-registry.crt"
+    return f"put_ca() {{\n{_file(path, '644', pem.encode()) if pem else 'false'}\n}}"
 
 
 def _discovery(server: str, ca: bytes, cert: bytes, key: bytes) -> list[str]:

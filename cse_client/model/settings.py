@@ -5,9 +5,11 @@ Chosen when the cluster is created; recorded in its metadata, and applied to eve
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ssl import PEM_cert_to_DER_cert
 
 from cse_client.model.endpoints import is_endpoint
 from cse_client.model.ranges import pod_cidr_problem, service_cidr_problem
@@ -24,7 +26,9 @@ class ClusterSettings:
     """The settings of a cluster. Empty: the default.
 
     `pod_cidr` and `service_cidr` are IPv4 networks. The proxies are URLs for the nodes' way out;
-    `no_proxy` names what is reached without them, separated by commas.
+    `no_proxy` names what is reached without them, separated by commas. `registry_mirrors` are
+    HOST=URL, separated by spaces; `registry_ca` is the PEM of certificates that registries are
+    trusted by. `image_repository` is where kubeadm's images come from.
     """
 
     pod_cidr: str = ""
@@ -32,6 +36,9 @@ class ClusterSettings:
     http_proxy: str = ""
     https_proxy: str = ""
     no_proxy: str = ""
+    registry_mirrors: str = ""
+    registry_ca: str = ""
+    image_repository: str = ""
 
     def for_nodes(self) -> dict[str, str]:
         """Return those given that each node has to be set up with, by name."""
@@ -55,6 +62,9 @@ OPTIONS: Mapping[str, str] = {
     "http_proxy": "--http-proxy",
     "https_proxy": "--https-proxy",
     "no_proxy": "--no-proxy",
+    "registry_mirrors": "--registry-mirror",
+    "registry_ca": "--registry-ca",
+    "image_repository": "--image-repository",
 }
 
 #: A value that each setting can have, for hints.
@@ -64,18 +74,28 @@ EXAMPLES: Mapping[str, str] = {
     "http_proxy": "http://proxy.example.com:3128",
     "https_proxy": "http://proxy.example.com:3128",
     "no_proxy": "registry.example.com,.internal,10.0.0.0/8",
+    "registry_mirrors": "docker.io=https://mirror.example.com",
+    "registry_ca": "ca.pem",
+    "image_repository": "registry.example.com/k8s",
 }
 
 _URL = re.compile(r"https?://([^/?#]*)/?", re.ASCII)
 _NOT_PROXIED = re.compile(r"[A-Za-z0-9._:/-]{1,253}", re.ASCII)
 
 
+_MIRROR_URL = re.compile(r"https?://([^/?#]*)(/[A-Za-z0-9._/-]*)?", re.ASCII)
+_REPOSITORY = re.compile(r"([^/]+)(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.ASCII)
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,76}\n)+-----END CERTIFICATE-----\n"
+_CERTIFICATES = re.compile(f"({_CERTIFICATE})+", re.ASCII)
+_LOGIN = (
+    "it contains a user name or a password, which everybody could read in the cluster's "
+    "metadata, in VCD and on its nodes"
+)
+
+
 def _proxy_problem(text: str) -> str:
     if "@" in text:
-        return (
-            "it contains a user name or a password, which everybody could read in the cluster's "
-            "metadata, in VCD and on its nodes"
-        )
+        return _LOGIN
     url = _URL.fullmatch(text)
     return "" if url and is_endpoint(url[1]) else "it is not a URL of the form http://HOST:PORT"
 
@@ -87,6 +107,31 @@ def _no_proxy_problem(text: str) -> str:
     return ""
 
 
+def _mirrors_problem(text: str) -> str:
+    if "@" in text:
+        return _LOGIN
+    hosts = []
+    for one in text.split(" "):
+        host, _, address = one.partition("=")
+        url = _MIRROR_URL.fullmatch(address)
+        if not (is_endpoint(host) and url and is_endpoint(url[1])):
+            return f"{one!r} is not of the form HOST=URL"
+        hosts.append(host)
+    twice = next((host for host in hosts if hosts.count(host) > 1), "")
+    return f"it names two mirrors of {twice}" if twice else ""
+
+
+def _repository_problem(text: str) -> str:
+    found = _REPOSITORY.fullmatch(text)
+    if found and is_endpoint(found[1]):
+        return ""
+    return "it is not a repository of the form HOST/PATH"
+
+
+def _ca_problem(text: str) -> str:
+    return "" if _CERTIFICATES.fullmatch(text) else "it does not consist of certificates in PEM"
+
+
 _CHECKS: Mapping[str, Callable[[str], str]] = {
     # whether the two overlap depends on the template's defaults, see engines/direct/requirements
     "pod_cidr": lambda text: pod_cidr_problem(text, services=None),
@@ -94,6 +139,9 @@ _CHECKS: Mapping[str, Callable[[str], str]] = {
     "http_proxy": _proxy_problem,
     "https_proxy": _proxy_problem,
     "no_proxy": _no_proxy_problem,
+    "registry_mirrors": _mirrors_problem,
+    "registry_ca": _ca_problem,
+    "image_repository": _repository_problem,
 }
 
 
@@ -102,6 +150,10 @@ def setting_problem(name: str, value: str) -> str:
     return _CHECKS[name](value)
 
 
-def setting_shown(value: str) -> str:
-    """Return a value for a message: without the user name and password that a URL may contain."""
-    return re.sub(r"//.*@", "//***@", value, flags=re.DOTALL)
+def setting_shown(name: str, value: str) -> str:
+    """Return a value for people: certificates as fingerprints, URLs without passwords."""
+    if name != "registry_ca":
+        return re.sub(r"//[^ ]*@", "//***@", value)
+    found = re.findall(_CERTIFICATE.replace("(", "(?:"), value)
+    digests = (hashlib.sha256(PEM_cert_to_DER_cert(one)).hexdigest() for one in found)
+    return ", ".join(f"SHA-256 {digest}" for digest in digests)

@@ -178,6 +178,87 @@ def test_a_worker_that_is_repaired_keeps_the_proxy(
     assert abs(script_bytes() - before) < 100
 
 
+@pytest.fixture
+def ca(home: Path, run: Run) -> str:
+    """The certificate of a CA in the file ca.pem of the home."""
+    made = run(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+        *("-nodes", "-subj", "/CN=inside", "-keyout", "ca.key", "-out", "ca.pem", "-days", "9"),
+    )
+    assert made.code == 0, made.err
+    return (home / "ca.pem").read_text()
+
+
+@pytest.fixture
+def inside(control: Control, ca: str) -> Iterator[str]:
+    """A network without a way out, and registries in it that a CA of their own vouches for."""
+    registries = {"mirror.internal": ca, "registry.internal:5000": ca}
+    control.set("networks/net1", egress=False, registries=registries)
+    yield ca
+    control.set("networks/net1", egress=True, registries={})
+
+
+MIRRORS = (
+    *("--registry-mirror", "docker.io=https://mirror.internal/v2/hub"),
+    *("--registry-mirror", "registry.k8s.io=https://mirror.internal"),
+)
+
+
+def test_images_come_from_mirrors(cse: Run, control: Control, home: Path, inside: str) -> None:
+    done = cse(*CREATE, *MIRRORS, "--registry-ca", "ca.pem")
+    assert done.code == 0, done.err
+    grown = cse("cluster", "resize", NAME, "-N", "2")
+    assert grown.code == 0, grown.err
+    for prefix in ("mstr-", "node-"):
+        hub = read(control, prefix, "/etc/containerd/certs.d/docker.io/hosts.toml")
+        assert hub == (
+            '[host."https://mirror.internal/v2/hub"]\ncapabilities = ["pull", "resolve"]\n'
+            "override_path = true\n"
+        )
+        found = read(control, prefix, "/usr/local/share/ca-certificates/cse-registry.crt")
+        assert found == inside
+    shown = info(cse)["settings"]
+    assert shown["registry_mirrors"] == " ".join(MIRRORS[1::2])
+    assert shown["registry_ca"] == inside
+    text = cse("cluster", "info", NAME).out
+    assert "SHA-256 " in text
+    assert "BEGIN" not in text
+
+
+@pytest.mark.usefixtures("inside")
+def test_images_come_from_another_repository(
+    cse: Run, control: Control, objects: Callable[..., Any]
+) -> None:
+    repository = ("--image-repository", "registry.internal:5000/k8s")
+    done = cse(*CREATE, *repository, *MIRRORS[:2], "--registry-ca", "ca.pem")
+    assert done.code == 0, done.err
+    runtime = read(control, "node-", "/etc/containerd/config.toml")
+    assert 'sandbox_image = "registry.internal:5000/k8s/pause:3.10"\n' in runtime
+    manifest = read(control, "mstr-", "/etc/kubernetes/manifests/kube-apiserver.yaml")
+    assert "image: registry.internal:5000/k8s/kube-apiserver:v1.33.1" in manifest
+    settings = objects("configmap", "-n", "kube-system", "kubeadm-config")
+    assert "imageRepository: registry.internal:5000/k8s" in str(settings["data"])
+    assert info(cse)["settings"]["image_repository"] == "registry.internal:5000/k8s"
+
+
+def test_docker_takes_another_repository(cse: Run, control: Control, ca: str) -> None:
+    control.set("networks/net1", registries={"registry.internal": ca})
+    words = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", WEAVE)
+    try:
+        done = cse(*words, "--image-repository", "registry.internal", "--registry-ca", "ca.pem")
+    finally:
+        control.set("networks/net1", registries={})
+    assert done.code == 0, done.err
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_node_names_the_mirror_that_it_does_not_trust(cse: Run) -> None:
+    failed = cse(*CREATE, *MIRRORS, "--timeout", "60s")
+    assert (failed.code, failed.out) == (1, "")
+    assert "from the mirror https://mirror.internal, nor from registry.k8s.io" in failed.err
+    assert "Everything that this command had made was removed." in failed.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
@@ -222,6 +303,41 @@ def test_a_worker_that_is_repaired_keeps_the_proxy(
             ["-t", ANTREA, "--no-proxy", ".internal"],
             2,
             "--no-proxy requires --http-proxy or --https-proxy.",
+        ),
+        (
+            ["-t", ANTREA, "--registry-mirror", "docker.io"],
+            2,
+            "'docker.io' is not a valid value of --registry-mirror: 'docker.io' is not of the form"
+            " HOST=URL.",
+        ),
+        (
+            ["-t", ANTREA, "--registry-mirror", "docker.io=https://me:hush@mirror.internal"],
+            2,
+            "'docker.io=https://***@mirror.internal' is not a valid value of --registry-mirror: it"
+            " contains a user name or a password, which everybody could read in the cluster's"
+            " metadata, in VCD and on its nodes.",
+        ),
+        (
+            ["-t", ANTREA, "--image-repository", "https://registry.internal"],
+            2,
+            "'https://registry.internal' is not a valid value of --image-repository: it is not a"
+            " repository of the form HOST/PATH.",
+        ),
+        (
+            ["-t", ANTREA, "--registry-ca", "nothing.pem"],
+            2,
+            "The CA file 'nothing.pem' cannot be read: No such file or directory.",
+        ),
+        (
+            ["-t", ANTREA, "--registry-ca", ".vcd-cli/profiles.yaml"],
+            2,
+            "The CA file '.vcd-cli/profiles.yaml' has no certificate in PEM.",
+        ),
+        (
+            ["--registry-mirror", "docker.io=https://mirror.internal"],
+            4,
+            "The template 'ubuntu-16.04_k8-1.18_weave-2.6.5_rev2' has Docker 19.03.12, and registry"
+            " mirrors require containerd.",
         ),
         (
             ["--pod-cidr", "172.30.0.0/16"],

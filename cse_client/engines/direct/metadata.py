@@ -40,8 +40,8 @@ _CHUNK = 900
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 
 
-#: The list of what is reached without a proxy, with what is added to it.
-_LONGEST_SETTING = 2048
+#: Certificates.
+_LONGEST_SETTING = 8192
 _NUMBERS = {
     "workers": (0, claims.MOST_WORKERS),
     "revision": (0, 10**9),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from cse_client import suggest
+from cse_client.engines.direct.metadata import RELEASES
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.model import ClusterSpec, Network, Template, TemplateFacts, TemplateVm
 from cse_client.model.ranges import fixed_pods, internal_ranges, most_nodes, pod_cidr_problem
@@ -18,6 +19,7 @@ from cse_client.versions import version_key
 
 __all__ = [
     "machine_problems",
+    "mirror_problems",
     "network_problems",
     "network_warnings",
     "range_problems",
@@ -81,6 +83,20 @@ def range_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
 def _ranges(spec: ClusterSpec, facts: TemplateFacts) -> dict[str, ipaddress.IPv4Network]:
     chosen = spec.settings
     return internal_ranges(facts, pod_cidr=chosen.pod_cidr, service_cidr=chosen.service_cidr)
+
+
+def mirror_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
+    """Yield that the nodes' runtime has no mirrors, as far as the template is known.
+
+    Docker has mirrors of docker.io only (moby: dockerd --registry-mirror).
+    """
+    release = RELEASES.get((template.name, template.revision))
+    if spec.settings.registry_mirrors and release is not None and release.docker:
+        yield Refused(
+            f"the template '{template.item}' has Docker {release.docker}, and registry mirrors "
+            "require containerd",
+            hint="Use --image-repository instead, or choose another template.",
+        )
 
 
 def room_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:

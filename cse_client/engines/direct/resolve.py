@@ -263,6 +263,7 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
     facts = template.facts
     yield from requirements.template_problems(template)
     yield from requirements.range_problems(spec, template)
+    yield from requirements.mirror_problems(spec, template)
     if checked.network is not None:
         yield from requirements.network_problems(spec, checked.network, facts)
         checked.warnings.extend(requirements.network_warnings(spec, checked.network, facts))

@@ -24,7 +24,7 @@ from cse_client.errors import Conflict, CseError
 from cse_client.model import ClusterSpec, Template, VApp, footprint
 from cse_client.model.footprint import options_in_description
 from cse_client.model.nodes import NodesSpec
-from cse_client.model.settings import OPTIONS, ClusterSettings
+from cse_client.model.settings import OPTIONS, ClusterSettings, setting_shown
 from cse_client.model.ssh_keys import parse_public_key
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _settings(was: ClusterSettings, now: ClusterSettings) -> Iterator[tuple[str,
         # the record has what is always reached without a proxy, too
         if name == "no_proxy" and set(typed.split(",")) <= set(recorded.split(",")):
             continue
-        yield option, recorded or None, typed
+        yield option, setting_shown(name, recorded) or None, setting_shown(name, typed)
 
 
 def refuse_other_options(

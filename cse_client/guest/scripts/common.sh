@@ -228,17 +228,7 @@ pull_image() {
 # Names what cannot be reached, once a pull has failed.
 no_way_out() {
   local host=${1%%/*} port=443 proxy=
-  case ",$NO_P," in
-    *",$host,"*) ;;
-    *)
-      [ -z "$HTTPS_P" ] || {
-        proxy='the proxy '
-        host=${HTTPS_P#*://}
-        host=${host%/}
-        [[ $HTTPS_P == https:* ]] || port=80
-      }
-      ;;
-  esac
+  [ -z "${SETTINGS:-}" ] || ! other_way "$1" || return 0
   [ "$host" != "${host%:*}" ] && { port=${host##*:}; host=${host%:*}; }
   if [[ $host == *[a-z]* ]] && ! getent hosts "$host" >/dev/null 2>&1; then
     echo "cannot reach $proxy$host: its name does not resolve (image $1)"
@@ -283,7 +273,8 @@ start_pulls() {
   PHASE=images
   rm -rf "$P"
   mkdir "$P"
-  IMAGES=$(kubeadm config images list --kubernetes-version "$KVER" | grep -E "${1:-.}")
+  IMAGES=$(kubeadm config images list --kubernetes-version "$KVER" \
+    ${REPO:+--image-repository "$REPO"} | grep -E "${1:-.}")
   trap pull_failed USR1
   local n
   for n in 1 2 3 4; do

@@ -21,7 +21,7 @@ init() {
   # shellcheck disable=SC2086
   kubeadm init "${FLAGS[@]}" --apiserver-cert-extra-sans "$ALT" \
     ${POD_CIDR:+--pod-network-cidr "$POD_CIDR"} ${SERVICE_CIDR:+--service-cidr "$SERVICE_CIDR"} \
-    --node-name "$NODE" --cri-socket "$CRI" \
+    ${REPO:+--image-repository "$REPO"} --node-name "$NODE" --cri-socket "$CRI" \
     --skip-token-print "$@"
 }
 start_over() {
@@ -110,7 +110,7 @@ step_network() {
   MANIFEST=
   find_manifest
   say "CNI manifest $MANIFEST"
-  if [ -n "$CNI_CIDR" ]; then
+  if [ -n "${CNI_CIDR:-}" ]; then
     set_pods "$MANIFEST" >"$D/cni.yaml"
     MANIFEST=$D/cni.yaml
   fi
@@ -118,7 +118,7 @@ step_network() {
 }
 start
 step host
-[ -z "$SETTINGS" ] || step settings
+[ -z "${SETTINGS:-}" ] || step settings
 step runtime
 await_runtime
 start_pulls

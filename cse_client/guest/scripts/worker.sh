@@ -62,7 +62,7 @@ step_join() {
 start
 put_discovery
 step host
-[ -z "$SETTINGS" ] || step settings
+[ -z "${SETTINGS:-}" ] || step settings
 step runtime
 await_runtime
 start_pulls '/(kube-proxy|pause):'

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import MOUNTS, Guest, can_unshare
+from tests.support.shell import MOUNTS, SCRIPTS, Guest, can_unshare
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="this machine forbids namespaces")
 
@@ -425,3 +425,68 @@ def test_a_chosen_pod_network_is_put_into_the_manifest(
     guest.run("CNI_MANIFEST=/root/cni.yaml CNI_CIDR=172.30.0.0/16; step_network")
     assert (guest.folder / "var/lib/cse-bootstrap/cni.yaml").read_text() == after
     assert "-f /var/lib/cse-bootstrap/cni.yaml" in (guest.folder / "run/called").read_text()
+
+
+#: containerd's file of each version before, and the tables that it has afterwards.
+CONTAINERD = {
+    "": ("plugins", "io.containerd.grpc.v1.cri"),
+    'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\nsandbox_image = "k8s.gcr.io/pause:3.1"\n'
+    '  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]\n'
+    "    SystemdCgroup = true\n": ("plugins", "io.containerd.grpc.v1.cri"),
+    "version = 2\n[plugins]\n  [plugins.'io.containerd.grpc.v1.cri'.registry]\n"
+    "    config_path = ''\n    [plugins.'io.containerd.grpc.v1.cri'.registry.auths]\n"
+    "  [plugins.'io.containerd.transfer.v1.local']\n    config_path = ''\n": (
+        "plugins",
+        "io.containerd.grpc.v1.cri",
+    ),
+    "version = 3\n[plugins.'io.containerd.cri.v1.images'.pinned_images]\n"
+    "  sandbox = 'registry.k8s.io/pause:3.10'\n[plugins.'io.containerd.cri.v1.images'.registry]\n"
+    "  config_path = '/etc/old'\n": ("plugins", "io.containerd.cri.v1.images"),
+    'oom_score = 0\n[plugins.cri]\n  sandbox_image = "x"\n': ("plugins", "cri"),
+}
+
+
+@pytest.mark.parametrize("before", CONTAINERD)
+def test_containerds_configuration_is_changed_and_stays_valid(guest: Guest, before: str) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    guest.command("kubeadm", "printf 'r.example/%s\\n' kube-proxy:v1 pause:3.10")
+    (guest.folder / "etc/containerd").mkdir()
+    path = guest.folder / "etc/containerd/config.toml"
+    path.write_text(before)
+    settings = SCRIPTS.joinpath("settings.sh").read_text()
+    values = "CRI=/run/containerd/containerd.sock KVER=v1 MIRRORS=docker.io=http://m REPO=r.example"
+    for _ in range(2):
+        guest.run(f"{settings}\n{values}; set_registries")
+        found = tomllib.loads(path.read_text())
+        for name in CONTAINERD[before]:
+            found = found[name]
+        assert found["registry"]["config_path"] == "/etc/containerd/certs.d"
+        assert "r.example/pause:3.10" in (
+            found.get("sandbox_image"),
+            found.get("pinned_images", {}).get("sandbox"),
+        )
+    for line in ("SystemdCgroup = true", "transfer.v1.local']\n    config_path = ''", "oom_score"):
+        assert (line in path.read_text()) is (line in before)
+    hosts = guest.folder / "etc/containerd/certs.d/docker.io/hosts.toml"
+    assert tomllib.loads(hosts.read_text())["host"] == {
+        "http://m": {"capabilities": ["pull", "resolve"]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("cri", "text", "why"),
+    [
+        ("/var/run/dockershim.sock", "", "requires containerd; this template has dockershim.sock"),
+        (
+            "unix:///run/containerd/containerd.sock",
+            'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]\n',
+            "/etc/containerd/config.toml in this template has registry mirrors of its own",
+        ),
+    ],
+)
+def test_mirrors_that_a_runtime_cannot_have(guest: Guest, cri: str, text: str, why: str) -> None:
+    (guest.folder / "etc/containerd").mkdir()
+    (guest.folder / "etc/containerd/config.toml").write_text(text)
+    settings = SCRIPTS.joinpath("settings.sh").read_text()
+    log = guest.run(f"{settings}\nCRI={cri} MIRRORS=docker.io=http://m; set_registries", end=1)
+    assert why in log

@@ -70,7 +70,8 @@ def test_a_long_ssh_key_comes_back_whole_and_no_value_is_too_long(length: int) -
     assert recorded_ssh_key(written) == key
 
 
-SETTINGS = ClusterSettings(**EXAMPLES)
+CA = f"-----BEGIN CERTIFICATE-----\n{'A' * 64}\n-----END CERTIFICATE-----\n" * 9
+SETTINGS = ClusterSettings(**{**EXAMPLES, "registry_ca": CA})
 
 
 def test_the_spec_comes_back() -> None:
