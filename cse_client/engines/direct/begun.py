@@ -11,12 +11,19 @@ from datetime import datetime, timedelta, timezone
 
 from cse_client.errors import Conflict
 from cse_client.model import VApp, footprint
-from cse_client.model.footprint import owner_in_description
+from cse_client.model.footprint import id_in_description, owner_in_description
 
-__all__ = ["refuse_if_just_begun"]
+__all__ = ["is_being_made", "refuse_if_just_begun"]
 
 #: How long a creator has between making the vApp and recording that it is a cluster.
 _UNTAGGED = timedelta(minutes=5)
+
+
+def is_being_made(vapp: VApp, metadata: Mapping[str, str]) -> bool:
+    """Return whether VCD is making the VMs of a cluster that could not be recorded as one yet."""
+    if metadata.get(footprint.CLUSTER_ID) or not vapp.running_tasks:
+        return False
+    return bool(id_in_description(vapp.description))
 
 
 def refuse_if_just_begun(name: str, vapp: VApp, metadata: Mapping[str, str], owner: str) -> None:

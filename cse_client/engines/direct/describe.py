@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from cse_client.engines.direct.begun import is_being_made
 from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
@@ -85,8 +86,11 @@ def describe_cluster(
         owner=vapp.owner,
         metadata=metadata,
     )
-    summary = summarize(record, cluster.org)
-    nodes = _nodes(vapp, kube)
+    summary, nodes = summarize(record, cluster.org), _nodes(vapp, kube)
+    problems = summary.problems + _problems(cluster, nodes)
+    if is_being_made(vapp, metadata):
+        # VCD takes no metadata before it has made the VMs, so nothing is missing
+        summary, problems = replace(summary, phase=footprint.PHASE_CREATING, problems=()), ()
     return Cluster(
         summary=summary,
         network=cluster.spec.network or ", ".join(vapp.networks),
@@ -102,7 +106,7 @@ def describe_cluster(
         settings=cluster.spec.settings,
         nodes=nodes,
         sources=tuple(sources),
-        problems=summary.problems + _problems(cluster, nodes),
+        problems=problems,
     )
 
 
