@@ -12,6 +12,7 @@ import time
 
 from cse_client.simulator.guest.jobs import Job
 from cse_client.simulator.guest.model import Customization
+from cse_client.simulator.guest.resolver import write_name_servers
 from cse_client.simulator.guest.system import System, hashed_password
 
 __all__ = ["boot"]
@@ -170,7 +171,7 @@ def _write_network(system: System) -> None:
         ]
         servers += nic.dns
     system.disk.write(_network_file(system), "\n".join(lines) + "\n")
-    system.disk.write("/etc/resolv.conf", "".join(f"nameserver {dns}\n" for dns in servers))
+    write_name_servers(system.disk, system.interface, servers)
     folder = system.disk.path("/sys/class/net")
     for index, nic in enumerate(system.nics):
         name = system.interface if index == 0 else f"{system.interface}-{index}"

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from cse_client.simulator.guest.commands.clock import date, hostnamectl, timedatectl
 from cse_client.simulator.guest.commands.containers import crictl, ctr, daemon, docker
 from cse_client.simulator.guest.commands.kernel import lsmod, modprobe, swapoff, swapon, sysctl
-from cse_client.simulator.guest.commands.network import curl, getent, ip, lookup, ping, wget
+from cse_client.simulator.guest.commands.network import (
+    curl,
+    getent,
+    ip,
+    lookup,
+    ping,
+    resolvectl,
+    wget,
+)
 from cse_client.simulator.guest.commands.packages import apt_get, apt_mark, update_ca_certificates
 from cse_client.simulator.guest.commands.power import poweroff, reboot, shutdown
 from cse_client.simulator.guest.commands.services import detect_virt, journalctl, logger, systemctl
@@ -63,6 +71,7 @@ COMMANDS: Mapping[str, Command] = {
     "poweroff": poweroff,
     "reboot": reboot,
     "resolvconf": _nothing,
+    "resolvectl": resolvectl,
     "shutdown": shutdown,
     "swapoff": swapoff,
     "swapon": swapon,

@@ -16,6 +16,7 @@ from cse_client.simulator.guest.exchange import Call, CallAborted, Channel, exch
 from cse_client.simulator.guest.jobs import Job, Jobs
 from cse_client.simulator.guest.life import Life, PowerLoss
 from cse_client.simulator.guest.model import Hardware, Nic
+from cse_client.simulator.guest.resolver import write_name_servers
 from cse_client.simulator.guest.skeleton import interface_of, prepare_boot
 from cse_client.simulator.guest.systemd import Systemd
 from cse_client.simulator.guest.toolbox import host_links
@@ -209,6 +210,9 @@ class System:
         """Bring the network cards up with their addresses."""
         self.platform.connect(self)
         self.network_up = True
+        if self.disk.exists("/etc/netplan/99-netcfg-vmware.yaml"):
+            servers = [dns for nic in self.nics for dns in nic.dns]
+            write_name_servers(self.disk, self.interface, servers)
 
     # The console
 

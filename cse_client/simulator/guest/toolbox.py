@@ -106,6 +106,8 @@ _COMMON = [
     "systemd-detect-virt",
     "lsmod",
     "resolvconf",
+    "resolvectl",
+    "update-ca-certificates",
 ]
 _IN_SBIN = frozenset(
     [
@@ -115,6 +117,7 @@ _IN_SBIN = frozenset(
         "poweroff",
         "reboot",
         "resolvconf",
+        "update-ca-certificates",
         "shutdown",
         "swapoff",
         "swapon",

@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
 
-__all__ = ["curl", "getent", "ip", "lookup", "ping", "resolve", "wget"]
+__all__ = [
+    "curl",
+    "getent",
+    "ip",
+    "lookup",
+    "ping",
+    "resolve",
+    "resolvectl",
+    "wget",
+]
 
 _NAME_SECONDS = 5
 _CONNECT_SECONDS = 130
@@ -303,3 +312,14 @@ def wget(system: System, call: Call) -> int:
         call.err(f"Connecting to {host}:{port}... failed: Connection {outcome}.")
         return 4
     return _empty_answer(system, call, url, output or parts.path.rsplit("/", 1)[-1])
+
+
+def resolvectl(system: System, call: Call) -> int:
+    """`resolvectl dns CARD ADDRESS...`: sets a card's servers until the next boot."""
+    if call.words[:2] != ["dns", system.interface]:
+        call.err(f"resolvectl {' '.join(call.words)}: not simulated")
+        return 1
+    with system.life.guard():
+        text = "".join(f"nameserver {one}\n" for one in call.words[2:])
+        system.disk.write("/etc/resolv.conf", text)
+    return 0
