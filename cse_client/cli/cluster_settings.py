@@ -37,6 +37,8 @@ class SettingOptions:
     registry_mirror: tuple[str, ...]
     registry_ca: str | None
     image_repository: str
+    ntp: tuple[str, ...]
+    dns: tuple[str, ...]
 
 
 def setting_options(function: F) -> F:
@@ -81,6 +83,18 @@ def setting_options(function: F) -> F:
             metavar="HOST/PATH",
             help="Repository with the images of kubeadm. Default: kubeadm's.",
         ),
+        click.option(
+            "--ntp",
+            multiple=True,
+            metavar="HOST",
+            help="Time server for the nodes (repeatable). Default: the template's.",
+        ),
+        click.option(
+            "--dns",
+            multiple=True,
+            metavar="ADDRESS",
+            help="DNS server for the nodes (repeatable). Default: the network's.",
+        ),
     ]
     for option in reversed(options):
         function = option(function)
@@ -102,6 +116,7 @@ def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseEr
     problems: list[CseError] = []
     values = dict(vars(options))
     values["registry_mirrors"] = " ".join(values.pop("registry_mirror"))
+    values["ntp"], values["dns"] = " ".join(options.ntp), " ".join(options.dns)
     path = values["registry_ca"]
     values["registry_ca"] = collect(problems, lambda: _read_ca(path) if path else "", "")
     settings = ClusterSettings(**values)

@@ -119,6 +119,8 @@ SETTING_NAMES: Mapping[str, str] = {
     "registry_mirrors": "Registry mirrors",
     "registry_ca": "Registry CA",
     "image_repository": "Image repository",
+    "ntp": "NTP servers",
+    "dns": "DNS servers",
 }
 
 

@@ -252,14 +252,27 @@ def _settings_data(settings: ClusterSettings) -> dict[str, str]:
         "CA": "1" if settings.registry_ca else "",
         "MIRRORS": settings.registry_mirrors,
         "REPO": settings.image_repository,
+        "NTP": settings.ntp,
+        "DNS": settings.dns,
     }
+
+
+def _settings_sources(settings: ClusterSettings) -> list[str]:
+    parts = {
+        "proxy": settings.has_proxy,
+        "registries": settings.registry_mirrors or settings.image_repository,
+        "servers": settings.dns or settings.ntp,
+        "settings": True,
+    }
+    sources = [_source(name) for name, needed in parts.items() if needed]
+    return [_put_ca(settings.registry_ca), *sources] if settings.registry_ca else sources
 
 
 def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -> str:
     identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
     assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
     # only where it has something to do: it costs room in VCD
-    more = [_put_ca(b.settings.registry_ca), _source("settings")] if "SETTINGS" in data else []
+    more = _settings_sources(b.settings) if "SETTINGS" in data else []
     sources = [_source("install"), *assignments, *block, _source("common"), *more, _source(kind)]
     body = "\n".join([identity, *sources]) + "\n"
     packed = base64.b64encode(_gzip(body.encode())).decode()
@@ -317,9 +330,9 @@ def _file(path: str, mode: str, content: bytes) -> str:
 
 
 def _put_ca(pem: str) -> str:
-    """Return a function that writes the registries' CA; it fails where there is none."""
+    """Return a function that writes the CA of the registries."""
     path = "/usr/local/share/ca-certificates/cse-registry.crt"
-    return f"put_ca() {{\n{_file(path, '644', pem.encode()) if pem else 'false'}\n}}"
+    return f"put_ca() {{\n{_file(path, '644', pem.encode())}\n}}"
 
 
 def _discovery(server: str, ca: bytes, cert: bytes, key: bytes) -> list[str]:

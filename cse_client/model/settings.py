@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from ssl import PEM_cert_to_DER_cert
 
 from cse_client.model.endpoints import is_endpoint
@@ -28,7 +29,8 @@ class ClusterSettings:
     `pod_cidr` and `service_cidr` are IPv4 networks. The proxies are URLs for the nodes' way out;
     `no_proxy` names what is reached without them, separated by commas. `registry_mirrors` are
     HOST=URL, separated by spaces; `registry_ca` is the PEM of certificates that registries are
-    trusted by. `image_repository` is where kubeadm's images come from.
+    trusted by. `image_repository` is where kubeadm's images come from. `ntp`
+    are hosts, `dns` IPv4 addresses, separated by spaces.
     """
 
     pod_cidr: str = ""
@@ -39,6 +41,8 @@ class ClusterSettings:
     registry_mirrors: str = ""
     registry_ca: str = ""
     image_repository: str = ""
+    ntp: str = ""
+    dns: str = ""
 
     def for_nodes(self) -> dict[str, str]:
         """Return those given that each node has to be set up with, by name."""
@@ -65,6 +69,8 @@ OPTIONS: Mapping[str, str] = {
     "registry_mirrors": "--registry-mirror",
     "registry_ca": "--registry-ca",
     "image_repository": "--image-repository",
+    "ntp": "--ntp",
+    "dns": "--dns",
 }
 
 #: A value that each setting can have, for hints.
@@ -77,8 +83,12 @@ EXAMPLES: Mapping[str, str] = {
     "registry_mirrors": "docker.io=https://mirror.example.com",
     "registry_ca": "ca.pem",
     "image_repository": "registry.example.com/k8s",
+    "ntp": "ntp.example.com",
+    "dns": "203.0.113.53",
 }
 
+#: MAXNS of glibc, which kubelet respects, too.
+_MOST_DNS = 3
 _URL = re.compile(r"https?://([^/?#]*)/?", re.ASCII)
 _NOT_PROXIED = re.compile(r"[A-Za-z0-9._:/-]{1,253}", re.ASCII)
 
@@ -128,6 +138,25 @@ def _repository_problem(text: str) -> str:
     return "it is not a repository of the form HOST/PATH"
 
 
+def _ntp_problem(text: str) -> str:
+    for one in text.split(" "):
+        if ":" in one or not is_endpoint(one):
+            return f"{one!r} is not a host name or an IPv4 address"
+    return ""
+
+
+def _dns_problem(text: str) -> str:
+    servers = text.split(" ")
+    for one in servers:
+        try:
+            IPv4Address(one)
+        except ValueError:
+            return f"{one!r} is not an IPv4 address"
+    if len(servers) > _MOST_DNS:
+        return f"a resolver uses {_MOST_DNS} servers at most"
+    return ""
+
+
 def _ca_problem(text: str) -> str:
     return "" if _CERTIFICATES.fullmatch(text) else "it does not consist of certificates in PEM"
 
@@ -142,6 +171,8 @@ _CHECKS: Mapping[str, Callable[[str], str]] = {
     "registry_mirrors": _mirrors_problem,
     "registry_ca": _ca_problem,
     "image_repository": _repository_problem,
+    "ntp": _ntp_problem,
+    "dns": _dns_problem,
 }
 
 

@@ -169,7 +169,7 @@ def _check_network(
                 hint="Enlarge the pool, release addresses, or use fewer --nodes.",
             )
         )
-    if not network.dns:
+    if not network.dns and not spec.settings.dns:
         findings.warnings.append(
             f"The network '{network.name}' has no DNS server: nodes will not resolve names."
         )

@@ -259,6 +259,39 @@ def test_a_node_names_the_mirror_that_it_does_not_trust(cse: Run) -> None:
     assert "Everything that this command had made was removed." in failed.err
 
 
+@pytest.fixture
+def without_dns(control: Control) -> Iterator[None]:
+    """A network that has no name server."""
+    control.set("networks/net1", dns=[])
+    yield
+    control.set("networks/net1", dns=["127.0.0.53"])
+
+
+@pytest.mark.usefixtures("without_dns")
+@pytest.mark.parametrize("template", [ANTREA, WEAVE])
+def test_nodes_use_other_servers_for_names_and_time(
+    cse: Run, control: Control, template: str
+) -> None:
+    servers = ("--dns", "203.0.113.53", "--dns", "203.0.113.54", "--ntp", "ntp.example.com")
+    words = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", template)
+    done = cse(*words, *servers)
+    assert done.code == 0, done.err
+    assert "DNS server" not in done.err
+    grown = cse("cluster", "resize", NAME, "-N", "2")
+    assert grown.code == 0, grown.err
+    # what the card has must not come back with the next boot
+    assert cse("cluster", "stop", NAME, "--yes").code == 0
+    started = cse("cluster", "start", NAME)
+    assert started.code == 0, started.err
+    for prefix in ("mstr-", "node-"):
+        names = read(control, prefix, "/etc/resolv.conf")
+        assert names == "nameserver 203.0.113.53\nnameserver 203.0.113.54\n"
+        time = read(control, prefix, "/etc/systemd/timesyncd.conf.d/cse.conf")
+        assert time == "[Time]\nNTP=ntp.example.com\n"
+    shown = info(cse)["settings"]
+    assert (shown["dns"], shown["ntp"]) == ("203.0.113.53 203.0.113.54", "ntp.example.com")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
@@ -338,6 +371,24 @@ def test_a_node_names_the_mirror_that_it_does_not_trust(cse: Run) -> None:
             4,
             "The template 'ubuntu-16.04_k8-1.18_weave-2.6.5_rev2' has Docker 19.03.12, and registry"
             " mirrors require containerd.",
+        ),
+        (
+            ["-t", ANTREA, "--dns", "dns.example.com"],
+            2,
+            "'dns.example.com' is not a valid value of --dns: 'dns.example.com' is not an IPv4"
+            " address.",
+        ),
+        (
+            ["-t", ANTREA, "--ntp", "ntp://time"],
+            2,
+            "'ntp://time' is not a valid value of --ntp: 'ntp://time' is not a host name or an IPv4"
+            " address.",
+        ),
+        (
+            ["-t", ANTREA, "--dns", "10.96.0.10"],
+            2,
+            "The server 10.96.0.10 is one of the addresses of the cluster's Services"
+            " (10.96.0.0/12), where nodes would not reach it.",
         ),
         (
             ["--pod-cidr", "172.30.0.0/16"],

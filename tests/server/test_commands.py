@@ -551,6 +551,7 @@ def test_the_control_plane_is_not_deleted(cse: Run, served: Served) -> None:
         ["cluster", "create", "blue", "-n", "net1", "--service-cidr", "172.29.0.0/16"],
         ["cluster", "create", "blue", "-n", "net1", "--https-proxy", "http://proxy.example:3128"],
         ["cluster", "create", "blue", "-n", "net1", "--image-repository", "registry.example/k8s"],
+        ["cluster", "create", "blue", "-n", "net1", "--dns", "203.0.113.53"],
         ["cluster", "resize", "blue", "-N", "3", "--keep-healthy"],
         ["node", "create", "blue", "--accept-eulas"],
         ["node", "delete", "blue", "node-c3d4", "--yes", "--force"],

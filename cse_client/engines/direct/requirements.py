@@ -62,7 +62,7 @@ def template_problems(template: Template) -> Iterator[CseError]:
 
 
 def range_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
-    """Yield why the cluster cannot have the ranges that were chosen for its pods and Services."""
+    """Yield why the cluster cannot have the ranges, or servers, that were chosen for it."""
     facts, chosen = template.facts, spec.settings
     fixed = fixed_pods(facts) if chosen.pod_cidr else ""
     if fixed:
@@ -78,6 +78,14 @@ def range_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
             f"the pod network {pods} overlaps the addresses of the cluster's Services ({services})",
             hint="Specify another --pod-cidr or --service-cidr.",
         )
+    for server in filter(None, map(_address, f"{chosen.dns} {chosen.ntp}".split())):
+        for what, range_ in ranges.items():
+            if server in range_:
+                yield WrongUsage(
+                    f"the server {server} is one of the addresses of the cluster's {what} "
+                    f"({range_}), where nodes would not reach it",
+                    hint="Specify another server with --dns or --ntp.",
+                )
 
 
 def _ranges(spec: ClusterSpec, facts: TemplateFacts) -> dict[str, ipaddress.IPv4Network]:
@@ -141,7 +149,7 @@ def network_problems(
 
 def network_warnings(spec: ClusterSpec, network: Network, facts: TemplateFacts) -> Iterator[str]:
     """Yield the name servers of the network that pods, or nodes, would not reach."""
-    for text in network.dns:
+    for text in () if spec.settings.dns else network.dns:
         server = _address(text)
         for what, range_ in _ranges(spec, facts).items():
             if server is not None and server in range_:

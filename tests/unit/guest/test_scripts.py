@@ -453,7 +453,7 @@ def test_containerds_configuration_is_changed_and_stays_valid(guest: Guest, befo
     (guest.folder / "etc/containerd").mkdir()
     path = guest.folder / "etc/containerd/config.toml"
     path.write_text(before)
-    settings = SCRIPTS.joinpath("settings.sh").read_text()
+    settings = SCRIPTS.joinpath("registries.sh").read_text()
     values = "CRI=/run/containerd/containerd.sock KVER=v1 MIRRORS=docker.io=http://m REPO=r.example"
     for _ in range(2):
         guest.run(f"{settings}\n{values}; set_registries")
@@ -487,6 +487,35 @@ def test_containerds_configuration_is_changed_and_stays_valid(guest: Guest, befo
 def test_mirrors_that_a_runtime_cannot_have(guest: Guest, cri: str, text: str, why: str) -> None:
     (guest.folder / "etc/containerd").mkdir()
     (guest.folder / "etc/containerd/config.toml").write_text(text)
-    settings = SCRIPTS.joinpath("settings.sh").read_text()
+    settings = SCRIPTS.joinpath("registries.sh").read_text()
     log = guest.run(f"{settings}\nCRI={cri} MIRRORS=docker.io=http://m; set_registries", end=1)
     assert why in log
+
+
+def test_servers_on_ubuntu_16_04_and_with_chrony(guest: Guest) -> None:
+    ip_commands(guest, "", "2: eth0    inet 10.0.0.5/24 brd 10.0.0.255 scope global eth0\n")
+    guest.command("resolvconf", 'echo "$*" >>/run/called; cat >>/run/called')
+    guest.command("systemctl", "")
+    (guest.folder / "etc/resolv.conf").symlink_to("../run/resolvconf/resolv.conf")
+    (guest.folder / "etc/network").mkdir()
+    (guest.folder / "etc/chrony").mkdir()
+    (guest.folder / "etc/network/interfaces").write_text(
+        "iface eth0\n    dns-nameservers 10.9.9.9\n"
+    )
+    settings = SCRIPTS.joinpath("servers.sh").read_text()
+    guest.run(f"{settings}\nIP=10.0.0.5 DNS='10.1.1.1 10.1.1.2' NTP='a b'; set_dns; set_ntp")
+    assert (guest.folder / "run/called").read_text() == (
+        "-a eth0.inet\nnameserver 10.1.1.1\nnameserver 10.1.1.2\n"
+    )
+    interfaces = (guest.folder / "etc/network/interfaces").read_text()
+    assert interfaces == "iface eth0\n    dns-nameservers 10.1.1.1 10.1.1.2\n"
+    chrony = (guest.folder / "etc/chrony/conf.d/cse.conf").read_text()
+    assert chrony == "server a iburst\nserver b iburst\n"
+
+
+def test_a_resolver_of_another_kind_is_named(guest: Guest) -> None:
+    ip_commands(guest, "", "2: eth0    inet 10.0.0.5/24 brd 10.0.0.255 scope global eth0\n")
+    (guest.folder / "etc/resolv.conf").symlink_to("/run/NetworkManager/resolv.conf")
+    settings = SCRIPTS.joinpath("servers.sh").read_text()
+    log = guest.run(f"{settings}\nIP=10.0.0.5 DNS=10.1.1.1; set_dns", end=1)
+    assert "--dns: /run/NetworkManager/resolv.conf in this template is neither of" in log
