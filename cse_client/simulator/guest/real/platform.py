@@ -40,6 +40,7 @@ _STAND_INS = frozenset(
         "poweroff",
         "reboot",
         "resolvconf",
+        "resolvectl",
         "shutdown",
         "sudo",
         "swapoff",
