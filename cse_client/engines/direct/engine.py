@@ -118,15 +118,8 @@ class DirectEngine:
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""
-        from cse_client.engines.direct.lock import owner_of
-        from cse_client.engines.direct.operations.create import Creation
-        from cse_client.engines.direct.resolve import resolve_creation
-
         _refuse_nfs(spec)
-        found = resolve_creation(
-            self._vcd, spec, self.templates, progress, owner=owner_of(self._session)
-        )
-        creation = Creation(self._vcd, found, RunOptions(), self._session, clock=self._clock)
+        creation = self._creation(spec, RunOptions(), progress)
         return [step.sentence for step in creation.steps() if not step.done()]
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:

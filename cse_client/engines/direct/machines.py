@@ -17,6 +17,7 @@ from cse_client.engines.direct.addresses import is_about
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
 from cse_client.engines.direct.names import fresh_names
+from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.removal import remove_vms
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
@@ -109,10 +110,7 @@ class Machines:
 
     def refresh_when_quiet(self) -> None:
         """Read the vApp again, once nothing is changing it any more or the time is up."""
-        self.refresh()
-        while self.vapp and self.vapp.running_tasks and self.clock.monotonic() < self.deadline:
-            self.clock.sleep(1.0)
-            self.refresh()
+        self.vapp = quiet_vapp(self.vcd, self.href, deadline=self.deadline)
 
     def refresh(self) -> None:
         """Read the vApp again."""

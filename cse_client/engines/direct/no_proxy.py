@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
+from cse_client.engines.direct.requirements import cluster_ranges
 from cse_client.model import ClusterSpec, Network, TemplateFacts
-from cse_client.model.ranges import internal_ranges
 
 __all__ = ["with_no_proxy"]
 
@@ -22,10 +22,9 @@ def with_no_proxy(spec: ClusterSpec, network: Network, facts: TemplateFacts) -> 
     chosen = spec.settings
     if not chosen.has_proxy:
         return spec
-    ranges = internal_ranges(facts, pod_cidr=chosen.pod_cidr, service_cidr=chosen.service_cidr)
     names = [*chosen.no_proxy.split(","), *_ALWAYS]
     names += [str(ipaddress.ip_network(subnet, strict=False)) for subnet in network.subnets]
-    names += [str(one) for one in ranges.values()]
+    names += [str(one) for one in cluster_ranges(spec, facts).values()]
     names.append(spec.endpoint.partition(":")[0])
     complete = ",".join(dict.fromkeys(filter(None, names)))
     return replace(spec, settings=replace(chosen, no_proxy=complete))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.errors import VcdFault
 from cse_client.model import Vm
 from cse_client.vcd import tasks
@@ -24,10 +25,10 @@ def delete_vms(vcd: VcdClient, vapp_href: str, names: Collection[str], *, deadli
     When a request's outcome is unknown, the vApp is read again and only what is left is removed.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        vapp = vcd.vapp(vapp_href)
-        while vapp.running_tasks and attempt > 1 and vcd.clock.monotonic() < deadline:
-            vcd.clock.sleep(1.0)
+        if attempt == 1:
             vapp = vcd.vapp(vapp_href)
+        else:
+            vapp = quiet_vapp(vcd, vapp_href, deadline=deadline)
         try:
             remove_vms(
                 vcd,

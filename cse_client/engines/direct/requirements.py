@@ -18,6 +18,7 @@ from cse_client.model.ranges import fixed_pods, internal_ranges, most_nodes, pod
 from cse_client.versions import version_key
 
 __all__ = [
+    "cluster_ranges",
     "machine_problems",
     "mirror_problems",
     "network_problems",
@@ -71,7 +72,7 @@ def range_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
             hint="Omit --pod-cidr, or choose another template.",
         )
         return
-    ranges = _ranges(spec, facts)
+    ranges = cluster_ranges(spec, facts)
     services, pods = ranges["Services"], ranges.get("pods")
     if (chosen.pod_cidr or chosen.service_cidr) and pods is not None and pods.overlaps(services):
         yield WrongUsage(
@@ -88,7 +89,8 @@ def range_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
                 )
 
 
-def _ranges(spec: ClusterSpec, facts: TemplateFacts) -> dict[str, ipaddress.IPv4Network]:
+def cluster_ranges(spec: ClusterSpec, facts: TemplateFacts) -> dict[str, ipaddress.IPv4Network]:
+    """Return the addresses that a cluster uses inside, by what uses them."""
     chosen = spec.settings
     return internal_ranges(facts, pod_cidr=chosen.pod_cidr, service_cidr=chosen.service_cidr)
 
@@ -112,7 +114,7 @@ def room_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
     chosen = spec.settings.pod_cidr
     most, nodes = most_nodes(template.facts, chosen), 1 + spec.workers
     if most is not None and nodes > most:
-        pods = _ranges(spec, template.facts)["pods"]
+        pods = cluster_ranges(spec, template.facts)["pods"]
         owner = "the cluster" if chosen else f"the template '{template.item}'"
         yield Refused(
             f"the pod network {pods} of {owner} has room for {most} "
@@ -128,7 +130,7 @@ def network_problems(
 
     A network whose subnet VCD does not show has none.
     """
-    ranges = _ranges(spec, facts)
+    ranges = cluster_ranges(spec, facts)
     for subnet in _subnets(network):
         for what, range_ in ranges.items():
             if subnet.overlaps(range_):
@@ -151,7 +153,7 @@ def network_warnings(spec: ClusterSpec, network: Network, facts: TemplateFacts) 
     """Yield the name servers of the network that pods, or nodes, would not reach."""
     for text in () if spec.settings.dns else network.dns:
         server = _address(text)
-        for what, range_ in _ranges(spec, facts).items():
+        for what, range_ in cluster_ranges(spec, facts).items():
             if server is not None and server in range_:
                 yield (
                     f"the DNS server {server} of the network '{network.name}' is one of the "

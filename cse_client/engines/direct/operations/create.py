@@ -48,6 +48,7 @@ from cse_client.engines.direct.operations.vm_steps import (
     whole_sentence,
     whole_title,
 )
+from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
@@ -274,10 +275,7 @@ class Creation:
             if record is None:
                 return
             href = record.href
-        vapp = self._vcd.vapp(href)
-        while vapp.running_tasks and self._clock.monotonic() < self._deadline:
-            self._clock.sleep(1.0)
-            vapp = self._vcd.vapp(href)
+        vapp = quiet_vapp(self._vcd, href, deadline=self._deadline)
         if machines.cluster_id in vapp.description:
             machines.vapp = vapp
             machines.stands = True
