@@ -5,12 +5,10 @@ Chosen when the cluster is created; recorded in its metadata, and applied to eve
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from ssl import PEM_cert_to_DER_cert
 
 from cse_client.model.endpoints import is_endpoint
 from cse_client.model.ranges import pod_cidr_problem, service_cidr_problem
@@ -185,6 +183,10 @@ def setting_shown(name: str, value: str) -> str:
     """Return a value for people: certificates as fingerprints, URLs without passwords."""
     if name != "registry_ca":
         return re.sub(r"//[^ ]*@", "//***@", value)
+
+    import hashlib
+    from ssl import PEM_cert_to_DER_cert
+
     found = re.findall(_CERTIFICATE.replace("(", "(?:"), value)
     digests = (hashlib.sha256(PEM_cert_to_DER_cert(one)).hexdigest() for one in found)
     return ", ".join(f"SHA-256 {digest}" for digest in digests)
