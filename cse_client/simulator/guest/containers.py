@@ -224,14 +224,19 @@ class ImageStore:
         with self._lock, self._system.life.guard():
             self._system.disk.write(_STORE, "\n".join([*self.names(), name]) + "\n")
 
+    def _service(self) -> Daemon | None:
+        """Return the container runtime that pulls, if it is installed."""
+        service = self._system.natives.get(f"{self._system.image.runtime}.service")
+        return service if isinstance(service, Daemon) else None
+
     def _inside(self, registry: str) -> bool:
         """Return whether a registry is reached without the Internet: itself, or a mirror of it.
 
         Raises:
             PullFailed: its certificate was issued by a CA that the runtime does not know.
         """
-        service = self._system.natives.get(f"{self._system.image.runtime}.service")
-        if not isinstance(service, Daemon):
+        service = self._service()
+        if service is None:
             return False
         near = {host: ca for nic in self._system.nics for host, ca in nic.registries}
         text = self._system.disk.text(f"{service.hosts}/{registry}/hosts.toml")
@@ -252,8 +257,8 @@ class ImageStore:
 
         Docker and containerd read the variables as Go does (golang.org/x/net/http/httpproxy).
         """
-        service = self._system.natives.get(f"{self._system.image.runtime}.service")
-        if not isinstance(service, Daemon):
+        service = self._service()
+        if service is None:
             return ""
         host = registry.partition(":")[0]
         for one in service.environment.get("NO_PROXY", "").split(","):

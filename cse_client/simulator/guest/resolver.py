@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cse_client.simulator.guest.disk import Disk
 
-__all__ = ["write_name_servers"]
+__all__ = ["resolv_conf", "write_name_servers"]
 
 
 def write_name_servers(disk: Disk, card: str, servers: Sequence[str]) -> None:
@@ -21,4 +21,9 @@ def write_name_servers(disk: Disk, card: str, servers: Sequence[str]) -> None:
             key, equals, value = line.partition("=")
             if equals and key == "DNS":
                 found = [*found, *value.split()] if value.split() else []
-    disk.write("/etc/resolv.conf", "".join(f"nameserver {one}\n" for one in found))
+    disk.write("/etc/resolv.conf", resolv_conf(found))
+
+
+def resolv_conf(servers: Sequence[str]) -> str:
+    """Return the text of resolv.conf with these name servers."""
+    return "".join(f"nameserver {one}\n" for one in servers)

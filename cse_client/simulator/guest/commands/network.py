@@ -7,6 +7,8 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cse_client.simulator.guest.resolver import resolv_conf
+
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
@@ -320,6 +322,5 @@ def resolvectl(system: System, call: Call) -> int:
         call.err(f"resolvectl {' '.join(call.words)}: not simulated")
         return 1
     with system.life.guard():
-        text = "".join(f"nameserver {one}\n" for one in call.words[2:])
-        system.disk.write("/etc/resolv.conf", text)
+        system.disk.write("/etc/resolv.conf", resolv_conf(call.words[2:]))
     return 0
