@@ -1,6 +1,6 @@
 """How long commands take, against the longest chain of waits that their work needs.
 
-    python benchmarks/makespan.py [--scale S] [--only NAME ...] [--list]
+    python benchmarks/makespan.py [--scale S] [--only NAME ...]
 
 VCD's tasks, the boots and the pauses inside guests take the simulator's own seconds times S (by
 default 1, and then all of it takes about half an hour; with 0.1 a few minutes, but the guests'
@@ -33,6 +33,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,18 +197,8 @@ def create_0(table: Table) -> None:
     table.delete()
 
 
-def create_2(table: Table) -> None:
-    table.create(2)
-    table.gone()
-
-
-def create_20(table: Table) -> None:
-    table.create(20)
-    table.gone()
-
-
-def create_100(table: Table) -> None:
-    table.create(100, limit=None)
+def create(table: Table, workers: int, limit: float | None = LIMIT) -> None:
+    table.create(workers, limit=limit)
     table.gone()
 
 
@@ -240,9 +231,9 @@ def power(table: Table) -> None:
 
 PARTS: dict[str, Callable[[Table], None]] = {
     "create-0": create_0,
-    "create-2": create_2,
-    "create-20": create_20,
-    "create-100": create_100,
+    "create-2": partial(create, workers=2),
+    "create-20": partial(create, workers=20),
+    "create-100": partial(create, workers=100, limit=None),
     "resize": resize,
     "node-delete": node_delete,
     "power": power,
