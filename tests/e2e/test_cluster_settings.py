@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,16 +30,24 @@ def _removed(cse: Run, control: Control) -> Iterator[None]:
 
 
 @pytest.fixture
-def objects(cse: Run, run: Run, home: Path) -> Callable[..., Any]:
-    """Ask the cluster's Kubernetes for objects, with the real kubectl."""
+def kubectl(cse: Run, run: Run, home: Path) -> Run:
+    """Run the real kubectl on the cluster, as its administrator."""
+
+    def start(*words: str) -> Result:
+        (home / "config").write_text(cse("cluster", "config", NAME).out)
+        done: Result = run("kubectl", "--kubeconfig", "config", *words)
+        assert done.code == 0, done.err
+        return done
+
+    return start
+
+
+@pytest.fixture
+def objects(kubectl: Run) -> Callable[..., Any]:
+    """Ask the cluster's Kubernetes for objects."""
 
     def get(*words: str) -> Any:
-        (home / "config").write_text(cse("cluster", "config", NAME).out)
-        kubectl = shutil.which("kubectl")
-        assert kubectl
-        found = run(kubectl, "--kubeconfig", "config", "get", *words, "-o", "json")
-        assert found.code == 0, found.err
-        return json.loads(found.out)
+        return json.loads(kubectl("get", *words, "-o", "json").out)
 
     return get
 
@@ -156,7 +163,7 @@ def test_a_node_names_the_proxy_that_it_does_not_reach(cse: Run, control: Contro
 
 @pytest.mark.usefixtures("only_by_proxy")
 def test_a_worker_that_is_repaired_keeps_the_proxy(
-    cse: Run, control: Control, run: Run, home: Path
+    cse: Run, control: Control, kubectl: Run
 ) -> None:
     def script_bytes() -> int:
         vms = control.get("state")["vapps"][NAME]["vms"]
@@ -167,10 +174,7 @@ def test_a_worker_that_is_repaired_keeps_the_proxy(
     vms = control.get("state")["vapps"][NAME]["vms"]
     worker = next(one for one in vms if one.startswith("node-"))
     before = script_bytes()
-    (home / "config").write_text(cse("cluster", "config", NAME).out)
-    kubectl = shutil.which("kubectl")
-    assert kubectl
-    assert run(kubectl, "--kubeconfig", "config", "delete", "node", worker).code == 0
+    kubectl("delete", "node", worker)
     repaired = cse("cluster", "repair", NAME, "--yes")
     assert repaired.code == 0, repaired.err
     assert f"Run the bootstrap of {worker} again" in repaired.err

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.real.judges.asking import Answer, Judge, Question
-from tests.support.running_kube import Running, make
+from tests.support.running_kube import Running
 
 NS = "/api/v1/namespaces/default"
 MAPS = f"{NS}/configmaps"
@@ -28,11 +28,8 @@ Ask = Callable[..., Answer]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Running]:
-    running = make("1.36.3", tmp_path)
-    running.start()
-    yield running
-    running.api.stop()
+def cluster(new_cluster: Callable[[str], Running]) -> Running:
+    return new_cluster("1.36.3")
 
 
 @pytest.fixture

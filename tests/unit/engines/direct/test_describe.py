@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cse_client.engines.direct.describe import describe_cluster
-from cse_client.model import VApp, Vm
+from cse_client.model import Vm
 from cse_client.model.footprint import describe
-from tests.support.direct import existing
+from tests.support.direct import existing, vapp
 
 ID = "6f0d7c5e-0000-4000-8000-000000000001"
-BEGUN = VApp(
-    name="demo",
-    href="h",
-    id="i",
+BEGUN = replace(
+    vapp(Vm("mstr-a1b2", "m", "UNRESOLVED"), Vm("node-c3d4", "n", "UNRESOLVED")),
     status="UNRESOLVED",
     deployed=False,
     description=describe("demo", ID, "0123456789ab", "digest"),
-    vms=(Vm("mstr-a1b2", "m", "UNRESOLVED"), Vm("node-c3d4", "n", "UNRESOLVED")),
     running_tasks=("t",),
 )
 
