@@ -7,33 +7,34 @@ raises `cse_client.errors.CseError` and nothing else on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from cse_client.model import (
-    Cluster,
-    ClusterRef,
-    ClusterSpec,
-    ClusterSummary,
-    Deletion,
-    Node,
-    Progress,
-    RunOptions,
-    SystemInfo,
-    Template,
-    TemplateFacts,
-)
-from cse_client.model.grants import KubeconfigSpec
-from cse_client.model.identity import ClusterIdentity
-from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
-from cse_client.model.server import (
-    ComputePolicy,
-    OvdcState,
-    ServedCluster,
-    ServedRemoval,
-    Share,
-    UpgradeTarget,
-)
-from cse_client.yamldocs import Path, Position
+if TYPE_CHECKING:  # every command loads this module, and few load all of these
+    from cse_client.model import (
+        Cluster,
+        ClusterRef,
+        ClusterSpec,
+        ClusterSummary,
+        Deletion,
+        Node,
+        Progress,
+        RunOptions,
+        SystemInfo,
+        Template,
+        TemplateFacts,
+    )
+    from cse_client.model.grants import KubeconfigSpec
+    from cse_client.model.identity import ClusterIdentity
+    from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
+    from cse_client.model.server import (
+        ComputePolicy,
+        OvdcState,
+        ServedCluster,
+        ServedRemoval,
+        Share,
+        UpgradeTarget,
+    )
+    from cse_client.yamldocs import Path, Position
 
 __all__ = [
     "Engine",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -26,9 +27,8 @@ from cse_client.model import (
     VmChange,
     footprint,
 )
-from cse_client.model.addons import AddressRange, RecordedAddresses
 from cse_client.model.hrefs import href_id
-from cse_client.vcd import addresses, catalogs, queries, reading, recent, tasks, writing
+from cse_client.vcd import catalogs, queries, reading, recent, tasks, writing
 from cse_client.vcd.errors import Action
 from cse_client.vcd.recent import RecentTask
 from cse_client.vcd.sections import VmSections
@@ -36,6 +36,9 @@ from cse_client.vcd.session import OpenSession
 from cse_client.vcd.surroundings import Surroundings
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.transport import Answer, Transport
+
+if TYPE_CHECKING:
+    from cse_client.model.addons import AddressRange, RecordedAddresses
 
 __all__ = ["Answer", "VcdClient"]
 
@@ -162,6 +165,8 @@ class VcdClient:
 
     def recorded_addresses(self) -> list[RecordedAddresses]:
         """Return the load balancer addresses that clusters have reserved; one request per 128."""
+        from cse_client.vcd import addresses
+
         return list(addresses.recorded(self._transport))
 
     def vm_records(self, vapp_href: str) -> list[Vm]:
@@ -247,6 +252,8 @@ class VcdClient:
         self, vapp_href: str, network_id: str, ranges: tuple[AddressRange, ...]
     ) -> Task:
         """Record in a cluster's vApp which addresses its load balancer gives out."""
+        from cse_client.vcd import addresses
+
         value = addresses.record_text(network_id, ranges)
         return self.write_metadata(vapp_href, {footprint.ADDRESSES: value})
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.content import capitalized
 from cse_client.errors import Conflict, NotFound
 from cse_client.model import Capacity, Network, StorageProfile, Template, TemplateVm, Vdc
-from cse_client.model.addons import AddressPlan
-from cse_client.vcd import addresses, catalogs, networks, queries, reading, users
+from cse_client.vcd import catalogs, networks, queries, reading, users
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import VdcDocument
 from cse_client.vcd.session import OpenSession
 from cse_client.vcd.transport import Transport
+
+if TYPE_CHECKING:
+    from cse_client.model.addons import AddressPlan
 
 __all__ = ["Surroundings"]
 
@@ -100,10 +103,14 @@ class Surroundings:
 
         `network` has the details of `network_details`. Several may have the same address.
         """
+        from cse_client.vcd import addresses
+
         return addresses.in_use(self._transport, network.name, network.addresses_href)
 
     def address_plan(self, network: Network) -> AddressPlan:
         """Return what VCD knows of a network's addresses; up to three requests."""
+        from cse_client.vcd import addresses
+
         return addresses.plan(self._transport, network)
 
     def storage_profiles(self, vdc: Vdc) -> list[StorageProfile]:
