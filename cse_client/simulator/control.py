@@ -36,6 +36,7 @@ class Control:
     - `POST sessions` `{"expire": true, "idle_timeout": s, "lifetime": s}`
     - `POST org` lease defaults, limits, `expired_vapps_are_deleted`, `failed_recompose_keeps`,
       `new_vms_keep_sizes`
+    - `POST catalogs/NAME` `owner`, `everyone` (the level that it is shared at)
     - `POST vdcs/NAME` `vm_quota`, `cpu_limit_mhz`, `memory_limit_mb`, `enabled`,
       `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
@@ -66,7 +67,7 @@ class Control:
         try:
             values = json.loads(request.body) if request.body else {}
             answer = self._answer(request.method, noun, name, values)
-        except _Unknown as error:
+        except (_Unknown, FileNotFoundError) as error:
             return _json(_NOT_FOUND, {"error": str(error)})
         except (ValueError, TypeError, KeyError, AttributeError, re.error) as error:
             return _json(_BAD_REQUEST, {"error": f"{type(error).__name__}: {error}"})
@@ -87,6 +88,7 @@ class Control:
             "vdcs": lambda: self._vdc(name, values),
             "networks": lambda: self._network(name, **values),
             "templates": lambda: self._template(name, values),
+            "catalogs": lambda: self._catalog(name, values),
             "users": lambda: self._rights(name, **values),
             "vapps": lambda: bulk.make_vapps(self.cloud, **values),
             "guests": lambda: self._guests(name, values),
@@ -154,6 +156,8 @@ class Control:
             "storage_lease",
             "longest_deployment_lease",
             "longest_storage_lease",
+            "template_storage_lease",
+            "longest_template_storage_lease",
             "expired_vapps_are_deleted",
         )
 
@@ -219,6 +223,9 @@ class Control:
                     catalog.items.remove(item)
                 return
         raise _Unknown(f"no template {name}")
+
+    def _catalog(self, name: str, values: Values) -> None:
+        _assign(_named(self.cloud.catalogs.values(), name), values, "owner", "everyone")
 
     def _rights(self, name: str, rights: Mapping[str, bool]) -> list[str]:
         user = self.cloud.users.get(name)

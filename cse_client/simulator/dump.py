@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cse_client.simulator.vcd.cloud import Cloud
-from cse_client.simulator.vcd.entities import Metadata
+from cse_client.simulator.vcd.entities import Metadata, Template
 from cse_client.simulator.vcd.vapps import STATUS_NAMES, VApp, Vm
 
 __all__ = ["state"]
@@ -39,6 +39,7 @@ def state(cloud: Cloud) -> dict[str, Any]:
                     item.name: {
                         "item": _metadata(item.metadata),
                         "template": _metadata(item.template.metadata) if item.template else {},
+                        **(_template(item.template) if item.template else {}),
                     }
                     for item in catalog.items
                 },
@@ -85,6 +86,23 @@ def _vapp(vapp: VApp) -> dict[str, Any]:
         "storage_lease": vapp.storage_lease,
         "metadata": _metadata(vapp.metadata),
         "vms": {vm.name: _vm(vm) for vm in vapp.vms},
+    }
+
+
+def _template(template: Template) -> dict[str, Any]:
+    """Show a template's state and what its VM took along."""
+    settings = template.vm_customization()
+    return {
+        "status": STATUS_NAMES[template.status],
+        "owner": template.owner,
+        "description": template.description,
+        "storage_lease": template.storage_lease,
+        "customize_on_instantiate": template.customize_on_instantiate,
+        "computer_name": settings.computer_name,
+        "script_bytes": len((settings.script or "").encode()),
+        "password": bool(settings.password),
+        "properties": {key: one.value for key, one in template.properties.items()},
+        "guestinfo": dict(template.extra_config),
     }
 
 

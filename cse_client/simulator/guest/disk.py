@@ -5,11 +5,36 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
-__all__ = ["Disk"]
+__all__ = ["Disk", "copy_disk"]
 
 _MOST_LINKS = 40
+
+
+#: What every boot makes anew.
+_FLEETING = ("dev", "run", "tmp", "proc", ".guest")
+
+
+def copy_disk(source: Path, target: Path) -> None:
+    """Copy a disk to a folder that is not there yet; sockets and pipes are left out."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+    def skipped(folder: str, names: list[str]) -> set[str]:
+        if os.path.samefile(folder, source):  # noqa: PTH121
+            return {name for name in names if name in _FLEETING}
+        return {name for name in names if _is_special(f"{folder}/{name}")}
+
+    shutil.copytree(source, target, symlinks=True, ignore=skipped)
+    for name in _FLEETING:
+        (target / name).mkdir()
+    (target / ".guest" / "jobs").mkdir()
+
+
+def _is_special(path: str) -> bool:
+    mode = os.lstat(path).st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 class Disk:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.commands.kernel import apply_sysctl_files, load_module
-from cse_client.simulator.guest.disk import Disk
+from cse_client.simulator.guest.disk import Disk, copy_disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.sandbox import Sandbox
 from cse_client.simulator.guest.services import install_services
@@ -30,6 +30,10 @@ class Imitation:
     def install_disk(self, disk: Disk, image: Image) -> None:
         """Write a new VM's disk."""
         install_disk(disk, image)
+
+    def copy_disk(self, source: Path, target: Path) -> None:
+        """Copy a disk, of which no guest runs."""
+        copy_disk(source, target)
 
     def toolbox(self, image: Image) -> Toolbox:
         """Return the programs that guests with this image share."""

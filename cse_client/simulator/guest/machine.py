@@ -60,6 +60,7 @@ class Guest:
         clock: the time outside; the guest's own may be off.
         settings: how time passes.
         platform: what it is made of.
+        source: a folder with the disk that a new one is a copy of; of the image without one.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Guest:
         clock: Clock,
         settings: GuestSettings,
         platform: Platform = IMITATION,
+        source: Path | None = None,
     ) -> None:
         self.directory = directory
         self.image = image
@@ -78,6 +80,7 @@ class Guest:
         self.clock = clock
         self.settings = settings
         self.platform = platform
+        self._source = source
         self.faults = Faults()
         self.disk = Disk((directory / "root").resolve())
         self.clock_shift = 0.0
@@ -133,7 +136,7 @@ class Guest:
             if order.canceled.is_set():
                 return
             if not self.disk.root.exists():
-                self.platform.install_disk(self.disk, self.image)
+                self._install()
             self.hostname = self.disk.text("/etc/hostname").strip() or "ubuntu"
             try:
                 self._system = system = System(
@@ -146,6 +149,20 @@ class Guest:
             boot(system, order.customization if customize else None)
         except PowerLoss:
             return
+
+    def _install(self) -> None:
+        """Make the disk: of the source, where there is one, else as the image's installation."""
+        if self._source is not None and self._source.is_dir():
+            self.platform.copy_disk(self._source, self.disk.root)
+        else:
+            self.platform.install_disk(self.disk, self.image)
+
+    def save_disk(self, target: Path) -> None:
+        """Copy the disk as it is now to a folder that is not there yet."""
+        with self._lock:
+            if not self.disk.root.exists():
+                self._install()
+            self.platform.copy_disk(self.disk.root, target)
 
     def _refuse(self, customize: bool, error: SandboxUnavailable) -> None:
         """Show that this machine cannot run guests; nothing is simulated instead."""

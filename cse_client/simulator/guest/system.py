@@ -84,6 +84,9 @@ class Platform(Protocol):
     def install_disk(self, disk: Disk, image: Image) -> None:
         """Write a new VM's disk."""
 
+    def copy_disk(self, source: Path, target: Path) -> None:
+        """Copy a disk, of which no guest runs, to a folder that is not there yet."""
+
     def toolbox(self, image: Image) -> Toolbox:
         """Return the programs that guests with this image share."""
 

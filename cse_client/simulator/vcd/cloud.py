@@ -144,6 +144,10 @@ class Cloud:
                 return item, template
         raise no_access("vapptemplate", identifier)
 
+    def owner_of(self, template: Template) -> User:
+        """Return a template's owner."""
+        return self.users.get(template.owner) or self.providers[template.owner]
+
     def vapp(self, identifier: str, user: User) -> VApp:
         """Return a vApp that the user may see or raise 403."""
         vapp = self.vapps.get(identifier)
@@ -217,6 +221,10 @@ class Cloud:
         for vapp in list(self.vapps.values()):
             if vapp.deployment_lease or vapp.storage_lease:
                 self._apply_leases(vapp, now)
+        for _catalog, item in self.items():
+            ends = item.template.storage_ends if item.template is not None else None
+            if item.template is not None and ends is not None and ends <= now:
+                item.template.expired = True
 
     def _apply_leases(self, vapp: VApp, now: datetime) -> None:
         ends = vapp.deployment_ends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ from cse_client.simulator.vcd.sections import (
     reconfigure,
 )
 from cse_client.simulator.vcd.tasks import Task
-from cse_client.simulator.vcd.vapps import Customization, Nic, Status, VApp, Vm
+from cse_client.simulator.vcd.vapps import Nic, Status, VApp, Vm
 
 __all__ = ["compose", "instantiate", "recompose"]
 
@@ -276,14 +277,16 @@ def _from_template(cloud: Cloud, vapp: VApp, template: Template) -> _Wanted:
         name=template.vm_name,
         template=template,
         cpus=template.cpus,
+        cores_per_socket=template.cores_per_socket,
         memory_mb=template.memory_mb,
         disk_mb=template.disk_mb,
         needs_customization=template.customize_on_instantiate,
         storage_profile_id=vapp.vdc.default_profile.id,
         created=cloud.clock.now(),
-        customization=Customization(
-            enabled=template.customization_enabled, computer_name=template.vm_name[:63]
-        ),
+        customization=template.vm_customization(),
+        properties=copy.deepcopy(template.properties),
+        product_info=template.product_info,
+        extra_config=dict(template.extra_config),
     )
     if template.has_nic:
         network = vapp.networks[0].name if len(vapp.networks) == 1 else "none"
@@ -301,6 +304,8 @@ def _check_new(cloud: Cloud, vapp: VApp, wanted: Sequence[_Wanted], body: etree.
             raise bad_request(
                 f'The vApp template "{one.template.name}" is not resolved: it cannot be used.'
             )
+        if one.template.expired:
+            raise bad_request(f'The vApp template "{one.template.name}" has expired.')
         if one.template.eula and not accepted:
             raise bad_request(
                 "The End User License Agreements of the template must be accepted"

@@ -122,6 +122,7 @@ def _new_machine(cloud: Cloud, vm: Vm) -> Any:
             boot_delay=_boot_delay(cloud),
         ),
         platform=options.platform or guest.IMITATION,
+        source=vm.template.disk,
     )
     for rule in cloud.guest_faults:
         pattern, faults, times = rule

@@ -29,6 +29,7 @@ class Right:
     SHARE = "vApp: Sharing"
     EXTRA_CONFIG = "vApp: Allow All Extra Config"
     CATALOG_EDIT = "vApp Template / Media: Edit"
+    CATALOG_ADD = "Catalog: Add vApp from My Cloud"
     NETWORK_VIEW = "Organization vDC Network: View Properties"
     GATEWAY_VIEW = "Organization vDC Gateway: View"
     NAT_VIEW = "Organization vDC Gateway: View NAT"
@@ -36,7 +37,9 @@ class Right:
     USER_VIEW = "General: Administrator View"
 
 
-_AUTHOR = frozenset((Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE))
+_AUTHOR = frozenset(
+    (Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE, Right.CATALOG_ADD)
+)
 
 #: The administrator also has the ExtraConfig right, as CSE 4's rights bundle grants it.
 _ADMINISTRATOR = _AUTHOR | {

@@ -29,6 +29,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "InstantiateVAppTemplateParams": _MEDIA + "instantiateVAppTemplateParams+xml",
     "DeployVAppParams": _MEDIA + "deployVAppParams+xml",
     "UndeployVAppParams": _MEDIA + "undeployVAppParams+xml",
+    "CaptureVAppParams": _MEDIA + "captureVAppParams+xml",
     "VApp": _MEDIA + "vApp+xml",
     "Vm": _MEDIA + "vm+xml",
     "Metadata": _MEDIA + "metadata+xml",
@@ -73,6 +74,11 @@ _SHAPES: Mapping[str, str] = {
     "InstantiationParams": "VCloudExtension* (SECTION)*",
     "DeployVAppParams": "VCloudExtension*",
     "UndeployVAppParams": "VCloudExtension* UndeployPowerAction?",
+    "CaptureVAppParams": (
+        "VCloudExtension* Description? Source (SECTION)* VdcStorageProfile? TargetCatalogItem?"
+        " CopyTpmOnInstantiate?:boolean"
+    ),
+    "CustomizationSection": "Info CustomizeOnInstantiate:boolean Link* (OTHER)*",
     "VApp": (
         _ENTITY + " Files? VAppParent? (SECTION)* DateCreated? Owner? autoNature?:boolean"
         " InMaintenanceMode?:boolean Children?"

@@ -53,6 +53,8 @@ _SUPPORTED: Mapping[str, str] = {
     "VApp": "@name Description",
     "DeployVAppParams": "@powerOn @forceCustomization",
     "UndeployVAppParams": "UndeployPowerAction",
+    "CaptureVAppParams": "@name Description Source CustomizationSection TargetCatalogItem",
+    "CustomizationSection": "CustomizeOnInstantiate",
     "NetworkConfigSection": "NetworkConfig",
     "NetworkConfig": "@networkName Description Configuration",
     "Configuration": "ParentNetwork FenceMode",
@@ -105,6 +107,8 @@ UNREAD = frozenset(
         *("ElementName", "InstanceID", "ResourceType"),
         *("@href", "@id", "@type", "@required", "@rel"),
         *("@status", "@deployed", "@needsCustomization", "@ovfDescriptorUploaded"),
+        # "Ignored by vCloud Director 5.5 and later." (vApp.xsd, CaptureVAppParamsType)
+        "VdcStorageProfile",
         # "Reserved. Unimplemented." (vApp.xsd)
         *("@linkedClone", "VAppParent"),
     )
@@ -113,6 +117,8 @@ UNREAD = frozenset(
 _DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "@sourceDelete": ("false", "0"),
     "IsSourceDelete": ("false", "0"),
+    "CopyTpmOnInstantiate": ("false", "0"),
+    "@goldMaster": ("false", "0"),
     "BackwardCompatibilityMode": ("false", "0"),
     "RetainNetInfoAcrossDeployments": ("false", "0"),
     "JoinDomainEnabled": ("false", "0"),

@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from cse_client.simulator.vcd.entities import Entity, Template, Vdc, fresh_id
+from cse_client.simulator.vcd.entities import (
+    Customization,
+    Entity,
+    GuestProperty,
+    Template,
+    Vdc,
+    fresh_id,
+)
 from cse_client.simulator.vcd.networks import OrgNetwork
 from cse_client.simulator.vcd.people import User
 
@@ -63,46 +70,6 @@ class Nic:
     address: str = ""
     connected: bool = True
     adapter: str = "VMXNET3"
-
-
-@dataclass
-class Customization:
-    """A VM's guest customization section."""
-
-    enabled: bool = True
-    change_sid: bool = False
-    join_domain: bool = False
-    use_org_settings: bool = False
-    password_enabled: bool = True
-    password_auto: bool = True
-    password: str | None = field(default=None, repr=False)
-    auto_logon: bool = False
-    auto_logon_count: int = 0
-    reset_password: bool = False
-    script: str | None = field(default=None, repr=False)
-    computer_name: str = ""
-
-
-@dataclass
-class GuestProperty:
-    """A property of a VM's ProductSection: its key's attributes, label and values.
-
-    `given` is the value that was entered, `default` the one that the section came with.
-    """
-
-    type: str = "string"
-    qualifiers: str | None = None
-    user_configurable: bool = False
-    password: bool = False
-    default: str | None = None
-    label: str | None = None
-    description: str | None = None
-    given: str | None = None
-
-    @property
-    def value(self) -> str:
-        """What the guest reads."""
-        return (self.given if self.given is not None else self.default) or ""
 
 
 @dataclass

@@ -87,6 +87,14 @@ CALLS: dict[str, Callable[[Place], tuple[str, str, str, str]]] = {
         "undeployVAppParams",
         f"<UndeployVAppParams {NAMESPACES}/>",
     ),
+    "CaptureVAppParams": lambda at: (
+        "POST",
+        f"{at.tenant.one('catalog', 'cse')}/action/captureVApp",
+        "captureVAppParams",
+        f'<CaptureVAppParams {NAMESPACES} name="mine"><Source href="{at.vapp}"/>'
+        "<CustomizationSection><ovf:Info/><CustomizeOnInstantiate>true</CustomizeOnInstantiate>"
+        "</CustomizationSection></CaptureVAppParams>",
+    ),
     "VApp": lambda at: ("PUT", at.vapp, "vApp", f'<VApp {NAMESPACES} name="demo"/>'),
     "PUT Vm": lambda at: ("PUT", at.vm, "vm", vm_body()),
     "Vm": lambda at: ("POST", f"{at.vm}/action/reconfigureVm", "vm", vm_body(SPEC)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cse_client.simulator.guest.disk import Disk
+from cse_client.simulator.guest.disk import Disk, copy_disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.real.cgroups import remove_stale_groups
 from cse_client.simulator.guest.real.kits import Kit, read_kits
@@ -95,6 +95,10 @@ class RealPlatform:
     def install_disk(self, disk: Disk, image: Image) -> None:
         """Write a new VM's disk."""
         install_template(disk, image, self._kit(image))
+
+    def copy_disk(self, source: Path, target: Path) -> None:
+        """Copy a disk, of which no guest runs."""
+        copy_disk(source, target)
 
     def toolbox(self, image: Image) -> Toolbox:
         """Return the programs that guests with this image share."""

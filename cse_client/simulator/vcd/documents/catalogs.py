@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from lxml import etree
 
-from cse_client.simulator.vcd.documents import common, machines
+from cse_client.simulator.vcd.capture import may_delete
+from cse_client.simulator.vcd.documents import common, machines, sections
 from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.entities import Catalog, CatalogItem, Template
 from cse_client.simulator.vcd.markup import add, boolean, document, moment, name
 from cse_client.simulator.vcd.people import Right
+from cse_client.simulator.vcd.vapps import Status
 
 __all__ = ["catalog", "catalog_item", "template", "template_vm"]
 
@@ -25,6 +27,8 @@ def catalog(view: View, one: Catalog) -> etree._Element:
         f"{view.api}/org/{view.cloud.org.id}/catalog/{one.id}/controlAccess/",
         "controlAccess",
     )
+    if view.user.may(Right.CATALOG_ADD) and one.takes_from(view.user):
+        view.link(root, "add", f"{href}/action/captureVApp", "captureVAppParams")
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
     items = add(root, "CatalogItems")
@@ -44,7 +48,7 @@ def catalog_item(view: View, shelf: Catalog, one: CatalogItem) -> etree._Element
     root = document("CatalogItem", {**view.identity(one), "size": str(size)})
     view.link(root, "up", view.href(shelf), "catalog")
     view.link(root, "down", f"{href}/metadata", "metadata")
-    if view.user.may(Right.CATALOG_EDIT):
+    if may_delete(view.user, one):
         view.link(root, "remove", href)
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
@@ -68,6 +72,8 @@ def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
             **view.identity(one),
         },
     )
+    if may_delete(view.user, item) and one.status != Status.UNRESOLVED:
+        view.link(root, "remove", href)
     view.link(root, "up", f"{view.api}/vdc/{one.vdc_id}", "vdc")
     view.link(root, "catalogItem", view.href(item), "catalogItem")
     view.link(root, "down", f"{href}/owner", "owner")
@@ -76,7 +82,7 @@ def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
     owner = add(root, "Owner", None, {"type": media("owner")})
-    view.user_reference(owner, view.cloud.users["admin"])
+    view.user_reference(owner, view.cloud.owner_of(one))
     machines.template_vm(view, add(root, "Children"), one)
     _sections(view, root, one, href)
     add(root, "DefaultStorageProfile", "")
@@ -97,18 +103,7 @@ def _sections(view: View, root: etree._Element, one: Template, href: str) -> Non
     add(section, "ovf:Info", "The list of logical networks")
     network = add(section, "ovf:Network", None, {"ovf:name": "VM Network"})
     add(network, "ovf:Description", "")
-    lease = add(
-        root,
-        "LeaseSettingsSection",
-        None,
-        {
-            "ovf:required": "false",
-            "href": f"{href}/leaseSettingsSection/",
-            "type": media("leaseSettingsSection"),
-        },
-    )
-    add(lease, "ovf:Info", "Lease settings section")
-    add(lease, "StorageLeaseInSeconds", "0")
+    sections.template_lease(view, root, one)
     custom = add(
         root,
         "CustomizationSection",

@@ -71,7 +71,9 @@ class HardwareOf:
     def template(cls, one: Template) -> HardwareOf:
         """Read a template's."""
         nics = [Nic(0, "VM Network", "DHCP", "00:50:56:00:00:00")] if one.has_nic else []
-        return cls(one.vm_name, one.cpus, 1, one.memory_mb, one.disk_mb, nics, 0)
+        cores = one.cores_per_socket
+        memory, disk = one.memory_mb, one.disk_mb
+        return cls(one.vm_name, one.cpus, cores, memory, disk, nics, 0, one.extra_config)
 
 
 def hardware(

@@ -187,6 +187,7 @@ def template_vm(view: View, parent: etree._Element, one: Template) -> None:
     parts = hardware.HardwareOf.template(one)
     sections.network_connections(view, root, parts.nics, 0, href, edit=False)
     sections.template_customization(view, root, one, href)
+    sections.product(root, one)
     sections.operating_system(root, href, one)
     hardware.hardware(view, root, href, parts, edit=False)
     hardware.vm_spec(view, root, parts, one)

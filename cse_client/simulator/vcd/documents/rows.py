@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cse_client.simulator.vcd.documents.view import View
-from cse_client.simulator.vcd.entities import Catalog
+from cse_client.simulator.vcd.entities import Catalog, Template
 from cse_client.simulator.vcd.markup import boolean, moment
 from cse_client.simulator.vcd.people import Right
 from cse_client.simulator.vcd.query import Row
-from cse_client.simulator.vcd.vapps import STATUS_NAMES, VApp, Vm
+from cse_client.simulator.vcd.vapps import STATUS_NAMES, Status, VApp, Vm
 
 __all__ = ["TENANT_KINDS", "Kind"]
 
@@ -124,7 +124,7 @@ def _vms(view: View) -> list[Row]:
                     "numberOfCpus": str(template.cpus),
                     "memoryMB": str(template.memory_mb),
                     "status": STATUS_NAMES[template.status],
-                    "isBusy": "false",
+                    "isBusy": boolean(any(task.running for task in template.tasks)),
                     "isDeployed": "false",
                     "isPublished": boolean(catalog.published),
                     "hardwareVersion": "19",
@@ -220,13 +220,18 @@ def _items(view: View) -> list[Row]:
                     "vdcName": vdc.name,
                     "isVdcEnabled": boolean(vdc.enabled),
                     "creationDate": moment(item.created) if item.created else None,
-                    "isExpired": "false",
-                    "status": "RESOLVED",
+                    "isExpired": boolean(template.expired),
+                    "status": _template_status(template),
                 },
                 item.metadata,
             )
         )
     return rows
+
+
+def _template_status(one: Template) -> str:
+    """Return what records call the state of a template: a whole one is RESOLVED."""
+    return "RESOLVED" if one.status == Status.OFF else STATUS_NAMES[one.status]
 
 
 def _org_of(view: View, catalog: Catalog) -> str:
@@ -248,18 +253,18 @@ def _templates(view: View) -> list[Row]:
                     "description": one.description,
                     "catalogName": catalog.name,
                     "catalogItem": view.href(item),
-                    "ownerName": catalog.owner,
+                    "ownerName": one.owner,
                     "isPublished": boolean(catalog.published),
                     "vdc": view.href(vdc),
                     "vdcName": vdc.name,
                     "org": _org_of(view, catalog),
                     "creationDate": moment(one.created) if one.created else None,
-                    "isBusy": "false",
+                    "isBusy": boolean(any(task.running for task in one.tasks)),
                     "isGoldMaster": "false",
                     "isEnabled": "true",
-                    "status": "RESOLVED",
+                    "status": _template_status(one),
                     "isDeployed": "false",
-                    "isExpired": "false",
+                    "isExpired": boolean(one.expired),
                     "numberOfVMs": "1",
                     "storageProfileName": vdc.default_profile.name,
                 },

@@ -20,9 +20,11 @@ __all__ = [
     "network_connections",
     "operating_system",
     "own_section",
+    "product",
     "product_list",
     "runtime_info",
     "template_customization",
+    "template_lease",
 ]
 
 
@@ -129,8 +131,7 @@ def customization(
 
 def template_customization(view: View, parent: etree._Element, one: Template, href: str) -> None:
     """Add a template VM's GuestCustomizationSection."""
-    settings = Customization(enabled=one.customization_enabled, computer_name=one.vm_name[:63])
-    customization(view, parent, settings, one.vm_id, href, edit=False)
+    customization(view, parent, one.vm_customization(), one.vm_id, href, edit=False)
 
 
 def customization_status(href: str, status: str) -> etree._Element:
@@ -173,15 +174,36 @@ def lease(view: View, parent: etree._Element | None, one: VApp) -> etree._Elemen
     return root
 
 
-def product_list(view: View, vm: Vm | None, href: str, *, edit: bool) -> etree._Element:
-    """Render the guest properties of a VM; None for what has none."""
+def template_lease(view: View, parent: etree._Element | None, one: Template) -> etree._Element:
+    """Render a template's LeaseSettingsSection: it has a storage lease only."""
+    href = view.href(one)
+    root = own_section(parent, "LeaseSettingsSection", href)
+    add(root, "ovf:Info", "Lease settings section")
+    if view.user.may(Right.CATALOG_EDIT) or view.user.name == one.owner:
+        view.link(root, "edit", f"{href}/leaseSettingsSection/", "leaseSettingsSection")
+    add(root, "StorageLeaseInSeconds", str(one.storage_lease))
+    if one.storage_ends is not None:
+        add(root, "StorageLeaseExpiration", moment(one.storage_ends))
+    return root
+
+
+def product_list(view: View, vm: Vm | Template | None, href: str, *, edit: bool) -> etree._Element:
+    """Render the guest properties of a VM, or a template's VM; None for what has none."""
     place = f"{href}/productSections/"
     root = document("ProductSectionList", {"href": place, "type": media("productSections")})
     if edit:
         view.link(root, "edit", place, "productSections")
-    if vm is None or not (vm.properties or vm.product_info):
-        return root
-    required: dict[str, str | None] = {"ovf:required": boolean(vm.product_required)}
+    if vm is not None:
+        product(root, vm)
+    return root
+
+
+def product(root: etree._Element, vm: Vm | Template) -> None:
+    """Add the ProductSection with a VM's guest properties, where it has one."""
+    if not (vm.properties or vm.product_info):
+        return
+    needed = vm.product_required if isinstance(vm, Vm) else True
+    required: dict[str, str | None] = {"ovf:required": boolean(needed)}
     section = add(root, "ovf:ProductSection", None, required)
     add(section, "ovf:Info", vm.product_info)
     for key, value in vm.properties.items():
@@ -200,4 +222,3 @@ def product_list(view: View, vm: Vm | None, href: str, *, edit: bool) -> etree._
             add(one, "ovf:Description", value.description)
         if value.given is not None:
             add(one, "ovf:Value", None, {"ovf:value": value.given})
-    return root

@@ -18,7 +18,7 @@ from cse_client.simulator.vcd.sections import connect, network_configs
 from cse_client.simulator.vcd.tasks import Task
 from cse_client.simulator.vcd.vapps import VApp
 
-__all__ = ["begin_deploy", "begin_undeploy"]
+__all__ = ["begin_deploy", "begin_undeploy", "capped_lease"]
 
 _VAPP = "/api/vApp/vapp-{vapp}"
 _LEVELS = ("ReadOnly", "Change", "FullControl")
@@ -165,8 +165,8 @@ def _set_lease(call: Call) -> Response:
         "LeaseSettingsSection", current=lambda _scope: sections.lease(call.view, None, vapp)
     )
     org = call.cloud.org
-    deployment = _capped(text(body, "DeploymentLeaseInSeconds"), org.longest_deployment_lease)
-    storage = _capped(text(body, "StorageLeaseInSeconds"), org.longest_storage_lease)
+    deployment = capped_lease(text(body, "DeploymentLeaseInSeconds"), org.longest_deployment_lease)
+    storage = capped_lease(text(body, "StorageLeaseInSeconds"), org.longest_storage_lease)
 
     def effect(_task: Task) -> None:
         now = call.cloud.clock.now()
@@ -181,7 +181,8 @@ def _set_lease(call: Call) -> Response:
     return call.accepted(_update(call, vapp, effect, "vappUpdateLease"))
 
 
-def _capped(value: str | None, longest: int) -> int | None:
+def capped_lease(value: str | None, longest: int) -> int | None:
+    """Return the lease of a request within the organization's limit; None where it has none."""
     if value is None:
         return None
     seconds = int(value)
