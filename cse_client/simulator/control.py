@@ -17,6 +17,7 @@ from cse_client.simulator.cse.server import CseServer, Misbehavior
 from cse_client.simulator.faults import Faults, Rule
 from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.entities import ComputePolicy
 from cse_client.simulator.vcd.networks import NatRule, OrgNetwork
 from cse_client.simulator.vcd.vapps import Status, VApp, Vm
 
@@ -38,7 +39,8 @@ class Control:
       `new_vms_keep_sizes`
     - `POST catalogs/NAME` `owner`, `everyone` (the level that it is shared at)
     - `POST vdcs/NAME` `vm_quota`, `cpu_limit_mhz`, `memory_limit_mb`, `enabled`,
-      `storage` `{"gold": {"limit_mb": n, "enabled": b}}`
+      `fast_provisioning`, `storage` `{"gold": {"limit_mb": n, "enabled": b}}`, `policies`
+      `{"NAME": {"cpus": n, "memory_mb": n, "placement": b}}` (null takes it away)
     - `POST networks/NAME` `dns`, `pool`, `fence`, `egress` (the SNAT rule), `backing`, `dhcp`
       (pairs of addresses), `cidr` (guests cannot run outside of 127.0.0.0/8), `proxy` (HOST:PORT),
       `registries` (host to the PEM of its CA, "" for a well-known one)
@@ -166,7 +168,15 @@ class Control:
         rest = dict(values)
         for label, changes in rest.pop("storage", {}).items():
             _assign(_named(vdc.storage, label), changes, "limit_mb", "enabled", "is_default")
-        _assign(vdc, rest, "vm_quota", "cpu_limit_mhz", "memory_limit_mb", "enabled")
+        for label, changes in rest.pop("policies", {}).items():
+            vdc.policies = [one for one in vdc.policies if one.name != label or changes]
+            if changes and all(one.name != label for one in vdc.policies):
+                vdc.policies.append(ComputePolicy(label))
+            if changes:
+                policy = _named(vdc.policies, label)
+                _assign(policy, changes, "cpus", "memory_mb", "placement")
+        switches = ("vm_quota", "cpu_limit_mhz", "memory_limit_mb", "enabled")
+        _assign(vdc, rest, *switches, "fast_provisioning")
 
     def _network(
         self,

@@ -85,7 +85,7 @@ def _vapp(vapp: VApp) -> dict[str, Any]:
         "deployment_lease": vapp.deployment_lease,
         "storage_lease": vapp.storage_lease,
         "metadata": _metadata(vapp.metadata),
-        "vms": {vm.name: _vm(vm) for vm in vapp.vms},
+        "vms": {vm.name: {**_vm(vm), **_policies(vapp, vm)} for vm in vapp.vms},
     }
 
 
@@ -114,6 +114,7 @@ def _vm(vm: Vm) -> dict[str, Any]:
         "deployed": vm.deployed,
         "cpus": vm.cpus,
         "memory_mb": vm.memory_mb,
+        "disk_mb": vm.disk_mb,
         "network": nic.network if nic else None,
         "address": nic.address if nic else None,
         "customization": vm.gc_status,
@@ -123,4 +124,12 @@ def _vm(vm: Vm) -> dict[str, Any]:
         "guestinfo": dict(vm.extra_config),
         "tools_running": vm.tools_running,
         "storage_profile": vm.storage_profile_id,
+    }
+
+
+def _policies(vapp: VApp, vm: Vm) -> dict[str, str | None]:
+    names = {one.id: one.name for one in vapp.vdc.policies}
+    return {
+        "sizing_policy": names.get(vm.sizing_policy_id),
+        "placement_policy": names.get(vm.placement_policy_id),
     }

@@ -16,8 +16,8 @@ from cse_client.simulator.vcd.cloud import Cloud, GuestOptions
 from cse_client.simulator.vcd.entities import (
     Catalog,
     CatalogItem,
+    ComputePolicy,
     Org,
-    SizingPolicy,
     StorageProfile,
     Template,
     Vdc,
@@ -69,9 +69,11 @@ def make_cloud(
         cloud.users[name] = User.of_role(name, role)
     cloud.providers["administrator"] = User.of_role("administrator", "System Administrator")
     policies = [
-        SizingPolicy("System Default", automatic=True),
-        SizingPolicy("2core-4gb", cpus=2, memory_mb=4096),
-        SizingPolicy("4core-8gb", cpus=4, memory_mb=8192),
+        ComputePolicy("System Default", automatic=True),
+        ComputePolicy("2core-4gb", cpus=2, memory_mb=4096),
+        ComputePolicy("4core-8gb", cpus=4, memory_mb=8192),
+        ComputePolicy("zone-a", placement=True),
+        ComputePolicy("zone-b", placement=True),
     ]
     for name in ("vdc1", "vdc2"):
         vdc = _vdc(name, policies)
@@ -82,7 +84,7 @@ def make_cloud(
     return cloud
 
 
-def _vdc(name: str, policies: Sequence[SizingPolicy]) -> Vdc:
+def _vdc(name: str, policies: Sequence[ComputePolicy]) -> Vdc:
     vdc = Vdc(name, description=f"Virtual data centre {name}")
     vdc.storage = [
         StorageProfile("gold", vdc_id=vdc.id, is_default=True),

@@ -13,7 +13,7 @@ from cse_client.simulator.cse.errors import Refusal, failed
 from cse_client.simulator.cse.legacy import Caller
 from cse_client.simulator.cse.payload import Payload
 from cse_client.simulator.vcd.cloud import Cloud
-from cse_client.simulator.vcd.entities import SizingPolicy, Vdc
+from cse_client.simulator.vcd.entities import ComputePolicy, Vdc
 
 __all__ = ["Provider", "Release", "ServerState"]
 
@@ -182,7 +182,7 @@ class Provider:
             return {"message": f"Added compute policy '{name}' ({urn}) to ovdc ({vdc.id})"}
         return self._remove(caller, vdc, policy)
 
-    def _policy(self, name: str, vdc_id: str) -> SizingPolicy | None:
+    def _policy(self, name: str, vdc_id: str) -> ComputePolicy | None:
         """Return the policy of a name; "System Default" only if the VDC itself has it."""
         with self.cloud.lock:
             vdcs = sorted(self.cloud.vdcs.values(), key=lambda one: one.id != vdc_id)
@@ -192,11 +192,11 @@ class Provider:
         return next((one for one in known if one.name == name), None)
 
     #: Policies of the provider that no VDC has yet.
-    spare_policies: tuple[SizingPolicy, ...] = (
-        SizingPolicy("8core-16gb", cpus=8, memory_mb=16384),
+    spare_policies: tuple[ComputePolicy, ...] = (
+        ComputePolicy("8core-16gb", cpus=8, memory_mb=16384),
     )
 
-    def _remove(self, caller: Caller, vdc: Vdc, policy: SizingPolicy) -> object:
+    def _remove(self, caller: Caller, vdc: Vdc, policy: ComputePolicy) -> object:
         texts = (f"Updating Vdc {vdc.name}", f"Updated Vdc {vdc.name}")
 
         def effect(_task: object) -> None:
@@ -233,7 +233,7 @@ def _provider(vdc: Vdc) -> str:
     return vdc.metadata.get(_PROVIDER_KEY, ("", "none"))[1]
 
 
-def _reference(caller: Caller, policy: SizingPolicy) -> dict[str, str]:
+def _reference(caller: Caller, policy: ComputePolicy) -> dict[str, str]:
     urn = f"urn:vcloud:vdcComputePolicy:{policy.id}"
     base = caller.vcd.api[: -len("/api")]
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lxml import etree
 
@@ -13,13 +13,12 @@ from cse_client.simulator.vcd.entities import Template, Vdc
 from cse_client.simulator.vcd.errors import VcdError, bad_request, duplicate_name, not_implemented
 from cse_client.simulator.vcd.markup import local
 from cse_client.simulator.vcd.people import Right, User
+from cse_client.simulator.vcd.policies import refuse_other_sizes, wanted_policies
 from cse_client.simulator.vcd.power import Target, switch_on
 from cse_client.simulator.vcd.reading import child, children, last_part, text, truth
 from cse_client.simulator.vcd.resources import (
-    apply_policy,
     check_quotas,
     wanted_disk_mb,
-    wanted_policy,
     wanted_profile,
 )
 from cse_client.simulator.vcd.sections import (
@@ -45,7 +44,8 @@ class _Wanted:
     vm: Vm
     template: Template
     sections: Sequence[etree._Element] = ()
-    cores: int = field(default=1)
+    #: With the disk that it is to get, in MB: storage is reserved beforehand.
+    disk_mb: int = 0
 
 
 def compose(cloud: Cloud, user: User, vdc: Vdc, body: etree._Element) -> tuple[VApp, Task]:
@@ -241,14 +241,14 @@ def _wanted(cloud: Cloud, vapp: VApp, item: etree._Element) -> _Wanted:
     wanted.sections = [
         one for one in (parameters if parameters is not None else ()) if local(one) in SECTIONS
     ]
-    for section in wanted.sections:
-        vm.disk_mb = wanted_disk_mb(vm, section)
     profile = wanted_profile(vapp.vdc, item)
     if profile is not None:
         vm.storage_profile_id = profile.id
-    policy = wanted_policy(vapp.vdc, item)
-    if policy is not None:
-        apply_policy(vm, policy)
+    policies = wanted_policies(vapp.vdc, item)
+    policies.apply(vm)
+    for section in wanted.sections:
+        refuse_other_sizes(policies.sizing, vm, section)
+        wanted.disk_mb = max(wanted.disk_mb, wanted_disk_mb(vm, section))
     return wanted
 
 
@@ -282,6 +282,7 @@ def _from_template(cloud: Cloud, vapp: VApp, template: Template) -> _Wanted:
         disk_mb=template.disk_mb,
         needs_customization=template.customize_on_instantiate,
         storage_profile_id=vapp.vdc.default_profile.id,
+        linked_clone=vapp.vdc.fast_provisioning,
         created=cloud.clock.now(),
         customization=template.vm_customization(),
         properties=copy.deepcopy(template.properties),
@@ -314,7 +315,7 @@ def _check_new(cloud: Cloud, vapp: VApp, wanted: Sequence[_Wanted], body: etree.
         if one.vm.name in names:
             raise duplicate_name(one.vm.name)
         names.add(one.vm.name)
-    check_quotas(cloud, vapp.vdc, [one.vm for one in wanted])
+    check_quotas(cloud, vapp.vdc, [(one.vm, one.disk_mb or one.vm.disk_mb) for one in wanted])
 
 
 def _make(cloud: Cloud, user: User, vapp: VApp, wanted: Sequence[_Wanted], task: Task) -> None:

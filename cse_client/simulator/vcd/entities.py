@@ -14,11 +14,11 @@ from cse_client.simulator.vcd.tasks import Task
 __all__ = [
     "Catalog",
     "CatalogItem",
+    "ComputePolicy",
     "Customization",
     "GuestProperty",
     "Metadata",
     "Org",
-    "SizingPolicy",
     "StorageProfile",
     "Template",
     "Vdc",
@@ -73,12 +73,13 @@ class StorageProfile(Entity):
 
 
 @dataclass
-class SizingPolicy(Entity):
-    """A VM sizing policy; an `automatic` one is VCD's own."""
+class ComputePolicy(Entity):
+    """A VM sizing policy, or a placement policy; an `automatic` one is VCD's own."""
 
     cpus: int = 0
     memory_mb: int = 0
     automatic: bool = False
+    placement: bool = False
     kind: str = "vdcComputePolicy"
 
 
@@ -92,7 +93,9 @@ class Vdc(Entity):
     vcpu_mhz: int = 1000
     enabled: bool = True
     storage: list[StorageProfile] = field(default_factory=list)
-    policies: list[SizingPolicy] = field(default_factory=list)
+    policies: list[ComputePolicy] = field(default_factory=list)
+    #: New VMs are linked clones: their disks cannot grow.
+    fast_provisioning: bool = False
     kind: str = "vdc"
 
     @property

@@ -35,10 +35,14 @@ class Right:
     NAT_VIEW = "Organization vDC Gateway: View NAT"
     ADMIN_QUERIES = "Organization: Perform Administrator Queries"
     USER_VIEW = "General: Administrator View"
+    POLICY_VIEW = "Organization vDC Compute Policy: View"
 
 
 _AUTHOR = frozenset(
-    (Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE, Right.CATALOG_ADD)
+    (
+        *(Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE),
+        *(Right.CATALOG_ADD, Right.POLICY_VIEW),
+    )
 )
 
 #: The administrator also has the ExtraConfig right, as CSE 4's rights bundle grants it.

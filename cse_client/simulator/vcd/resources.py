@@ -1,4 +1,4 @@
-"""CPUs, memory, disk, storage profile and compute policy of a VM: what changes them, and limits."""
+"""CPUs, memory, disk and storage profile of a VM: what changes them, and limits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from lxml import etree
 
 from cse_client.simulator.vcd.cloud import Cloud
-from cse_client.simulator.vcd.entities import SizingPolicy, StorageProfile, Vdc
-from cse_client.simulator.vcd.errors import bad_request, not_implemented
+from cse_client.simulator.vcd.entities import StorageProfile, Vdc
+from cse_client.simulator.vcd.errors import VcdError, bad_request, not_implemented
 from cse_client.simulator.vcd.markup import name
 from cse_client.simulator.vcd.people import Right, User
 from cse_client.simulator.vcd.reading import child, children, last_part, text
@@ -16,13 +16,12 @@ from cse_client.simulator.vcd.vapps import DISK_ID, Vm
 
 __all__ = [
     "apply_hardware",
-    "apply_policy",
     "apply_vm_spec",
     "check_disks",
     "check_quotas",
     "set_cpu_or_memory",
+    "set_disk",
     "wanted_disk_mb",
-    "wanted_policy",
     "wanted_profile",
 ]
 
@@ -55,7 +54,7 @@ def apply_hardware(user: User, vm: Vm, section: etree._Element) -> None:
     for item in children(section, "Item"):
         if text(item, "ResourceType") in (_CPU, _MEMORY):
             set_cpu_or_memory(vm, item)
-    vm.disk_mb = wanted_disk_mb(vm, section)
+    set_disk(vm, section)
     if extra and user.may(Right.EXTRA_CONFIG):
         # Without the right VCD drops them silently.
         values = dict(vm.extra_config)
@@ -93,7 +92,26 @@ def apply_vm_spec(vm: Vm, section: etree._Element) -> None:
     memory = child(section, "MemoryResourceMb")
     if memory is not None:
         _set_memory(vm, _positive(text(memory, "Configured"), "MemoryResourceMb"))
-    vm.disk_mb = wanted_disk_mb(vm, section)
+    set_disk(vm, section)
+
+
+def set_disk(vm: Vm, section: etree._Element) -> None:
+    """Make the disk as large as a section wants it.
+
+    That a linked clone's disk cannot grow is vSphere's refusal, in whose words it comes
+    (kubernetes-sigs/cluster-api-provider-vsphere issue 1189); terraform-provider-vcd documents the
+    case for fast provisioning (vapp_vm, `consolidate_disks_on_create`). That it comes by the task,
+    and not at once, is inferred from the workflow that catches it (vCloud Architecture Toolkit,
+    "Disk Handler").
+    """
+    wanted = wanted_disk_mb(vm, section)
+    if vm.linked_clone and wanted != vm.disk_mb:
+        raise VcdError(
+            500,
+            "INTERNAL_SERVER_ERROR",
+            "Invalid operation for device '0'. Disks with parents cannot be expanded.",
+        )
+    vm.disk_mb = wanted
 
 
 def _refuse_if_on(vm: Vm, what: str) -> None:
@@ -171,33 +189,8 @@ def wanted_profile(vdc: Vdc, element: etree._Element) -> StorageProfile | None:
     raise bad_request(f"The storage policy {identifier} is not available in the VDC.")
 
 
-def wanted_policy(vdc: Vdc, element: etree._Element) -> SizingPolicy | None:
-    """Return the sizing policy that an element names, None without one; 400 if unknown.
-
-    Up to API 32 it is a VdcComputePolicy, from 33 on the VmSizingPolicy of a ComputePolicy.
-    """
-    holder = child(element, "ComputePolicy")
-    reference = child(holder, "VmSizingPolicy") if holder is not None else None
-    if reference is None:
-        reference = child(element, "VdcComputePolicy")
-    if reference is None:
-        return None
-    identifier = last_part(reference.get("href") or reference.get("id"))
-    for policy in vdc.policies:
-        if policy.id == identifier:
-            return policy
-    raise bad_request(f"The VM sizing policy {identifier} is not available in the VDC.")
-
-
-def apply_policy(vm: Vm, policy: SizingPolicy) -> None:
-    """Give a VM the policy, and the CPUs and memory that it prescribes."""
-    vm.sizing_policy_id = policy.id
-    vm.cpus = policy.cpus or vm.cpus
-    vm.memory_mb = policy.memory_mb or vm.memory_mb
-
-
-def check_quotas(cloud: Cloud, vdc: Vdc, fresh: Sequence[Vm]) -> None:
-    """Raise 400 where new VMs do not fit into the VDC's limits."""
+def check_quotas(cloud: Cloud, vdc: Vdc, fresh: Sequence[tuple[Vm, int]]) -> None:
+    """Raise 400 where new VMs, each with the MB of its disk, do not fit into the VDC's limits."""
     if not fresh:
         return
     present = [vm for vapp, vm in cloud.vms.values() if vapp.vdc is vdc]
@@ -206,7 +199,7 @@ def check_quotas(cloud: Cloud, vdc: Vdc, fresh: Sequence[Vm]) -> None:
             f"The requested operation will exceed the VDC's VM quota of {vdc.vm_quota}."
         )
     for profile in vdc.storage:
-        need = sum(vm.disk_mb for vm in fresh if vm.storage_profile_id == profile.id)
+        need = sum(size for vm, size in fresh if vm.storage_profile_id == profile.id)
         used = sum(vm.disk_mb for vm in present if vm.storage_profile_id == profile.id)
         if need and profile.limit_mb and used + need > profile.limit_mb:
             raise bad_request(
@@ -215,7 +208,7 @@ def check_quotas(cloud: Cloud, vdc: Vdc, fresh: Sequence[Vm]) -> None:
                 f" {need:,} MB."
             )
     known = {profile.id for profile in vdc.storage if profile.enabled}
-    for vm in fresh:
+    for vm, _size in fresh:
         if vm.storage_profile_id not in known:
             raise bad_request(
                 f"The storage policy {vm.storage_profile_id} is not available in the VDC."

@@ -12,17 +12,21 @@ from collections.abc import Callable
 from lxml import etree
 
 from cse_client.simulator.vcd.cloud import Cloud
+from cse_client.simulator.vcd.entities import ComputePolicy
 from cse_client.simulator.vcd.errors import bad_request, not_implemented
 from cse_client.simulator.vcd.markup import local, name
 from cse_client.simulator.vcd.networks import OrgNetwork
 from cse_client.simulator.vcd.people import User
+from cse_client.simulator.vcd.policies import (
+    refuse_other_sizes,
+    sizing_policy,
+    wanted_policies,
+)
 from cse_client.simulator.vcd.reading import child, children, last_part, text, truth
 from cse_client.simulator.vcd.resources import (
     apply_hardware,
-    apply_policy,
     apply_vm_spec,
     check_disks,
-    wanted_policy,
     wanted_profile,
 )
 from cse_client.simulator.vcd.vapps import GuestProperty, Nic, VApp, Vm
@@ -50,10 +54,13 @@ SECTIONS = (
 )
 
 
-def check_section(vm: Vm, section: etree._Element) -> None:
-    """Refuse at once what a section must not ask of a VM that is there."""
+def check_section(
+    vapp: VApp, vm: Vm, section: etree._Element, policy: ComputePolicy | None = None
+) -> None:
+    """Refuse at once what a section must not ask of a VM that is there, or gets a `policy`."""
     if section.get("Modified", "true") not in ("false", "0"):
         check_disks(vm, section)
+        refuse_other_sizes(policy or sizing_policy(vapp.vdc, vm), vm, section)
 
 
 def apply_section(cloud: Cloud, user: User, vapp: VApp, vm: Vm, section: etree._Element) -> None:
@@ -81,19 +88,18 @@ def reconfigure(
     What VCD refuses at once, as it does for policies and profiles that are not there, is raised
     here; what the change itself meets, by what is returned.
     """
+    profile = wanted_profile(vapp.vdc, element)
+    policies = wanted_policies(vapp.vdc, element)
     for section in element:
         if local(section) in SECTIONS:
-            check_section(vm, section)
-    profile = wanted_profile(vapp.vdc, element)
-    policy = wanted_policy(vapp.vdc, element)
+            check_section(vapp, vm, section, policies.sizing)
     new_name, description = element.get("name"), text(element, "Description")
 
     def effect() -> None:
-        if policy is not None and policy.id != vm.sizing_policy_id:
-            apply_policy(vm, policy)
         for section in element:
             if local(section) in SECTIONS:
                 apply_section(cloud, user, vapp, vm, section)
+        policies.apply(vm)
         allocate_addresses(vapp, vm)
         if profile is not None:
             vm.storage_profile_id = profile.id

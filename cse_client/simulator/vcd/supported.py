@@ -45,7 +45,7 @@ _SUPPORTED: Mapping[str, str] = {
         " VdcComputePolicy"
     ),
     "VmGeneralParams": "Name Description NeedsCustomization RegenerateBiosUuid",
-    "ComputePolicy": "VmSizingPolicy",
+    "ComputePolicy": "VmPlacementPolicy VmSizingPolicy",
     "ReconfigureItem": _VM,
     "Vm": _VM,
     # The API reference of PUT vApp/ID: only name and description of a VM or vApp are changed.

@@ -94,6 +94,9 @@ class Vm(Entity):
     product_required: bool = True
     storage_profile_id: str = ""
     sizing_policy_id: str = ""
+    placement_policy_id: str = ""
+    #: Made by fast provisioning: its disk is the template's and what has changed since.
+    linked_clone: bool = False
     bios_uuid: str = field(default_factory=fresh_id)
     local_id: str = field(default_factory=fresh_id)
     tools_running: bool = False

@@ -85,11 +85,17 @@ def vm(view: View, holder: VApp, one: Vm, parent: etree._Element | None = None) 
 
 
 def _policy_and_boot(view: View, root: etree._Element, one: Vm) -> None:
-    if view.version >= _COMPUTE_POLICY_SINCE and one.sizing_policy_id:
-        urn = f"urn:vcloud:vdcComputePolicy:{one.sizing_policy_id}"
-        place = f"{view.cloudapi}/1.0.0/vdcComputePolicies/{urn}"
-        policy = add(root, "ComputePolicy")
-        add(policy, "VmSizingPolicy", None, {"href": place, "id": urn, "type": "application/json"})
+    policies = {
+        "VmPlacementPolicy": one.placement_policy_id,
+        "VmSizingPolicy": one.sizing_policy_id,
+    }
+    if view.version >= _COMPUTE_POLICY_SINCE and any(policies.values()):
+        holder = add(root, "ComputePolicy")
+        for tag, identifier in policies.items():
+            if identifier:
+                urn = f"urn:vcloud:vdcComputePolicy:{identifier}"
+                place = f"{view.cloudapi}/1.0.0/vdcComputePolicies/{urn}"
+                add(holder, tag, None, {"href": place, "id": urn, "type": "application/json"})
     boot = add(root, "BootOptions")
     add(boot, "BootDelay", "0")
     add(boot, "EnterBIOSSetup", "false")

@@ -179,7 +179,7 @@ def _capacity(parent: etree._Element, tag: str, units: str, limit: int, used: in
 
 
 def policies(view: View, one: Vdc) -> etree._Element:
-    """Render the VDC's VM sizing policies as references."""
+    """Render the VDC's VM sizing and placement policies as references."""
     root = document(
         "VdcComputePolicyReferences",
         {

@@ -13,6 +13,7 @@ from cse_client.simulator.vcd.errors import not_implemented
 from cse_client.simulator.vcd.handlers.vms import begin_update, editable
 from cse_client.simulator.vcd.markup import document
 from cse_client.simulator.vcd.people import Right
+from cse_client.simulator.vcd.policies import refuse_other_sizes, sizing_policy
 from cse_client.simulator.vcd.reading import children, text
 from cse_client.simulator.vcd.resources import set_cpu_or_memory
 from cse_client.simulator.vcd.routes import Call, route
@@ -90,7 +91,8 @@ def _as_rasd(item: etree._Element) -> etree._Element:
 
 @route("PUT", f"{_VM}/cpu", f"{_VM}/memory")
 def _set_item(call: Call) -> Response:
-    _vapp, vm = editable(call)
+    vapp, vm = editable(call)
     part = call.request.path.rstrip("/").rsplit("/", 1)[-1]
     body = call.body("Item", current=lambda _scope: _item(call, _owner(call), part))
+    refuse_other_sizes(sizing_policy(vapp.vdc, vm), vm, body)
     return begin_update(call, vm, lambda _task: set_cpu_or_memory(vm, body))

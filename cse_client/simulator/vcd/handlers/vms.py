@@ -159,7 +159,7 @@ def _set_section(call: Call) -> Response:
     part = call.request.path.rstrip("/").rsplit("/", 1)[-1]
     tag = part[0].upper() + part[1:]
     body = call.body(tag, current=lambda _scope: child(machines.vm(call.view, vapp, vm), tag))
-    check_section(vm, body)
+    check_section(vapp, vm, body)
 
     def effect(_task: Task) -> None:
         apply_section(call.cloud, call.user, vapp, vm, body)
