@@ -50,7 +50,11 @@ class Session:
 
 @dataclass(frozen=True)
 class TemplateFacts:
-    """What is known of the inside of a VM template; empty = unknown."""
+    """What is known of the inside of a VM template; empty = unknown.
+
+    `origin` is `built` for templates that this client has built, from the catalog item `source`
+    (CATALOG/ITEM) on the day `built` (ISO 8601).
+    """
 
     os: str = ""
     kubernetes: str = ""
@@ -58,6 +62,9 @@ class TemplateFacts:
     cni_version: str = ""
     cni_manifest: str = ""
     pod_cidr: str = ""
+    origin: str = ""
+    source: str = ""
+    built: str = ""
 
 
 @dataclass(frozen=True)

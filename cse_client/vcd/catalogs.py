@@ -23,7 +23,7 @@ from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.transport import Transport
 
-__all__ = ["facts_text", "find_item", "parse_name", "templates"]
+__all__ = ["facts_text", "find_item", "parse_name", "read_facts", "templates"]
 
 
 _NAME = re.compile(

@@ -35,6 +35,7 @@ from cse_client.vcd.sections import VmSections
 from cse_client.vcd.session import OpenSession
 from cse_client.vcd.surroundings import Surroundings
 from cse_client.vcd.tasks import Task
+from cse_client.vcd.templates import Templates
 from cse_client.vcd.transport import Answer, Transport
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _SMALL_CHANGE_SECONDS = 300.0
 
 
 class VcdClient:
-    """One VCD as one user sees it: the `session`, its `surroundings`, and here vApps and tasks.
+    """One VCD as one user sees it: `session`, `surroundings`, `templates`, here vApps and tasks.
 
     `clock` is what the waiters use. Everything that changes (vApps, VMs, tasks) is read anew each
     time.
@@ -62,6 +63,7 @@ class VcdClient:
         self.clock: Clock = transport.clock
         self.session = OpenSession(transport, session_document)
         self.surroundings = Surroundings(transport, self.session)
+        self.templates = Templates(transport, self.session)
         self._transport = transport
         self._sections = VmSections(transport)
 

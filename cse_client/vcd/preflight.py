@@ -29,7 +29,15 @@ from cse_client.model import (
 )
 from cse_client.vcd.client import VcdClient, no_compose_right
 
-__all__ = ["Findings", "check_create"]
+__all__ = [
+    "Findings",
+    "check_create",
+    "check_egress",
+    "check_rights",
+    "check_template",
+    "find_network",
+    "find_profile",
+]
 
 _Value = TypeVar("_Value")
 
@@ -88,16 +96,17 @@ def check_create(
     """
     findings = Findings()
     nodes = max(0, 1 + spec.workers - vms_present)
-    _check_rights(vcd, vdc, findings)
+    check_rights(vcd, vdc, findings)
     if template is not None:
-        _check_template(vcd, spec, template, findings)
+        check_template(vcd, template, findings, accept_eulas=spec.accept_eulas)
     _check_network(vcd, spec, vdc, nodes, findings)
     _check_storage(vcd, spec, vdc, nodes, findings)
     _check_capacity(vcd, spec, vdc, nodes, findings)
     return findings
 
 
-def _check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
+def check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
+    """Check that this user may make vApps in the VDC."""
     document = findings.collect(lambda: vcd.surroundings.vdc_document(vdc))
     if document is None:
         return
@@ -107,9 +116,10 @@ def _check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
         findings.problems.append(Refused(f"VDC '{vdc.name}' is disabled."))
 
 
-def _check_template(
-    vcd: VcdClient, spec: ClusterSpec, template: Template, findings: Findings
+def check_template(
+    vcd: VcdClient, template: Template, findings: Findings, *, accept_eulas: bool
 ) -> None:
+    """Check that VMs can be made from the template's."""
     source = findings.collect(lambda: vcd.surroundings.template_vm(template))
     if source is None:
         return
@@ -121,7 +131,7 @@ def _check_template(
                 hint="Add one to the template, or choose another template.",
             )
         )
-    if source.eulas and not spec.accept_eulas:
+    if source.eulas and not accept_eulas:
         first = source.eulas[0].splitlines()[0][:80]
         count = "a license agreement that has"
         if len(source.eulas) > 1:
@@ -134,24 +144,32 @@ def _check_template(
         )
 
 
-def _check_network(
-    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
-) -> None:
+def find_network(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> Network | None:
+    """Find the network and its details; None where it is in the problems."""
     known = findings.collect(lambda: vcd.surroundings.networks(vdc))
     if known is None:
-        return
-    network = next((one for one in known if one.name == spec.network), None)
+        return None
+    network = next((one for one in known if one.name == name), None)
     if network is None:
         usable = ", ".join(one.name for one in known if one.fence is not Fence.ISOLATED) or "none"
         findings.problems.append(
             NotFound(
-                f"VDC '{vdc.name}' has no network '{spec.network}'; available: {usable}.",
+                f"VDC '{vdc.name}' has no network '{name}'; available: {usable}.",
                 hint="Specify one of them with --network.",
             )
         )
-        return
+        return None
     network = vcd.surroundings.network_details(network)
     findings.network = network
+    return network
+
+
+def _check_network(
+    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
+) -> None:
+    network = find_network(vcd, spec.network, vdc, findings)
+    if network is None:
+        return
     if network.fence is Fence.ISOLATED:
         findings.problems.append(
             Refused(
@@ -174,10 +192,13 @@ def _check_network(
             f"The network '{network.name}' has no DNS server: nodes will not resolve names."
         )
     if not spec.settings.has_proxy:
-        _check_egress(vcd, spec, network, findings)
+        check_egress(vcd, network, findings, strict=spec.strict)
 
 
-def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings: Findings) -> None:
+def check_egress(
+    vcd: VcdClient, network: Network, findings: Findings, *, strict: bool = False
+) -> None:
+    """Look for the network's way to the Internet."""
     network = vcd.surroundings.egress(network)
     findings.network = network
     if network.egress is True:
@@ -190,7 +211,7 @@ def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings:
         return
     reason = network.egress_reason
     text = f"The network '{network.name}' has no visible access to the Internet: {reason}"
-    if spec.strict:
+    if strict:
         findings.problems.append(
             Refused(f"{text}.", hint="Add a SNAT rule for it, or omit --strict.")
         )
@@ -198,31 +219,36 @@ def _check_egress(vcd: VcdClient, spec: ClusterSpec, network: Network, findings:
         findings.warnings.append(f"{text}; {_EGRESS_HINT}.")
 
 
+def find_profile(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> StorageProfile | None:
+    """Find a storage profile, by default that of the VDC; None where it is in the problems."""
+    profiles = findings.collect(lambda: vcd.surroundings.storage_profiles(vdc))
+    if profiles is None:
+        return None
+    wanted = [one for one in profiles if (one.name == name if name else one.is_default)]
+    if wanted:
+        if not wanted[0].enabled:
+            text = f"The storage profile '{wanted[0].name}' is disabled."
+            findings.problems.append(Refused(text))
+        return wanted[0]
+    if name:
+        listed = ", ".join(one.name for one in profiles) or "none"
+        findings.problems.append(
+            NotFound(
+                f"VDC '{vdc.name}' has no storage profile '{name}'; available: {listed}.",
+                hint="Specify one of them with --storage-profile.",
+            )
+        )
+    return None
+
+
 def _check_storage(
     vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
-    profiles = findings.collect(lambda: vcd.surroundings.storage_profiles(vdc))
-    if profiles is None:
+    found = find_profile(vcd, spec.storage_profile, vdc, findings)
+    if found is None:
         return
     if spec.storage_profile:
-        found = next((one for one in profiles if one.name == spec.storage_profile), None)
-        if found is None:
-            listed = ", ".join(one.name for one in profiles) or "none"
-            findings.problems.append(
-                NotFound(
-                    f"VDC '{vdc.name}' has no storage profile '{spec.storage_profile}'; "
-                    f"available: {listed}.",
-                    hint="Specify one of them with --storage-profile.",
-                )
-            )
-            return
         findings.storage_profile = found
-    else:
-        found = next((one for one in profiles if one.is_default), None)
-        if found is None:
-            return
-    if not found.enabled:
-        findings.problems.append(Refused(f"The storage profile '{found.name}' is disabled."))
     _check_room(found, nodes, findings)
 
 
