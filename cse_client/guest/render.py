@@ -36,8 +36,11 @@ __all__ = [
     "FORMAT",
     "MAX_SCRIPT_BYTES",
     "Bootstrap",
+    "assemble",
+    "common_data",
     "control_plane_script",
     "is_sealed",
+    "put_file",
     "recover_pki",
     "recover_ssh_key",
     "sealed_script",
@@ -55,7 +58,9 @@ _MAX_HOST = 253
 _CONTROL_PLANE = "control-plane"
 _WORKER = "worker"
 _SEALED = "sealed"
-_HEADER = re.compile(r"^# cse-client (control-plane|worker|sealed) script, format (\d+)$", re.M)
+_HEADER = re.compile(
+    r"^# cse-client (control-plane|worker|template|sealed) script, format (\d+)$", re.M
+)
 _PAYLOAD = re.compile(r"<<'CSE_PAYLOAD'\n(.*?)\nCSE_PAYLOAD$", re.M | re.S)
 _FILE = re.compile(
     r"^put /etc/kubernetes/pki/(\S+) [0-7]+ <<'CSE_FILE'\n(.*?)^CSE_FILE$", re.M | re.S
@@ -105,7 +110,7 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
     if pod_cidr:
         _check_cidr(pod_cidr)
     data = {
-        **_common_data(b, now),
+        **common_data(b, now),
         "ENDPOINT": b.endpoint_host,
         "SANS": ",".join(b.extra_sans),
         "POD_CIDR": pod_cidr,
@@ -118,10 +123,14 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
     if b.settings.service_cidr:
         data["SERVICE_CIDR"] = b.settings.service_cidr
     files = [
-        _file(f"/etc/kubernetes/pki/{path}", "600" if path.endswith("key") else "644", content)
+        put_file(
+            f"/etc/kubernetes/pki/{path}",
+            "600" if path.endswith("key") else "644",
+            content.decode(),
+        )
         for path, content in pki_to_files(pki).items()
     ]
-    return _assemble(_CONTROL_PLANE, b, data, ["put_pki() {", *files, "}"])
+    return assemble(_CONTROL_PLANE, b, data, ["put_pki() {", *files, "}"])
 
 
 def worker_script(
@@ -144,7 +153,7 @@ def worker_script(
         allow_system=True,
     )
     data = {
-        **_common_data(b, now),
+        **common_data(b, now),
         "API_HOST": host,
         "API_PORT": str(port),
         "T_WAIT": str(b.join_deadline),
@@ -152,7 +161,7 @@ def worker_script(
     }
     server = f"https://{host}:{port}"
     discovery = _discovery(server, pki.ca_cert, certificate.cert, certificate.key)
-    return _assemble(_WORKER, b, data, discovery)
+    return assemble(_WORKER, b, data, discovery)
 
 
 def sealed_script() -> str:
@@ -218,7 +227,8 @@ def split_endpoint(endpoint: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
+def common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
+    """Return what every script gets, for `assemble`."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", b.node):
         raise WrongUsage(f"{b.node!r} is not a node name")
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", b.cluster_id):
@@ -268,20 +278,34 @@ def _settings_sources(settings: ClusterSettings) -> list[str]:
     return [_put_ca(settings.registry_ca), *sources] if settings.registry_ca else sources
 
 
-def _assemble(kind: str, b: Bootstrap, data: dict[str, str], block: list[str]) -> str:
+def assemble(
+    kind: str,
+    b: Bootstrap,
+    data: dict[str, str],
+    block: list[str],
+    *,
+    sources: tuple[str, ...] = (),
+    too_long: CseError | None = None,
+) -> str:
+    """Return a script: the installer, with `data`, the lines of `block` and scripts as payload.
+
+    `kind` and `sources` are names of files in scripts; `too_long` is raised where VCD may refuse
+    the script for its length.
+    """
     identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
     assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
     # only where it has something to do: it costs room in VCD
     more = _settings_sources(b.settings) if "SETTINGS" in data else []
-    sources = [_source("install"), *assignments, *block, _source("common"), *more, _source(kind)]
-    body = "\n".join([identity, *sources]) + "\n"
+    more += [_source(name) for name in sources]
+    parts = [_source("install"), *assignments, *block, _source("common"), *more, _source(kind)]
+    body = "\n".join([identity, *parts]) + "\n"
     packed = base64.b64encode(_gzip(body.encode())).decode()
     lines = [packed[i : i + 1000] for i in range(0, len(packed), 1000)]
     payload = ["payload() { cat <<'CSE_PAYLOAD'", *lines, "CSE_PAYLOAD", "}"]
     parts = ["#!/bin/bash", _header(kind), identity, *payload, _source("customize")]
     script = "\n".join(parts) + "\n"
     if len(script.encode()) > MAX_SCRIPT_BYTES:
-        raise CseError(
+        raise too_long or CseError(
             f"the bootstrap script of {b.node} would be {len(script.encode())} bytes, more than "
             f"the {MAX_SCRIPT_BYTES} that are safe in VCD",
             hint="Use a shorter SSH key, a shorter --registry-ca or fewer extra names.",
@@ -325,14 +349,15 @@ def _header(kind: str) -> str:
     return f"# cse-client {kind} script, format {FORMAT}"
 
 
-def _file(path: str, mode: str, content: bytes) -> str:
-    return f"put {path} {mode} <<'CSE_FILE'\n{content.decode().rstrip()}\nCSE_FILE"
+def put_file(path: str, mode: str, content: str) -> str:
+    """Return the line that writes a file in the guest, `path` as the shell reads it."""
+    return f"put {path} {mode} <<'CSE_FILE'\n{content.rstrip()}\nCSE_FILE"
 
 
 def _put_ca(pem: str) -> str:
     """Return a function that writes the CA of the registries."""
     path = "/usr/local/share/ca-certificates/cse-registry.crt"
-    return f"put_ca() {{\n{_file(path, '644', pem.encode())}\n}}"
+    return f"put_ca() {{\n{put_file(path, '644', pem)}\n}}"
 
 
 def _discovery(server: str, ca: bytes, cert: bytes, key: bytes) -> list[str]:

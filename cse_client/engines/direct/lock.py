@@ -67,13 +67,24 @@ class ChangedMeanwhile(Conflict):
 
 
 class ClusterLock:
-    """One run's claim on the cluster `name` in the VDC at `vdc_href`."""
+    """One run's claim on the cluster `name` in the VDC at `vdc_href`.
+
+    `shown` is what messages call it where it is not a cluster.
+    """
 
     def __init__(
-        self, vcd: VcdClient, session: Session, *, name: str, vdc_href: str, clock: Clock
+        self,
+        vcd: VcdClient,
+        session: Session,
+        *,
+        name: str,
+        vdc_href: str,
+        clock: Clock,
+        shown: str = "",
     ) -> None:
         self._vcd = vcd
         self._name = name
+        self._shown = shown or f"cluster '{name}'"
         self._clock = clock
         self._who = f"{session.user}@{session.org}"
         self._host = socket.gethostname()
@@ -117,8 +128,8 @@ class ClusterLock:
             number = re.sub(r"\D", "", stream.read(20))
             stream.close()
             raise Conflict(
-                f"Another command of {_login()} on this machine is changing cluster"
-                f" '{self._name}'{f' (process {number})' if number else ''}.",
+                f"Another command of {_login()} on this machine is changing {self._shown}"
+                f"{f' (process {number})' if number else ''}.",
                 hint="Wait until it ends, or stop it.",
             ) from None
         stream.truncate(0)

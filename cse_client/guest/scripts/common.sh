@@ -274,7 +274,7 @@ start_pulls() {
   rm -rf "$P"
   mkdir "$P"
   IMAGES=$(kubeadm config images list --kubernetes-version "$KVER" \
-    ${REPO:+--image-repository "$REPO"} | grep -E "${1:-.}")
+    ${REPO:+--image-repository "$REPO"} | grep -E "${1:-.}")$'\n'${MORE:-}
   trap pull_failed USR1
   local n
   for n in 1 2 3 4; do

@@ -1,0 +1,1 @@
+"""Making, showing, checking and deleting node templates with a tenant's rights."""

@@ -1,0 +1,318 @@
+"""Everything that must be known before a build makes anything: the request, resolved against VCD.
+
+All problems are reported at once. A vApp of the build's name is either this very build, interrupted
+earlier (resumed), or somebody else's (refused).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cse_client import suggest
+from cse_client.engines.direct.node_templates import marks
+from cse_client.errors import Conflict, CseError, NotFound, PreflightFailed, Refused, WrongUsage
+from cse_client.model import (
+    Event,
+    EventKind,
+    Fence,
+    Network,
+    Progress,
+    StorageProfile,
+    Template,
+    TemplateVm,
+    VApp,
+    Vdc,
+)
+from cse_client.model.footprint import options_in_description, owner_in_description
+from cse_client.model.templates import BuildSpec
+from cse_client.vcd import preflight
+from cse_client.vcd.preflight import Findings
+from cse_client.vcd.templates import Catalog
+
+if TYPE_CHECKING:
+    from cse_client.vcd.client import VcdClient
+
+__all__ = ["BuildRequest", "resolve_build"]
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What a template is built from and where it goes.
+
+    `vapp` is set when there is one of this build already, and `captured` when it has made the
+    template already; `metadata` is the vApp's.
+    """
+
+    spec: BuildSpec
+    vdc: Vdc
+    source: Template
+    source_vm: TemplateVm
+    network: Network
+    catalog: Catalog
+    options: str
+    storage_profile: StorageProfile | None = None
+    warnings: tuple[str, ...] = ()
+    vapp: VApp | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    build_id: str = ""
+    captured: Template | None = None
+
+
+def resolve_build(
+    vcd: VcdClient, spec: BuildSpec, progress: Progress, *, owner: str
+) -> BuildRequest:
+    """Resolve `spec` and check it against the cloud without writing anything.
+
+    Raises the one problem found, or PreflightFailed with all of them.
+    """
+    text = "Check the request"
+    progress(Event(EventKind.STARTED, text))
+    try:
+        found = _resolve(vcd, spec, owner)
+    except BaseException:
+        progress(Event(EventKind.FAILED, text))
+        raise
+    progress(Event(EventKind.DONE, text))
+    for warning in found.warnings:
+        progress(Event(EventKind.WARNING, warning))
+    if found.vapp is not None:
+        note = f"Resuming the unfinished build of template '{spec.name}'."
+        progress(Event(EventKind.NOTE, note))
+    return found
+
+
+def _resolve(vcd: VcdClient, spec: BuildSpec, owner: str) -> BuildRequest:
+    vdc = vcd.surroundings.vdc(spec.vdc, spec.org)
+    findings = Findings()
+    source = findings.collect(
+        lambda: vcd.surroundings.find_item(spec.source_catalog, spec.source_item)
+    )
+    catalog = findings.collect(lambda: _catalog(vcd, spec))
+    options = ""
+    if source is not None and catalog is not None:
+        options = marks.options_of(spec, source.id, catalog.name)
+    earlier = findings.collect(lambda: _earlier(vcd, spec, vdc, owner, options))
+    vapp, metadata = earlier or (None, {})
+    build_id = marks.build_id_in(vapp.description) if vapp is not None else ""
+    captured = None
+    if catalog is not None:
+        there = findings.collect(lambda: _refuse_taken(vcd, spec, catalog, build_id))
+        captured = there[0] if there else None
+    preflight.check_rights(vcd, vdc, findings)
+    if source is not None:
+        preflight.check_template(vcd, source, findings, accept_eulas=spec.accept_eulas)
+    _check_network(vcd, spec, vdc, findings, present=vapp is not None)
+    _check_storage(vcd, spec, vdc, findings, present=vapp is not None)
+    _check_capacity(vcd, vdc, findings, present=vapp is not None)
+    _check_sizes(spec, findings)
+    if (
+        findings.problems
+        or source is None
+        or catalog is None
+        or findings.template_vm is None
+        or findings.network is None
+    ):
+        raise _all_of(findings.problems, spec)
+    return BuildRequest(
+        spec=spec,
+        vdc=vdc,
+        source=source,
+        source_vm=findings.template_vm,
+        network=findings.network,
+        catalog=catalog,
+        options=options,
+        storage_profile=findings.storage_profile,
+        warnings=tuple(findings.warnings),
+        vapp=vapp,
+        metadata=metadata,
+        build_id=build_id,
+        captured=captured,
+    )
+
+
+def _all_of(problems: list[CseError], spec: BuildSpec) -> CseError:
+    if len(problems) == 1:
+        return problems[0]
+    return PreflightFailed(
+        f"Template '{spec.name}' cannot be built: {len(problems)} problems were found; nothing was"
+        " changed.",
+        problems,
+    )
+
+
+def _catalog(vcd: VcdClient, spec: BuildSpec) -> Catalog:
+    """Return the catalog that the template goes to.
+
+    Without --catalog: the source's, if it is the organization's own and this user may add to it;
+    else the only one of which both is true.
+
+    Raises:
+        NotFound, Refused, WrongUsage: there is none, or several.
+    """
+    if spec.catalog:
+        found = vcd.templates.catalog(spec.catalog)
+        if not found.capture_href:
+            raise _no_right(found.name)
+        return found
+    own = [vcd.templates.opened(one) for one in vcd.templates.catalogs() if one.is_own]
+    usable = [one for one in own if one.capture_href]
+    for one in usable:
+        if one.name == spec.source_catalog or len(usable) == 1:
+            return one
+    if usable:
+        raise WrongUsage(
+            "Specify the catalog for the template with --catalog: there are"
+            f" {', '.join(one.name for one in usable)}.",
+        )
+    if own:
+        raise _no_right(own[0].name)
+    raise NotFound(
+        "Your organization has no catalog for the template.",
+        hint=f"To create one: {suggest.vcd('catalog create', 'templates')}",
+    )
+
+
+def _no_right(catalog: str) -> Refused:
+    return Refused(
+        f"You may not add templates to catalog '{catalog}'.",
+        hint='The right "Catalog: Add vApp from My Cloud" is required, and the catalog must belong'
+        " to your organization or be shared with you for changes.",
+    )
+
+
+def _earlier(
+    vcd: VcdClient, spec: BuildSpec, vdc: Vdc, owner: str, options: str
+) -> tuple[VApp | None, Mapping[str, str]]:
+    """Return the vApp of this build that an earlier run has made, with its metadata.
+
+    Raises:
+        Conflict: it is not this build's.
+    """
+    name = marks.vapp_name(spec.name)
+    record = vcd.find_vapp(vdc, name)
+    if record is None:
+        return None, {}
+    vapp = vcd.vapp(record.href)
+    remove = suggest.cse("template delete", spec.name, vdc=spec.vdc)
+    if not marks.build_id_in(vapp.description):
+        raise Conflict(
+            f"VDC '{vdc.name}' has a vApp '{name}' that is not a build of a template.",
+            hint="Rename the vApp, or choose another name for the template.",
+        )
+    if owner_in_description(vapp.description) != owner:
+        raise Conflict(
+            f"Template '{spec.name}' is being built by {vapp.owner or 'another user'} in vApp"
+            f" '{name}'.",
+            hint=f"Wait until that build ends. If it no longer runs, remove it: {remove}",
+        )
+    if options and options_in_description(vapp.description) != options:
+        raise Conflict(
+            f"An unfinished build of template '{spec.name}' with other options is in vApp"
+            f" '{name}'.",
+            hint=f"Use the same options to resume it, or remove it: {remove}",
+        )
+    return vapp, vcd.vapp_metadata(vapp.href)
+
+
+def _refuse_taken(
+    vcd: VcdClient, spec: BuildSpec, catalog: Catalog, build_id: str
+) -> tuple[Template | None]:
+    """Return the template that this build has made already, if any, in a tuple.
+
+    Raises:
+        Conflict: the catalog has another template of that name.
+    """
+    try:
+        found = vcd.surroundings.find_item(catalog.name, spec.name)
+    except NotFound:
+        return (None,)
+    if build_id and marks.build_id_in(found.description) == build_id:
+        return (found,)
+    raise Conflict(
+        f"Catalog '{catalog.name}' already has a template '{spec.name}'.",
+        hint="Choose another name, or delete it:"
+        f" {suggest.cse('template delete', f'{catalog.name}/{spec.name}')}",
+    )
+
+
+def _check_network(
+    vcd: VcdClient, spec: BuildSpec, vdc: Vdc, findings: Findings, *, present: bool
+) -> None:
+    network = preflight.find_network(vcd, spec.network, vdc, findings)
+    if network is None:
+        return
+    if network.fence is Fence.ISOLATED:
+        findings.problems.append(
+            Refused(
+                f"The network '{network.name}' is isolated: the VM could not reach the package"
+                " source.",
+                hint="Choose a routed or direct network with --network.",
+            )
+        )
+        return
+    if network.free_addresses == 0 and not present:
+        findings.problems.append(
+            Refused(
+                f"The network '{network.name}' has no free address in its static pool.",
+                hint="Enlarge the pool, or release addresses.",
+            )
+        )
+    if not network.dns and not spec.settings.dns:
+        findings.warnings.append(
+            f"The network '{network.name}' has no DNS server: the VM will not resolve names."
+        )
+    if not spec.settings.has_proxy:
+        preflight.check_egress(vcd, network, findings)
+
+
+def _check_storage(
+    vcd: VcdClient, spec: BuildSpec, vdc: Vdc, findings: Findings, *, present: bool
+) -> None:
+    profile = preflight.find_profile(vcd, spec.storage_profile, vdc, findings)
+    if spec.storage_profile:
+        findings.storage_profile = profile
+    source = findings.template_vm
+    if profile is None or source is None or not profile.limit_mb or present:
+        return
+    needed = spec.disk_mb or source.disk_mb
+    left = max(0, profile.limit_mb - profile.used_mb)
+    if needed > left:
+        findings.problems.append(
+            Refused(
+                f"The storage profile '{profile.name}' has {left} MB left, and the VM needs"
+                f" {needed} MB.",
+                hint="Use another --storage-profile, delete VMs, or have the limit raised.",
+            )
+        )
+
+
+def _check_capacity(vcd: VcdClient, vdc: Vdc, findings: Findings, *, present: bool) -> None:
+    capacity = findings.collect(lambda: vcd.surroundings.capacity(vdc))
+    if capacity is not None and capacity.vms_left == 0 and not present:
+        findings.problems.append(
+            Refused(
+                f"VDC '{vdc.name}' has no room for another VM: its VM quota is used up.",
+                hint="Delete VMs, or have the VM quota raised.",
+            )
+        )
+
+
+def _check_sizes(spec: BuildSpec, findings: Findings) -> None:
+    source = findings.template_vm
+    if source is None or not spec.disk_mb:
+        return
+    if spec.disk_mb < source.disk_mb:
+        findings.problems.append(
+            WrongUsage(
+                f"--disk-size {spec.disk_mb} MB is smaller than the disk of the template"
+                f" '{spec.source_item}' ({source.disk_mb} MB).",
+                hint="Disks can only be enlarged.",
+            )
+        )
+
+
+def with_vapp(request: BuildRequest, vapp: VApp | None, build_id: str) -> BuildRequest:
+    """Return the request with the vApp that it has by now."""
+    return replace(request, vapp=vapp, build_id=build_id)

@@ -1,0 +1,75 @@
+"""The script that makes a node template of a plain Ubuntu, in the one VM that is then captured.
+
+Phases, log and report are those of a node's bootstrap; see scripts/template.sh and scripts/seal.sh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cse_client.errors import WrongUsage
+from cse_client.guest.render import Bootstrap, assemble, common_data, put_file
+from cse_client.model.cni import HELM_VERSION, Cni
+from cse_client.model.settings import ClusterSettings
+from cse_client.model.support import NEWEST_MINOR
+
+__all__ = ["TEMPLATE_VM", "Build", "template_script"]
+
+#: Name of the VM that is built, and so of the VM in the template.
+TEMPLATE_VM = "template"
+
+#: MB that packages and images take, and what containers need to start.
+_NEEDED_MB = 4000
+_APT_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Build:
+    """What the script is made of; see `model.templates.BuildSpec`."""
+
+    build_id: str
+    name: str
+    kubernetes: str
+    cni: Cni
+    package_source: str
+    grow: bool = False
+    settings: ClusterSettings = field(default_factory=ClusterSettings)
+
+
+def template_script(build: Build) -> str:
+    """Return the script.
+
+    Raises:
+        WrongUsage: a value cannot stand in a script, or the CNI manifest is too long for one.
+    """
+    bootstrap = Bootstrap(
+        cluster_id=build.build_id,
+        cluster_name=build.name,
+        node=TEMPLATE_VM,
+        settings=build.settings,
+    )
+    cni = build.cni
+    data = {
+        **common_data(bootstrap, None),
+        "KUBE": build.kubernetes,
+        "SOURCE": build.package_source,
+        "NEWEST": str(NEWEST_MINOR),
+        "GROW": "1" if build.grow else "",
+        "NEED_MB": str(_NEEDED_MB),
+        "T_APT": str(_APT_SECONDS),
+        "CNI_URL": cni.url,
+        "CNI_MANIFEST": cni.path,
+        "HELM": HELM_VERSION if cni.chart else "",
+    }
+    block = [] if cni.url else ["put_manifest() {", put_file('"$D/cni"', "600", cni.text), "}"]
+    return assemble(
+        "template",
+        bootstrap,
+        data,
+        block,
+        sources=("seal",),
+        too_long=WrongUsage(
+            "The CNI manifest is too long for the customization script that VCD runs in the VM.",
+            hint="Put it on a web server that the VM can reach, and specify its URL with --cni.",
+        ),
+    )
