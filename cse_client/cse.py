@@ -213,8 +213,12 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         },
     ),
     "template": (
-        "List and register VM templates for nodes.",
+        "Build, list, check and delete VM templates for nodes.",
         {
+            "build": (
+                "cse_client.cli.commands.template_build",
+                "Build a node template from a plain Ubuntu template.",
+            ),
             "list": (
                 "cse_client.cli.commands.template",
                 "List the templates available for nodes.",

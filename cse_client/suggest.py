@@ -54,6 +54,9 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "ovdc compute-policy": ("vdc", "org"),
     "system": (),
     "template": (),
+    "template build": ("vdc", "org"),
+    "template check": ("vdc", "org"),
+    "template delete": ("vdc", "org"),
     "version": (),
 }
 
@@ -74,6 +77,7 @@ _BY_ID = frozenset(
 
 #: vcd-cli's own commands take no VDC and no organization: they act in those in use.
 _IN_USE: Mapping[str, tuple[str, ...]] = {
+    "catalog create": ("org",),
     "catalog list": ("org",),
     "login": (),
     "network list": ("org", "vdc"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cse_client.errors import CseError
     from cse_client.model.settings import ClusterSettings
 
-__all__ = ["SettingOptions", "check_settings", "setting_options"]
+__all__ = ["SettingOptions", "check_settings", "setting_options", "way_out_options"]
 
 #: It is recorded in metadata, completed by what the cluster itself uses.
 _LONGEST_NO_PROXY = 1024
@@ -29,16 +29,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 class SettingOptions:
     """The options of `setting_options` as they were typed; empty: the default."""
 
-    pod_cidr: str
-    service_cidr: str
-    http_proxy: str
-    https_proxy: str
-    no_proxy: str
-    registry_mirror: tuple[str, ...]
-    registry_ca: str | None
-    image_repository: str
-    ntp: tuple[str, ...]
-    dns: tuple[str, ...]
+    pod_cidr: str = ""
+    service_cidr: str = ""
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
+    registry_mirror: tuple[str, ...] = ()
+    registry_ca: str | None = None
+    image_repository: str = ""
+    ntp: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
 
 
 def setting_options(function: F) -> F:
@@ -56,27 +56,7 @@ def setting_options(function: F) -> F:
             metavar="CIDR",
             help="Network for the Services. Default: 10.96.0.0/12.",
         ),
-        click.option("--http-proxy", default="", metavar="URL", help="The nodes' proxy for HTTP."),
-        click.option(
-            "--https-proxy", default="", metavar="URL", help="The nodes' proxy for HTTPS."
-        ),
-        click.option(
-            "--no-proxy",
-            default="",
-            metavar="HOST,...",
-            help="More hosts, domains and networks that nodes reach without a proxy.",
-        ),
-        click.option(
-            "--registry-mirror",
-            multiple=True,
-            metavar="HOST=URL",
-            help="Mirror of the registry HOST (repeatable; requires containerd).",
-        ),
-        click.option(
-            "--registry-ca",
-            metavar="FILE",
-            help="CA certificates in PEM that nodes trust, for registries and mirrors.",
-        ),
+        *_way_out("nodes"),
         click.option(
             "--image-repository",
             default="",
@@ -99,6 +79,43 @@ def setting_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def way_out_options(function: F) -> F:
+    """Add the settings that the VM of a template needs while it is built."""
+    for option in reversed(_way_out("VM")):
+        function = option(function)
+    return function
+
+
+def _way_out(who: str) -> list[Callable[[F], F]]:
+    whose = "nodes'" if who == "nodes" else "VM's"
+    machines = "nodes" if who == "nodes" else "the VM is to"
+    return [
+        click.option(
+            "--http-proxy", default="", metavar="URL", help=f"The {whose} proxy for HTTP."
+        ),
+        click.option(
+            "--https-proxy", default="", metavar="URL", help=f"The {whose} proxy for HTTPS."
+        ),
+        click.option(
+            "--no-proxy",
+            default="",
+            metavar="HOST,...",
+            help=f"More hosts, domains and networks that {machines} reach without a proxy.",
+        ),
+        click.option(
+            "--registry-mirror",
+            multiple=True,
+            metavar="HOST=URL",
+            help="Mirror of the registry HOST (repeatable; requires containerd).",
+        ),
+        click.option(
+            "--registry-ca",
+            metavar="FILE",
+            help=f"CA certificates in PEM that {machines} trust, for registries and mirrors.",
+        ),
+    ]
 
 
 def check_settings(options: SettingOptions) -> tuple[ClusterSettings, list[CseError]]:

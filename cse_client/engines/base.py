@@ -34,9 +34,11 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Share,
         UpgradeTarget,
     )
+    from cse_client.model.templates import BuildSpec, BuiltTemplate, TemplateDetails
     from cse_client.yamldocs import Path, Position
 
 __all__ = [
+    "Building",
     "Engine",
     "Entities",
     "Maintaining",
@@ -45,6 +47,7 @@ __all__ = [
     "Provider",
     "Registering",
     "Sealing",
+    "TemplateWork",
     "Upgrading",
 ]
 
@@ -122,6 +125,39 @@ class Registering(Protocol):
 
     def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
         """Register a prepared vApp template for use as nodes and return it."""
+
+
+class TemplateWork(Protocol):
+    """Building, showing, checking and deleting node templates."""
+
+    def plan(self, spec: BuildSpec, progress: Progress) -> Sequence[str]:
+        """Return what `build` would do, one sentence a step, after the same checks."""
+
+    def build(self, spec: BuildSpec, options: RunOptions, progress: Progress) -> BuiltTemplate:
+        """Build a template, or resume a build that was interrupted."""
+
+    def find(self, reference: str) -> Template:
+        """Return a template, registered or not, by CATALOG/ITEM, name or id."""
+
+    def details(self, template: Template) -> TemplateDetails:
+        """Return what VCD tells of a template."""
+
+    def clusters_of(self, template: Template) -> Sequence[str]:
+        """Return the names of the clusters that were created from a template."""
+
+    def delete(
+        self, reference: str, vdc: str, org: str, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Delete a template and what an unfinished build of it left; return what was deleted."""
+
+
+@runtime_checkable
+class Building(Protocol):
+    """Making node templates."""
+
+    @property
+    def template_work(self) -> TemplateWork:
+        """What can be done with node templates."""
 
 
 @runtime_checkable

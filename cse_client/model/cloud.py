@@ -92,6 +92,15 @@ class Template:
         """The template's id in VCD, such as vappTemplate-6ec95d1c-..."""
         return href_id(self.href)
 
+    @property
+    def origin(self) -> str:
+        """Where it came from: `built`, `registered`, `TKG` or `CSE`."""
+        if self.facts.origin == "built":
+            return "built"
+        if self.facts.origin == "tkg":
+            return "TKG"
+        return "registered" if self.registered else "CSE"
+
 
 @dataclass(frozen=True)
 class Vdc:

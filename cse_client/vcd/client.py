@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -35,11 +36,11 @@ from cse_client.vcd.sections import VmSections
 from cse_client.vcd.session import OpenSession
 from cse_client.vcd.surroundings import Surroundings
 from cse_client.vcd.tasks import Task
-from cse_client.vcd.templates import Templates
 from cse_client.vcd.transport import Answer, Transport
 
 if TYPE_CHECKING:
     from cse_client.model.addons import AddressRange, RecordedAddresses
+    from cse_client.vcd.templates import Templates
 
 __all__ = ["Answer", "VcdClient"]
 
@@ -63,9 +64,15 @@ class VcdClient:
         self.clock: Clock = transport.clock
         self.session = OpenSession(transport, session_document)
         self.surroundings = Surroundings(transport, self.session)
-        self.templates = Templates(transport, self.session)
         self._transport = transport
         self._sections = VmSections(transport)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """Catalogs, and making and deleting the templates in them."""
+        from cse_client.vcd.templates import Templates
+
+        return Templates(self._transport, self.session)
 
     @classmethod
     def open(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> VcdClient:

@@ -43,6 +43,7 @@ from cse_client.vcd.client import VcdClient
 if TYPE_CHECKING:
     from cse_client.engines.direct.changes import ClusterChanges
     from cse_client.engines.direct.existing import ExistingCluster
+    from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
 
 __all__ = ["DirectEngine"]
@@ -52,7 +53,7 @@ DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
 
 
 class DirectEngine:
-    """Implements `Engine`, `Registering`, `Planning`, `Sealing` and `Maintaining`."""
+    """Implements `Engine`, `Registering`, `Building`, `Planning`, `Sealing`, `Maintaining`."""
 
     name = "direct"
     has_server = False
@@ -115,6 +116,13 @@ class DirectEngine:
         template = self._vcd.surroundings.find_item(catalog, item)
         self._vcd.register_template(template.href, facts)
         return replace(template, facts=facts, registered=True)
+
+    @property
+    def template_work(self) -> TemplateWork:
+        """Building, showing, checking and deleting node templates."""
+        from cse_client.engines.direct.node_templates.work import TemplateWork
+
+        return TemplateWork(self._vcd, self._session, self._clock, self.templates)
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
         """Check everything that `create` checks and return its steps as sentences."""

@@ -1,0 +1,179 @@
+"""What the direct engine does with node templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cse_client import bounds, suggest
+from cse_client.clock import Clock
+from cse_client.engines.direct.lock import ClusterLock, owner_of
+from cse_client.engines.direct.node_templates import marks
+from cse_client.engines.direct.node_templates.build import TemplateBuild
+from cse_client.engines.direct.node_templates.request import BuildRequest, resolve_build
+from cse_client.engines.direct.operations.delete import delete_vapp
+from cse_client.errors import Conflict, Interrupted, NotFinished, NotFound
+from cse_client.model import Event, EventKind, Progress, RunOptions, Session, Template, footprint
+from cse_client.model.templates import BuildSpec, BuiltTemplate, TemplateDetails
+from cse_client.vcd import tasks
+
+if TYPE_CHECKING:
+    from cse_client.vcd.client import VcdClient
+
+__all__ = ["TemplateWork"]
+
+
+class TemplateWork:
+    """Implements `engines.base.TemplateWork` with one user's rights."""
+
+    def __init__(
+        self,
+        vcd: VcdClient,
+        session: Session,
+        clock: Clock,
+        templates: Callable[[], Sequence[Template]],
+    ) -> None:
+        self._vcd = vcd
+        self._session = session
+        self._clock = clock
+        self._templates = templates
+
+    def plan(self, spec: BuildSpec, progress: Progress) -> Sequence[str]:
+        """Check everything that `build` checks and return its steps as sentences."""
+        build = self._build(self._request(spec, progress), RunOptions(), progress)
+        return [step.sentence for step in build.steps() if not step.done()]
+
+    def build(self, spec: BuildSpec, options: RunOptions, progress: Progress) -> BuiltTemplate:
+        """Build the template, or finish a build that was interrupted."""
+        build: TemplateBuild | None = None
+        try:
+            build = self._build(self._request(spec, progress), options, progress)
+            try:
+                build.run()
+            except Conflict:
+                # A request of an earlier run may reach VCD between this run's check and its own.
+                request = self._request(spec, progress)
+                if request.vapp is None:
+                    raise
+                build = self._build(request, options, progress)
+                build.run()
+            return build.outcome()
+        except (KeyboardInterrupt, NotFinished) as stop:
+            advice = "Nothing was created."
+            if build is not None and build.wrote_something:
+                remove = suggest.cse("template delete", spec.name)
+                advice = f"Run the same command again to resume, or remove what was made: {remove}"
+            if isinstance(stop, NotFinished):
+                stop.hint = stop.hint or advice
+                raise
+            raise Interrupted(
+                f"Interrupted; template '{spec.name}' is not finished.", hint=advice
+            ) from None
+
+    def find(self, reference: str) -> Template:
+        """Return a template, registered or not.
+
+        Raises:
+            NotFound: there is none, or none that is registered of a name without a catalog.
+        """
+        catalog, slash, item = reference.partition("/")
+        if slash:
+            return self._vcd.surroundings.find_item(catalog, item)
+        known = list(self._templates())
+        for one in known:
+            if reference in (one.item, one.name, one.id):
+                return one
+        raise NotFound(
+            f"Template '{reference}' was not found.",
+            hint="Specify it as CATALOG/ITEM; `"
+            f"{suggest.cse('template list')}` lists the registered ones.",
+        )
+
+    def details(self, template: Template) -> TemplateDetails:
+        """Return what VCD tells of a template."""
+        return self._vcd.templates.details(template)
+
+    def clusters_of(self, template: Template) -> Sequence[str]:
+        """Return the clusters of the organization that record this template, sorted."""
+        return sorted(
+            record.name
+            for record in self._vcd.cluster_records()
+            if record.metadata.get(footprint.TEMPLATE_NAME) == template.name
+            and record.metadata.get(footprint.TEMPLATE_REVISION, "0")
+            in (str(template.revision), "")
+        )
+
+    def delete(
+        self, reference: str, vdc: str, org: str, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Delete a template, and the vApp of an unfinished build of that name.
+
+        Raises:
+            NotFound: there is neither.
+            Conflict: a command of this user on this machine is building it.
+        """
+        deadline = self._clock.monotonic() + bounds.share(options.timeout)
+        place = self._vcd.surroundings.vdc(vdc, org)
+        name = reference.partition("/")[2] or reference
+        lock = ClusterLock(
+            self._vcd,
+            self._session,
+            name=marks.vapp_name(name),
+            vdc_href=place.href,
+            clock=self._clock,
+            shown=f"template '{name}'",
+        )
+        lock.acquire_local()
+        deleted: list[str] = []
+        try:
+            absent: NotFound | None = None
+            template: Template | None = None
+            try:
+                template = self.find(reference)
+            except NotFound as error:
+                absent = error
+            record = self._vcd.find_vapp(place, marks.vapp_name(name))
+            if record is not None and marks.build_id_in(self._vcd.vapp(record.href).description):
+                text = f"Deleting vApp '{record.name}'"
+                with _reported(progress, text):
+                    delete_vapp(self._vcd, record.href, deadline=deadline)
+                deleted.append(f"vApp {record.name}")
+            if template is not None:
+                with _reported(progress, f"Deleting template '{template.item}'"):
+                    self._delete_template(template, deadline)
+                deleted.insert(0, f"template {template.catalog}/{template.item}")
+            elif absent is not None and not deleted:
+                raise absent
+        finally:
+            lock.release_local()
+        return deleted
+
+    def _delete_template(self, template: Template, deadline: float) -> None:
+        task = tasks.change(self._vcd, lambda: self._vcd.templates.delete(template), deadline)
+        if task is not None:
+            tasks.wait(self._vcd, task, deadline=deadline)
+
+    def _request(self, spec: BuildSpec, progress: Progress) -> BuildRequest:
+        return resolve_build(self._vcd, spec, progress, owner=owner_of(self._session))
+
+    def _build(
+        self, request: BuildRequest, options: RunOptions, progress: Progress
+    ) -> TemplateBuild:
+        return TemplateBuild(
+            self._vcd, request, options, self._session, clock=self._clock, progress=progress
+        )
+
+
+class _reported:  # noqa: N801 - a context manager
+    """Report a step's beginning and end."""
+
+    def __init__(self, progress: Progress, text: str) -> None:
+        self._progress = progress
+        self._text = text
+
+    def __enter__(self) -> None:
+        self._progress(Event(EventKind.STARTED, self._text))
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        end = EventKind.DONE if kind is None else EventKind.FAILED
+        self._progress(Event(end, self._text))
