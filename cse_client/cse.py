@@ -217,7 +217,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         {
             "build": (
                 "cse_client.cli.commands.template_build",
-                "Build a node template from a plain Ubuntu template.",
+                "Build a node template from a plain Ubuntu template, or resume a build.",
             ),
             "list": (
                 "cse_client.cli.commands.template",
