@@ -219,6 +219,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.template_build",
                 "Build a node template from a plain Ubuntu template, or resume a build.",
             ),
+            "check": (
+                "cse_client.cli.commands.template_check",
+                "Check whether nodes can be made from a template.",
+            ),
+            "delete": (
+                "cse_client.cli.commands.template_one",
+                "Delete a template, or what an unfinished build of it left.",
+            ),
+            "info": ("cse_client.cli.commands.template_one", "Show a template."),
             "list": (
                 "cse_client.cli.commands.template",
                 "List the templates available for nodes.",

@@ -55,7 +55,6 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "system": (),
     "template": (),
     "template build": ("vdc", "org"),
-    "template check": ("vdc", "org"),
     "template delete": ("vdc", "org"),
     "version": (),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
@@ -21,6 +21,8 @@ from cse_client.model.grants import Grant
 from cse_client.model.nodes import Removal
 from cse_client.model.server import ServedCluster
 from cse_client.model.settings import setting_shown
+from cse_client.model.support import end_of_support
+from cse_client.model.templates import TemplateDetails
 
 __all__ = [
     "CLUSTER_COLUMNS",
@@ -36,6 +38,8 @@ __all__ = [
     "plain",
     "removal_sentence",
     "size_sentence",
+    "template_object",
+    "template_properties",
     "template_row",
 ]
 
@@ -61,6 +65,8 @@ TEMPLATE_COLUMNS = (
     "OS",
     "Kubernetes",
     "CNI",
+    "Origin",
+    "Support Ends",
 )
 NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
 
@@ -82,8 +88,57 @@ def template_row(template: Template) -> dict[str, Any]:
         "OS": facts.os,
         "Kubernetes": facts.kubernetes,
         "CNI": " ".join(part for part in (facts.cni, facts.cni_version) if part),
+        "Origin": template.origin,
+        "Support Ends": _day(end_of_support(facts.kubernetes)),
         "Template ID": template.id,
     }
+
+
+def template_properties(
+    template: Template, details: TemplateDetails, clusters: Sequence[str]
+) -> list[tuple[str, Any]]:
+    """Return the property table of `template info`; what is empty is left out."""
+    facts, vm = template.facts, details.vm
+    support = _day(end_of_support(facts.kubernetes))
+    pairs: list[tuple[str, Any]] = [
+        ("Name", template.name),
+        ("Revision", template.revision),
+        ("Catalog", template.catalog),
+        ("Catalog item", template.item),
+        ("Template id", template.id),
+        ("Origin", template.origin if facts.kubernetes else "not registered"),
+        ("Built from", facts.source),
+        ("Built on", facts.built),
+        ("OS", facts.os),
+        ("Kubernetes", facts.kubernetes),
+        ("Support ends", support),
+        ("CNI", _joined(facts.cni, facts.cni_version)),
+        ("CNI manifest", facts.cni_manifest),
+        ("Pod network", facts.pod_cidr),
+        ("CPU", vm.cpus if vm else 0),
+        ("Memory MB", vm.memory_mb if vm else 0),
+        ("Disk MB", vm.disk_mb if vm else 0),
+        ("Hardware version", details.hardware_version),
+        ("Status", details.status),
+        ("Owner", details.owner),
+        ("Created", _time(details.created)),
+        ("Lease ends", _time(details.lease_ends)),
+        ("TKG version", details.properties.get("VERSION", "")),
+        ("Clusters", tuple(clusters)),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def template_object(
+    template: Template, details: TemplateDetails, clusters: Sequence[str]
+) -> dict[str, Any]:
+    """Return a template as one flat JSON object."""
+    rows = template_properties(template, details, clusters)
+    return {name: plain(value) for name, value in rows}
+
+
+def _day(when: date | None) -> str:
+    return when.isoformat() if when is not None else ""
 
 
 def cluster_row(summary: ClusterSummary) -> dict[str, Any]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Share,
         UpgradeTarget,
     )
-    from cse_client.model.templates import BuildSpec, BuiltTemplate, TemplateDetails
+    from cse_client.model.templates import BuildSpec, BuiltTemplate, CheckResult, TemplateDetails
     from cse_client.yamldocs import Path, Position
 
 __all__ = [
@@ -141,6 +141,9 @@ class TemplateWork(Protocol):
 
     def details(self, template: Template) -> TemplateDetails:
         """Return what VCD tells of a template."""
+
+    def check(self, template: Template) -> Sequence[CheckResult]:
+        """Return what is known of a template's fitness for nodes, without a VM."""
 
     def clusters_of(self, template: Template) -> Sequence[str]:
         """Return the names of the clusters that were created from a template."""

@@ -121,7 +121,7 @@ def build_command(
 
     \b
     Example
-        vcd cse template build k8s-1.37 --from images/ubuntu-24.04 --network net1 --kubernetes 1.37
+        vcd cse template build t1 --from images/ubuntu -n net1 --kubernetes 1.37
     """
     from cse_client.engines.base import Building
     from cse_client.errors import WrongUsage

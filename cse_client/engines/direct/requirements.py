@@ -18,6 +18,8 @@ from cse_client.model.ranges import fixed_pods, internal_ranges, most_nodes, pod
 from cse_client.versions import version_key
 
 __all__ = [
+    "CPUS",
+    "VM_MEMORY_MB",
     "cluster_ranges",
     "machine_problems",
     "mirror_problems",
@@ -29,11 +31,11 @@ __all__ = [
 ]
 
 # kubernetes/kubernetes:cmd/kubeadm/app/constants: ControlPlaneNumCPU, ControlPlaneMem
-_CPUS = 2
+CPUS = 2
 _MEMORY_MB = 1700
 # kubeadm counts what Linux reports, which is some 3 % less than the VM has
 # (kubernetes/minikube#10018: a VM of 2,200 MiB reports 2,135).
-_VM_MEMORY_MB = 1800
+VM_MEMORY_MB = 1800
 # The check of memory came with this release (kubernetes/kubernetes#93275).
 _MEMORY_CHECKED = (1, 20)
 
@@ -167,11 +169,11 @@ def machine_problems(spec: ClusterSpec, source: TemplateVm, kubernetes: str) -> 
     A size of 0 is not known and passes. `kubernetes` is the template's version, which may be empty.
     """
     cpus = spec.cpus or source.cpus
-    if cpus and cpus < _CPUS:
-        yield _too_small(spec.cpus, f"{cpus} CPU", f"{_CPUS} CPUs", f"--cpu {_CPUS}")
+    if cpus and cpus < CPUS:
+        yield _too_small(spec.cpus, f"{cpus} CPU", f"{CPUS} CPUs", f"--cpu {CPUS}")
     memory = spec.memory_mb or source.memory_mb
-    if memory and memory < _VM_MEMORY_MB and _checks_memory(kubernetes):
-        needs = f"{_VM_MEMORY_MB} MB ({_MEMORY_MB} MB that Linux can use)"
+    if memory and memory < VM_MEMORY_MB and _checks_memory(kubernetes):
+        needs = f"{VM_MEMORY_MB} MB ({_MEMORY_MB} MB that Linux can use)"
         yield _too_small(spec.memory_mb, f"{memory} MB of memory", needs, "--memory 2048")
 
 

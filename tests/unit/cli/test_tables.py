@@ -68,6 +68,8 @@ def test_a_template_row() -> None:
         "ubuntu-16.04",
         "1.18",
         "weave 2.6.5",
+        "CSE",
+        "2021-06-18",
         "h",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
@@ -14,7 +15,7 @@ from cse_client.engines.direct.node_templates.request import BuildRequest, resol
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.errors import Conflict, Interrupted, NotFinished, NotFound
 from cse_client.model import Event, EventKind, Progress, RunOptions, Session, Template, footprint
-from cse_client.model.templates import BuildSpec, BuiltTemplate, TemplateDetails
+from cse_client.model.templates import BuildSpec, BuiltTemplate, CheckResult, TemplateDetails
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
@@ -92,6 +93,13 @@ class TemplateWork:
     def details(self, template: Template) -> TemplateDetails:
         """Return what VCD tells of a template."""
         return self._vcd.templates.details(template)
+
+    def check(self, template: Template) -> Sequence[CheckResult]:
+        """Return what is known of a template's fitness for nodes, without a VM."""
+        from cse_client.engines.direct.node_templates.examine import examine
+
+        today = datetime.now(timezone.utc).date()
+        return list(examine(template, self.details(template), today))
 
     def clusters_of(self, template: Template) -> Sequence[str]:
         """Return the clusters of the organization that record this template, sorted."""

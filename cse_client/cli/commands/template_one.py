@@ -1,0 +1,76 @@
+"""`vcd cse template info` and `vcd cse template delete`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client import suggest
+from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.run import Run, command
+
+__all__ = ["delete_command", "info_command"]
+
+
+@click.command("info")
+@click.argument("template", metavar="[CATALOG/]TEMPLATE")
+@command
+def info_command(run: Run, template: str) -> None:
+    """Show a template.
+
+    Templates that are not registered must be specified as CATALOG/ITEM.
+    """
+    from cse_client.cli.tables import template_object, template_properties
+    from cse_client.engines.base import Building
+
+    work = run.require(Building, "template info").template_work
+    found = work.find(template)
+    details = work.details(found)
+    clusters = work.clusters_of(found) if found.facts.kubernetes else ()
+    run.console.properties(
+        template_properties(found, details, clusters), template_object(found, details, clusters)
+    )
+
+
+@click.command("delete")
+@click.argument("template", metavar="[CATALOG/]TEMPLATE")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "-f", "--force", is_flag=True, help="Delete it although clusters were created from it."
+)
+@vdc_option
+@org_option
+@timeout_option
+@command
+def delete_command(
+    run: Run, template: str, yes: bool, force: bool, vdc: str, org: str, timeout: float
+) -> None:
+    """Delete a template, or what an unfinished build of it left.
+
+    A template that clusters were created from is only deleted with --force: adding nodes to these
+    clusters then requires --template.
+    """
+    from cse_client.engines.base import Building
+    from cse_client.errors import NotFound, Refused
+
+    work = run.require(Building, "template delete").template_work
+    try:
+        found = work.find(template)
+        clusters = work.clusters_of(found) if found.facts.kubernetes else ()
+    except NotFound:
+        clusters = ()
+    if clusters and not force:
+        raise Refused(
+            f"Template '{template}' is in use: {', '.join(clusters)}"
+            f" {'was' if len(clusters) == 1 else 'were'} created from it.",
+            hint="Delete it with --force; new nodes of these clusters then require --template.",
+        )
+    if not yes:
+        run.confirm(
+            f"Delete template {template}?",
+            action=f"Deleting {template}",
+            declined="Nothing was deleted.",
+        )
+    run.when_interrupted = suggest.RESUME
+    with run.console.progress() as progress:
+        deleted = work.delete(template, vdc, org, run.options(timeout), progress)
+    run.console.sentence(f"Deleted: {', '.join(deleted)}.", {"deleted": list(deleted)})
