@@ -141,7 +141,7 @@ def test_from_registration_to_deletion(
     templates = vcd("cse", "template", "list")
     assert (templates.code, templates.err) == (0, "")
     assert columns(templates.out) == [
-        [*CSE_COLUMNS, "OS", "Kubernetes", "CNI"],
+        [*CSE_COLUMNS, "OS", "Kubernetes", "CNI", "Origin", "Support Ends"],
         [
             CURRENT_TEMPLATE,
             "1",
@@ -152,6 +152,8 @@ def test_from_registration_to_deletion(
             "ubuntu-24.04",
             "1.33",
             "antrea 2.3",
+            "CSE",
+            "2026-06-28",
         ],
         [
             CSE_TEMPLATE,
@@ -163,6 +165,8 @@ def test_from_registration_to_deletion(
             "ubuntu-16.04",
             "1.18",
             "weave 2.6.5",
+            "CSE",
+            "2021-06-18",
         ],
     ]
 

@@ -23,7 +23,7 @@ from cse_client.engines.direct.specs import (
     unusable_records,
     with_recorded_key,
 )
-from cse_client.engines.direct.templates import choose, namesakes
+from cse_client.engines.direct.templates import choose, namesakes, support_ended
 from cse_client.errors import Conflict, CseError, PreflightFailed
 from cse_client.model import (
     WORKER,
@@ -240,6 +240,8 @@ def _resolve(
     problems.extend(checked.problems)
     if template is not None and not spec.template_id:
         checked.warnings.extend(namesakes(offered, template, spec.template))
+        if is_new and not spec.template:
+            checked.warnings.extend(support_ended(offered, template))
     if template is not None:
         problems.extend(requirements.room_problems(spec, template))
         if is_new:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date, datetime, timezone
 
 from cse_client import suggest
 from cse_client.engines.direct.metadata import RecordedSpec
 from cse_client.errors import NotFound
 from cse_client.model import Template
+from cse_client.model.support import end_of_support, is_supported
 from cse_client.versions import version_key
 
-__all__ = ["GUIDE_DEFAULT", "choose", "name_of", "namesakes", "with_default"]
+__all__ = ["GUIDE_DEFAULT", "choose", "name_of", "namesakes", "support_ended", "with_default"]
 
 #: The template that guides for CSE name as the default.
 GUIDE_DEFAULT = "ubuntu-16.04_k8-1.18_weave-2.6.5"
 
 
-def with_default(templates: Sequence[Template], configured: str = "") -> list[Template]:
+def with_default(
+    templates: Sequence[Template], configured: str = "", *, today: date | None = None
+) -> list[Template]:
     """Mark one template as the default and return all, newest Kubernetes first.
 
-    The default is the configured name, else the guide's, else the newest; of several revisions
-    the highest. Of those that are alike, the session's own organization's comes first, then the
-    first catalog by name.
+    The default is the configured name, else the guide's, else the newest whose Kubernetes is
+    supported, else the newest; of several revisions the highest. Of those that are alike, the
+    session's own organization's comes first, then the first catalog by name.
     """
     by_catalog = sorted(templates, key=lambda t: (not t.is_own, t.catalog, t.id))
     ordered = sorted(
@@ -30,16 +34,17 @@ def with_default(templates: Sequence[Template], configured: str = "") -> list[Te
         key=lambda t: (version_key(t.facts.kubernetes), t.name, t.revision),
         reverse=True,
     )
-    chosen = _default(ordered, configured)
+    chosen = _default(ordered, configured, today or _today())
     return [replace(template, is_default=template is chosen) for template in ordered]
 
 
-def _default(ordered: Sequence[Template], configured: str) -> Template | None:
+def _default(ordered: Sequence[Template], configured: str, today: date) -> Template | None:
     for wanted in (configured, GUIDE_DEFAULT):
         matches = [t for t in ordered if wanted and wanted in (t.name, t.item)]
         if matches:
             return max(matches, key=lambda t: t.revision)
-    return ordered[0] if ordered else None
+    supported = (t for t in ordered if is_supported(t.facts.kubernetes, today))
+    return next(supported, ordered[0] if ordered else None)
 
 
 def choose(
@@ -58,9 +63,10 @@ def choose(
     if not templates:
         raise NotFound(
             "No Kubernetes template can be seen in any catalog.",
-            hint="Ask the provider to share the CSE catalog with your organization, or register"
-            " a prepared template: "
-            + suggest.cse("template register", "CATALOG", "ITEM", kubernetes_version="X.Y.Z"),
+            hint="Build one from a plain Ubuntu template: "
+            f"`{suggest.cse('template build', help=True)}`; register a prepared one: "
+            f"`{suggest.cse('template register', help=True)}`; or ask the provider to share the CSE"
+            " catalog with your organization.",
         )
     matches = _matches(templates, name or next(t.name for t in templates if t.is_default))
     if not matches:
@@ -93,6 +99,37 @@ def namesakes(templates: Sequence[Template], chosen: Template, name: str) -> Ite
     yield (
         f"The template '{chosen.item}' is in {1 + len(same)} catalogs; the one in "
         f"{_catalog(chosen)} is used. To use another, {others}"
+    )
+
+
+def support_ended(
+    templates: Sequence[Template], chosen: Template, *, today: date | None = None
+) -> Iterator[str]:
+    """Yield a warning where a default template's Kubernetes is out of support.
+
+    It names a newer template, a supported one first, or how to build one.
+    """
+    today = today or _today()
+    version = chosen.facts.kubernetes
+    end = end_of_support(version)
+    if end is None or is_supported(version, today):
+        return
+    newer = sorted(
+        (t for t in templates if version_key(t.facts.kubernetes) > version_key(version)),
+        key=lambda t: (
+            is_supported(t.facts.kubernetes, today) is True,
+            t.is_own,
+            version_key(t.facts.kubernetes),
+        ),
+        reverse=True,
+    )
+    instead = f"to build a newer one: {suggest.cse('template build', help=True)}"
+    if newer:
+        best = newer[0]
+        instead = f"a newer one is {best.item} (Kubernetes {best.facts.kubernetes})"
+    yield (
+        f"Kubernetes {version} of the default template '{chosen.item}' has been out of support"
+        f" since {end}; {instead}"
     )
 
 
@@ -131,3 +168,7 @@ def _choice(one: Template, templates: Sequence[Template]) -> str:
 def _catalog(one: Template) -> str:
     owner = "of your organization" if one.is_own else "of another organization"
     return f"catalog '{one.catalog}' {owner}"
+
+
+def _today() -> date:
+    return datetime.now(timezone.utc).date()
