@@ -103,7 +103,7 @@ class Simulator:
             addresses=addresses,
         )
         if real is not None:
-            offer_real_machines(self.cloud, real.kits)
+            offer_real_machines(self.cloud, real.kits, real.plains)
         self.vcd = VcdApplication(self.cloud)
         self.cse_version = cse
         self.cse = attach(self.cloud, self.vcd, cse) if cse != "none" else None

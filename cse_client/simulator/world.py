@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.loopback import DEFAULT_RANGE
@@ -28,7 +28,7 @@ from cse_client.simulator.vcd.power import attach_leases
 from cse_client.simulator.vcd.versions import RELEASES
 
 if TYPE_CHECKING:
-    from cse_client.simulator.guest.real.kits import Kit
+    from cse_client.simulator.guest.real.kits import Kit, Plain
 
 __all__ = ["CATALOG", "CSE_TEMPLATE", "CURRENT_TEMPLATE", "make_cloud", "offer_real_machines"]
 
@@ -174,28 +174,30 @@ def _catalog(cloud: Cloud) -> None:
     cloud.catalogs[catalog.id] = catalog
 
 
-def offer_real_machines(cloud: Cloud, kits: Sequence[Kit]) -> None:
-    """Replace the templates by those of real Kubernetes releases."""
-    vdc = next(iter(cloud.vdcs.values()))
-    catalog = next(iter(cloud.catalogs.values()))
-    catalog.items.clear()
+def offer_real_machines(cloud: Cloud, kits: Sequence[Kit], plains: Sequence[Plain]) -> None:
+    """Replace the templates by those of real Kubernetes releases, and machines without any."""
+    for catalog in cloud.catalogs.values():
+        catalog.items.clear()
     for kit in kits:
-        template = Template(
-            kit.template,
-            description=f"Kubernetes {kit.version}, containerd",
-            vdc_id=vdc.id,
-            vm_name=f"kubernetes-{kit.version}-vm",
-            created=catalog.created,
-            image=kit.image(),
-        )
-        catalog.items.append(
-            CatalogItem(
-                template.name,
-                description=template.description,
-                template=template,
-                created=template.created,
-            )
-        )
+        what = f"Kubernetes {kit.version}"
+        _offer(cloud, kit.template, f"{what}, containerd", f"kubernetes-{kit.version}", kit.image())
+    for plain in plains:
+        _offer(cloud, plain.template, "Without Kubernetes", plain.template, plain.image())
     for network in cloud.networks.values():
         # CoreDNS ends itself when it is to forward to a loopback address: it would ask itself.
         network.dns = (network.gateway,)
+
+
+def _offer(cloud: Cloud, name: str, description: str, vm: str, image: dict[str, Any]) -> None:
+    catalog = next(iter(cloud.catalogs.values()))
+    template = Template(
+        name,
+        description=description,
+        vdc_id=next(iter(cloud.vdcs.values())).id,
+        vm_name=f"{vm}-vm",
+        created=catalog.created,
+        image=image,
+    )
+    catalog.items.append(
+        CatalogItem(name, description=description, template=template, created=catalog.created)
+    )

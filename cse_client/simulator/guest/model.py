@@ -28,6 +28,8 @@ class Image:
         images_preloaded: the container images are in the runtime's store already.
         missing_commands: commands that the image lacks.
         swap: /etc/fstab names a swap partition, in use from boot.
+        tree: folder of this machine with a whole installed system, which a real machine's disk is
+            a copy of; "" = the disk is made of the fields above.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Image:
     images_preloaded: bool = False
     missing_commands: tuple[str, ...] = ()
     swap: bool = False
+    tree: str = ""
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Image:

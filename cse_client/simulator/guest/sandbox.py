@@ -43,7 +43,7 @@ mount -t proc proc "$1/proc" 2>/dev/null || mount --rbind /proc "$1/proc"
 mount --bind "$1/.guest/sysctl" "$1/proc/sys"
 mount --bind "$1/.guest/swaps" "$1/proc/swaps"
 mount --bind "$1/dev/null" "$1/proc/sysrq-trigger" 2>/dev/null || :
-hostname -F "$1/etc/hostname"
+if [ -s "$1/etc/hostname" ]; then hostname -F "$1/etc/hostname"; else hostname localhost; fi
 cd /
 exec chroot "$1" /usr/bin/bash --noprofile --norc /.sim/init
 """

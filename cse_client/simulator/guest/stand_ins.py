@@ -23,7 +23,13 @@ from cse_client.simulator.guest.commands.network import (
 )
 from cse_client.simulator.guest.commands.packages import apt_get, apt_mark, update_ca_certificates
 from cse_client.simulator.guest.commands.power import poweroff, reboot, shutdown
-from cse_client.simulator.guest.commands.services import detect_virt, journalctl, logger, systemctl
+from cse_client.simulator.guest.commands.services import (
+    detect_virt,
+    journalctl,
+    logger,
+    runlevel,
+    systemctl,
+)
 from cse_client.simulator.guest.commands.vmtools import rpctool, toolbox_cmd, vmtoolsd
 from cse_client.simulator.guest.kubeadm import kubeadm, kubelet
 from cse_client.simulator.guest.kubectl import kubectl
@@ -72,6 +78,7 @@ COMMANDS: Mapping[str, Command] = {
     "reboot": reboot,
     "resolvconf": _nothing,
     "resolvectl": resolvectl,
+    "runlevel": runlevel,
     "shutdown": shutdown,
     "swapoff": swapoff,
     "swapon": swapon,

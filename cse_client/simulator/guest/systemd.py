@@ -14,7 +14,8 @@ from cse_client.simulator.guest.units import Command, UnitFile, seconds_of
 
 __all__ = ["Systemd"]
 
-_FOLDERS = ("/etc/systemd/system", "/run/systemd/system")
+#: Where unit files and drop-ins lie, the first one wins; the last is the packages'.
+_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 _BY_SIGNAL = (129, 130, 141, 143)
 _DEFAULT_RESTART_SECONDS = 0.1
 _START_LIMIT = (5, 10.0)
@@ -88,8 +89,11 @@ class Systemd:
             return unit
 
     def _drop_ins(self, name: str) -> list[str]:
-        folder = f"/etc/systemd/system/{name}.d"
-        return [f"{folder}/{entry}" for entry in self.disk.names(folder) if entry.endswith(".conf")]
+        found: dict[str, str] = {}
+        for folder in reversed(_FOLDERS):
+            names = self.disk.names(f"{folder}/{name}.d")
+            found.update({one: f"{folder}/{name}.d/{one}" for one in names})
+        return [path for one, path in sorted(found.items()) if one.endswith(".conf")]
 
     def reload(self) -> None:
         """Read all unit files again; states stay (daemon-reload)."""
@@ -433,7 +437,8 @@ class Systemd:
         """Return whether a file could be executed: there, with the bit set, a script or ELF."""
         if program.startswith(("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/")):
             name = program.rsplit("/", 1)[1]
-            return name in self._commands
+            if name in self._commands:
+                return True
         path = self.disk.path(program)
         if not path.is_file() or not path.stat().st_mode & 0o111:
             return False

@@ -289,6 +289,7 @@ class Toolbox:
         links: where further commands lie in the guest.
         absent: programs of this machine that the guest lacks.
         units: unit files for lib/systemd/system.
+        whole: the guest has an installed system of its own, and needs nothing of this machine.
     """
 
     def __init__(
@@ -299,14 +300,17 @@ class Toolbox:
         links: Mapping[str, str],
         absent: frozenset[str],
         units: Mapping[str, str],
+        whole: bool = False,
     ) -> None:
         self.folder = folder
         self.commands = frozenset(own)
+        self._whole = whole
         self._fill_bin(own, links, absent)
-        self._fill_lib(units)
-        (folder / "init").write_text(_INIT, encoding="utf-8")
-        if Path("/etc/ld.so.cache").exists():
-            shutil.copyfile("/etc/ld.so.cache", folder / "ld.so.cache")
+        self._write(folder / "init", _INIT)
+        if not whole:
+            self._fill_lib(units)
+            if Path("/etc/ld.so.cache").exists():
+                shutil.copyfile("/etc/ld.so.cache", folder / "ld.so.cache")
         self.all_commands = frozenset(
             entry.name for name in ("bin", "sbin") for entry in os.scandir(folder / name)
         )
@@ -321,8 +325,10 @@ class Toolbox:
         for name, script in own.items():
             for folder in ("sbin", "bin") if name == "ip" else (_folder_of(name),):
                 path = self.folder / folder / name
-                path.write_text(script, encoding="utf-8")
+                self._write(path, script)
                 path.chmod(0o755)
+        if self._whole:
+            return
         taken = set(own) | set(links) | absent
         for folder in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
             if not Path(folder).is_dir():
@@ -335,6 +341,10 @@ class Toolbox:
                 if real.startswith(("/usr/", "/bin/", "/sbin/", "/lib")):
                     taken.add(entry.name)
                     (target / entry.name).symlink_to("/.host" + real)
+
+    def _write(self, path: Path, script: str) -> None:
+        own = script.replace("/.host/", "/") if self._whole else script
+        path.write_text(own, encoding="utf-8")
 
     def _fill_lib(self, units: Mapping[str, str]) -> None:
         target = self.folder / "lib"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
 
-__all__ = ["detect_virt", "journalctl", "logger", "systemctl"]
+__all__ = ["detect_virt", "journalctl", "logger", "runlevel", "systemctl"]
 
 _UNKNOWN = 5
 _NOT_RUNNING = 3
@@ -104,6 +104,11 @@ def _enable(system: System, call: Call, names: list[str], options: list[str]) ->
             text = f"from {link} to {target}." if old else f"{link} → {target}."
             call.err(f"Created symlink {text}")
     return _start(system, call, names, options) if "--now" in options else 0
+
+
+def _preset(system: System, call: Call, names: list[str], options: list[str]) -> int:
+    """Enable units that are new, as Debian's presets (90-systemd.preset's last line) want it."""
+    return _enable(system, call, names, [])
 
 
 def _disable(system: System, call: Call, names: list[str], options: list[str]) -> int:
@@ -284,6 +289,7 @@ _VERBS: dict[str, Callable[[System, Call, list[str], list[str]], int]] = {
     "list-units": _list,
     "mask": _mask,
     "poweroff": _poweroff,
+    "preset": _preset,
     "reboot": _reboot,
     "reload": _restart,
     "reload-or-restart": _restart,
@@ -334,4 +340,10 @@ def logger(system: System, call: Call) -> int:
 def detect_virt(system: System, call: Call) -> int:
     """Name the hypervisor."""
     call.out("vmware")
+    return 0
+
+
+def runlevel(system: System, call: Call) -> int:
+    """Name the run level that graphical.target stands for; invoke-rc.d asks for it."""
+    call.out("N 5")
     return 0

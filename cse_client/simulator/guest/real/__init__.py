@@ -6,9 +6,18 @@ lists what is still a stand-in.
 
 from __future__ import annotations
 
-from cse_client.simulator.guest.real.kits import Kit, read_kits
+from cse_client.simulator.guest.real.kits import Kit, Plain, read_kits, read_plains
 from cse_client.simulator.guest.real.namespaces import enter_network, inside_network
 from cse_client.simulator.guest.real.platform import RealPlatform
 from cse_client.simulator.guest.real.sandbox import what_is_missing
 
-__all__ = ["Kit", "RealPlatform", "enter_network", "inside_network", "read_kits", "what_is_missing"]
+__all__ = [
+    "Kit",
+    "Plain",
+    "RealPlatform",
+    "enter_network",
+    "inside_network",
+    "read_kits",
+    "read_plains",
+    "what_is_missing",
+]

@@ -2,6 +2,7 @@
 
 DIR/v1.37.2/bin/         kubeadm, kubelet, kubectl, containerd, ctr, crictl ...
 DIR/v1.37.2/containerd/  containerd's root folder with the release's images imported
+DIR/plain-NAME/root/     the disk of a machine without Kubernetes, in any number and optional
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Kit", "read_kits"]
+__all__ = ["Kit", "Plain", "read_kits", "read_plains"]
 
 _PROGRAMS = (
     "kubeadm",
@@ -79,6 +80,42 @@ class Kit:
             check=True,
         )
         return next(name for name in listed.stdout.split() if "/pause:" in name)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """An installed system without Kubernetes."""
+
+    folder: Path
+
+    @property
+    def template(self) -> str:
+        """The name of the template in the catalog."""
+        return self.folder.name.partition("-")[2]
+
+    def image(self) -> dict[str, Any]:
+        """Return what `guest.Image.read` makes the template's image of.
+
+        What is customized is found on the disk; VMware Tools treat it as they do Ubuntu 24.04.
+        """
+        return {
+            "name": self.template,
+            "os": "ubuntu-24.04",
+            "os_version_id": "24.04",
+            "kubernetes": "",
+            "runtime": "",
+            "cni": "",
+            "cni_version": "",
+            "cni_manifest": None,
+            "customization_engine": "cloud-init",
+            "tree": str(self.folder / "root"),
+        }
+
+
+def read_plains(folder: Path) -> list[Plain]:
+    """Return the plain machines in a folder of kits, by name."""
+    found = (entry.resolve() for entry in folder.glob("plain-*") if (entry / "root").is_dir())
+    return [Plain(entry) for entry in sorted(found)]
 
 
 def read_kits(folder: Path) -> list[Kit]:

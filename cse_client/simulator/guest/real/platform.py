@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cse_client.simulator.guest.disk import Disk, copy_disk
+from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.real.cgroups import remove_stale_groups
-from cse_client.simulator.guest.real.kits import Kit, read_kits
+from cse_client.simulator.guest.real.kits import Kit, read_kits, read_plains
 from cse_client.simulator.guest.real.network import connect
-from cse_client.simulator.guest.real.sandbox import RealSandbox, what_is_missing
+from cse_client.simulator.guest.real.sandbox import CNI_PLUGINS, RealSandbox, what_is_missing
 from cse_client.simulator.guest.real.template import install_template, write_pod_network
+from cse_client.simulator.guest.real.tree import (
+    PROGRAMS,
+    copy_tree,
+    make_tree_toolbox,
+    mounts,
+    tree_units,
+)
 from cse_client.simulator.guest.sandbox import Sandbox, SandboxUnavailable
 from cse_client.simulator.guest.stand_ins import COMMANDS
 from cse_client.simulator.guest.toolbox import ABSENT, Toolbox, stand_ins, toolbox_for
@@ -41,6 +48,7 @@ _STAND_INS = frozenset(
         "reboot",
         "resolvconf",
         "resolvectl",
+        "runlevel",
         "shutdown",
         "sudo",
         "swapoff",
@@ -54,7 +62,6 @@ _STAND_INS = frozenset(
         "vmware-toolbox-cmd",
     ]
 )
-_PROGRAMS = "/.real"
 _REAL_UNITS = ("containerd.service", "kubelet.service")
 
 # kubeadm refuses cgroup v1 whatever the kubelet's configuration allows, and only looks at what is
@@ -64,7 +71,7 @@ exec unshare --mount --propagation private bash -c '
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 echo cpuset cpu io memory hugetlb pids >/run/cgroup.controllers
 mount --bind /run/cgroup.controllers /sys/fs/cgroup/cgroup.controllers
-exec {_PROGRAMS}/kubeadm "$@"' kubeadm "$@"
+exec {PROGRAMS}/kubeadm "$@"' kubeadm "$@"
 """
 
 
@@ -81,6 +88,7 @@ class RealPlatform:
 
     def __init__(self, folder: Path) -> None:
         self.kits = read_kits(folder)
+        self.plains = read_plains(folder)
         self.commands: Mapping[str, Command] = {
             name: command for name, command in COMMANDS.items() if name in _STAND_INS
         }
@@ -94,11 +102,14 @@ class RealPlatform:
 
     def install_disk(self, disk: Disk, image: Image) -> None:
         """Write a new VM's disk."""
-        install_template(disk, image, self._kit(image))
+        if image.tree:
+            copy_tree(Path(image.tree), disk.root)
+        else:
+            install_template(disk, image, self._kit(image))
 
     def copy_disk(self, source: Path, target: Path) -> None:
         """Copy a disk, of which no guest runs."""
-        copy_disk(source, target)
+        copy_tree(source, target)
 
     def toolbox(self, image: Image) -> Toolbox:
         """Return the programs that guests with this image share."""
@@ -107,8 +118,10 @@ class RealPlatform:
     def _make_toolbox(self, folder: Path, image: Image) -> Toolbox:
         own = {name: text for name, text in stand_ins(image).items() if name in _STAND_INS}
         own["kubeadm"] = _KUBEADM
+        if image.tree:
+            return make_tree_toolbox(folder, own)
         programs = [path.name for path in self._kit(image).programs.iterdir()]
-        links = {name: f"{_PROGRAMS}/{name}" for name in programs if name not in own}
+        links = {name: f"{PROGRAMS}/{name}" for name in programs if name not in own}
         toolbox = Toolbox(
             folder,
             own=own,
@@ -122,6 +135,8 @@ class RealPlatform:
 
     def unit_files(self, image: Image) -> dict[str, str]:
         """Return the unit files of services that no process runs for."""
+        if image.tree:
+            return tree_units(image)
         files = builtin_unit_files(image)
         return {name: text for name, text in files.items() if name not in _REAL_UNITS}
 
@@ -129,8 +144,12 @@ class RealPlatform:
         self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]], image: Image
     ) -> Sandbox:
         """Start a machine's first process; raises SandboxUnavailable."""
-        programs = (str(self._kit(image).programs), _PROGRAMS)
-        return RealSandbox(root, toolbox, [*binds, programs])
+        if image.tree:
+            disk = Disk(root)
+            node = disk.exists("/usr/bin/kubelet")
+            return RealSandbox(root, toolbox, mounts(disk, toolbox), unified=not node)
+        programs = (str(self._kit(image).programs), PROGRAMS)
+        return RealSandbox(root, toolbox, [*binds, programs, (str(CNI_PLUGINS), "/opt/cni/bin")])
 
     def begin(self, system: System) -> None:
         """Apply the kernel settings of the machine's own network."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +17,10 @@ from cse_client.simulator.guest.real.cgroups import Groups, hierarchies
 from cse_client.simulator.guest.real.namespaces import listen_inside
 from cse_client.simulator.guest.sandbox import PATH, Sandbox, SandboxUnavailable
 
-__all__ = ["RealSandbox", "what_is_missing"]
+__all__ = ["CNI_PLUGINS", "RealSandbox", "what_is_missing"]
 
 _NEEDED = ("ip", "iptables", "conntrack", "nsenter", "pivot_root", "runc", "unshare")
-_CNI_PLUGINS = Path("/usr/lib/cni")
+CNI_PLUGINS = Path("/usr/lib/cni")
 _START_SECONDS = 10.0
 
 _UNSHARE = (
@@ -26,14 +28,19 @@ _UNSHARE = (
     *("--kill-child=SIGKILL", "--propagation", "private"),
 )
 
-# Kernel settings that a kubelet writes and that no namespace keeps from this machine.
-_SHARED_SETTINGS = (
-    "vm/overcommit_memory",
-    "vm/panic_on_oom",
-    "kernel/panic",
-    "kernel/panic_on_oops",
-    "kernel/keys/root_maxkeys",
-    "kernel/keys/root_maxbytes",
+# Kernel settings that no namespace keeps from this machine: a guest changes a copy of its own.
+_SETTINGS = Path("/proc/sys")
+_SHARED_SETTINGS = ("fs", "kernel", "vm")
+# What a fresh Ubuntu has in those that a kubelet checks; `prepare_boot` wrote them.
+_OWN_SETTINGS = frozenset(
+    [
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "kernel/keys/root_maxkeys",
+        "kernel/keys/root_maxbytes",
+    ]
 )
 
 # runc and the kubelet need a root that is a mount of its own and shared; a chroot will not do.
@@ -42,6 +49,8 @@ read -r _ || :  # ends once the simulator listens inside
 mount -a -T "$root/.guest/fstab"
 mount -t proc proc "$root/proc"
 for key in $settings; do mount --bind "$root/.guest/sysctl/$key" "$root/proc/sys/$key"; done
+mount --bind /proc/sys/kernel/random "$root/proc/sys/kernel/random"
+mount --bind "$root/.guest/boot_id" "$root/proc/sys/kernel/random/boot_id"
 mount --bind "$root/.guest/swaps" "$root/proc/swaps"
 [ ! -e "$root/proc/sysrq-trigger" ] || mount --bind /dev/null "$root/proc/sysrq-trigger"
 rm -f "$root/dev/kmsg" "$root/dev/ptmx"
@@ -50,7 +59,7 @@ mount --bind /dev/kmsg "$root/dev/kmsg"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
-hostname -F "$root/etc/hostname"
+if [ -s "$root/etc/hostname" ]; then hostname -F "$root/etc/hostname"; else hostname localhost; fi
 cd "$root"
 mkdir -p .old
 pivot_root . .old
@@ -67,7 +76,7 @@ def what_is_missing() -> str:
     lacking = [name for name in _NEEDED if shutil.which(name) is None]
     if lacking:
         return f"Real guests need programs that are not installed: {', '.join(lacking)}."
-    if not (_CNI_PLUGINS / "bridge").exists():
+    if not (CNI_PLUGINS / "bridge").exists():
         return "Real guests need the CNI plugins (Debian: containernetworking-plugins)."
     if not hierarchies():
         return "Real guests need cgroup v1 hierarchies; this machine has cgroup v2 only."
@@ -78,14 +87,43 @@ def what_is_missing() -> str:
     return ""
 
 
+def _copy_settings(guest: Path) -> None:
+    """Give a guest copies of this machine's kernel settings that are not its namespaces'."""
+    copies = guest / "sysctl"
+    (copies / "kernel" / "random").mkdir(parents=True, exist_ok=True)
+    (guest / "boot_id").write_text(f"{uuid.uuid4()}\n", encoding="ascii")
+    for top in _SHARED_SETTINGS:
+        for folder, folders, files in os.walk(_SETTINGS / top):
+            folders[:] = [name for name in folders if name not in ("binfmt_misc", "random")]
+            inside = Path(folder).relative_to(_SETTINGS)
+            (copies / inside).mkdir(parents=True, exist_ok=True)
+            for name in files:
+                if str(inside / name) not in _OWN_SETTINGS:
+                    with contextlib.suppress(OSError):  # some can only be written
+                        (copies / inside / name).write_bytes((Path(folder) / name).read_bytes())
+
+
 class RealSandbox(Sandbox):
     """The processes of one real machine between power-on and power-off."""
 
-    def __init__(self, root: Path, toolbox: Path, binds: Sequence[tuple[str, str]]) -> None:
-        """Start the machine's first process; arguments and errors as for Sandbox."""
+    def __init__(
+        self,
+        root: Path,
+        toolbox: Path,
+        binds: Sequence[tuple[str, str]],
+        *,
+        unified: bool = False,
+    ) -> None:
+        """Start the machine's first process; arguments and errors as for Sandbox.
+
+        `unified` shows cgroup version 2, as current systems have it. It has no controllers here,
+        because those are in use as version 1: no container can be started.
+        """
         self._check()
+        self._unified = unified
         self.groups = Groups()
-        super().__init__(root, toolbox, [*binds, (str(_CNI_PLUGINS), "/opt/cni/bin")])
+        _copy_settings(root / ".guest")
+        super().__init__(root, toolbox, binds)
         self.network_devices: list[str] = []
         port = exchange().port
         self._listener = listen_inside(self.first_process(), port)
@@ -118,18 +156,24 @@ class RealSandbox(Sandbox):
             f"settings='{' '.join(_SHARED_SETTINGS)}'",
             'mount --bind "$root" "$root"',
             'mount -t sysfs -o ro sysfs "$root/sys"',
-            'mount -t tmpfs tmpfs "$root/sys/fs/cgroup"',
+            *self._cgroup_mounts(),
+            _ENTER,
         ]
-        for one in self.groups.hierarchies:
-            place = f'"$root/sys/fs/cgroup/{one.path.name}"'
-            inside.append(f"mkdir {place}; mount -t cgroup -o {one.options} cgroup {place}")
-        inside.append(_ENTER)
         moves = [
             f"echo 0 >{shlex.quote(str(self.groups.path(one) / 'cgroup.procs'))}"
             for one in self.groups.hierarchies
         ]
         then = "exec unshare --cgroup bash -c " + shlex.quote("\n".join(inside))
         return "\n".join(["set -e", "ip link set lo up", *moves, then])
+
+    def _cgroup_mounts(self) -> list[str]:
+        if self._unified:
+            return ['mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"']
+        lines = ['mount -t tmpfs tmpfs "$root/sys/fs/cgroup"']
+        for one in self.groups.hierarchies:
+            place = f'"$root/sys/fs/cgroup/{one.path.name}"'
+            lines.append(f"mkdir {place}; mount -t cgroup -o {one.options} cgroup {place}")
+        return lines
 
     def first_process(self) -> int:
         """Return the pid, out here, of the machine's first process; SandboxUnavailable if none."""

@@ -16,7 +16,7 @@ from cse_client.simulator.guest.real.kits import Kit
 from cse_client.simulator.guest.real.network import pod_range
 from cse_client.simulator.guest.skeleton import install_disk
 
-__all__ = ["install_template", "write_pod_network"]
+__all__ = ["install_template", "kubelet_configuration", "write_pod_network"]
 
 _CONTAINERD_UNIT = """[Unit]
 Description=containerd container runtime
@@ -72,7 +72,7 @@ def install_template(disk: Disk, image: Image, kit: Kit) -> None:
         "/etc/systemd/system/kubelet.service": _KUBELET_UNIT,
         "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": _KUBELET_DROP_IN,
         "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS=--config-dir={_KUBELET_CONFIGURATIONS}\n",
-        f"{_KUBELET_CONFIGURATIONS}/10-template.conf": _kubelet_configuration(),
+        f"{_KUBELET_CONFIGURATIONS}/10-template.conf": kubelet_configuration(),
         "/etc/containerd/config.toml": _containerd_configuration(pause),
     }
     for path, text in files.items():
@@ -84,7 +84,8 @@ def install_template(disk: Disk, image: Image, kit: Kit) -> None:
     _copy_store(kit.store, disk.root / "var/lib/containerd")
 
 
-def _kubelet_configuration() -> str:
+def kubelet_configuration() -> str:
+    """Return what a kubelet needs to know of this machine, besides its own configuration."""
     return yaml.safe_dump(
         {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
