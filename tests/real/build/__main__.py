@@ -12,7 +12,9 @@ from cse_client.simulator.guest.real import what_is_missing
 from tests.real.build.components import KUBERNETES, MANIFESTS, SHARED, Component, kubernetes
 from tests.real.build.golang import BuildFailed, build, built
 from tests.real.build.kit import kit_folder, make_kit
+from tests.real.build.packages import make_packages
 from tests.real.build.places import cache_folder, folder_of
+from tests.real.build.plain import PlainFailed, is_made, make_plain, plain_folder
 from tests.real.build.store import StoreFailed
 
 
@@ -38,7 +40,12 @@ def main() -> int:
         print(kit_folder(cache))
         for component in MANIFESTS:
             _provide(component)
-    except (BuildFailed, StoreFailed) as error:
+        if not is_made(plain_folder(kit_folder(cache))):
+            with _announced("a plain machine"):
+                make_plain(kit_folder(cache))
+        for release in options.release:
+            make_packages(kit_folder(cache), release)
+    except (BuildFailed, StoreFailed, PlainFailed) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
