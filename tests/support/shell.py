@@ -37,11 +37,22 @@ class Guest:
         path.write_text(f"#!/bin/bash\n{text}\n")
         path.chmod(0o755)
 
-    def run(self, code: str, *, kind: str = "control-plane", end: int = 0) -> str:
-        """Source the functions, then run `code`; returns the log that this run added."""
-        sources = [DATA, SCRIPTS.joinpath("common.sh").read_text()]
+    def run(
+        self,
+        code: str,
+        *,
+        kind: str = "control-plane",
+        end: int = 0,
+        data: str = "",
+        until: str = "\nstart\n",
+    ) -> str:
+        """Source the functions, then run `code`; returns the log that this run added.
+
+        `data` are more assignments; the text `until` is where the functions end.
+        """
+        sources = [DATA, data, SCRIPTS.joinpath("common.sh").read_text()]
         steps = SCRIPTS.joinpath(f"{kind}.sh").read_text()
-        sources += [steps[: steps.rindex("\nstart\n")], code]
+        sources += [steps[: steps.rindex(until)], code]
         script = self.folder / "script.sh"
         script.write_text("\n".join(sources))
         binds = [f"mount --bind {self.folder / name} /{name}" for name in MOUNTS]

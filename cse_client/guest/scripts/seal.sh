@@ -75,7 +75,8 @@ seal() {
   seal_identity
   vmtoolsd --cmd "info-set guestinfo.ovfEnv ' '" >/dev/null 2>&1 || true
   journalctl --rotate --vacuum-time=1s >/dev/null 2>&1 || true
-  rm -rf /tmp/* /var/tmp/* /run/cse "$D"
+  # /tmp is emptied by systemd at each boot
+  rm -rf /run/cse "$D"
   find /var/log -type f -exec truncate -s 0 {} + || true
   rm -rf /var/log/journal/* /var/log/cloud-init* /var/log/vmware-imc "$LOG"
   fstrim -av || true
