@@ -1,7 +1,8 @@
 """The simulator's clock: real time plus an offset that tests can move forward.
 
 Leases, session lifetimes, certificate validity and task ages are all read from one `Clock`, so a
-test can let a week pass in one call.
+test can let a week pass in one call. It may also be wrong: then no time passes, and only the time
+of day that VCD shows is another.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ class Clock:
 
     def __init__(self) -> None:
         self._offset = 0.0
+        #: Seconds by which the time of day is wrong.
+        self.error = 0.0
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         """Return the simulated time, timezone-aware, in UTC."""
         with self._lock:
-            offset = self._offset
+            offset = self._offset + self.error
         return datetime.now(timezone.utc) + timedelta(seconds=offset)
 
     def monotonic(self) -> float:

@@ -33,7 +33,7 @@ class Control:
     - `GET state` the whole state, comparable before and after
     - `GET journal`, `DELETE journal` the requests that came
     - `GET faults`, `POST faults` (a rule of `faults`), `DELETE faults`, `DELETE faults/ID`
-    - `POST clock` `{"advance": seconds}`
+    - `POST clock` `{"advance": seconds, "error": seconds}`; by the latter the time of day is wrong
     - `POST sessions` `{"expire": true, "idle_timeout": s, "lifetime": s}`
     - `POST org` lease defaults, limits, `expired_vapps_are_deleted`, `failed_recompose_keeps`,
       `new_vms_keep_sizes`
@@ -128,7 +128,9 @@ class Control:
         if self._cse is not None:
             self._cse.misbehavior = self._cse.usual
 
-    def _advance(self, advance: float) -> Values:
+    def _advance(self, advance: float = 0.0, error: float | None = None) -> Values:
+        if error is not None:
+            self.cloud.clock.error = error
         self.cloud.clock.advance(advance)
         self.cloud.tick()
         return {"now": self.cloud.clock.now().isoformat()}

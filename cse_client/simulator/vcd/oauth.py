@@ -4,7 +4,9 @@ Guide "API Access Tokens" (from API 36.1) and go-vcloud-director:govcd/api_token
 registered (RFC 7591), its refresh token is given out once for the session that asks (RFC 7523), and
 is exchanged for an access token as often as wanted (RFC 6749, section 6). These addresses need no
 API version, and they answer in JSON; a wrong token is `invalid_grant` with VCD's own keys
-(terraform-provider-vcd issue 905).
+(terraform-provider-vcd issue 905). API tokens do not expire, they are revoked; making them takes
+the right "Manage user's own API token", whose name in the API is `API Tokens: Manage` (guide 10.6).
+That a user without it cannot use an older token either is an assumption.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from cse_client.simulator.http import Request, Response
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.errors import VcdError, bad_request, not_found, not_implemented
 from cse_client.simulator.vcd.login import authenticate
-from cse_client.simulator.vcd.people import ApiToken, User
+from cse_client.simulator.vcd.people import ApiToken, Right, User
 from cse_client.simulator.vcd.query import parameters
 from cse_client.simulator.vcd.versions import key
 
@@ -61,6 +63,7 @@ def _register(cloud: Cloud, request: Request, users: Mapping[str, User]) -> Resp
         raise _invalid("invalid_client", "The session belongs to another organization.")
     if session.of_token:
         raise VcdError(403, "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "API tokens cannot make API tokens.")
+    session.user.require(Right.API_TOKENS)
     try:
         body = json.loads(request.body)
         name = body.pop("client_name")
@@ -102,6 +105,7 @@ def _exchange(cloud: Cloud, request: Request, users: Mapping[str, User]) -> Resp
             and secrets.compare_digest(known.encode(), given.encode())
             and token.user in users.values()
         ):
+            token.user.require(Right.API_TOKENS)
             return _access(cloud, token, None)
     raise _invalid("invalid_grant", "Invalid refresh token")
 

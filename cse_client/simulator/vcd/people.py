@@ -36,12 +36,13 @@ class Right:
     ADMIN_QUERIES = "Organization: Perform Administrator Queries"
     USER_VIEW = "General: Administrator View"
     POLICY_VIEW = "Organization vDC Compute Policy: View"
+    API_TOKENS = "API Tokens: Manage"
 
 
 _AUTHOR = frozenset(
     (
         *(Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE),
-        *(Right.CATALOG_ADD, Right.POLICY_VIEW),
+        *(Right.CATALOG_ADD, Right.POLICY_VIEW, Right.API_TOKENS),
     )
 )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from cse_client.simulator import Simulator
+from cse_client.simulator.vcd.people import Right
 from tests.simulator.client import Answer, Tenant
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -83,6 +86,34 @@ def test_oauth_refuses_in_json(simulator: Simulator) -> None:
         assert (answer.status, answer.headers["Content-Type"]) == (400, "application/json")
         assert answer.json["message"]
     client.close()
+
+
+def test_api_tokens_take_a_right(simulator: Simulator) -> None:
+    owner = Tenant(simulator, "author", version="36.1").login()
+    client = register(owner).json["client_id"]
+    asked = {"grant_type": JWT_BEARER, "client_id": client, "assertion": owner.token}
+    refresh = oauth(owner, "tenant/acme", **asked).json["refresh_token"]
+    owner.control("POST", "users/author", {"rights": {Right.API_TOKENS: False}})
+    exchange = {"grant_type": "refresh_token", "refresh_token": refresh}
+    for answer in (register(owner, "second"), oauth(owner, "tenant/acme", **exchange)):
+        assert answer.status == 403
+        assert Right.API_TOKENS in answer.json["message"]
+    owner.close()
+
+
+def test_the_current_session_is_ended(simulator: Simulator) -> None:
+    caller = Tenant(simulator).login()
+    assert ask(caller, "1.0.0/sessions/current", "DELETE").status == 204
+    assert ask(caller, "1.0.0/sessions/current").status == 401
+    caller.close()
+
+
+def test_a_clock_may_be_wrong_without_ending_a_session(tenant: Tenant) -> None:
+    tenant.control("POST", "clock", {"error": -86400})
+    answer = ask(tenant, "1.0.0/sessions/current")
+    assert answer.status == 200
+    behind = datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers["Date"])
+    assert timedelta(hours=23) < behind < timedelta(hours=25)
 
 
 def test_releases_before_10_3_have_no_api_tokens() -> None:

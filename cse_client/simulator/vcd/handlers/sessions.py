@@ -11,12 +11,21 @@ from cse_client.simulator.vcd.openapi import answer, page, since
 from cse_client.simulator.vcd.people import ApiToken
 from cse_client.simulator.vcd.routes import Call, route
 
+_SESSIONS = "/cloudapi/1.0.0/sessions"
 _TOKENS = "/cloudapi/1.0.0/tokens"
 
 
-@route("GET", "/cloudapi/1.0.0/sessions/current")
+@route("GET", f"{_SESSIONS}/current")
 def _current(call: Call) -> Response:
     return answer(call, session_document(call.cloud, call.session))
+
+
+@route("DELETE", f"{_SESSIONS}/current")
+def _log_out(call: Call) -> Response:
+    """End the caller's session: "Logout Current Session", since 36.0."""
+    since(call, 36, 0)
+    call.cloud.sessions.close(call.session.token)
+    return Response(204)
 
 
 def _token_document(call: Call, one: ApiToken) -> dict[str, Any]:
