@@ -26,6 +26,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["cse_client", "cse_client.*"]),
+    entry_points={"console_scripts": ["cse = cse_client.program:main"]},
     package_data={"cse_client": ["py.typed"], "cse_client.guest": ["scripts/*.sh"]},
     install_requires=[
         "vcd-cli>=24.1.0,<25",

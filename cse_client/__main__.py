@@ -1,8 +1,8 @@
-"""`python -m cse_client`: whether `vcd cse` can work on this machine, and what to type next.
+"""`python -m cse_client`: the program `cse`; alone, whether `vcd cse` can work on this machine.
 
-For a user to whom `vcd` says "No such command 'cse'". It reads and changes nothing: vcd-cli is not
-imported, since that creates log files in the working directory. Exit code 0 means that vcd-cli
-loads the extension, 1 that something is missing, 2 wrong usage.
+The report is for a user to whom `vcd` says "No such command 'cse'". It only reads, and changes
+nothing: vcd-cli is not imported, since that creates log files in the working directory. Exit code 0
+means that vcd-cli loads the extension, 1 that something is missing.
 """
 
 from __future__ import annotations
@@ -14,24 +14,16 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
-from typing import Any
 
-from cse_client import __version__
+from cse_client import __version__, profiles
 from cse_client.content import plain
 from cse_client.suggest import shell_line
 
-__all__ = ["EXTENSION", "OTHER_EXTENSION", "USAGE", "main"]
+__all__ = ["EXTENSION", "OTHER_EXTENSION", "main"]
 
 EXTENSION = "cse_client.cse"
 #: VMware's own extension, which also defines `vcd cse`.
 OTHER_EXTENSION = "container_service_extension.client.cse"
-USAGE = """\
-Usage: python -m cse_client
-
-Show the version, whether vcd-cli loads the extension, and what to type next.
-vcd-cli runs the commands themselves: `vcd cse`."""
-_PROFILES = "~/.vcd-cli/profiles.yaml"
-_MOST_BYTES = 1024 * 1024
 _MOST_CAUSE = 200
 
 
@@ -44,11 +36,11 @@ class _NotReady(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the report; return the exit code."""
+    """Run a command; without one print the report and return its exit code."""
     if arguments:
-        asked = set(arguments) <= {"-h", "--help"}
-        print(USAGE, file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
+        from cse_client.program import main as run
+
+        run(arguments, program=_called())
     print(f"cse-client {__version__}, Python {platform.python_version()}, {sys.prefix}")
     try:
         _report()
@@ -69,7 +61,7 @@ def _report() -> None:
     extensions = _extensions()
     if EXTENSION not in extensions:
         raise _NotReady(
-            f"vcd-cli does not load {EXTENSION}: it is not in 'extensions' of {_PROFILES}.",
+            f"vcd-cli does not load {EXTENSION}: it is not in 'extensions' of {profiles.SHOWN}.",
             shell_line([vcd, "profile", "extension", "add", EXTENSION]),
         )
     if OTHER_EXTENSION in extensions:
@@ -79,7 +71,7 @@ def _report() -> None:
         )
     print(f"vcd-cli loads the extension {EXTENSION}.")
     print("Next:")
-    print(f"  {shell_line([vcd, 'login', 'HOST', 'ORGANIZATION', 'USER'])}")
+    print(f"  {shell_line([vcd, 'cse', 'login', 'HOST', 'ORGANIZATION', 'USER'])}")
     print(f"  {shell_line([vcd, 'cse', '-h'])}")
 
 
@@ -110,32 +102,27 @@ def _extensions() -> list[str]:
     Raises:
         _NotReady: the file with its profiles cannot be read.
     """
-    path = Path("~/.vcd-cli/profiles.yaml").expanduser()
-    if not path.exists():
+    if not profiles.path().exists():
         return []
-    step = f"Correct {_PROFILES} or remove it; vcd-cli makes a new one."
+    step = f"Correct {profiles.SHOWN} or remove it; vcd-cli makes a new one."
     try:
-        data = _load(path)
+        data = profiles.load()
     except Exception as error:  # noqa: BLE001 - whatever a damaged file does to the parser
         cause = " ".join(plain(line) for line in str(error).split("\n"))[:_MOST_CAUSE]
-        raise _NotReady(f"{_PROFILES} cannot be read: {cause}", step) from None
+        raise _NotReady(f"{profiles.SHOWN} cannot be read: {cause}", step) from None
     extensions = data.get("extensions") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(extensions, (list, type(None))):
-        raise _NotReady(f"{_PROFILES} is empty or damaged.", step)
+        raise _NotReady(f"{profiles.SHOWN} is empty or damaged.", step)
     return [str(module) for module in extensions or ()]
 
 
-def _load(path: Path) -> Any:
-    """Return the file's value, read as vcd-cli reads it."""
-    import yaml
-
-    if not path.is_file():
-        raise OSError("it is not a regular file.")
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise OSError("it is larger than 1 MiB.")
-    return yaml.safe_load(data)
+def _called() -> tuple[str, ...]:
+    """Return how to call this program again: `python` means this one only where PATH says so."""
+    for name in ("python", "python3"):
+        # compared by name: a virtual environment's are links to the same file
+        if which(name) == sys.executable:
+            return (name, "-m", "cse_client")
+    return (sys.executable, "-m", "cse_client")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-__all__ = ["state_folder"]
+__all__ = ["state_folder", "write_private"]
 
 
 def state_folder() -> Path:
@@ -22,3 +23,22 @@ def state_folder() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     return root / "cse-client"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file as a whole by one that only its owner can read; make its folder if needed.
+
+    Raises:
+        OSError: it cannot be written; what was there is still there.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # mkstemp makes it 0600 whatever the umask says
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(partial).replace(path)
+    finally:
+        Path(partial).unlink(missing_ok=True)

@@ -23,17 +23,21 @@ __all__ = [
     "again",
     "aim",
     "aim_at",
+    "called_as",
     "cluster",
     "cse",
     "keep_server",
     "kubectl",
     "program",
+    "program_name",
     "quote",
     "vcd",
     "without_server",
 ]
 
 Value = Union[str, int, bool, None, Sequence[str]]
+
+_EXTENSION = ("vcd", "cse")
 
 #: What to do about an operation that ended early and can be resumed.
 RESUME = "Run the same command again to resume."
@@ -48,6 +52,8 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "cluster apply": ("org",),
     "cluster config": ("vdc", "org", "kubeconfig"),
     "cluster delete": ("vdc", "org", "kubeconfig"),
+    "login": (),
+    "logout": (),
     "node": ("vdc", "org"),
     "ovdc": ("org",),
     "ovdc list": (),
@@ -117,8 +123,23 @@ class Target:
     needs_server: bool = False
 
 
+#: Commands that no engine takes part in.
+_WITHOUT_ENGINE = frozenset(("login", "logout", "version"))
+
 # one command line a process; threads of a run suggest for the same one
 _target = Target()
+_program: tuple[str, ...] = _EXTENSION
+
+
+def called_as(program: Sequence[str]) -> None:
+    """Let suggestions begin with the words that this program was called by."""
+    global _program  # noqa: PLW0603 - one program a process
+    _program = tuple(program)
+
+
+def program_name() -> str:
+    """Return how this program is called, such as `vcd cse`."""
+    return shell_line(_program)
 
 
 def aim(target: Target) -> None:
@@ -143,7 +164,7 @@ def without_server() -> str:
 
 
 def cse(command: str, *words: str, **options: Value) -> str:
-    """Return a `vcd cse` command line, such as `cse("cluster resize", name, nodes=3)`.
+    """Return a command line of this program, such as `cse("cluster resize", name, nodes=3)`.
 
     An option's `_` becomes `-`; True makes a flag of it, a sequence repeats it, and nothing comes
     of None, False and what is empty. The first word may be a cluster's id instead of its name
@@ -160,8 +181,9 @@ def cse(command: str, *words: str, **options: Value) -> str:
         value = getattr(_target, name)
         if value:
             given.setdefault(name, value)
-    engine = ["--engine", _target.engine] if _target.engine else []
-    return _line(["vcd", "cse", *engine, *command.split()], arguments, given)
+    wanted = "" if command in _WITHOUT_ENGINE else _target.engine
+    engine = ["--engine", wanted] if wanted else []
+    return _line([*_program, *engine, *command.split()], arguments, given)
 
 
 def cluster() -> str:
@@ -172,15 +194,19 @@ def cluster() -> str:
 def again(*, engine: str = "", yes: bool = False, **options: Value) -> str:
     """Return the command line of this run, with another engine, `--yes`, or more options."""
     words = list(_target.typed)
-    if engine:
-        # the options of `vcd cse` itself stand before the first command
+    extension = _program == _EXTENSION
+    if engine or not extension:
+        # the options of this program itself stand before the first command
         while words and words[0].startswith("-"):
             del words[: 2 if words[0] == "--engine" else 1]
-        words[:0] = ["--engine", engine]
+        engine = engine or _target.engine
+        words[:0] = ["--engine", engine] if engine else []
     end = words.index("--") if "--" in words else len(words)
     asked = not {"-y", "--yes"} & set(words[:end])
     words[end:end] = _options({"yes": yes and asked, **options})
-    return shell_line(["vcd", *_target.root, "cse", *(words or ["..."])])
+    first, *rest = _program
+    before = [first, *_target.root, *rest] if extension else [*_program, *_target.root]
+    return shell_line([*before, *(words or ["..."])])
 
 
 def vcd(command: str, *words: str, **options: Value) -> str:

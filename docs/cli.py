@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cse_client.cse import cse
+from cse_client.commands import cse
 
 TARGET = Path(__file__).with_name("cli.md")
 HEAD = """\

@@ -125,6 +125,18 @@ class Console:
         except click.Abort:
             raise KeyboardInterrupt from None
 
+    def secret(self, what: str) -> str:
+        """Ask for a password or a token on the terminal, without showing it; `what` names it.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C or the end of the input.
+        """
+        try:
+            with bounds.off_the_clock():
+                return str(click.prompt(printable(what), hide_input=True, err=True))
+        except click.Abort:
+            raise KeyboardInterrupt from None
+
     def error(self, error: CseError) -> None:
         """Print an error: words on stderr and, with -j, also an object on stdout."""
         for line in _error_lines(error):

@@ -1,21 +1,20 @@
-"""What `vcd login` stored, and which engine was chosen."""
+"""What a login stored, and which engine was chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from cse_client import suggest
+from cse_client import profiles, suggest
+from cse_client.cli import api_token
 from cse_client.cli.options import ENGINES
 from cse_client.errors import SessionInvalid, WrongUsage
 from cse_client.model import Session
 
 __all__ = ["chosen_before", "engine_option", "read_session", "stored_profile"]
-
-
-_LOGIN = suggest.vcd("login", "HOST", "ORGANIZATION", "USER")
 
 
 def engine_option(ctx: click.Context) -> str:
@@ -44,18 +43,27 @@ def chosen_before(profile: Mapping[str, Any]) -> str:
 
 
 def stored_profile() -> dict[str, Any]:
-    """Return vcd-cli's profile; empty where there is none.
+    """Return vcd-cli's profile; empty where there is none, or the file is no YAML.
 
     Raises:
-        SessionInvalid: the file cannot be read.
+        SessionInvalid: the file does not have the form of a profiles file.
     """
-    from vcd_cli.profiles import Profiles
-
-    return _profile(Profiles.load().data)
+    try:
+        data = profiles.load()
+    except Exception:  # noqa: BLE001 - vcd-cli takes whatever it cannot read for an empty file
+        data = None
+    profile = profiles.default(data)
+    if profile is None:
+        raise SessionInvalid(
+            f"The file {profiles.SHOWN} is damaged.",
+            hint="Correct it as in profiles.example.yaml, or remove it. Then log in:"
+            f" {_login_line()}",
+        )
+    return profile
 
 
 def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, bool]:
-    """Return the session that `vcd login` stored, and whether to warn of unverified TLS.
+    """Return the session that a login stored, and whether to warn of unverified TLS.
 
     Raises:
         SessionInvalid: there is none, or the profiles file is damaged.
@@ -63,13 +71,12 @@ def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, boo
     profile = stored_profile() if profile is None else profile
     token = profile.get("token")
     if not token:
-        raise SessionInvalid("You are not logged in.", hint=f"Log in: {_LOGIN}")
+        raise SessionInvalid("You are not logged in.", hint=f"Log in: {_login_line()}")
     missing = [key for key in ("host", "org", "user", "api_version") if not profile.get(key)]
     if missing:
         raise SessionInvalid(
-            f"The stored session is damaged: {', '.join(missing)} missing in"
-            " ~/.vcd-cli/profiles.yaml.",
-            hint=f"Log in again: {_LOGIN}",
+            f"The stored session is damaged: {', '.join(missing)} missing in {profiles.SHOWN}.",
+            hint=f"Log in again: {_login_line()}",
         )
 
     def text(key: str) -> str:
@@ -87,18 +94,12 @@ def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, boo
         vdc=text("vdc_in_use"),
         vdc_href=text("vdc_href"),
         login_org=text("org"),
+        ca_file=text("verify") if isinstance(profile.get("verify"), str) else "",
+        token_file=text(api_token.TOKEN_FILE),
     )
+    session = replace(session, renew=api_token.renewal(profile, session))
     return session, not profile.get("disable_warnings")
 
 
-def _profile(data: Any) -> dict[str, Any]:
-    """Return the one profile that vcd-cli ever uses, which is called `default`."""
-    if data is None or (isinstance(data, dict) and data.get("profiles") is None):
-        return {}
-    profiles = data.get("profiles") if isinstance(data, dict) else None
-    if not isinstance(profiles, list) or not all(isinstance(p, dict) for p in profiles):
-        raise SessionInvalid(
-            "The file ~/.vcd-cli/profiles.yaml is damaged.",
-            hint=f"Correct it as in profiles.example.yaml, or remove it. Then log in: {_LOGIN}",
-        )
-    return next((p for p in profiles if p.get("name") == "default"), {})
+def _login_line() -> str:
+    return suggest.cse("login", "HOST", "ORGANIZATION", "USER")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -29,10 +29,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Session:
-    """What `vcd login` stored: where to go and as whom. `token` never shows in a repr.
+    """What a login stored: where to go and as whom. `token` never shows in a repr.
 
     `login_org` is the organisation of the login, `org` the one in use: a system administrator may
-    have chosen another.
+    have chosen another. `ca_file` replaces the machine's trusted CAs. `token_file` is the file with
+    the API token that was used. `renew` gets the token that VCD no longer accepts and returns
+    another one; it may raise a CseError, and is None where nothing could renew the session.
     """
 
     host: str
@@ -46,6 +48,14 @@ class Session:
     vdc: str = ""
     vdc_href: str = ""
     login_org: str = ""
+    ca_file: str = ""
+    token_file: str = ""
+    renew: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def trust(self) -> bool | str:
+        """What `requests` calls `verify`: a CA file, or whether to verify certificates at all."""
+        return self.ca_file or self.verify
 
 
 @dataclass(frozen=True)

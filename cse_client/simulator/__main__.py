@@ -12,8 +12,12 @@ from pathlib import Path
 
 from cse_client.simulator import Simulator
 from cse_client.simulator.guest.sandbox import SandboxUnavailable
+from cse_client.simulator.vcd.versions import key
 
 __all__ = ["main"]
+
+#: The newest API version that vcd-cli knows.
+_VCD_CLIS = (36, 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,15 +150,20 @@ def _introduce(simulator: Simulator) -> None:
             f"  nsenter --target {os.getpid()} --net",
         ]
     password = simulator.password()
+    # vcd-cli finds no version by itself where none up to 36.0 is served
+    served = (*simulator.cloud.release.current, *simulator.cloud.release.deprecated)
+    known = "" if any(key(one) <= _VCD_CLIS for one in served) else f" -V {served[0]}"
     nets = [f"{one.name} {one.cidr} ({one.fence})" for one in simulator.cloud.networks.values()]
     lines += [
         "Networks: " + ", ".join(nets),
         "",
-        "Log in with its certificate authority verified (for this and every later command):",
+        "Log in with its certificate authority (for this and every later command):",
+        f"  vcd cse login {host} {org} admin --ca-file {simulator.ca}",
+        "or with vcd-cli's own login:",
         f"  export REQUESTS_CA_BUNDLE={simulator.ca}",
-        f"  vcd login {host} {org} admin --password {password}",
+        f"  vcd login {host} {org} admin --password {password}{known}",
         "or without verification:",
-        f"  vcd login {host} {org} admin --password {password} -i -w",
+        f"  vcd login {host} {org} admin --password {password}{known} -i -w",
         "",
         "Ctrl-C ends it.",
     ]

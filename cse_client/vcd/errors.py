@@ -141,16 +141,27 @@ def offered_versions(text: str) -> list[str]:
     return current + deprecated
 
 
-def login_line(session: Session, version: str = "", *, unverified: bool = False) -> str:
-    """Return the `vcd login` line to type for this session, or for one of unverified TLS."""
-    options: dict[str, suggest.Value] = {}
-    if not session.verify:
-        options.update(no_verify_ssl_certs=True, disable_warnings=True)
-    elif unverified:
-        options.update(no_verify_ssl_certs=True)
+def login_line(session: Session, version: str = "", *, org: str = "", ca_file: str = "") -> str:
+    """Return the line to type to log in to what this session was logged in to.
+
+    Only vcd-cli logs in without verifying certificates; it takes the API version to use.
+    """
     # an administrator of the provider may have another organization in use than his own
-    org = session.login_org or session.org
-    return suggest.vcd("login", session.host, org, session.user, **options, version=version)
+    org = org or session.login_org or session.org
+    if not session.verify:
+        return suggest.vcd(
+            "login",
+            session.host,
+            org,
+            session.user,
+            no_verify_ssl_certs=True,
+            disable_warnings=True,
+            version=version,
+        )
+    if session.token_file or not session.user:
+        file = session.token_file
+        return suggest.cse("login", session.host, org, token_file=file, ca_file=ca_file)
+    return suggest.cse("login", session.host, org, session.user, ca_file=ca_file)
 
 
 def version_refused(session: Session, offered: Sequence[str]) -> SessionInvalid:
@@ -159,7 +170,7 @@ def version_refused(session: Session, offered: Sequence[str]) -> SessionInvalid:
     if not offered:
         return SessionInvalid(
             f"{message}.",
-            hint=f"Log in again with a version it serves: {login_line(session, 'VERSION')}",
+            hint=f"Log in again: {login_line(session, 'VERSION')}",
         )
     return SessionInvalid(
         f"{message}; it offers {', '.join(offered)}.",

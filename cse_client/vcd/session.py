@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from cse_client import suggest
 from cse_client.errors import Refused
-from cse_client.vcd import reading
+from cse_client.vcd import errors, reading
 from cse_client.vcd.errors import Action
+from cse_client.vcd.rights import own_rights
 from cse_client.vcd.transport import Answer, Transport
 from cse_client.versions import version_key
 
@@ -113,6 +113,11 @@ class OpenSession:
         return found or self._transport.session.org_href
 
     @property
+    def user_name(self) -> str:
+        """Return the name of the session's user as VCD spells it."""
+        return self._document.get("user") or self._transport.session.user
+
+    @property
     def api_version(self) -> str:
         """Return the API version in use."""
         return self._transport.session.api_version
@@ -139,6 +144,18 @@ class OpenSession:
                 hint=f"Log in to it: {self._login_line(wanted)}",
             )
         return wanted
+
+    def served_versions(self) -> list[str]:
+        """Return the API versions that VCD serves, newest first, deprecated ones last."""
+        return self._transport.served_versions()
+
+    def server_time(self) -> str:
+        """Return the HTTP date of VCD's last answer; empty where it had none."""
+        return self._transport.server_time
+
+    def rights(self) -> frozenset[str] | None:
+        """Return the names of the user's rights; None where they are hidden."""
+        return own_rights(self._transport)
 
     def vcd_version(self) -> str:
         """Return the product's version as far as a tenant can tell, with the API it rests on.
@@ -190,5 +207,4 @@ class OpenSession:
         )
 
     def _login_line(self, org: str) -> str:
-        session = self._transport.session
-        return suggest.vcd("login", session.host, org, session.user)
+        return errors.login_line(self._transport.session, org=org)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -93,13 +94,17 @@ class Transport:
         self._client = Client(
             session.host,
             api_version=session.api_version,
-            verify_ssl_certs=session.verify,
+            verify_ssl_certs=session.trust,
             log_file=os.devnull,
             log_requests=False,
             log_headers=False,
             log_bodies=False,
         )
         self._http = Wire(self.origin, session.token, is_jwt=session.is_jwt)
+        self._token = session.token
+        self._renewing = threading.Lock()
+        #: The HTTP date of the last answer; empty where it had none.
+        self.server_time = ""
 
     @property
     def api(self) -> str:
@@ -174,19 +179,25 @@ class Transport:
         Raises:
             CseError: only where there was no answer at all.
         """
-        self.requests_sent += 1
         version = api_version or self.session.api_version
         sent = {"Accept": f"application/json;version={version}", **(headers or {})}
         data = None
         if body is not None:
             data = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
-        try:
-            response = self._http.request(
-                method, url, params=query, data=data, headers=sent, verify=self.session.verify
-            )
-        except _BROKEN as error:
-            raise unanswered.from_exception(error, action, self.session) from error
+        return self._ask(method, url, action, params=query, data=data, headers=sent)
+
+    def ask_form(
+        self, url: str, form: Mapping[str, str], action: Action, *, api_version: str
+    ) -> Answer:
+        """Send a form with POST, once, and return whatever answer came, as `ask_json` does."""
+        sent = {"Accept": f"application/json;version={api_version}"}
+        return self._ask("POST", url, action, data=form, headers=sent)
+
+    def _ask(self, method: str, url: str, action: Action, **settings: Any) -> Answer:
+        response = self._sent(
+            lambda: self._http.request(method, url, verify=self.session.trust, **settings), action
+        )
         return Answer(
             response.status_code,
             response.headers.get("Content-Type", ""),
@@ -318,10 +329,9 @@ class Transport:
         accept: str = "",
     ) -> requests.Response:
         """Send one request and return whatever answer came."""
-        self.requests_sent += 1
         self._wished_pause = 0.0
-        try:
-            response = cast(
+        response = self._sent(
+            lambda: cast(
                 requests.Response,
                 self._client._do_request_prim(
                     method,
@@ -331,13 +341,45 @@ class Transport:
                     media_type=media_type or None,
                     accept_type=accept or None,
                 ),
-            )
-        except _BROKEN as error:
-            raise unanswered.from_exception(error, action, self.session) from error
+            ),
+            action,
+        )
         wish = response.headers.get("Retry-After", "")
         if wish.isdigit():
             self._wished_pause = min(float(wish), _LONGEST_WISH)
         return response
+
+    def _sent(self, send: Callable[[], requests.Response], action: Action) -> requests.Response:
+        """Send a request; once more with a new token where the session has expired.
+
+        A 401 means that nothing was done, so that a change may be sent again as well.
+        """
+        used = self._token
+        response = self._sent_once(send, action)
+        if response.status_code != requests.codes.unauthorized or not self._renewed(used):
+            return response
+        return self._sent_once(send, action)
+
+    def _sent_once(
+        self, send: Callable[[], requests.Response], action: Action
+    ) -> requests.Response:
+        self.requests_sent += 1
+        try:
+            response = send()
+        except _BROKEN as error:
+            raise unanswered.from_exception(error, action, self.session) from error
+        self.server_time = response.headers.get("Date", "")
+        return response
+
+    def _renewed(self, used: str) -> bool:
+        """Return whether there is another token than the one that was used."""
+        if self.session.renew is None:
+            return False
+        with self._renewing:
+            if self._token == used:
+                self._token = self.session.renew(used)
+                self._http.renew(self._token)
+        return True
 
 
 def _text(response: requests.Response) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 
 import requests
@@ -24,6 +25,8 @@ __all__ = ["from_exception"]
 
 _PROXY_HINT = "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY."
 _TLS = requests.exceptions.SSLError
+#: OpenSSL's reasons for a certificate that is not valid at this time.
+_TIMES = ("not yet valid", "has expired")
 _WAY_BROKE_OFF = "Check the network and the VPN, then run the same command again."
 
 
@@ -101,6 +104,14 @@ def _bad_ca_file(error: Exception, start: str, session: Session) -> VcdFault | N
     outside = isinstance(error, requests.exceptions.RequestException)
     if not session.verify or (outside and not isinstance(error, _TLS)):
         return None
+    if session.ca_file:
+        if _holds_certificates(Path(session.ca_file)):
+            return None
+        return VcdFault(
+            start + f"the pinned CA of {session.host}, {session.ca_file}, cannot be read.",
+            hint=f"Log in again with it: {login_line(session, ca_file='FILE')}",
+            lasting=True,
+        )
     # requests takes the first of them that is set
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if os.environ.get(variable):
@@ -164,10 +175,18 @@ def _tls_fault(error: Exception, start: str, session: Session) -> VcdFault:
         return VcdFault(start + f"no TLS connection to {session.host}.", repeatable=True)
     found = re.search(r"certificate verify failed: ([^(\"']*)", text)
     reason = found.group(1).strip() if found else "it does not match"
+    hint = f"Specify the file of its CA: {login_line(session, ca_file='FILE')}"
+    if any(word in reason for word in _TIMES):
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")
+        hint = (
+            f"The clock of this machine says {now} UTC: set it if that is wrong. Otherwise your"
+            " provider must replace the certificate."
+        )
+    elif session.ca_file:
+        reason += f"; its CA is not the one in {session.ca_file}"
     return VcdFault(
         start + f"the TLS certificate of {session.host} cannot be verified: {reason}.",
-        hint="Specify its CA file in REQUESTS_CA_BUNDLE, or log in without verifying it: "
-        + login_line(session, unverified=True),
+        hint=hint,
         lasting=True,
     )
 

@@ -50,7 +50,7 @@ class Token(AuthBase):
     """Puts the token on each request.
 
     As `auth` and not as a header, because `requests` would otherwise replace it by what a
-    ~/.netrc holds for the host.
+    ~/.netrc holds for the host. Without a token, requests stay as they are.
     """
 
     def __init__(self, token: str, *, is_jwt: bool) -> None:
@@ -58,6 +58,8 @@ class Token(AuthBase):
         self._is_jwt = is_jwt
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if not self._token:
+            return request
         if self._is_jwt:
             request.headers["Authorization"] = f"Bearer {self._token}"
         else:
@@ -77,6 +79,10 @@ class Wire(requests.Session):
         self.headers["Accept-Encoding"] = "gzip"
         for scheme in ("https://", "http://"):
             self.mount(scheme, HTTPAdapter())
+
+    def renew(self, token: str) -> None:
+        """Use another token from now on; renewed sessions have a JWT."""
+        self.auth = Token(token, is_jwt=True)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Refuse an address elsewhere before the token is put on the request."""

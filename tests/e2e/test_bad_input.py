@@ -44,7 +44,7 @@ def test_not_logged_in(vcd: Run, nothing_asked: None, words: list[str]) -> None:
     result = vcd("cse", *words)
     assert (result.code, result.out) == (4, "")
     assert result.err == (
-        "Error: You are not logged in.\nHint: Log in: vcd login HOST ORGANIZATION USER\n"
+        "Error: You are not logged in.\nHint: Log in: vcd cse login HOST ORGANIZATION USER\n"
     )
 
 

@@ -15,14 +15,14 @@ from tests.support.simulator import Control
 
 Run = Callable[..., Result]
 
-#: Runs `vcd` and sends it SIGINT some milliseconds after our module is there: what vcd-cli imports
+#: Runs `vcd` and sends it SIGINT some milliseconds after our module began: what vcd-cli imports
 #: before that is not ours. Called with the milliseconds and the words.
 PROGRAM = """
 import os, signal, sys, threading, time
 delay = float(sys.argv[1]) / 1000
 sys.argv = ["vcd", *sys.argv[2:]]
 def interrupt():
-    while getattr(sys.modules.get("cse_client.cse"), "LazyGroup", None) is None:
+    while not getattr(signal.getsignal(signal.SIGINT), "early", False):
         time.sleep(0.0005)
     time.sleep(delay)
     os.kill(os.getpid(), signal.SIGINT)

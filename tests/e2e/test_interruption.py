@@ -151,7 +151,7 @@ def test_a_session_that_expires_in_the_middle(
     stopped = cse(*CREATE)
     assert (stopped.code, stopped.out) == (4, "")
     assert "has expired or is not valid" in stopped.err
-    assert "Log in again: vcd login" in stopped.err
+    assert "Log in again: vcd cse login" in stopped.err
     login.put_into(home)
     resumed = cse(*CREATE)
     assert resumed.code == 0, resumed.err

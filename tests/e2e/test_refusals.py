@@ -264,7 +264,7 @@ def test_an_expired_session(
     assert (result.code, result.out) == (4, "")
     assert result.err == (
         f"Error: The session at {cloud.host} has expired or is not valid (cannot open the "
-        f"session).\nHint: Log in again: vcd login {cloud.host} acme admin\n"
+        f"session).\nHint: Log in again: vcd cse login {cloud.host} acme admin\n"
     )
 
 

@@ -299,13 +299,13 @@ TROUBLE = [
         EXPIRED,
         4,
         "Error: The session at {base} has expired or is not valid (cannot list the clusters).\n"
-        "Hint: Log in again: vcd login {base} acme bob\n",
+        "Hint: Log in again: vcd cse login {base} acme bob\n",
     ),
     (
         failure("Status code: 401, None (request id: 1)"),
         4,
         "Error: The session at {base} has expired or is not valid (Status code: 401, None "
-        "(request id: 1)).\nHint: Log in again: vcd login {base} acme bob\n",
+        "(request id: 1)).\nHint: Log in again: vcd cse login {base} acme bob\n",
     ),
     (
         answer({"not": "a list"}),
@@ -364,7 +364,7 @@ def test_an_expired_session_is_told_at_the_first_request(cse: Run, served: Serve
     served.set(PROBE, EXPIRED)
     result = cse("cluster", "list")
     assert (result.out, result.code, served.asked()) == ("", 4, [PROBE])
-    assert result.err.endswith(f"Hint: Log in again: vcd login {served.base} acme bob\n")
+    assert result.err.endswith(f"Hint: Log in again: vcd cse login {served.base} acme bob\n")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 import click
 
-import cse_client.cse
+from cse_client.cse import cse
 
 
-def commands(
-    group: click.Group = cse_client.cse.cse, path: str = ""
-) -> Iterator[tuple[str, click.Command]]:
+def commands(group: click.Group = cse, path: str = "") -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -170,3 +172,53 @@ class Login:
     def forget(self) -> None:
         """Log in anew for the next test; this one ends all sessions."""
         self._valid = False
+
+
+def api_token(cloud: Cloud, user: str, password: str) -> tuple[str, str]:
+    """Create an API token as its user would, and return it and its id."""
+    ask = Asker(cloud, user, password)
+    name = f"token-{time.monotonic_ns()}"
+    client = ask("POST", f"/oauth/tenant/{cloud.org}/register", {"client_name": name})["client_id"]
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "client_id": client,
+        "assertion": ask.token,
+    }
+    answer = ask("POST", f"/oauth/tenant/{cloud.org}/token", urlencode(form).encode())
+    return answer["refresh_token"], client
+
+
+class Asker:
+    """Requests of a user to VCD's newer API, with a session of its own."""
+
+    def __init__(self, cloud: Cloud, user: str, password: str) -> None:
+        self._base = f"https://{cloud.host}"
+        self._context = ssl.create_default_context(cafile=cloud.ca)
+        pair = base64.b64encode(f"{user}@{cloud.org}:{password}".encode()).decode()
+        self._authorization = f"Basic {pair}"
+        with self._open("POST", "/cloudapi/1.0.0/sessions") as answer:
+            self.token = answer.headers["X-VMWARE-VCLOUD-ACCESS-TOKEN"]
+        self._authorization = f"Bearer {self.token}"
+
+    def __call__(self, method: str, path: str, body: dict[str, str] | bytes = b"") -> Any:
+        """Send JSON, or bytes as a form, and return the JSON of the answer, if it has any."""
+        kind = "application/x-www-form-urlencoded"
+        if isinstance(body, dict):
+            body, kind = json.dumps(body).encode(), "application/json"
+        with self._open(method, path, body, kind) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    def _open(self, method: str, path: str, body: bytes = b"", kind: str = "") -> Any:
+        versions = urllib.request.Request(f"{self._base}/api/versions")
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context)
+        )
+        with opener.open(versions, timeout=60) as answer:
+            newest = re.findall(r"<Version>(\d+\.\d+)</Version>", answer.read().decode())[-1]
+        request = urllib.request.Request(self._base + path, body or None, method=method)
+        request.add_header("Accept", f"application/json;version={newest}")
+        request.add_header("Authorization", self._authorization)
+        if kind:
+            request.add_header("Content-Type", kind)
+        return opener.open(request, timeout=60)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cse_client.cse import cse
+from cse_client.commands import cse
 from tests.support.programs import ROOT
 
 PACKAGE = ROOT / "cse_client"

@@ -74,7 +74,7 @@ def test_all_is_well(check: Run) -> None:
     assert rest == [
         "vcd-cli loads the extension cse_client.cse.",
         "Next:",
-        "  vcd login HOST ORGANIZATION USER",
+        "  vcd cse login HOST ORGANIZATION USER",
         "  vcd cse -h",
     ]
 
@@ -141,8 +141,12 @@ def test_a_setuptools_that_vcd_cli_cannot_use(check: Run) -> None:
     assert "pip install 'setuptools>=78.1.1,<80.9'" in hint(result)
 
 
-def test_words(check: Run) -> None:
-    assert check("--help").out.startswith("Usage: python -m cse_client\n")
-    wrong = check("cluster", "list")
+def test_words_are_a_command_of_the_program(check: Run) -> None:
+    shown = check("cluster", "-h")
+    assert shown.code == 0
+    assert shown.out.startswith("Usage: python -m cse_client cluster [OPTIONS] COMMAND")
+    wrong = check("nothing")
     assert (wrong.code, wrong.out) == (2, "")
-    assert "vcd-cli runs the commands" in wrong.err
+    assert "No such command 'nothing'." in wrong.err
+    login = "python -m cse_client login HOST ORGANIZATION USER"
+    assert check("cluster", "list").err.endswith(f"Hint: Log in: {login}\n")

@@ -7,7 +7,7 @@ import contextlib
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,8 @@ def check_vcd(call: Call, words: list[str]) -> None:
     assert path == f"vcd {'cse ' if call.maker == 'cse' else ''}{call.words[0]}"
     if call.maker != "cse":
         return
+    if call.words[0] == "login":
+        return
     for option, value in (("vdc", "it's vdc2"), ("org", "o r g")):
         if option in params and option not in call.options:
             assert params[option] == value, f"{call}: --{option} is not carried"
@@ -170,6 +172,8 @@ def test_the_table_of_accepted_options_is_that_of_the_commands() -> None:
     """Every command that has --vdc, --org or --kubeconfig gets it, and no other one."""
     for command in commands():
         options = {name for one in command[1].params for name in one.opts}
+        if command[0] == "login":  # --vdc chooses the one in use
+            continue
         line = suggest.cse(command[0], save=True if "--save" in options else None)
         for option in ("--vdc", "--org", "--kubeconfig"):
             assert (option in shlex.split(line)) == (option in options), f"{command[0]}: {option}"
@@ -178,18 +182,27 @@ def test_the_table_of_accepted_options_is_that_of_the_commands() -> None:
             assert ("--id" in shlex.split(by_id)) == ("--id" in options), command[0]
 
 
-@pytest.mark.parametrize("verify", [True, False])
-def test_login_lines_parse(verify: bool) -> None:
-    session = Session("a host", "an org", "me", "37.0", "t", is_jwt=True, verify=verify)
-    for line in (login_line(session, "38.0"), login_line(session, unverified=True)):
-        path, params = parsed(shlex.split(line))
-        assert path == "vcd login"
-        assert params["verify_ssl_certs"] is (verify and "38.0" in line)
-        assert (params["host"], params["org"], params["user"]) == (
-            "a host",
-            "an org",
-            "me",
-        )
+def test_login_lines_parse() -> None:
+    session = Session("a host", "an org", "me", "37.0", "t")
+    file = replace(session, token_file="my token")
+    given: dict[str, Any] = {"host": "a host", "org": "an org", "user": "me", "vdc": ""}
+    given.update(token_file="", session_stdin=False, ca_file="")
+    for line, wanted in (
+        (login_line(session, "38.0"), given),
+        (login_line(session, ca_file="FILE"), {**given, "ca_file": "FILE"}),
+        (login_line(session, org="other"), {**given, "org": "other"}),
+        (login_line(file), {**given, "user": "", "token_file": "my token"}),
+    ):
+        assert parsed(shlex.split(line)) == ("vcd cse login", wanted)
+
+
+def test_without_verification_only_vcd_cli_logs_in() -> None:
+    session = Session("a host", "an org", "me", "37.0", "t", verify=False)
+    path, params = parsed(shlex.split(login_line(session, "38.0")))
+    assert path == "vcd login"
+    assert params["verify_ssl_certs"] is False
+    assert params["api_version"] == "38.0"
+    assert (params["host"], params["org"], params["user"]) == ("a host", "an org", "me")
 
 
 def message_texts(tree: ast.AST) -> Iterator[ast.Constant]:
@@ -211,7 +224,7 @@ def message_texts(tree: ast.AST) -> Iterator[ast.Constant]:
 def test_no_message_spells_a_command_itself(path: Path) -> None:
     """`suggest` makes them: a literal neither says where it acts nor is quoted."""
     allowed = {
-        "cse.py",  # the group's help, parsed below
+        "commands.py",  # the group's help, parsed below
         "samples.py",  # comments of a file that is written for later
         "pks.py",  # names what was typed
     }
@@ -244,7 +257,7 @@ def vcd_lines() -> Iterator[tuple[str, str]]:
     for where, line in examples():
         words = line.strip().removeprefix("$ ")
         if words.startswith("vcd ") and "   " not in words:  # no row of a table
-            yield where, re.split(r" [|>]|  +#", words)[0]
+            yield where, re.split(r" [|<>]|  +#", words)[0]
 
 
 @pytest.mark.parametrize(("where", "line"), sorted(set(vcd_lines())))

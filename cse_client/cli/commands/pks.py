@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.run import Run, command
 from cse_client.cli.validation import refuse_pks
 
@@ -21,4 +22,4 @@ __all__ = ["pks_command"]
 def pks_command(run: Run, words: tuple[str, ...]) -> None:
     """Refuse; the clusters of Enterprise PKS have a command of their own."""
     del run, words
-    refuse_pks("vcd cse pks")
+    refuse_pks(f"{suggest.program_name()} pks")

@@ -82,5 +82,5 @@ def need_administrator(vcd: VcdClient, session: Session, what: str) -> None:
     if not vcd.session.is_system_administrator:
         raise Refused(
             f"Only a system administrator may {what}.",
-            hint="Ask the provider, or: " + suggest.vcd("login", session.host, "System", "USER"),
+            hint="Ask the provider, or: " + suggest.cse("login", session.host, "System", "USER"),
         )

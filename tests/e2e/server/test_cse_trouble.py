@@ -120,7 +120,7 @@ def test_a_session_that_has_expired(stage: Stage) -> None:
     result = stage.run("cse", "cluster", "list")
     assert (result.code, result.out) == (4, "")
     assert result.err.startswith("Error: ")
-    assert "vcd login" in result.err
+    assert "vcd cse login" in result.err
     stage.log_in(stage.cloud)
     assert stage.run("cse", "cluster", "list").code == 0
 

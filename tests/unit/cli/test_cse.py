@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cse_client.cse import COMMANDS, GROUPS
+from cse_client.command_table import COMMANDS, GROUPS
 from tests.support.programs import ROOT, Result
 
 HEAVY = {"cryptography", "lightkube", "httpx", "httpx2", "asyncio"}
@@ -36,7 +36,12 @@ def loaded(run: Callable[..., Result], home: object) -> Callable[[str], list[str
 
 
 def test_loading_the_extension_imports_nothing_else(loaded: Callable[[str], list[str]]) -> None:
-    assert loaded("") == ["cse_client", "cse_client.cse"]
+    assert loaded("") == [
+        "cse_client",
+        "cse_client.command_table",
+        "cse_client.commands",
+        "cse_client.cse",
+    ]
 
 
 @pytest.mark.parametrize("words", [["-h"], ["cluster", "-h"], ["cluster"], ["template"]])
@@ -68,7 +73,8 @@ TABLED = len(COMMANDS) + sum(len(table) for _help, table in GROUPS.values())
 def test_the_table_says_what_the_commands_say(run: Callable[..., Result]) -> None:
     body = (
         "import click\n"
-        "from cse_client.cse import COMMANDS, GROUPS, cse\n"
+        "from cse_client.command_table import COMMANDS, GROUPS\n"
+        "from cse_client.commands import cse\n"
         "context = click.Context(cse)\n"
         "tables = [(cse, COMMANDS)]\n"
         "for path, (_, table) in GROUPS.items():\n"

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from cse_client.cse import cse
+from cse_client.commands import cse
 
 #: click's name of a type -> Python's.
 TYPES = {

@@ -86,7 +86,7 @@ def test_not_logged_in(store: Callable[[Any], None], data: Any) -> None:
     with pytest.raises(SessionInvalid) as caught:
         read_session()
     assert caught.value.message == "You are not logged in."
-    assert caught.value.hint == "Log in: vcd login HOST ORGANIZATION USER"
+    assert caught.value.hint == "Log in: vcd cse login HOST ORGANIZATION USER"
 
 
 @pytest.mark.parametrize(

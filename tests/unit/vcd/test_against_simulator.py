@@ -386,7 +386,7 @@ def test_a_session_that_ends_in_the_middle(cloud: Cloud, vcd: VcdClient) -> None
     cloud.control("POST", "sessions", {"expire": True})
     with pytest.raises(SessionInvalid) as caught:
         vcd.vapp(vapp)
-    assert caught.value.hint == f"Log in again: vcd login {cloud.simulator.host} acme admin"
+    assert caught.value.hint == f"Log in again: vcd cse login {cloud.simulator.host} acme admin"
 
 
 @pytest.mark.parametrize("release", ["10.4", "10.6"])

@@ -203,7 +203,7 @@ def test_a_406_without_a_list_is_completed_from_the_version_document(
     )
     with pytest.raises(SessionInvalid, match=r"it offers 39\.1, 37\.3") as caught:
         VcdClient.open(scripted.session(), clock=clock)
-    assert caught.value.hint.endswith("--version 39.1")
+    assert caught.value.hint == f"Log in again: vcd cse login {scripted.base} acme bob"
 
 
 def test_a_refused_connection_names_the_host(clock: FakeClock) -> None:
@@ -278,6 +278,7 @@ def test_an_unknown_certificate_is_not_tried_again_and_says_what_helps(
     session = Session(f"127.0.0.1:{tls_port}", "acme", "bob", "36.0", "t")
     with pytest.raises(VcdFault, match=r"cannot be verified: self.signed certificate") as caught:
         VcdClient.open(session, clock=clock)
-    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
-    assert " --no-verify-ssl-certs" in caught.value.hint
+    assert caught.value.hint == (
+        f"Specify the file of its CA: vcd cse login 127.0.0.1:{tls_port} acme bob --ca-file FILE"
+    )
     assert clock.slept == []

@@ -161,7 +161,7 @@ def test_a_session_that_ends_in_the_middle_is_named(vcd: VcdClient, scripted: Sc
     scripted.answer("POST /api/vApp/1/metadata", Answer("", 401, ""))
     with pytest.raises(SessionInvalid) as caught:
         vcd.write_metadata(f"{scripted.base}/api/vApp/1", {"cse.cluster.id": "x"})
-    assert caught.value.hint.startswith("Log in again: vcd login http://127.0.0.1:")
+    assert caught.value.hint.startswith("Log in again: vcd cse login http://127.0.0.1:")
 
 
 def test_a_change_answers_with_its_task(vcd: VcdClient, scripted: ScriptedVcd) -> None:

@@ -6,6 +6,8 @@ The keys and the values to be replaced are those of CSE's own samples (container
 
 from __future__ import annotations
 
+from cse_client import suggest
+
 __all__ = ["GENERATIONS", "sample"]
 
 _FIRST = """\
@@ -86,6 +88,10 @@ GENERATIONS = {"3.0": "1.0.0", "3.1": "2.1.0"}
 def sample(version: str) -> str:
     """Return the YAML text of a file for entities of type `version`, explained in comments."""
     if version.startswith("1."):
-        return _FIRST
+        return _called(_FIRST)
     payload = "v2.0" if version == "2.0.0" else "v2.1"
-    return _SECOND.format(type=version, payload=payload)
+    return _called(_SECOND.format(type=version, payload=payload))
+
+
+def _called(text: str) -> str:
+    return text.replace("vcd cse", suggest.program_name())

@@ -1,0 +1,210 @@
+"""All commands by name, with a line of help for each, and where they are; see `commands`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["COMMANDS", "FORMER", "GROUPS"]
+
+#: Group (and group in it) -> its help, and its commands: name -> (module, one line of help). The
+#: command is the module's attribute of the same name; `-` and Python keywords become `_`.
+GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
+    "addon": (
+        "Install a load balancer and an ingress controller in a cluster.",
+        {
+            "install": (
+                "cse_client.cli.commands.addon",
+                "Install or upgrade an add-on and verify that it works.",
+            ),
+            "list": (
+                "cse_client.cli.commands.addon",
+                "List the available add-ons and their versions.",
+            ),
+            "remove": ("cse_client.cli.commands.addon", "Remove an add-on and its resources."),
+            "status": ("cse_client.cli.commands.addon", "Show the status of a cluster's add-ons."),
+        },
+    ),
+    "cluster": (
+        "Create, show, change and delete Kubernetes clusters.",
+        {
+            "apply": (
+                "cse_client.cli.commands.cluster.apply",
+                "Create or update a cluster from a file.",
+            ),
+            "config": (
+                "cse_client.cli.commands.cluster.config",
+                "Print or save a cluster's kubeconfig.",
+            ),
+            "create": (
+                "cse_client.cli.commands.cluster.create",
+                "Create a cluster, or resume a creation that was interrupted.",
+            ),
+            "delete": (
+                "cse_client.cli.commands.cluster.delete",
+                "Delete a cluster and verify that nothing is left.",
+            ),
+            "delete-nfs": (
+                "cse_client.cli.commands.cluster.delete_nfs",
+                "Delete an NFS node from a cluster.",
+            ),
+            "grant": (
+                "cse_client.cli.commands.cluster.grants",
+                "Grant a user or a group a role in a cluster.",
+            ),
+            "grants": (
+                "cse_client.cli.commands.cluster.grants",
+                "List the roles granted in a cluster.",
+            ),
+            "info": ("cse_client.cli.commands.cluster.info", "Show a cluster and its nodes."),
+            "list": (
+                "cse_client.cli.commands.cluster.list",
+                "List clusters.",
+            ),
+            "repair": (
+                "cse_client.cli.commands.cluster.repair",
+                "Show how to repair a cluster; apply the repairs with --yes.",
+            ),
+            "resize": (
+                "cse_client.cli.commands.cluster.resize",
+                "Scale a cluster to a number of workers.",
+            ),
+            "revoke": (
+                "cse_client.cli.commands.cluster.grants",
+                "Revoke roles granted to a user or a group.",
+            ),
+            "seal": (
+                "cse_client.cli.commands.cluster.seal",
+                "Remove a cluster's CA key from VCD and keep it on this machine.",
+            ),
+            "share": (
+                "cse_client.cli.commands.cluster.share",
+                "Share a cluster with users of its organization.",
+            ),
+            "share-list": (
+                "cse_client.cli.commands.cluster.share",
+                "List the users a cluster is shared with.",
+            ),
+            "start": ("cse_client.cli.commands.cluster.power", "Start a stopped cluster."),
+            "stop": ("cse_client.cli.commands.cluster.power", "Stop a running cluster."),
+            "unshare": (
+                "cse_client.cli.commands.cluster.share",
+                "Stop sharing a cluster with users.",
+            ),
+            "upgrade": (
+                "cse_client.cli.commands.cluster.upgrade",
+                "Upgrade a cluster to a newer template.",
+            ),
+            "upgrade-plan": (
+                "cse_client.cli.commands.cluster.upgrade",
+                "List the templates a cluster can be upgraded to.",
+            ),
+        },
+    ),
+    "node": (
+        "Add, show and delete the nodes of a cluster.",
+        {
+            "create": ("cse_client.cli.commands.node", "Add workers to a cluster."),
+            "delete": (
+                "cse_client.cli.commands.node",
+                "Drain workers, remove them from the cluster and delete their VMs.",
+            ),
+            "info": ("cse_client.cli.commands.node", "Show a node of a cluster."),
+            "list": ("cse_client.cli.commands.node", "List the nodes of a cluster."),
+        },
+    ),
+    "ovdc": (
+        "Enable and disable org VDCs for clusters (requires a CSE server).",
+        {
+            "disable": (
+                "cse_client.cli.commands.ovdc",
+                "Disable cluster creation in an org VDC.",
+            ),
+            "enable": ("cse_client.cli.commands.ovdc", "Enable cluster creation in an org VDC."),
+            "info": (
+                "cse_client.cli.commands.ovdc",
+                "Show which clusters an org VDC is enabled for.",
+            ),
+            "list": (
+                "cse_client.cli.commands.ovdc",
+                "List org VDCs and the clusters they are enabled for.",
+            ),
+        },
+    ),
+    "ovdc compute-policy": (
+        "Show and change the compute policies of an org VDC.",
+        {
+            "add": (
+                "cse_client.cli.commands.compute_policy",
+                "Add a compute policy to an org VDC.",
+            ),
+            "list": (
+                "cse_client.cli.commands.compute_policy",
+                "List the compute policies of an org VDC.",
+            ),
+            "remove": (
+                "cse_client.cli.commands.compute_policy",
+                "Remove a compute policy from an org VDC.",
+            ),
+        },
+    ),
+    "system": (
+        "Show versions, engine and session; manage the CSE server.",
+        {
+            "config": ("cse_client.cli.commands.system", "Show the CSE server's configuration."),
+            "disable": (
+                "cse_client.cli.commands.system",
+                "Disable the CSE server, so that it rejects requests.",
+            ),
+            "enable": (
+                "cse_client.cli.commands.system",
+                "Enable the CSE server, so that it accepts requests.",
+            ),
+            "info": (
+                "cse_client.cli.commands.system",
+                "Show the version, the engine in use, VCD and the session.",
+            ),
+            "stop": ("cse_client.cli.commands.system", "Stop the CSE server."),
+        },
+    ),
+    "template": (
+        "Build, list, check and delete VM templates for nodes.",
+        {
+            "build": (
+                "cse_client.cli.commands.template_build",
+                "Build a node template from a plain Ubuntu template, or resume a build.",
+            ),
+            "check": (
+                "cse_client.cli.commands.template_check",
+                "Check whether nodes can be made from a template.",
+            ),
+            "delete": (
+                "cse_client.cli.commands.template_one",
+                "Delete a template, or what an unfinished build of it left.",
+            ),
+            "info": ("cse_client.cli.commands.template_one", "Show a template."),
+            "list": (
+                "cse_client.cli.commands.template",
+                "List the templates available for nodes.",
+            ),
+            "register": (
+                "cse_client.cli.commands.template",
+                "Register a prepared VM template for use as nodes.",
+            ),
+            "reload": (
+                "cse_client.cli.commands.template",
+                "Reload the CSE server's templates.",
+            ),
+        },
+    ),
+}
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "login": ("cse_client.cli.commands.login", "Log in to VMware Cloud Director."),
+    "logout": ("cse_client.cli.commands.login", "Log out, and remove what login stored."),
+    "version": ("cse_client.cli.commands.system", "Show the version of this client."),
+}
+
+#: Commands that older clients had and this one only refuses: their names are in no help.
+FORMER: Mapping[str, tuple[str, str]] = {
+    "pks": ("cse_client.cli.commands.pks", "Enterprise PKS is not supported."),
+}
