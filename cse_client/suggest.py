@@ -61,6 +61,7 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "system": (),
     "template": (),
     "template build": ("vdc", "org"),
+    "template check": ("vdc", "org"),
     "template delete": ("vdc", "org"),
     "version": (),
 }

@@ -34,7 +34,13 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Share,
         UpgradeTarget,
     )
-    from cse_client.model.templates import BuildSpec, BuiltTemplate, CheckResult, TemplateDetails
+    from cse_client.model.templates import (
+        BootSpec,
+        BuildSpec,
+        BuiltTemplate,
+        CheckResult,
+        TemplateDetails,
+    )
     from cse_client.yamldocs import Path, Position
 
 __all__ = [
@@ -144,6 +150,11 @@ class TemplateWork(Protocol):
 
     def check(self, template: Template) -> Sequence[CheckResult]:
         """Return what is known of a template's fitness for nodes, without a VM."""
+
+    def check_booted(
+        self, template: Template, spec: BootSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[CheckResult]:
+        """Return what a short-lived VM of the template reports."""
 
     def clusters_of(self, template: Template) -> Sequence[str]:
         """Return the names of the clusters that were created from a template."""

@@ -59,7 +59,7 @@ _CONTROL_PLANE = "control-plane"
 _WORKER = "worker"
 _SEALED = "sealed"
 _HEADER = re.compile(
-    r"^# cse-client (control-plane|worker|template|sealed) script, format (\d+)$", re.M
+    r"^# cse-client (control-plane|worker|template|check|sealed) script, format (\d+)$", re.M
 )
 _PAYLOAD = re.compile(r"<<'CSE_PAYLOAD'\n(.*?)\nCSE_PAYLOAD$", re.M | re.S)
 _FILE = re.compile(

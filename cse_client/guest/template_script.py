@@ -1,4 +1,4 @@
-"""The script that makes a node template of a plain Ubuntu, in the one VM that is then captured.
+"""The scripts that make a node template of a plain Ubuntu, and that look at one from inside.
 
 Phases, log and report are those of a node's bootstrap; see scripts/template.sh and scripts/seal.sh.
 """
@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from cse_client.errors import WrongUsage
 from cse_client.guest.render import Bootstrap, assemble, common_data, put_file
+from cse_client.model import TemplateFacts
 from cse_client.model.cni import HELM_VERSION, Cni
 from cse_client.model.settings import ClusterSettings
 from cse_client.model.support import NEWEST_MINOR
 
-__all__ = ["TEMPLATE_VM", "Build", "template_script"]
+__all__ = ["TEMPLATE_VM", "Build", "check_script", "template_script"]
 
 #: Name of the VM that is built, and so of the VM in the template.
 TEMPLATE_VM = "template"
@@ -73,3 +74,18 @@ def template_script(build: Build) -> str:
             hint="Put it on a web server that the VM can reach, and specify its URL with --cni.",
         ),
     )
+
+
+def check_script(check_id: str, template: str, facts: TemplateFacts) -> str:
+    """Return the script that reports what a template has of what nodes need.
+
+    Raises:
+        WrongUsage: a value cannot stand in a script.
+    """
+    bootstrap = Bootstrap(cluster_id=check_id, cluster_name=template, node=TEMPLATE_VM)
+    data = {
+        **common_data(bootstrap, None),
+        "KUBE": facts.kubernetes,
+        "CNI_MANIFEST": facts.cni_manifest,
+    }
+    return assemble("check", bootstrap, data, [])

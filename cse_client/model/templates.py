@@ -13,6 +13,7 @@ from cse_client.model.settings import ClusterSettings
 
 __all__ = [
     "DEFAULT_SOURCE",
+    "BootSpec",
     "BuildSpec",
     "BuiltTemplate",
     "CheckResult",
@@ -80,6 +81,17 @@ class BuiltTemplate:
 
     template: Template
     lease_ends: datetime | None = None
+
+
+@dataclass(frozen=True)
+class BootSpec:
+    """Where the VM of `template check --boot` is made."""
+
+    network: str
+    storage_profile: str = ""
+    vdc: str = ""
+    org: str = ""
+    accept_eulas: bool = False
 
 
 class Level(str, Enum):

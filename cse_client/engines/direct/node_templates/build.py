@@ -336,7 +336,7 @@ class TemplateBuild:
 
     def _check_line(self) -> str:
         item = f"{self._request.catalog.name}/{self._spec.name}"
-        return suggest.cse("template check", item)
+        return suggest.cse("template check", item, boot=True, network=self._spec.network)
 
     def _facts(self, built: Built) -> TemplateFacts:
         spec = self._spec

@@ -37,7 +37,7 @@ _SILENT_HINT = (
 
 @dataclass(frozen=True)
 class Built:
-    """What the VM has reported: versions, as far as visible.
+    """What the VM has reported: versions and lines, as far as visible.
 
     `verified`: it reported that it is finished; else it only is off.
     """
@@ -45,16 +45,23 @@ class Built:
     kubernetes: str = ""
     os: str = ""
     verified: bool = True
+    lines: tuple[str, ...] = ()
 
 
 @dataclass
 class BuildWatch:
-    """One wait for the build VM; `look` reads its vApp with the state of the customization."""
+    """One wait for the build VM; `look` reads its vApp with the state of the customization.
+
+    `unseen`: seconds after the customization until a VM whose reports are not visible counts as
+    done; None for a VM that shuts itself down. `title` is what progress calls it.
+    """
 
     look: Callable[[], VApp]
     progress: Progress
     clock: Clock
     deadline: float
+    unseen: float | None = None
+    title: str = "Installing in the VM"
     _phase: str = "boot"
     _since: float = 0.0
     _visible: bool = False
@@ -123,6 +130,13 @@ class BuildWatch:
             if report is not None and self._phase not in _LAST_PHASES:
                 raise self._failed(f"The VM was powered off in phase '{self._phase}'.")
             return self._built(verified=report is not None)
+        if (
+            self.unseen is not None
+            and not self._visible
+            and vm.customization == _CUSTOMIZED
+            and self.clock.monotonic() - self._since > self.unseen
+        ):
+            return self._built(verified=False)
         return None
 
     def _built(self, *, verified: bool) -> Built:
@@ -130,7 +144,8 @@ class BuildWatch:
             value = self._told.get(key, "").strip()
             return value if form.fullmatch(value) else ""
 
-        return Built(told("kubernetes", _VERSION), told("os", _OS), verified)
+        lines = self._report.log if self._report is not None else ()
+        return Built(told("kubernetes", _VERSION), told("os", _OS), verified, lines)
 
     def _check_deadlines(self, vm: Vm) -> None:
         now = self.clock.monotonic()
@@ -158,7 +173,7 @@ class BuildWatch:
         return min(seconds, left / 2)
 
     def _show(self, vm: Vm) -> None:
-        text = f"Installing in the VM ({self._phase})"
+        text = f"{self.title} ({self._phase})"
         if self._report is None and vm.status != "POWERED_ON":
             text = "Starting the VM"
         if text != self._last_text:

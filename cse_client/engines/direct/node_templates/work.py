@@ -15,7 +15,13 @@ from cse_client.engines.direct.node_templates.request import BuildRequest, resol
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.errors import Conflict, Interrupted, NotFinished, NotFound
 from cse_client.model import Event, EventKind, Progress, RunOptions, Session, Template, footprint
-from cse_client.model.templates import BuildSpec, BuiltTemplate, CheckResult, TemplateDetails
+from cse_client.model.templates import (
+    BootSpec,
+    BuildSpec,
+    BuiltTemplate,
+    CheckResult,
+    TemplateDetails,
+)
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
@@ -100,6 +106,17 @@ class TemplateWork:
 
         today = datetime.now(timezone.utc).date()
         return list(examine(template, self.details(template), today))
+
+    def check_booted(
+        self, template: Template, spec: BootSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[CheckResult]:
+        """Return what a VM of the template reports; the VM is deleted in any case."""
+        from cse_client.engines.direct.node_templates.boot import BootCheck
+
+        check = BootCheck(
+            self._vcd, self._session, template, spec, options, clock=self._clock, progress=progress
+        )
+        return check.run()
 
     def clusters_of(self, template: Template) -> Sequence[str]:
         """Return the clusters of the organization that record this template, sorted."""

@@ -1,0 +1,186 @@
+"""Node templates: showing, checking, deleting, and what a build refuses before it begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_refusals import changed
+from tests.support.programs import Result
+from tests.support.simulator import Cloud, Control, log_in
+
+Run = Callable[..., Result]
+
+GUIDE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
+ITEM = f"cse/{GUIDE}_rev2"
+CHECK = " • Check the request\n ✗ Check the request\n"
+
+
+def test_a_template_is_shown(cse: Run) -> None:
+    shown = json.loads(cse("template", "info", ITEM, options=("-j",)).checked())
+    assert shown["Kubernetes"] == "1.18"
+    assert shown["Support ends"] == "2021-06-18"
+    assert shown["Origin"] == "CSE"
+    assert shown["Disk MB"] > 0
+    absent = cse("template", "info", "nope")
+    assert (absent.code, absent.out) == (3, "")
+    assert "Template 'nope' was not found." in absent.err
+
+
+def test_a_template_is_checked_without_a_vm(cse: Run, nothing_created: None) -> None:
+    rows = json.loads(cse("template", "check", GUIDE, options=("-j",)).checked())
+    found = {row["Check"]: row for row in rows}
+    assert found["Network adapters"]["Result"] == "ok"
+    assert found["Kubernetes"]["Result"] == "warning"
+    assert "out of support since 2021-06-18" in found["Kubernetes"]["Finding"]
+
+
+def test_a_template_is_checked_from_inside(cse: Run, nothing_created: None) -> None:
+    done = cse("template", "check", GUIDE, "--boot", "-n", "net1", options=("-j",))
+    found = {row["Check"]: row for row in json.loads(done.checked())}
+    assert found["Operating system"]["Finding"] == "ubuntu-16.04"
+    assert found["kubeadm"]["Finding"] == "1.18.6"
+    assert found["Container runtime"]["Finding"] == "docker"
+    assert found["CNI manifest"] == {
+        "Result": "ok",
+        "Check": "CNI manifest",
+        "Finding": "/root/weave_v2-6-5.yml",
+        "Cure": "",
+    }
+
+
+def test_a_template_that_cannot_become_nodes_has_an_exit_code(
+    cse: Run, control: Control, nothing_created: None
+) -> None:
+    path = f"templates/{GUIDE}_rev2"
+    with changed(control, path, {"has_nic": False}, {"has_nic": True}):
+        done = cse("template", "check", GUIDE)
+        assert done.code == 1
+        assert "error     Network adapters     none" in done.out
+        booted = cse("template", "check", GUIDE, "--boot", "-n", "net1")
+        assert booted.code == 4
+        assert "has no network adapter" in booted.err
+
+
+def build(cse: Run, *words: str, name: str = "made") -> Result:
+    return cse(
+        *("template", "build", name, "--from", ITEM, "-n", "net1", "--kubernetes", "1.37"), *words
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--kubernetes", "1.23"], "Kubernetes 1.23 is too old: templates are built with 1.24"),
+        (["--kubernetes", "latest"], "'latest' is not a version of Kubernetes."),
+        (["--from", "ubuntu"], "'ubuntu' is not a valid value of --from: specify CATALOG/ITEM."),
+        (["--cni", "nope"], "'nope' is neither a known CNI plugin nor a file."),
+        (["--package-source", "ftp://x"], "'ftp://x' is not a valid value of --package-source"),
+        (["--no-proxy", "x"], "--no-proxy requires --http-proxy or --https-proxy."),
+    ],
+)
+def test_wrong_words_are_refused_without_a_request(
+    cse: Run, control: Control, words: list[str], text: str
+) -> None:
+    done = build(cse, *words)
+    assert (done.code, done.out) == (2, "")
+    assert text in done.err
+    assert control.requests() == []
+
+
+def test_a_file_that_is_no_manifest_is_refused(cse: Run, home: Path) -> None:
+    (home / "x.yaml").write_text("a: b\n")
+    done = build(cse, "--cni", "x.yaml")
+    assert done.code == 2 and "The file 'x.yaml' is not a Kubernetes manifest." in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "err"),
+    [
+        (
+            ["--from", "cse/nope"],
+            3,
+            "Error: Catalog 'cse' has no template 'nope' that you can see.\n",
+        ),
+        (
+            ["--catalog", "nope"],
+            3,
+            "Error: There is no catalog 'nope' that you can see; available: ",
+        ),
+        (
+            ["-n", "net4"],
+            4,
+            "Error: The network 'net4' is isolated: the VM could not reach the package source.\n",
+        ),
+        (
+            ["-s", "nope"],
+            3,
+            "Error: VDC 'vdc1' has no storage profile 'nope'; available: ",
+        ),
+    ],
+)
+def test_a_build_is_refused_before_it_begins(
+    cse: Run, nothing_created: None, words: list[str], code: int, err: str
+) -> None:
+    done = build(cse, "--catalog", "cse", *words)
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith(CHECK + err), done.err
+
+
+def test_a_taken_name_is_refused(cse: Run, nothing_created: None) -> None:
+    done = build(cse, "--catalog", "cse", name=f"{GUIDE}_rev2")
+    assert done.code == 1
+    assert f"Catalog 'cse' already has a template '{GUIDE}_rev2'." in done.err
+    assert f"vcd cse template delete cse/{GUIDE}_rev2" in done.err
+
+
+def test_a_used_up_quota_is_refused(cse: Run, control: Control, nothing_created: None) -> None:
+    with changed(control, "vdcs/vdc1", {"vm_quota": 1}, {"vm_quota": 0}):
+        control.set("vapps", prefix="fill", count=1)
+        try:
+            done = build(cse, "--catalog", "cse")
+        finally:
+            cse("cluster", "delete", "fill-00001", "--yes")
+    assert done.code == 4
+    assert "VDC 'vdc1' has no room for another VM: its VM quota is used up." in done.err
+
+
+def test_a_catalog_without_the_right_to_add_is_refused(
+    cloud: Cloud, home: Path, vcd: Run, nothing_created: None
+) -> None:
+    log_in(cloud, home, user="viewer", password=cloud.others.get("viewer", ""))
+    done = vcd(
+        *("cse", "template", "build", "made", "--from", ITEM, "-n", "net1"),
+        *("--kubernetes", "1.37", "--catalog", "cse"),
+    )
+    assert done.code == 4, done.err
+    assert "You may not add templates to catalog 'cse'." in done.err
+    assert "Catalog: Add vApp from My Cloud" in done.err
+
+
+def test_the_plan_is_shown_and_nothing_is_made(cse: Run, nothing_created: None) -> None:
+    done = build(cse, "--catalog", "cse", "--dry-run")
+    lines = done.checked().splitlines()
+    assert lines[0].startswith("1. Create vApp 'cse-template-made' in VDC 'vdc1' with one VM")
+    assert lines[-1] == "7. Delete vApp 'cse-template-made'."
+    assert len(lines) == 7
+
+
+def test_a_build_cannot_be_left_alone(vcd: Run, logged_in: Path) -> None:
+    done = vcd(
+        *("-n", "cse", "template", "build", "made", "--from", ITEM, "-n", "net1"),
+        *("--kubernetes", "1.37"),
+    )
+    assert done.code == 2
+    assert "cannot run in the background" in done.err
+
+
+def test_deletion_wants_to_be_confirmed_and_names_what_there_is_not(cse: Run) -> None:
+    asked = cse("template", "delete", ITEM)
+    assert asked.code == 2
+    assert f"Deleting {ITEM} must be confirmed, and there is no terminal; use --yes." in asked.err
+    absent = cse("template", "delete", "cse/nope", "--yes")
+    assert absent.code == 3
