@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cse_client.simulator.clock import Clock
+from cse_client.simulator.guest.packages.archive import PREINSTALLED
 from cse_client.simulator.loopback import DEFAULT_RANGE
 from cse_client.simulator.states import Pace
 from cse_client.simulator.vcd.cloud import Cloud, GuestOptions
@@ -30,12 +31,22 @@ from cse_client.simulator.vcd.versions import RELEASES
 if TYPE_CHECKING:
     from cse_client.simulator.guest.real.kits import Kit, Plain
 
-__all__ = ["CATALOG", "CSE_TEMPLATE", "CURRENT_TEMPLATE", "make_cloud", "offer_real_machines"]
+__all__ = [
+    "CATALOG",
+    "CSE_TEMPLATE",
+    "CURRENT_TEMPLATE",
+    "IMAGES",
+    "make_cloud",
+    "offer_real_machines",
+]
 
 CATALOG = "cse"
 #: CSE's own template of that time, and one with a current Ubuntu, containerd and kubeadm.
 CSE_TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
 CURRENT_TEMPLATE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
+
+#: The provider's catalog of operating systems without Kubernetes.
+IMAGES = "images"
 
 _EXTERNAL = "203.0.113.10"
 
@@ -80,6 +91,7 @@ def make_cloud(
         cloud.vdcs[vdc.id] = vdc
     _networks(cloud, addresses)
     _catalog(cloud)
+    _images(cloud)
     attach_leases(cloud)
     return cloud
 
@@ -162,16 +174,49 @@ def _catalog(cloud: Cloud) -> None:
             },
         ),
     ]
+    _offer(cloud, catalog, templates)
+
+
+def _offer(cloud: Cloud, catalog: Catalog, templates: Sequence[Template]) -> None:
     for template in templates:
         catalog.items.append(
             CatalogItem(
                 template.name,
                 description=template.description,
                 template=template,
-                created=now,
+                created=template.created,
             )
         )
     cloud.catalogs[catalog.id] = catalog
+
+
+def _images(cloud: Cloud) -> None:
+    """Offer what providers have: Ubuntu servers without Kubernetes."""
+    now = cloud.clock.now()
+    vdc = next(iter(cloud.vdcs.values()))
+    templates = [
+        Template(
+            f"ubuntu-{release}-server",
+            description=f"Ubuntu Server {release} LTS",
+            vdc_id=vdc.id,
+            vm_name=f"ubuntu-{release.replace('.', '')}",
+            created=now,
+            image={
+                "name": f"ubuntu-{release}-server",
+                "os": f"ubuntu-{release}",
+                "os_version_id": release,
+                "kubernetes": "",
+                "runtime": "",
+                "cni": "",
+                "cni_version": "",
+                "cni_manifest": None,
+                "customization_engine": "cloud-init",
+                "packages": list(PREINSTALLED),
+            },
+        )
+        for release in ("22.04", "24.04")
+    ]
+    _offer(cloud, Catalog(IMAGES, description="Operating systems", created=now), templates)
 
 
 def offer_real_machines(cloud: Cloud, kits: Sequence[Kit], plains: Sequence[Plain]) -> None:
@@ -180,15 +225,16 @@ def offer_real_machines(cloud: Cloud, kits: Sequence[Kit], plains: Sequence[Plai
         catalog.items.clear()
     for kit in kits:
         what = f"Kubernetes {kit.version}"
-        _offer(cloud, kit.template, f"{what}, containerd", f"kubernetes-{kit.version}", kit.image())
+        vm = f"kubernetes-{kit.version}"
+        _offer_real(cloud, kit.template, f"{what}, containerd", vm, kit.image())
     for plain in plains:
-        _offer(cloud, plain.template, "Without Kubernetes", plain.template, plain.image())
+        _offer_real(cloud, plain.template, "Without Kubernetes", plain.template, plain.image())
     for network in cloud.networks.values():
         # CoreDNS ends itself when it is to forward to a loopback address: it would ask itself.
         network.dns = (network.gateway,)
 
 
-def _offer(cloud: Cloud, name: str, description: str, vm: str, image: dict[str, Any]) -> None:
+def _offer_real(cloud: Cloud, name: str, description: str, vm: str, image: dict[str, Any]) -> None:
     catalog = next(iter(cloud.catalogs.values()))
     template = Template(
         name,
@@ -198,6 +244,4 @@ def _offer(cloud: Cloud, name: str, description: str, vm: str, image: dict[str, 
         created=catalog.created,
         image=image,
     )
-    catalog.items.append(
-        CatalogItem(name, description=description, template=template, created=catalog.created)
-    )
+    _offer(cloud, catalog, [template])

@@ -10,7 +10,13 @@ from typing import Any
 
 import yaml
 
-__all__ = ["is_network_pod", "manifest_images", "manifest_text", "network_configuration"]
+__all__ = [
+    "is_network_pod",
+    "manifest_images",
+    "manifest_text",
+    "network_configuration",
+    "released_manifest",
+]
 
 _NAMES = {
     "weave": ("weave-net", {"name": "weave-net"}, "weaveworks/weave-kube"),
@@ -24,8 +30,13 @@ _NAMES = {
 }
 
 
-def _documents(cni: str, version: str) -> list[dict[str, Any]]:
-    name, labels, image = _NAMES.get(cni, (cni, {"app": cni}, cni))
+#: Where the projects' own manifests take their images from.
+_REGISTRIES = {"calico": "quay.io/calico/node", "flannel": "ghcr.io/flannel-io/flannel"}
+
+
+def _documents(cni: str, version: str, image: str = "") -> list[dict[str, Any]]:
+    name, labels, usual = _NAMES.get(cni, (cni, {"app": cni}, cni))
+    image = image or usual
     meta = {"name": name, "namespace": "kube-system", "labels": labels}
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
@@ -85,6 +96,12 @@ def _documents(cni: str, version: str) -> list[dict[str, Any]]:
 def manifest_text(cni: str, version: str) -> str:
     """Return the manifest file of a pod network."""
     return str(yaml.safe_dump_all(_documents(cni, version), sort_keys=False))
+
+
+def released_manifest(cni: str, version: str) -> str:
+    """Return the manifest file that the project itself offers for download."""
+    documents = _documents(cni, version, _REGISTRIES[cni])
+    return str(yaml.safe_dump_all(documents, sort_keys=False))
 
 
 def is_network_pod(spec: dict[str, Any]) -> bool:

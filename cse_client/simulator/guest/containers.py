@@ -15,10 +15,12 @@ from cse_client.simulator.guest.life import PowerLoss
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cse_client.simulator.guest.disk import Disk
     from cse_client.simulator.guest.model import Image
     from cse_client.simulator.guest.system import System
 
 __all__ = [
+    "IMAGE_MB",
     "Daemon",
     "ImageStore",
     "PullFailed",
@@ -29,6 +31,8 @@ __all__ = [
 
 _STORE = "/var/lib/container-images"
 _PULL_SECONDS = 4
+#: What an image takes of the disk, in MB: about what those of a control plane take on the average.
+IMAGE_MB = 90
 _NO_ANSWER_SECONDS = 30
 
 # kubeadm's own tables (cmd/kubeadm/app/constants): (pause, etcd, coredns) by minor version.
@@ -49,6 +53,10 @@ _COMPANIONS = {
     31: ("3.10", "3.5.15-0", "v1.11.1"),
     32: ("3.10", "3.5.16-0", "v1.11.3"),
     33: ("3.10", "3.5.21-0", "v1.12.0"),
+    34: ("3.10.1", "3.6.4-0", "v1.12.1"),
+    35: ("3.10.1", "3.6.6-0", "v1.13.1"),
+    36: ("3.10.2", "3.6.8-0", "v1.14.2"),
+    37: ("3.10.2", "3.7.0-0", "v1.14.6"),
 }
 _REGISTRY_MOVED = 25
 _COREDNS_FOLDER = 21
@@ -180,6 +188,11 @@ class ImageStore:
             return preloaded_images(self._system.image)
         return path.read_text(encoding="utf-8").split()
 
+    @staticmethod
+    def taken_mb(disk: Disk) -> int:
+        """MB of a disk that pulled images take."""
+        return len(disk.text(_STORE).split()) * IMAGE_MB
+
     def has(self, name: str) -> bool:
         """Return whether an image is present."""
         return _full(name) in {_full(known) for known in self.names()}
@@ -221,6 +234,12 @@ class ImageStore:
 
     def _put(self, name: str, wait: Callable[[float], None]) -> None:
         wait(_PULL_SECONDS)
+        if self._system.free_mb() < IMAGE_MB:
+            raise PullFailed(
+                f'failed to pull and unpack image "{_full(name)}": failed to extract layer: write'
+                " /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots: no space"
+                " left on device"
+            )
         with self._lock, self._system.life.guard():
             self._system.disk.write(_STORE, "\n".join([*self.names(), name]) + "\n")
 

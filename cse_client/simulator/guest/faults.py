@@ -34,6 +34,14 @@ class Faults:
         unreachable_registries: image pulls fail although there is a way out.
         unreachable_images: pulls of images whose name matches this expression fail, as behind a
             proxy that knows some registries only.
+        unreachable_hosts: connections to hosts of the Internet whose name matches this expression
+            time out.
+        wrong_package_key: the Kubernetes packages are signed by another key than their source
+            offers.
+        packages_locked: seconds of the guest's time since its boot for which unattended-upgrades
+            holds dpkg's lock.
+        lists_locked: the same for apt-daily's `apt-get update` and the lock of the package lists.
+        disk_full: nothing is left on the guest's disk for packages and images.
     """
 
     kill_at_call: int | None = None
@@ -49,6 +57,11 @@ class Faults:
     fail: dict[str, int] = field(default_factory=dict)
     unreachable_registries: bool = False
     unreachable_images: str | None = None
+    unreachable_hosts: str | None = None
+    wrong_package_key: bool = False
+    packages_locked: float = 0.0
+    lists_locked: float = 0.0
+    disk_full: bool = False
     calls: int = 0
     log: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -90,6 +103,11 @@ class Faults:
         """Return whether an image cannot be pulled."""
         rule = self.unreachable_images
         return self.unreachable_registries or (rule is not None and bool(re.search(rule, image)))
+
+    def cuts_off(self, host: str) -> bool:
+        """Return whether a host cannot be connected to."""
+        rule = self.unreachable_hosts
+        return rule is not None and bool(re.search(rule, host))
 
     def loses(self, path: str) -> bool:
         """Return whether a power failure takes the content of this file."""

@@ -13,7 +13,13 @@ from cse_client.simulator.guest.sandbox import Sandbox
 from cse_client.simulator.guest.services import install_services
 from cse_client.simulator.guest.skeleton import install_disk
 from cse_client.simulator.guest.stand_ins import COMMANDS
-from cse_client.simulator.guest.toolbox import ABSENT, Toolbox, stand_ins, toolbox_for
+from cse_client.simulator.guest.toolbox import (
+    ABSENT,
+    PACKAGED_PROGRAMS,
+    Toolbox,
+    stand_ins,
+    toolbox_for,
+)
 from cse_client.simulator.guest.units import builtin_unit_files
 
 if TYPE_CHECKING:
@@ -29,7 +35,8 @@ class Imitation:
 
     def install_disk(self, disk: Disk, image: Image) -> None:
         """Write a new VM's disk."""
-        install_disk(disk, image)
+        shared = self.toolbox(image).shared_commands() if image.packages else ()
+        install_disk(disk, image, shared)
 
     def copy_disk(self, source: Path, target: Path) -> None:
         """Copy a disk, of which no guest runs."""
@@ -66,6 +73,8 @@ class Imitation:
 
 def _make_toolbox(folder: Path, image: Image) -> Toolbox:
     missing = frozenset(image.missing_commands)
+    if image.packages:
+        missing |= frozenset(PACKAGED_PROGRAMS)
     own = {name: script for name, script in stand_ins(image).items() if name not in missing}
     return Toolbox(
         folder, own=own, links={}, absent=ABSENT | missing, units=builtin_unit_files(image)

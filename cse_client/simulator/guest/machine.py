@@ -157,6 +157,10 @@ class Guest:
         else:
             self.platform.install_disk(self.disk, self.image)
 
+    def copy_of(self, source: Path) -> None:
+        """Make the disk, which must not be there yet, a copy of a folder with a disk."""
+        self._source = source
+
     def save_disk(self, target: Path) -> None:
         """Copy the disk as it is now to a folder that is not there yet."""
         with self._lock:

@@ -27,6 +27,9 @@ class Image:
         customization_engine: "classic" (perl of deployPkg) or "cloud-init".
         images_preloaded: the container images are in the runtime's store already.
         missing_commands: commands that the image lacks.
+        packages: the Debian packages that it is made of. Where it names them, programs come and go
+            with packages, and `kubernetes`, `runtime` and `cni` are empty unless something of them
+            is in the image already.
         swap: /etc/fstab names a swap partition, in use from boot.
         tree: folder of this machine with a whole installed system, which a real machine's disk is
             a copy of; "" = the disk is made of the fields above.
@@ -45,6 +48,7 @@ class Image:
     customization_engine: str = "classic"
     images_preloaded: bool = False
     missing_commands: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     swap: bool = False
     tree: str = ""
 
@@ -72,16 +76,17 @@ class Image:
 
     @property
     def minor(self) -> int:
-        """The minor number of Kubernetes, 18 for "1.18.6"."""
-        return int(self.kubernetes.split(".")[1])
+        """The minor number of Kubernetes, 18 for "1.18.6"; 0 where there is none."""
+        return int(self.kubernetes.split(".")[1]) if self.kubernetes else 0
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What VCD gives the VM at power-on: virtual CPUs and memory in MiB."""
+    """What VCD gives the VM at power-on: virtual CPUs, memory in MiB, disk in MB."""
 
     cpus: int = 2
     memory_mb: int = 2048
+    disk_mb: int = 16384
 
     @property
     def usable_memory_mb(self) -> int:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterable
 
 from cse_client.simulator.guest.cni import manifest_text
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
+from cse_client.simulator.guest.packages.image import install_packages, own_folders
 from cse_client.simulator.guest.toolbox import host_links
 
 __all__ = ["install_disk", "prepare_boot"]
 
 _FOLDERS = (
-    ".guest/jobs", ".host/usr", ".sim", "boot", "dev", "etc/apt/sources.list.d", "etc/cni",
-    "etc/default", "etc/modules-load.d", "etc/kubernetes/manifests", "etc/ssh", "etc/ssl/certs",
+    ".guest/jobs", ".host/usr", ".sim", "boot", "dev", "etc/apt/sources.list.d",
+    "etc/default", "etc/modules-load.d", "etc/ssh", "etc/ssl/certs",
     "etc/sysctl.d", "etc/systemd/system/multi-user.target.wants", "etc/cron.d", "etc/profile.d",
-    "etc/systemd/system/kubelet.service.d", "etc/vmware-tools", "home", "media", "mnt",
-    "opt/cni/bin",
+    "etc/vmware-tools", "home", "media", "mnt",
     "proc", "root", "run", "srv", "sys/class/net", "sys/class/dmi/id", "sys/fs/cgroup", "tmp",
     "usr/local/bin", "usr/local/sbin", "usr/local/lib", "usr/local/share", "usr/src",
-    "var/cache/apt", "var/lib/cloud/instance", "var/lib/kubelet", "var/log/journal",
+    "var/cache/apt", "var/lib/cloud/instance", "var/log/journal",
     "var/log/vmware-imc", "var/spool/cron", "var/tmp", "var/lib/dbus",
+)  # fmt: skip
+_OF_KUBERNETES = (
+    "etc/cni", "etc/kubernetes/manifests", "etc/systemd/system/kubelet.service.d", "opt/cni/bin",
+    "var/lib/kubelet",
 )  # fmt: skip
 
 _PASSWD = """root:x:0:0:root:/root:/bin/bash
@@ -75,23 +80,30 @@ _SYSCTL = {
     "net/ipv6/conf/lo/disable_ipv6": "0",
 }
 
+_KERNELS = {"ubuntu-22.04": "5.15.0-160-generic", "ubuntu-24.04": "6.8.0-60-generic"}
+
 _SWAPS_HEAD = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 SWAP_LINE = "/dev/sda5                               partition\t998396\t\t0\t\t-2\n"
 
 
 def interface_of(image: Image) -> str:
     """Return the name of the first network card as this image's kernel calls it."""
-    return "ens160" if image.os == "ubuntu-24.04" else "eth0"
+    return "ens160" if image.os in _KERNELS else "eth0"
 
 
-def install_disk(disk: Disk, image: Image) -> None:
-    """Write a new disk."""
-    for folder in _FOLDERS:
+def install_disk(disk: Disk, image: Image, commands: Iterable[str] = ()) -> None:
+    """Write a new disk.
+
+    `commands` are "bin/NAME" and "sbin/NAME" of the programs that guests with this image share.
+    """
+    for folder in (*_FOLDERS, *(() if image.packages else _OF_KUBERNETES)):
         (disk.root / folder).mkdir(parents=True, exist_ok=True)
     disk.root.chmod(0o755)
     for folder, mode in (("tmp", 0o1777), ("var/tmp", 0o1777), ("root", 0o700)):
         (disk.root / folder).chmod(mode)
-    _link_programs(disk)
+    _link_programs(disk, own=bool(image.packages))
+    if image.packages:
+        own_folders(disk, commands)
     files = {
         "/etc/passwd": _PASSWD,
         "/etc/group": _GROUP,
@@ -107,17 +119,18 @@ def install_disk(disk: Disk, image: Image) -> None:
         "/etc/sysctl.conf": "",
         "/etc/modules": "",
         "/etc/ssh/sshd_config": "PermitRootLogin prohibit-password\n",
-        "/etc/default/kubelet": "KUBELET_EXTRA_ARGS=\n",
         "/etc/bash.bashrc": "",
         "/etc/profile": "",
         "/etc/shells": "/bin/sh\n/bin/bash\n",
         "/etc/timezone": "Etc/UTC\n",
         "/etc/vmware-tools/tools.conf": "[deployPkg]\nenable-custom-scripts="
         + ("true\n" if image.custom_scripts else "false\n"),
-        "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": _KUBELET_DROP_IN,
         "/sys/class/dmi/id/product_name": "VMware7,1\n",
         "/sys/class/dmi/id/sys_vendor": "VMware, Inc.\n",
     }
+    if image.kubernetes:
+        files["/etc/default/kubelet"] = "KUBELET_EXTRA_ARGS=\n"
+        files["/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"] = _KUBELET_DROP_IN
     if image.runtime == "containerd":
         files["/etc/containerd/config.toml"] = (
             'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n'
@@ -132,14 +145,16 @@ def install_disk(disk: Disk, image: Image) -> None:
     if image.os != "ubuntu-16.04":
         disk.link("/etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")
     _enable_services(disk, image)
+    if image.packages:
+        install_packages(disk, image)
 
 
-def _link_programs(disk: Disk) -> None:
+def _link_programs(disk: Disk, *, own: bool) -> None:
     merged = {name: target for name, target in host_links() if target}
     for name in ("bin", "sbin"):
-        disk.link(f"/usr/{name}", f"/.sim/{name}")
         disk.link(f"/{name}", "usr/" + name)
-    disk.link("/usr/lib", "/.sim/lib")
+    for name in () if own else ("bin", "sbin", "lib"):
+        disk.link(f"/usr/{name}", f"/.sim/{name}")
     for name, target in host_links():
         if name.startswith("lib"):
             disk.link(f"/{name}", f".host/{target}" if target else f".host/{name}")
@@ -158,6 +173,7 @@ def _link_programs(disk: Disk) -> None:
 
 def _os_release(image: Image) -> str:
     names = {"16.04": ("16.04.7 LTS (Xenial Xerus)", "Ubuntu 16.04.7 LTS", "xenial")}
+    names["22.04"] = ("22.04.5 LTS (Jammy Jellyfish)", "Ubuntu 22.04.5 LTS", "jammy")
     names["24.04"] = ("24.04.2 LTS (Noble Numbat)", "Ubuntu 24.04.2 LTS", "noble")
     version, pretty, code = names.get(
         image.os_version_id, (image.os_version_id, f"Ubuntu {image.os_version_id}", "ubuntu")
@@ -170,7 +186,11 @@ def _os_release(image: Image) -> str:
 
 
 def _enable_services(disk: Disk, image: Image) -> None:
-    names = ["ssh", "kubelet", "containerd", "systemd-timesyncd"]
+    names = ["ssh", "systemd-timesyncd"]
+    if image.packages:
+        _enable_updates(disk)
+    else:
+        names += ["kubelet", "containerd"]
     if image.runtime == "docker":
         names.append("docker")
     names += ["networking"] if image.os == "ubuntu-16.04" else ["systemd-networkd"]
@@ -181,6 +201,15 @@ def _enable_services(disk: Disk, image: Image) -> None:
             f"/etc/systemd/system/multi-user.target.wants/{name}.service",
             f"/lib/systemd/system/{name}.service",
         )
+
+
+def _enable_updates(disk: Disk) -> None:
+    for target, names in (
+        ("multi-user.target", ("unattended-upgrades.service",)),
+        ("timers.target", ("apt-daily.timer", "apt-daily-upgrade.timer")),
+    ):
+        for name in names:
+            disk.link(f"/etc/systemd/system/{target}.wants/{name}", f"/lib/systemd/system/{name}")
 
 
 def prepare_boot(disk: Disk, image: Image, *, conf: str) -> None:
@@ -214,8 +243,8 @@ def prepare_boot(disk: Disk, image: Image, *, conf: str) -> None:
     settings["kernel/random/boot_id"] = secrets.token_hex(16)
     settings["kernel/random/uuid"] = secrets.token_hex(16)
     settings["kernel/hostname"] = disk.text("/etc/hostname").strip()
-    if image.os == "ubuntu-24.04":
-        settings["kernel/osrelease"] = "6.8.0-60-generic"
+    if image.os in _KERNELS:
+        settings["kernel/osrelease"] = _KERNELS[image.os]
     for key, value in settings.items():
         path = disk.root / ".guest" / "sysctl" / key
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.commands.clock import date, hostnamectl, timedatectl
 from cse_client.simulator.guest.commands.containers import crictl, ctr, daemon, docker
+from cse_client.simulator.guest.commands.curl import curl
 from cse_client.simulator.guest.commands.kernel import lsmod, modprobe, swapoff, swapon, sysctl
 from cse_client.simulator.guest.commands.network import (
-    curl,
     getent,
     ip,
     lookup,
@@ -21,7 +21,14 @@ from cse_client.simulator.guest.commands.network import (
     resolvectl,
     wget,
 )
-from cse_client.simulator.guest.commands.packages import apt_get, apt_mark, update_ca_certificates
+from cse_client.simulator.guest.commands.packages import (
+    apt_cache,
+    apt_get,
+    apt_mark,
+    dpkg,
+    dpkg_query,
+    update_ca_certificates,
+)
 from cse_client.simulator.guest.commands.power import poweroff, reboot, shutdown
 from cse_client.simulator.guest.commands.services import (
     detect_virt,
@@ -33,6 +40,7 @@ from cse_client.simulator.guest.commands.services import (
 from cse_client.simulator.guest.commands.vmtools import rpctool, toolbox_cmd, vmtoolsd
 from cse_client.simulator.guest.kubeadm import kubeadm, kubelet
 from cse_client.simulator.guest.kubectl import kubectl
+from cse_client.simulator.guest.toolbox import PACKAGED_PROGRAMS
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
@@ -49,8 +57,10 @@ def _nothing(system: System, call: Call) -> int:
 COMMANDS: Mapping[str, Command] = {
     "apt": apt_get,
     "update-ca-certificates": update_ca_certificates,
+    "apt-cache": apt_cache,
     "apt-get": apt_get,
     "apt-mark": apt_mark,
+    **dict.fromkeys(PACKAGED_PROGRAMS, _nothing),
     "cloud-init": _nothing,
     "containerd": daemon,
     "crictl": crictl,
@@ -59,6 +69,8 @@ COMMANDS: Mapping[str, Command] = {
     "date": date,
     "dig": lookup,
     "docker": docker,
+    "dpkg": dpkg,
+    "dpkg-query": dpkg_query,
     "dockerd": daemon,
     "getent": getent,
     "halt": poweroff,

@@ -7,15 +7,18 @@ import os
 import shlex
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
+from cse_client.simulator.guest.containers import ImageStore
 from cse_client.simulator.guest.exchange import Call, CallAborted, Channel, exchange
 from cse_client.simulator.guest.jobs import Job, Jobs
 from cse_client.simulator.guest.life import Life, PowerLoss
 from cse_client.simulator.guest.model import Hardware, Nic
+from cse_client.simulator.guest.packages.database import installed, with_packages
 from cse_client.simulator.guest.resolver import write_name_servers
 from cse_client.simulator.guest.skeleton import interface_of, prepare_boot
 from cse_client.simulator.guest.systemd import Systemd
@@ -33,8 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Command", "Host", "Platform", "System"]
 
-_SYSTEMD_VERSIONS = {"ubuntu-16.04": 229, "ubuntu-18.04": 237, "ubuntu-20.04": 245}
+_SYSTEMD_VERSIONS = {
+    "ubuntu-16.04": 229,
+    "ubuntu-18.04": 237,
+    "ubuntu-20.04": 245,
+    "ubuntu-22.04": 249,
+}
 _NEWEST_SYSTEMD = 255
+#: What an Ubuntu server takes of its disk, in MB.
+_SYSTEM_MB = 2600
 
 
 class Host(Protocol):
@@ -113,7 +123,8 @@ class System:
         platform: what it is made of.
         life: ends with the power.
         nics: the network cards; their addresses count once `network_up`.
-        hardware: CPUs and memory of this boot.
+        image: what is installed: the VM's image, with its packages as they are.
+        hardware: CPUs, memory and disk of this boot.
         guestinfo: values that vmtoolsd can read.
         modules: kernel modules loaded so far.
     """
@@ -129,7 +140,6 @@ class System:
         self.guest = host
         self.platform = platform
         self.disk = host.disk
-        self.image = host.image
         self.faults = host.faults
         self.nics = tuple(nics)
         self.hardware = hardware
@@ -141,7 +151,9 @@ class System:
         self.natives: dict[str, Native] = {}
         self._channels: set[Channel] = set()
         self._lock = threading.Lock()
-        self.toolbox = platform.toolbox(self.image)
+        self.toolbox = platform.toolbox(host.image)
+        self.image = with_packages(host.image, self.disk)
+        self._booted = time.monotonic()
         self._token = exchange().register(self._serve)
         self.interface = interface_of(self.image)
         prepare_boot(self.disk, self.image, conf=self._conf())
@@ -152,7 +164,7 @@ class System:
             disk=self.disk,
             life=self.life,
             jobs=self.jobs,
-            builtin=platform.unit_files(self.image),
+            builtin=platform.unit_files(host.image),
             natives=self.natives,
             version=_SYSTEMD_VERSIONS.get(self.image.os, _NEWEST_SYSTEMD),
             hostname=self.hostname,
@@ -162,7 +174,7 @@ class System:
         binds += [(f"/{name}", f"/.host/{name}") for name, target in host_links() if not target]
         for _, target in binds:
             (self.disk.root / target[1:]).mkdir(parents=True, exist_ok=True)
-        self.sandbox = platform.sandbox(self.disk.root, self.toolbox.folder, binds, self.image)
+        self.sandbox = platform.sandbox(self.disk.root, self.toolbox.folder, binds, host.image)
 
     def _conf(self) -> str:
         speed = max(int(self.life.speed * 1000), 1)
@@ -182,6 +194,19 @@ class System:
     def offset_to_host(self) -> float:
         """Seconds by which the guest's clock is ahead of this machine's."""
         return (self.now() - datetime.now(timezone.utc)).total_seconds()
+
+    def locked(self, what: str) -> float:
+        """Seconds for which another process still holds apt's lock of `packages` or `lists`."""
+        held = self.faults.packages_locked if what == "packages" else self.faults.lists_locked
+        return max(held - (time.monotonic() - self._booted) * self.life.speed, 0.0)
+
+    def free_mb(self) -> int:
+        """MB that are free on the disk, for packages and images: what is else there is a guess."""
+        if self.faults.disk_full:
+            return 0
+        sizes = (int(one.fields.get("Installed-Size", 0)) for one in installed(self.disk).values())
+        taken = sum(sizes) // 1024 + ImageStore.taken_mb(self.disk)
+        return self.hardware.disk_mb - _SYSTEM_MB - taken
 
     # The host name
 

@@ -437,7 +437,9 @@ class Systemd:
         """Return whether a file could be executed: there, with the bit set, a script or ELF."""
         if program.startswith(("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/")):
             name = program.rsplit("/", 1)[1]
-            if name in self._commands:
+            # a link of a package leads to what is bound into the running guest only
+            link = self.disk.path(program, follow=False)
+            if name in self._commands or str(link.resolve()).startswith("/.sim/"):
                 return True
         path = self.disk.path(program)
         if not path.is_file() or not path.stat().st_mode & 0o111:

@@ -17,7 +17,14 @@ from pathlib import Path
 
 from cse_client.simulator.guest.model import Image
 
-__all__ = ["ABSENT", "Toolbox", "host_links", "stand_ins", "toolbox_for"]
+__all__ = [
+    "ABSENT",
+    "PACKAGED_PROGRAMS",
+    "Toolbox",
+    "host_links",
+    "stand_ins",
+    "toolbox_for",
+]
 
 # Not on an Ubuntu server, or the stand-in's own.
 ABSENT = frozenset(
@@ -130,6 +137,16 @@ _RUNTIME = {
     "containerd": ["containerd", "ctr"],
 }
 
+_OF_DPKG = ("apt-cache", "dpkg", "dpkg-query")
+#: Commands that come with packages, where an image names its own: those that the simulator answers.
+PACKAGED = ("containerd", "crictl", "ctr", "kubeadm", "kubectl", "kubelet")
+#: The same: those that are this machine's own programs, if it has them.
+PACKAGED_PROGRAMS = (
+    "conntrack", "containerd-shim-runc-v2", "ebtables", "ethtool", "ip6tables", "ip6tables-restore",
+    "ip6tables-save", "ipset", "iptables", "iptables-restore", "iptables-save", "ipvsadm", "jq",
+    "keepalived", "runc", "socat",
+)  # fmt: skip
+
 _STUB = """#!/usr/bin/bash
 . /.guest/conf
 d=
@@ -225,6 +242,14 @@ _GETENT = _STUB.replace(
     ". /.guest/conf\n",
 )
 
+# curl takes its proxy from the environment, which the simulator does not see.
+_CURL = _STUB.replace(
+    ". /.guest/conf\n",
+    "p=${https_proxy-${HTTPS_PROXY-}}\n"
+    '[ -z "$p" ] || set -- --noproxy "${no_proxy-${NO_PROXY-}}" --proxy "$p" "$@"\n'
+    ". /.guest/conf\n",
+)
+
 # The guest's first process: starts and signals jobs on the simulator's word, each in a process
 # group of its own. It ends, and the whole guest with it, when the simulator is gone.
 _INIT = """
@@ -269,7 +294,11 @@ def host_links() -> list[tuple[str, str]]:
 def stand_ins(image: Image) -> dict[str, str]:
     """Return the scripts of an image's stand-ins, by the command's name."""
     own = {name: _STUB for name in [*_COMMON, *_RUNTIME.get(image.runtime, [])]}
-    own.update({"sleep": _SLEEP, "date": _DATE, "sudo": _SUDO, "getent": _GETENT})
+    if image.packages:
+        own.update({name: _STUB for name in _OF_DPKG})
+        for name in PACKAGED:
+            own.pop(name, None)
+    own.update({"sleep": _SLEEP, "date": _DATE, "sudo": _SUDO, "getent": _GETENT, "curl": _CURL})
     if image.runtime == "docker" and image.minor < 18:  # noqa: PLR2004
         own.pop("crictl", None)
     if image.os == "ubuntu-16.04":
@@ -309,11 +338,20 @@ class Toolbox:
         self._write(folder / "init", _INIT)
         if not whole:
             self._fill_lib(units)
+            self._fill_packaged()
             if Path("/etc/ld.so.cache").exists():
                 shutil.copyfile("/etc/ld.so.cache", folder / "ld.so.cache")
         self.all_commands = frozenset(
             entry.name for name in ("bin", "sbin") for entry in os.scandir(folder / name)
         )
+
+    def shared_commands(self) -> list[str]:
+        """Return "bin/NAME" and "sbin/NAME" of all commands."""
+        return [
+            f"{name}/{entry.name}"
+            for name in ("bin", "sbin")
+            for entry in os.scandir(self.folder / name)
+        ]
 
     def _fill_bin(
         self, own: Mapping[str, str], links: Mapping[str, str], absent: frozenset[str]
@@ -345,6 +383,18 @@ class Toolbox:
     def _write(self, path: Path, script: str) -> None:
         own = script.replace("/.host/", "/") if self._whole else script
         path.write_text(own, encoding="utf-8")
+
+    def _fill_packaged(self) -> None:
+        """Keep what packages put links to."""
+        target = self.folder / "packaged"
+        target.mkdir()
+        for name in (*PACKAGED, *PACKAGED_PROGRAMS):
+            found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+            if name in PACKAGED or found is None:
+                (target / name).write_text(_STUB, encoding="utf-8")
+                (target / name).chmod(0o755)
+            else:
+                (target / name).symlink_to("/.host" + os.path.realpath(found))
 
     def _fill_lib(self, units: Mapping[str, str]) -> None:
         target = self.folder / "lib"

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 
 from cse_client.simulator.guest.model import Image
 
-__all__ = ["Command", "UnitFile", "builtin_unit_files", "seconds_of", "unit_name"]
+__all__ = [
+    "Command",
+    "UnitFile",
+    "builtin_unit",
+    "builtin_unit_files",
+    "seconds_of",
+    "unit_name",
+]
 
 _SPANS = {
     "us": 1e-6, "ms": 0.001, "s": 1, "sec": 1, "second": 1, "seconds": 1, "": 1,
@@ -159,25 +166,63 @@ def _service(description: str, command: str, more: str = "") -> str:
     )
 
 
+_PACKAGED = {
+    "kubelet.service": _service(
+        "kubelet: The Kubernetes Node Agent",
+        "/usr/bin/kubelet",
+        "StartLimitInterval=0\nRestartSec=10\n",
+    ),
+    "containerd.service": _service("containerd container runtime", "/usr/bin/containerd"),
+    "keepalived.service": (
+        "[Unit]\nDescription=Keepalive Daemon (LVS and VRRP)\nAfter=network-online.target\n"
+        "ConditionFileNotEmpty=/etc/keepalived/keepalived.conf\n\n"
+        "[Service]\nType=notify\nEnvironmentFile=-/etc/default/keepalived\n"
+        "ExecStart=/usr/sbin/keepalived --dont-fork $DAEMON_ARGS\n\n"
+        "[Install]\nWantedBy=multi-user.target\n"
+    ),
+}
+
+
+def builtin_unit(name: str) -> str:
+    """Return the unit file that a package brings along."""
+    return _PACKAGED[name]
+
+
+def _of_apt() -> dict[str, str]:
+    """Return the units with which a new Ubuntu looks for updates by itself."""
+    files = {
+        f"{name}.service": f"[Unit]\nDescription={name}\n\n[Service]\nType=oneshot\n"
+        "ExecStart=/usr/lib/apt/apt.systemd.daily\n"
+        for name in ("apt-daily", "apt-daily-upgrade")
+    }
+    for name in ("apt-daily", "apt-daily-upgrade"):
+        files[f"{name}.timer"] = (
+            f"[Unit]\nDescription={name}\n\n[Timer]\nOnCalendar=daily\n\n"
+            "[Install]\nWantedBy=timers.target\n"
+        )
+    files["unattended-upgrades.service"] = _service(
+        "Unattended Upgrades Shutdown", "/usr/share/unattended-upgrades/unattended-upgrade-shutdown"
+    )
+    return files
+
+
 def builtin_unit_files(image: Image) -> dict[str, str]:
     """Return the unit files in the image's /lib/systemd/system, by name."""
     files = {
         name: f"[Unit]\nDescription={name}\n"
         for name in (
             "basic.target", "multi-user.target", "network.target", "network-online.target",
-            "local-fs.target", "sysinit.target", "time-sync.target",
+            "local-fs.target", "sysinit.target", "time-sync.target", "timers.target",
         )
     }  # fmt: skip
-    files["kubelet.service"] = _service(
-        "kubelet: The Kubernetes Node Agent",
-        "/usr/bin/kubelet",
-        "StartLimitInterval=0\nRestartSec=10\n",
-    )
     files["ssh.service"] = _service("OpenBSD Secure Shell server", "/usr/sbin/sshd -D")
     files["systemd-timesyncd.service"] = _service(
         "Network Time Synchronization", "/lib/systemd/systemd-timesyncd"
     )
-    files["containerd.service"] = _service("containerd container runtime", "/usr/bin/containerd")
+    if image.packages:
+        files.update(_of_apt())
+    else:
+        files.update({name: _PACKAGED[name] for name in ("kubelet.service", "containerd.service")})
     if image.runtime == "docker":
         files["docker.service"] = _service(
             "Docker Application Container Engine", "/usr/bin/dockerd -H fd://"

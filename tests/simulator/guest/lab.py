@@ -168,6 +168,7 @@ class Machine:
         number = next(_addresses)
         self.nic = Nic(f"127.91.{os.getpid() % 250}.{number}", 24, "127.91.0.1", ("192.0.2.53",))
         self.clock = Clock()
+        self.disk_mb = 16384
         self.guest = Guest(
             directory=folder,
             image=image,
@@ -190,7 +191,7 @@ class Machine:
             customization=wish,
             nics=[self.nic],
             ovf_environment="<Environment/>",
-            hardware=hardware,
+            hardware=hardware or Hardware(disk_mb=self.disk_mb),
         )
 
     def customized(self, seconds: float = 20.0) -> str:

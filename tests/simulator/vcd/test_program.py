@@ -109,7 +109,7 @@ def test_what_there_is(vcd):
     assert vcd.json("vdc", "info", "vdc1")["networks"] == ["net1", "net2", "net3", "net4"]
     networks = {one["name"]: one["connectedTo"] for one in vcd.json("network", "list")}
     assert networks == {"net1": "edge1", "net2": "edge1", "net3": "", "net4": ""}
-    assert [one["name"] for one in vcd.json("catalog", "list")] == ["cse"]
+    assert [one["name"] for one in vcd.json("catalog", "list")] == ["cse", "images"]
     assert TEMPLATE in vcd.ok("catalog", "list", "cse")
     assert re.search(r"is_shared_to_everyone +True", vcd.ok("catalog", "info", "cse"))
     assert re.search(rf"template-name +{TEMPLATE}", vcd.ok("catalog", "info", "cse", TEMPLATE))

@@ -157,7 +157,7 @@ def test_calls_that_only_vcd_knows_are_not_implemented(place: Place) -> None:
         ("PUT", f"{place.vapp}/startupSection/"),
         ("PUT", f"{place.vm}/virtualHardwareSection/disks"),
         ("PUT", item.get("href")),
-        ("DELETE", item.get("entity")),
+        ("PUT", item.get("entity")),
         ("POST", "/cloudapi/1.0.0/orgVdcNetworks"),
         ("POST", "/cloudapi/2.0.0/vdcComputePolicies"),
         ("POST", f"/cloudapi/1.0.0/edgeGateways/urn:vcloud:gateway:{edge}/nat/rules"),

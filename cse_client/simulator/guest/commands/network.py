@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.system import System
 
 __all__ = [
-    "curl",
     "getent",
     "ip",
     "lookup",
@@ -237,31 +236,6 @@ def _outcome(system: System, call: Call, host: str, port: int, limit: float) -> 
         system.sleep_call(call, min(_CONNECT_SECONDS, limit))
         return "timeout"
     return "outside"
-
-
-def curl(system: System, call: Call) -> int:
-    """Curl to hosts of the simulated network and of the Internet, whose answers are empty."""
-    url, limit, output = _request(call.words, ("-m", "--max-time", "--connect-timeout"))
-    if not url:
-        call.err("curl: try 'curl --help' or 'curl --manual' for more information")
-        return 2
-    parts = urlsplit(url if "://" in url else "http://" + url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    outcome = _outcome(system, call, host, port, limit)
-    if outcome == "name":
-        call.err(f"curl: (6) Could not resolve host: {host}")
-        return 6
-    if outcome == "timeout":
-        call.err(f"curl: (28) Failed to connect to {host} port {port}: Connection timed out")
-        return 28
-    if outcome == "refused":
-        call.err(f"curl: (7) Failed to connect to {host} port {port}: Connection refused")
-        return 7
-    if outcome == "" and parts.path in ("/healthz", "/livez", "/readyz"):
-        call.out("ok", end="")
-        return 0
-    return _empty_answer(system, call, url, output)
 
 
 def _empty_answer(system: System, call: Call, url: str, output: str) -> int:

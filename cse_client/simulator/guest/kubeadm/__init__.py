@@ -11,6 +11,7 @@ from cse_client.simulator.guest.containers import ImageStore, PullFailed, kubern
 from cse_client.simulator.guest.kubeadm.flags import Flags, UnknownFlag, parse
 from cse_client.simulator.guest.kubeadm.init import init, init_phase
 from cse_client.simulator.guest.kubeadm.join import join
+from cse_client.simulator.guest.kubeadm.preflight import default_socket, socket_problem
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
 from cse_client.simulator.guest.kubeadm.reset import reset
 from cse_client.simulator.guest.kubeadm.tokens import token
@@ -104,6 +105,9 @@ def _config(system: System, call: Call, flags: Flags) -> int:
             call.out(name)
         return 0
     store = ImageStore(system)
+    problem = socket_problem(system, flags.get("cri-socket") or default_socket(system.image.minor))
+    if problem:
+        raise KubeadmError(f"failed to create new CRI runtime service: {problem}")
     for name in images:
         try:
             store.pull(name, lambda seconds: system.sleep_call(call, seconds))

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
 
-__all__ = ["Checks", "default_socket", "init_checks", "join_checks", "pull_checks"]
+__all__ = [
+    "Checks",
+    "default_socket",
+    "init_checks",
+    "join_checks",
+    "pull_checks",
+    "socket_problem",
+]
 
 MANIFESTS = "/etc/kubernetes/manifests"
 _DOCKER_SOCKET = "/var/run/dockershim.sock"
@@ -32,6 +39,7 @@ _MEMORY_CHECKED = 20
 _MANDATORY = ("conntrack", "ip", "iptables", "mount", "nsenter")
 # No longer asked for by 1.36.
 _FORGOTTEN, _FORGOTTEN_SINCE = ("conntrack", "ip", "iptables", "nsenter"), 36
+_RUNTIME_CONFIG_GONE = {36: "1.37", 37: "1.38"}
 _OPTIONAL = ("ebtables", "ethtool", "socat", "tc", "touch")
 
 
@@ -138,16 +146,31 @@ def socket_problem(system: System, cri_socket: str) -> str:
     return f"container runtime is not running: dial unix {path}: connect: no such file or directory"
 
 
-def _common(system: System, checks: Checks, cri_socket: str, node: str) -> None:
+def _runtime(system: System, checks: Checks, cri_socket: str) -> None:
+    """Check the container runtime."""
     minor = system.image.minor
     problem = socket_problem(system, cri_socket)
     if problem:
         checks.error("CRI", problem)
+    elif minor in _RUNTIME_CONFIG_GONE:
+        # kubeadm 1.36.3 and 1.37.2: ContainerRuntimeVersionCheck; containerd before 2.0 lacks it.
+        checks.warning(
+            "ContainerRuntimeVersion",
+            "You must update your container runtime to a version that supports the CRI method"
+            " RuntimeConfig. Falling back to using cgroupDriver from kubelet config will be removed"
+            f" in {_RUNTIME_CONFIG_GONE[minor]}. For more information, see"
+            " https://git.k8s.io/enhancements/keps/sig-node/4033-group-driver-detection-over-cri",
+        )
     if "dockershim" in cri_socket:
         checks.warning(
             "IsDockerSystemdCheck",
             'detected "cgroupfs" as the Docker cgroup driver. The recommended driver is "systemd".',
         )
+
+
+def _common(system: System, checks: Checks, cri_socket: str, node: str) -> None:
+    minor = system.image.minor
+    _runtime(system, checks, cri_socket)
     if minor < _BRIDGE_CHECK_GONE:
         _content(system, checks, "net/bridge/bridge-nf-call-iptables")
     _content(system, checks, "net/ipv4/ip_forward")
