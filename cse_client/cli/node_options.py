@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cse_client.cli.options import break_lock_option
+from cse_client.cli.options import DISK_SIZE, break_lock_option
 
 if TYPE_CHECKING:
     from cse_client.cli.run import Run
@@ -40,6 +40,9 @@ class GrowthOptions:
     template_revision: int | None
     ssh_key: str | None
     storage_profile: str
+    disk_size: int | None
+    sizing_policy: str
+    placement_policy: str
     accept_eulas: bool
     disable_rollback: bool
     keep_healthy: bool
@@ -102,6 +105,24 @@ def growth_options(function: F) -> F:
             default="",
             metavar="NAME",
             help="Storage profile. Default: the cluster's.",
+        ),
+        click.option(
+            "--disk-size",
+            type=DISK_SIZE,
+            metavar="SIZE",
+            help="Disk per node, for example 40G. Default: the cluster's.",
+        ),
+        click.option(
+            "--sizing-policy",
+            default="",
+            metavar="NAME",
+            help="VM sizing policy. Default: the cluster's.",
+        ),
+        click.option(
+            "--placement-policy",
+            default="",
+            metavar="NAME",
+            help="VM placement policy. Default: the cluster's.",
         ),
         click.option(
             "--accept-eulas", is_flag=True, help="Accept the template's license agreements."
@@ -172,6 +193,9 @@ def nodes_spec(
         cpus=growth.cpu,
         memory_mb=growth.memory,
         storage_profile=growth.storage_profile,
+        disk_mb=growth.disk_size,
+        sizing_policy=growth.sizing_policy,
+        placement_policy=growth.placement_policy,
         accept_eulas=growth.accept_eulas,
         keep_healthy=growth.keep_healthy,
         remove=remove,

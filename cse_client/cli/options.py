@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from cse_client.cli.validation import parse_duration
+from cse_client.cli.validation import parse_disk_size, parse_duration
 from cse_client.errors import WrongUsage
 
 __all__ = [
+    "DISK_SIZE",
     "DURATION",
     "ENGINES",
     "PATIENCE",
@@ -52,6 +53,24 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 DURATION = Duration()
+
+
+class DiskSize(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """The size of a disk in MB, typed as `40G`, `40Gi`, `1T`, `40960M` or `40960`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return MB; complain as click's own types do."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_disk_size(str(value))
+        except WrongUsage as error:
+            self.fail(f"{error.message} {error.hint}", param, ctx)
+
+
+DISK_SIZE = DiskSize()
 
 
 class Patience(Duration):

@@ -179,6 +179,18 @@ SETTING_NAMES: Mapping[str, str] = {
 }
 
 
+#: What `cluster info` calls the other options of a cluster's nodes.
+NODE_OPTION_NAMES: Mapping[str, str] = {
+    "disk_mb": "Disk size",
+    "sizing_policy": "Sizing policy",
+    "placement_policy": "Placement policy",
+    "control_plane_cpus": "Control plane CPUs",
+    "control_plane_memory_mb": "Control plane memory",
+    "control_plane_sizing_policy": "Control plane sizing policy",
+    "control_plane_placement_policy": "Control plane placement policy",
+}
+
+
 def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
     """Return the property table of `cluster info`; what is empty is left out."""
     summary = cluster.summary
@@ -197,6 +209,10 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("Org", summary.org),
         ("VDC", summary.vdc),
         ("Network", cluster.network),
+        *(
+            (NODE_OPTION_NAMES[name], f"{value} MB" if name.endswith("_mb") else value)
+            for name, value in cluster.node_options.given().items()
+        ),
         *(
             (SETTING_NAMES[name], setting_shown(name, value))
             for name, value in cluster.settings.given().items()

@@ -26,6 +26,7 @@ __all__ = [
     "check_workers",
     "collect",
     "node_source",
+    "parse_disk_size",
     "parse_duration",
     "raise_all",
     "read_ssh_key",
@@ -38,9 +39,13 @@ T = TypeVar("T")
 MOST_WORKERS = 500
 MOST_MEMORY_MB = 24 * 1024 * 1024
 MOST_CPUS = 1024
+#: vSphere's largest virtual disk.
+MOST_DISK_MB = 62 * 1024 * 1024
 
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
+_DISK_SIZE = re.compile(r"(?P<number>\d{1,12})(?P<unit>(?:[mgt](?:i?b|i)?)?)", re.ASCII | re.I)
+_DISK_UNITS = {"": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 _LONGEST_DURATION = 36500 * 86400.0
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 _LONGEST_KEY_FILE = 64 * 1024
@@ -117,8 +122,13 @@ def check_workers(count: int) -> list[CseError]:
     return []
 
 
-def check_sizes(*, cpus: int | None, memory_mb: int | None, timeout: float) -> list[CseError]:
-    """Check the numbers of virtual CPUs and MiB of a node, and the seconds of patience."""
+def check_sizes(
+    *, cpus: int | None, memory_mb: int | None, timeout: float = 1.0, option: str = "--memory"
+) -> list[CseError]:
+    """Check the numbers of virtual CPUs and MiB of a node, and the seconds of patience.
+
+    `option` is the one of the memory.
+    """
     found: list[CseError] = []
     if cpus is not None and not 1 <= cpus <= MOST_CPUS:
         found.append(
@@ -130,7 +140,7 @@ def check_sizes(*, cpus: int | None, memory_mb: int | None, timeout: float) -> l
         found.append(
             WrongUsage(
                 f"A node cannot have {memory_mb} MB of memory.",
-                hint="--memory is in MB, for example --memory 4096.",
+                hint=f"{option} is in MB, for example {option} 4096.",
             )
         )
     if timeout <= 0:
@@ -181,6 +191,23 @@ def parse_duration(text: str) -> float:
             f"'{text[:40]}' is longer than 100 years.", hint="Use a shorter one, for example 30d."
         )
     return total
+
+
+def parse_disk_size(text: str) -> int:
+    """Return the MB that `40G`, `40GB`, `40Gi`, `1T`, `40960M` or `40960` mean.
+
+    Raises:
+        WrongUsage: it is none of these, or no disk can have that size.
+    """
+    match = _DISK_SIZE.fullmatch(text.strip())
+    if match is None:
+        raise WrongUsage(
+            f"'{text[:40]}' is not the size of a disk.", hint="Use a form such as 40G or 40960M."
+        )
+    size = int(match["number"]) * _DISK_UNITS[match["unit"].upper()[:1]]
+    if not 0 < size <= MOST_DISK_MB:
+        raise WrongUsage(f"A disk cannot have {size} MB.", hint="The largest has 62T.")
+    return size
 
 
 def split_template(template: str, revision: int | None) -> tuple[str, int | None]:

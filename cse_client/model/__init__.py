@@ -22,6 +22,7 @@ from cse_client.model.cloud import (
     Vdc,
     Vm,
     VmChange,
+    VmPolicy,
 )
 from cse_client.model.cluster import (
     CONTROL_PLANE,
@@ -74,6 +75,7 @@ __all__ = [
     "Vdc",
     "Vm",
     "VmChange",
+    "VmPolicy",
     "node_kind",
     "silent",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "Vdc",
     "Vm",
     "VmChange",
+    "VmPolicy",
 ]
 
 
@@ -177,8 +178,27 @@ class Capacity:
 
 
 @dataclass(frozen=True)
+class VmPolicy:
+    """A VM sizing or placement policy of an org VDC.
+
+    `cpus` and `memory_mb` are what a sizing policy defines for its VMs; 0: it leaves them free, or
+    does not show them.
+    """
+
+    name: str
+    id: str
+    href: str
+    is_sizing: bool
+    cpus: int = 0
+    memory_mb: int = 0
+
+
+@dataclass(frozen=True)
 class TemplateVm:
-    """The VM inside a vApp template that nodes are cloned from."""
+    """The VM inside a vApp template that nodes are cloned from.
+
+    `disk_mb` is the sum of its `disks`, of which each has an id and a size in MB.
+    """
 
     href: str
     name: str
@@ -189,6 +209,7 @@ class TemplateVm:
     disk_mb: int = 0
     cpus: int = 0
     memory_mb: int = 0
+    disks: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,7 +217,8 @@ class NewVm:
     """One VM to be made by a composition.
 
     `address` is the address that it must have; without one VCD takes one from the network's pool.
-    CPU and memory of None keep the template's.
+    CPU, memory and disk of None keep the template's; `disk_mb` is the size of the first disk. A
+    policy of None leaves the choice to the VDC's default.
     """
 
     name: str
@@ -208,6 +230,9 @@ class NewVm:
     address: str = ""
     cpus: int | None = None
     memory_mb: int | None = None
+    disk_mb: int | None = None
+    sizing_policy: VmPolicy | None = None
+    placement_policy: VmPolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -219,11 +244,15 @@ class VmChange:
     cpus: int | None = None
     memory_mb: int | None = None
     script: str | None = field(repr=False, default=None)
+    disk_mb: int | None = None
 
 
 @dataclass(frozen=True)
 class Vm:
-    """A VM as VCD shows it. `guestinfo` is None when this user may not see ExtraConfig."""
+    """A VM as VCD shows it. `guestinfo` is None when this user may not see ExtraConfig.
+
+    `disk_mb` is the size of its first disk; 0 where VCD does not show it.
+    """
 
     name: str
     href: str
@@ -237,6 +266,7 @@ class Vm:
     customization: str = ""
     busy: bool = False
     description: str = ""
+    disk_mb: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cse_client.model.hardware import NodeOptions, WantedHardware
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.settings import ClusterSettings
 
@@ -82,6 +83,13 @@ class ClusterSpec:
     nfs: bool = False
     template_id: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
+    node_options: NodeOptions = field(default_factory=NodeOptions)
+
+    def hardware(self, *, control_plane: bool) -> WantedHardware:
+        """Return what one kind of node is to get."""
+        return WantedHardware.of(
+            self.cpus, self.memory_mb, self.node_options, control_plane=control_plane
+        )
 
     @property
     def ref(self) -> ClusterRef:
@@ -160,6 +168,7 @@ class Cluster:
     lease: str = ""
     sealed: bool = False
     settings: ClusterSettings = field(default_factory=ClusterSettings)
+    node_options: NodeOptions = field(default_factory=NodeOptions)
     nodes: tuple[Node, ...] = ()
     sources: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

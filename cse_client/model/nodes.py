@@ -29,6 +29,9 @@ class NodesSpec:
     cpus: int | None = None
     memory_mb: int | None = None
     storage_profile: str = ""
+    disk_mb: int | None = None
+    sizing_policy: str = ""
+    placement_policy: str = ""
     accept_eulas: bool = False
     remove: tuple[str, ...] = ()
     force: bool = False

@@ -39,6 +39,7 @@ __all__ = [
     "EntityBusy",
     "VcdMessage",
     "clean",
+    "cure",
     "from_reply",
     "is_vcd_error",
     "login_line",
@@ -98,6 +99,20 @@ class EntityBusy(Conflict):
     def __init__(self, message: str, *, task_id: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.task_id = task_id
+
+
+def cure(text: str) -> str:
+    """Return what helps against a failure that VCD describes like this; mostly empty.
+
+    Disks of linked clones: kubernetes-sigs/cluster-api-provider-vsphere#1189 has vSphere's text.
+    """
+    lower = text.lower()
+    if "disks with parents" in lower or "linked clone" in lower:
+        return (
+            "The org VDC uses fast provisioning, with which the disks of new VMs cannot grow: omit"
+            " --disk-size, or have the provider disable it."
+        )
+    return ""
 
 
 def clean(text: str, *, limit: int = _MAX_TEXT) -> tuple[str, str]:

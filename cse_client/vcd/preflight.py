@@ -7,7 +7,7 @@ warning.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -26,8 +26,11 @@ from cse_client.model import (
     Template,
     TemplateVm,
     Vdc,
+    VmPolicy,
 )
+from cse_client.model.hardware import Hardware
 from cse_client.vcd.client import VcdClient, no_compose_right
+from cse_client.vcd.hardware import settle
 
 __all__ = [
     "Findings",
@@ -50,7 +53,8 @@ class Findings:
     """What the checks found: problems, warnings, and the things that the names stand for.
 
     `network`, `template_vm` and `storage_profile` are None where they are in `problems` (or, for
-    the storage profile, where none was asked for: VCD then takes the VDC's default).
+    the storage profile, where none was asked for: VCD then takes the VDC's default). `head` and
+    `worker` are what a control plane and a worker are made of.
     """
 
     problems: list[CseError] = field(default_factory=list)
@@ -58,6 +62,13 @@ class Findings:
     network: Network | None = None
     template_vm: TemplateVm | None = None
     storage_profile: StorageProfile | None = None
+    head: Hardware = field(default_factory=Hardware)
+    worker: Hardware = field(default_factory=Hardware)
+
+    def add(self, problems: Iterable[CseError]) -> None:
+        """Add problems, each once: two kinds of node may have the same one."""
+        known = {one.message for one in self.problems}
+        self.problems.extend(one for one in problems if one.message not in known)
 
     def collect(self, look: Callable[[], _Value]) -> _Value | None:
         """Return what `look` returns; keep its error as a problem instead of raising it.
@@ -80,6 +91,7 @@ def check_create(
     template: Template | None,
     *,
     vms_present: int = 0,
+    is_new: bool = True,
 ) -> Findings:
     """Check all that a creation needs but the name, which the caller has looked up; reads only.
 
@@ -90,6 +102,7 @@ def check_create(
         template: the template that it resolved to; None where that is a problem already, so that
             the other problems are still found.
         vms_present: nodes that exist already and need no address, quota or storage any more.
+        is_new: the cluster is being created; otherwise only its workers count.
 
     Raises:
         SessionInvalid, VcdFault: nothing could be checked. All else is in the findings.
@@ -99,9 +112,11 @@ def check_create(
     check_rights(vcd, vdc, findings)
     if template is not None:
         check_template(vcd, template, findings, accept_eulas=spec.accept_eulas)
+    _settle_hardware(vcd, spec, vdc, findings, is_new=is_new)
     _check_network(vcd, spec, vdc, nodes, findings)
     _check_storage(vcd, spec, vdc, nodes, findings)
-    _check_capacity(vcd, spec, vdc, nodes, findings)
+    heads = 1 if is_new and not vms_present else 0
+    _check_capacity(vcd, vdc, heads, nodes - heads, findings)
     return findings
 
 
@@ -142,6 +157,24 @@ def check_template(
                 hint="Read it in VCD, then accept it with --accept-eulas.",
             )
         )
+
+
+def _settle_hardware(
+    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, findings: Findings, *, is_new: bool
+) -> None:
+    """Find the policies, and what the nodes are made of."""
+    wanted = [spec.hardware(control_plane=False)]
+    if is_new:
+        wanted.insert(0, spec.hardware(control_plane=True))
+    policies: Sequence[VmPolicy] | None = ()
+    if any(one.sizing_policy or one.placement_policy for one in wanted):
+        policies = findings.collect(lambda: vcd.surroundings.vm_policies(vdc))
+    if policies is None:
+        return
+    settled = [settle(one, vdc, policies, findings.template_vm) for one in wanted]
+    for one in settled:
+        findings.add(one.problems)
+    findings.head, findings.worker = settled[0].hardware, settled[-1].hardware
 
 
 def find_network(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> Network | None:
@@ -257,7 +290,8 @@ def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None
     if source is None or not source.disk_mb or not profile.limit_mb:
         return
     left = max(0, profile.limit_mb - profile.used_mb)
-    needed = source.disk_mb * nodes
+    grown = max(0, (findings.worker.disk_mb or 0) - next((mb for _id, mb in source.disks), 0))
+    needed = (source.disk_mb + grown) * nodes
     if needed > left:
         findings.problems.append(
             Refused(
@@ -268,9 +302,8 @@ def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None
         )
 
 
-def _check_capacity(
-    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
-) -> None:
+def _check_capacity(vcd: VcdClient, vdc: Vdc, heads: int, workers: int, findings: Findings) -> None:
+    nodes = heads + workers
     capacity = findings.collect(lambda: vcd.surroundings.capacity(vdc))
     document = findings.collect(lambda: vcd.surroundings.vdc_document(vdc))
     if capacity is None or document is None:
@@ -285,11 +318,13 @@ def _check_capacity(
             )
         )
     source = findings.template_vm
-    memory = spec.memory_mb or (source.memory_mb if source else 0)
-    cpus = spec.cpus or (source.cpus if source else 0)
-    mhz = cpus * nodes * (document.vcpu_mhz or 0)
+    memory = cpus = 0
+    for count, hardware in ((heads, findings.head), (workers, findings.worker)):
+        memory += count * (hardware.known_memory_mb or (source.memory_mb if source else 0))
+        cpus += count * (hardware.known_cpus or (source.cpus if source else 0))
+    mhz = cpus * (document.vcpu_mhz or 0)
     short = [
-        _short("memory", "MB", capacity.memory_mb_left, memory * nodes, vdc),
+        _short("memory", "MB", capacity.memory_mb_left, memory, vdc),
         _short("CPU", "MHz", capacity.cpu_mhz_left, mhz, vdc),
     ]
     for text in filter(None, short):

@@ -21,6 +21,7 @@ __all__ = [
     "STATUS_NAMES",
     "VdcDocument",
     "children",
+    "disks",
     "first_task",
     "hardware",
     "link",
@@ -200,7 +201,7 @@ def status_name(element: etree._Element) -> str:
 def vm(element: etree._Element) -> Vm:
     """Read a Vm document, or a Vm inside its vApp."""
     nic = _primary_nic(element)
-    cpus, memory_mb, _disk_mb = hardware(element)
+    cpus, memory_mb = hardware(element)
     return Vm(
         name=element.get("name") or "",
         href=element.get("href") or "",
@@ -214,6 +215,7 @@ def vm(element: etree._Element) -> Vm:
         customization=text(element, "GuestCustomizationStatusSection/GuestCustStatus"),
         busy=_unfinished(element) != (),
         description=text(element, "Description"),
+        disk_mb=next((size for _id, size in disks(element)), 0),
     )
 
 
@@ -263,7 +265,8 @@ def template_vm(element: etree._Element) -> TemplateVm | None:
     if source is None:
         return None
     nic = _primary_nic(source)
-    cpus, memory_mb, disk_mb = hardware(source)
+    cpus, memory_mb = hardware(source)
+    found = disks(source)
     licences = [
         text(eula, "License") or "license without a text"
         for holder in (element, source)
@@ -276,30 +279,37 @@ def template_vm(element: etree._Element) -> TemplateVm | None:
         nic_index=(number(text(nic, "NetworkConnectionIndex")) or 0) if nic is not None else 0,
         has_nic=nic is not None,
         eulas=tuple(dict.fromkeys(licences)),
-        disk_mb=disk_mb,
+        disk_mb=sum(size for _id, size in found),
         cpus=cpus or 0,
         memory_mb=memory_mb or 0,
+        disks=found,
     )
 
 
-def hardware(element: etree._Element) -> tuple[int | None, int | None, int]:
-    """Return CPUs, memory in MiB and the sum of the disks in MB of a Vm, as far as known.
+def hardware(element: etree._Element) -> tuple[int | None, int | None]:
+    """Return CPUs and memory in MiB of a Vm, as far as known.
 
     From the VmSpecSection of newer servers, else from the OVF hardware items.
     """
     spec = element.find("{*}VmSpecSection")
     cpus = number(text(spec, "NumCpus"))
     memory_mb = number(text(spec, "MemoryResourceMb/Configured"))
-    disk_mb = 0
     for item in children(element, "VirtualHardwareSection/Item"):
         kind = text(item, "ResourceType")
         if kind == _CPU and cpus is None:
             cpus = number(text(item, "VirtualQuantity"))
         elif kind == _MEMORY and memory_mb is None:
             memory_mb = number(text(item, "VirtualQuantity"))
-        elif kind == _DISK:
-            disk_mb += _disk_size(item)
-    return cpus, memory_mb, disk_mb
+    return cpus, memory_mb
+
+
+def disks(element: etree._Element) -> tuple[tuple[str, int], ...]:
+    """Return the disks of a Vm: the id of the hardware item, and the size in MB."""
+    return tuple(
+        (text(item, "InstanceID"), _disk_size(item))
+        for item in children(element, "VirtualHardwareSection/Item")
+        if text(item, "ResourceType") == _DISK
+    )
 
 
 def vdc(element: etree._Element) -> VdcDocument:

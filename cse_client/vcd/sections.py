@@ -61,11 +61,12 @@ class VmSections:
                 raise NotFound(f"The vApp has no VM '{change.name}'.")
             self._scripts.pop(change.href, None)
             hardware = customization = None
-            if change.cpus is not None or change.memory_mb is not None:
+            if (change.cpus, change.memory_mb, change.disk_mb) != (None, None, None):
                 hardware = writing.with_hardware(
                     self._section_of(vm, "VirtualHardwareSection"),
                     cpus=change.cpus,
                     memory_mb=change.memory_mb,
+                    disk_mb=change.disk_mb,
                 )
             if change.script is not None:
                 customization = writing.with_script(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from cse_client import suggest
 from cse_client.content import capitalized
 from cse_client.errors import Conflict, NotFound
-from cse_client.model import Capacity, Network, StorageProfile, Template, TemplateVm, Vdc
+from cse_client.model import (
+    Capacity,
+    Network,
+    StorageProfile,
+    Template,
+    TemplateVm,
+    Vdc,
+    VmPolicy,
+)
 from cse_client.vcd import catalogs, networks, queries, reading, users
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import VdcDocument
@@ -123,6 +131,12 @@ class Surroundings:
                 self._transport, "orgVdcStorageProfile", action, conditions=conditions
             )
         ]
+
+    def vm_policies(self, vdc: Vdc) -> list[VmPolicy]:
+        """List the VM sizing and placement policies of an org VDC, see `policies`."""
+        from cse_client.vcd import policies
+
+        return policies.vm_policies(self._transport, vdc)
 
     def capacity(self, vdc: Vdc) -> Capacity:
         """Return what an org VDC has left; counts its VMs only where it has a VM quota."""

@@ -15,7 +15,7 @@ from cse_client import suggest
 from cse_client.clock import Clock, backoff, polling
 from cse_client.errors import CseError, NotFound, Refused, TaskFailed, TimedOut, VcdFault
 from cse_client.model.hrefs import href_id
-from cse_client.vcd.errors import EntityBusy
+from cse_client.vcd.errors import EntityBusy, cure
 
 __all__ = ["Task", "change", "done", "wait", "wait_all"]
 
@@ -263,7 +263,8 @@ def _failure(task: Task) -> TaskFailed:
     request = f" (request {task.request_id})" if task.request_id else ""
     return TaskFailed(
         f'Task "{task.name}" failed: {reason}{request}.',
-        hint=f"`{suggest.vcd('task list')}` lists the tasks; this one is {task.id}.",
+        hint=cure(reason)
+        or f"`{suggest.vcd('task list')}` lists the tasks; this one is {task.id}.",
         code=task.code,
         request_id=task.request_id,
     )

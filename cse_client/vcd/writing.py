@@ -17,7 +17,7 @@ from lxml import etree
 
 from cse_client.content import capitalized
 from cse_client.errors import VcdFault, WrongUsage
-from cse_client.model import Network, NewVm, VmChange
+from cse_client.model import Network, NewVm, VmChange, VmPolicy
 
 __all__ = [
     "COMPOSE",
@@ -85,6 +85,7 @@ _NOT_IN_XML = "[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _SCRIPT = "the customization script"
 _CPU = "3"
 _MEMORY = "4"
+_DISK = "17"
 
 
 class ChangedVm:
@@ -216,9 +217,13 @@ def with_script(section: etree._Element, script: str) -> etree._Element:
 
 
 def with_hardware(
-    section: etree._Element, *, cpus: int | None, memory_mb: int | None
+    section: etree._Element,
+    *,
+    cpus: int | None,
+    memory_mb: int | None,
+    disk_mb: int | None = None,
 ) -> etree._Element:
-    """Return a VirtualHardwareSection like `section` with other CPUs and memory (MiB)."""
+    """Return a VirtualHardwareSection like `section`, other CPUs, memory (MiB), first disk (MB)."""
     result = copy.deepcopy(section)
     for one in list(result.iterfind("{*}Link")):
         result.remove(one)
@@ -234,6 +239,9 @@ def with_hardware(
         elif kind == _MEMORY and memory_mb is not None:
             _set_quantity(item, memory_mb)
             _set_text(item, "ElementName", f"{memory_mb} MB of memory")
+        elif kind == _DISK and disk_mb is not None:
+            _set_capacity(item, disk_mb)
+            disk_mb = None
     return result
 
 
@@ -273,6 +281,18 @@ def _sourced_item(root: etree._Element, new: NewVm) -> None:
         profile.set("href", new.storage_profile.href)
         profile.set("type", "application/vnd.vmware.vcloud.vdcStorageProfile+xml")
         profile.set("name", new.storage_profile.name)
+    if new.placement_policy is not None or new.sizing_policy is not None:
+        policies = _add(item, "ComputePolicy")
+        _policy(policies, "VmPlacementPolicy", new.placement_policy)
+        _policy(policies, "VmSizingPolicy", new.sizing_policy)
+
+
+def _policy(parent: etree._Element, tag: str, policy: VmPolicy | None) -> None:
+    if policy is not None:
+        reference = _add(parent, tag)
+        reference.set("href", policy.href)
+        reference.set("id", policy.id)
+        reference.set("type", "application/json")
 
 
 def _sections_of(parameters: etree._Element, new: NewVm) -> None:
@@ -293,12 +313,12 @@ def _sections_of(parameters: etree._Element, new: NewVm) -> None:
     if new.script:
         _add(guest, "CustomizationScript", new.script)
     _add(guest, "ComputerName", new.name)
-    if new.cpus is not None or new.memory_mb is not None:
+    if new.cpus is not None or new.memory_mb is not None or new.disk_mb is not None:
         _hardware(parameters, new)
 
 
 def _hardware(parameters: etree._Element, new: NewVm) -> None:
-    """Add the CPUs and memory that a new VM is to have; the template's other items stay.
+    """Add the CPUs, memory and disk that a new VM is to have; the template's other items stay.
 
     What InstantiationParams may hold: documentation of SourcedCompositionItemParamType. Such a
     part of a hardware section: fog-vcloud-director, `compose_common.rb`.
@@ -314,6 +334,17 @@ def _hardware(parameters: etree._Element, new: NewVm) -> None:
         cores = etree.SubElement(item, f"{{{_VMW}}}CoresPerSocket")
         cores.set(f"{{{_OVF}}}required", "false")
         cores.text = str(new.cpus)
+    if new.disk_mb is not None:
+        identifier = new.source.disks[0][0] if new.source.disks else ""
+        item = etree.SubElement(section, f"{{{_OVF}}}Item")
+        for tag, value in (
+            ("ElementName", identifier),
+            ("HostResource", None),
+            ("InstanceID", identifier),
+            ("ResourceType", _DISK),
+        ):
+            etree.SubElement(item, f"{{{_RASD}}}{tag}").text = value
+        _set_capacity(item, new.disk_mb)
 
 
 def _rasd_item(
@@ -365,6 +396,17 @@ def _boolean(value: bool) -> str:
 
 def _set_quantity(item: etree._Element, value: int) -> None:
     _set_text(item, "VirtualQuantity", str(value))
+
+
+def _set_capacity(item: etree._Element, size_mb: int) -> None:
+    """Set a disk's size: `capacity` of the HostResource in MB, VirtualQuantity in bytes."""
+    host = item.find(f"{{{_RASD}}}HostResource")
+    if host is None:
+        raise VcdFault("A disk item of the VM has no HostResource.")
+    host.set(f"{{{_VCLOUD}}}capacity", str(size_mb))
+    quantity = item.find(f"{{{_RASD}}}VirtualQuantity")
+    if quantity is not None:
+        quantity.text = str(size_mb * 1024 * 1024)
 
 
 def _set_text(item: etree._Element, name: str, value: str) -> None:

@@ -23,6 +23,7 @@ from cse_client.errors import (
     WrongUsage,
 )
 from cse_client.model import ClusterRef, ClusterSpec, Event, EventKind, RunOptions, silent
+from cse_client.model.hardware import NodeOptions
 from cse_client.model.nodes import NodesSpec, RemovalSpec
 from tests.server.entity_answers import (
     ENTITY_30,
@@ -367,6 +368,31 @@ def test_sizes_go_into_entities_of_3_1(newer: EntityEngine, second: Generation) 
     assert body["topology"]["workers"] == {"count": 2, **sizes}
     assert body["topology"]["nfs"] == {"count": 0}
     assert body["settings"]["rollbackOnFailure"] is False
+
+
+def test_each_group_has_its_own_sizes_in_3_1(newer: EntityEngine, second: Generation) -> None:
+    place = "entity.metadata.orgName==acme;entity.metadata.virtualDataCenterName==vdc1"
+    second.served.get(lookup("2.1.0", place=place), page())
+    second.accept(CREATE)
+    chosen = NodeOptions(sizing_policy="big", control_plane_sizing_policy="huge")
+    newer.create(replace(SPEC, node_options=chosen), RunOptions(wait=False), silent)
+    groups = second.served.body(CREATE)["spec"]["topology"]
+    assert groups["controlPlane"] == {"count": 1, "sizingClass": "huge"}
+    assert groups["workers"] == {"count": 2, "sizingClass": "big"}
+
+
+def test_sizes_that_entities_of_3_0_cannot_say(engine: EntityEngine) -> None:
+    spec = replace(SPEC, node_options=NodeOptions(control_plane_cpus=4))
+    with pytest.raises(WrongUsage, match="--control-plane-cpu is not supported"):
+        engine.create(spec, RunOptions(), silent)
+
+
+def test_entities_have_either_sizes_or_a_policy(newer: EntityEngine, second: Generation) -> None:
+    place = "entity.metadata.orgName==acme;entity.metadata.virtualDataCenterName==vdc1"
+    second.served.get(lookup("2.1.0", place=place), page())
+    spec = replace(SPEC, cpus=4, node_options=NodeOptions(sizing_policy="big"))
+    with pytest.raises(WrongUsage, match="either --sizing-policy or --cpu, not both"):
+        newer.create(spec, RunOptions(), silent)
 
 
 def test_an_upgrade_that_is_not_in_the_plan(newer: EntityEngine, second: Generation) -> None:

@@ -17,6 +17,8 @@ __all__ = ["MOST_WORKERS", "integer", "json_object", "moment", "text", "texts"]
 MOST_WORKERS = 10_000
 MOST_CPUS = 1024
 MOST_MEMORY_MB = 24 * 1024 * 1024
+#: vSphere's largest virtual disk, 62 TB.
+MOST_DISK_MB = 62 * 1024 * 1024
 _LONGEST_TEXT = 256
 
 

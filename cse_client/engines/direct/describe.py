@@ -104,6 +104,7 @@ def describe_cluster(
         lease=_lease(vapp),
         sealed=bool(metadata.get(footprint.SEALED)),
         settings=cluster.spec.settings,
+        node_options=cluster.spec.node_options,
         nodes=nodes,
         sources=tuple(sources),
         problems=problems,

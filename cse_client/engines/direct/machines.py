@@ -26,6 +26,7 @@ from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
 from cse_client.model import WORKER, NewVm, Session, VApp, Vm, VmChange, footprint, node_kind
 from cse_client.model.cluster import CONTROL_PLANE_PREFIX, WORKER_PREFIX
+from cse_client.model.hardware import Hardware
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 
@@ -201,7 +202,7 @@ class Machines:
             replace(self._new_head(), address=address),
             *(self._new_vm(name, self._worker_script(name, address)) for name in workers),
         ]
-        return [replace(vm, cpus=spec.cpus, memory_mb=spec.memory_mb) for vm in vms]
+        return [_sized(vm, self.resolved.hardware(vm.name)) for vm in vms]
 
     def make_control_plane(self) -> None:
         """Make and start the control plane VM."""
@@ -253,10 +254,9 @@ class Machines:
         )
 
     def start(self, vms: Sequence[Vm]) -> None:
-        """Give stopped VMs the wanted CPU and memory, then start them side by side."""
-        spec = self.resolved.spec
-        changes = [VmChange(vm.href, vm.name, spec.cpus, spec.memory_mb) for vm in vms]
-        if spec.cpus or spec.memory_mb:
+        """Give stopped VMs the wanted sizes, then start them side by side."""
+        changes = [self._change(vm) for vm in vms if self.resolved.hardware(vm.name).is_sized]
+        if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
         started = [
             tasks.change(self.vcd, partial(self.vcd.deploy, vm.href), deadline=self.deadline)
@@ -271,14 +271,8 @@ class Machines:
         self.refresh()
 
     def other_sizes(self) -> list[Vm]:
-        """Return the VMs that VCD shows with other CPUs or memory than requested."""
-        spec = self.resolved.spec
-        return [
-            vm
-            for vm in self.vms()
-            if (spec.cpus and vm.cpus and vm.cpus != spec.cpus)
-            or (spec.memory_mb and vm.memory_mb and vm.memory_mb != spec.memory_mb)
-        ]
+        """Return the VMs that VCD shows with other CPUs, memory or disk than requested."""
+        return [vm for vm in self.vms() if _differs(vm, self.resolved.hardware(vm.name))]
 
     def size_again(self) -> None:
         """Stop the VMs that have other sizes than requested, and start them with these."""
@@ -291,19 +285,13 @@ class Machines:
         self.size_and_start(force_customization=True)
 
     def size_and_start(self, *, force_customization: bool = False) -> None:
-        """Set CPU, memory and the workers' scripts on all stopped VMs, then start the vApp."""
-        spec = self.resolved.spec
-        changes = [
-            VmChange(
-                href=vm.href,
-                name=vm.name,
-                cpus=spec.cpus,
-                memory_mb=spec.memory_mb,
-                script=self._worker_script(vm.name) if node_kind(vm.name) == WORKER else None,
-            )
-            for vm in self.vms()
-            if vm.status != _ON
-        ]
+        """Set the sizes and the workers' scripts on all stopped VMs, then start the vApp."""
+        changes = []
+        for vm in self.vms():
+            if vm.status != _ON:
+                is_worker = node_kind(vm.name) == WORKER
+                script = self._worker_script(vm.name) if is_worker else None
+                changes.append(replace(self._change(vm), script=script))
         if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
         self.change(lambda: self.vcd.deploy(self.href, force_customization))
@@ -324,7 +312,18 @@ class Machines:
         purpose = f"{self.cluster_id} {self.mark}"
         return fresh_names(prefix, count, self.names(), purpose=purpose)
 
+    def _change(self, vm: Vm) -> VmChange:
+        hardware = self.resolved.hardware(vm.name)
+        return VmChange(
+            href=vm.href,
+            name=vm.name,
+            cpus=hardware.cpus,
+            memory_mb=hardware.memory_mb,
+            disk_mb=hardware.disk_mb,
+        )
+
     def _new_vm(self, name: str, script: str) -> NewVm:
+        hardware = self.resolved.hardware(name)
         return NewVm(
             name=name,
             source=self.resolved.template_vm,
@@ -332,6 +331,8 @@ class Machines:
             script=script,
             storage_profile=self.resolved.storage_profile,
             description=self.mark,
+            sizing_policy=hardware.sizing_policy,
+            placement_policy=hardware.placement_policy,
         )
 
     def _add(self, vms: Sequence[NewVm], *, power_on: bool) -> None:
@@ -367,3 +368,19 @@ class Machines:
         if any(vm.status != _ON for vm in self.vms()):
             self.change(lambda: self.vcd.deploy(self.href))
             self.refresh()
+
+
+def _sized(vm: NewVm, hardware: Hardware) -> NewVm:
+    return replace(vm, cpus=hardware.cpus, memory_mb=hardware.memory_mb, disk_mb=hardware.disk_mb)
+
+
+def _differs(vm: Vm, hardware: Hardware) -> bool:
+    """Return whether a VM has another size than requested; what VCD does not show is as it is."""
+    return any(
+        wanted and present and wanted != present
+        for wanted, present in (
+            (hardware.cpus, vm.cpus),
+            (hardware.memory_mb, vm.memory_mb),
+            (hardware.disk_mb, vm.disk_mb),
+        )
+    )

@@ -16,6 +16,7 @@ from cse_client import __version__
 from cse_client.engines.direct import claims
 from cse_client.model import ClusterSpec, Template, footprint
 from cse_client.model.endpoints import is_endpoint
+from cse_client.model.hardware import NODE_OPTIONS, NodeOptions
 from cse_client.model.settings import OPTIONS, ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
@@ -49,6 +50,16 @@ _NUMBERS = {
     "memory_mb": (1, claims.MOST_MEMORY_MB),
 }
 _TEXTS = ("network", "template", "catalog", "template_id", "storage_profile", "endpoint")
+#: The other numbers of `NodeOptions`; the rest of it are names.
+_OPTION_NUMBERS = {
+    "disk_mb": (1, claims.MOST_DISK_MB),
+    "control_plane_cpus": (1, claims.MOST_CPUS),
+    "control_plane_memory_mb": (1, claims.MOST_MEMORY_MB),
+}
+
+
+#: Everything that is recorded of a cluster's options.
+_FIELDS = (*_NUMBERS, *_TEXTS, *NODE_OPTIONS, *OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,7 @@ def _spec_text(spec: ClusterSpec, template: Template) -> str:
         "memory_mb": spec.memory_mb,
         "storage_profile": spec.storage_profile,
         "endpoint": spec.endpoint,
+        **spec.node_options.given(),
         **spec.settings.given(),
     }
     asked.update({key: value for key, value in optional.items() if value})
@@ -166,6 +178,7 @@ class RecordedSpec:
     storage_profile: str = ""
     endpoint: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
+    node_options: NodeOptions = field(default_factory=NodeOptions)
     damaged: tuple[str, ...] = ()
 
 
@@ -176,7 +189,7 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
         return RecordedSpec()
     raw = claims.json_object(value)
     if raw is None:
-        return RecordedSpec(damaged=(*_NUMBERS, *_TEXTS, *OPTIONS))
+        return RecordedSpec(damaged=_FIELDS)
     found: dict[str, Any] = {
         name: claims.integer(raw.get(name), *_NUMBERS[name]) for name in _NUMBERS
     }
@@ -187,11 +200,21 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     for name, text in settings.items():
         if text and setting_problem(name, text):
             settings[name] = ""
-    given = {**found, **settings}
+    chosen: dict[str, Any] = {
+        name: claims.integer(raw.get(name), *_OPTION_NUMBERS[name])
+        if name in _OPTION_NUMBERS
+        else claims.text(raw.get(name))
+        for name in NODE_OPTIONS
+    }
+    given = {**found, **chosen, **settings}
     damaged = [name for name in given if raw.get(name) not in (None, "", given[name])]
-    damaged += [name for name in _NUMBERS if isinstance(raw.get(name), bool)]
+    numbers = (*_NUMBERS, *_OPTION_NUMBERS)
+    damaged += [name for name in numbers if isinstance(raw.get(name), bool)]
     return RecordedSpec(
-        **found, settings=ClusterSettings(**settings), damaged=tuple(dict.fromkeys(damaged))
+        **found,
+        settings=ClusterSettings(**settings),
+        node_options=NodeOptions(**chosen),
+        damaged=tuple(dict.fromkeys(damaged)),
     )
 
 
@@ -199,7 +222,7 @@ def unusable_metadata(metadata: Mapping[str, str]) -> list[str]:
     """Return what of the record and of the cluster's own keys cannot be used, a clause each."""
     damaged = recorded_spec(metadata).damaged
     found = []
-    if len(damaged) == len(_NUMBERS) + len(_TEXTS) + len(OPTIONS):
+    if len(damaged) == len(_FIELDS):
         found.append(f"metadata {footprint.SPEC} cannot be read")
     elif damaged:
         found.append(f"metadata {footprint.SPEC} has no usable {', '.join(damaged)}")

@@ -14,6 +14,7 @@ from cse_client import suggest
 from cse_client.engines.direct.metadata import RELEASES
 from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.model import ClusterSpec, Network, Template, TemplateFacts, TemplateVm
+from cse_client.model.hardware import Hardware
 from cse_client.model.ranges import fixed_pods, internal_ranges, most_nodes, pod_cidr_problem
 from cse_client.versions import version_key
 
@@ -163,18 +164,22 @@ def network_warnings(spec: ClusterSpec, network: Network, facts: TemplateFacts) 
                 )
 
 
-def machine_problems(spec: ClusterSpec, source: TemplateVm, kubernetes: str) -> Iterator[CseError]:
-    """Yield what kubeadm would refuse of the control plane's VM.
+def machine_problems(head: Hardware, source: TemplateVm, kubernetes: str) -> Iterator[CseError]:
+    """Yield what kubeadm would refuse of the control plane's VM, which is made of `head`.
 
     A size of 0 is not known and passes. `kubernetes` is the template's version, which may be empty.
     """
-    cpus = spec.cpus or source.cpus
+    cpus, policy = head.known_cpus or source.cpus, head.sizing_policy
     if cpus and cpus < CPUS:
-        yield _too_small(spec.cpus, f"{cpus} CPU", f"{CPUS} CPUs", f"--cpu {CPUS}")
-    memory = spec.memory_mb or source.memory_mb
+        by_policy = policy is not None and bool(policy.cpus)
+        option = "" if by_policy else f"--cpu {CPUS}"
+        yield _too_small(head.known_cpus, f"{cpus} CPU", f"{CPUS} CPUs", option)
+    memory = head.known_memory_mb or source.memory_mb
     if memory and memory < VM_MEMORY_MB and _checks_memory(kubernetes):
         needs = f"{VM_MEMORY_MB} MB ({_MEMORY_MB} MB that Linux can use)"
-        yield _too_small(spec.memory_mb, f"{memory} MB of memory", needs, "--memory 2048")
+        by_policy = policy is not None and bool(policy.memory_mb)
+        option = "" if by_policy else "--memory 2048"
+        yield _too_small(head.known_memory_mb, f"{memory} MB of memory", needs, option)
 
 
 def _checks_memory(kubernetes: str) -> bool:
@@ -182,12 +187,15 @@ def _checks_memory(kubernetes: str) -> bool:
     return not version or version >= _MEMORY_CHECKED
 
 
-def _too_small(asked: int | None, has: str, needs: str, option: str) -> CseError:
-    kind = Refused if asked is None else WrongUsage
-    whose = "the template's VM" if asked is None else "the control plane's VM"
+def _too_small(asked: int, has: str, needs: str, option: str) -> CseError:
+    """Make the error for a small control plane; without an `option` its policy makes it small."""
+    kind = WrongUsage if asked else Refused
+    whose = "the control plane's VM" if asked else "the template's VM"
+    hint = f"Give the nodes more, for example {option}."
+    if not option:
+        hint = "Choose a larger policy with --control-plane-sizing-policy."
     return kind(
-        f"{whose} would have {has}, and kubeadm requires {needs} of a control plane",
-        hint=f"Give the nodes more, for example {option}.",
+        f"{whose} would have {has}, and kubeadm requires {needs} of a control plane", hint=hint
     )
 
 

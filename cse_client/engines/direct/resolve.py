@@ -42,6 +42,7 @@ from cse_client.model import (
     silent,
 )
 from cse_client.model.footprint import id_in_description
+from cse_client.model.hardware import Hardware
 from cse_client.model.nodes import NodesSpec
 from cse_client.vcd import preflight
 
@@ -58,7 +59,8 @@ __all__ = ["Resolved", "resolve_creation", "resolve_growth"]
 class Resolved:
     """What a new cluster or new workers are made from; `vapp` is set when there is one already.
 
-    `pool` is where the control plane's address of a new cluster comes from.
+    `pool` is where the control plane's address of a new cluster comes from. `head` and `worker` are
+    what the two kinds of VM are made of.
     """
 
     spec: ClusterSpec
@@ -72,6 +74,17 @@ class Resolved:
     cluster_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     pool: AddressPool = field(default_factory=AddressPool)
+    head: Hardware = field(default_factory=Hardware)
+    worker: Hardware = field(default_factory=Hardware)
+
+    def hardware(self, vm_name: str) -> Hardware:
+        """Return what a node of this name is made of."""
+        return self.worker if node_kind(vm_name) == WORKER else self.head
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether the sizes of new VMs differ from the template's."""
+        return self.head.is_sized or (self.worker.is_sized and self.spec.workers > 0)
 
 
 @dataclass(frozen=True)
@@ -236,7 +249,7 @@ def _resolve(
         template = choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
     except CseError as problem:
         problems.append(problem)
-    checked = preflight.check_create(vcd, spec, vdc, template, vms_present=present)
+    checked = preflight.check_create(vcd, spec, vdc, template, vms_present=present, is_new=is_new)
     problems.extend(checked.problems)
     if template is not None and not spec.template_id:
         checked.warnings.extend(namesakes(offered, template, spec.template))
@@ -258,6 +271,8 @@ def _resolve(
         network=checked.network,
         storage_profile=checked.storage_profile,
         warnings=tuple(checked.warnings),
+        head=checked.head,
+        worker=checked.worker,
     )
 
 
@@ -270,7 +285,9 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
         yield from requirements.network_problems(spec, checked.network, facts)
         checked.warnings.extend(requirements.network_warnings(spec, checked.network, facts))
     if checked.template_vm is not None:
-        yield from requirements.machine_problems(spec, checked.template_vm, facts.kubernetes)
+        yield from requirements.machine_problems(
+            checked.head, checked.template_vm, facts.kubernetes
+        )
 
 
 def _all_of(problems: Sequence[CseError], refused: str) -> CseError:

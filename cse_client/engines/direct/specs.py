@@ -23,6 +23,7 @@ from cse_client.engines.direct.templates import name_of
 from cse_client.errors import Conflict, CseError
 from cse_client.model import ClusterSpec, Template, VApp, footprint
 from cse_client.model.footprint import options_in_description
+from cse_client.model.hardware import NODE_OPTIONS, NodeOptions
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.settings import OPTIONS, ClusterSettings, setting_shown
 from cse_client.model.ssh_keys import parse_public_key
@@ -47,7 +48,15 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
     `target` is the number of workers that the cluster will have.
     """
     recorded = cluster.spec
-    networks = cluster.vapp.networks
+    networks, options = cluster.vapp.networks, recorded.node_options
+    options = replace(
+        options,
+        disk_mb=wanted.disk_mb or options.disk_mb,
+        sizing_policy=wanted.sizing_policy or options.sizing_policy,
+        placement_policy=wanted.placement_policy or options.placement_policy,
+    )
+    # another policy mostly defines other sizes
+    general = None if wanted.sizing_policy else recorded
     template, revision, earlier = wanted.template, wanted.template_revision, ""
     if not template:
         earlier = recorded.template_id
@@ -62,11 +71,12 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
         template_revision=revision,
         template_id=earlier,
         ssh_key=wanted.ssh_key,
-        cpus=wanted.cpus or recorded.cpus,
-        memory_mb=wanted.memory_mb or recorded.memory_mb,
+        cpus=wanted.cpus or (general.cpus if general is not None else None),
+        memory_mb=wanted.memory_mb or (general.memory_mb if general is not None else None),
         storage_profile=wanted.storage_profile or recorded.storage_profile,
         endpoint=recorded.endpoint,
         settings=recorded.settings,
+        node_options=options,
         accept_eulas=wanted.accept_eulas,
     )
 
@@ -79,6 +89,9 @@ def unusable_records(cluster: ExistingCluster, wanted: NodesSpec) -> Iterator[Cs
         "cpus": ("--cpu", wanted.cpus),
         "memory_mb": ("--memory", wanted.memory_mb),
         "storage_profile": ("--storage-profile", wanted.storage_profile),
+        "disk_mb": ("--disk-size", wanted.disk_mb),
+        "sizing_policy": ("--sizing-policy", wanted.sizing_policy),
+        "placement_policy": ("--placement-policy", wanted.placement_policy),
     }
     missing = [
         options[name][0] for name in recorded.damaged if name in options and not options[name][1]
@@ -143,6 +156,7 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
             ("--template", recorded.template, name_of(spec.template, recorded)),
             ("--cpu", recorded.cpus, spec.cpus),
             ("--memory", recorded.memory_mb, spec.memory_mb),
+            *_node_options(recorded.node_options, spec.node_options),
             *_settings(recorded.settings, spec.settings),
         )
         if now not in ("", None) and was != now
@@ -165,7 +179,16 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
         cpus=recorded.cpus,
         memory_mb=recorded.memory_mb,
         settings=recorded.settings,
+        node_options=recorded.node_options,
     )
+
+
+def _node_options(was: NodeOptions, now: NodeOptions) -> Iterator[tuple[str, object, object]]:
+    for name, option in NODE_OPTIONS.items():
+        recorded, typed = getattr(was, name) or None, getattr(now, name)
+        if name == "disk_mb":
+            recorded, typed = recorded and f"{recorded}M", typed and f"{typed}M"
+        yield option, recorded, typed
 
 
 def _settings(was: ClusterSettings, now: ClusterSettings) -> Iterator[tuple[str, object, object]]:

@@ -23,6 +23,7 @@ from cse_client.model import (
     Template,
 )
 from cse_client.model.grants import KubeconfigSpec
+from cse_client.model.hardware import NODE_OPTIONS
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, RemovalSpec
 from cse_client.model.server import (
@@ -250,17 +251,21 @@ class ServedEngine:
         )
 
 
-def refuse_direct_options(spec: ClusterSpec) -> None:
+def refuse_direct_options(spec: ClusterSpec, known: Sequence[str] = ()) -> None:
     """Refuse what only the direct engine can do.
+
+    `known` are the fields of `NodeOptions` that the server's protocol can say.
 
     Raises:
         WrongUsage: it is requested.
     """
+    chosen = spec.node_options.given().items()
     for said, option in (
         (spec.seal, "--seal"),
         (spec.strict, "--strict"),
         (spec.accept_eulas, "--accept-eulas"),
         (spec.endpoint, "--endpoint"),
+        *((value, NODE_OPTIONS[name]) for name, value in chosen if name not in known),
         *((value, OPTIONS[name]) for name, value in spec.settings.given().items()),
     ):
         if said:
@@ -276,6 +281,11 @@ def refuse_direct_scaling(spec: NodesSpec | RemovalSpec) -> None:
     words = [(spec.force, "--force"), (bool(spec.max_parallel), "--max-parallel")]
     if isinstance(spec, NodesSpec):
         words += [(spec.accept_eulas, "--accept-eulas"), (spec.keep_healthy, "--keep-healthy")]
+        words += [
+            (bool(spec.disk_mb), "--disk-size"),
+            (bool(spec.sizing_policy), "--sizing-policy"),
+            (bool(spec.placement_policy), "--placement-policy"),
+        ]
     for said, option in words:
         if said:
             raise _direct_only(option)

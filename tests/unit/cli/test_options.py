@@ -24,6 +24,7 @@ TYPES = {
     "choice": "str",
     "runtime": "str",
     "duration": "float",
+    "size": "int",
 }
 
 

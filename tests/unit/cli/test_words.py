@@ -11,6 +11,7 @@ from cse_client.cli.validation import (
     check_register,
     check_sizes,
     check_workers,
+    parse_disk_size,
     parse_duration,
     raise_all,
     read_ssh_key,
@@ -116,6 +117,23 @@ def test_no_endpoints(endpoint: str) -> None:
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "megabytes"),
+    [
+        *(("40G", 40960), ("40g", 40960), ("40GB", 40960), ("40Gi", 40960), ("40GiB", 40960)),
+        *(("1T", 1048576), ("40960M", 40960), ("40960", 40960), (" 1M ", 1), ("62T", 65011712)),
+    ],
+)
+def test_sizes_of_disks(text: str, megabytes: int) -> None:
+    assert parse_disk_size(text) == megabytes
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1G", "1.5G", "40K", "40 G", "0", "63T", "9" * 5000])
+def test_no_sizes_of_disks(text: str) -> None:
+    with pytest.raises(WrongUsage, match=r"size of a disk|A disk cannot have"):
+        parse_disk_size(text)
 
 
 @pytest.mark.parametrize("text", ["", "s", "1y", "1h1d", "-5", "1.5h", "m20", "ten", "9 0"])

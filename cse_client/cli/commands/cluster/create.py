@@ -9,6 +9,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.cluster_settings import SettingOptions, check_settings, setting_options
+from cse_client.cli.hardware_options import HardwareOptions, check_hardware, hardware_options
 from cse_client.cli.options import (
     as_object,
     break_lock_option,
@@ -114,6 +115,7 @@ class NamedCommand(click.Command):
 @click.option(
     "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile for the nodes."
 )
+@hardware_options
 @click.option(
     "--endpoint",
     default="",
@@ -139,10 +141,12 @@ class NamedCommand(click.Command):
 @click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
 @command
 @as_object(CreateOptions, "options")
+@as_object(HardwareOptions, "hardware")
 @as_object(SettingOptions, "settings")
 def create_command(
     run: Run,
     options: CreateOptions,
+    hardware: HardwareOptions,
     settings: SettingOptions,
     dry_run: bool,
     disable_rollback: bool,
@@ -157,7 +161,7 @@ def create_command(
     Example
         vcd cse cluster create demo --network net1 --ssh-key ~/.ssh/id_rsa.pub
     """
-    spec = _spec(options, settings)
+    spec = _spec(options, hardware, settings)
     if dry_run:
         _dry_run(run, spec)
         return
@@ -175,7 +179,7 @@ def create_command(
     _report(run, cluster, monotonic() - began)
 
 
-def _spec(options: CreateOptions, typed: SettingOptions) -> ClusterSpec:
+def _spec(options: CreateOptions, hardware: HardwareOptions, typed: SettingOptions) -> ClusterSpec:
     """Return what was asked for; raise every problem with the options at once."""
     from cse_client.cli.validation import (
         check_endpoint,
@@ -205,7 +209,8 @@ def _spec(options: CreateOptions, typed: SettingOptions) -> ClusterSpec:
     )
     problems += wrong
     settings, wrong = check_settings(typed)
-    raise_all([*problems, *wrong])
+    node_options, others = check_hardware(hardware)
+    raise_all([*problems, *wrong, *others])
     return ClusterSpec(
         name=options.name,
         network=options.network,
@@ -224,6 +229,7 @@ def _spec(options: CreateOptions, typed: SettingOptions) -> ClusterSpec:
         accept_eulas=options.accept_eulas,
         nfs=options.enable_nfs,
         settings=settings,
+        node_options=node_options,
     )
 
 

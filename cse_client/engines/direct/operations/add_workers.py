@@ -1,8 +1,8 @@
 """Adding workers to a cluster: one recompose for all of them, whatever their number.
 
 Three tasks are awaited in sequence: the claim with the record of what is being done, the recompose
-that makes and starts the VMs, and the final record. Where CPU or memory differ from the template's,
-VMs are made off, changed and started: two more.
+that makes and starts the VMs, and the final record. Where sizes differ from the template's, VMs
+are made off, changed and started: two more.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class WorkerAddition:
         """Return the steps in order."""
         count = self._operation.workers - self._operation.before
         workers = f"{count} worker VM{'' if count == 1 else 's'}"
-        sized = bool(self._resolved.spec.cpus or self._resolved.spec.memory_mb)
+        sized = self._resolved.worker.is_sized
         machines = self._machines
         steps = [
             Step(

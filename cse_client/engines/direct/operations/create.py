@@ -6,7 +6,7 @@ of the network's pool. The vApp is tagged, and its lease changed, while the VMs 
 
 Where the free addresses cannot be read, VCD chooses as part of a recompose: compose the vApp, tag
 it, one recompose with the control plane VM, and one with all workers, which are cloned while the
-control plane initializes. When CPU or memory differ from the template's, these VMs are made powered
+control plane initializes. When sizes differ from the template's, these VMs are made powered
 off in one recompose, changed in a second and started together. An interrupted creation is finished
 in the same way.
 """

@@ -6,6 +6,7 @@ from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.model import ClusterSpec
+from cse_client.model.hardware import Hardware
 
 __all__ = ["remaining_steps", "whole_sentence", "whole_title"]
 
@@ -19,7 +20,8 @@ def whole_sentence(resolved: Resolved) -> str:
     """Return what that step does."""
     spec = resolved.spec
     workers = f" and {_count(spec.workers)}" if spec.workers else ""
-    sizes = f", with {_sizes(spec)}," if _sizes(spec) else ""
+    made_of = _hardware(resolved, policies=True)
+    sizes = f", with {made_of}," if made_of else ""
     return (
         f"Create vApp '{spec.name}' in VDC '{resolved.vdc.name}' on network '{spec.network}' with"
         f" 1 control plane VM{workers} from '{resolved.template.item}'{sizes} and start"
@@ -34,7 +36,7 @@ def remaining_steps(machines: Machines, *, wait: bool, why_in_two: str) -> list[
     Without `wait` the last one ends when VCD has accepted it. `why_in_two` is the reason why the
     control plane is made before the workers, a clause, or empty.
     """
-    if _sizes(machines.resolved.spec):
+    if machines.resolved.is_sized:
         return _sized_steps(machines)
     return _plain_steps(machines, wait=wait, why_in_two=why_in_two)
 
@@ -74,7 +76,7 @@ def _sized_steps(machines: Machines) -> list[Step]:
         ),
         Step(
             "Size and start the VMs",
-            f"Set {_sizes(resolved.spec)} on every VM and start them.",
+            f"Set the sizes of the VMs ({_hardware(resolved)}) and start them.",
             machines.all_on,
             machines.size_and_start,
         ),
@@ -85,8 +87,24 @@ def _count(workers: int) -> str:
     return f"{workers} worker VM{'' if workers == 1 else 's'}"
 
 
-def _sizes(spec: ClusterSpec) -> str:
-    parts = [f"{spec.cpus} CPUs"] if spec.cpus else []
-    if spec.memory_mb:
-        parts.append(f"{spec.memory_mb} MB memory")
-    return " and ".join(parts)
+def _hardware(resolved: Resolved, *, policies: bool = False) -> str:
+    """Return what the VMs are made of, as far as it is not the template's; may be empty."""
+    head = _parts(resolved.head, policies=policies)
+    workers = _parts(resolved.worker, policies=policies)
+    if not resolved.spec.workers or head == workers:
+        return head
+    return f"{workers or 'the size of the template'}, the control plane {head or 'that'}"
+
+
+def _parts(hardware: Hardware, *, policies: bool) -> str:
+    parts = [
+        f"{hardware.cpus} CPUs" if hardware.cpus else "",
+        f"{hardware.memory_mb} MB memory" if hardware.memory_mb else "",
+        f"a disk of {hardware.disk_mb} MB" if hardware.disk_mb else "",
+    ]
+    for policy in (hardware.sizing_policy, hardware.placement_policy) if policies else ():
+        if policy is not None:
+            kind = "sizing" if policy.is_sizing else "placement"
+            parts.append(f"{kind} policy '{policy.name}'")
+    found = [part for part in parts if part]
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)

@@ -89,7 +89,7 @@ class EntityEngine(ServedEngine):
                 "No VDC is chosen.",
                 hint=f"Use --vdc NAME, or: {suggest.vcd('vdc use', 'NAME')}",
             )
-        refuse_direct_options(spec)
+        refuse_direct_options(spec, specs.known_options(self._dialect))
         org = self._org_of(spec.org)
         ref = ClusterRef(spec.name, vdc, org)
         problems = specs.check_create(self._dialect, spec)

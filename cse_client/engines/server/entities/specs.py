@@ -7,7 +7,7 @@ schema_2_1_0.json.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cse_client import suggest
@@ -26,6 +26,7 @@ __all__ = [
     "desired_template",
     "grown",
     "has_template_and_exposure",
+    "known_options",
     "new_entity",
     "resized",
     "retemplated",
@@ -34,12 +35,21 @@ __all__ = [
 
 KIND = "native"
 
+#: What an entity can say of the nodes' hardware besides CPUs and memory, by generation.
+_KNOWN = ("sizing_policy", "control_plane_sizing_policy")
+_KNOWN_SECOND = (*_KNOWN, "control_plane_cpus", "control_plane_memory_mb")
+
+
+def known_options(dialect: Dialect) -> tuple[str, ...]:
+    """Return the fields of `NodeOptions` that a server's entities can say."""
+    return _KNOWN_SECOND if dialect.second_generation else _KNOWN
+
 
 def check_create(dialect: Dialect, spec: ClusterSpec) -> list[CseError]:
     """Return what a server's entities cannot say of a new cluster."""
     found = _too_many(dialect, spec.workers)
     if dialect.second_generation:
-        return found
+        return found + list(_two_sizes(spec))
     for said, option in ((spec.cpus, "--cpu"), (spec.memory_mb, "--memory")):
         if said is not None:
             found.append(
@@ -51,6 +61,20 @@ def check_create(dialect: Dialect, spec: ClusterSpec) -> list[CseError]:
                 )
             )
     return found
+
+
+def _two_sizes(spec: ClusterSpec) -> Iterator[CseError]:
+    """Yield the groups for which both a sizing policy and sizes are said: the schema has either."""
+    for control_plane in (False, True):
+        wanted = spec.hardware(control_plane=control_plane)
+        sizes = [wanted.options[name] for name in ("cpus", "memory_mb") if getattr(wanted, name)]
+        if wanted.sizing_policy and sizes:
+            yield WrongUsage(
+                f"A CSE server takes either {wanted.options['sizing_policy']} or"
+                f" {' and '.join(sizes)}, not both.",
+                hint=f"Omit {' and '.join(sizes)}.",
+            )
+            return
 
 
 def check_growth(
@@ -95,12 +119,9 @@ def new_entity(
 ) -> dict[str, Any]:
     """Return the entity of a new cluster."""
     common = {dialect.storage: spec.storage_profile or None, dialect.sizing: None}
-    sizes: dict[str, Any] = {}
-    if dialect.second_generation:
-        sizes = {"cpu": spec.cpus, "memory": spec.memory_mb}
     groups = {
-        dialect.control_plane: {"count": 1, **common, **sizes},
-        "workers": {"count": spec.workers, **common, **sizes},
+        dialect.control_plane: {"count": 1, **common, **_sizes(dialect, spec, control_plane=True)},
+        "workers": {"count": spec.workers, **common, **_sizes(dialect, spec, control_plane=False)},
         "nfs": {"count": 1 if spec.nfs else 0, **common},
     }
     settings = {
@@ -123,6 +144,14 @@ def new_entity(
         dialect.version_key: dialect.payload,
     }
     return dict(without_nulls(entity))
+
+
+def _sizes(dialect: Dialect, spec: ClusterSpec, *, control_plane: bool) -> dict[str, Any]:
+    wanted = spec.hardware(control_plane=control_plane)
+    found: dict[str, Any] = {dialect.sizing: wanted.sizing_policy or None}
+    if dialect.second_generation:
+        found.update(cpu=wanted.cpus, memory=wanted.memory_mb)
+    return found
 
 
 def desired(server: Dialect, one: Found) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from cse_client.engines.direct.metadata import (
     unusable_metadata,
 )
 from cse_client.model import ClusterSpec, Template, TemplateFacts, VApp, Vm, footprint
+from cse_client.model.hardware import NodeOptions
 from cse_client.model.settings import EXAMPLES, ClusterSettings
 from cse_client.vcd import reading
 from tests.support.direct import desired_workers, existing
@@ -106,7 +107,7 @@ def test_a_cluster_of_cse_has_no_recorded_spec() -> None:
 
 
 #: How many fields a record has.
-ALL = len(fields(RecordedSpec)) - 2 + len(fields(ClusterSettings))
+ALL = len(fields(RecordedSpec)) - 3 + len(fields(ClusterSettings)) + len(fields(NodeOptions))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,8 @@ ALL = len(fields(RecordedSpec)) - 2 + len(fields(ClusterSettings))
         ('{"network": "' + "x" * 1000 + '"}', ("network",)),
         ('{"pod_cidr": "10.0.0.0/30", "service_cidr": 7}', ("pod_cidr", "service_cidr")),
         ('{"pod_cidr": "10.244.0.0/16 --v=9"}', ("pod_cidr",)),
+        ('{"disk_mb": "40G", "sizing_policy": 4}', ("disk_mb", "sizing_policy")),
+        ('{"control_plane_cpus": true}', ("control_plane_cpus",)),
         ('{"workers": null, "endpoint": ""}', ()),
     ],
 )

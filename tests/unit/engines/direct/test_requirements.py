@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 
 from cse_client.engines.direct import requirements
 from cse_client.errors import Refused, WrongUsage
-from cse_client.model import ClusterSpec, Fence, Network, Template, TemplateFacts, TemplateVm
+from cse_client.model import (
+    ClusterSpec,
+    Fence,
+    Network,
+    Template,
+    TemplateFacts,
+    TemplateVm,
+    VmPolicy,
+)
+from cse_client.model.hardware import Hardware
 from cse_client.model.ranges import (
     SERVICES,
     internal_ranges,
@@ -20,6 +30,8 @@ from cse_client.model.ranges import (
 )
 from cse_client.model.settings import ClusterSettings
 
+SMALL = VmPolicy("small", "urn", "h", is_sizing=True, cpus=1)
+LARGE = VmPolicy("large", "urn", "h", is_sizing=True, cpus=4, memory_mb=8192)
 WEAVE = TemplateFacts(kubernetes="1.18", cni="weave")
 ANTREA = TemplateFacts(kubernetes="1.33", cni="antrea")
 CALICO = TemplateFacts(kubernetes="1.33", cni="Calico")
@@ -231,13 +243,15 @@ def test_weave_keeps_its_own_range_whatever_is_registered() -> None:
         ({"memory_mb": 1750}, 2, 4096, "", ["the control plane's VM would have 1750 MB"]),
         ({"memory_mb": 1024}, 2, 4096, "1.19.3", []),
         ({}, 1, 1024, "1.36", ["the template's VM would have 1 CPU", "the template's VM would"]),
+        ({"sizing_policy": LARGE}, 1, 1024, "1.36", []),
+        ({"sizing_policy": SMALL}, 4, 4096, "1.36", ["the control plane's VM would have 1 CPU"]),
     ],
 )
 def test_the_control_planes_machine(
-    asked: dict[str, int], cpus: int, memory: int, kubernetes: str, messages: list[str]
+    asked: dict[str, Any], cpus: int, memory: int, kubernetes: str, messages: list[str]
 ) -> None:
     source = TemplateVm("h", "vm", cpus=cpus, memory_mb=memory)
-    problems = list(requirements.machine_problems(spec(**asked), source, kubernetes))
+    problems = list(requirements.machine_problems(Hardware(**asked), source, kubernetes))
     assert len(problems) == len(messages)
     for problem, start in zip(problems, messages):
         assert problem.message.startswith(start)
