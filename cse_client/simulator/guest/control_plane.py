@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from cse_client.simulator.guest.certs import (
     not_before,
     signed_by,
 )
-from cse_client.simulator.guest.etcd import Etcd
+from cse_client.simulator.guest.etcd import MARK, Etcd
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.system import System
@@ -31,7 +30,6 @@ __all__ = ["ControlPlane"]
 
 MANIFESTS = "/etc/kubernetes/manifests"
 PKI = "/etc/kubernetes/pki"
-_MARK = "/var/lib/etcd/member/snap/db"
 _SIGNING_SECONDS = 1.0
 _NEEDED = ("etcd", "kube-apiserver")
 
@@ -48,7 +46,7 @@ class ControlPlane:
     def running(self) -> bool:
         """The API server runs."""
         etcd = self._system.guest.etcd
-        return etcd is not None and etcd.api.running
+        return etcd is not None and etcd.running
 
     def present(self) -> bool:
         """There is a manifest of an API server."""
@@ -86,7 +84,7 @@ class ControlPlane:
         certificate = pair.certificate.public_bytes(serialization.Encoding.PEM)
         disk.write(f"{path}.crt", certificate)
         disk.write(f"{path}.key", key_pem(pair.key), 0o600)
-        etcd.api.replace_certificate(certificate, key_pem(pair.key))
+        etcd.api.replace_certificate(etcd.host, certificate, key_pem(pair.key))
 
     def _sign(self) -> None:
         """Play the controller manager's bootstrap signer, now and then."""
@@ -186,17 +184,15 @@ class ControlPlane:
     def _data(self) -> Etcd:
         """Return the cluster whose data lies on this disk; a new one for an empty disk."""
         system = self._system
-        mark = system.disk.text(_MARK)
+        mark = system.disk.text(MARK)
         guest = system.guest
         if guest.etcd is None or guest.etcd.identity != mark:
             from cse_client.simulator.kube import KubeAPI
 
             if guest.etcd is not None:
                 guest.etcd.stop()
-            identity = secrets.token_hex(8)
-            system.disk.write(_MARK, identity, 0o600)
             api = KubeAPI(version=system.image.kubernetes, clock=guest.clock)
-            guest.etcd = Etcd(identity, api)
+            guest.etcd = Etcd.joined(system.disk, api)
             system.life.at_end(guest.etcd.stop)
         else:
             system.life.at_end(guest.etcd.stop)

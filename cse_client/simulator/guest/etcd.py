@@ -7,12 +7,16 @@ The cluster's state is an object of `cse_client.simulator.kube`. It belongs to t
 from __future__ import annotations
 
 import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cse_client.simulator.guest.disk import Disk
     from cse_client.simulator.kube import KubeAPI
 
-__all__ = ["Etcd"]
+__all__ = ["MARK", "Etcd"]
+
+MARK = "/var/lib/etcd/member/snap/db"
 
 
 class Etcd:
@@ -23,6 +27,13 @@ class Etcd:
         self.api = api
         self._arguments: dict[str, Any] | None = None
 
+    @classmethod
+    def joined(cls, disk: Disk, api: KubeAPI) -> Etcd:
+        """Return a new member of the cluster whose state is in `api`, with its mark on the disk."""
+        identity = secrets.token_hex(8)
+        disk.write(MARK, identity, 0o600)
+        return cls(identity, api)
+
     def start(self, **arguments: Any) -> None:
         """Start the API server.
 
@@ -32,19 +43,29 @@ class Etcd:
         self.api.start(**arguments)
         self._arguments = arguments
 
+    @property
+    def host(self) -> str:
+        """The address of the API server; empty while it is stopped."""
+        return str(self._arguments["host"]) if self._arguments is not None else ""
+
+    @property
+    def running(self) -> bool:
+        """The API server over it runs."""
+        return bool(self.host) and self.api.serves(self.host)
+
     def stop(self) -> None:
         """Stop the API server at once."""
-        self._arguments = None
-        if self.api.running:
-            self.api.stop()
+        host, self._arguments = self.host, None
+        if host:
+            self.api.stop(host)
 
     def suspend(self) -> None:
         """Stop answering until `resume`."""
-        if self.api.running:
-            self.api.stop()
+        if self.host:
+            self.api.stop(self.host)
 
     def resume(self) -> None:
         """Answer again."""
-        if self._arguments is not None and not self.api.running:
+        if self._arguments is not None and not self.running:
             with contextlib.suppress(OSError):
                 self.api.start(**self._arguments)

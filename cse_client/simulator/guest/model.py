@@ -33,6 +33,7 @@ class Image:
         swap: /etc/fstab names a swap partition, in use from boot.
         tree: folder of this machine with a whole installed system, which a real machine's disk is
             a copy of; "" = the disk is made of the fields above.
+        keepalived: keepalived is installed, and not enabled.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Image:
     packages: tuple[str, ...] = ()
     swap: bool = False
     tree: str = ""
+    keepalived: bool = False
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.containers import Daemon
+from cse_client.simulator.guest.keepalived import Keepalived
 from cse_client.simulator.guest.kubelet import Kubelet
 from cse_client.simulator.guest.packages.database import with_packages
 
@@ -25,6 +26,8 @@ def install_services(system: System) -> None:
         natives["docker.service"] = Daemon(system, "docker.service", ["/run/docker.sock"], 2.0)
     if system.image.kubernetes and "kubelet.service" not in natives:
         natives["kubelet.service"] = Kubelet(system)
+    if system.image.keepalived and "keepalived.service" not in natives:
+        natives["keepalived.service"] = Keepalived(system)
 
 
 def look_at_packages(system: System) -> None:

@@ -38,6 +38,7 @@ from cse_client.simulator.guest.commands.services import (
     systemctl,
 )
 from cse_client.simulator.guest.commands.vmtools import rpctool, toolbox_cmd, vmtoolsd
+from cse_client.simulator.guest.keepalived import keepalived
 from cse_client.simulator.guest.kubeadm import kubeadm, kubelet
 from cse_client.simulator.guest.kubectl import kubectl
 from cse_client.simulator.guest.toolbox import PACKAGED_PROGRAMS
@@ -78,6 +79,7 @@ COMMANDS: Mapping[str, Command] = {
     "hostnamectl": hostnamectl,
     "ip": ip,
     "journalctl": journalctl,
+    "keepalived": keepalived,
     "kubeadm": kubeadm,
     "kubectl": kubectl,
     "kubelet": kubelet,

@@ -230,6 +230,11 @@ class System:
         return self.nics[0].address if self.network_up and self.nics else ""
 
     @property
+    def virtual_address(self) -> str:
+        """The address that keepalived holds on the first card, "" while it holds none."""
+        return str(getattr(self.natives.get("keepalived.service"), "held", ""))
+
+    @property
     def egress(self) -> bool:
         """There is a way out to the Internet."""
         return self.network_up and any(nic.egress for nic in self.nics)

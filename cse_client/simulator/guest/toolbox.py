@@ -48,6 +48,7 @@ ABSENT = frozenset(
         "helm",
         "java",
         "jq",
+        "keepalived",
         "kubeadm",
         "kubectl",
         "kubelet",
@@ -119,6 +120,7 @@ _COMMON = [
 _IN_SBIN = frozenset(
     [
         "halt",
+        "keepalived",
         "lsmod",
         "modprobe",
         "poweroff",
@@ -139,12 +141,12 @@ _RUNTIME = {
 
 _OF_DPKG = ("apt-cache", "dpkg", "dpkg-query")
 #: Commands that come with packages, where an image names its own: those that the simulator answers.
-PACKAGED = ("containerd", "crictl", "ctr", "kubeadm", "kubectl", "kubelet")
+PACKAGED = ("containerd", "crictl", "ctr", "keepalived", "kubeadm", "kubectl", "kubelet")
 #: The same: those that are this machine's own programs, if it has them.
 PACKAGED_PROGRAMS = (
     "conntrack", "containerd-shim-runc-v2", "ebtables", "ethtool", "ip6tables", "ip6tables-restore",
     "ip6tables-save", "ipset", "iptables", "iptables-restore", "iptables-save", "ipvsadm", "jq",
-    "keepalived", "runc", "socat",
+    "runc", "socat",
 )  # fmt: skip
 
 _STUB = """#!/usr/bin/bash
@@ -303,6 +305,8 @@ def stand_ins(image: Image) -> dict[str, str]:
         own.pop("crictl", None)
     if image.os == "ubuntu-16.04":
         own.pop("cloud-init", None)
+    if image.keepalived:
+        own["keepalived"] = _STUB
     if not image.tools:
         for name in ("vmtoolsd", "vmware-rpctool", "vmware-toolbox-cmd"):
             own.pop(name)

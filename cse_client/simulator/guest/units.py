@@ -223,6 +223,8 @@ def builtin_unit_files(image: Image) -> dict[str, str]:
         files.update(_of_apt())
     else:
         files.update({name: _PACKAGED[name] for name in ("kubelet.service", "containerd.service")})
+        if image.keepalived:
+            files["keepalived.service"] = _PACKAGED["keepalived.service"]
     if image.runtime == "docker":
         files["docker.service"] = _service(
             "Docker Application Container Engine", "/usr/bin/dockerd -H fd://"

@@ -17,13 +17,24 @@ from cse_client.simulator.kube.requests import Call
 from cse_client.simulator.kube.server import Server, tls_context
 from cse_client.simulator.kube.state import Cluster
 
-__all__ = ["KubeAPI"]
+__all__ = ["KubeAPI", "serving_at"]
+
+_serving: dict[tuple[str, int], KubeAPI] = {}
+
+
+def serving_at(host: str, port: int) -> KubeAPI | None:
+    """Return the API of the cluster that answers at an address."""
+    return _serving.get((host, port))
+
 
 _EVERYBODY = "system:authenticated"
 
 
 class KubeAPI:
     """A cluster's API: its state lives in the object and survives `stop` and `start`.
+
+    Several API servers may serve it, each at an address and with a certificate of its own, and each
+    at further addresses that its machine has for a while.
 
     `version` is Kubernetes' (`1.18.6`, no leading v) and decides which API versions are served.
     `anonymous_auth` is the API server's flag of that name, which kubeadm leaves on: a request
@@ -36,13 +47,17 @@ class KubeAPI:
         self._cluster = Cluster(version, clock)
         self._cluster.anonymous = anonymous_auth
         self._api = Api(self._cluster)
-        self._server: Server | None = None
+        self._servers: dict[str, Server] = {}
         self._filled = False
 
     @property
     def running(self) -> bool:
         """Whether the API is served over the network."""
-        return self._server is not None
+        return bool(self._servers)
+
+    def serves(self, host: str) -> bool:
+        """Whether an API server runs at this address."""
+        return host in self._servers
 
     @property
     def address(self) -> tuple[str, int]:
@@ -70,7 +85,7 @@ class KubeAPI:
         (kubernetes:pkg/controlplane, ServiceIPRange). Raises OSError when the address is taken,
         ValueError when certificate, key and CA cannot be used, RuntimeError when it runs already.
         """
-        if self._server is not None:
+        if host in self._servers:
             raise RuntimeError("the API server runs already")
         context = tls_context(server_cert, server_key, client_ca)
         server = Server(self._api, host, port, context)
@@ -81,18 +96,43 @@ class KubeAPI:
             self._fill()
             publish_address(self._cluster)
             self._api.controllers.wake()
-        self._server = server
+        self._add(host, server)
 
-    def replace_certificate(self, certificate: bytes, key: bytes) -> None:
-        """Serve new connections with another certificate; PEM."""
-        if self._server is not None:
-            self._server.replace_certificate(certificate, key)
+    def _add(self, host: str, server: Server) -> None:
+        self._servers[host] = server
+        _serving[host, server.address[1]] = self
 
-    def stop(self) -> None:
-        """Close the socket and all connections at once; harmless when it does not run."""
-        server, self._server = self._server, None
+    def serve_also(self, host: str, address: str) -> None:
+        """Have the API server at `host` answer at another address, too, until `leave`.
+
+        Raises:
+            OSError: that address is taken.
+        """
+        own = self._servers[host]
+        self._add(address, own.beside(address))
+
+    def leave(self, address: str) -> None:
+        """Answer no longer at an address; harmless when nobody does."""
+        server = self._servers.pop(address, None)
         if server is not None:
+            _serving.pop((address, server.address[1]), None)
             server.close()
+
+    def replace_certificate(self, host: str, certificate: bytes, key: bytes) -> None:
+        """Serve new connections at `host` with another certificate; PEM."""
+        if host in self._servers:
+            self._servers[host].replace_certificate(certificate, key)
+
+    def stop(self, host: str = "") -> None:
+        """Close the socket and all connections at once; harmless when it does not run.
+
+        With `host` only those of the API server there.
+        """
+        own = self._servers.get(host)
+        for one in list(self._servers):
+            if not host or (own is not None and self._servers[one].shares(own)):
+                self.leave(one)
+        if not self._servers:
             self._api.controllers.rest()
 
     def request(

@@ -95,6 +95,18 @@ class Server:
         )
         self._thread.start()
 
+    def shares(self, other: Server) -> bool:
+        """Return whether both are addresses of one API server."""
+        return self._context is other._context
+
+    def beside(self, host: str) -> Server:
+        """Return another server with the same port, certificate and API.
+
+        Raises:
+            OSError: the address is taken.
+        """
+        return Server(self._api, host, self.address[1], self._context)
+
     def replace_certificate(self, certificate: bytes, key: bytes) -> None:
         """Present another certificate to those who connect from now on."""
         _load(self._context, certificate, key)

@@ -81,6 +81,9 @@ def _addresses(system: System, call: Call, words: list[str], *, one_line: bool) 
     rows += [
         (name, address, prefix, f"global {name}") for name, address, prefix, _ in _cards(system)
     ]
+    if system.virtual_address and rows:
+        name, _, prefix, _ = rows[-1] if global_only else rows[1]
+        rows.append((name, system.virtual_address, prefix, f"global secondary {name}"))
     for number, name in enumerate(names, start=1):
         if device not in ("", name):
             continue

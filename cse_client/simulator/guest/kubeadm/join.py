@@ -1,15 +1,21 @@
-"""`kubeadm join` for workers."""
+"""`kubeadm join`."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from cse_client.simulator.guest.kubeadm.cluster import client_for, note_socket
 from cse_client.simulator.guest.kubeadm.discovery import JoinSettings, discover, join_settings
 from cse_client.simulator.guest.kubeadm.flags import Flags
+from cse_client.simulator.guest.kubeadm.further import (
+    finish_control_plane,
+    prepare_control_plane,
+)
 from cse_client.simulator.guest.kubeadm.objects import uploaded_kubelet_name
 from cse_client.simulator.guest.kubeadm.preflight import Checks, default_socket, join_checks
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
@@ -40,10 +46,6 @@ _CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 def join(system: System, call: Call, flags: Flags) -> int:
     """Join this node to a cluster; raises KubeadmError."""
     settings = join_settings(system, flags, default_socket(system.image.minor))
-    if settings.control_plane:
-        raise KubeadmError(
-            "simulator: joining a further control plane is not simulated (one per cluster)"
-        )
     system.step("kubeadm join preflight")
     call.out("[preflight] Running pre-flight checks")
     join_checks(
@@ -71,9 +73,15 @@ def _join(system: System, call: Call, settings: JoinSettings, client: KubeClient
         "[preflight] FYI: You can look at this config file with 'kubectl -n kube-system get cm"
         " kubeadm-config -o yaml'"
     )
-    cluster_minor = _read_cluster(client)
+    configuration = _read_cluster(client)
+    cluster_minor = int(configuration["kubernetesVersion"].split("v", 1)[-1].split(".")[1])
     _refuse_ready_namesake(client, settings.node)
     config = _kubelet_config(client, cluster_minor)
+    further = (
+        prepare_control_plane(system, call, settings, configuration)
+        if settings.control_plane
+        else None
+    )
     system.step("kubeadm join bootstrap-kubelet.conf")
     user = {
         "client_certificate_data": base64.b64encode(client.credentials.certificate).decode(),
@@ -103,6 +111,8 @@ def _join(system: System, call: Call, settings: JoinSettings, client: KubeClient
     system.systemd.begin("kubelet.service")
     call.out("[kubelet-start] Waiting for the kubelet to perform the TLS Bootstrap...")
     _await_bootstrap(system, call, settings)
+    if further is not None:
+        finish_control_plane(system, call, further, client.credentials.server)
     call.out(
         "\nThis node has joined the cluster:\n* Certificate signing request was sent to apiserver"
         " and a response was received.\n* The Kubelet was informed of the new secure connection"
@@ -112,18 +122,17 @@ def _join(system: System, call: Call, settings: JoinSettings, client: KubeClient
     return 0
 
 
-def _read_cluster(client: KubeClient) -> int:
-    """Return the cluster's minor release from kubeadm-config; raises KubeadmError."""
+def _read_cluster(client: KubeClient) -> dict[str, Any]:
+    """Return the ClusterConfiguration in kubeadm-config; raises KubeadmError."""
     status, found = client.request("GET", f"{_CONFIG_MAPS}/kubeadm-config")
     if status != _OK:
         raise KubeadmError(
             "error execution phase preflight: unable to fetch the kubeadm-config ConfigMap: failed"
             f" to get config map: {message_of(status, found)}"
         )
-    text = (found.get("data") or {}).get("ClusterConfiguration", "")
-    for line in text.splitlines():
-        if line.startswith("kubernetesVersion:"):
-            return int(line.split("v", 2)[-1].split(".")[1])
+    read = yaml.safe_load((found.get("data") or {}).get("ClusterConfiguration", ""))
+    if isinstance(read, dict) and isinstance(read.get("kubernetesVersion"), str):
+        return read
     raise KubeadmError("error execution phase preflight: unable to decode kubeadm-config")
 
 

@@ -257,15 +257,21 @@ def _service_account_key(system: System, call: Call) -> None:
         disk.write(f"{PKI}/sa.pub", public)
 
 
-def kubeconfig_phase(system: System, call: Call, settings: InitSettings) -> None:
-    """Make the kubeconfig files that are not there, and check those that are."""
+def kubeconfig_phase(
+    system: System, call: Call, settings: InitSettings, *, kubelet: bool = True
+) -> None:
+    """Make the kubeconfig files that are not there, and check those that are.
+
+    Of a joining control plane the kubelet gets its own by TLS bootstrap.
+    """
     call.out('[kubeconfig] Using kubeconfig folder "/etc/kubernetes"')
     new = settings.minor >= _CLUSTER_ADMINS_SINCE
     users = [("admin", "kubernetes-admin", "kubeadm:cluster-admins" if new else "system:masters")]
-    if new:
+    if new and kubelet:
         users.append(("super-admin", "kubernetes-super-admin", "system:masters"))
+    if kubelet:
+        users.append(("kubelet", f"system:node:{settings.node}", "system:nodes"))
     users += [
-        ("kubelet", f"system:node:{settings.node}", "system:nodes"),
         ("controller-manager", "system:kube-controller-manager", ""),
         ("scheduler", "system:kube-scheduler", ""),
     ]

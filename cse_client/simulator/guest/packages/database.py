@@ -158,5 +158,6 @@ def with_packages(image: Image, disk: Disk) -> Image:
         image,
         kubernetes=kubernetes.version.partition("-")[0] if kubernetes else "",
         runtime="containerd" if "containerd" in present else "",
+        keepalived="keepalived" in present,
         missing_commands=(*image.missing_commands, *missing),
     )

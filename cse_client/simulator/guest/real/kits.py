@@ -8,6 +8,7 @@ DIR/plain-NAME/root/     the disk of a machine without Kubernetes, in any number
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ class Kit:
             "cni_manifest": f"/root/{_NETWORK}_v{_NETWORK_VERSION.replace('.', '-')}.yml",
             "customization_engine": "cloud-init",
             "images_preloaded": True,
+            "keepalived": shutil.which("keepalived") is not None,
         }
 
     def pause_image(self) -> str:

@@ -62,7 +62,7 @@ _STAND_INS = frozenset(
         "vmware-toolbox-cmd",
     ]
 )
-_REAL_UNITS = ("containerd.service", "kubelet.service")
+_REAL_UNITS = ("containerd.service", "keepalived.service", "kubelet.service")
 
 # kubeadm refuses cgroup v1 whatever the kubelet's configuration allows, and only looks at what is
 # mounted: it is shown a hierarchy of version 2 with the controllers that it wants.
@@ -126,7 +126,7 @@ class RealPlatform:
             folder,
             own=own,
             links=links,
-            absent=ABSENT - {"runc", "socat"},
+            absent=ABSENT - {"keepalived", "runc", "socat"},
             units=self.unit_files(image),
         )
         # kube-proxy mounts it, and it lies in what is read-only in the guest.

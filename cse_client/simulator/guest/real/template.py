@@ -57,6 +57,18 @@ ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS\
  $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 """
 
+# Ubuntu's own unit starts nothing before there is a configuration, either.
+_KEEPALIVED_UNIT = """[Unit]
+Description=Keepalive Daemon (LVS and VRRP)
+After=network-online.target
+ConditionFileNotEmpty=/etc/keepalived/keepalived.conf
+[Service]
+ExecStart=/usr/sbin/keepalived --dont-fork --log-console
+Restart=on-failure
+[Install]
+WantedBy=multi-user.target
+"""
+
 _KUBELET_CONFIGURATIONS = "/etc/kubernetes/kubelet.conf.d"
 
 
@@ -77,6 +89,8 @@ def install_template(disk: Disk, image: Image, kit: Kit) -> None:
     }
     for path, text in files.items():
         disk.write(path, text)
+    if image.keepalived:
+        disk.write("/etc/systemd/system/keepalived.service", _KEEPALIVED_UNIT)
     if image.cni_manifest:
         disk.write(image.cni_manifest, _network_manifest(image, pause))
     for folder in (".real", "etc/cni/net.d", "dev", "sys"):
