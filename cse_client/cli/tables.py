@@ -202,6 +202,7 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("Status", _status(summary)),
         ("Kubernetes", _joined(summary.kubernetes, summary.kubernetes_version)),
         ("Endpoint", cluster.endpoint),
+        ("Virtual address", _virtual(cluster)),
         ("Template", template),
         ("OS", cluster.os),
         ("CNI", _joined(cluster.cni, cluster.cni_version)),
@@ -332,6 +333,13 @@ def _status(summary: ClusterSummary) -> str:
     remarks.append("cluster id not unique" if summary.same_id else "")
     note = ", ".join(remark for remark in remarks if remark)
     return f"{summary.status or _ABSENT} ({note})" if note else summary.status
+
+
+def _virtual(cluster: Cluster) -> str:
+    if not cluster.virtual_address:
+        return ""
+    holder = cluster.holder or "not known"
+    return f"{cluster.virtual_address} (held by: {holder})"
 
 
 def _joined(*parts: str) -> str:

@@ -14,15 +14,18 @@ from typing import TypeVar
 from cse_client import suggest
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
 from cse_client.inputs import read_file
-from cse_client.model.endpoints import is_endpoint
+from cse_client.model.cluster import CONTROL_PLANES
+from cse_client.model.endpoints import AUTO, NO_ADDRESS, is_address, is_endpoint
 from cse_client.model.ranges import pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 __all__ = [
+    "check_control_planes",
     "check_endpoint",
     "check_existing_name",
     "check_register",
     "check_sizes",
+    "check_vip",
     "check_workers",
     "collect",
     "node_source",
@@ -104,6 +107,30 @@ def check_endpoint(endpoint: str) -> list[CseError]:
         WrongUsage(
             f"'{endpoint}' is not a valid endpoint; use HOST or HOST:PORT (default port 6443).",
             hint="For example: --endpoint k8s.example.com or --endpoint 203.0.113.5:443.",
+        )
+    ]
+
+
+def check_vip(vip: str) -> list[CseError]:
+    """Check a virtual address: an IPv4 address, `auto` or `none`; empty is the default."""
+    if vip in ("", AUTO, NO_ADDRESS) or is_address(vip):
+        return []
+    return [
+        WrongUsage(
+            f"'{vip}' is not a valid virtual address; use an IPv4 address, auto or none.",
+            hint="For example: --vip 10.0.0.250.",
+        )
+    ]
+
+
+def check_control_planes(count: int) -> list[CseError]:
+    """Check the number of control planes that a cluster is to have."""
+    if count in CONTROL_PLANES:
+        return []
+    return [
+        WrongUsage(
+            f"A cluster cannot have {count} control planes: etcd needs an odd number of members.",
+            hint="Use --control-planes 1, 3 or 5.",
         )
     ]
 

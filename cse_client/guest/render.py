@@ -13,12 +13,14 @@ import binascii
 import re
 import shlex
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 
 from cse_client.errors import CseError, WrongUsage
 from cse_client.guest.pki import (
+    ADMIN_GROUP,
     JOIN_LIFETIME,
     PKI_FILES,
     ClusterPKI,
@@ -27,7 +29,7 @@ from cse_client.guest.pki import (
     pki_to_files,
 )
 from cse_client.model import TemplateFacts
-from cse_client.model.endpoints import API_PORT
+from cse_client.model.endpoints import API_PORT, router_id
 from cse_client.model.ranges import pod_cidr_for_kubeadm, pod_cidr_problem
 from cse_client.model.settings import ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
@@ -39,6 +41,7 @@ __all__ = [
     "assemble",
     "common_data",
     "control_plane_script",
+    "further_control_plane_script",
     "is_sealed",
     "put_file",
     "recover_pki",
@@ -80,7 +83,8 @@ class Bootstrap:
 
     `endpoint_host` is the name or address that the cluster's API is known by; empty takes the
     control plane's own address. `extra_sans` are more names and addresses that kubeconfigs may
-    use. `ssh_key` is one public key line for root.
+    use. `ssh_key` is one public key line for root. `virtual_address` is that of the API, which
+    keepalived holds; it is the endpoint unless another is given.
     """
 
     cluster_id: str
@@ -91,6 +95,7 @@ class Bootstrap:
     facts: TemplateFacts = field(default_factory=TemplateFacts)
     settings: ClusterSettings = field(default_factory=ClusterSettings)
     extra_sans: tuple[str, ...] = ()
+    virtual_address: str = ""
     address_deadline: int = 240
     runtime_deadline: int = 240
     images_deadline: int = 480
@@ -102,16 +107,15 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
 
     Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
     """
-    for name in b.extra_sans:
+    endpoint = b.endpoint_host or b.virtual_address
+    for name in (*b.extra_sans, *filter(None, (endpoint, b.virtual_address))):
         _check_host(name)
-    if b.endpoint_host:
-        _check_host(b.endpoint_host)
     pod_cidr = pod_cidr_for_kubeadm(b.facts, b.settings.pod_cidr)
     if pod_cidr:
         _check_cidr(pod_cidr)
     data = {
         **common_data(b, now),
-        "ENDPOINT": b.endpoint_host,
+        "ENDPOINT": endpoint,
         "SANS": ",".join(b.extra_sans),
         "POD_CIDR": pod_cidr,
         "CNI": b.facts.cni.lower(),
@@ -122,6 +126,89 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
         data["CNI_CIDR"] = b.settings.pod_cidr
     if b.settings.service_cidr:
         data["SERVICE_CIDR"] = b.settings.service_cidr
+    if b.virtual_address:
+        data["VIP"] = b.virtual_address
+        data["ROUTER"] = str(router_id(b.virtual_address))
+    return assemble(_CONTROL_PLANE, b, data, _put_pki(pki))
+
+
+def further_control_plane_script(
+    b: Bootstrap, pki: ClusterPKI, *, after: str = "", now: datetime | None = None
+) -> str:
+    """Return the script of a control plane that joins the API at the virtual address.
+
+    It joins once the node `after` has, where one is named. Like the first one's it holds the CA
+    keys, and besides a certificate of its own name, with an administrator's rights, for two hours.
+
+    Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
+    """
+    host, port = split_endpoint(b.virtual_address)
+    data = {
+        **common_data(b, now),
+        **_joining_data(host, port, b),
+        "AFTER": after,
+        "VIP": host,
+        "ROUTER": str(router_id(host)),
+    }
+    groups = ["system:nodes", ADMIN_GROUP]
+    block = [*_put_pki(pki), *_join_credentials(b, pki, host, port, groups, now)]
+    return assemble(_CONTROL_PLANE, b, data, block, source="further")
+
+
+def worker_script(
+    b: Bootstrap, pki: ClusterPKI, *, endpoint: str, head: str = "", now: datetime | None = None
+) -> str:
+    """Return the script of a worker that joins the API at `endpoint` (host or host:port).
+
+    `head` is the control plane's own address, where `endpoint` is a virtual one: a network that
+    lets only the former through is noticed.
+
+    Of `pki` it holds the CA's certificate only, and a client certificate for exactly this node's
+    name that ends after two hours.
+
+    Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
+    """
+    host, port = split_endpoint(endpoint)
+    data = {**common_data(b, now), **_joining_data(host, port, b)}
+    if head not in ("", host):
+        _check_host(head)
+        data["HEAD"] = head
+    discovery = _join_credentials(b, pki, host, port, ["system:nodes"], now)
+    return assemble(_WORKER, b, data, discovery)
+
+
+def _joining_data(host: str, port: int, b: Bootstrap) -> dict[str, str]:
+    return {
+        "API_HOST": host,
+        "API_PORT": str(port),
+        "T_WAIT": str(b.join_deadline),
+        "T_CERT": str(int(JOIN_LIFETIME.total_seconds())),
+    }
+
+
+def _join_credentials(
+    b: Bootstrap,
+    pki: ClusterPKI,
+    host: str,
+    port: int,
+    groups: Sequence[str],
+    now: datetime | None,
+) -> list[str]:
+    """Return a function that writes the kubeconfig with which the node joins."""
+    certificate = issue_client(
+        pki,
+        common_name=f"system:node:{b.node}",
+        organizations=groups,
+        lifetime=JOIN_LIFETIME,
+        now=now,
+        allow_system=True,
+    )
+    server = f"https://{host}:{port}"
+    return _discovery(server, pki.ca_cert, certificate.cert, certificate.key)
+
+
+def _put_pki(pki: ClusterPKI) -> list[str]:
+    """Return a function that writes the cluster's CAs."""
     files = [
         put_file(
             f"/etc/kubernetes/pki/{path}",
@@ -130,38 +217,7 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
         )
         for path, content in pki_to_files(pki).items()
     ]
-    return assemble(_CONTROL_PLANE, b, data, ["put_pki() {", *files, "}"])
-
-
-def worker_script(
-    b: Bootstrap, pki: ClusterPKI, *, endpoint: str, now: datetime | None = None
-) -> str:
-    """Return the script of a worker that joins the API at `endpoint` (host or host:port).
-
-    Of `pki` it holds the CA's certificate only, and a client certificate for exactly this node's
-    name that ends after two hours.
-
-    Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
-    """
-    host, port = split_endpoint(endpoint)
-    certificate = issue_client(
-        pki,
-        common_name=f"system:node:{b.node}",
-        organizations=["system:nodes"],
-        lifetime=JOIN_LIFETIME,
-        now=now,
-        allow_system=True,
-    )
-    data = {
-        **common_data(b, now),
-        "API_HOST": host,
-        "API_PORT": str(port),
-        "T_WAIT": str(b.join_deadline),
-        "T_CERT": str(int(JOIN_LIFETIME.total_seconds())),
-    }
-    server = f"https://{host}:{port}"
-    discovery = _discovery(server, pki.ca_cert, certificate.cert, certificate.key)
-    return assemble(_WORKER, b, data, discovery)
+    return ["put_pki() {", *files, "}"]
 
 
 def sealed_script() -> str:
@@ -284,20 +340,25 @@ def assemble(
     data: dict[str, str],
     block: list[str],
     *,
+    source: str = "",
     sources: tuple[str, ...] = (),
     too_long: CseError | None = None,
 ) -> str:
     """Return a script: the installer, with `data`, the lines of `block` and scripts as payload.
 
-    `kind` and `sources` are names of files in scripts; `too_long` is raised where VCD may refuse
+    `kind` and `sources` are names of files in scripts, and `source` where it is not the kind's;
+    `too_long` is raised where VCD may refuse
     the script for its length.
     """
     identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
     assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
     # only where it has something to do: it costs room in VCD
     more = _settings_sources(b.settings) if "SETTINGS" in data else []
+    more += [_source("address")] if "VIP" in data else []
+    more += [_source("joining")] if "API_HOST" in data else []
     more += [_source(name) for name in sources]
-    parts = [_source("install"), *assignments, *block, _source("common"), *more, _source(kind)]
+    own = _source(source or kind)
+    parts = [_source("install"), *assignments, *block, _source("common"), *more, own]
     body = "\n".join([identity, *parts]) + "\n"
     packed = base64.b64encode(_gzip(body.encode())).decode()
     lines = [packed[i : i + 1000] for i in range(0, len(packed), 1000)]

@@ -23,7 +23,7 @@ from cse_client.kube.connection import connect, request_errors
 from cse_client.kube.credentials import Credentials, credentials_in
 from cse_client.kube.exchange import ASKED, exchange
 from cse_client.kube.proxy import proxy_for
-from cse_client.kube.serving import EXPIRED, read_end, show_end
+from cse_client.kube.serving import EXPIRED, read_end, read_names, show_end
 from cse_client.kube.shapes import checked, items_of, moment
 from cse_client.kube.unreachable import explain, explain_content, explain_redirect, explain_status
 from cse_client.model import KubeNode, NodeReport
@@ -200,6 +200,10 @@ class ClusterAPI:
     def certificate_end(self) -> datetime | None:
         """Return when the API server's certificate ends, None where it cannot be read."""
         return read_end(self.server, self._proxy, self._timeout)
+
+    def certificate_names(self) -> tuple[str, ...]:
+        """Return the host names in the API server's certificate; its node's is one of them."""
+        return read_names(self.server, self._proxy, self._timeout)
 
     def bootstrap_reports(self) -> dict[str, NodeReport]:
         """Return what nodes reported of their bootstrap, by node name."""

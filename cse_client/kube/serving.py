@@ -12,9 +12,13 @@ import base64
 import http.client
 import ssl
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["CURE", "EXPIRED", "ends_soon", "read_end", "show_end"]
+if TYPE_CHECKING:
+    from cryptography import x509
+
+__all__ = ["CURE", "EXPIRED", "ends_soon", "read_end", "read_names", "show_end"]
 
 #: `ClusterUnreachable.reason` of an API server whose certificate has ended.
 EXPIRED = "expired"
@@ -30,6 +34,29 @@ def read_end(server: str, proxy: str | None, timeout: float) -> datetime | None:
     `server` is the API's URL, `proxy` an HTTP proxy's or None; `timeout` in seconds. Nothing is
     verified and nothing is sent: only a connection that was verified says whose certificate it is.
     """
+    certificate = _read_certificate(server, proxy, timeout)
+    return certificate.not_valid_after_utc if certificate is not None else None
+
+
+def read_names(server: str, proxy: str | None, timeout: float) -> tuple[str, ...]:
+    """Return the host names in the certificate that `server` presents; see `read_end`.
+
+    kubeadm gives the certificate of each API server the name of its node, so that they tell which
+    control plane answers at an address that several may have.
+    """
+    from cryptography import x509
+
+    certificate = _read_certificate(server, proxy, timeout)
+    if certificate is None:
+        return ()
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    return tuple(found.value.get_values_for_type(x509.DNSName))
+
+
+def _read_certificate(server: str, proxy: str | None, timeout: float) -> x509.Certificate | None:
     from cryptography import x509
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -44,7 +71,7 @@ def read_end(server: str, proxy: str | None, timeout: float) -> datetime | None:
             encoded = connection.sock.getpeercert(binary_form=True)
         finally:
             connection.close()
-        return x509.load_der_x509_certificate(bytes(encoded or b"")).not_valid_after_utc
+        return x509.load_der_x509_certificate(bytes(encoded or b""))
     except (OSError, ValueError, TypeError, http.client.HTTPException):
         return None
 

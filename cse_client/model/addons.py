@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from cse_client.model.cluster import ClusterRef
 
 __all__ = [
+    "LOAD_BALANCER",
+    "VIRTUAL_ADDRESS",
     "AddonInfo",
     "AddonOptions",
     "AddonRemoval",
@@ -77,16 +79,23 @@ class AddressPlan:
     dhcp: tuple[AddressRange, ...] = ()
     allocated: dict[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+
+
+#: What addresses are reserved for.
+LOAD_BALANCER = "load balancer"
+VIRTUAL_ADDRESS = "virtual address"
 
 
 @dataclass(frozen=True)
 class RecordedAddresses:
-    """What the vApp of a cluster says of its load balancer's addresses."""
+    """What the vApp of a cluster says of addresses that it has reserved, and for what."""
 
     cluster: str
     vapp_href: str
     network_id: str
     ranges: tuple[AddressRange, ...]
+    purpose: str = LOAD_BALANCER
 
 
 @dataclass(frozen=True)

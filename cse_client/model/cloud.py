@@ -76,6 +76,7 @@ class TemplateFacts:
     origin: str = ""
     source: str = ""
     built: str = ""
+    keepalived: bool = False
 
 
 @dataclass(frozen=True)

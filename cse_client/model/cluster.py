@@ -12,6 +12,7 @@ from cse_client.model.settings import ClusterSettings
 
 __all__ = [
     "CONTROL_PLANE",
+    "CONTROL_PLANES",
     "CONTROL_PLANE_PREFIX",
     "KIND_PREFIXES",
     "NFS",
@@ -62,12 +63,14 @@ class ClusterRef:
 class ClusterSpec:
     """What the user asked for. Empty or None means: take the default.
 
-    `template_id` is not asked for: it is the template of that name which was taken earlier.
+    `template_id` is not asked for: it is the template of that name which was taken earlier. `vip`
+    is the virtual address: one, `auto` or `none`.
     """
 
     name: str
     network: str
     workers: int = 2
+    control_planes: int = 1
     template: str = ""
     template_revision: int | None = None
     ssh_key: str = ""
@@ -82,6 +85,7 @@ class ClusterSpec:
     accept_eulas: bool = False
     nfs: bool = False
     template_id: str = ""
+    vip: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
     node_options: NodeOptions = field(default_factory=NodeOptions)
 
@@ -95,6 +99,16 @@ class ClusterSpec:
     def ref(self) -> ClusterRef:
         """Which cluster that is."""
         return ClusterRef(self.name, self.vdc, self.org)
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes it has."""
+        return self.control_planes + self.workers
+
+
+#: Control planes that a cluster may have: odd numbers, because one more would tolerate no failure
+#: more (etcd's documentation, "Failure Tolerance").
+CONTROL_PLANES = (1, 3, 5)
 
 
 @dataclass(frozen=True)
@@ -154,7 +168,10 @@ class ClusterSummary:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Everything `cluster info` shows. `sources` says which sources spoke and which did not."""
+    """Everything `cluster info` shows. `sources` says which sources spoke and which did not.
+
+    `holder` is the control plane that answers at the virtual address, as far as is known.
+    """
 
     summary: ClusterSummary
     network: str = ""
@@ -167,6 +184,8 @@ class Cluster:
     created: datetime | None = None
     lease: str = ""
     sealed: bool = False
+    virtual_address: str = ""
+    holder: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
     node_options: NodeOptions = field(default_factory=NodeOptions)
     nodes: tuple[Node, ...] = ()

@@ -37,6 +37,8 @@ __all__ = [
     "TEMPLATE_NAME",
     "TEMPLATE_REVISION",
     "VERSION",
+    "VIRTUAL_ADDRESS",
+    "address_in_description",
     "describe",
     "id_in_description",
     "options_in_description",
@@ -61,8 +63,9 @@ PHASE = "cse.client.phase"
 SPEC = "cse.client.spec"
 SSH_KEY = "cse.client.ssh_key"
 SEALED = "cse.client.sealed"
-#: The load balancer addresses that a cluster has reserved.
+#: The addresses that a cluster has reserved: for its load balancer, and for its API.
 ADDRESSES = "cse.client.addresses"
+VIRTUAL_ADDRESS = "cse.client.virtual_address"
 #: Followed by a dot and the owner: who is changing the cluster, an operation that was begun, and
 #: the last one that has ended (`engines.direct.lock` and `journal`).
 LOCK = "cse.client.lock"
@@ -93,16 +96,28 @@ LISTED = (
 
 _OWNER_IN_DESCRIPTION = re.compile(r"\[by ([0-9a-f]{12})\]")
 _OPTIONS_IN_DESCRIPTION = re.compile(r"\[options ([0-9a-f]{8})\]")
+_ADDRESS_IN_DESCRIPTION = re.compile(r"\[virtual address ([0-9.]{7,15})\]")
 _ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
 
 
-def describe(cluster: str, cluster_id: str, owner: str, options: str) -> str:
+def describe(
+    cluster: str, cluster_id: str, owner: str, options: str, virtual_address: str = ""
+) -> str:
     """Return the vApp's description: CSE's text, and for a vApp not yet tagged what it is.
 
     `owner` is the creator's, see `lock.ClusterLock.owner`; `options` tells what the cluster was
     requested with, see `metadata.options_digest`.
     """
-    return f"cluster '{cluster}' [cluster id {cluster_id}] [by {owner}] [options {options}]"
+    address = f" [virtual address {virtual_address}]" if virtual_address else ""
+    return (
+        f"cluster '{cluster}' [cluster id {cluster_id}] [by {owner}] [options {options}]{address}"
+    )
+
+
+def address_in_description(description: str) -> str:
+    """Return the virtual address that `describe` wrote, or an empty string."""
+    found = _ADDRESS_IN_DESCRIPTION.search(description)
+    return found.group(1) if found else ""
 
 
 def options_in_description(description: str) -> str:

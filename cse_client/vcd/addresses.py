@@ -1,13 +1,15 @@
-"""Addresses of a network: those in use, and those reserved for load balancers of clusters.
+"""Addresses of a network: those in use, and those that clusters have reserved.
 
-A cluster's reservation is the GENERAL metadata `cse.client.addresses` of its vApp: JSON with the
-network's id and the ranges, `{"network": "<uuid>", "ranges": ["A-B", "C-D"]}`.
+A cluster's reservations are GENERAL metadata of its vApp: `cse.client.addresses` for its load
+balancer, `cse.client.virtual_address` for its API. Both are JSON with the network's id and the
+ranges, `{"network": "<uuid>", "ranges": ["A-B", "C-D"]}`.
 DHCP pools: VMware Cloud Director OpenAPI `orgVdcNetworks/{id}/dhcp` (`dhcpPools[].ipRange`), and
 in the XML document `Configuration/Features/DhcpService/IpRange` of older networks.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +19,13 @@ from lxml import etree
 from cse_client import bounds
 from cse_client.errors import CseError, SessionInvalid
 from cse_client.model import Network, footprint
-from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses
+from cse_client.model.addons import (
+    LOAD_BALANCER,
+    VIRTUAL_ADDRESS,
+    AddressPlan,
+    AddressRange,
+    RecordedAddresses,
+)
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
@@ -26,6 +34,10 @@ from cse_client.vcd.transport import Transport
 
 __all__ = ["in_use", "list_href", "parse_record", "plan", "record_text", "recorded"]
 
+_PURPOSES = {
+    footprint.ADDRESSES: LOAD_BALANCER,
+    footprint.VIRTUAL_ADDRESS: VIRTUAL_ADDRESS,
+}
 _NOT_FOUND = 404
 _OK = 200
 
@@ -52,14 +64,15 @@ def recorded(transport: Transport) -> Iterator[RecordedAddresses]:
         transport,
         "vApp",
         Action("list the clusters' addresses"),
-        raw=(f"metadata:{footprint.ADDRESSES}==STRING:*",),
-        fields=["name", f"metadata:{footprint.ADDRESSES}"],
+        raw=(f"metadata:{footprint.CLUSTER_ID}==STRING:*",),
+        fields=["name", *(f"metadata:{key}" for key in _PURPOSES)],
     )
     for record in records:
         row = queries.vapp_record(record)
-        network_id, ranges = parse_record(row.metadata.get(footprint.ADDRESSES, ""))
-        if ranges:
-            yield RecordedAddresses(row.name, row.href, network_id, ranges)
+        for key, purpose in _PURPOSES.items():
+            network_id, ranges = parse_record(row.metadata.get(key, ""))
+            if ranges:
+                yield RecordedAddresses(row.name, row.href, network_id, ranges, purpose)
 
 
 def plan(transport: Transport, network: Network) -> AddressPlan:
@@ -87,7 +100,16 @@ def plan(transport: Transport, network: Network) -> AddressPlan:
         dhcp=dhcp or (),
         allocated=dict(allocated or ()),
         unknown=tuple(unknown),
+        dns=tuple(filter(_is_address, (text(scope, "Dns1"), text(scope, "Dns2")))),
     )
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.IPv4Address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _xml_ranges(

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from typing import Any
 
 from lxml import etree
 
@@ -78,8 +79,12 @@ def read_facts(text: str) -> TemplateFacts:
         return TemplateFacts()
     if not isinstance(document, dict):
         return TemplateFacts()
-    names = {field.name for field in fields(TemplateFacts)}
-    known = {k: v for k, v in document.items() if k in names and isinstance(v, str)}
+    kinds = {one.name: type(one.default) for one in fields(TemplateFacts)}
+    known: dict[str, Any] = {
+        key: value
+        for key, value in document.items()
+        if key in kinds and isinstance(value, kinds[key])
+    }
     return TemplateFacts(**known)
 
 

@@ -266,6 +266,15 @@ class VcdClient:
         value = addresses.record_text(network_id, ranges)
         return self.write_metadata(vapp_href, {footprint.ADDRESSES: value})
 
+    def reservation(self, network_id: str, address: str) -> str:
+        """Return the record of an address that is reserved; empty for none."""
+        if not address:
+            return ""
+        from cse_client.model.addons import AddressRange
+        from cse_client.vcd import addresses
+
+        return addresses.record_text(network_id, (AddressRange.of(address, address),))
+
     def release_addresses(self, vapp_href: str) -> Task | None:
         """Remove that record; None where there is none."""
         action = Action("write the metadata", right=_EDIT, missing="the record", changes=True)

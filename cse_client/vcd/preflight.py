@@ -108,14 +108,14 @@ def check_create(
         SessionInvalid, VcdFault: nothing could be checked. All else is in the findings.
     """
     findings = Findings()
-    nodes = max(0, 1 + spec.workers - vms_present)
+    nodes = max(0, spec.nodes - vms_present)
     check_rights(vcd, vdc, findings)
     if template is not None:
         check_template(vcd, template, findings, accept_eulas=spec.accept_eulas)
     _settle_hardware(vcd, spec, vdc, findings, is_new=is_new)
     _check_network(vcd, spec, vdc, nodes, findings)
     _check_storage(vcd, spec, vdc, nodes, findings)
-    heads = 1 if is_new and not vms_present else 0
+    heads = spec.control_planes if is_new and not vms_present else 0
     _check_capacity(vcd, vdc, heads, nodes - heads, findings)
     return findings
 

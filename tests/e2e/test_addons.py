@@ -178,10 +178,10 @@ def test_words_that_cannot_be_carried_out(
     [
         ("192.168.7.4-192.168.7.9", 4, "is not in the network's subnet 10.0.0.0/24."),
         ("10.0.0.8-10.0.0.12", 4, "overlaps the network's static pool 10.0.0.10-10.0.0.250."),
-        ("10.0.0.10", 4, "10.0.0.10-10.0.0.10 holds 10.0.0.10, the address of node "),
+        ("10.0.0.10", 4, "10.0.0.10 is the address of node "),
         ("10.0.0.1-10.0.0.2", 4, "holds 10.0.0.1, the network's gateway."),
         ("10.0.0.251-10.0.0.255", 4, "holds 10.0.0.255, the network's broadcast address."),
-        ("10.0.0.6", 4, "10.0.0.6-10.0.0.6 overlaps the network's DHCP pool 10.0.0.6-10.0.0.7."),
+        ("10.0.0.6", 4, "10.0.0.6 is in the network's DHCP pool 10.0.0.6-10.0.0.7."),
         ("auto:200", 4, "Network 'net1' has 12 free addresses outside its pools, not 200."),
     ],
 )

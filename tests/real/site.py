@@ -77,10 +77,14 @@ class Site:
         """Run `vcd`."""
         return self.run(VCD, *words)
 
-    def kubectl(self, *words: str, stdin: str = "") -> Result:
-        """Run the release's kubectl as the cluster's administrator."""
-        program = str(self.kit.programs / "kubectl")
-        return self.run(program, "--kubeconfig", str(self.kubeconfig), *words, stdin=stdin)
+    def kubeconfig_of(self, cluster: str) -> Path:
+        """Return where the kubeconfig of a cluster is kept."""
+        return self.kubeconfig if cluster == CLUSTER else self.kubeconfig.with_name(cluster)
+
+    def kubectl(self, *words: str, stdin: str = "", of: str = CLUSTER) -> Result:
+        """Run the release's kubectl as a cluster's administrator."""
+        program, config = str(self.kit.programs / "kubectl"), str(self.kubeconfig_of(of))
+        return self.run(program, "--kubeconfig", config, *words, stdin=stdin)
 
     def items(self, *words: str) -> list[dict[str, Any]]:
         """Return what `kubectl get` lists."""

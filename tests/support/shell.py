@@ -51,7 +51,8 @@ class Guest:
         `data` are more assignments; the text `until` is where the functions end.
         """
         sources = [DATA, data, SCRIPTS.joinpath("common.sh").read_text()]
-        steps = SCRIPTS.joinpath(f"{kind}.sh").read_text()
+        parts = {"worker": ("joining", "worker")}.get(kind, (kind,))
+        steps = "\n".join(SCRIPTS.joinpath(f"{part}.sh").read_text() for part in parts)
         sources += [steps[: steps.rindex(until)], code]
         script = self.folder / "script.sh"
         script.write_text("\n".join(sources))

@@ -71,6 +71,11 @@ def list_command(run: Run, tkg: bool) -> None:
     help="Path of the CNI plugin's manifest in the template.",
 )
 @click.option("--pod-cidr", default="", metavar="CIDR", help="Pod network.")
+@click.option(
+    "--keepalived",
+    is_flag=True,
+    help="The template contains keepalived, which holds a cluster's virtual address.",
+)
 @command
 def register_command(
     run: Run,
@@ -82,6 +87,7 @@ def register_command(
     cni_version: str,
     cni_manifest: str,
     pod_cidr: str,
+    keepalived: bool,
 ) -> None:
     """Register a prepared VM template for use as nodes.
 
@@ -107,6 +113,7 @@ def register_command(
         cni_version=cni_version,
         cni_manifest=cni_manifest,
         pod_cidr=pod_cidr,
+        keepalived=keepalived,
     )
     template = run.require(Registering, "template register").register_template(catalog, item, facts)
     run.console.sentence(

@@ -23,8 +23,9 @@ from cse_client.engines.addons.catalog import (
     running,
     title,
 )
-from cse_client.engines.addons.ranges import check, parse_auto, parse_ranges, propose
+from cse_client.engines.addons.ranges import parse_auto, parse_ranges
 from cse_client.engines.addons.reservation import Reservation
+from cse_client.engines.reserving import check, propose
 from cse_client.errors import Conflict, NotFound, Refused, WrongUsage
 from cse_client.kube.addons import contour, metallb
 from cse_client.kube.addons.apply import (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cse_client.engines.addons.ranges import NetworkAddresses, check
 from cse_client.engines.lookup import find_cluster
-from cse_client.errors import CseError, NotFound, PreflightFailed
+from cse_client.engines.reserving import NetworkAddresses, check, network_addresses
+from cse_client.errors import NotFound, PreflightFailed
 from cse_client.model import ClusterRef, Network, footprint
-from cse_client.model.addons import AddressRange
+from cse_client.model.addons import LOAD_BALANCER, AddressRange, RecordedAddresses
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import tasks
 from cse_client.vcd.client import VcdClient
@@ -33,26 +33,18 @@ class Reservation:
         """Return what load balancer addresses must keep clear of.
 
         Raises:
-            CseError: VCD does not tell the network's subnet, so that nothing can be checked.
+            CseError: see `reserving.network_addresses`.
         """
-        plan = self._vcd.surroundings.address_plan(self._network())
         nodes = {vm.ip: vm.name for vm in self._vapp.vms if vm.ip}
-        others = [
-            one
-            for one in self._vcd.recorded_addresses()
-            if href_id(one.vapp_href) != href_id(self._vapp.href)
-            and one.network_id == plan.network_id
-        ]
-        addresses = NetworkAddresses(plan, nodes, others)
-        try:
-            addresses.subnet  # noqa: B018 - raises
-        except ValueError:
-            raise CseError(
-                f"VCD does not tell the subnet of network '{plan.network}', so no address can be"
-                " checked."
-            ) from None
+        addresses = network_addresses(
+            self._vcd, self._network(), nodes=nodes, without=self._is_mine
+        )
         self._addresses = addresses
         return addresses
+
+    def _is_mine(self, one: RecordedAddresses) -> bool:
+        same = href_id(one.vapp_href) == href_id(self._vapp.href)
+        return same and one.purpose == LOAD_BALANCER
 
     def reserve(self, ranges: tuple[AddressRange, ...], timeout: float) -> None:
         """Record the ranges in the vApp, unless that is done, and look again whether all is well.
@@ -61,11 +53,7 @@ class Reservation:
             PreflightFailed: another cluster took one of them at the same time; ours is released.
         """
         addresses = self._addresses or self.network_addresses()
-        mine = [
-            one
-            for one in self._vcd.recorded_addresses()
-            if href_id(one.vapp_href) == href_id(self._vapp.href)
-        ]
+        mine = [one for one in self._vcd.recorded_addresses() if self._is_mine(one)]
         if mine and (mine[0].network_id, mine[0].ranges) == (addresses.plan.network_id, ranges):
             return
         deadline = self._deadline(timeout)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from cse_client.engines.direct.api_servers import ApiServers, ask_api_servers
 from cse_client.engines.direct.begun import is_being_made
 from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import contradictions, find_pki
@@ -64,7 +65,24 @@ def inspect_cluster(cluster: ExistingCluster) -> Cluster:
     asked = ask_kubernetes(cluster, certificate=True)
     described = describe_cluster(cluster, kube=asked.kube, sources=(asked.source,))
     ending = (asked.certificate,) if asked.certificate else ()
-    return replace(described, problems=described.problems + contradictions(cluster) + ending)
+    problems = described.problems + contradictions(cluster) + ending
+    servers = _api_servers(cluster)
+    return replace(
+        described,
+        holder=servers.holder,
+        sources=described.sources + servers.sources,
+        problems=problems + servers.problems,
+    )
+
+
+def _api_servers(cluster: ExistingCluster) -> ApiServers:
+    if not cluster.virtual_address:
+        return ApiServers()
+    try:
+        return ask_api_servers(cluster, find_pki(cluster))
+    except CseError:
+        # without keys nobody can be asked; the first source says so
+        return ApiServers()
 
 
 def describe_cluster(
@@ -103,6 +121,7 @@ def describe_cluster(
         created=vapp.created,
         lease=_lease(vapp),
         sealed=bool(metadata.get(footprint.SEALED)),
+        virtual_address=cluster.virtual_address,
         settings=cluster.spec.settings,
         node_options=cluster.spec.node_options,
         nodes=nodes,

@@ -87,6 +87,11 @@ class ExistingCluster:
         return control_plane_vm(self.vapp)
 
     @property
+    def control_planes(self) -> list[Vm]:
+        """The VMs that are control planes, in VCD's order."""
+        return [vm for vm in self.vapp.vms if node_kind(vm.name) == CONTROL_PLANE]
+
+    @property
     def workers(self) -> list[Vm]:
         """The VMs that are workers, in VCD's order."""
         return [vm for vm in self.vapp.vms if node_kind(vm.name) == WORKER]
@@ -94,9 +99,23 @@ class ExistingCluster:
     @property
     def endpoint(self) -> str:
         """The API's address, HOST or HOST:PORT; empty where none is known."""
+        return self.spec.endpoint or self.node_endpoint
+
+    @property
+    def virtual_address(self) -> str:
+        """The address of the API that belongs to no machine; empty where there is none.
+
+        A row of a list has no record of what was requested, only the recorded address.
+        """
+        recorded = recorded_control_plane_ip(self.metadata)
+        return self.spec.vip or (recorded if len(self.control_planes) > 1 else "")
+
+    @property
+    def node_endpoint(self) -> str:
+        """The API's address for nodes, and for whom no other was requested; may be empty."""
         vm = self.control_plane
-        address = vm.ip if vm is not None else ""
-        return self.spec.endpoint or address or recorded_control_plane_ip(self.metadata)
+        address = self.virtual_address or (vm.ip if vm is not None else "")
+        return address or recorded_control_plane_ip(self.metadata)
 
     def require_control_plane(self) -> Vm:
         """Return the first control plane VM.

@@ -24,7 +24,17 @@ from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.kube.kubeconfig.document import server_url
-from cse_client.model import WORKER, NewVm, Session, VApp, Vm, VmChange, footprint, node_kind
+from cse_client.model import (
+    CONTROL_PLANE,
+    WORKER,
+    NewVm,
+    Session,
+    VApp,
+    Vm,
+    VmChange,
+    footprint,
+    node_kind,
+)
 from cse_client.model.cluster import CONTROL_PLANE_PREFIX, WORKER_PREFIX
 from cse_client.model.hardware import Hardware
 from cse_client.vcd import tasks
@@ -84,22 +94,26 @@ class Machines:
 
     def missing_workers(self) -> int:
         """Return how many workers are still to be made."""
-        return max(0, self.resolved.spec.workers - len(self._workers()))
+        return max(0, self.resolved.spec.workers - len(self._of_kind(WORKER)))
 
     def head_is_on(self) -> bool:
         """Return whether the control plane VM exists and runs."""
         return self.head is not None and self.head.status == _ON
 
+    def missing_heads(self) -> int:
+        """Return how many control planes are still to be made."""
+        return max(0, self.resolved.spec.control_planes - len(self._of_kind(CONTROL_PLANE)))
+
     def all_made(self) -> bool:
         """Return whether every requested VM exists."""
-        return self.head is not None and self.missing_workers() == 0
+        return self.missing_heads() == 0 and self.missing_workers() == 0
 
     def all_on(self) -> bool:
         """Return whether every requested VM exists and runs."""
         return self.all_made() and all(vm.status == _ON for vm in self.vms())
 
-    def _workers(self) -> list[Vm]:
-        return [vm for vm in self.vms() if node_kind(vm.name) == WORKER and vm.status not in BROKEN]
+    def _of_kind(self, kind: str) -> list[Vm]:
+        return [vm for vm in self.vms() if node_kind(vm.name) == kind and vm.status not in BROKEN]
 
     def marked(self) -> list[Vm]:
         """Return the VMs that carry `mark`."""
@@ -156,6 +170,10 @@ class Machines:
             raise self._disappeared()
         return ExistingCluster(self.vcd, self.session, self.resolved.vdc, self.vapp, metadata)
 
+    def api_address(self) -> str:
+        """Return the address that nodes know the API by; raises like `control_plane_address`."""
+        return self.resolved.virtual.address or self.control_plane_address()
+
     def control_plane_address(self) -> str:
         """Return the control plane VM's own address.
 
@@ -182,27 +200,57 @@ class Machines:
             # A name for the outside goes into the certificate only: the nodes talk to the control
             # plane's own address, which works whatever NAT or DNS do.
             extra_sans=(spec.endpoint.partition(":")[0],) if spec.endpoint else (),
+            virtual_address=self.resolved.virtual.address,
             ssh_key=spec.ssh_key,
             facts=self.resolved.template.facts,
             settings=spec.settings,
         )
 
     def _worker_script(self, name: str, address: str = "") -> str:
-        address = address or self.control_plane_address()
-        endpoint = server_url(address).removeprefix("https://")
-        return render.worker_script(self._bootstrap(name), self.pki(), endpoint=endpoint)
+        virtual = self.resolved.virtual.address
+        head = address or ("" if virtual else self.control_plane_address())
+        endpoint = server_url(virtual or head).removeprefix("https://")
+        return render.worker_script(self._bootstrap(name), self.pki(), endpoint=endpoint, head=head)
 
     # Making VMs
 
     def new_vms(self, address: str) -> list[NewVm]:
-        """Return all VMs of a new cluster, the control plane first, which has this address."""
+        """Return all VMs of a new cluster, the first control plane first, which has this address.
+
+        Empty: VCD chooses it.
+        """
         spec = self.resolved.spec
+        heads = self._fresh_names(CONTROL_PLANE_PREFIX, spec.control_planes)
         workers = self._fresh_names(WORKER_PREFIX, spec.workers)
         vms = [
-            replace(self._new_head(), address=address),
+            replace(self._new_head(heads[0]), address=address),
+            *self.further_heads(heads[1:], after=heads[0]),
             *(self._new_vm(name, self._worker_script(name, address)) for name in workers),
         ]
         return [_sized(vm, self.resolved.hardware(vm.name)) for vm in vms]
+
+    def further_heads(self, names: Sequence[str], *, after: str = "") -> list[NewVm]:
+        """Return control planes that join one after the other, the first of them after `after`."""
+        before = [after, *names]
+        return [
+            self._new_vm(
+                name,
+                render.further_control_plane_script(
+                    self._bootstrap(name), self.pki(), after=earlier
+                ),
+            )
+            for name, earlier in zip(names, before)
+        ]
+
+    def make_further_heads(self) -> None:
+        """Make and start the missing control planes of a cluster that has one."""
+        present = [vm.name for vm in self._of_kind(CONTROL_PLANE)]
+        names = self._fresh_names(CONTROL_PLANE_PREFIX, self.missing_heads())
+        after = present[-1] if present else ""
+        self._add(self.further_heads(names, after=after), power_on=not self.resolved.head.is_sized)
+        stopped = [vm for vm in self.vms() if vm.name in names and vm.status != _ON]
+        if stopped:
+            self.start(stopped)
 
     def make_control_plane(self) -> None:
         """Make and start the control plane VM."""
@@ -304,8 +352,8 @@ class Machines:
             if nodes:
                 self.remove(nodes)
 
-    def _new_head(self) -> NewVm:
-        (name,) = self._fresh_names(CONTROL_PLANE_PREFIX, 1)
+    def _new_head(self, name: str = "") -> NewVm:
+        name = name or self._fresh_names(CONTROL_PLANE_PREFIX, 1)[0]
         return self._new_vm(name, render.control_plane_script(self._bootstrap(name), self.pki()))
 
     def _fresh_names(self, prefix: str, count: int) -> list[str]:

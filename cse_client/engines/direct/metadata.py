@@ -15,7 +15,8 @@ from typing import Any
 from cse_client import __version__
 from cse_client.engines.direct import claims
 from cse_client.model import ClusterSpec, Template, footprint
-from cse_client.model.endpoints import is_endpoint
+from cse_client.model.cluster import CONTROL_PLANES
+from cse_client.model.endpoints import NO_ADDRESS, is_address, is_endpoint
 from cse_client.model.hardware import NODE_OPTIONS, NodeOptions
 from cse_client.model.settings import OPTIONS, ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
@@ -45,11 +46,12 @@ _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _LONGEST_SETTING = 8192
 _NUMBERS = {
     "workers": (0, claims.MOST_WORKERS),
+    "control_planes": (1, max(CONTROL_PLANES)),
     "revision": (0, 10**9),
     "cpus": (1, claims.MOST_CPUS),
     "memory_mb": (1, claims.MOST_MEMORY_MB),
 }
-_TEXTS = ("network", "template", "catalog", "template_id", "storage_profile", "endpoint")
+_TEXTS = ("network", "template", "catalog", "template_id", "storage_profile", "endpoint", "vip")
 #: The other numbers of `NodeOptions`; the rest of it are names.
 _OPTION_NUMBERS = {
     "disk_mb": (1, claims.MOST_DISK_MB),
@@ -92,8 +94,13 @@ RELEASES: Mapping[tuple[str, int], TemplateRelease] = {
 }
 
 
-def initial_metadata(spec: ClusterSpec, template: Template, cluster_id: str) -> dict[str, str]:
-    """Return everything that is written right after the vApp exists, in one request."""
+def initial_metadata(
+    spec: ClusterSpec, template: Template, cluster_id: str, reservation: str = ""
+) -> dict[str, str]:
+    """Return everything that is written right after the vApp exists, in one request.
+
+    `spec` has the virtual address that the cluster gets, `reservation` is its record.
+    """
     facts = template.facts
     release = RELEASES.get((template.name, template.revision))
     values = {
@@ -110,6 +117,7 @@ def initial_metadata(spec: ClusterSpec, template: Template, cluster_id: str) -> 
         footprint.SCHEMA: footprint.SCHEMA_VERSION,
         footprint.CLIENT_VERSION: __version__,
         footprint.PHASE: footprint.PHASE_CREATING,
+        footprint.VIRTUAL_ADDRESS: reservation,
         **_parts(footprint.SPEC, _spec_text(spec, template)),
         **_parts(footprint.SSH_KEY, spec.ssh_key),
     }
@@ -136,6 +144,8 @@ def _whole(metadata: Mapping[str, str], key: str) -> str:
 def options_digest(spec: ClusterSpec, template: Template) -> str:
     """Return what tells the options of two creations apart: 8 hexadecimal digits."""
     text = f"{_spec_text(spec, template)} {spec.ssh_key}"
+    if spec.vip == NO_ADDRESS:
+        text += f" {spec.vip}"
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -149,11 +159,13 @@ def _spec_text(spec: ClusterSpec, template: Template) -> str:
         "template_id": template.id,
     }
     optional = {
+        "control_planes": spec.control_planes if spec.control_planes > 1 else None,
         "cpus": spec.cpus,
         "memory_mb": spec.memory_mb,
         "storage_profile": spec.storage_profile,
         "endpoint": spec.endpoint,
         **spec.node_options.given(),
+        "vip": spec.vip if is_address(spec.vip) else "",
         **spec.settings.given(),
     }
     asked.update({key: value for key, value in optional.items() if value})
@@ -168,6 +180,7 @@ class RecordedSpec:
     """
 
     workers: int | None = None
+    control_planes: int | None = None
     network: str = ""
     template: str = ""
     revision: int | None = None
@@ -177,6 +190,7 @@ class RecordedSpec:
     memory_mb: int | None = None
     storage_profile: str = ""
     endpoint: str = ""
+    vip: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
     node_options: NodeOptions = field(default_factory=NodeOptions)
     damaged: tuple[str, ...] = ()
@@ -196,6 +210,8 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     found.update({name: claims.text(raw.get(name)) for name in _TEXTS})
     if not is_endpoint(found["endpoint"]):
         found["endpoint"] = ""
+    if not is_address(found["vip"]):
+        found["vip"] = ""
     settings = {name: claims.text(raw.get(name), _LONGEST_SETTING) for name in OPTIONS}
     for name, text in settings.items():
         if text and setting_problem(name, text):

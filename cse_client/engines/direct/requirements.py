@@ -115,7 +115,7 @@ def mirror_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]
 def room_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
     """Yield the shortage of a pod network that has no part left for each node of the cluster."""
     chosen = spec.settings.pod_cidr
-    most, nodes = most_nodes(template.facts, chosen), 1 + spec.workers
+    most, nodes = most_nodes(template.facts, chosen), spec.nodes
     if most is not None and nodes > most:
         pods = cluster_ranges(spec, template.facts)["pods"]
         owner = "the cluster" if chosen else f"the template '{template.item}'"

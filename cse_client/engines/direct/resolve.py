@@ -15,6 +15,7 @@ from cse_client import suggest
 from cse_client.engines.direct import requirements
 from cse_client.engines.direct.addresses import AddressPool, read_pool
 from cse_client.engines.direct.begun import refuse_if_just_begun
+from cse_client.engines.direct.metadata import recorded_spec
 from cse_client.engines.direct.no_proxy import with_no_proxy
 from cse_client.engines.direct.specs import (
     inherited_spec,
@@ -24,7 +25,8 @@ from cse_client.engines.direct.specs import (
     with_recorded_key,
 )
 from cse_client.engines.direct.templates import choose, namesakes, support_ended
-from cse_client.errors import Conflict, CseError, PreflightFailed
+from cse_client.engines.direct.virtual_address import VirtualAddress, choose_address
+from cse_client.errors import Conflict, CseError, PreflightFailed, Refused
 from cse_client.model import (
     WORKER,
     ClusterSpec,
@@ -41,8 +43,10 @@ from cse_client.model import (
     node_kind,
     silent,
 )
-from cse_client.model.footprint import id_in_description
+from cse_client.model.endpoints import is_address
+from cse_client.model.footprint import address_in_description, id_in_description
 from cse_client.model.hardware import Hardware
+from cse_client.model.hrefs import href_id
 from cse_client.model.nodes import NodesSpec
 from cse_client.vcd import preflight
 
@@ -54,13 +58,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Resolved", "resolve_creation", "resolve_growth"]
 
+_AddressChoice = Callable[[Network, Template], "tuple[VirtualAddress, list[CseError]]"]
+
 
 @dataclass(frozen=True)
 class Resolved:
     """What a new cluster or new workers are made from; `vapp` is set when there is one already.
 
     `pool` is where the control plane's address of a new cluster comes from. `head` and `worker` are
-    what the two kinds of VM are made of.
+    what the two kinds of VM are made of, `virtual` the address of the cluster's API that belongs to
+    no machine.
     """
 
     spec: ClusterSpec
@@ -76,6 +83,7 @@ class Resolved:
     pool: AddressPool = field(default_factory=AddressPool)
     head: Hardware = field(default_factory=Hardware)
     worker: Hardware = field(default_factory=Hardware)
+    virtual: VirtualAddress = field(default_factory=VirtualAddress)
 
     def hardware(self, vm_name: str) -> Hardware:
         """Return what a node of this name is made of."""
@@ -171,7 +179,13 @@ def _resolve_creation(
         except CseError as problem:
             problems.append(problem)
     present = len(earlier.vapp.vms) if earlier is not None else 0
-    found = _resolve(vcd, spec, vdc, templates, present, problems, is_new=True)
+
+    def address(network: Network, template: Template) -> tuple[VirtualAddress, list[CseError]]:
+        if earlier is None:
+            return choose_address(vcd, spec.vip, network, template)
+        return VirtualAddress(_earlier_address(earlier), href_id(network.href)), []
+
+    found = _resolve(vcd, spec, vdc, templates, present, problems, address=address)
     if found is None:
         raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
     facts = found.template.facts
@@ -207,7 +221,7 @@ def _resolve_growth(
         spec, warning = with_recorded_key(vcd, spec, cluster.vapp, cluster.metadata)
     except CseError as problem:
         problems.append(problem)
-    present = 1 + sum(1 for vm in cluster.vapp.vms if node_kind(vm.name) == WORKER)
+    present = len(cluster.control_planes) + len(cluster.workers)
     if spec.network not in cluster.vapp.networks:
         problems.append(
             Conflict(
@@ -224,8 +238,16 @@ def _resolve_growth(
         vapp=cluster.vapp,
         cluster_id=cluster.metadata[footprint.CLUSTER_ID],
         metadata=cluster.metadata,
+        virtual=VirtualAddress(cluster.virtual_address),
         warnings=(*found.warnings, *([warning] if warning else [])),
     )
+
+
+def _earlier_address(earlier: _Earlier) -> str:
+    """Return the virtual address of an unfinished cluster, wherever it is recorded."""
+    recorded = recorded_spec(earlier.metadata).vip
+    described = address_in_description(earlier.vapp.description)
+    return recorded or (described if is_address(described) else "")
 
 
 def _resolve(
@@ -236,9 +258,11 @@ def _resolve(
     present: int,
     problems: list[CseError],
     *,
-    is_new: bool = False,
+    address: _AddressChoice | None = None,
 ) -> Resolved | None:
     """Find what `spec` names; add to `problems` what is wrong, None when there is any.
+
+    `address` chooses the virtual address of a new cluster.
 
     The requirements of a control plane and of ranges are those of a new cluster: in one that
     stands they were met, or changing its workers does not make it worse.
@@ -249,16 +273,23 @@ def _resolve(
         template = choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
     except CseError as problem:
         problems.append(problem)
+    is_new = address is not None
     checked = preflight.check_create(vcd, spec, vdc, template, vms_present=present, is_new=is_new)
     problems.extend(checked.problems)
     if template is not None and not spec.template_id:
         checked.warnings.extend(namesakes(offered, template, spec.template))
-        if is_new and not spec.template:
+        if address is not None and not spec.template:
             checked.warnings.extend(support_ended(offered, template))
     if template is not None:
         problems.extend(requirements.room_problems(spec, template))
-        if is_new:
+        if address is not None:
             problems.extend(_unmet(spec, template, checked))
+    virtual = VirtualAddress()
+    if address is not None and template is not None and checked.network is not None:
+        virtual, wrong = address(checked.network, template)
+        problems.extend(wrong)
+        problems.extend(_no_address(spec, virtual) if not wrong else ())
+        checked.warnings.extend(_unchecked(virtual))
     if problems:
         return None
     assert template is not None  # noqa: S101  (a missing template is a problem above)
@@ -273,7 +304,26 @@ def _resolve(
         warnings=tuple(checked.warnings),
         head=checked.head,
         worker=checked.worker,
+        virtual=virtual,
     )
+
+
+def _no_address(spec: ClusterSpec, virtual: VirtualAddress) -> Iterator[CseError]:
+    if spec.control_planes > 1 and not virtual.address:
+        why = f", and it gets none: {virtual.why_not}" if virtual.why_not else ""
+        yield Refused(
+            f"A cluster with {spec.control_planes} control planes requires a virtual address{why}.",
+            hint="Specify one with --vip, or use --control-planes 1.",
+        )
+
+
+def _unchecked(virtual: VirtualAddress) -> Iterator[str]:
+    if virtual.unknown:
+        unseen = " and ".join(virtual.unknown)
+        yield (
+            f"VCD does not show {unseen}, so it was not checked whether the virtual address"
+            f" {virtual.address} is free"
+        )
 
 
 def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator[CseError]:

@@ -22,6 +22,7 @@ from cse_client.engines.direct.root_key import inherited_key, parse_recorded, sh
 from cse_client.engines.direct.templates import name_of
 from cse_client.errors import Conflict, CseError
 from cse_client.model import ClusterSpec, Template, VApp, footprint
+from cse_client.model.endpoints import AUTO, NO_ADDRESS
 from cse_client.model.footprint import options_in_description
 from cse_client.model.hardware import NODE_OPTIONS, NodeOptions
 from cse_client.model.nodes import NodesSpec
@@ -67,6 +68,7 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
         name=cluster.name,
         network=wanted.network or recorded.network or (networks[0] if networks else ""),
         workers=target,
+        control_planes=len(cluster.control_planes),
         template=template,
         template_revision=revision,
         template_id=earlier,
@@ -75,6 +77,7 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
         memory_mb=wanted.memory_mb or (general.memory_mb if general is not None else None),
         storage_profile=wanted.storage_profile or recorded.storage_profile,
         endpoint=recorded.endpoint,
+        vip=recorded.vip,
         settings=recorded.settings,
         node_options=options,
         accept_eulas=wanted.accept_eulas,
@@ -152,11 +155,13 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
         f"{words} {'not given' if was is None else was} (now {now})"
         for words, was, now in (
             ("--nodes", recorded.workers, spec.workers),
+            ("--control-planes", recorded.control_planes or 1, spec.control_planes),
             ("--network", recorded.network, spec.network),
             ("--template", recorded.template, name_of(spec.template, recorded)),
             ("--cpu", recorded.cpus, spec.cpus),
             ("--memory", recorded.memory_mb, spec.memory_mb),
             *_node_options(recorded.node_options, spec.node_options),
+            ("--vip", recorded.vip or NO_ADDRESS, spec.vip if spec.vip != AUTO else ""),
             *_settings(recorded.settings, spec.settings),
         )
         if now not in ("", None) and was != now
@@ -178,6 +183,7 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
         endpoint=recorded.endpoint or spec.endpoint,
         cpus=recorded.cpus,
         memory_mb=recorded.memory_mb,
+        vip=recorded.vip or NO_ADDRESS,
         settings=recorded.settings,
         node_options=recorded.node_options,
     )

@@ -11,15 +11,21 @@ from cse_client.engines.direct.credentials import PROBE_TIMEOUT, admin_credentia
 from cse_client.engines.direct.evidence import Limits, Verdict, Witnesses
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.readiness import CUSTOMIZED, ReadyWatch
+from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.api import ClusterAPI
+from cse_client.kube.kubeconfig.document import server_url
 from cse_client.model import KubeNode, Progress, VApp
 from cse_client.reports import parse_guestinfo
 
 if TYPE_CHECKING:
+    from cse_client.kube.credentials import Credentials
     from cse_client.vcd.client import VcdClient
 
 
-__all__ = ["VAppView", "await_nodes", "await_ready"]
+__all__ = ["AddressProbe", "VAppView", "await_nodes", "await_ready"]
+
+#: How long an address is silent while the control plane's own one answers, until that is an error.
+_BLOCKED_SECONDS = 60.0
 
 
 def await_ready(
@@ -30,8 +36,11 @@ def await_ready(
     names: Sequence[str] | None = None,
 ) -> Verdict:
     """Wait until the named nodes are Ready, by default all; see `ReadyWatch.wait`."""
-    host = machines.resolved.spec.endpoint or machines.control_plane_address()
+    host = machines.resolved.spec.endpoint or machines.api_address()
     access = admin_credentials(machines.pki(), host, machines.session)
+    is_virtual = host == machines.resolved.virtual.address
+    own = machines.control_plane_address() if is_virtual else host
+    probe = AddressProbe(access, host, own, machines.clock)
     with ClusterAPI(access, timeout=PROBE_TIMEOUT) as api:
         return await_nodes(
             vcd,
@@ -41,7 +50,57 @@ def await_ready(
             clock=machines.clock,
             deadline=machines.deadline,
             progress=progress,
+            kube_nodes=lambda: probe.nodes(api),
         )
+
+
+class AddressProbe:
+    """Nodes through a cluster's virtual address, and whether only the control plane's own answers.
+
+    A network may let the latter pass and not an address that belongs to no machine. Without a
+    virtual address both are the same.
+    """
+
+    def __init__(self, access: Credentials, host: str, own: str, clock: Clock) -> None:
+        self._access = access
+        self._host = host
+        self._own = own
+        self._clock = clock
+        self._since: float | None = None
+
+    def nodes(self, api: ClusterAPI) -> Sequence[KubeNode]:
+        """Return the nodes.
+
+        Raises:
+            ClusterUnreachable: nobody answers.
+            CseError: the network has blocked the address for `_BLOCKED_SECONDS`.
+        """
+        try:
+            found = api.nodes()
+        except ClusterUnreachable:
+            if self._host != self._own:
+                self._look()
+            raise
+        self._since = None
+        return found
+
+    def _look(self) -> None:
+        try:
+            own = replace(self._access, server=server_url(self._own))
+            with ClusterAPI(own, timeout=PROBE_TIMEOUT) as api:
+                api.version()
+        except ClusterUnreachable:
+            self._since = None
+            return
+        now = self._clock.monotonic()
+        self._since = now if self._since is None else self._since
+        if now - self._since >= _BLOCKED_SECONDS:
+            raise CseError(
+                f"The API answers at the control plane's own address {self._own}, but not at the"
+                f" virtual address {self._host}.",
+                hint="The network blocks it (SpoofGuard), or another machine has it: use another"
+                " --vip, or --vip none.",
+            )
 
 
 def await_nodes(

@@ -266,6 +266,8 @@ def refuse_direct_options(spec: ClusterSpec, known: Sequence[str] = ()) -> None:
         (spec.accept_eulas, "--accept-eulas"),
         (spec.endpoint, "--endpoint"),
         *((value, NODE_OPTIONS[name]) for name, value in chosen if name not in known),
+        (spec.vip, "--vip"),
+        (spec.control_planes > 1, "--control-planes"),
         *((value, OPTIONS[name]) for name, value in spec.settings.given().items()),
     ):
         if said:

@@ -122,6 +122,7 @@ step host
 step runtime
 await_runtime
 start_pulls
+[ -z "${VIP:-}" ] || step address
 ALT=$IP,127.0.0.1${SANS:+,$SANS}${ENDPOINT:+,$ENDPOINT}
 FLAGS=(--kubernetes-version "$KVER" --apiserver-advertise-address "$IP"
   --control-plane-endpoint "${ENDPOINT:-$IP}:6443")

@@ -8,7 +8,7 @@ if [ "${1-}" = install ]; then
   # A template captured from a node carries that node's marks, and its unit if it was unfinished.
   if [ -e "$D/id" ] && [ "$(cat "$D/id")" != "$CSE_ID" ]; then
     systemctl stop cse-bootstrap.service || true
-    rm -f "$D/done" "$D/ip" "$D/cri" "$D"/ok.* "$D"/init.* "$D"/join.*
+    rm -f "$D/done" "$D/ip" "$D/cri" "$D"/ok.* "$D"/init.* "$D"/join.* "$D"/address.*
   fi
   printf '%s\n' "$CSE_ID" >"$D/id"
   cat >"$D/scrub.sh" <<'E'

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import ipaddress
 import re
 import subprocess
 from dataclasses import replace
@@ -18,6 +19,7 @@ from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.guest.render import (
     Bootstrap,
     control_plane_script,
+    further_control_plane_script,
     is_sealed,
     recover_pki,
     recover_ssh_key,
@@ -69,12 +71,26 @@ def assignments(script: str) -> dict[str, str]:
 def test_scripts_are_whole_bash_and_small(pki: ClusterPKI) -> None:
     first = control_plane_script(CONTROL_PLANE, pki, now=NOW)
     second = worker_script(WORKER, pki, endpoint="10.0.0.2", now=NOW)
-    for script in (first, second):
+    virtual = replace(CONTROL_PLANE, virtual_address="10.0.0.250")
+    with_address = control_plane_script(virtual, pki, now=NOW)
+    further = further_control_plane_script(virtual, pki, after="mstr-ab12", now=NOW)
+    for script in (first, second, with_address, further):
         assert script.startswith("#!/bin/bash\n")
         for text in (script, payload(script)):
             subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     assert len(first) < 13 * 1024
-    assert len(second) < 9.25 * 1024
+    assert len(second) < 9.5 * 1024
+    assert len(with_address) < 14 * 1024
+    assert len(further) < 14 * 1024
+
+
+def test_a_further_control_plane_has_the_keys_and_waits_its_turn(pki: ClusterPKI) -> None:
+    node = replace(CONTROL_PLANE, virtual_address="10.0.0.250")
+    script = further_control_plane_script(node, pki, after="mstr-ab12", now=NOW)
+    assert recover_pki(script) == pki
+    values = assignments(script)
+    assert (values["API_HOST"], values["AFTER"]) == ("10.0.0.250", "mstr-ab12")
+    assert values["ROUTER"] == str(int(ipaddress.IPv4Address("10.0.0.250")) % 255 + 1)
 
 
 @pytest.mark.parametrize("serial", [0, 1, 255 << 140])

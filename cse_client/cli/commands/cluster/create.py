@@ -34,6 +34,7 @@ class CreateOptions:
     name: str
     network: str
     nodes: int
+    control_planes: int
     template: str
     template_revision: int | None
     ssh_key: str | None
@@ -41,6 +42,7 @@ class CreateOptions:
     memory: int | None
     storage_profile: str
     endpoint: str
+    vip: str
     vdc: str
     org: str
     enable_nfs: bool
@@ -88,6 +90,13 @@ class NamedCommand(click.Command):
     "-N", "--nodes", type=int, default=2, metavar="COUNT", help="Number of workers. Default: 2."
 )
 @click.option(
+    "--control-planes",
+    type=int,
+    default=1,
+    metavar="1|3|5",
+    help="Number of control planes; several require a virtual address. Default: 1.",
+)
+@click.option(
     "-t",
     "--template",
     "--template-name",
@@ -121,6 +130,12 @@ class NamedCommand(click.Command):
     default="",
     metavar="HOST[:PORT]",
     help="Name or address at which the cluster's API can be reached from outside.",
+)
+@click.option(
+    "--vip",
+    default="",
+    metavar="ADDRESS|auto|none",
+    help="Virtual address of the cluster's API, outside the network's pools. Default: auto.",
 )
 @setting_options
 @vdc_option
@@ -182,8 +197,10 @@ def create_command(
 def _spec(options: CreateOptions, hardware: HardwareOptions, typed: SettingOptions) -> ClusterSpec:
     """Return what was asked for; raise every problem with the options at once."""
     from cse_client.cli.validation import (
+        check_control_planes,
         check_endpoint,
         check_sizes,
+        check_vip,
         check_workers,
         node_source,
         raise_all,
@@ -201,8 +218,10 @@ def _spec(options: CreateOptions, hardware: HardwareOptions, typed: SettingOptio
             )
         )
     problems += check_workers(options.nodes)
+    problems += check_control_planes(options.control_planes)
     if options.endpoint:
         problems += check_endpoint(options.endpoint)
+    problems += check_vip(options.vip)
     problems += check_sizes(cpus=options.cpu, memory_mb=options.memory, timeout=options.timeout)
     template, revision, ssh_key, wrong = node_source(
         options.template, options.template_revision, options.ssh_key
@@ -215,6 +234,7 @@ def _spec(options: CreateOptions, hardware: HardwareOptions, typed: SettingOptio
         name=options.name,
         network=options.network,
         workers=options.nodes,
+        control_planes=options.control_planes,
         template=template,
         template_revision=revision,
         ssh_key=ssh_key,
@@ -224,6 +244,7 @@ def _spec(options: CreateOptions, hardware: HardwareOptions, typed: SettingOptio
         vdc=options.vdc,
         org=options.org,
         endpoint=options.endpoint,
+        vip=options.vip,
         seal=options.seal,
         strict=options.strict,
         accept_eulas=options.accept_eulas,

@@ -71,9 +71,13 @@ def compose_with_vms(
     if machines.vapp is not None:
         # an earlier attempt, whose end was not reported, did not make everything
         withdraw(vcd, machines)
-    network, nodes = machines.resolved.network, machines.resolved.spec.workers + 1
+    network, nodes = machines.resolved.network, machines.resolved.spec.nodes
     pool = machines.resolved.pool
     refused: list[str] = []
+    if machines.resolved.virtual.address and not pool.free:
+        # nobody needs to know the control plane's own address
+        _made(vcd, machines, description, "")
+        return
     while len(refused) < _ATTEMPTS:
         address = pool.choose(nodes, refused=refused)
         if not address:
@@ -111,7 +115,7 @@ def _made(vcd: VcdClient, machines: Machines, description: str, address: str) ->
         if is_about(failure, address) or _others(vcd, machines, address, vms[0].name):
             return False
         raise
-    if len(_holders(vcd, machines, address)) > 1:
+    if address and len(_holders(vcd, machines, address)) > 1:
         return False
     if machines.other_sizes():
         machines.size_again()

@@ -45,6 +45,7 @@ from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.operations.vm_steps import (
     remaining_steps,
+    virtual_sentence,
     whole_sentence,
     whole_title,
 )
@@ -113,7 +114,8 @@ class Creation:
         self._lease = LeaseChange(vcd, deadline=self._deadline, progress=progress)
         self._verdict: Verdict | None = None
         self._recorded = False
-        self._why_in_two = resolved.pool.why_not
+        # with an address of its own the API is where it is, wherever the control planes are
+        self._why_in_two = "" if resolved.virtual.address else resolved.pool.why_not
         self.wrote_something = resolved.vapp is not None
 
     def steps(self) -> list[Step]:
@@ -148,7 +150,7 @@ class Creation:
         return Step(
             "Create the vApp",
             f"Create vApp '{spec.name}' in VDC '{self._resolved.vdc.name}' on network"
-            f" '{spec.network}'.",
+            f" '{spec.network}'.{virtual_sentence(self._resolved)}",
             lambda: self._machines.vapp is not None,
             self._compose,
         )
@@ -157,7 +159,7 @@ class Creation:
         return [
             Step(
                 "Wait until all nodes are Ready",
-                f"Wait until {self._resolved.spec.workers + 1} nodes are Ready in the cluster's own"
+                f"Wait until {self._resolved.spec.nodes} nodes are Ready in the cluster's own"
                 " Kubernetes API.",
                 lambda: self._verdict is not None,
                 self._await_ready,
@@ -292,11 +294,21 @@ class Creation:
     def _description(self) -> str:
         resolved = self._resolved
         options = options_digest(resolved.spec, resolved.template)
-        return describe(resolved.spec.name, self._machines.cluster_id, self._lock.owner, options)
+        return describe(
+            resolved.spec.name,
+            self._machines.cluster_id,
+            self._lock.owner,
+            options,
+            resolved.virtual.address,
+        )
 
     def _tag(self) -> None:
+        virtual = self._resolved.virtual
         values = initial_metadata(
-            self._resolved.spec, self._resolved.template, self._machines.cluster_id
+            replace(self._resolved.spec, vip=virtual.address),
+            self._resolved.template,
+            self._machines.cluster_id,
+            reservation=self._vcd.reservation(virtual.network_id, virtual.address),
         )
         if self._lock.held:
             self._write(values)
@@ -318,7 +330,7 @@ class Creation:
         values = {footprint.PHASE: footprint.PHASE_READY}
         head = self._machines.head
         if head is not None and head.ip:
-            values[footprint.CONTROL_PLANE_IP] = head.ip
+            values[footprint.CONTROL_PLANE_IP] = self._machines.api_address()
         seen = {node.name: node for node in self._verdict.nodes} if self._verdict else {}
         if head is not None and head.name in seen and seen[head.name].kubelet_version:
             values[footprint.KUBERNETES_VERSION] = seen[head.name].kubelet_version.lstrip("v")

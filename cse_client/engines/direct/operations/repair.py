@@ -248,8 +248,9 @@ class Repair:
             ssh_key=key.line if key is not None else "",
             settings=cluster.spec.settings,
         )
-        # nodes join by the control plane's own address, not by what outsiders call the cluster
-        host = cluster.require_control_plane().ip
+        # nodes do not join by what outsiders call the cluster
+        cluster.require_control_plane()
+        host = cluster.node_endpoint
         endpoint = server_url(host).removeprefix("https://")
         script = render.worker_script(bootstrap, self._keys(), endpoint=endpoint)
         if vm.deployed:

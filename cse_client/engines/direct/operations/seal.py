@@ -7,6 +7,8 @@ sealing again finishes.
 
 from __future__ import annotations
 
+from functools import partial
+
 from cse_client.engines.direct import ca_files
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki, identity_of
@@ -28,7 +30,7 @@ def seal_cluster(cluster: ExistingCluster, *, deadline: float, progress: Progres
     in the cluster before it leaves VCD.
     """
     vcd, vapp = cluster.vcd, cluster.vapp
-    head = cluster.require_control_plane()
+    cluster.require_control_plane()
     text = "Seal the cluster: move its CA key out of VCD"
     progress(Event(EventKind.STARTED, text))
     pki = find_pki(cluster)
@@ -41,7 +43,10 @@ def seal_cluster(cluster: ExistingCluster, *, deadline: float, progress: Progres
         raise
     path = ca_files.keep(identity_of(cluster), pki)
     sealed = render.sealed_script()
-    tasks.done(vcd, lambda: vcd.write_customization_script(head.href, sealed), deadline=deadline)
+    for head in cluster.control_planes:
+        href = head.href
+        write = partial(vcd.write_customization_script, href, sealed)
+        tasks.done(vcd, write, deadline=deadline)
     tasks.done(
         vcd, lambda: vcd.write_metadata(vapp.href, {footprint.SEALED: "true"}), deadline=deadline
     )

@@ -8,12 +8,12 @@ from cse_client.engines.direct.resolve import Resolved
 from cse_client.model import ClusterSpec
 from cse_client.model.hardware import Hardware
 
-__all__ = ["remaining_steps", "whole_sentence", "whole_title"]
+__all__ = ["remaining_steps", "virtual_sentence", "whole_sentence", "whole_title"]
 
 
 def whole_title(spec: ClusterSpec) -> str:
     """Return the title of the step that makes the vApp with everything in it."""
-    return f"Create the vApp and its {f'{spec.workers + 1} VMs' if spec.workers else 'VM'}"
+    return f"Create the vApp and its {f'{spec.nodes} VMs' if spec.nodes > 1 else 'VM'}"
 
 
 def whole_sentence(resolved: Resolved) -> str:
@@ -24,10 +24,18 @@ def whole_sentence(resolved: Resolved) -> str:
     sizes = f", with {made_of}," if made_of else ""
     return (
         f"Create vApp '{spec.name}' in VDC '{resolved.vdc.name}' on network '{spec.network}' with"
-        f" 1 control plane VM{workers} from '{resolved.template.item}'{sizes} and start"
-        f" {'them' if spec.workers else 'it'}; the control plane gets a free address of the"
-        " network's static pool."
+        f" {_heads(spec.control_planes)}{workers} from '{resolved.template.item}'{sizes} and start"
+        f" {'them' if spec.nodes > 1 else 'it'}; {_own_addresses(resolved)}"
+        f"{virtual_sentence(resolved)}"
     )
+
+
+def virtual_sentence(resolved: Resolved) -> str:
+    """Return at which address the API will be, whichever machine serves it; or why at none."""
+    virtual = resolved.virtual
+    if virtual.address:
+        return f" The API gets the virtual address {virtual.address}, held by keepalived."
+    return f" The API has no virtual address: {virtual.why_not}." if virtual.why_not else ""
 
 
 def remaining_steps(machines: Machines, *, wait: bool, why_in_two: str) -> list[Step]:
@@ -37,8 +45,18 @@ def remaining_steps(machines: Machines, *, wait: bool, why_in_two: str) -> list[
     control plane is made before the workers, a clause, or empty.
     """
     if machines.resolved.is_sized:
-        return _sized_steps(machines)
-    return _plain_steps(machines, wait=wait, why_in_two=why_in_two)
+        steps = _sized_steps(machines)
+    else:
+        steps = _plain_steps(machines, wait=wait, why_in_two=why_in_two)
+    if machines.resolved.spec.control_planes == 1:
+        return steps
+    further = Step(
+        "Create the other control plane VMs",
+        "Create and start the control plane VMs that are missing.",
+        lambda: machines.head is not None and machines.missing_heads() == 0,
+        machines.make_further_heads,
+    )
+    return [*steps, further]
 
 
 def _plain_steps(machines: Machines, *, wait: bool, why_in_two: str) -> list[Step]:
@@ -81,6 +99,19 @@ def _sized_steps(machines: Machines) -> list[Step]:
             machines.size_and_start,
         ),
     ]
+
+
+def _heads(count: int) -> str:
+    return f"{count} control plane VM{'' if count == 1 else 's'}"
+
+
+def _own_addresses(resolved: Resolved) -> str:
+    if resolved.spec.control_planes > 1:
+        return (
+            "the control planes get free addresses of the network's static pool and join one after"
+            " the other."
+        )
+    return "the control plane gets a free address of the network's static pool."
 
 
 def _count(workers: int) -> str:

@@ -4,13 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cse_client.engines.addons.ranges import (
-    NetworkAddresses,
-    check,
-    parse_auto,
-    parse_ranges,
-    propose,
-)
+from cse_client.engines.addons.ranges import parse_auto, parse_ranges
+from cse_client.engines.reserving import NetworkAddresses, check, propose
 from cse_client.errors import PreflightFailed, Refused, WrongUsage
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses, ranges_text
 from cse_client.vcd.addresses import parse_record, record_text
@@ -23,6 +18,7 @@ PLAN = AddressPlan(
     pools=(AddressRange.of("10.0.0.10", "10.0.0.99"),),
     dhcp=(AddressRange.of("10.0.0.100", "10.0.0.149"),),
     allocated={"10.0.0.10": "mstr-1", "10.0.0.201": "", "10.0.0.202": "db"},
+    dns=("10.0.0.2", "192.0.2.53"),
 )
 OTHER = RecordedAddresses("shop", "/vapp-2", "n", (AddressRange.of("10.0.0.220", "10.0.0.229"),))
 AROUND = NetworkAddresses(PLAN, {"10.0.0.10": "mstr-1", "10.0.0.240": "node-1"}, (OTHER,))
@@ -62,16 +58,17 @@ def test_what_is_no_number_of_addresses(text: str) -> None:
     ("text", "problems"),
     [
         ("10.0.0.200", []),
-        ("10.0.0.2-10.0.0.9,10.0.0.150-10.0.0.200", []),
+        ("10.0.0.3-10.0.0.9,10.0.0.150-10.0.0.200", []),
+        ("10.0.0.2-10.0.0.3", ["holds 10.0.0.2, a DNS server"]),
         ("10.0.1.5-10.0.1.6", ["is not in the network's subnet 10.0.0.0/24"]),
         ("10.0.0.250-10.0.1.6", ["is not in the network's subnet 10.0.0.0/24"]),
         ("10.0.0.0-10.0.0.1", ["10.0.0.0, the network's own", "10.0.0.1, the network's gateway"]),
         ("10.0.0.254-10.0.0.255", ["10.0.0.255, the network's broadcast"]),
-        ("10.0.0.99", ["overlaps the network's static pool 10.0.0.10-10.0.0.99"]),
+        ("10.0.0.99", ["10.0.0.99 is in the network's static pool 10.0.0.10-10.0.0.99"]),
         ("10.0.0.149-10.0.0.150", ["overlaps the network's DHCP pool 10.0.0.100-10.0.0.149"]),
-        ("10.0.0.201", ["holds 10.0.0.201, which VCD has assigned"]),
-        ("10.0.0.202", ["holds 10.0.0.202, the address of db"]),
-        ("10.0.0.240", ["holds 10.0.0.240, the address of node node-1"]),
+        ("10.0.0.201", ["10.0.0.201 is assigned by VCD"]),
+        ("10.0.0.202", ["10.0.0.202 is the address of db"]),
+        ("10.0.0.240", ["10.0.0.240 is the address of node node-1"]),
         (
             "10.0.0.229-10.0.0.230",
             ["overlaps 10.0.0.220-10.0.0.229, which belongs to the load balancer of cluster 'sh"],
@@ -95,13 +92,13 @@ def test_proposals_pass_the_check() -> None:
     many = propose(70, AROUND)
     assert sum(len(one) for one in many) == 70
     check(many, AROUND)
-    with pytest.raises(Refused, match="has 100 free addresses outside its pools, not 101"):
-        propose(101, AROUND)
-    assert sum(len(one) for one in propose(100, AROUND)) == 100
+    with pytest.raises(Refused, match="has 99 free addresses outside its pools, not 100"):
+        propose(100, AROUND)
+    assert sum(len(one) for one in propose(99, AROUND)) == 99
 
 
 def test_a_network_without_pools() -> None:
-    bare = NetworkAddresses(replace(PLAN, pools=(), dhcp=(), allocated={}))
+    bare = NetworkAddresses(replace(PLAN, pools=(), dhcp=(), allocated={}, dns=()))
     assert sum(len(one) for one in propose(253, bare)) == 253
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from cse_client.model.ranges import (
     service_cidr_problem,
 )
 from cse_client.model.settings import ClusterSettings
+from cse_client.vcd.catalogs import read_facts
 
 SMALL = VmPolicy("small", "urn", "h", is_sizing=True, cpus=1)
 LARGE = VmPolicy("large", "urn", "h", is_sizing=True, cpus=4, memory_mb=8192)
@@ -260,7 +262,7 @@ def test_the_control_planes_machine(
 
 @pytest.mark.parametrize("name", ["os", "kubernetes", "cni", "cni_version", "cni_manifest"])
 def test_registered_facts_that_no_script_can_hold(name: str) -> None:
-    facts = TemplateFacts(**{name: "a\nb"})
+    facts = read_facts(json.dumps({name: "a\nb"}))
     (problem,) = requirements.template_problems(template(facts))
     assert name in problem.message
     assert "\n" not in problem.message

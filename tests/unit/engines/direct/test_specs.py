@@ -48,6 +48,7 @@ RESUMED = replace(
     template_id=RECORD["template_id"],
     storage_profile="gold",
     endpoint="k8s.example.com",
+    vip="none",
 )
 
 
@@ -64,6 +65,12 @@ RESUMED = replace(
         (replace(AGAIN, template="t_rev1"), recorded(), RESUMED),
         (replace(AGAIN, template="cse/t_rev1"), recorded(), RESUMED),
         (replace(AGAIN, template=RECORD["template_id"]), recorded(), RESUMED),
+        # `auto` has become an address, or none
+        (
+            replace(AGAIN, vip="auto"),
+            recorded(vip="10.0.0.9"),
+            replace(RESUMED, vip="10.0.0.9"),
+        ),
         # what the record lacks stays as it was typed
         (
             replace(AGAIN, storage_profile="silver", endpoint="other.example.com"),
@@ -86,6 +93,10 @@ KEYS = public_key(), public_key("ssh-rsa")
     [
         (replace(AGAIN, workers=3), recorded(), "different options: --nodes 2 (now 3)"),
         (replace(AGAIN, network="n"), recorded(), "different options: --network net1 (now n)"),
+        (replace(AGAIN, vip="10.0.0.8"), recorded(vip="10.0.0.9"), "--vip 10.0.0.9 (now 10.0.0.8)"),
+        (replace(AGAIN, vip="10.0.0.8"), recorded(), "--vip none (now 10.0.0.8)"),
+        (replace(AGAIN, vip="none"), recorded(vip="10.0.0.9"), "--vip 10.0.0.9 (now none)"),
+        (replace(AGAIN, control_planes=3), recorded(), "--control-planes 1 (now 3)"),
         (replace(AGAIN, template="u"), recorded(), "different options: --template t (now u)"),
         (replace(AGAIN, cpus=2), recorded(cpus=None), "--cpu not given (now 2)"),
         (

@@ -1,0 +1,73 @@
+"""Asking each API server of a cluster with a virtual address, and who answers at that address."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from cse_client.engines.direct.credentials import PROBE_TIMEOUT, admin_credentials
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.errors import ClusterUnreachable, CseError
+from cse_client.guest.pki import ClusterPKI
+from cse_client.kube.api import ClusterAPI
+from cse_client.kube.credentials import Credentials
+from cse_client.kube.kubeconfig.document import server_url
+
+__all__ = ["ApiServers", "ask_api_servers"]
+
+_MOST = 8
+
+
+@dataclass(frozen=True)
+class ApiServers:
+    """Who answered: `holder` is the control plane at the virtual address; sentences and clauses."""
+
+    holder: str = ""
+    sources: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def ask_api_servers(cluster: ExistingCluster, pki: ClusterPKI) -> ApiServers:
+    """Ask every API server at its own address, and look whose certificate the virtual one shows.
+
+    They are asked side by side; each has `PROBE_TIMEOUT` seconds.
+    """
+    address = cluster.virtual_address
+    heads = {vm.name: vm.ip for vm in cluster.control_planes if vm.ip and vm.status == "POWERED_ON"}
+    access = admin_credentials(pki, address, cluster.session)
+    with ThreadPoolExecutor(_MOST) as pool:
+        asked = {
+            name: pool.submit(_answer, replace(access, server=server_url(host)))
+            for name, host in heads.items()
+        }
+        at_address = pool.submit(_answer, access)
+        answers = {name: one.result() for name, one in asked.items()}
+        why, names = at_address.result()
+    holder = next((name for name in heads if name in names), "") if not why else ""
+    sources, problems = [], []
+    for name, (silence, _names) in answers.items():
+        state = f"did not answer ({silence})" if silence else "answered"
+        sources.append(f"API server of {name} ({heads[name]}): {state}")
+        if silence:
+            problems.append(f"the API server of {name} does not answer ({silence})")
+    if why:
+        problems.append(f"nothing answers at the virtual address {address} ({why})")
+        answering = [name for name, (silence, _names) in answers.items() if not silence]
+        if answering:
+            problems[-1] += (
+                f", but {', '.join(answering)} at its own: keepalived does not run there, or the"
+                " network blocks the address (SpoofGuard)"
+            )
+    return ApiServers(holder, tuple(sources), tuple(problems))
+
+
+def _answer(access: Credentials) -> tuple[str, tuple[str, ...]]:
+    """Return why an API server does not answer, and the names in its certificate."""
+    try:
+        with ClusterAPI(access, timeout=PROBE_TIMEOUT) as api:
+            api.version()
+            return "", api.certificate_names()
+    except ClusterUnreachable as silence:
+        return silence.reason, ()
+    except CseError as error:
+        return error.clause, ()

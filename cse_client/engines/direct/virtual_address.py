@@ -1,0 +1,114 @@
+"""Choosing a cluster's virtual address: its API is there, whichever machine serves it.
+
+The address cannot be added later, because it is in every certificate, join file and kubeconfig.
+keepalived holds it on the control plane, so the template must contain keepalived.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cse_client.engines.reserving import (
+    NetworkAddresses,
+    free_addresses,
+    network_addresses,
+    problems_of,
+)
+from cse_client.errors import Conflict, CseError
+from cse_client.model import Fence, Network, Template
+from cse_client.model.addons import VIRTUAL_ADDRESS, AddressRange
+from cse_client.model.endpoints import NO_ADDRESS, is_address, router_id
+
+if TYPE_CHECKING:
+    from cse_client.vcd.client import VcdClient
+
+__all__ = ["VirtualAddress", "choose_address"]
+
+#: One of so many is taken, so that two administrators do not choose the same.
+_CHOICE = 32
+_LOOKED_AT = 512
+
+
+@dataclass(frozen=True)
+class VirtualAddress:
+    """The address of a cluster's API and the id of its network; or why it has none, a clause.
+
+    `unknown` names what VCD did not show, so that it was not checked.
+    """
+
+    address: str = ""
+    network_id: str = ""
+    why_not: str = ""
+    unknown: tuple[str, ...] = ()
+
+
+def choose_address(
+    vcd: VcdClient, asked: str, network: Network, template: Template
+) -> tuple[VirtualAddress, list[CseError]]:
+    """Return the virtual address of a new cluster, and what is wrong with the one `asked` for.
+
+    `asked` is an address, `none`, or `auto` (also empty), for which it is no problem when there can
+    be none. Up to four requests.
+    """
+    if asked == NO_ADDRESS:
+        return VirtualAddress(), []
+    if is_address(asked):
+        return _checked(vcd, asked, network)
+    return _free_one(vcd, network, template), []
+
+
+def _free_one(vcd: VcdClient, network: Network, template: Template) -> VirtualAddress:
+    if not template.facts.keepalived:
+        why = f"the template '{template.item}' is not known to contain keepalived"
+        return VirtualAddress(why_not=why)
+    if network.fence is Fence.DIRECT:
+        why = f"network '{network.name}' is direct, and other organizations may use it"
+        return VirtualAddress(why_not=why)
+    try:
+        addresses = network_addresses(vcd, network)
+    except CseError as error:
+        return VirtualAddress(why_not=error.clause)
+    if addresses.plan.unknown:
+        unseen = " and ".join(addresses.plan.unknown)
+        return VirtualAddress(why_not=f"VCD does not show {unseen}")
+    free = (str(one) for one in free_addresses(addresses))
+    candidates = [one for one in islice(free, _LOOKED_AT) if not _routers(addresses, one)]
+    return _one_of(candidates, addresses)
+
+
+def _one_of(candidates: list[str], addresses: NetworkAddresses) -> VirtualAddress:
+    plan = addresses.plan
+    if not candidates:
+        why = f"network '{plan.network}' has no free address outside its pools"
+        return VirtualAddress(why_not=why)
+    address = random.choice(candidates[:_CHOICE])  # noqa: S311 - no secret
+    return VirtualAddress(address, plan.network_id)
+
+
+def _checked(vcd: VcdClient, asked: str, network: Network) -> tuple[VirtualAddress, list[CseError]]:
+    try:
+        addresses = network_addresses(vcd, network)
+    except CseError as error:
+        return VirtualAddress(), [error]
+    one = AddressRange.of(asked, asked)
+    problems = [*problems_of(one, addresses), *_routers(addresses, asked)]
+    plan = addresses.plan
+    return VirtualAddress(asked, plan.network_id, unknown=plan.unknown), problems
+
+
+def _routers(addresses: NetworkAddresses, address: str) -> list[CseError]:
+    """Return the clusters in the network with another virtual address and the same router id."""
+    mine = router_id(address)
+    return [
+        Conflict(
+            f"{address} would have the virtual router id {mine}, as the virtual address"
+            f" {one.ranges[0].first} of cluster '{one.cluster}' has.",
+            hint="Choose another --vip, or --vip auto.",
+        )
+        for one in addresses.others
+        if one.purpose == VIRTUAL_ADDRESS and router_id(str(one.ranges[0].first)) == mine
+        if str(one.ranges[0].first) != address
+    ]

@@ -1,0 +1,147 @@
+"""A cluster whose API has an address of its own, which keepalived holds on the control plane."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.programs import Result, Workstation
+from tests.support.simulator import Control
+from tests.support.waiting import until
+
+Run = Callable[..., Result]
+
+NAME = "steady"
+BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
+TEMPLATE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev7"
+CREATE = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t")
+REFUSED, FAILED, WRONG_USAGE = 4, 1, 2
+
+
+@pytest.fixture(autouse=True)
+def _template(cse: Run, control: Control) -> Iterator[None]:
+    """Offer a template with keepalived; remove what a test left behind."""
+    control.set(f"templates/{TEMPLATE}", like=BARE, image={"keepalived": True})
+    register = ("template", "register", "cse", TEMPLATE, "--kubernetes-version", "1.33.1")
+    assert cse(*register, "--keepalived").code == 0
+    yield
+    control.set("networks/net1", dhcp=[])
+    for name in {NAME} & set(control.get("state")["vapps"]):
+        cse("cluster", "delete", name, "--yes")
+    control.set(f"templates/{TEMPLATE}", remove=True)
+
+
+@pytest.fixture
+def kubectl(home: Path, environment: dict[str, str]) -> Callable[..., Result]:
+    """Run kubectl with what `cluster config --save` saved."""
+    return Workstation(home, environment).kubectl
+
+
+def subnet(control: Control) -> str:
+    """Return the beginning of the network's addresses, with the last dot."""
+    first: str = control.get("state")["networks"]["net1"]["pool"][0]
+    return first.rpartition(".")[0] + "."
+
+
+def made(control: Control) -> Any:
+    return control.get("state")["vapps"][NAME]
+
+
+def test_which_addresses_can_be_virtual_ones(cse: Run, control: Control) -> None:
+    net = subnet(control)
+    control.set("networks/net1", dhcp=[[f"{net}6", f"{net}7"]])
+    for address, code, text in (
+        ("192.168.7.4", REFUSED, "is not in the network's subnet"),
+        (f"{net}10", REFUSED, "is in the network's static pool"),
+        (f"{net}1", REFUSED, "the network's gateway"),
+        (f"{net}255", REFUSED, "the network's broadcast address"),
+        (f"{net}6", REFUSED, "is in the network's DHCP pool"),
+        ("10.0.0", WRONG_USAGE, "is not a valid virtual address; use an IPv4 address, auto or"),
+        (f"{net}251", 0, f"The API gets the virtual address {net}251, held by keepalived."),
+    ):
+        result = cse(*CREATE, TEMPLATE, "--vip", address, "--dry-run")
+        assert (result.code, text in result.out + result.err) == (code, True), result
+
+
+def test_a_plan_says_whether_there_is_one(cse: Run, control: Control) -> None:
+    net = re.escape(subnet(control))
+    with_it = cse(*CREATE, TEMPLATE, "--dry-run").checked()
+    assert re.search(rf"The API gets the virtual address {net}(25[1-4]|[2-9]),", with_it)
+    without = cse(*CREATE, BARE, "--dry-run").checked()
+    assert (
+        f"The API has no virtual address: the template '{BARE}' is not known to contain keepalived."
+    ) in without
+    refused = cse(*CREATE, TEMPLATE, "--vip", "none", "--dry-run").checked()
+    assert "virtual address" not in refused
+
+
+def test_a_cluster_is_reached_at_its_virtual_address(
+    cse: Run, control: Control, kubectl: Callable[..., Result]
+) -> None:
+    net = subnet(control)
+    address = f"{net}253"
+    cse(*CREATE, TEMPLATE, "--vip", address).checked()
+    shown = json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+    (head,) = (node for node in shown["nodes"] if node["name"].startswith("mstr-"))
+    assert shown["endpoint"] == f"https://{address}:6443"
+    assert (shown["virtual_address"], shown["holder"]) == (address, head["name"])
+    assert f"API server of {head['name']} ({head['ip']}): answered" in shown["sources"]
+    assert shown["problems"] == []
+    cse("cluster", "config", NAME, "--save").checked()
+    assert kubectl("get", "nodes", "-o", "name").checked().count("node/") == 2
+    metadata = made(control)["metadata"]
+    assert metadata["GENERAL:cse.master.ip"] == address
+    assert f'"ranges":["{address}-{address}"]' in metadata["GENERAL:cse.client.virtual_address"]
+    # everybody else keeps off it
+    other = cse("cluster", "create", "other", "-n", "net1", "--vip", address, "--dry-run")
+    assert other.code == FAILED
+    assert f"{address} is the virtual address of cluster '{NAME}'." in other.err
+    # a worker that joins later knows it, too
+    cse("cluster", "resize", NAME, "--nodes", "2").checked()
+    assert kubectl("get", "nodes", "-o", "name").checked().count("node/") == 3
+    taken = cse("addon", "install", NAME, "metallb", "--addresses", f"{net}252-{address}")
+    assert f"belongs to the virtual address of cluster '{NAME}'" in taken.err
+
+
+def test_a_template_without_keepalived_fails_with_one_reason(cse: Run, control: Control) -> None:
+    address = f"{subnet(control)}252"
+    failed = cse(*CREATE, BARE, "--vip", address)
+    assert failed.code == FAILED
+    reason = (
+        f"there is no keepalived in this template, which the virtual address {address} requires"
+    )
+    assert reason in failed.err
+    assert NAME not in control.get("state")["vapps"]
+
+
+def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[..., Result]) -> None:
+    address = f"{subnet(control)}251"
+    words = (*CREATE, TEMPLATE, "--vip", address, "--control-planes")
+    even = cse(*words, "2")
+    assert (even.code, "etcd needs an odd number of members" in even.err) == (WRONG_USAGE, True)
+    alone = cse(*CREATE, TEMPLATE, "--vip", "none", "--control-planes", "3")
+    assert "A cluster with 3 control planes requires a virtual address." in alone.err
+    made_by = cse(*words, "3").checked()
+    assert "3 control planes and 1 worker" in made_by
+    shown = json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+    heads = {n["name"]: n["ip"] for n in shown["nodes"] if n["name"].startswith("mstr-")}
+    assert len(heads) == 3
+    assert shown["problems"] == []
+    assert shown["holder"] in heads
+    for name, ip in heads.items():
+        assert f"API server of {name} ({ip}): answered" in shown["sources"]
+    cse("cluster", "config", NAME, "--save").checked()
+    listed = kubectl("get", "nodes", "--no-headers").checked().splitlines()
+    assert sum("control-plane" in line for line in listed) == 3
+    # the holder dies: another one answers at the same address
+    holder = shown["holder"]
+    control.ask("POST", f"guests/{holder}", {"crash": True})
+    assert until(lambda: kubectl("get", "--raw", "/readyz").code == 0)
+    after = json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+    assert after["holder"] in set(heads) - {holder}
+    assert f"VM {holder} is powered off" in after["problems"]

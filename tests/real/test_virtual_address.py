@@ -1,0 +1,87 @@
+"""Control planes behind a virtual address: kubeadm, etcd and keepalived are the judges."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.real.site import Site, eventually
+
+NAME = "steady"
+#: Outside of the pool of net1 and away from what MetalLB's tests take.
+ADDRESS = "10.77.0.9"
+#: Seconds in which another control plane has to answer at the address after its holder's death.
+FAIL_OVER = 15.0
+
+
+@pytest.fixture(scope="module")
+def steady(site: Site) -> Iterator[dict[str, Any]]:
+    """A cluster of three control planes and a worker: what `cluster info` shows."""
+    if not site.kit.image()["keepalived"]:
+        pytest.skip("A virtual address needs keepalived, which is not installed.")
+    made = site.vcd(
+        *("cse", "cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", site.kit.template),
+        *("--control-planes", "3", "--vip", ADDRESS),
+    )
+    if made.code:
+        logs = "\n".join(f"== {name}\n{log}" for name, log in site.bootstrap_logs().items())
+        pytest.fail(f"{made.err}\n{logs}")
+    config = site.vcd("cse", "cluster", "config", NAME).checked()
+    site.kubeconfig_of(NAME).write_text(config, encoding="utf-8")
+    yield info(site)
+    site.vcd("cse", "cluster", "delete", NAME, "--yes").checked()
+
+
+def info(site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(site.vcd("-j", "cse", "cluster", "info", NAME).checked())
+    return found
+
+
+def heads_of(shown: dict[str, Any]) -> dict[str, str]:
+    """Return the control planes and their own addresses."""
+    return {one["name"]: one["ip"] for one in shown["nodes"] if one["kind"] == "control plane"}
+
+
+def holders(site: Site, names: set[str]) -> set[str]:
+    """Return the machines that have the address on a network card."""
+    return {
+        name for name in names if f" {ADDRESS}/" in site.inside(name, "ip", "-4", "-o", "addr").out
+    }
+
+
+def test_every_api_server_answers_and_one_holds_the_address(
+    site: Site, steady: dict[str, Any]
+) -> None:
+    heads = heads_of(steady)
+    assert len(heads) == 3
+    assert steady["problems"] == []
+    assert holders(site, set(heads)) == {steady["holder"]}
+    for name, ip in heads.items():
+        assert f"API server of {name} ({ip}): answered" in steady["sources"]
+    nodes = json.loads(site.kubectl("get", "nodes", "-o", "json", of=NAME).checked())["items"]
+    roles = [one for one in nodes if "node-role.kubernetes.io/control-plane" in
+             one["metadata"]["labels"]]  # fmt: skip
+    assert len(roles) == 3
+
+
+def test_the_address_moves_when_its_holder_dies(site: Site, steady: dict[str, Any]) -> None:
+    heads = heads_of(steady)
+    holder = info(site)["holder"]
+    site.control.ask("POST", f"guests/{holder}", {"crash": True})
+    began = time.monotonic()
+    eventually(lambda: site.kubectl("get", "--raw", "/readyz", of=NAME).code == 0, "a new holder")
+    took = time.monotonic() - began
+    site.kubectl("create", "configmap", f"after-{holder}", of=NAME).checked()
+    left = set(heads) - {holder}
+    (new,) = holders(site, left)
+    shown = info(site)
+    assert shown["holder"] == new
+    assert took < FAIL_OVER, took
+    site.vcd("cse", "cluster", "start", NAME).checked()
+    eventually(lambda: info(site)["problems"] == [], "all control planes are back")
+    # the one that returned disturbs nothing
+    assert holders(site, set(heads)) == {new}
