@@ -60,6 +60,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.list",
                 "List clusters.",
             ),
+            "protect": (
+                "cse_client.cli.commands.cluster.protect",
+                "Protect a cluster against deletion.",
+            ),
             "repair": (
                 "cse_client.cli.commands.cluster.repair",
                 "Show how to repair a cluster; apply the repairs with --yes.",
@@ -86,6 +90,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "start": ("cse_client.cli.commands.cluster.power", "Start a stopped cluster."),
             "stop": ("cse_client.cli.commands.cluster.power", "Stop a running cluster."),
+            "unprotect": (
+                "cse_client.cli.commands.cluster.protect",
+                "End the protection of a cluster against deletion.",
+            ),
             "unshare": (
                 "cse_client.cli.commands.cluster.share",
                 "Stop sharing a cluster with users.",

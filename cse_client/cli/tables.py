@@ -158,6 +158,7 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
         **shown,
         "Cluster Id": summary.cluster_id,
         "Phase": summary.phase,
+        "Protected": summary.protected,
         "Template": summary.template,
         "Template Revision": summary.template_revision,
         "Problems": [*summary.problems, *_same_ids(summary)],
@@ -222,6 +223,7 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("Created by", cluster.created_by),
         ("Created", _time(cluster.created)),
         ("Lease", cluster.lease),
+        ("Protection", "cannot be deleted" if summary.protected else ""),
         ("CA key", "sealed: not in VCD" if cluster.sealed else ""),
         ("Cluster id", summary.cluster_id),
         ("Sources", cluster.sources),
@@ -329,6 +331,7 @@ def _same_ids(summary: ClusterSummary) -> list[str]:
 def _status(summary: ClusterSummary) -> str:
     """Return the vApp's status, and in brackets what else there is to know."""
     remarks = [summary.phase if summary.phase not in ("", "ready") else ""]
+    remarks.append("protected" if summary.protected else "")
     remarks.append("damaged" if summary.problems else "")
     remarks.append("cluster id not unique" if summary.same_id else "")
     note = ", ".join(remark for remark in remarks if remark)

@@ -50,6 +50,7 @@ __all__ = [
     "Maintaining",
     "NodeDetails",
     "Planning",
+    "Protecting",
     "Provider",
     "Registering",
     "Sealing",
@@ -191,6 +192,16 @@ class Sealing(Protocol):
 
         `adopted` is a file that keeps the key of a vApp which this one replaces.
         """
+
+
+@runtime_checkable
+class Protecting(Protocol):
+    """Protecting clusters against deletion."""
+
+    def protect(
+        self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True
+    ) -> None:
+        """Let `delete` refuse to delete the cluster from now on, or no longer."""
 
 
 @runtime_checkable

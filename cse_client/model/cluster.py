@@ -164,6 +164,7 @@ class ClusterSummary:
     runtime: str = "native"
     provider: str = "native"
     same_id: tuple[str, ...] = ()
+    protected: bool = False
 
 
 @dataclass(frozen=True)

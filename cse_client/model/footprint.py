@@ -28,6 +28,7 @@ __all__ = [
     "PHASE",
     "PHASE_CREATING",
     "PHASE_READY",
+    "PROTECTED",
     "SCHEMA",
     "SCHEMA_VERSION",
     "SEALED",
@@ -63,6 +64,8 @@ PHASE = "cse.client.phase"
 SPEC = "cse.client.spec"
 SSH_KEY = "cse.client.ssh_key"
 SEALED = "cse.client.sealed"
+#: `true` as long as `cluster delete` refuses to delete the cluster.
+PROTECTED = "cse.client.protected"
 #: The addresses that a cluster has reserved: for its load balancer, and for its API.
 ADDRESSES = "cse.client.addresses"
 VIRTUAL_ADDRESS = "cse.client.virtual_address"
@@ -88,7 +91,7 @@ LISTED = (
     VERSION,
     TEMPLATE_NAME,
     TEMPLATE_REVISION,
-    KUBERNETES,
+    PROTECTED,
     KUBERNETES_VERSION,
     CONTROL_PLANE_IP,
     PHASE,

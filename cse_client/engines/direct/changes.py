@@ -20,6 +20,7 @@ from cse_client.engines.direct.describe import certificate_warning, inspect_clus
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
+from cse_client.engines.direct.metadata import is_protected
 from cse_client.engines.direct.operation import GROW, SHRINK, Operation
 from cse_client.engines.direct.operations.add_workers import WorkerAddition
 from cse_client.engines.direct.operations.leaving import (
@@ -44,6 +45,7 @@ from cse_client.model import (
     RunOptions,
     Session,
     Template,
+    footprint,
 )
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
@@ -209,6 +211,24 @@ class ClusterChanges:
                     power.start()
                 else:
                     power.stop()
+
+    @_looking_again
+    def protect(
+        self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool
+    ) -> None:
+        """Protect a cluster against deletion, or end that."""
+        with self._locked(ref, options) as locked:
+            cluster = locked.existing
+            if is_protected(cluster.metadata) == on:
+                already = "is already" if on else "is not"
+                text = f"Cluster '{ref.name}' {already} protected against deletion."
+                progress(Event(EventKind.NOTE, text))
+                return
+            doing = "protecting it against deletion" if on else "ending its protection"
+            with self._claimed(locked, doing, options):
+                deadline = self.clock.monotonic() + bounds.share(options.timeout)
+                value = {footprint.PROTECTED: "true" if on else "false"}
+                self._write(cluster, value, deadline)
 
     # Private
 

@@ -53,7 +53,7 @@ DEFAULT_TEMPLATE_VARIABLE = "CSE_DEFAULT_TEMPLATE"
 
 
 class DirectEngine:
-    """Implements `Engine`, `Registering`, `Building`, `Planning`, `Sealing`, `Maintaining`."""
+    """Implements `Engine` and the capabilities that need no CSE server."""
 
     name = "direct"
     has_server = False
@@ -294,6 +294,12 @@ class DirectEngine:
     def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Shut a cluster down."""
         self._changes.power(ref, options, progress, on=False)
+
+    def protect(
+        self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True
+    ) -> None:
+        """Protect the cluster against deletion, or end that."""
+        self._changes.protect(ref, options, progress, on=on)
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""

@@ -26,6 +26,7 @@ __all__ = [
     "RecordedSpec",
     "TemplateRelease",
     "initial_metadata",
+    "is_protected",
     "missing_keys",
     "options_digest",
     "recorded_cluster_id",
@@ -256,6 +257,14 @@ def unusable_metadata(metadata: Mapping[str, str]) -> list[str]:
         except InvalidPublicKey as wrong:
             found.append(f"metadata {footprint.SSH_KEY} {wrong}")
     return found
+
+
+def is_protected(metadata: Mapping[str, str]) -> bool:
+    """Return whether the cluster is protected against deletion.
+
+    Anything but `false` counts: what somebody else has written there protects rather than not.
+    """
+    return metadata.get(footprint.PROTECTED, "false") != "false"
 
 
 def recorded_cluster_id(metadata: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cse_client.engines.direct.metadata import missing_keys
+from cse_client.engines.direct.metadata import is_protected, missing_keys
 from cse_client.model import ClusterSummary, VAppRecord, footprint
 
 __all__ = ["shown", "summarize"]
@@ -27,6 +27,7 @@ def summarize(record: VAppRecord, org: str) -> ClusterSummary:
         cluster_id=shown(data, footprint.CLUSTER_ID),
         template=shown(data, footprint.TEMPLATE_NAME),
         template_revision=shown(data, footprint.TEMPLATE_REVISION),
+        protected=is_protected(data),
         problems=tuple(f"metadata {key} is missing" for key in missing_keys(data)),
     )
 

@@ -19,6 +19,7 @@ _ENTITY: type[base.Engine] = EntityEngine
 REGISTERING: tuple[type[base.Registering], ...] = (DirectEngine,)
 PLANNING: tuple[type[base.Planning], ...] = (DirectEngine,)
 SEALING: tuple[type[base.Sealing], ...] = (DirectEngine,)
+PROTECTING: tuple[type[base.Protecting], ...] = (DirectEngine,)
 MAINTAINING: tuple[type[base.Maintaining], ...] = (DirectEngine,)
 NODE_DETAILS: tuple[type[base.NodeDetails], ...] = (LegacyEngine, EntityEngine)
 UPGRADING: tuple[type[base.Upgrading], ...] = (LegacyEngine, EntityEngine)
@@ -29,6 +30,7 @@ CAPABILITIES: Mapping[type, tuple[type, ...]] = {
     base.Registering: REGISTERING,
     base.Planning: PLANNING,
     base.Sealing: SEALING,
+    base.Protecting: PROTECTING,
     base.Maintaining: MAINTAINING,
     base.NodeDetails: NODE_DETAILS,
     base.Upgrading: UPGRADING,

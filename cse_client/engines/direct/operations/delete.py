@@ -10,6 +10,7 @@ from cse_client.engines.direct import custody
 from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.deletion import known_absent
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
+from cse_client.engines.direct.metadata import is_protected
 from cse_client.errors import (
     CseError,
     NotFound,
@@ -82,9 +83,15 @@ def delete_cluster(
     Raises:
         NotFound: there is none.
         Conflict: it is not a cluster, or another command is changing it.
+        Refused: it is protected.
     """
     cluster = find_existing(vcd, session, vdc, name)
     vapp = cluster.vapp
+    if is_protected(cluster.metadata):
+        raise Refused(
+            f"Cluster '{name}' is protected against deletion; nothing was changed.",
+            hint=f"To remove the protection: {suggest.cse('cluster unprotect', name)}",
+        )
     lock.refuse_if_held(cluster.metadata, break_lock=break_lock)
     if not break_lock:
         refuse_if_just_begun(name, vapp, cluster.metadata, lock.owner)
