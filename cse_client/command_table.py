@@ -207,6 +207,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
 }
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "doctor": (
+        "cse_client.cli.commands.doctor",
+        "Check the installation, the session and the cloud.",
+    ),
     "login": ("cse_client.cli.commands.login", "Log in to VMware Cloud Director."),
     "logout": ("cse_client.cli.commands.login", "Log out, and remove what login stored."),
     "version": ("cse_client.cli.commands.system", "Show the version of this client."),

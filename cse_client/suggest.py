@@ -52,6 +52,7 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "cluster apply": ("org",),
     "cluster config": ("vdc", "org", "kubeconfig"),
     "cluster delete": ("vdc", "org", "kubeconfig"),
+    "doctor": ("vdc",),
     "login": (),
     "logout": (),
     "node": ("vdc", "org"),
@@ -89,6 +90,8 @@ _IN_USE: Mapping[str, tuple[str, ...]] = {
     "network list": ("org", "vdc"),
     "org list": (),
     "org use": (),
+    "profile extension add": (),
+    "profile extension delete": (),
     "task list": (),
     "task wait": (),
     "user list": ("org",),
@@ -125,7 +128,7 @@ class Target:
 
 
 #: Commands that no engine takes part in.
-_WITHOUT_ENGINE = frozenset(("login", "logout", "version"))
+_WITHOUT_ENGINE = frozenset(("doctor", "login", "logout", "version"))
 
 # one command line a process; threads of a run suggest for the same one
 _target = Target()

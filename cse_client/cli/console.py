@@ -22,6 +22,7 @@ from cse_client import bounds
 from cse_client.cli.progress import ProgressLines
 from cse_client.cli.text import capital, json_text, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
+from cse_client.model.findings import Finding
 
 __all__ = ["Console", "OutputClosed"]
 
@@ -94,6 +95,13 @@ class Console:
             self.document(value)
         else:
             self.text(_table([list(pair) for pair in pairs], ("property", "value")))
+
+    def finding(self, finding: Finding) -> None:
+        """Print one line of `doctor`, and its cure below it."""
+        text = f"{finding.state:<8} {printable(finding.message)}\n"
+        if finding.cure:
+            text += f"{'':<8} Fix: {printable(finding.cure)}\n"
+        self.text(text)
 
     # Everything else
 

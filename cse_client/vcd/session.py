@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from cse_client.errors import Refused
+from cse_client.errors import NotFound, Refused, SessionInvalid
+from cse_client.model.hrefs import href_id
 from cse_client.vcd import errors, reading
 from cse_client.vcd.errors import Action
 from cse_client.vcd.rights import own_rights
@@ -156,6 +157,23 @@ class OpenSession:
     def rights(self) -> frozenset[str] | None:
         """Return the names of the user's rights; None where they are hidden."""
         return own_rights(self._transport)
+
+    def longest_lease(self) -> int | None:
+        """Return after how many seconds the organization's policy stops a running vApp at latest.
+
+        0 where it never does, None where the policy is hidden; one request. API reference,
+        AdminOrgType: Settings/VAppLeaseSettings.
+        """
+        action = Action("read the organization's leases")
+        url = f"{self._transport.api}/admin/org/{href_id(self.org_href)}"
+        try:
+            root = self._transport.get(url, action, "AdminOrg")
+        except SessionInvalid:
+            raise
+        except (NotFound, Refused):
+            return None
+        text = root.findtext("{*}Settings/{*}VAppLeaseSettings/{*}DeploymentLeaseSeconds") or ""
+        return int(text) if text.isdecimal() else None
 
     def vcd_version(self) -> str:
         """Return the product's version as far as a tenant can tell, with the API it rests on.

@@ -101,6 +101,20 @@ def test_api_tokens_take_a_right(simulator: Simulator) -> None:
     owner.close()
 
 
+def test_administrators_read_the_rights_of_their_role(simulator: Simulator) -> None:
+    caller = Tenant(simulator).login()
+    role = ask(caller, "1.0.0/sessions/current").json["roleRefs"][0]["id"]
+    path = f"1.0.0/roles/{role}/rights?page=1&pageSize=128"
+    names = {one["name"] for one in ask(caller, path).json["values"]}
+    assert names == simulator.cloud.users["admin"].rights
+    caller.control("POST", "users/admin", {"rights": {Right.DELETE: False}})
+    assert ask(caller, path).json["resultTotal"] == len(names) - 1
+    author = Tenant(simulator, "author").login()
+    assert ask(author, path).status == 403
+    author.close()
+    caller.close()
+
+
 def test_the_current_session_is_ended(simulator: Simulator) -> None:
     caller = Tenant(simulator).login()
     assert ask(caller, "1.0.0/sessions/current", "DELETE").status == 204

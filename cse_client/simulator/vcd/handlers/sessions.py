@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from cse_client.simulator.http import Response
 from cse_client.simulator.vcd.errors import no_access
 from cse_client.simulator.vcd.login import session_document
 from cse_client.simulator.vcd.openapi import answer, page, since
-from cse_client.simulator.vcd.people import ApiToken
+from cse_client.simulator.vcd.people import ApiToken, Right, role_id
 from cse_client.simulator.vcd.routes import Call, route
 
 _SESSIONS = "/cloudapi/1.0.0/sessions"
@@ -66,3 +67,21 @@ def _one_token(call: Call) -> Response:
 def _revoke(call: Call) -> Response:
     del call.cloud.api_tokens[_token(call).id]
     return Response(204)
+
+
+@route("GET", "/cloudapi/1.0.0/roles/urn:vcloud:role:{role}/rights")
+def _rights_of_role(call: Call) -> Response:
+    """List the rights of the caller's own role (go-vcloud-director: govcd/roles.go, GetRights).
+
+    A right that was taken from one user is taken from his role here: the simulator has no role of
+    which another user would notice that.
+    """
+    call.user.require(Right.USER_VIEW)
+    if call.ids["role"] != role_id(call.user.role):
+        raise no_access("role", call.ids["role"])
+    rights = sorted(call.user.rights)
+
+    def document(name: str) -> dict[str, Any]:
+        return {"name": name, "id": f"urn:vcloud:right:{uuid5(NAMESPACE_OID, name)}"}
+
+    return page(call, rights, document, ("name", "id"))
