@@ -3,7 +3,8 @@
 Formats, written by scripts/common.sh and by nothing else:
 
 * guestinfo keys `guestinfo.cse.status` (`running`, `failed` or `ready`), `.phase`, `.rc` and
-  `.error` (base64 of the last log lines);
+  `.error` (base64 of the last log lines); `.id` ends with the VM's name, and with another one the
+  report is that of the VM from which the template was captured;
 * annotations `cse-client/` status, phase, rc and error of the Lease of the node's name in the
   namespace `kube-node-lease`. Whoever has a node's certificate may write that one and no other
   (kubernetes:plugin/pkg/auth/authorizer/node, plugin/pkg/admission/noderestriction);
@@ -50,7 +51,11 @@ _MAX_DIGITS = 3
 
 def parse_guestinfo(node: str, guestinfo: Mapping[str, str]) -> NodeReport | None:
     """Return the report in a VM's `guestinfo.cse.*` values, or None when there is none."""
-    return _parse(node, _below(GUESTINFO_PREFIX, guestinfo), source="guestinfo")
+    values = _below(GUESTINFO_PREFIX, guestinfo)
+    whose = _text(values.get("id"))
+    if len(whose) > 1 and whose.rpartition(" ")[2] != node:
+        return None
+    return _parse(node, values, source="guestinfo")
 
 
 def parse_lease(lease: Mapping[str, Any]) -> NodeReport | None:

@@ -17,6 +17,7 @@ from cse_client.model import (
     Node,
     Template,
 )
+from cse_client.model.footprint import without_build
 from cse_client.model.grants import Grant
 from cse_client.model.nodes import Removal
 from cse_client.model.server import ServedCluster
@@ -84,7 +85,7 @@ def template_row(template: Template) -> dict[str, Any]:
         "Default": "Yes" if template.is_default else "No",
         "Catalog": template.catalog,
         "Catalog Item": template.item,
-        "Description": template.description,
+        "Description": without_build(template.description),
         "OS": facts.os,
         "Kubernetes": facts.kubernetes,
         "CNI": " ".join(part for part in (facts.cni, facts.cni_version) if part),

@@ -14,10 +14,12 @@ from cse_client.model.cni import HELM_VERSION, Cni
 from cse_client.model.settings import ClusterSettings
 from cse_client.model.support import NEWEST_MINOR
 
-__all__ = ["TEMPLATE_VM", "Build", "check_script", "template_script"]
+__all__ = ["CHECK_VM", "TEMPLATE_VM", "Build", "check_script", "template_script"]
 
 #: Name of the VM that is built, and so of the VM in the template.
 TEMPLATE_VM = "template"
+#: Name of the VM that looks at a template from inside.
+CHECK_VM = "check"
 
 #: MB that packages and images take, and what containers need to start.
 _NEEDED_MB = 4000
@@ -82,7 +84,7 @@ def check_script(check_id: str, template: str, facts: TemplateFacts) -> str:
     Raises:
         WrongUsage: a value cannot stand in a script.
     """
-    bootstrap = Bootstrap(cluster_id=check_id, cluster_name=template, node=TEMPLATE_VM)
+    bootstrap = Bootstrap(cluster_id=check_id, cluster_name=template, node=CHECK_VM)
     data = {
         **common_data(bootstrap, None),
         "KUBE": facts.kubernetes,

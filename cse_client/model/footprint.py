@@ -40,10 +40,12 @@ __all__ = [
     "VERSION",
     "VIRTUAL_ADDRESS",
     "address_in_description",
+    "build_in_description",
     "describe",
     "id_in_description",
     "options_in_description",
     "owner_in_description",
+    "without_build",
 ]
 
 CLUSTER_ID = "cse.cluster.id"
@@ -100,6 +102,7 @@ LISTED = (
 _OWNER_IN_DESCRIPTION = re.compile(r"\[by ([0-9a-f]{12})\]")
 _OPTIONS_IN_DESCRIPTION = re.compile(r"\[options ([0-9a-f]{8})\]")
 _ADDRESS_IN_DESCRIPTION = re.compile(r"\[virtual address ([0-9.]{7,15})\]")
+_BUILD_IN_DESCRIPTION = re.compile(r" ?\[template build ([0-9a-f-]{36})\]")
 _ID_IN_DESCRIPTION = re.compile(r"\[cluster id ([0-9a-f-]{36})\]")
 
 
@@ -139,3 +142,14 @@ def id_in_description(description: str) -> str:
     """Return the cluster id that `describe` wrote, or an empty string."""
     found = _ID_IN_DESCRIPTION.search(description)
     return found.group(1) if found else ""
+
+
+def build_in_description(description: str) -> str:
+    """Return the id of the template build that a description names, or an empty string."""
+    found = _BUILD_IN_DESCRIPTION.search(description)
+    return found.group(1) if found else ""
+
+
+def without_build(description: str) -> str:
+    """Return the description of a template that was built, for people: without its build's id."""
+    return _BUILD_IN_DESCRIPTION.sub("", description)

@@ -184,3 +184,149 @@ def test_deletion_wants_to_be_confirmed_and_names_what_there_is_not(cse: Run) ->
     assert f"Deleting {ITEM} must be confirmed, and there is no terminal; use --yes." in asked.err
     absent = cse("template", "delete", "cse/nope", "--yes")
     assert absent.code == 3
+
+
+PLAIN = "images/ubuntu-24.04-server"
+
+
+def make(cse: Run, name: str, *words: str) -> Result:
+    return cse(
+        *("template", "build", name, "--from", PLAIN, "-n", "net1", "--kubernetes", "1.37"), *words
+    )
+
+
+def catalog_items(control: Control) -> dict[str, object]:
+    items: dict[str, object] = control.get("state")["catalogs"]["images"]["items"]
+    return items
+
+
+def test_a_small_disk_is_refused(cse: Run, nothing_created: None) -> None:
+    done = make(cse, "small", "--disk-size", "2G")
+    assert done.code == 2
+    assert "--disk-size 2048 MB is smaller than the disk of the template" in done.err
+
+
+def test_from_a_plain_ubuntu_to_a_cluster(cse: Run, control: Control) -> None:
+    """The template has nothing of the VM that it was made of, and its nodes report themselves."""
+    before = control.get("state")
+    done = make(cse, "k8s-1.37", "--disk-size", "20G")
+    assert done.code == 0, done.err
+    assert done.out.startswith("Template images/k8s-1.37 is built: Kubernetes 1.37.2, flannel")
+    assert "Warning: VCD will delete the template when its lease ends on " in done.err
+    after = control.get("state")
+    assert after["vapps"] == before["vapps"]
+    made = catalog_items(control)["k8s-1.37"]
+    assert isinstance(made, dict)
+    assert (made["script_bytes"], made["password"], made["properties"]) == (0, False, {})
+    assert made["customize_on_instantiate"] is True
+
+    rows = json.loads(cse("template", "list", options=("-j",)).checked())
+    (row,) = [row for row in rows if row["Name"] == "k8s-1.37"]
+    assert (row["Origin"], row["Kubernetes"], row["Support Ends"]) == (
+        "built",
+        "1.37.2",
+        "2027-10-28",
+    )
+    assert row["Description"] == "Kubernetes 1.37.2, ubuntu-24.04, flannel 0.27.4"
+
+    check = cse(*("template", "check", "k8s-1.37", "--boot", "-n", "net1"), options=("-j",))
+    found = {row["Check"]: row for row in json.loads(check.checked())}
+    assert found["kubeadm"]["Finding"] == "1.37.2"
+    assert found["Container runtime"]["Finding"] == "containerd"
+    assert found["CNI manifest"]["Finding"] == "/root/flannel-0.27.4.yaml"
+    assert found["Images"]["Result"] == "ok"
+
+    created = cse(
+        *("cluster", "create", "fresh", "-n", "net1", "-N", "1", "--template", "k8s-1.37")
+    )
+    assert created.code == 0, created.err
+    nodes = json.loads(cse("node", "list", "fresh", options=("-j",)).checked())
+    assert {(node["Kubernetes"], node["Version"]) for node in nodes} == {("Ready", "v1.37.2")}
+
+    used = cse("template", "delete", "images/k8s-1.37", "--yes")
+    assert used.code == 4
+    assert "Template 'images/k8s-1.37' is in use: fresh was created from it." in used.err
+    assert cse("cluster", "delete", "fresh", "--yes").code == 0
+    deleted = cse("template", "delete", "images/k8s-1.37", "--yes")
+    assert (deleted.code, deleted.out) == (0, "Deleted: template images/k8s-1.37.\n")
+    assert control.get("state")["catalogs"] == before["catalogs"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (
+            ["--kubernetes", "1.99"],
+            "the package source https://pkgs.k8s.io/core:/stable: has no Kubernetes 1.99; the"
+            " newest one that it has is 1.37.",
+        ),
+        (
+            ["--kubernetes", "1.37.9"],
+            "has no Kubernetes 1.37.9; it has 1.37.2 1.37.1 1.37.0.",
+        ),
+        (["-n", "net2"], "cannot reach pkgs.k8s.io: its name does not resolve."),
+    ],
+    ids=["no such release", "no such patch release", "no way out"],
+)
+def test_what_the_vm_finds_is_reported_and_nothing_is_left(
+    cse: Run, control: Control, nothing_created: None, words: list[str], text: str
+) -> None:
+    done = make(cse, "failing", *words)
+    assert (done.code, done.out) == (1, "")
+    assert "Error: The build failed in phase 'source' (exit code 1): " in done.err
+    assert text in done.err
+    assert "  template: " in done.err
+    assert done.err.endswith("Note: Everything that this command had made was removed.\n")
+
+
+def test_a_failed_vm_can_be_kept(cse: Run, control: Control) -> None:
+    before = control.possessions()
+    done = make(cse, "kept", "--kubernetes", "1.37.9", "--keep")
+    assert done.code == 1
+    assert "Kept for inspection as requested; remove it with `vcd cse template delete" in done.err
+    assert list(control.get("state")["vapps"]) == ["cse-template-kept"]
+    other = make(cse, "kept", "--kubernetes", "1.36")
+    assert other.code == 1
+    assert "An unfinished build of template 'kept' with other options" in other.err
+    removed = cse("template", "delete", "kept", "--yes")
+    assert (removed.code, removed.out) == (0, "Deleted: vApp cse-template-kept.\n")
+    assert control.possessions() == before
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (
+            {"kind": "task", "operation": "vdcCaptureTemplate", "status": "error"},
+            'Error: Task "',
+        ),
+        (
+            {"kind": "status", "status": 500, "path": "/action/captureVApp", "times": 9},
+            "Error: Cannot add template 'refused' to catalog 'images'",
+        ),
+    ],
+    ids=["its task fails", "its request fails"],
+)
+def test_a_capture_that_fails_leaves_nothing(
+    cse: Run, control: Control, nothing_created: None, rule: dict[str, object], text: str
+) -> None:
+    control.set("faults", **rule)
+    done = make(cse, "refused")
+    assert done.code == 1
+    assert text in done.err
+    assert "Everything that this command had made was removed." in done.err
+
+
+def test_two_builds_of_one_name_at_once(cse: Run, control: Control, home: Path) -> None:
+    """Another machine's build of the name is left alone, and named."""
+    before = control.possessions()
+    kept = make(cse, "twice", "--kubernetes", "1.37.9", "--keep")
+    assert kept.code == 1
+    other = cse(
+        *("template", "build", "twice", "--from", PLAIN, "-n", "net1", "--kubernetes", "1.37.9"),
+        env={"XDG_STATE_HOME": str(home / "elsewhere")},
+    )
+    assert other.code == 1, other.err
+    assert "Template 'twice' is being built by admin in vApp 'cse-template-twice'." in other.err
+    assert cse("template", "delete", "twice", "--yes").code == 0
+    assert control.possessions() == before

@@ -9,7 +9,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.cluster_settings import SettingOptions, check_settings, way_out_options
-from cse_client.cli.options import as_object, org_option, timeout_option, vdc_option
+from cse_client.cli.options import DISK_SIZE, as_object, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.cli.text import duration
 
@@ -32,6 +32,7 @@ class BuildOptions:
     catalog: str
     cpu: int | None
     memory: int | None
+    disk_size: int | None
     storage_profile: str
     package_source: str
     vdc: str
@@ -87,6 +88,12 @@ class WayOut:
 )
 @click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs. Default: the source's.")
 @click.option("-m", "--memory", type=int, metavar="MB", help="Memory. Default: the source's.")
+@click.option(
+    "--disk-size",
+    type=DISK_SIZE,
+    metavar="SIZE",
+    help="Size of the disk, for example 40G. Default: the source's.",
+)
 @click.option(
     "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile for the VM."
 )
@@ -199,6 +206,7 @@ def _spec(options: BuildOptions, way_out: WayOut) -> BuildSpec:
         catalog=options.catalog,
         cpus=options.cpu,
         memory_mb=options.memory,
+        disk_mb=options.disk_size,
         storage_profile=options.storage_profile,
         vdc=options.vdc,
         org=options.org,

@@ -22,6 +22,9 @@ say() { TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$*"; }
 console() { echo "cse-bootstrap: $NODE: $1" >/dev/tty1 || true; } 2>/dev/null
 # A value may not be empty: the command wants two words.
 gi() { vmtoolsd --cmd "info-set guestinfo.cse.$1 ${2:--}" >/dev/null 2>&1 || true; }
+# A template that was captured from a VM brings that VM's last report along: whose is this one?
+gi status running
+gi id "$CSE_ID"
 mark() { : >"$D/$1.part"; sync "$D/$1.part"; mv "$D/$1.part" "$D/$1"; sync "$D"; }
 marked() { [ -e "$D/$1" ]; }
 # The reason is the last line of the log, so that every way out ends with it.

@@ -44,7 +44,12 @@ seal_customization() {
       true
   fi
   missing cloud-init || cloud-init clean --logs || true
-  rm -rf /var/lib/cloud /etc/cloud/cloud-init.disabled /etc/cloud/ds-identify.cfg
+  rm -rf /var/lib/cloud /etc/cloud/cloud-init.disabled
+  # Where cloud-init customizes, it must not find another source first: VCD offers that of OVF, too.
+  if grep -qsE '^ *disable_vmware_customization: *false' /etc/cloud/cloud.cfg \
+    /etc/cloud/cloud.cfg.d/*.cfg; then
+    put /etc/cloud/cloud.cfg.d/99-zz-cse.cfg 644 <<<'datasource_list: [ VMware, None ]'
+  fi
   for one in subiquity-disable-cloudinit-networking 99-installer curtin-preserve-sources \
     90-installer-network; do
     rm -f "/etc/cloud/cloud.cfg.d/$one.cfg"

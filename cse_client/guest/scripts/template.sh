@@ -179,7 +179,7 @@ cilium_manifest() {
   get "https://get.helm.sh/helm-v$HELM-linux-amd64.tar.gz" "$helm/helm.tgz" ||
     die "cannot download helm $HELM: $(last_line "$LAST")"
   get "$CNI_URL" "$helm/chart.tgz" || die "cannot download $CNI_URL: $(last_line "$LAST")"
-  tar -xzf "$helm/helm.tgz" -C "$helm" --strip-components=1
+  tar -xzf "$helm/helm.tgz" -C "$helm" --strip-components=1 || die "cannot unpack helm $HELM"
   "$helm/helm" template cilium "$helm/chart.tgz" --namespace kube-system --include-crds \
     --set ipam.mode=kubernetes >"$D/cni" || die "helm cannot render Cilium's manifest"
 }
@@ -217,11 +217,17 @@ PHASE=seal
 say "phase seal"
 gi phase seal
 seal
-trap - ERR EXIT TERM USR1
+trap - ERR EXIT USR1
 exec >/dev/null 2>&1
 PHASE="done"
 tell_vm ready 0 ""
-# Whoever sees this report shuts the VM down; the others see that it is off.
-sleep 60
+# Whoever sees this report shuts the VM down; the others see that it is off. It is taken back, for
+# VCD may keep it in the template.
+trap 'gi status; gi phase; gi id; exit 0' TERM
+sleep 60 &
+wait $! || true
+gi status
+gi phase
+gi id
 shutdown -h now
 exit 0

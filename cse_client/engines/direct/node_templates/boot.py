@@ -21,7 +21,7 @@ from cse_client.errors import (
     PreflightFailed,
     TaskFailed,
 )
-from cse_client.guest.template_script import TEMPLATE_VM, check_script
+from cse_client.guest.template_script import CHECK_VM, check_script
 from cse_client.model import (
     Event,
     EventKind,
@@ -115,7 +115,7 @@ class BootCheck:
         text = f"Start VM '{self._name}'"
         self._progress(Event(EventKind.STARTED, text))
         vm = NewVm(
-            name=TEMPLATE_VM,
+            name=CHECK_VM,
             source=source,
             network=network.name,
             script=check_script(self._id, self._template.item, self._template.facts),
@@ -148,6 +148,7 @@ class BootCheck:
             progress=self._progress,
             clock=self._clock,
             deadline=self._deadline,
+            name=CHECK_VM,
             unseen=_UNSEEN_SECONDS,
             title="Checking in the VM",
         ).wait()

@@ -214,7 +214,7 @@ class TemplateBuild:
         self._vapp = None
         if record is not None:
             vapp = quiet_vapp(self._vcd, record.href, deadline=self._deadline)
-            if marks.build_id_in(vapp.description) == self._build_id:
+            if footprint.build_in_description(vapp.description) == self._build_id:
                 self._vapp = vapp
                 self._metadata = self._vcd.vapp_metadata(vapp.href)
         self._template = self._find_template()
@@ -225,7 +225,7 @@ class TemplateBuild:
             found = self._vcd.surroundings.find_item(self._request.catalog.name, self._spec.name)
         except NotFound:
             return None
-        if marks.build_id_in(found.description) != self._build_id:
+        if footprint.build_in_description(found.description) != self._build_id:
             return None
         details = self._vcd.templates.details(found)
         while details.is_changing and self._clock.monotonic() < self._deadline:
@@ -282,6 +282,7 @@ class TemplateBuild:
             storage_profile=request.storage_profile,
             cpus=spec.cpus,
             memory_mb=spec.memory_mb,
+            disk_mb=spec.disk_mb,
         )
         description = marks.describe_build(
             spec.name, self._build_id, self._lock.owner, request.options

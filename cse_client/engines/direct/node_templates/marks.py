@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 
 from cse_client.model.templates import BuildSpec
 
 __all__ = [
-    "build_id_in",
     "describe_build",
     "describe_template",
     "options_of",
@@ -21,7 +19,6 @@ __all__ = [
 ]
 
 _PREFIX = "cse-template-"
-_BUILD_ID = re.compile(r"\[template build ([0-9a-f-]{36})\]")
 
 
 def vapp_name(template: str) -> str:
@@ -37,12 +34,6 @@ def describe_build(name: str, build_id: str, owner: str, options: str) -> str:
 def describe_template(text: str, build_id: str) -> str:
     """Return the description of a template that was built."""
     return f"{text} [template build {build_id}]"
-
-
-def build_id_in(description: str) -> str:
-    """Return the id of the build that a description names, or an empty string."""
-    found = _BUILD_ID.search(description)
-    return found.group(1) if found else ""
 
 
 def options_of(spec: BuildSpec, source: str, catalog: str) -> str:

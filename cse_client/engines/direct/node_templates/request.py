@@ -24,6 +24,7 @@ from cse_client.model import (
     TemplateVm,
     VApp,
     Vdc,
+    footprint,
 )
 from cse_client.model.footprint import options_in_description, owner_in_description
 from cse_client.model.templates import BuildSpec
@@ -95,7 +96,7 @@ def _resolve(vcd: VcdClient, spec: BuildSpec, owner: str) -> BuildRequest:
         options = marks.options_of(spec, source.id, catalog.name)
     earlier = findings.collect(lambda: _earlier(vcd, spec, vdc, owner, options))
     vapp, metadata = earlier or (None, {})
-    build_id = marks.build_id_in(vapp.description) if vapp is not None else ""
+    build_id = footprint.build_in_description(vapp.description) if vapp is not None else ""
     captured = None
     if catalog is not None:
         there = findings.collect(lambda: _refuse_taken(vcd, spec, catalog, build_id))
@@ -196,7 +197,7 @@ def _earlier(
         return None, {}
     vapp = vcd.vapp(record.href)
     remove = suggest.cse("template delete", spec.name, vdc=spec.vdc)
-    if not marks.build_id_in(vapp.description):
+    if not footprint.build_in_description(vapp.description):
         raise Conflict(
             f"VDC '{vdc.name}' has a vApp '{name}' that is not a build of a template.",
             hint="Rename the vApp, or choose another name for the template.",
@@ -228,7 +229,7 @@ def _refuse_taken(
         found = vcd.surroundings.find_item(catalog.name, spec.name)
     except NotFound:
         return (None,)
-    if build_id and marks.build_id_in(found.description) == build_id:
+    if build_id and footprint.build_in_description(found.description) == build_id:
         return (found,)
     raise Conflict(
         f"Catalog '{catalog.name}' already has a template '{spec.name}'.",
@@ -276,7 +277,7 @@ def _check_storage(
     source = findings.template_vm
     if profile is None or source is None or not profile.limit_mb or present:
         return
-    needed = spec.disk_mb or source.disk_mb
+    needed = source.disk_mb + max(0, (spec.disk_mb or 0) - _first_disk(source))
     left = max(0, profile.limit_mb - profile.used_mb)
     if needed > left:
         findings.problems.append(
@@ -299,15 +300,21 @@ def _check_capacity(vcd: VcdClient, vdc: Vdc, findings: Findings, *, present: bo
         )
 
 
+def _first_disk(source: TemplateVm) -> int:
+    """Return the size of the disk that --disk-size is about."""
+    return source.disks[0][1] if source.disks else source.disk_mb
+
+
 def _check_sizes(spec: BuildSpec, findings: Findings) -> None:
     source = findings.template_vm
     if source is None or not spec.disk_mb:
         return
-    if spec.disk_mb < source.disk_mb:
+    first = _first_disk(source)
+    if spec.disk_mb < first:
         findings.problems.append(
             WrongUsage(
                 f"--disk-size {spec.disk_mb} MB is smaller than the disk of the template"
-                f" '{spec.source_item}' ({source.disk_mb} MB).",
+                f" '{spec.source_item}' ({first} MB).",
                 hint="Disks can only be enlarged.",
             )
         )

@@ -60,6 +60,7 @@ class BuildWatch:
     progress: Progress
     clock: Clock
     deadline: float
+    name: str = TEMPLATE_VM
     unseen: float | None = None
     title: str = "Installing in the VM"
     _phase: str = "boot"
@@ -90,7 +91,7 @@ class BuildWatch:
 
     def _look(self) -> Vm:
         vms = self.look().vms
-        vm = next((one for one in vms if one.name == TEMPLATE_VM), None)
+        vm = next((one for one in vms if one.name == self.name), None)
         if vm is None:
             raise self._failed("The VM has disappeared from the vApp.")
         self._was_on = self._was_on or vm.status == "POWERED_ON"
@@ -184,7 +185,7 @@ class BuildWatch:
         report = self._report
         return GuestFailed(
             text,
-            node=TEMPLATE_VM,
+            node=self.name,
             phase=report.phase if report is not None else self._phase,
             log=report.log if report is not None else (),
             hint=hint,

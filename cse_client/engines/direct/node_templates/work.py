@@ -158,7 +158,9 @@ class TemplateWork:
             except NotFound as error:
                 absent = error
             record = self._vcd.find_vapp(place, marks.vapp_name(name))
-            if record is not None and marks.build_id_in(self._vcd.vapp(record.href).description):
+            if record is not None and footprint.build_in_description(
+                self._vcd.vapp(record.href).description
+            ):
                 text = f"Deleting vApp '{record.name}'"
                 with _reported(progress, text):
                     delete_vapp(self._vcd, record.href, deadline=deadline)
