@@ -9,6 +9,7 @@ from typing import Any
 
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.entities import Metadata, Template
+from cse_client.simulator.vcd.uploads import Upload
 from cse_client.simulator.vcd.vapps import STATUS_NAMES, VApp, Vm
 
 __all__ = ["state"]
@@ -103,7 +104,15 @@ def _template(template: Template) -> dict[str, Any]:
         "password": bool(settings.password),
         "properties": {key: one.value for key, one in template.properties.items()},
         "guestinfo": dict(template.extra_config),
+        **_uploaded(template.upload),
     }
+
+
+def _uploaded(upload: Upload | None) -> dict[str, Any]:
+    """Show the checksums of what was uploaded."""
+    if upload is None:
+        return {}
+    return {"uploaded": {one.name: one.digest.hexdigest() for one in upload.files}}
 
 
 def _vm(vm: Vm) -> dict[str, Any]:

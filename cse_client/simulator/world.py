@@ -13,6 +13,7 @@ from cse_client.simulator.clock import Clock
 from cse_client.simulator.guest.packages.archive import PREINSTALLED
 from cse_client.simulator.loopback import DEFAULT_RANGE
 from cse_client.simulator.states import Pace
+from cse_client.simulator.vcd import uploads
 from cse_client.simulator.vcd.cloud import Cloud, GuestOptions
 from cse_client.simulator.vcd.entities import (
     Catalog,
@@ -93,6 +94,7 @@ def make_cloud(
     _catalog(cloud)
     _images(cloud)
     attach_leases(cloud)
+    cloud.end_uploads = lambda: uploads.settle(cloud)
     return cloud
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from email.utils import format_datetime
 
 from cse_client.simulator.http import Request, Response
-from cse_client.simulator.vcd import login, oauth
+from cse_client.simulator.vcd import login, oauth, uploads
 from cse_client.simulator.vcd.cloud import Cloud
 from cse_client.simulator.vcd.documents import common
 from cse_client.simulator.vcd.errors import VcdError, not_found, not_implemented
@@ -81,8 +81,9 @@ class VcdApplication:
             traceback.print_exc(file=sys.stderr)
             text = f"The simulator failed: {type(error).__name__}: {error}"
             response = self.refusal(request, VcdError(500, "INTERNAL_SERVER_ERROR", text))
-        response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-ID", _request_id(request))
-        response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-EXECUTION-TIME", "1")
+        if not request.path.startswith("/transfer/"):  # which has none (vcd-cli issue 249)
+            response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-ID", _request_id(request))
+            response.headers.setdefault("X-VMWARE-VCLOUD-REQUEST-EXECUTION-TIME", "1")
         # RFC 9110, 6.6.1: a server that has a clock says the time with every answer
         response.headers.setdefault("Date", format_datetime(self.cloud.clock.now(), usegmt=True))
         return response
@@ -103,6 +104,9 @@ class VcdApplication:
             return login.versions(self.cloud, request)
         if request.path.startswith("/oauth/"):
             return self.cloud.transact(lambda: oauth.answer(self.cloud, request))
+        if request.path.startswith("/transfer/"):
+            login.authenticate(self.cloud, request)
+            return self.cloud.transact(lambda: uploads.receive(self.cloud, request))
         version_text = self._version(request)
         version = key(version_text)
         early = login.answer(self.cloud, request, version)

@@ -89,6 +89,8 @@ class Cloud:
         #: What a deployment lease does to a vApp when it ends; `power` puts it in.
         self.stop_expired: Callable[[VApp], None] = lambda _vapp: None
         self.remove_expired: Callable[[VApp], None] = lambda _vapp: None
+        #: Ends uploads that nobody has gone on with; `uploads` puts it in.
+        self.end_uploads: Callable[[], None] = lambda: None
         #: Faults for guests that are yet to start: pattern of the VM's name, attributes.
         #: Expression over VM names, faults, and how many new guests get them (None: all).
         self.guest_faults: list[list[Any]] = []
@@ -221,6 +223,7 @@ class Cloud:
         for vapp in list(self.vapps.values()):
             if vapp.deployment_lease or vapp.storage_lease:
                 self._apply_leases(vapp, now)
+        self.end_uploads()
         for _catalog, item in self.items():
             ends = item.template.storage_ends if item.template is not None else None
             if item.template is not None and ends is not None and ends <= now:

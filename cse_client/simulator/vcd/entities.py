@@ -179,6 +179,8 @@ class Template(Entity):
     stored_since: datetime | None = None
     expired: bool = False
     owner: str = "admin"
+    #: The files that VCD waits for, or has got (`uploads.Upload`).
+    upload: Any = None
     created: datetime | None = None
     kind: str = "vapptemplate"
 

@@ -30,6 +30,7 @@ class Right:
     EXTRA_CONFIG = "vApp: Allow All Extra Config"
     CATALOG_EDIT = "vApp Template / Media: Edit"
     CATALOG_ADD = "Catalog: Add vApp from My Cloud"
+    UPLOAD = "vApp Template / Media: Create / Upload"
     NETWORK_VIEW = "Organization vDC Network: View Properties"
     GATEWAY_VIEW = "Organization vDC Gateway: View"
     NAT_VIEW = "Organization vDC Gateway: View NAT"
@@ -50,6 +51,7 @@ _AUTHOR = frozenset(
 _ADMINISTRATOR = _AUTHOR | {
     Right.EXTRA_CONFIG,
     Right.CATALOG_EDIT,
+    Right.UPLOAD,
     Right.NETWORK_VIEW,
     Right.GATEWAY_VIEW,
     Right.NAT_VIEW,

@@ -30,6 +30,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "DeployVAppParams": _MEDIA + "deployVAppParams+xml",
     "UndeployVAppParams": _MEDIA + "undeployVAppParams+xml",
     "CaptureVAppParams": _MEDIA + "captureVAppParams+xml",
+    "UploadVAppTemplateParams": _MEDIA + "uploadVAppTemplateParams+xml",
     "VApp": _MEDIA + "vApp+xml",
     "Vm": _MEDIA + "vm+xml",
     "Metadata": _MEDIA + "metadata+xml",
@@ -72,6 +73,7 @@ _SHAPES: Mapping[str, str] = {
         " VmSizingPolicy? VmSizingPolicyFinal?:boolean"
     ),
     "InstantiationParams": "VCloudExtension* (SECTION)*",
+    "UploadVAppTemplateParams": "VCloudExtension* Description? VdcStorageProfile?",
     "DeployVAppParams": "VCloudExtension*",
     "UndeployVAppParams": "VCloudExtension* UndeployPowerAction?",
     "CaptureVAppParams": (

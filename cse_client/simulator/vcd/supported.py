@@ -51,6 +51,7 @@ _SUPPORTED: Mapping[str, str] = {
     # The API reference of PUT vApp/ID: only name and description of a VM or vApp are changed.
     "PUT Vm": "@name Description",
     "VApp": "@name Description",
+    "UploadVAppTemplateParams": "@name Description",
     "DeployVAppParams": "@powerOn @forceCustomization",
     "UndeployVAppParams": "UndeployPowerAction",
     "CaptureVAppParams": "@name Description Source CustomizationSection TargetCatalogItem",

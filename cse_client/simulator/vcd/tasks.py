@@ -97,6 +97,8 @@ class Task:
     fails_itself: bool = False
     cancelable: bool = True
     foreign: bool = False
+    #: It does not end by itself: its client has to send something first.
+    waits: bool = False
     namespace: str = "com.vmware.vcloud"
     id: str = field(default_factory=lambda: str(uuid4()))
     status: str = "queued"
@@ -202,6 +204,37 @@ class TaskBoard:
         self._forget_oldest()
         return task
 
+    def begin_waiting(
+        self,
+        operation_name: str,
+        texts: tuple[str, str],
+        owner: Owner,
+        user: User,
+        effect: Callable[[Task], None],
+        regret: Callable[[], None],
+        *,
+        holds: Sequence[Owner] = (),
+    ) -> Task:
+        """Begin a task that waits for its client until `proceed`; see `start`."""
+        task = self.start(operation_name, texts, owner, user, effect, holds=holds, regret=regret)
+        self._fresh.remove(task)
+        task.status, task.waits = "running", True
+        task.progress = 1
+        return task
+
+    def proceed(self, task: Task) -> None:
+        """Let a task go on that waited for its client: from now on it takes its time."""
+        task.waits = False
+        seconds = DURATIONS.get(task.operation_name, _USUAL_SECONDS)
+        task.begun = self._clock.monotonic()
+        task.due = task.begun + seconds * self.pace.scale
+        self._fresh.append(task)
+
+    def fail(self, task: Task, error: VcdError) -> None:
+        """End a running task with an error."""
+        if task.running:
+            self._end(task, "error", error)
+
     def begin_foreign(
         self, namespace: str, operation_name: str, text: str, owner: Owner, user: User
     ) -> Task:
@@ -243,7 +276,7 @@ class TaskBoard:
 
     def look(self, task: Task) -> None:
         """Count a client's look at a task; in the polls mode the last look ends it."""
-        if not task.running or not self.pace.polls or task.foreign:
+        if not task.running or not self.pace.polls or task.foreign or task.waits:
             return
         task.status = "running"
         task.polls_left -= 1
@@ -256,7 +289,7 @@ class TaskBoard:
         if self.pace.instant or self.pace.polls:
             return
         for task in list(self.running):
-            if not task.foreign:
+            if not (task.foreign or task.waits):
                 self._pass_time(task)
 
     def take_fresh(self) -> list[Task]:

@@ -95,6 +95,12 @@ CALLS: dict[str, Callable[[Place], tuple[str, str, str, str]]] = {
         "<CustomizationSection><ovf:Info/><CustomizeOnInstantiate>true</CustomizeOnInstantiate>"
         "</CustomizationSection></CaptureVAppParams>",
     ),
+    "UploadVAppTemplateParams": lambda at: (
+        "POST",
+        f"{at.tenant.one('catalog', 'cse')}/action/upload",
+        "uploadVAppTemplateParams",
+        f'<UploadVAppTemplateParams {NAMESPACES} name="mine"/>',
+    ),
     "VApp": lambda at: ("PUT", at.vapp, "vApp", f'<VApp {NAMESPACES} name="demo"/>'),
     "PUT Vm": lambda at: ("PUT", at.vm, "vm", vm_body()),
     "Vm": lambda at: ("POST", f"{at.vm}/action/reconfigureVm", "vm", vm_body(SPEC)),

@@ -8,8 +8,10 @@ from cse_client.simulator.vcd.capture import may_delete
 from cse_client.simulator.vcd.documents import common, machines, sections
 from cse_client.simulator.vcd.documents.view import View, media
 from cse_client.simulator.vcd.entities import Catalog, CatalogItem, Template
+from cse_client.simulator.vcd.errors import no_access
 from cse_client.simulator.vcd.markup import add, boolean, document, moment, name
 from cse_client.simulator.vcd.people import Right
+from cse_client.simulator.vcd.uploads import Upload
 from cse_client.simulator.vcd.vapps import Status
 
 __all__ = ["catalog", "catalog_item", "template", "template_vm"]
@@ -29,6 +31,8 @@ def catalog(view: View, one: Catalog) -> etree._Element:
     )
     if view.user.may(Right.CATALOG_ADD) and one.takes_from(view.user):
         view.link(root, "add", f"{href}/action/captureVApp", "captureVAppParams")
+    if view.user.may(Right.UPLOAD) and one.takes_from(view.user):
+        view.link(root, "add", f"{href}/action/upload", "uploadVAppTemplateParams")
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
     items = add(root, "CatalogItems")
@@ -67,7 +71,7 @@ def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
         "VAppTemplate",
         {
             "goldMaster": "false",
-            "ovfDescriptorUploaded": "true",
+            "ovfDescriptorUploaded": boolean(one.upload is None or one.upload.described),
             "status": str(one.status),
             **view.identity(one),
         },
@@ -81,9 +85,13 @@ def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
     view.link(root, "down", f"{href}/productSections/", "productSections")
     add(root, "Description", one.description)
     common.tasks_of(view, root, one)
+    if one.upload is not None and one.status == Status.UNRESOLVED:
+        _files(view, root, one.upload)
     owner = add(root, "Owner", None, {"type": media("owner")})
     view.user_reference(owner, view.cloud.owner_of(one))
-    machines.template_vm(view, add(root, "Children"), one)
+    children = add(root, "Children")
+    if one.upload is None or one.status == Status.OFF:
+        machines.template_vm(view, children, one)
     _sections(view, root, one, href)
     add(root, "DefaultStorageProfile", "")
     if one.created is not None:
@@ -94,8 +102,22 @@ def template(view: View, item: CatalogItem, one: Template) -> etree._Element:
 def template_vm(view: View, item: CatalogItem, one: Template) -> etree._Element:
     """Render the VM of a template: the child of the template's document."""
     vm = template(view, item, one).find(f"{name('Children')}/{name('Vm')}")
-    assert vm is not None  # noqa: S101  (the template's document always has it)
+    if vm is None:
+        raise no_access("vm", one.vm_id)
     return vm
+
+
+def _files(view: View, root: etree._Element, upload: Upload) -> None:
+    """Add the files that VCD expects, with the addresses to send them to (Programming Guide)."""
+    files = add(root, "Files")
+    for one in upload.files:
+        values = {
+            "size": str(one.size),
+            "bytesTransferred": str(one.received),
+            "name": one.name,
+        }
+        file = add(files, "File", None, dict(values))
+        view.link(file, "upload:default", f"{view.origin}/transfer/{upload.ticket}/{one.name}")
 
 
 def _sections(view: View, root: etree._Element, one: Template, href: str) -> None:

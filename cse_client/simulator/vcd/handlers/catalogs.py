@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cse_client.simulator.http import Response
-from cse_client.simulator.vcd import capture
+from cse_client.simulator.vcd import capture, uploads
 from cse_client.simulator.vcd.documents import catalogs, common, sections
 from cse_client.simulator.vcd.errors import forbidden
 from cse_client.simulator.vcd.handlers.vapps import capped_lease
@@ -37,6 +37,17 @@ def _capture(call: Call) -> Response:
     catalog = call.cloud.catalog(call.ids["catalog"])
     body = call.body("CaptureVAppParams")
     return call.accepted(capture.capture(call.cloud, call.user, catalog, body))
+
+
+@route("POST", "/api/catalog/{catalog}/action/upload")
+def _upload(call: Call) -> Response:
+    """Begin the upload of an OVF package; VCD fetching one by itself is not imitated."""
+    catalog = call.cloud.catalog(call.ids["catalog"])
+    body = call.body("UploadVAppTemplateParams")
+    name, description = body.get("name") or "", text(body, "Description") or ""
+    item = uploads.begin(call.cloud, call.user, catalog, name, description)
+    document = catalogs.catalog_item(call.view, catalog, item)
+    return call.created(document, "catalogItem", call.view.href(item))
 
 
 @route("GET", "/api/vAppTemplate/vappTemplate-{template}")
