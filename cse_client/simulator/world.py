@@ -192,19 +192,28 @@ def _offer(cloud: Cloud, catalog: Catalog, templates: Sequence[Template]) -> Non
     cloud.catalogs[catalog.id] = catalog
 
 
+#: Ubuntu without Kubernetes: release, who customizes, and how cloud-init finds customizations. With
+#: the last one it does not: it is Ubuntu's cloud image with the flag set, and nothing else.
+_SYSTEMS = (
+    ("ubuntu-22.04-server", "22.04", "classic", ""),
+    ("ubuntu-24.04-server", "24.04", "cloud-init", "list"),
+    ("ubuntu-24.04-cloudimg", "24.04", "cloud-init", ""),
+)
+
+
 def _images(cloud: Cloud) -> None:
     """Offer what providers have: Ubuntu servers without Kubernetes."""
     now = cloud.clock.now()
     vdc = next(iter(cloud.vdcs.values()))
     templates = [
         Template(
-            f"ubuntu-{release}-server",
-            description=f"Ubuntu Server {release} LTS",
+            name,
+            description=f"Ubuntu {release} LTS",
             vdc_id=vdc.id,
-            vm_name=f"ubuntu-{release.replace('.', '')}",
+            vm_name=f"{name.replace('.', '')}-vm",
             created=now,
             image={
-                "name": f"ubuntu-{release}-server",
+                "name": name,
                 "os": f"ubuntu-{release}",
                 "os_version_id": release,
                 "kubernetes": "",
@@ -212,11 +221,12 @@ def _images(cloud: Cloud) -> None:
                 "cni": "",
                 "cni_version": "",
                 "cni_manifest": None,
-                "customization_engine": "cloud-init",
+                "customization_engine": engine,
+                "datasource": datasource,
                 "packages": list(PREINSTALLED),
             },
         )
-        for release in ("22.04", "24.04")
+        for name, release, engine, datasource in _SYSTEMS
     ]
     _offer(cloud, Catalog(IMAGES, description="Operating systems", created=now), templates)
 

@@ -10,6 +10,12 @@ from __future__ import annotations
 
 import time
 
+from cse_client.simulator.guest.cloud_init import (
+    begin_instance,
+    datasource,
+    is_enabled,
+    takes_customization,
+)
 from cse_client.simulator.guest.jobs import Job
 from cse_client.simulator.guest.model import Customization
 from cse_client.simulator.guest.resolver import write_name_servers
@@ -38,14 +44,21 @@ def boot(system: System, customization: Customization | None) -> None:
         return
     system.life.check()
     system.platform.begin(system)
+    if system.image.packages:
+        begin_instance(system)
     if system.image.tools:
         guest.hooks.tools_running(True)
     if customization is None or not system.image.tools:
         # Without tools nobody applies the customization: it stays pending for ever.
         _network_from_disk(system)
         system.systemd.boot()
+        system.cloud_init_done.set()
         return
     guest.hooks.customization_status("GC_PENDING")
+    if _is_swallowed(system):
+        system.systemd.boot()
+        system.cloud_init_done.set()
+        return
     try:
         _customize(system, customization)
     except _Failed as error:
@@ -56,6 +69,26 @@ def boot(system: System, customization: Customization | None) -> None:
         guest.hooks.customization_status("GC_FAILED")
     else:
         guest.hooks.customization_status("GC_COMPLETE")
+    system.cloud_init_done.set()
+
+
+def _is_swallowed(system: System) -> bool:
+    """Return whether the tools leave the customization to a cloud-init that does not look for it.
+
+    Then nobody carries it out or reports on it: no script, no address, and VCD waits for ever.
+    """
+    if not takes_customization(system):
+        return False
+    found = datasource(system) if is_enabled(system) else ""
+    _log(system, "Executing cloud-init workflow.")
+    if found == "VMware":
+        return False
+    text = (
+        f"loaded from DataSource{found}" if found else "disabled by /etc/cloud/cloud-init.disabled"
+    )
+    with system.life.guard():
+        system.disk.append("/var/log/cloud-init.log", f"Cloud-init was {text}\n")
+    return True
 
 
 def _log(system: System, text: str) -> None:
@@ -65,7 +98,7 @@ def _log(system: System, text: str) -> None:
 
 def _customize(system: System, customization: Customization) -> None:
     hooks = system.guest.hooks
-    cloud_init = system.image.customization_engine == "cloud-init"
+    cloud_init = takes_customization(system)
     script = customization.script.replace("\r", "")
     deadline = time.monotonic() + system.guest.settings.customization_timeout
     if script and not system.image.custom_scripts:

@@ -25,6 +25,9 @@ class Image:
         tools: VMware Tools run.
         custom_scripts: tools.conf `[deployPkg] enable-custom-scripts`.
         customization_engine: "classic" (perl of deployPkg) or "cloud-init".
+        datasource: how an image with packages tells cloud-init to look for customizations: by a
+            "list" of datasources, by "ds-identify", or "" for not at all: then it finds the OVF
+            environment first, and nobody carries a customization out.
         images_preloaded: the container images are in the runtime's store already.
         missing_commands: commands that the image lacks.
         packages: the Debian packages that it is made of. Where it names them, programs come and go
@@ -47,6 +50,7 @@ class Image:
     tools: bool = True
     custom_scripts: bool = True
     customization_engine: str = "classic"
+    datasource: str = ""
     images_preloaded: bool = False
     missing_commands: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
@@ -84,11 +88,12 @@ class Image:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What VCD gives the VM at power-on: virtual CPUs, memory in MiB, disk in MB."""
+    """What VCD gives the VM at power-on: virtual CPUs, memory in MiB, disk in MB, BIOS UUID."""
 
     cpus: int = 2
     memory_mb: int = 2048
     disk_mb: int = 16384
+    uuid: str = "4238b1a6-0000-0000-0000-000000000001"
 
     @property
     def usable_memory_mb(self) -> int:

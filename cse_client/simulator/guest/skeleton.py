@@ -221,7 +221,8 @@ def prepare_boot(disk: Disk, image: Image, *, conf: str) -> None:
     for folder in ("run/lock", "run/systemd/system", "run/sshd", "dev/shm", "dev/pts"):
         (disk.root / folder).mkdir(parents=True)
     disk.write("/.guest/conf", conf, 0o600)
-    if not disk.text("/etc/machine-id").strip():
+    # machine-id(5): empty, or "uninitialized", for a system that is to boot for the first time
+    if disk.text("/etc/machine-id").strip() in ("", "uninitialized"):
         disk.write("/etc/machine-id", secrets.token_hex(16) + "\n", 0o444)
     for name in ("null", "zero", "full", "random", "urandom", "tty"):
         (disk.root / "dev" / name).touch()

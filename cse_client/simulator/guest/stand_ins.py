@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.commands.clock import date, hostnamectl, timedatectl
+from cse_client.simulator.guest.commands.cloud_init import cloud_init
 from cse_client.simulator.guest.commands.containers import crictl, ctr, daemon, docker
 from cse_client.simulator.guest.commands.curl import curl
+from cse_client.simulator.guest.commands.df import df
 from cse_client.simulator.guest.commands.kernel import lsmod, modprobe, swapoff, swapon, sysctl
 from cse_client.simulator.guest.commands.network import (
     getent,
@@ -62,12 +64,13 @@ COMMANDS: Mapping[str, Command] = {
     "apt-get": apt_get,
     "apt-mark": apt_mark,
     **dict.fromkeys(PACKAGED_PROGRAMS, _nothing),
-    "cloud-init": _nothing,
+    "cloud-init": cloud_init,
     "containerd": daemon,
     "crictl": crictl,
     "ctr": ctr,
     "curl": curl,
     "date": date,
+    "df": df,
     "dig": lookup,
     "docker": docker,
     "dpkg": dpkg,

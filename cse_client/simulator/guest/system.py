@@ -125,6 +125,7 @@ class System:
         nics: the network cards; their addresses count once `network_up`.
         image: what is installed: the VM's image, with its packages as they are.
         hardware: CPUs, memory and disk of this boot.
+        cloud_init_done: set once this boot's run of cloud-init has ended.
         guestinfo: values that vmtoolsd can read.
         modules: kernel modules loaded so far.
     """
@@ -146,6 +147,7 @@ class System:
         self.life = Life(host.settings.speed)
         self.jobs = Jobs(self.disk, self.life)
         self.network_up = False
+        self.cloud_init_done = threading.Event()
         self.guestinfo: dict[str, str] = {"guestinfo.ovfEnv": ovf_environment}
         self.modules: set[str] = set()
         self.natives: dict[str, Native] = {}
@@ -157,6 +159,7 @@ class System:
         self._token = exchange().register(self._serve)
         self.interface = interface_of(self.image)
         prepare_boot(self.disk, self.image, conf=self._conf())
+        self.disk.write("/sys/class/dmi/id/product_uuid", hardware.uuid + "\n")
         self._console = os.open(
             self.disk.root / "dev" / "console", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
         )

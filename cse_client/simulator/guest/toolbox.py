@@ -139,7 +139,7 @@ _RUNTIME = {
     "containerd": ["containerd", "ctr"],
 }
 
-_OF_DPKG = ("apt-cache", "dpkg", "dpkg-query")
+_OF_PACKAGES = ("apt-cache", "df", "dpkg", "dpkg-query")
 #: Commands that come with packages, where an image names its own: those that the simulator answers.
 PACKAGED = ("containerd", "crictl", "ctr", "keepalived", "kubeadm", "kubectl", "kubelet")
 #: The same: those that are this machine's own programs, if it has them.
@@ -297,7 +297,7 @@ def stand_ins(image: Image) -> dict[str, str]:
     """Return the scripts of an image's stand-ins, by the command's name."""
     own = {name: _STUB for name in [*_COMMON, *_RUNTIME.get(image.runtime, [])]}
     if image.packages:
-        own.update({name: _STUB for name in _OF_DPKG})
+        own.update({name: _STUB for name in _OF_PACKAGES})
         for name in PACKAGED:
             own.pop(name, None)
     own.update({"sleep": _SLEEP, "date": _DATE, "sudo": _SUDO, "getent": _GETENT, "curl": _CURL})

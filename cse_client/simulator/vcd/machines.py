@@ -176,7 +176,7 @@ def start_machine(cloud: Cloud, vapp: VApp, vm: Vm, *, customize: bool) -> None:
         ),
         nics=nics,
         ovf_environment=_environment(vapp, vm),
-        hardware=guest.Hardware(vm.cpus, vm.memory_mb, vm.disk_mb),
+        hardware=guest.Hardware(vm.cpus, vm.memory_mb, vm.disk_mb, vm.bios_uuid),
     )
 
 

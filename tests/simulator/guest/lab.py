@@ -7,6 +7,7 @@ import itertools
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from uuid import uuid4
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.guest import (
@@ -19,6 +20,7 @@ from cse_client.simulator.guest import (
 )
 from cse_client.simulator.guest.certs import Pair, new_authority, new_leaf
 from cse_client.simulator.guest.kubeclient import render_kubeconfig
+from cse_client.simulator.guest.packages.archive import PREINSTALLED
 from tests.support.waiting import until
 
 OLD = Image(name="old", images_preloaded=True)
@@ -34,6 +36,22 @@ NEW = Image(
     customization_engine="cloud-init",
     images_preloaded=True,
 )
+PLAIN = {
+    release: Image(
+        name=f"ubuntu-{release}",
+        os=f"ubuntu-{release}",
+        os_version_id=release,
+        kubernetes="",
+        runtime="",
+        cni="",
+        cni_version="",
+        cni_manifest=None,
+        customization_engine="cloud-init",
+        datasource="list",
+        packages=PREINSTALLED,
+    )
+    for release in ("22.04", "24.04")
+}
 SPEED = 50.0
 
 _FRAME = r"""#!/bin/bash
@@ -169,6 +187,7 @@ class Machine:
         self.nic = Nic(f"127.91.{os.getpid() % 250}.{number}", 24, "127.91.0.1", ("192.0.2.53",))
         self.clock = Clock()
         self.disk_mb = 16384
+        self.uuid = str(uuid4())
         self.guest = Guest(
             directory=folder,
             image=image,
@@ -190,8 +209,8 @@ class Machine:
         self.guest.power_on(
             customization=wish,
             nics=[self.nic],
-            ovf_environment="<Environment/>",
-            hardware=hardware or Hardware(disk_mb=self.disk_mb),
+            ovf_environment='<?xml version="1.0"?>\n<Environment/>',
+            hardware=hardware or Hardware(disk_mb=self.disk_mb, uuid=self.uuid),
         )
 
     def customized(self, seconds: float = 20.0) -> str:

@@ -12,28 +12,17 @@ from typing import Any
 
 import pytest
 
-from cse_client.simulator.guest import Image
-from cse_client.simulator.guest.packages.archive import PREINSTALLED
 from cse_client.simulator.guest.packages.package import version_key
-from tests.simulator.guest.lab import Machine, control_plane_script, minted, worker_script
+from tests.simulator.guest.lab import (
+    PLAIN,
+    Machine,
+    control_plane_script,
+    minted,
+    worker_script,
+)
 from tests.support.waiting import until
 
 Make = Callable[..., Machine]
-PLAIN = {
-    release: Image(
-        name=f"ubuntu-{release}",
-        os=f"ubuntu-{release}",
-        os_version_id=release,
-        kubernetes="",
-        runtime="",
-        cni="",
-        cni_version="",
-        cni_manifest=None,
-        customization_engine="cloud-init",
-        packages=PREINSTALLED,
-    )
-    for release in ("22.04", "24.04")
-}
 _START = """#!/bin/bash
 [ "$1" = precustomization ] && exit 0
 exec >/root/log 2>&1
@@ -85,7 +74,8 @@ def test_what_apt_refuses(machine: Make, release: str) -> None:
         "install kubectl=1.37.0-1.1\n"
         "dpkg-query -W -f='${Package} ${Version} ${db:Status-Abbrev}\\n' kubeadm kubelet nothere\n"
         "apt-get -qq -y remove kubeadm; command -v kubeadm || echo gone\n"
-        "apt-get clean; ls /var/cache/apt/archives\n",
+        "apt-get clean; ls /var/cache/apt/archives\n"
+        "df -Pm /var/lib | sed -n 2p | cut -d' ' -f1\n",
     )
     assert lines == [
         "E: Unable to locate package socat",
@@ -112,6 +102,7 @@ def test_what_apt_refuses(machine: Make, release: str) -> None:
         "kubeadm 1.37.1-1.1 hi ",
         "kubelet 1.37.2-1.1 ii ",
         "gone",
+        "/dev/sda1",
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from cse_client.simulator.guest.cloud_init import configure
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.packages import database
@@ -42,6 +43,7 @@ def install_packages(disk: Disk, image: Image) -> None:
     for folder in ("/etc/apt/keyrings", "/etc/apt/trusted.gpg.d", "/var/lib/apt/lists"):
         disk.make_folder(folder)
     disk.make_folder("/var/cache/apt/archives")
+    configure(disk, image)
     disk.write(
         "/etc/apt/apt.conf.d/20auto-upgrades",
         'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n',
