@@ -347,6 +347,7 @@ class TemplateBuild:
             cni=spec.cni.name,
             cni_version=spec.cni.version,
             cni_manifest=spec.cni.path,
+            keepalived=True,
             origin="built",
             source=f"{spec.source_catalog}/{spec.source_item}",
             built=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
