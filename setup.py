@@ -41,6 +41,8 @@ setup(
         "tabulate",
         "cryptography>=42",
         "lightkube>=0.17,<2",
+        "pyrage>=1.2,<2",
+        "websockets>=15,<18",
     ],
     extras_require={
         "test": [

@@ -8,14 +8,12 @@ ways at what they do not expect, and take an error that is not JSON for no answe
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cse_client import suggest
 from cse_client.errors import CseError
+from cse_client.kube.tls import private_file, private_folder
 
 if TYPE_CHECKING:
     from cse_client.kube.credentials import Credentials
@@ -32,7 +30,7 @@ def connect(access: Credentials, timeout: float, proxy: str | None) -> Any:
     Raises:
         CseError: the certificate, the key or the proxy cannot be used.
     """
-    with _private_files() as folder:
+    with private_folder() as folder:
         client = _client(_load(access, folder), timeout, proxy)
     # Both lines of lightkube keep their HTTP client here.
     return client._client._client
@@ -45,16 +43,6 @@ def request_errors() -> tuple[type[Exception], ...]:
     http = [kind for kind in ApiError.__mro__ if kind.__name__ == "HTTPError"]
     # ValueError: a URL or header that cannot be sent.
     return (ApiError, *http, OSError, ValueError)
-
-
-@contextmanager
-def _private_files() -> Iterator[Path]:
-    """Give a folder that only this user can enter, and that is gone afterwards."""
-    import tempfile
-
-    # mkdtemp makes it 0700 whatever the umask says.
-    with tempfile.TemporaryDirectory(prefix="cse-client-") as name:
-        yield Path(name)
 
 
 def _load(access: Credentials, folder: Path) -> Any:
@@ -71,7 +59,7 @@ def _load(access: Credentials, folder: Path) -> Any:
             "client-certificate": access.certificate,
             "client-key": access.key,
         }
-        files = {name: _private_file(folder / name, pem) for name, pem in parts.items() if pem}
+        files = {name: private_file(folder / name, pem) for name, pem in parts.items() if pem}
     except OSError as error:
         raise CseError(
             f"Cannot write a temporary file for the client key: {error.strerror}."
@@ -86,13 +74,6 @@ def _load(access: Credentials, folder: Path) -> Any:
             "current-context": "it",
         }
     ).get()
-
-
-def _private_file(path: Path, content: bytes) -> str:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    return str(path)
 
 
 def _client(config: Any, timeout: float, proxy: str | None) -> Any:

@@ -9,6 +9,7 @@ pods have to be restarted, for which restarting the VM is enough.
 from __future__ import annotations
 
 import base64
+import errno
 import http.client
 import ssl
 from datetime import datetime, timedelta, timezone
@@ -18,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from cryptography import x509
 
-__all__ = ["CURE", "EXPIRED", "ends_soon", "read_end", "read_names", "show_end"]
+__all__ = ["CURE", "EXPIRED", "connection_to", "ends_soon", "read_end", "read_names", "show_end"]
 
 #: `ClusterUnreachable.reason` of an API server whose certificate has ended.
 EXPIRED = "expired"
@@ -63,9 +64,7 @@ def _read_certificate(server: str, proxy: str | None, timeout: float) -> x509.Ce
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        connection = _connection(server, proxy, timeout, context)
-        if connection is None:
-            return None
+        connection = connection_to(server, proxy, timeout, context)
         try:
             connection.connect()
             encoded = connection.sock.getpeercert(binary_form=True)
@@ -86,16 +85,21 @@ def show_end(end: datetime) -> str:
     return f"{end.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
-def _connection(
+def connection_to(
     server: str, proxy: str | None, timeout: float, context: ssl.SSLContext
-) -> http.client.HTTPSConnection | None:
+) -> http.client.HTTPSConnection:
+    """Return a connection to a server's URL, through an HTTP proxy or directly; not connected yet.
+
+    Raises:
+        OSError: the proxy is of another kind.
+    """
     target = urlsplit(server)
     host, port = target.hostname or "", target.port or _HTTPS
     if proxy is None:
         return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
     via = urlsplit(proxy)
     if via.scheme != "http" or not via.hostname:
-        return None
+        raise OSError(errno.EPROTONOSUPPORT, "only HTTP proxies are supported here")
     connection = http.client.HTTPSConnection(
         via.hostname, via.port or 80, timeout=timeout, context=context
     )

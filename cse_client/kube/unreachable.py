@@ -104,7 +104,7 @@ def _reason(error: BaseException) -> tuple[str, str]:
         return "timed out", "it does not answer"
     if "Proxy" in name:
         return "proxy", "the proxy refuses to connect"
-    if name in ("RemoteProtocolError", "ReadError", "WriteError"):
+    if name in ("RemoteProtocolError", "ReadError", "WriteError", "InvalidMessage"):
         return "closed", "it closed the connection"
     return "failed", f"it gives no answer that makes sense ({name})"
 

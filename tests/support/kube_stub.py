@@ -66,12 +66,12 @@ class StubAPI:
 
 
 def server_files(
-    pki: ClusterPKI, folder: Path, *, end: datetime | None = None
+    pki: ClusterPKI, folder: Path, *, end: datetime | None = None, name: str = NAME
 ) -> tuple[Path, Path]:
-    """A serving certificate as kubeadm makes one, for 127.0.0.1 and NAME."""
+    """A serving certificate as kubeadm makes one, for 127.0.0.1 and a name."""
     ca, ca_key = load_pair(pki.ca_cert, pki.ca_key)
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(NAME)]
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(name)]
     cert = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")]))

@@ -7,7 +7,8 @@ who sealed it, and in the cluster itself: see `custody`. docs/security.md says m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from cse_client.model.grants import KubeconfigSpec
 
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
+    from cse_client.kube.etcd import Etcd
 
 __all__ = [
     "API_TIMEOUT",
@@ -33,6 +35,7 @@ __all__ = [
     "administrator_name",
     "mint_kubeconfig",
     "open_api",
+    "open_etcd",
 ]
 
 #: How long the certificate of an administrator lasts that this client makes for itself.
@@ -61,13 +64,45 @@ def open_api(cluster: ExistingCluster, pki: ClusterPKI, *, timeout: float) -> Cl
     """
     from cse_client.kube.api import ClusterAPI
 
+    access = admin_credentials(pki, _known_endpoint(cluster), cluster.session)
+    return ClusterAPI(access, timeout=timeout)
+
+
+@contextmanager
+def open_etcd(cluster: ExistingCluster, pki: ClusterPKI, *, node: str) -> Iterator[Etcd]:
+    """Give the etcd member on a control plane; `node` is its name.
+
+    Raises:
+        NotFound: no address of the cluster's API is known.
+        ClusterUnreachable: the API or etcd does not answer.
+    """
+    from cse_client.kube import etcd
+
+    client = issue_client(
+        (pki.etcd_cert, pki.etcd_key),
+        common_name="cse-client",
+        organizations=[],
+        lifetime=_OWN_LIFETIME,
+    )
+    with etcd.open_etcd(
+        admin_credentials(pki, _known_endpoint(cluster), cluster.session),
+        f"etcd-{node}",
+        ca=pki.etcd_cert,
+        certificate=client.cert,
+        key=client.key,
+        timeout=API_TIMEOUT,
+    ) as found:
+        yield found
+
+
+def _known_endpoint(cluster: ExistingCluster) -> str:
     host = cluster.endpoint
     if not host:
         raise NotFound(
             f"Cluster '{cluster.name}' has no known API address.",
             hint=f"Show the cluster: {suggest.cse('cluster info', cluster.name)}",
         )
-    return ClusterAPI(admin_credentials(pki, host, cluster.session), timeout=timeout)
+    return host
 
 
 def admin_credentials(pki: ClusterPKI, host: str, session: Session) -> Credentials:
