@@ -47,6 +47,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.delete_nfs",
                 "Delete an NFS node from a cluster.",
             ),
+            "events": (
+                "cse_client.cli.commands.cluster.events",
+                "Show what happened to a cluster: when, who, how long, and how it ended.",
+            ),
             "grant": (
                 "cse_client.cli.commands.cluster.grants",
                 "Grant a user or a group a role in a cluster.",

@@ -75,7 +75,7 @@ def _vcd_cli() -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "vcd-cli",
-            f"vcd does not start: vcd-cli {installed} needs pkg_resources, which setuptools"
+            f"vcd-cli {installed} does not start: it needs pkg_resources, which setuptools"
             f" {_version('setuptools') or 'that is not installed'} does not have.",
             "Use the program cse, or: " + suggest.program("pip install", _SETUPTOOLS),
         )
@@ -126,14 +126,14 @@ def _extensions(data: Any) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "extension",
-            f"vcd does not load {_EXTENSION}, so that there is no 'vcd cse'.",
+            f"{_EXTENSION} is not registered with vcd-cli, so that there is no 'vcd cse'.",
             suggest.vcd("profile extension add", _EXTENSION),
         )
     if isinstance(data, dict) and "profiles" in data and data["profiles"] is None:
         yield Finding(
             WARNING,
             "profile",
-            f"The key 'profiles' in {profiles.SHOWN} is empty, on which vcd login fails.",
+            f"The key 'profiles' in {profiles.SHOWN} is empty, on which vcd-cli's login fails.",
             "Remove the key.",
             _without_empty_key,
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Template,
         TemplateFacts,
     )
+    from cse_client.model.events import ClusterEvent
     from cse_client.model.grants import KubeconfigSpec
     from cse_client.model.identity import ClusterIdentity
     from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
@@ -202,6 +203,14 @@ class Protecting(Protocol):
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True
     ) -> None:
         """Let `delete` refuse to delete the cluster from now on, or no longer."""
+
+
+@runtime_checkable
+class Recounting(Protocol):
+    """Telling what happened to a cluster."""
+
+    def events(self, ref: ClusterRef, *, all_: bool = False) -> Sequence[ClusterEvent]:
+        """Return what happened to a cluster, the oldest first; `all_`: also to its metadata."""
 
 
 @runtime_checkable

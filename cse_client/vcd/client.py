@@ -212,6 +212,10 @@ class VcdClient:
         """Return an extension service's tasks that this user sees, the newest first."""
         return recent.recent_tasks(self._transport, namespace)
 
+    def tasks_about(self, hrefs: Sequence[str]) -> list[RecentTask]:
+        """Return the tasks about vApps and VMs that this user sees, the oldest first."""
+        return recent.tasks_about(self._transport, hrefs)
+
     def task_href(self, task_id: str) -> str:
         """Return the address of a task by its id."""
         return f"{self._transport.api}/task/{task_id}"

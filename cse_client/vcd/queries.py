@@ -22,6 +22,7 @@ from cse_client.versions import version_key
 
 __all__ = [
     "PAGE_SIZE",
+    "any_of",
     "equals",
     "records",
     "storage_profile",
@@ -55,6 +56,16 @@ def equals(name: str, value: str) -> tuple[str, str]:
     return name, value
 
 
+def any_of(transport: Transport, name: str, values: Sequence[str]) -> str:
+    """Return a term for `raw`: the attribute `name` has one of these values."""
+    escaped = _escapes(transport)
+    return "(" + ",".join(f"{name}=={_value(one, escaped=escaped)}" for one in values) + ")"
+
+
+def _escapes(transport: Transport) -> bool:
+    return version_key(transport.session.api_version) >= _ESCAPED_SINCE
+
+
 def address(
     transport: Transport,
     kind: str,
@@ -69,7 +80,7 @@ def address(
     `kind` is the tenant's name of the query. `conditions` are joined by and, their values escaped;
     `raw` are whole terms taken as they are.
     """
-    escaped = version_key(transport.session.api_version) >= _ESCAPED_SINCE
+    escaped = _escapes(transport)
     terms = [f"{name}=={_value(value, escaped=escaped)}" for name, value in conditions]
     terms.extend(raw)
     if transport.as_administrator:

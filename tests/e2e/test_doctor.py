@@ -99,7 +99,7 @@ WORLDS: dict[str, World] = {
         env={"REQUESTS_CA_BUNDLE": "/none.pem"},
     ),
     "an extension that is not registered": World(
-        r"vcd does not load cse_client\.cse, so that there is no 'vcd cse'\.",
+        r"cse_client\.cse is not registered with vcd-cli, so that there is no 'vcd cse'\.",
         r"vcd profile extension add cse_client\.cse",
         profile={"extensions": []},
         state="warning",
@@ -110,7 +110,7 @@ WORLDS: dict[str, World] = {
         profile={"extensions": ["cse_client.cse", "container_service_extension.client.cse"]},
     ),
     "a setuptools without pkg_resources": World(
-        r"vcd does not start: vcd-cli \S+ needs pkg_resources, which setuptools \S+ does not.*",
+        r"vcd-cli \S+ does not start: it needs pkg_resources, which setuptools \S+ does not.*",
         r"Use the program cse, or: pip install 'setuptools>=78\.1\.1,<80\.9'",
         env={"PYTHONPATH": "{home}/blocker"},
         files={
@@ -350,7 +350,7 @@ def test_an_empty_key_is_repaired(home: Path, profile: dict[str, Any]) -> None:
     doctor = settle(
         home, profile, World("", "", text="extensions: [cse_client.cse]\nprofiles:\nactive: null\n")
     )
-    assert "on which vcd login fails" in doctor(root=()).out
+    assert "on which vcd-cli's login fails" in doctor(root=()).out
     doctor("--fix")
     kept = yaml.safe_load((home / ".vcd-cli" / "profiles.yaml").read_text())
     assert kept == {"extensions": ["cse_client.cse"], "active": None}

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
+    from cse_client.model.events import ClusterEvent
 
 __all__ = ["DirectEngine"]
 
@@ -346,6 +347,12 @@ class DirectEngine:
             return str(adopt_ca_file(cluster, Path(adopted)))
         deadline = self._clock.monotonic() + bounds.share(RunOptions().timeout)
         return seal_cluster(cluster, deadline=deadline, progress=progress)
+
+    def events(self, ref: ClusterRef, *, all_: bool = False) -> Sequence[ClusterEvent]:
+        """Return what happened to a cluster, from the tasks that VCD keeps."""
+        from cse_client.engines.direct.history import events_of
+
+        return events_of(self._existing(ref), all_=all_)
 
     def _existing(self, ref: ClusterRef) -> ExistingCluster:
         from cse_client.engines.direct.existing import find_existing
