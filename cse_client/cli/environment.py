@@ -87,7 +87,7 @@ def _vcd_cli() -> Iterator[Finding]:
             WARNING,
             "CSE package",
             f"{_OTHER_PACKAGE} {other} is installed in the same environment; it has a program cse"
-            " and an extension of vcd of its own.",
+            " and an extension of vcd-cli of its own.",
             f"Install it elsewhere: {suggest.program('pip uninstall', _OTHER_PACKAGE)}",
         )
 
