@@ -19,6 +19,7 @@ from typing import Any, TextIO
 import click
 
 from cse_client import bounds
+from cse_client.cli.output import Output, columns_text, keyed
 from cse_client.cli.progress import ProgressLines
 from cse_client.cli.text import capital, json_text, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
@@ -36,12 +37,15 @@ class OutputClosed(Exception):
 class Console:
     """Prints for one command, in the form that vcd's own options ask for.
 
-    `as_json` is `vcd -j`; `colorized` is vcd's `--colorized/--no-colorized` (colours are used on a
-    terminal only, and on stderr only).
+    `as_json` is `vcd -j`, `output` what the command's own options chose; `colorized` is vcd's
+    `--colorized/--no-colorized` (colours are used on a terminal only, and on stderr only).
     """
 
-    def __init__(self, *, as_json: bool = False, colorized: bool = True) -> None:
+    def __init__(
+        self, *, as_json: bool = False, colorized: bool = True, output: Output | None = None
+    ) -> None:
         self.as_json = as_json
+        self._output = output or Output()
         self._colorized = colorized and not os.environ.get("NO_COLOR")
         _no_reset_at_exit()
 
@@ -52,9 +56,15 @@ class Console:
         return cls(
             as_json=bool(params.get("json_output")),
             colorized=bool(params.get("is_colorized", True)),
+            output=Output.of(ctx),
         )
 
     # Results
+
+    @property
+    def shows_tables(self) -> bool:
+        """Whether results are shown as tables and sentences, not as documents."""
+        return self._output.is_table and not (self.as_json and self._output.is_default)
 
     def text(self, text: str) -> None:
         """Print text to stdout exactly as it is, whatever the mode."""
@@ -66,35 +76,69 @@ class Console:
         self.text(f"{json_text(text)}\n")
 
     def sentence(self, text: str, value: Mapping[str, Any]) -> None:
-        """Print one line, or with -j the object behind it."""
-        if self.as_json:
-            self.document(value)
-        else:
+        """Print one line, or in other formats the object behind it."""
+        if not self.documented(value, value):
             self.text(f"{printable(text)}\n")
 
     def table(
-        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Sequence[str],
+        *,
+        empty: str,
+        records: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Print rows as a table of these columns, or with -j all their keys as a list.
+        """Print rows as a table of these columns, or of all their keys with `-o wide`.
 
-        Without rows, the sentence `empty` goes to stderr and nothing to stdout; with -j `[]`.
+        Other formats show `records`, by default the rows with keys such as `k8s_version`; -j shows
+        the rows. Without rows, the sentence `empty` goes to stderr and nothing to stdout; JSON and
+        YAML are `[]`.
         """
-        if self.as_json:
-            self.document(list(rows))
-        elif not rows:
+        documented = [keyed(row) for row in rows] if records is None else records
+        if self.documented(list(rows), list(documented)):
+            return
+        if not rows:
             self._line("", empty, "")
-        else:
-            self.text(_table([[row.get(key, "") for key in columns] for row in rows], columns))
+            return
+        shown = columns
+        if self._output.format == "wide":
+            shown = list(dict.fromkeys((*columns, *(key for row in rows for key in row))))
+        self.text(columns_text(([row.get(key, "") for key in shown] for row in rows), shown))
 
-    def properties(self, pairs: Sequence[tuple[str, Any]], value: Mapping[str, Any]) -> None:
-        """Print a property/value table in the given order, or with -j `value`.
+    def properties(
+        self,
+        pairs: Sequence[tuple[str, Any]],
+        value: Mapping[str, Any],
+        *,
+        record: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Print a property/value table in the given order.
 
-        A value that is a list or tuple takes one line for each element.
+        A value that is a list or tuple takes one line for each element. Other formats show
+        `record`, by default that of `value`; -j shows `value`.
         """
-        if self.as_json:
+        if not self.documented(value, keyed(value) if record is None else record):
+            self.text(columns_text(pairs, ("property", "value")))
+
+    def passage(
+        self, text: str, value: Mapping[str, Any], *, record: Mapping[str, Any] | None = None
+    ) -> None:
+        """Print text of several lines as it is; in other formats as `properties`."""
+        if not self.documented(value, value if record is None else record):
+            self.text(text)
+
+    def documented(self, value: Any, record: Any) -> bool:
+        """Print `record`, or with -j `value`, if a document was asked for; return whether it was.
+
+        For what is neither a table nor properties.
+        """
+        if self.shows_tables:
+            return False
+        if self._output.is_default:
             self.document(value)
         else:
-            self.text(_table([list(pair) for pair in pairs], ("property", "value")))
+            self.text(self._output.text(record, as_json=self.as_json))
+        return True
 
     def finding(self, finding: Finding) -> None:
         """Print one line of `doctor`, and its cure below it."""
@@ -161,21 +205,6 @@ class Console:
         if head and colour and self._colorized and sys.stderr is not None and sys.stderr.isatty():
             head = f"{colour}{head.rstrip()}{_RESET} "
         _write_quietly(sys.stderr, f"{head}{printable(text)}\n")
-
-
-def _table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> str:
-    from tabulate import tabulate
-
-    cells = [[_cell(value) for value in row] for row in rows]
-    # disable_numparse: '1.20' is a version, and would be printed as 1.2
-    lines = tabulate(cells, columns, tablefmt="simple", disable_numparse=True).splitlines()
-    return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return "\n".join(printable(element) for element in value)
-    return printable(value)
 
 
 def _error_lines(error: CseError) -> list[str]:

@@ -154,13 +154,15 @@ def system_object(info: ServedSystem) -> dict[str, Any]:
 
 def show_cluster(run: Run, cluster: ServedCluster) -> None:
     """Print a cluster as the server shows it; an entity as YAML, as CSE's own clients do."""
-    document = dict(plain(cluster.document))
-    if isinstance(cluster, EntityCluster) and not run.console.as_json:
-        import yaml
+    from cse_client.cli.records import cluster_record
 
-        run.console.text(yaml.safe_dump(document, sort_keys=True))
-    else:
-        run.console.properties(document_pairs(document), document)
+    document, record = dict(plain(cluster.document)), cluster_record(cluster)
+    if not isinstance(cluster, EntityCluster):
+        run.console.properties(document_pairs(document), document, record=record)
+        return
+    import yaml
+
+    run.console.passage(yaml.safe_dump(document, sort_keys=True), document, record=record)
 
 
 def report_task(run: Run, result: Cluster | Deletion | Removal, what: str) -> bool:

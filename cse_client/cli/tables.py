@@ -30,6 +30,7 @@ __all__ = [
     "GRANT_COLUMNS",
     "NODE_COLUMNS",
     "TEMPLATE_COLUMNS",
+    "all_problems",
     "cluster_object",
     "cluster_properties",
     "cluster_row",
@@ -38,6 +39,7 @@ __all__ = [
     "node_row",
     "plain",
     "removal_sentence",
+    "same_ids",
     "size_sentence",
     "template_object",
     "template_properties",
@@ -162,7 +164,7 @@ def cluster_row(summary: ClusterSummary) -> dict[str, Any]:
         "Protected": summary.protected,
         "Template": summary.template,
         "Template Revision": summary.template_revision,
-        "Problems": [*summary.problems, *_same_ids(summary)],
+        "Problems": [*summary.problems, *same_ids(summary)],
     }
 
 
@@ -228,7 +230,7 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("CA key", "sealed: not in VCD" if cluster.sealed else ""),
         ("Cluster id", summary.cluster_id),
         ("Sources", cluster.sources),
-        ("Problems", _problems(cluster)),
+        ("Problems", all_problems(cluster)),
     ]
     return [(name, value) for name, value in pairs if value]
 
@@ -269,7 +271,7 @@ def cluster_object(cluster: Cluster) -> dict[str, Any]:
     value: dict[str, Any] = plain(cluster)
     summary = value.pop("summary")
     del summary["problems"], summary["same_id"], value["problems"]
-    return {**summary, **value, "problems": list(_problems(cluster))}
+    return {**summary, **value, "problems": list(all_problems(cluster))}
 
 
 def plain(value: Any) -> Any:
@@ -319,12 +321,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _problems(cluster: Cluster) -> tuple[str, ...]:
-    found = (*cluster.summary.problems, *cluster.problems, *_same_ids(cluster.summary))
+def all_problems(cluster: Cluster) -> tuple[str, ...]:
+    """Return what is wrong with a cluster, each of it once."""
+    found = (*cluster.summary.problems, *cluster.problems, *same_ids(cluster.summary))
     return tuple(dict.fromkeys(found))
 
 
-def _same_ids(summary: ClusterSummary) -> list[str]:
+def same_ids(summary: ClusterSummary) -> list[str]:
     """Say which other clusters have the same id: copies, or what pretends to be this one."""
     return [f"same cluster id as {other}" for other in summary.same_id]
 

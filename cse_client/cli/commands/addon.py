@@ -8,6 +8,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import PATIENCE, org_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.profile import read_session
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
@@ -53,7 +54,7 @@ _timeout = click.option(
 )
 
 
-@click.command("list")
+@shows("list", "addon", many=True)
 @click.argument("cluster", required=False, default="")
 @vdc_option
 @org_option
@@ -67,8 +68,10 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     if cluster:
         _show_status(run, cluster, vdc, org)
         return
+    from cse_client.cli.tables import plain
     from cse_client.engines.addons.catalog import catalogue
 
+    found = list(catalogue())
     rows = [
         {
             "Name": info.name,
@@ -76,12 +79,13 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
             "Kubernetes": info.kubernetes,
             "Manifest": info.manifest,
         }
-        for info in catalogue()
+        for info in found
     ]
-    run.console.table(rows, _CATALOG_COLUMNS, empty="No add-ons are available.")
+    records = [plain(info) for info in found]
+    run.console.table(rows, _CATALOG_COLUMNS, empty="No add-ons are available.", records=records)
 
 
-@click.command("status")
+@shows("status", "addon", many=True)
 @click.argument("cluster")
 @vdc_option
 @org_option
@@ -92,12 +96,18 @@ def status_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 
 
 def _show_status(run: Run, cluster: str, vdc: str, org: str) -> None:
+    from cse_client.cli.tables import plain
     from cse_client.cli.validation import check_existing_name
     from cse_client.model import silent
 
     check_existing_name(cluster)
-    rows = [_row(info) for info in _addons(run, silent).status(ClusterRef(cluster, vdc, org))]
-    run.console.table(rows, _STATUS_COLUMNS, empty=f"No add-ons in cluster {cluster}.")
+    found = list(_addons(run, silent).status(ClusterRef(cluster, vdc, org)))
+    run.console.table(
+        [_row(info) for info in found],
+        _STATUS_COLUMNS,
+        empty=f"No add-ons in cluster {cluster}.",
+        records=[plain(info) for info in found],
+    )
 
 
 @click.command("install")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import timeout_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 
 __all__ = ["add_command", "list_command", "remove_command"]
@@ -13,7 +14,7 @@ _ORG = click.option("-o", "--org", required=True, metavar="NAME", help="Organiza
 _VDC = click.option("-v", "--vdc", required=True, metavar="NAME", help="Org VDC.")
 
 
-@click.command("list")
+@shows("list", "compute-policy", many=True)
 @_ORG
 @_VDC
 @command

@@ -8,6 +8,7 @@ import click
 
 from cse_client.cli.environment import environment
 from cse_client.cli.options import vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.profile import read_session, stored_profile
 from cse_client.cli.run import Run, command
 from cse_client.errors import CseError
@@ -19,7 +20,7 @@ _ORDER = (ERROR, WARNING, OK)
 _FAILED = 1
 
 
-@click.command("doctor")
+@shows("doctor", "finding", many=True)
 @vdc_option
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely on this machine.")
 @command
@@ -38,14 +39,11 @@ def doctor_command(run: Run, vdc: str, fix: bool) -> None:
     """
     findings = [_fixed(one) if fix and one.fix else one for one in _findings(vdc)]
     findings.sort(key=lambda one: _ORDER.index(one.state))
-    if run.console.as_json:
-        run.console.document(
-            [
-                {"check": one.check, "state": one.state, "message": one.message, "cure": one.cure}
-                for one in findings
-            ]
-        )
-    else:
+    records = [
+        {"check": one.check, "state": one.state, "message": one.message, "cure": one.cure}
+        for one in findings
+    ]
+    if not run.console.documented(records, records):
         for one in findings:
             run.console.finding(one)
     if any(one.state == ERROR for one in findings):

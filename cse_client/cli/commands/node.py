@@ -20,6 +20,7 @@ from cse_client.cli.options import (
     timeout_option,
     vdc_option,
 )
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
 
@@ -86,31 +87,33 @@ def create_command(
     print_cluster_change(run, changed)
 
 
-@click.command("list")
+@shows("list", "node", many=True)
 @click.argument("cluster")
 @vdc_option
 @org_option
 @command
 def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     """List the nodes of a cluster."""
-    from cse_client.cli.tables import NODE_COLUMNS, node_row
+    from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
     from cse_client.cli.validation import check_existing_name
 
     check_existing_name(cluster)
     ref = ClusterRef(cluster, vdc, org)
     engine = run.engine()
     nodes = engine.nodes(ref)
+    records = [plain(node) for node in nodes]
     empty = f"No nodes in cluster {cluster}."
     if engine.has_server:
         from cse_client.cli.server_tables import SERVED_NODE_COLUMNS, served_node_row
 
         rows = [served_node_row(node) for node in nodes]
-        run.console.table(rows, SERVED_NODE_COLUMNS, empty=empty)
+        run.console.table(rows, SERVED_NODE_COLUMNS, empty=empty, records=records)
         return
-    run.console.table([node_row(node) for node in nodes], NODE_COLUMNS, empty=empty)
+    rows = [node_row(node) for node in nodes]
+    run.console.table(rows, NODE_COLUMNS, empty=empty, records=records)
 
 
-@click.command("info")
+@shows("info", "node")
 @click.argument("cluster")
 @click.argument("node")
 @vdc_option
@@ -128,8 +131,9 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     if isinstance(engine, NodeDetails):
         from cse_client.cli.server_tables import served_node_details
 
-        details = served_node_details(engine.node(ref, node))
-        run.console.properties(list(details.items()), details)
+        found = engine.node(ref, node)
+        details = served_node_details(found)
+        run.console.properties(list(details.items()), details, record=plain(found))
         return
     from cse_client.engines.lookup import unknown_nodes
 

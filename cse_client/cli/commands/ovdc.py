@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import org_option, timeout_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.cli.validation import refuse_pks
 
@@ -13,7 +14,7 @@ __all__ = ["disable_command", "enable_command", "info_command", "list_command"]
 _NATIVE, _TKG_PLUS = "native", "TKG+"
 
 
-@click.command("list")
+@shows("list", "ovdc", many=True)
 @click.option("-p", "--pks-plans", is_flag=True, hidden=True)
 @click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
 @command
@@ -22,6 +23,7 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
 
     Requires a CSE server.
     """
+    from cse_client.cli.records import ovdc_record
     from cse_client.cli.server_tables import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
     from cse_client.engines.base import Provider
 
@@ -31,10 +33,11 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
     entities = not any(one.provider for one in found)
     columns = OVDC_RUNTIME_COLUMNS if entities else OVDC_COLUMNS
     rows = [ovdc_row(state) for state in found]
-    run.console.table(rows, columns, empty="No org VDCs were found.")
+    records = [ovdc_record(state) for state in found]
+    run.console.table(rows, columns, empty="No org VDCs were found.", records=records)
 
 
-@click.command("info")
+@shows("info", "ovdc")
 @click.argument("vdc_name")
 @org_option
 @command
@@ -43,19 +46,20 @@ def info_command(run: Run, vdc_name: str, org: str) -> None:
 
     Requires a CSE server.
     """
+    from cse_client.cli.records import ovdc_record
     from cse_client.cli.server_tables import document_pairs
     from cse_client.engines.base import Provider
 
     provider = run.require(Provider, "ovdc info")
     state = provider.ovdc(vdc_name, org=org)
-    document = dict(state.document)
-    if not state.provider and not run.console.as_json:
-        import yaml
-
-        # CSE 3's way
-        run.console.text(yaml.safe_dump(document, sort_keys=True))
+    document, record = dict(state.document), ovdc_record(state)
+    if state.provider:
+        run.console.properties(document_pairs(document), document, record=record)
         return
-    run.console.properties(document_pairs(document), document)
+    import yaml
+
+    # CSE 3's way
+    run.console.passage(yaml.safe_dump(document, sort_keys=True), document, record=record)
 
 
 @click.command("enable")

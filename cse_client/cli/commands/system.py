@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 
 __all__ = [
@@ -16,7 +17,7 @@ __all__ = [
 ]
 
 
-@click.command("version")
+@shows("version", "version")
 @command
 def version_command(run: Run) -> None:
     """Show the version of this client."""
@@ -35,7 +36,7 @@ def version_command(run: Run) -> None:
     )
 
 
-@click.command("info")
+@shows("info", "system")
 @command
 def info_command(run: Run) -> None:
     """Show the version, the engine in use, VCD and the session.
@@ -43,6 +44,7 @@ def info_command(run: Run) -> None:
     With a CSE server, product, description and version are those of the server, and the status
     that it reports to administrators is added.
     """
+    from cse_client.cli.records import system_record
     from cse_client.cli.tables import plain
     from cse_client.model.server import ServedSystem
 
@@ -54,7 +56,7 @@ def info_command(run: Run) -> None:
     else:
         value = plain(info)
     pairs = [(key.replace("_", " "), text) for key, text in value.items()]
-    run.console.properties(pairs, value)
+    run.console.properties(pairs, value, record=system_record(info))
 
 
 @click.command("enable")
@@ -95,7 +97,7 @@ def stop_command(run: Run, yes: bool) -> None:
     _control(run, "stop")
 
 
-@click.command("config")
+@shows("config", "server-config")
 @command
 def config_command(run: Run) -> None:
     """Show the CSE server's configuration.
@@ -106,12 +108,9 @@ def config_command(run: Run) -> None:
     from cse_client.engines.base import Entities
 
     document = plain(run.require(Entities, "system config").server_config())
-    if run.console.as_json:
-        run.console.document(document)
-        return
     import yaml
 
-    run.console.text(yaml.safe_dump(document, sort_keys=True))
+    run.console.passage(yaml.safe_dump(document, sort_keys=True), document)
 
 
 def _control(run: Run, action: str) -> None:

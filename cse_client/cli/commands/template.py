@@ -6,12 +6,13 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import timeout_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 
 __all__ = ["list_command", "register_command", "reload_command"]
 
 
-@click.command("list")
+@shows("list", "template", many=True)
 @click.option("-t", "--tkg", is_flag=True, hidden=True)
 @command
 def list_command(run: Run, tkg: bool) -> None:
@@ -20,6 +21,7 @@ def list_command(run: Run, tkg: bool) -> None:
     OS, Kubernetes and CNI are derived from the name of a CSE template, or were specified with
     `vcd cse template register`.
     """
+    from cse_client.cli.records import template_record
     from cse_client.cli.server_tables import SERVED_TEMPLATE_COLUMNS, served_template_row
     from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
     from cse_client.model.server import ServedTemplate
@@ -36,8 +38,9 @@ def list_command(run: Run, tkg: bool) -> None:
     ]
     served = any(isinstance(one, ServedTemplate) for one in templates)
     columns = SERVED_TEMPLATE_COLUMNS if served else TEMPLATE_COLUMNS
-    run.console.table(rows, columns, empty="No templates were found.")
-    if not rows and not run.console.as_json:
+    records = [template_record(one) for one in templates]
+    run.console.table(rows, columns, empty="No templates were found.", records=records)
+    if not rows and run.console.shows_tables:
         run.console.hint(
             "The provider can share CSE templates in a catalog. To use another prepared template:"
             f" {suggest.cse('template register', help=True)}"

@@ -6,6 +6,7 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 
 __all__ = ["check_command"]
@@ -13,7 +14,7 @@ __all__ = ["check_command"]
 COLUMNS = ("Result", "Check", "Finding", "Cure")
 
 
-@click.command("check")
+@shows("check", "template-check", many=True)
 @click.argument("template", metavar="[CATALOG/]TEMPLATE")
 @click.option("--boot", is_flag=True, help="Look into the template, too, by a short-lived VM.")
 @click.option(

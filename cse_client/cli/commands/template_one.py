@@ -6,12 +6,13 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 
 __all__ = ["delete_command", "info_command"]
 
 
-@click.command("info")
+@shows("info", "template-details")
 @click.argument("template", metavar="[CATALOG/]TEMPLATE")
 @command
 def info_command(run: Run, template: str) -> None:
@@ -19,6 +20,7 @@ def info_command(run: Run, template: str) -> None:
 
     Templates that are not registered must be specified as CATALOG/ITEM.
     """
+    from cse_client.cli.records import template_details_record
     from cse_client.cli.tables import template_object, template_properties
     from cse_client.engines.base import Building
 
@@ -27,7 +29,9 @@ def info_command(run: Run, template: str) -> None:
     details = work.details(found)
     clusters = work.clusters_of(found) if found.facts.kubernetes else ()
     run.console.properties(
-        template_properties(found, details, clusters), template_object(found, details, clusters)
+        template_properties(found, details, clusters),
+        template_object(found, details, clusters),
+        record=template_details_record(found, details, clusters),
     )
 
 

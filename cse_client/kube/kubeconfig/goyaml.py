@@ -8,6 +8,7 @@ kubernetes-sigs/yaml, goyaml.v2/resolve.go and decode.go; tests ask a real kubec
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -134,11 +135,14 @@ def _settle(node: Any, in_flow: bool, seen: set[int]) -> None:
 
 
 def node(value: Any) -> Any:
-    """Return objects, lists and texts as a node. Texts are what they are for every reader."""
+    """Return what JSON can hold as a node. Texts are what they are for every reader."""
     import yaml
 
     if isinstance(value, str):
         return scalar(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        kind = "null" if value is None else type(value).__name__
+        return yaml.ScalarNode(f"{TAG}{kind}", json.dumps(value))
     if isinstance(value, Mapping):
         pairs = [(scalar(key), node(item)) for key, item in value.items()]
         return yaml.MappingNode(f"{TAG}map", pairs, flow_style=False)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cse_client.cli.options import org_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.cli.text import duration
 from cse_client.model import ClusterRef
@@ -18,7 +19,7 @@ __all__ = ["events_command"]
 _COLUMNS = ("When", "What", "Object", "User", "Duration", "Result")
 
 
-@click.command("events")
+@shows("events", "event", many=True)
 @click.argument("name")
 @vdc_option
 @org_option
@@ -38,9 +39,11 @@ def events_command(run: Run, name: str, vdc: str, org: str, all_: bool) -> None:
     from cse_client.engines.base import Recounting
 
     engine = run.require(Recounting, "cluster events")
-    events = engine.events(ClusterRef(name, vdc, org), all_=all_)
-    rows = [_object(one) if run.console.as_json else _row(one) for one in events]
-    run.console.table(rows, _COLUMNS, empty=f"VCD has no tasks of cluster {name}.")
+    events = list(engine.events(ClusterRef(name, vdc, org), all_=all_))
+    records = [_object(one) for one in events]
+    if not run.console.documented(records, records):
+        rows = [_row(one) for one in events]
+        run.console.table(rows, _COLUMNS, empty=f"VCD has no tasks of cluster {name}.")
 
 
 def _row(event: ClusterEvent) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cse_client.cli.options import org_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.cli.text import capital
 from cse_client.model import ClusterRef
@@ -112,21 +113,26 @@ def revoke_command(
         run.console.warning(foreign_sentence(grant))
 
 
-@click.command("grants")
+@shows("grants", "grant", many=True)
 @click.argument("name")
 @vdc_option
 @org_option
 @command
 def grants_command(run: Run, name: str, vdc: str, org: str) -> None:
     """List the roles granted in a cluster."""
+    from cse_client.cli.records import grant_record
     from cse_client.cli.tables import GRANT_COLUMNS, grant_row
     from cse_client.cli.validation import check_existing_name
     from cse_client.engines.grants import list_grants
 
     check_existing_name(name)
     grants = list_grants(run.engine(), ClusterRef(name, vdc, org))
-    rows = [grant_row(grant) for grant in grants]
-    run.console.table(rows, GRANT_COLUMNS, empty=f"No roles are granted in cluster {name}.")
+    run.console.table(
+        [grant_row(grant) for grant in grants],
+        GRANT_COLUMNS,
+        empty=f"No roles are granted in cluster {name}.",
+        records=[grant_record(grant) for grant in grants],
+    )
 
 
 def _where(grant: Grant) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import org_option, runtime_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
@@ -12,7 +13,7 @@ from cse_client.model import ClusterRef
 __all__ = ["info_command"]
 
 
-@click.command("info")
+@shows("info", "cluster")
 @click.argument("name", required=False)
 @vdc_option
 @org_option
@@ -25,6 +26,7 @@ def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str
     The details come from VCD and, if it can be reached, from the cluster's Kubernetes API;
     `Sources` shows which of them responded. With a CSE server, they come from the server.
     """
+    from cse_client.cli.records import cluster_record
     from cse_client.cli.tables import (
         NODE_COLUMNS,
         cluster_object,
@@ -40,8 +42,10 @@ def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str
 
         show_cluster(run, cluster)
         return
-    run.console.properties(cluster_properties(cluster), cluster_object(cluster))
-    if not run.console.as_json:
+    run.console.properties(
+        cluster_properties(cluster), cluster_object(cluster), record=cluster_record(cluster)
+    )
+    if run.console.shows_tables:
         run.console.text("\n" if cluster.nodes else "")
         rows = [node_row(node) for node in cluster.nodes]
         run.console.table(rows, NODE_COLUMNS, empty=f"No nodes in cluster {cluster.summary.name}.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cse_client.cli.options import org_option, runtime_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
@@ -64,7 +65,7 @@ def share_command(
     )
 
 
-@click.command("share-list")
+@shows("share-list", "share", many=True)
 @click.option("-A", "--all", "_everything", is_flag=True, hidden=True)
 @_cluster_options
 @command
@@ -75,13 +76,18 @@ def share_list_command(
 
     Requires a CSE server 3.1.
     """
+    from cse_client.cli.records import share_record
     from cse_client.engines.base import Entities
 
     cluster = _cluster(name, cluster_id)
     engine = run.require(Entities, "cluster share-list")
     shares = engine.shares(ClusterRef(cluster, vdc, org))
-    rows = [_row(share) for share in shares]
-    run.console.table(rows, _COLUMNS, empty=f"Cluster {cluster} is not shared with any users.")
+    run.console.table(
+        [_row(share) for share in shares],
+        _COLUMNS,
+        empty=f"Cluster {cluster} is not shared with any users.",
+        records=[share_record(share) for share in shares],
+    )
 
 
 @click.command("unshare")

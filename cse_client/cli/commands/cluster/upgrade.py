@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import org_option, runtime_option, timeout_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
@@ -12,7 +13,7 @@ from cse_client.model import ClusterRef
 __all__ = ["upgrade_command", "upgrade_plan_command"]
 
 
-@click.command("upgrade-plan")
+@shows("upgrade-plan", "upgrade-target", many=True)
 @click.argument("name", required=False)
 @vdc_option
 @org_option
@@ -25,13 +26,18 @@ def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster
     Requires a CSE server.
     """
     from cse_client.cli.server_tables import UPGRADE_COLUMNS, upgrade_row
+    from cse_client.cli.tables import plain
     from cse_client.engines.base import Upgrading
 
     reference = cluster_reference(name, cluster_id)
     engine = run.require(Upgrading, "cluster upgrade-plan", reference=reference)
-    rows = [upgrade_row(target) for target in engine.upgrade_plan(ClusterRef(reference, vdc, org))]
-    empty = f"No upgrades are available for cluster {reference}."
-    run.console.table(rows, UPGRADE_COLUMNS, empty=empty)
+    targets = engine.upgrade_plan(ClusterRef(reference, vdc, org))
+    run.console.table(
+        [upgrade_row(target) for target in targets],
+        UPGRADE_COLUMNS,
+        empty=f"No upgrades are available for cluster {reference}.",
+        records=[plain(target) for target in targets],
+    )
 
 
 @click.command("upgrade")

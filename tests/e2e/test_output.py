@@ -1,0 +1,120 @@
+"""Every list and every object in every format, in all the states that a cluster goes through."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.programs import VCD, Result, Workstation, clean_environment
+from tests.support.schemas import check, showing_commands
+from tests.support.simulator import Cloud, Control, Login
+
+NAME = "shown"
+
+
+@pytest.fixture(scope="module")
+def place(cloud: Cloud, login: Login, tmp_path_factory: pytest.TempPathFactory) -> Workstation:
+    home = tmp_path_factory.mktemp("shown")
+    (home / ".vcd-cli").mkdir()
+    login.put_into(home)
+    return Workstation(home, {**clean_environment(home), **cloud.environment()})
+
+
+def quick(place: Workstation, *words: str) -> Result:
+    """Run a command without vcd-cli, which takes a third of the time."""
+    return place.run(str(Path(VCD).with_name("cse")), *words)
+
+
+def shown(place: Workstation, *words: str) -> Any:
+    """Return what a command shows as JSON, after comparing it with the schema."""
+    done = quick(place, *words, "-o", "json")
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    known = dict(showing_commands())
+    check(next(path for path in (" ".join(words[:n]) for n in (2, 1)) if path in known), found)
+    return found
+
+
+def states(place: Workstation) -> tuple[str, set[str]]:
+    """Check all that is shown of the cluster; return its phase and the nodes' statuses."""
+    one = shown(place, "cluster", "info", NAME)
+    listed = [row for row in shown(place, "cluster", "list") if row["name"] == NAME]
+    assert [row["status"] for row in listed] == [one["status"]]
+    return one["phase"], {node["vm_status"] for node in one["nodes"]}
+
+
+def test_documents_in_all_states_of_a_cluster(place: Workstation, control: Control) -> None:
+    # the client ends before the cluster is recorded
+    rule = control.set("faults", kind="hold", method="POST", path="/metadata$")
+    words = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "--ntp", "ntp.example.com")
+    begun = quick(place, *words, "--timeout", "10s")
+    assert begun.code == 5, begun.err
+    control.ask("DELETE", f"faults/{rule['id']}")
+    phase, _statuses = states(place)
+    assert phase == "creating"
+    assert quick(place, *words).code == 0
+    assert states(place) == ("ready", {"POWERED_ON"})
+
+    kinds = {node["kind"]: node["name"] for node in shown(place, "node", "list", NAME)}
+    assert shown(place, "node", "info", NAME, kinds["worker"])["kubernetes_status"] == "Ready"
+    assert quick(place, "cluster", "grant", NAME, "--user", "ann", "--role", "view").code == 0
+    assert [one["name"] for one in shown(place, "cluster", "grants", NAME)] == ["ann"]
+    assert {one["state"] for one in shown(place, "addon", "status", NAME)} == {"not installed"}
+
+    worker = kinds["worker"]
+    control.set(f"guests/{worker}", crash=True)
+    assert shown(place, "cluster", "info", NAME)["problems"]
+    assert quick(place, "cluster", "stop", NAME, "--yes").code == 0
+    _phase, statuses = states(place)
+    assert "POWERED_ON" not in statuses
+
+
+def test_what_is_not_a_cluster(place: Workstation) -> None:
+    assert shown(place, "template", "list")
+    assert shown(place, "addon", "list")
+    assert shown(place, "system", "info")["engine"] == "direct"
+    assert shown(place, "version")["product"] == "CSE"
+
+
+def test_formats_and_queries(place: Workstation) -> None:
+    templates = shown(place, "template", "list")
+    names = [one["name"] for one in templates]
+    listed = quick(place, "template", "list", "-o", "name")
+    assert listed.out.split() == names
+    assert yaml.safe_load(quick(place, "template", "list", "-o", "yaml").out) == templates
+    wide = quick(place, "template", "list", "-o", "wide").out.splitlines()
+    assert wide[0].startswith("Name ")
+    assert wide[0].endswith("Template ID")
+    query = "[?is_default].[name, kubernetes]"
+    default = next(one for one in templates if one["is_default"])
+    asked = quick(place, "template", "list", "--query", query)
+    assert asked.out.split() == [default["name"], default["kubernetes"]]
+    # as before
+    rows = json.loads(place.vcd("-j", "cse", "template", "list").out)
+    assert [row["Name"] for row in rows] == names
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("cluster", "info", "nix", "-o", "json"), 3, "Error: Cluster 'nix' was not found in VDC"),
+        (("version", "--query", "a["), 2, "'a[' is not a JMESPath expression"),
+        (("version", "--query", "abs(product)"), 2, "Error: The expression 'abs(product)' cannot"),
+        (("version", "-o", "xml"), 2, "'xml' is not one of"),
+    ],
+)
+def test_a_failure_prints_nothing_to_stdout(
+    place: Workstation, words: tuple[str, ...], code: int, message: str
+) -> None:
+    done = quick(place, *words)
+    assert (done.code, done.out) == (code, "")
+    assert message in done.err
+
+
+def test_deleted(place: Workstation) -> None:
+    assert quick(place, "cluster", "delete", NAME, "--yes").code == 0
+    assert NAME not in quick(place, "cluster", "list", "-o", "name").out.split()
