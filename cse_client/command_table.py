@@ -31,6 +31,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.apply",
                 "Create or update a cluster from a file.",
             ),
+            "backup": (
+                "cse_client.cli.commands.cluster.backup",
+                "Back up a cluster's Kubernetes objects and keys to an encrypted file.",
+            ),
             "config": (
                 "cse_client.cli.commands.cluster.config",
                 "Print or save a cluster's kubeconfig.",

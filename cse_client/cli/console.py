@@ -189,6 +189,18 @@ class Console:
         except click.Abort:
             raise KeyboardInterrupt from None
 
+    def ask_secret(self, question: str) -> str:
+        """Ask on the terminal for what is not shown while it is typed.
+
+        Raises:
+            KeyboardInterrupt: see `confirm`.
+        """
+        try:
+            with bounds.off_the_clock():
+                return str(click.prompt(printable(question), hide_input=True, err=True))
+        except click.Abort:
+            raise KeyboardInterrupt from None
+
     def error(self, error: CseError) -> None:
         """Print an error: words on stderr and, with -j, also an object on stdout."""
         for line in _error_lines(error):

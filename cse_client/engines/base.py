@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # every command loads this module, and few load all of these
+    import pathlib
+
     from cse_client.model import (
         Cluster,
         ClusterRef,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Template,
         TemplateFacts,
     )
+    from cse_client.model.backups import Backup, BackupLock
     from cse_client.model.events import ClusterEvent
     from cse_client.model.grants import KubeconfigSpec
     from cse_client.model.identity import ClusterIdentity
@@ -45,6 +48,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
     from cse_client.yamldocs import Path, Position
 
 __all__ = [
+    "BackingUp",
     "Building",
     "Engine",
     "Entities",
@@ -211,6 +215,16 @@ class Recounting(Protocol):
 
     def events(self, ref: ClusterRef, *, all_: bool = False) -> Sequence[ClusterEvent]:
         """Return what happened to a cluster, the oldest first; `all_`: also to its metadata."""
+
+
+@runtime_checkable
+class BackingUp(Protocol):
+    """Backing clusters up to files."""
+
+    def back_up(
+        self, ref: ClusterRef, path: pathlib.Path, lock: BackupLock, progress: Progress
+    ) -> Backup:
+        """Write an encrypted backup to a new file, verify it, and return what it holds."""
 
 
 @runtime_checkable

@@ -79,6 +79,32 @@ def test_whoever_changes_the_cluster_comes_first(admin: Person, cloud: Cloud) ->
     assert code == 0, err
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        ((), 2, "A backup is always encrypted, and there is no terminal to ask for a passphrase."),
+        (("--recipient", "age1xyz"), 2, "is not a public key that a backup can be encrypted to"),
+        (("--recipient", "x", "--passphrase-file", "p"), 2, "Specify either --recipient or"),
+        (("--passphrase-file", "absent"), 1, "absent cannot be read: No such file or directory."),
+        (("--passphrase-file", "empty"), 2, "The first line of empty is empty"),
+        (("--passphrase-file", "p", "-o", "taken"), 1, "taken exists already."),
+        (("--passphrase-file", "p", "-o", "no/x"), 1, "no/x cannot be written: there is no folder"),
+    ],
+)
+def test_a_backup_that_cannot_be_written_is_refused_first(
+    admin: Person, control: Control, words: tuple[str, ...], code: int, text: str
+) -> None:
+    (admin.home / "p").write_text("correct horse\n")
+    (admin.home / "empty").write_text("\n")
+    (admin.home / "taken").write_text("mine")
+    control.ask("DELETE", "journal")
+    ended = admin.cluster("backup", NAME, *words)
+    assert (ended.code, ended.out) == (code, ""), ended.err
+    assert text in ended.err
+    assert (admin.home / "taken").read_text() == "mine"
+    assert not list(admin.home.glob("*.backup"))
+
+
 def test_unprotected_it_is_deleted(admin: Person) -> None:
     admin.cluster("protect", NAME)
     code, out, err = admin.cluster("unprotect", NAME)

@@ -69,8 +69,12 @@ def open_api(cluster: ExistingCluster, pki: ClusterPKI, *, timeout: float) -> Cl
 
 
 @contextmanager
-def open_etcd(cluster: ExistingCluster, pki: ClusterPKI, *, node: str) -> Iterator[Etcd]:
-    """Give the etcd member on a control plane; `node` is its name.
+def open_etcd(
+    cluster: ExistingCluster, pki: ClusterPKI, *, node: str, host: str = ""
+) -> Iterator[Etcd]:
+    """Give the etcd member on the control plane `node`.
+
+    `host` is the API server to go through, by default the one at the cluster's endpoint.
 
     Raises:
         NotFound: no address of the cluster's API is known.
@@ -85,7 +89,7 @@ def open_etcd(cluster: ExistingCluster, pki: ClusterPKI, *, node: str) -> Iterat
         lifetime=_OWN_LIFETIME,
     )
     with etcd.open_etcd(
-        admin_credentials(pki, _known_endpoint(cluster), cluster.session),
+        admin_credentials(pki, host or _known_endpoint(cluster), cluster.session),
         f"etcd-{node}",
         ca=pki.etcd_cert,
         certificate=client.cert,

@@ -35,6 +35,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.backups import Backup, BackupLock
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
@@ -295,6 +296,12 @@ class DirectEngine:
     def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Shut a cluster down."""
         self._changes.power(ref, options, progress, on=False)
+
+    def back_up(self, ref: ClusterRef, path: Path, lock: BackupLock, progress: Progress) -> Backup:
+        """Write an encrypted backup to a new file, and verify it."""
+        from cse_client.engines.direct.operations.backup import back_up
+
+        return back_up(self._existing(ref), path, lock, progress=progress)
 
     def protect(
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True

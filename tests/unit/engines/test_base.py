@@ -19,6 +19,7 @@ _ENTITY: type[base.Engine] = EntityEngine
 REGISTERING: tuple[type[base.Registering], ...] = (DirectEngine,)
 PLANNING: tuple[type[base.Planning], ...] = (DirectEngine,)
 SEALING: tuple[type[base.Sealing], ...] = (DirectEngine,)
+BACKING_UP: tuple[type[base.BackingUp], ...] = (DirectEngine,)
 PROTECTING: tuple[type[base.Protecting], ...] = (DirectEngine,)
 MAINTAINING: tuple[type[base.Maintaining], ...] = (DirectEngine,)
 NODE_DETAILS: tuple[type[base.NodeDetails], ...] = (LegacyEngine, EntityEngine)
@@ -30,6 +31,7 @@ CAPABILITIES: Mapping[type, tuple[type, ...]] = {
     base.Registering: REGISTERING,
     base.Planning: PLANNING,
     base.Sealing: SEALING,
+    base.BackingUp: BACKING_UP,
     base.Protecting: PROTECTING,
     base.Maintaining: MAINTAINING,
     base.NodeDetails: NODE_DETAILS,

@@ -1,0 +1,71 @@
+"""Passphrases: from a file, the environment or the terminal; never from the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cse_client.cli.console import Console
+from cse_client.errors import CseError, WrongUsage
+from cse_client.inputs import read_file
+
+__all__ = ["VARIABLE", "known_passphrase", "new_passphrase", "private_key"]
+
+VARIABLE = "CSE_BACKUP_PASSPHRASE"
+_LONGEST = 64 * 1024
+
+
+def new_passphrase(console: Console, file: str) -> str:
+    """Return the passphrase for a new backup, asking twice where it is typed.
+
+    Raises:
+        WrongUsage: there is none, or the two differ.
+    """
+    found = _given(file)
+    if found:
+        return found
+    if not console.can_ask():
+        raise WrongUsage(
+            "A backup is always encrypted, and there is no terminal to ask for a passphrase.",
+            hint=f"Use --passphrase-file FILE, the environment variable {VARIABLE}, or a public"
+            " key with --recipient.",
+        )
+    typed = console.ask_secret("Passphrase for the backup")
+    if typed != console.ask_secret("The same passphrase again"):
+        raise WrongUsage("The two passphrases are different; nothing was written.")
+    return typed
+
+
+def known_passphrase(console: Console, file: str) -> str:
+    """Return the passphrase of an existing backup, empty where nobody can be asked."""
+    found = _given(file)
+    if found or not console.can_ask():
+        return found
+    return console.ask_secret("Passphrase of the backup")
+
+
+def private_key(file: str) -> str:
+    """Return the text of a private key.
+
+    Raises:
+        CseError: the file cannot be read.
+    """
+    return _read(file)
+
+
+def _given(file: str) -> str:
+    if not file:
+        return os.environ.get(VARIABLE, "")
+    text = _read(file).splitlines()[:1]
+    if not text or not text[0]:
+        raise WrongUsage(f"The first line of {file} is empty, and it is to be the passphrase.")
+    return text[0]
+
+
+def _read(file: str) -> str:
+    try:
+        return read_file(Path(file).expanduser(), _LONGEST).decode("utf-8")
+    except OSError as error:
+        raise CseError(f"The file {file} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise WrongUsage(f"The file {file} is not a text file.") from None

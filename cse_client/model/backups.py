@@ -1,0 +1,40 @@
+"""Backups of clusters: how a file is encrypted and opened, and what became of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+__all__ = ["FORMAT", "Backup", "BackupKey", "BackupLock"]
+
+#: Version of the files' content.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class BackupLock:
+    """What a new backup is encrypted with: a passphrase, or public keys of age or ssh."""
+
+    passphrase: str = field(default="", repr=False)
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BackupKey:
+    """What opens a backup: its passphrase, or the text of a private key of age or ssh."""
+
+    passphrase: str = field(default="", repr=False)
+    identity: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that was written and verified; `size` in bytes is that of the file."""
+
+    cluster: str
+    file: str
+    size: int
+    etcd_size: int
+    etcd_version: str
+    kubernetes_version: str
+    created: datetime
