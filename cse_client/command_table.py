@@ -78,7 +78,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "resize": (
                 "cse_client.cli.commands.cluster.resize",
-                "Scale a cluster to a number of workers.",
+                "Scale a cluster to a number of workers, or of control planes.",
             ),
             "revoke": (
                 "cse_client.cli.commands.cluster.grants",

@@ -16,6 +16,8 @@ class NodesSpec:
     `workers` is the wanted number of workers for a resize, the number of new ones for a node
     creation. `remove` names the workers that go first when the number shrinks. `max_parallel` is
     how many nodes are drained at a time; 0 means a tenth of the workers, at least one.
+    `control_planes` is the wanted number of those for a resize, which then leaves the workers
+    alone; 0: it is about workers.
     """
 
     cluster: str
@@ -38,6 +40,7 @@ class NodesSpec:
     keep_healthy: bool = False
     max_parallel: int = 0
     nfs: bool = False
+    control_planes: int = 0
 
     @property
     def ref(self) -> ClusterRef:

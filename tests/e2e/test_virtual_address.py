@@ -48,6 +48,10 @@ def subnet(control: Control) -> str:
     return first.rpartition(".")[0] + "."
 
 
+def info(cse: Run) -> Any:
+    return json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+
+
 def made(control: Control) -> Any:
     return control.get("state")["vapps"][NAME]
 
@@ -86,7 +90,7 @@ def test_a_cluster_is_reached_at_its_virtual_address(
     net = subnet(control)
     address = f"{net}253"
     cse(*CREATE, TEMPLATE, "--vip", address).checked()
-    shown = json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+    shown = info(cse)
     (head,) = (node for node in shown["nodes"] if node["name"].startswith("mstr-"))
     assert shown["endpoint"] == f"https://{address}:6443"
     assert (shown["virtual_address"], shown["holder"]) == (address, head["name"])
@@ -128,7 +132,7 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     assert "A cluster with 3 control planes requires a virtual address." in alone.err
     made_by = cse(*words, "3").checked()
     assert "3 control planes and 1 worker" in made_by
-    shown = json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+    shown = info(cse)
     heads = {n["name"]: n["ip"] for n in shown["nodes"] if n["name"].startswith("mstr-")}
     assert len(heads) == 3
     assert shown["problems"] == []
@@ -142,6 +146,28 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     holder = shown["holder"]
     control.ask("POST", f"guests/{holder}", {"crash": True})
     assert until(lambda: kubectl("get", "--raw", "/readyz").code == 0)
-    after = json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+    after = info(cse)
     assert after["holder"] in set(heads) - {holder}
     assert f"VM {holder} is powered off" in after["problems"]
+    # two of three answer: none of these two may go
+    refused = cse("node", "delete", NAME, after["holder"], "--yes")
+    assert refused.code == REFUSED
+    assert f"Without {after['holder']}, 1 of 2 members of etcd would answer, and 2" in refused.err
+    assert f"what does not answer: {holder}." in refused.err
+    # the dead one may, and is replaced
+    gone = cse("node", "delete", NAME, holder, "--yes")
+    assert gone.out == f"{holder} is removed from cluster {NAME}.\n", gone.err
+    assert f"Cluster '{NAME}' has 2 of 3 control planes." in gone.err
+    assert "2 control plane VMs where 3 were requested" in info(cse)["problems"]
+    assert "Replace a control plane that is missing." in cse("cluster", "repair", NAME).out
+    cse("cluster", "repair", NAME, "--yes").checked()
+    whole = info(cse)
+    assert whole["problems"] == []
+    assert len([one for one in whole["nodes"] if one["kind"] == "control plane"]) == 3
+    # down to one, which cannot go
+    cse("cluster", "resize", NAME, "--control-planes", "1").checked()
+    (last,) = (one for one in info(cse)["nodes"] if one["kind"] == "control plane")
+    assert last["name"] == whole["holder"]
+    assert kubectl("get", "--raw", "/readyz").code == 0
+    only = cse("node", "delete", NAME, last["name"], "--yes")
+    assert "would have no control plane left" in only.err

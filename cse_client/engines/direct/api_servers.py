@@ -20,9 +20,13 @@ _MOST = 8
 
 @dataclass(frozen=True)
 class ApiServers:
-    """Who answered: `holder` is the control plane at the virtual address; sentences and clauses."""
+    """Who answered: `holder` is the control plane at the virtual address; sentences and clauses.
+
+    `answering` are the control planes whose API servers answer at their own addresses.
+    """
 
     holder: str = ""
+    answering: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -50,15 +54,15 @@ def ask_api_servers(cluster: ExistingCluster, pki: ClusterPKI) -> ApiServers:
         sources.append(f"API server of {name} ({heads[name]}): {state}")
         if silence:
             problems.append(f"the API server of {name} does not answer ({silence})")
+    answering = tuple(name for name, (silence, _names) in answers.items() if not silence)
     if why:
         problems.append(f"nothing answers at the virtual address {address} ({why})")
-        answering = [name for name, (silence, _names) in answers.items() if not silence]
         if answering:
             problems[-1] += (
                 f", but {', '.join(answering)} at its own: keepalived does not run there, or the"
                 " network blocks the address (SpoofGuard)"
             )
-    return ApiServers(holder, tuple(sources), tuple(problems))
+    return ApiServers(holder, answering, tuple(sources), tuple(problems))
 
 
 def _answer(access: Credentials) -> tuple[str, tuple[str, ...]]:

@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client import bounds
 from cse_client.clock import Clock
-from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
+from cse_client.engines.direct.control_plane_changes import ControlPlaneChanges, refuse_ended
 from cse_client.engines.direct.custody import find_pki
-from cse_client.engines.direct.describe import certificate_warning, inspect_cluster
+from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.metadata import is_protected
-from cse_client.engines.direct.operation import GROW, SHRINK, Operation
+from cse_client.engines.direct.operation import (
+    GROW,
+    SHRINK,
+    Operation,
+)
 from cse_client.engines.direct.operations.add_workers import WorkerAddition
 from cse_client.engines.direct.operations.leaving import (
     begin_removal,
@@ -34,8 +38,7 @@ from cse_client.engines.direct.operations.remove_workers import WorkerRemoval, r
 from cse_client.engines.direct.operations.repair import Repair
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.resolve import resolve_growth
-from cse_client.errors import ClusterUnreachable, NotFound, WrongUsage
-from cse_client.kube.serving import EXPIRED
+from cse_client.errors import WrongUsage
 from cse_client.model import (
     Cluster,
     ClusterRef,
@@ -51,7 +54,6 @@ from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
-    from cse_client.guest.pki import ClusterPKI
     from cse_client.kube.api import ClusterAPI
     from cse_client.vcd.client import VcdClient
 
@@ -92,6 +94,10 @@ class ClusterChanges:
         Raises:
             Conflict: an operation of another kind was begun before and did not end.
         """
+        if spec.control_planes:
+            with self._locked(spec.ref, options) as locked:
+                self._heads.resize(locked, spec, options, progress)
+                return self._inspect(locked.existing)
         with self._locked(spec.ref, options) as locked:
             cluster = locked.existing
             pending = pending_operation(cluster, lambda op: op.workers == spec.workers)
@@ -145,6 +151,8 @@ class ClusterChanges:
         """
         with self._locked(spec.ref, options) as locked:
             cluster = locked.existing
+            if cluster.leaving_heads(spec.nodes):
+                return self._heads.remove(locked, spec, options, progress)
             pending = pending_operation(
                 cluster, lambda op: op.kind == SHRINK and set(spec.nodes) <= {*op.nodes}
             )
@@ -186,8 +194,20 @@ class ClusterChanges:
                 spec = NodesSpec(ref.name, workers, ref.vdc, ref.org)
                 self._grow(fresh, spec, operation, options, progress)
 
+            def grow_heads(heads: int) -> None:
+                fresh = replace(locked, existing=cluster.reread())
+                spec = NodesSpec(ref.name, 0, ref.vdc, ref.org, control_planes=heads)
+                self._heads.grow(fresh, spec, None, options, progress)
+
             pending_operation(cluster, lambda _op: False)
-            repair = Repair(cluster, options, grow=grow, clock=self.clock, progress=progress)
+            repair = Repair(
+                cluster,
+                options,
+                grow=grow,
+                grow_heads=grow_heads,
+                clock=self.clock,
+                progress=progress,
+            )
             if carry_out and repair.plan:
                 with self._claimed(locked, "repairing it", options):
                     repair.carry_out()
@@ -232,6 +252,10 @@ class ClusterChanges:
 
     # Private
 
+    @property
+    def _heads(self) -> ControlPlaneChanges:
+        return ControlPlaneChanges(self.vcd, self.clock, self.templates, self._record_size)
+
     def _locked(
         self, ref: ClusterRef, options: RunOptions
     ) -> AbstractContextManager[LockedCluster]:
@@ -265,13 +289,24 @@ class ClusterChanges:
         finally:
             lock.release(href, ended=True)
 
-    def _record_size(self, locked: LockedCluster, workers: int, options: RunOptions) -> None:
-        """Record that the cluster is to have the workers that it has."""
+    def _record_size(
+        self,
+        locked: LockedCluster,
+        workers: int | None,
+        options: RunOptions,
+        *,
+        heads: int | None = None,
+    ) -> None:
+        """Record that the cluster is to have the nodes that it has."""
         with self._claimed(locked, "recording its size", options):
             cluster = locked.existing
             deadline = self.clock.monotonic() + bounds.share(options.timeout)
             locked.lock.end(
-                cluster.vapp.href, lambda ended: self._write(cluster, ended, deadline), workers
+                cluster.vapp.href,
+                lambda ended: self._write(cluster, ended, deadline),
+                workers,
+                (),
+                heads,
             )
 
     def _write(self, cluster: ExistingCluster, values: Mapping[str, str], deadline: float) -> None:
@@ -288,7 +323,7 @@ class ClusterChanges:
     ) -> Cluster:
         cluster = locked.existing
         pki = find_pki(cluster)
-        _refuse_ended(cluster, pki, progress)
+        refuse_ended(cluster, pki, progress)
         found = resolve_growth(self.vcd, cluster, spec, operation.workers, self.templates, progress)
         return WorkerAddition(
             locked,
@@ -354,28 +389,6 @@ class ClusterChanges:
     def _inspect(self, cluster: ExistingCluster) -> Cluster:
         metadata = self.vcd.vapp_metadata(cluster.vapp.href)
         return inspect_cluster(replace(cluster.reread(), metadata=metadata))
-
-
-def _refuse_ended(cluster: ExistingCluster, pki: ClusterPKI, progress: Progress) -> None:
-    """Refuse to make nodes for a cluster with an expired API certificate; warn a month ahead.
-
-    Raises:
-        ClusterUnreachable: the API server's certificate has ended.
-    """
-    try:
-        with open_api(cluster, pki, timeout=PROBE_TIMEOUT) as api:
-            api.version()
-            warning = certificate_warning(api)
-    except ClusterUnreachable as silence:
-        if silence.reason == EXPIRED:
-            silence.notes.append("Nothing was changed.")
-            raise
-        # a node may join although its cluster cannot be reached from here
-        return
-    except NotFound:
-        return
-    if warning:
-        progress(Event(EventKind.WARNING, f"{warning}."))
 
 
 @contextlib.contextmanager

@@ -205,6 +205,9 @@ def _problems(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, .
     problems = _unreadable(cluster)
     if cluster.control_plane is None:
         problems.append("there is no control plane VM")
+    heads, wanted = len(cluster.control_planes), cluster.desired_heads
+    if heads and heads != wanted:
+        problems.append(f"{heads} control plane VMs where {wanted} were requested")
     workers, desired = len(cluster.workers), cluster.desired_workers
     if desired is not None and workers != desired:
         problems.append(f"{workers} worker VMs where {desired} were requested")

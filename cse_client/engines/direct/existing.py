@@ -18,7 +18,7 @@ from cse_client.engines.direct.metadata import (
 )
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.lookup import find_cluster
-from cse_client.errors import Conflict, NotFound
+from cse_client.errors import Conflict, NotFound, WrongUsage
 from cse_client.model import (
     CONTROL_PLANE,
     WORKER,
@@ -82,6 +82,11 @@ class ExistingCluster:
         return self.journal.desired_workers(self.spec.workers)
 
     @property
+    def desired_heads(self) -> int:
+        """How many control planes the cluster is to have."""
+        return self.journal.desired_heads(self.spec.control_planes or 1)
+
+    @property
     def control_plane(self) -> Vm | None:
         """The first control plane VM, or None."""
         return control_plane_vm(self.vapp)
@@ -138,6 +143,24 @@ class ExistingCluster:
     def noticing_deletion(self) -> AbstractContextManager[None]:
         """Report failures that come of the cluster's deletion as such, see `lookup`."""
         return noticing_deletion(self.vcd, self.name, lambda: self.vapp.href)
+
+    def leaving_heads(self, names: Sequence[str]) -> bool:
+        """Return whether these are control planes, of a cluster that may have several.
+
+        Raises:
+            WrongUsage: workers are among them.
+        """
+        heads = [name for name in names if node_kind(name) == CONTROL_PLANE]
+        if not heads or not self.virtual_address:
+            return False
+        others = [name for name in names if name not in heads]
+        if others:
+            raise WrongUsage(
+                f"{', '.join(heads)} and {', '.join(others)} are control planes and workers of"
+                f" cluster '{self.name}'.",
+                hint="Delete them with two commands.",
+            )
+        return True
 
     def check_workers(self, names: Sequence[str]) -> None:
         """Refuse control plane VMs and VMs that are not nodes, all of them named.

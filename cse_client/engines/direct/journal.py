@@ -24,6 +24,7 @@ from typing import Any
 from cse_client.engines.direct import claims
 from cse_client.engines.direct.operation import Operation, parse_operation
 from cse_client.model import footprint
+from cse_client.model.cluster import CONTROL_PLANES
 
 __all__ = ["Journal", "read_journal"]
 
@@ -41,11 +42,15 @@ _KEY = re.compile(
 
 @dataclass(frozen=True)
 class Done:
-    """A turn that has ended: how many workers it left (None: as before), and who was removed."""
+    """A turn that has ended: how many workers it left (None: as before), and who was removed.
+
+    `heads` is the number of control planes that the cluster is to have, None: as before.
+    """
 
     turn: int
     workers: int | None = None
     nodes: tuple[str, ...] = ()
+    heads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Journal:
     turn: int = 0
     ended: int = -1
     workers: int | None = None
+    heads: int | None = None
     removed: frozenset[str] = frozenset()
     damaged: tuple[str, ...] = ()
     unclear: bool = False
@@ -72,6 +78,12 @@ class Journal:
         if self.operation is not None:
             return self.operation.workers
         return self.workers if self.workers is not None else recorded
+
+    def desired_heads(self, recorded: int) -> int:
+        """Return how many control planes the cluster is to have."""
+        if self.operation is not None and self.operation.heads:
+            return self.operation.heads
+        return self.heads if self.heads is not None else recorded
 
 
 def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) -> Journal:
@@ -97,12 +109,15 @@ def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) 
             damaged.append(key)
     last = max((one.turn for one in done), default=-1)
     turn, operation = max(pending, key=lambda one: one[0], default=(-1, None))
-    sizes = [one for one in sorted(done, key=lambda one: one.turn) if one.workers is not None]
+    done.sort(key=lambda one: one.turn)
+    sizes = [one for one in done if one.workers is not None]
+    heads = [one for one in done if one.heads is not None]
     return Journal(
         operation=operation if turn > last else None,
         turn=max(turn, last, 0),
         ended=last,
         workers=sizes[-1].workers if sizes else None,
+        heads=heads[-1].heads if heads else None,
         removed=frozenset(name for one in done for name in one.nodes),
         damaged=tuple(damaged),
         unclear=any(key.startswith(footprint.OPERATION) for key in damaged),
@@ -122,7 +137,11 @@ def of_owner(owner: str, metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def ended(
-    owner: str, turn: int, workers: int | None = None, nodes: tuple[str, ...] = ()
+    owner: str,
+    turn: int,
+    workers: int | None = None,
+    nodes: tuple[str, ...] = (),
+    heads: int | None = None,
 ) -> dict[str, str]:
     """Return the metadata that records the end of a turn, see `Done`."""
     value: dict[str, Any] = {"turn": turn}
@@ -130,6 +149,8 @@ def ended(
         value["workers"] = workers
     if nodes:
         value["nodes"] = list(nodes)
+    if heads is not None:
+        value["heads"] = heads
     return {**_entries(f"{footprint.DONE}.{owner}", value), f"{footprint.OPERATION}.{owner}": NONE}
 
 
@@ -138,9 +159,14 @@ def _done(raw: Mapping[str, Any] | None, turn: int | None) -> Done | None:
         return None
     workers = claims.integer(raw.get("workers"), 0, claims.MOST_WORKERS)
     nodes = claims.texts(raw.get("nodes", []), claims.MOST_WORKERS)
-    if nodes is None or ("workers" in raw and workers is None):
+    heads = claims.integer(raw.get("heads"), 1, max(CONTROL_PLANES))
+    if (
+        nodes is None
+        or ("workers" in raw and workers is None)
+        or ("heads" in raw and heads is None)
+    ):
         return None
-    return Done(turn, workers, nodes)
+    return Done(turn, workers, nodes, heads)
 
 
 def _entries(key: str, value: Mapping[str, Any]) -> dict[str, str]:

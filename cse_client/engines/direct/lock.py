@@ -217,31 +217,37 @@ class ClusterLock:
         write: Callable[[dict[str, str]], object],
         workers: int | None = None,
         nodes: tuple[str, ...] = (),
+        heads: int | None = None,
     ) -> None:
         """Record the end of what this claim was for, and release the cluster.
 
         `write` writes the metadata. See `journal.Done` for the other arguments.
         """
-        write(self._ended(vapp_href, workers, nodes))
+        write(self._ended(vapp_href, workers, nodes, heads))
         self._held = self._written = False
 
     def _ended(
-        self, vapp_href: str, workers: int | None = None, nodes: tuple[str, ...] = ()
+        self,
+        vapp_href: str,
+        workers: int | None = None,
+        nodes: tuple[str, ...] = (),
+        heads: int | None = None,
     ) -> dict[str, str]:
         """Return the metadata that ends what this claim was for and releases the cluster.
 
         Reads the metadata: the turn that ends is above those of all who have tried meanwhile. An
-        owner has one record of an end, so a turn that leaves the number of workers alone repeats
-        the last one that was recorded.
+        owner has one record of an end, so a turn that leaves a number of nodes alone repeats the
+        last one that was recorded.
         """
         try:
             seen = self._vcd.vapp_metadata(vapp_href)
         except CseError:
             seen = self._seen
         turn = max(self.turn, highest_turn(seen))
-        if workers is None:
-            workers = journal.read_journal(seen).workers
-        return {**journal.ended(self.owner, turn, workers, nodes), **self._free()}
+        known = journal.read_journal(seen)
+        workers = known.workers if workers is None else workers
+        heads = known.heads if heads is None else heads
+        return {**journal.ended(self.owner, turn, workers, nodes, heads), **self._free()}
 
     def ending_broken(self) -> dict[str, str]:
         """Return the metadata that ends the claims and records which `break_lock` was about."""

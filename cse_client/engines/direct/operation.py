@@ -12,11 +12,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cse_client.engines.direct import claims
+from cse_client.model.cluster import CONTROL_PLANES
 
-__all__ = ["GROW", "SHRINK", "Operation", "parse_operation"]
+__all__ = [
+    "GROW",
+    "GROW_HEADS",
+    "HEAD_KINDS",
+    "SHRINK",
+    "SHRINK_HEADS",
+    "Operation",
+    "parse_operation",
+]
 
 GROW = "grow"
 SHRINK = "shrink"
+GROW_HEADS = "grow-control-planes"
+SHRINK_HEADS = "shrink-control-planes"
+HEAD_KINDS = (GROW_HEADS, SHRINK_HEADS)
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,8 @@ class Operation:
     """What is going on: `workers` is the target, `before` what there was, `nodes` who goes.
 
     `id` is in the description of every VM that the operation makes. `waited` is False where the
-    command left early on purpose, so that nobody was there to record the end.
+    command left early on purpose, so that nobody was there to record the end. `heads` is the target
+    of an operation on control planes, which leaves the workers alone.
     """
 
     id: str
@@ -34,6 +47,7 @@ class Operation:
     asked: int = 0
     nodes: tuple[str, ...] = ()
     waited: bool = True
+    heads: int = 0
 
     @classmethod
     def begin(
@@ -45,9 +59,10 @@ class Operation:
         asked: int = 0,
         nodes: tuple[str, ...] = (),
         waited: bool = True,
+        heads: int = 0,
     ) -> Operation:
         """Return a new operation with an id of its own."""
-        return cls(secrets.token_hex(4), kind, workers, before, asked, nodes, waited)
+        return cls(secrets.token_hex(4), kind, workers, before, asked, nodes, waited, heads)
 
     def mark(self) -> str:
         """Return what the description of a VM of this operation contains."""
@@ -55,7 +70,8 @@ class Operation:
 
     def document(self) -> dict[str, Any]:
         """Return the operation as a JSON object."""
-        return {**asdict(self), "nodes": list(self.nodes)}
+        document = {**asdict(self), "nodes": list(self.nodes)}
+        return document if self.heads else {k: v for k, v in document.items() if k != "heads"}
 
 
 def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
@@ -67,8 +83,10 @@ def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
     identifier, kind = claims.text(raw.get("id"), 64), raw.get("kind")
     if workers is None or before is None or asked is None or nodes is None or not identifier:
         return None
-    if kind not in (GROW, SHRINK) or (kind == GROW) != (not nodes):
+    heads = claims.integer(raw.get("heads", 0), 0, max(CONTROL_PLANES))
+    if kind not in (GROW, SHRINK, *HEAD_KINDS) or (kind in (GROW, GROW_HEADS)) != (not nodes):
         return None
-    return Operation(
-        identifier, str(kind), workers, before, asked, nodes, raw.get("waited", True) is not False
-    )
+    if heads is None or (kind in HEAD_KINDS) != bool(heads):
+        return None
+    waited = raw.get("waited", True) is not False
+    return Operation(identifier, str(kind), workers, before, asked, nodes, waited, heads)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from cse_client import suggest
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.operation import GROW, SHRINK, Operation
+from cse_client.engines.direct.operation import GROW, HEAD_KINDS, SHRINK, Operation
 from cse_client.errors import Conflict, CseError
 
 __all__ = ["pending_operation"]
 
 
 def pending_operation(
-    cluster: ExistingCluster, fits: Callable[[Operation], bool]
+    cluster: ExistingCluster, fits: Callable[[Operation], bool], *, heads: bool = False
 ) -> Operation | None:
-    """Return the unfinished operation that a command resumes.
+    """Return the unfinished operation that a command resumes: of control planes with `heads`.
 
     One that has made all its VMs and did not wait for them blocks no other.
 
@@ -23,7 +23,9 @@ def pending_operation(
         Conflict: another one must be finished first.
     """
     unfinished = cluster.unfinished
-    if unfinished is None or fits(unfinished):
+    if unfinished is None:
+        return None
+    if (unfinished.kind in HEAD_KINDS) == heads and fits(unfinished):
         return unfinished
     if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
         return None
@@ -32,7 +34,10 @@ def pending_operation(
 
 def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
     name = cluster.name
-    if unfinished.kind == SHRINK:
+    if unfinished.kind in HEAD_KINDS:
+        what = f"changing to {unfinished.heads} control planes"
+        command = suggest.cse("cluster resize", name, control_planes=unfinished.heads)
+    elif unfinished.kind == SHRINK:
         what = f"removing {', '.join(unfinished.nodes)}"
         command = suggest.cse("node delete", name, *unfinished.nodes)
     elif unfinished.asked:

@@ -133,15 +133,21 @@ def resolve_growth(
     target: int,
     templates: Callable[[], Sequence[Template]],
     progress: Progress,
+    *,
+    heads: int = 0,
 ) -> Resolved:
     """Resolve what new workers are made from and check it against the cloud; reads only.
+
+    With `heads`, new control planes, up to that number.
 
     What is not specified is as the cluster was created: CSE takes the server's default template
     instead, and drops the ssh key (container-service-extension 2.6.1, its resize operation).
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    return _reported(lambda: _resolve_growth(vcd, cluster, wanted, target, templates), progress)
+    return _reported(
+        lambda: _resolve_growth(vcd, cluster, wanted, target, templates, heads), progress
+    )
 
 
 def _reported(look: Callable[[], Resolved], progress: Progress) -> Resolved:
@@ -213,8 +219,11 @@ def _resolve_growth(
     wanted: NodesSpec,
     target: int,
     templates: Callable[[], Sequence[Template]],
+    heads: int,
 ) -> Resolved:
     spec = inherited_spec(cluster, wanted, target)
+    if heads:
+        spec = replace(spec, control_planes=heads)
     problems: list[CseError] = list(unusable_records(cluster, wanted))
     warning = ""
     try:
@@ -230,7 +239,7 @@ def _resolve_growth(
                 hint="All nodes of a cluster share one network: omit --network.",
             )
         )
-    found = _resolve(vcd, spec, cluster.vdc, templates, present, problems)
+    found = _resolve(vcd, spec, cluster.vdc, templates, present, problems, heads=bool(heads))
     if found is None:
         raise _all_of(problems, f"Cluster '{cluster.name}' cannot be changed")
     return replace(
@@ -259,10 +268,11 @@ def _resolve(
     problems: list[CseError],
     *,
     address: _AddressChoice | None = None,
+    heads: bool = False,
 ) -> Resolved | None:
     """Find what `spec` names; add to `problems` what is wrong, None when there is any.
 
-    `address` chooses the virtual address of a new cluster.
+    `address` chooses the virtual address of a new cluster; with `heads`, control planes are made.
 
     The requirements of a control plane and of ranges are those of a new cluster: in one that
     stands they were met, or changing its workers does not make it worse.
@@ -273,7 +283,7 @@ def _resolve(
         template = choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
     except CseError as problem:
         problems.append(problem)
-    is_new = address is not None
+    is_new = address is not None or heads
     checked = preflight.check_create(vcd, spec, vdc, template, vms_present=present, is_new=is_new)
     problems.extend(checked.problems)
     if template is not None and not spec.template_id:

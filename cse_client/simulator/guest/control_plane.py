@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import yaml
@@ -22,6 +23,7 @@ from cse_client.simulator.guest.certs import (
     signed_by,
 )
 from cse_client.simulator.guest.etcd import MARK, Etcd
+from cse_client.simulator.guest.etcd_gateway import PORT, serve_gateway
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.system import System
@@ -101,7 +103,7 @@ class ControlPlane:
         if etcd is not None:
             etcd.stop()
 
-    def _start(self) -> str:
+    def _start(self) -> str:  # noqa: PLR0911 - one for each reason
         """Start the API server; returns why it crashes instead, or ""."""
         system = self._system
         for name in _NEEDED:
@@ -119,9 +121,12 @@ class ControlPlane:
         signing = None
         if system.disk.exists(f"{MANIFESTS}/kube-controller-manager.yaml"):
             signing = files["ca.key"]
+        etcd = self._data()
+        if etcd.removed:
+            return "etcd: the member has been permanently removed from the cluster"
         try:
             with system.life.guard():
-                self._data().start(
+                etcd.start(
                     host=address,
                     port=port,
                     server_cert=files["apiserver.crt"],
@@ -133,6 +138,8 @@ class ControlPlane:
                 )
         except OSError as error:
             return f"kube-apiserver: listen tcp {address}:{port}: {error.strerror or error}"
+        gateway = partial(serve_gateway, etcd)
+        etcd.api.open_port(f"etcd-{etcd.node}", PORT, lambda stream: gateway(stream, files))
         return ""
 
     def _endpoint(self) -> tuple[str, int]:
@@ -192,7 +199,8 @@ class ControlPlane:
             if guest.etcd is not None:
                 guest.etcd.stop()
             api = KubeAPI(version=system.image.kubernetes, clock=guest.clock)
-            guest.etcd = Etcd.joined(system.disk, api)
+            node = self._flag("etcd", "name") or system.hostname()
+            guest.etcd = Etcd.joined(system.disk, api, node, self._endpoint()[0])
             system.life.at_end(guest.etcd.stop)
         else:
             system.life.at_end(guest.etcd.stop)

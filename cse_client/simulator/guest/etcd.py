@@ -20,19 +20,39 @@ MARK = "/var/lib/etcd/member/snap/db"
 
 
 class Etcd:
-    """A cluster's state and the API server over it."""
+    """A member of a cluster's etcd, with the state of all, and the API server over it."""
 
-    def __init__(self, identity: str, api: KubeAPI) -> None:
+    def __init__(self, identity: str, api: KubeAPI, node: str, address: str) -> None:
         self.identity = identity
         self.api = api
+        self.node = node
+        self.address = address
+        self.number = int(identity, 16) >> 1
         self._arguments: dict[str, Any] | None = None
 
     @classmethod
-    def joined(cls, disk: Disk, api: KubeAPI) -> Etcd:
+    def joined(cls, disk: Disk, api: KubeAPI, node: str, address: str) -> Etcd:
         """Return a new member of the cluster whose state is in `api`, with its mark on the disk."""
         identity = secrets.token_hex(8)
         disk.write(MARK, identity, 0o600)
-        return cls(identity, api)
+        member = cls(identity, api, node, address)
+        api.members.append(member)
+        return member
+
+    def members(self) -> list[Etcd]:
+        """Return the members of the cluster, this one among them."""
+        return [one for one in self.api.members if isinstance(one, Etcd)]
+
+    @property
+    def removed(self) -> bool:
+        """It does not belong to the cluster any more: etcd ends when it starts."""
+        return self not in self.api.members
+
+    def leave(self) -> None:
+        """Leave the cluster for good."""
+        if not self.removed:
+            self.api.members.remove(self)
+        self.stop()
 
     def start(self, **arguments: Any) -> None:
         """Start the API server.

@@ -12,6 +12,7 @@ from typing import Any
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.kube.api import Api
 from cse_client.simulator.kube.bootstrap import fill_cluster, publish_address
+from cse_client.simulator.kube.port_forward import Stream
 from cse_client.simulator.kube.rbac import User
 from cse_client.simulator.kube.requests import Call
 from cse_client.simulator.kube.server import Server, tls_context
@@ -48,6 +49,8 @@ class KubeAPI:
         self._cluster.anonymous = anonymous_auth
         self._api = Api(self._cluster)
         self._servers: dict[str, Server] = {}
+        #: The members of the etcd under it; whoever plays them keeps them here.
+        self.members: list[object] = []
         self._filled = False
 
     @property
@@ -110,6 +113,10 @@ class KubeAPI:
         """
         own = self._servers[host]
         self._add(address, own.beside(address))
+
+    def open_port(self, pod: str, port: int, stream: Stream) -> None:
+        """Let a port of a pod in kube-system be forwarded; `stream` serves one connection."""
+        self._cluster.ports[pod, port] = stream
 
     def leave(self, address: str) -> None:
         """Answer no longer at an address; harmless when nobody does."""

@@ -17,6 +17,7 @@ from cse_client.simulator.kube.errors import (
     invalid_option,
     unsupported_media_type,
 )
+from cse_client.simulator.kube.port_forward import Stream
 from cse_client.simulator.kube.rbac import Attributes, User
 
 __all__ = ["Answer", "Call", "Target", "parse_target"]
@@ -121,7 +122,10 @@ def _yaml(body: bytes) -> Any:
 
 @dataclass
 class Answer:
-    """What goes back: a JSON value, or raw bytes, or a stream of JSON lines (a watch)."""
+    """What goes back: a JSON value, or raw bytes, or a stream of JSON lines (a watch).
+
+    `forward` is a port that the connection becomes a stream to, if the client asks for that.
+    """
 
     code: int = 200
     value: Any = None
@@ -129,6 +133,7 @@ class Answer:
     content_type: str = _JSON
     stream: Iterator[bytes] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    forward: tuple[int, Stream] | None = None
 
     @classmethod
     def refusal(cls, error: ApiError) -> Answer:

@@ -22,6 +22,7 @@ from typing import Any
 
 from cse_client.simulator.kube.api import Api
 from cse_client.simulator.kube.errors import ApiError, internal
+from cse_client.simulator.kube.port_forward import serve_forward
 from cse_client.simulator.kube.requests import Answer, Call
 
 __all__ = ["Server", "tls_context"]
@@ -195,6 +196,11 @@ class _Connection:
                 self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = self._body(headers)
             answer = self._answer(method, target, headers, body)
+            if answer.forward is not None:
+                port, stream = answer.forward
+                self._socket.settimeout(None)
+                serve_forward(self._socket, target, headers, port, stream)
+                return
             if answer.stream is not None:
                 self._send_stream(answer)
                 return

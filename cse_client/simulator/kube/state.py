@@ -11,6 +11,7 @@ from cse_client.simulator.clock import Clock
 from cse_client.simulator.kube.errors import not_found
 from cse_client.simulator.kube.node_authorizer import NodeAuthorizer
 from cse_client.simulator.kube.objects import Obj, timestamp
+from cse_client.simulator.kube.port_forward import Stream
 from cse_client.simulator.kube.rbac import Attributes, Rbac, User
 from cse_client.simulator.kube.resources import Resource, ResourceTable
 from cse_client.simulator.kube.store import Store
@@ -44,6 +45,8 @@ class Cluster:
         self.set_ranges("", "")
         # kube-apiserver --anonymous-auth, which kubeadm leaves on.
         self.anonymous = True
+        #: Ports of pods in kube-system that can be forwarded, by pod and port.
+        self.ports: dict[tuple[str, int], Stream] = {}
         self.tick: Callable[[], None] = lambda: None
 
     def set_ranges(self, services: str, pods: str) -> None:

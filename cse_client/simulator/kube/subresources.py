@@ -54,6 +54,9 @@ class Subresources:
             raise not_found(resource.group, resource.plural, "")
         if name in _NO_KUBELET:
             old = self._reader.existing(target)
+            forwarded = self._forwarded(call, target) if name == "portforward" else None
+            if forwarded is not None:
+                return forwarded
             self._no_containers(name, old)
         handlers: dict[str, Callable[[Call, Target, Resource], Answer]] = {
             "status": self._status,
@@ -66,6 +69,14 @@ class Subresources:
         if name not in handlers:
             raise not_implemented(f"the subresource {resource.plural}/{name}")
         return handlers[name](call, target, resource)
+
+    def _forwarded(self, call: Call, target: Target) -> Answer | None:
+        """Return the port that a WebSocket is asked for, where something listens there."""
+        port = "".join(call.query.get("ports", []))
+        stream = self._cluster.ports.get((target.name, int(port) if port.isdigit() else 0))
+        if stream is None or target.namespace != "kube-system":
+            return None
+        return Answer(101, {}, forward=(int(port), stream))
 
     @staticmethod
     def _no_containers(name: str, obj: Obj) -> None:

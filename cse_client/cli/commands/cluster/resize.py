@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from cse_client import suggest
@@ -17,13 +20,17 @@ from cse_client.cli.options import as_object, org_option, timeout_option, vdc_op
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
 
+if TYPE_CHECKING:
+    from cse_client.errors import CseError
+
 __all__ = ["resize_command"]
 
 
 @click.command("resize")
 @click.argument("name")
+@click.option("-N", "--nodes", type=int, metavar="COUNT", help="Desired number of workers.")
 @click.option(
-    "-N", "--nodes", type=int, required=True, metavar="COUNT", help="Desired number of workers."
+    "--control-planes", type=int, metavar="1|3|5", help="Desired number of control planes."
 )
 @click.option(
     "--nodes-to-remove",
@@ -42,7 +49,8 @@ __all__ = ["resize_command"]
 def resize_command(
     run: Run,
     name: str,
-    nodes: int,
+    nodes: int | None,
+    control_planes: int | None,
     nodes_to_remove: str,
     growth: GrowthOptions,
     scale: ScaleOptions,
@@ -50,37 +58,53 @@ def resize_command(
     org: str,
     timeout: float,
 ) -> None:
-    """Scale a cluster to a number of workers.
+    """Scale a cluster to a number of workers, or of control planes.
 
     New nodes are created with the cluster's settings unless you specify others. When scaling down,
-    the newest workers are drained and removed from Kubernetes before their VMs are deleted; the
-    control plane is never removed. To resume an interrupted run, run the same command again.
+    the newest nodes are drained and removed from Kubernetes before their VMs are deleted. Control
+    planes require a cluster with a virtual address; they join and leave etcd one at a time. To
+    resume an interrupted run, run the same command again.
 
     \b
     Example
         vcd cse cluster resize demo --nodes 5
     """
-    from cse_client.cli.validation import check_existing_name, check_workers
+    from cse_client.cli.validation import check_existing_name
 
     check_existing_name(name)
     remove = _named(nodes_to_remove)
     spec = nodes_spec(
         ClusterRef(name, vdc, org),
-        nodes,
+        nodes or 0,
         growth,
         timeout=timeout,
         scale=scale,
-        problems=check_workers(nodes),
+        problems=_check(nodes, control_planes),
         remove=remove,
     )
+    spec = replace(spec, control_planes=control_planes or 0)
     run.when_interrupted = suggest.RESUME
     options = run.options(
         timeout, rollback=not growth.disable_rollback, break_lock=scale.break_lock
     )
     engine = run.engine()
+    if control_planes and engine.has_server:
+        from cse_client.errors import WrongUsage
+
+        raise WrongUsage("A CSE server cannot change the number of control planes.")
     with run.console.progress() as progress:
         cluster = engine.resize(spec, options, progress)
     print_cluster_change(run, cluster)
+
+
+def _check(nodes: int | None, control_planes: int | None) -> list[CseError]:
+    from cse_client.cli.validation import check_control_planes, check_workers
+    from cse_client.errors import WrongUsage
+
+    if (nodes is None) == (control_planes is None):
+        what = "Missing option" if nodes is None else "Use only one of the options"
+        return [WrongUsage(f"{what} '-N' / '--nodes' or '--control-planes'.")]
+    return check_control_planes(control_planes) if control_planes else check_workers(nodes or 0)
 
 
 def _named(nodes: str) -> tuple[str, ...]:

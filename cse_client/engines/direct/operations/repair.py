@@ -13,6 +13,7 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, PROBE_TIMEOUT, op
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import Asked, ask_kubernetes
 from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.members import remove_member
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since, keys_at_hand
 from cse_client.engines.direct.removal import delete_vms
@@ -57,6 +58,7 @@ class Action(Enum):
     RESTART = "restart its VM"
     BOOTSTRAP = "run its bootstrap again"
     GROW = "create workers"
+    GROW_HEADS = "create control planes"
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,30 @@ class Remedy:
         return self.action in (Action.START, Action.RESTART, Action.BOOTSTRAP)
 
 
-def remedies(vms: Sequence[Vm], nodes: Sequence[Node], wanted: int | None) -> list[Remedy]:
+def remedies(
+    vms: Sequence[Vm], nodes: Sequence[Node], wanted: int | None, heads: int = 0
+) -> list[Remedy]:
     """Return what puts a cluster right, in the order in which it is to be done.
 
     `nodes` are the VMs as nodes and what Kubernetes has beyond them. `wanted` is the number of
-    workers that the cluster is to have, None where that is not known.
+    workers that the cluster is to have, None where that is not known; `heads` that of control
+    planes, 0 where none can be added.
     """
     present = {vm.name: vm for vm in vms}
-    heads = [node for node in nodes if node.kind == CONTROL_PLANE and node.name in present]
+    ours = [node for node in nodes if node.kind == CONTROL_PLANE]
+    ours = [node for node in ours if heads or node.name in present]
     others = [node for node in nodes if node.kind == WORKER]
+    several = sum(1 for vm in vms if node_kind(vm.name) == CONTROL_PLANE) > 1
     found = [
         remedy
-        for node in (*heads, *others)
-        if (remedy := _remedy(node, has_vm=node.name in present)) is not None
+        for node in (*ours, *others)
+        if (remedy := _remedy(node, has_vm=node.name in present, several=several)) is not None
     ]
+    sound = [vm for vm in vms if node_kind(vm.name) == CONTROL_PLANE and vm.status not in _HOPELESS]
+    if len(sound) < heads:
+        lacking = heads - len(sound)
+        noun = "a control plane that is" if lacking == 1 else f"{lacking} control planes that are"
+        found.append(Remedy(Action.GROW_HEADS, f"Replace {noun} missing."))
     whole = sum(1 for vm in vms if node_kind(vm.name) == WORKER and vm.status not in _HOPELESS)
     if wanted is not None and whole < wanted:
         missing = wanted - whole
@@ -95,15 +107,15 @@ def remedies(vms: Sequence[Vm], nodes: Sequence[Node], wanted: int | None) -> li
     return found
 
 
-def _remedy(node: Node, *, has_vm: bool) -> Remedy | None:
+def _remedy(node: Node, *, has_vm: bool, several: bool) -> Remedy | None:
     name = node.name
     if not has_vm:
         text = f"Delete the Kubernetes node {name}, which has no VM."
         return Remedy(Action.FORGET, text, name)
     if node.vm_status in _HOPELESS:
-        # a control plane that VCD could not make is beyond repair
+        # the only control plane is beyond repair if VCD could not make it
         text = f"Delete the VM {name}, which VCD could not make."
-        return Remedy(Action.DELETE, text, name) if node.kind == WORKER else None
+        return Remedy(Action.DELETE, text, name) if node.kind == WORKER or several else None
     if node.vm_status != _ON:
         return Remedy(Action.START, f"Start the VM {name}.", name)
     if node.kubernetes_status == "not in the cluster" and node.kind == WORKER:
@@ -118,7 +130,8 @@ def _remedy(node: Node, *, has_vm: bool) -> Remedy | None:
 class Repair:
     """One look at a cluster, and what follows from it.
 
-    `grow` brings the number of workers to the desired one, once broken nodes are removed.
+    `grow` brings the number of workers to the desired one, once broken nodes are removed,
+    `grow_heads` that of control planes.
     """
 
     def __init__(
@@ -127,12 +140,14 @@ class Repair:
         options: RunOptions,
         *,
         grow: Callable[[int], None],
+        grow_heads: Callable[[int], None],
         clock: Clock,
         progress: Progress,
     ) -> None:
         self._cluster = cluster
         self._options = options
         self._grow = grow
+        self._grow_heads = grow_heads
         self._clock = clock
         self._progress = progress
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
@@ -175,7 +190,9 @@ class Repair:
     def _plan(self) -> list[Remedy]:
         asked = self._ask()
         vapp = self._cluster.vapp
-        found = remedies(vapp.vms, asked.all_nodes(vapp), self._cluster.desired_workers)
+        heads = self._cluster.desired_heads if self._cluster.virtual_address else 0
+        workers = self._cluster.desired_workers
+        found = remedies(vapp.vms, asked.all_nodes(vapp), workers, heads)
         if asked.silence is not None and not found:
             asked.silence.notes.append(
                 "Its VMs need no repair; the nodes' state in Kubernetes is not known."
@@ -203,6 +220,8 @@ class Repair:
             wanted = self._cluster.desired_workers
             assert wanted is not None  # noqa: S101  (there is no such remedy without a number)
             self._grow(wanted)
+        elif remedy.action is Action.GROW_HEADS:
+            self._grow_heads(self._cluster.desired_heads)
         elif remedy.action is Action.FORGET:
             self._forget(remedy.node)
         elif remedy.action is Action.DELETE:
@@ -216,11 +235,21 @@ class Repair:
             }
             changes[remedy.action](vm)
 
+    def _leave_etcd(self, name: str) -> None:
+        """Remove a control plane from etcd, before its VM or Node goes."""
+        if node_kind(name) != CONTROL_PLANE:
+            return
+        cluster = self._cluster
+        address = next((vm.ip for vm in cluster.vapp.vms if vm.name == name), "")
+        remove_member(cluster, self._keys(), name, address)
+
     def _forget(self, name: str) -> None:
+        self._leave_etcd(name)
         with open_api(self._cluster, self._keys(), timeout=API_TIMEOUT) as api:
             delete_node(api, name)
 
     def _delete(self, name: str) -> None:
+        self._leave_etcd(name)
         delete_vms(self._cluster.vcd, self._cluster.vapp.href, [name], deadline=self._deadline)
 
     def _start(self, vm: Vm) -> None:

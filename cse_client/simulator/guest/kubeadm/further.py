@@ -82,7 +82,7 @@ def finish_control_plane(
     with system.life.guard():
         system.disk.make_folder("/var/lib/etcd", 0o700)
     write_manifest(system, "etcd", settings)
-    system.guest.etcd = Etcd.joined(system.disk, api)
+    system.guest.etcd = Etcd.joined(system.disk, api, settings.node, settings.address)
     call.out('[etcd] Creating static Pod manifest for "etcd"')
     _await_own_server(system, call, settings)
     with closing(client_for(system, _admin(system))) as client:

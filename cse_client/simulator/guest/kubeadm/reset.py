@@ -49,6 +49,9 @@ def reset(system: System, call: Call, flags: Flags) -> int:
     elif isinstance(kubelet, Kubelet):
         kubelet.control_plane.stop()
     system.step("kubeadm reset files")
+    if had_etcd and system.guest.etcd is not None and len(system.guest.etcd.members()) > 1:
+        call.out("[reset] Removing the local etcd member")
+        system.guest.etcd.leave()
     folders = ["/etc/kubernetes/manifests", "/var/lib/kubelet", "/etc/kubernetes/pki"]
     if had_etcd:
         folders.append("/var/lib/etcd")

@@ -1,0 +1,399 @@
+"""Adding and removing control planes of a cluster with a virtual address.
+
+A control plane leaves etcd before its VM is deleted, and each step ends with a look at the list of
+members. Those that join do so by themselves, one after the other, as learners of etcd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cse_client import bounds, suggest
+from cse_client.clock import Clock
+from cse_client.engines.direct.credentials import (
+    API_TIMEOUT,
+    admin_credentials,
+    open_etcd,
+)
+from cse_client.engines.direct.deletion import DeletedMeanwhile
+from cse_client.engines.direct.locked import LockedCluster
+from cse_client.engines.direct.machines import Machines
+from cse_client.engines.direct.members import remove_member, see_members
+from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.operations.failure import (
+    ROLLBACK_SECONDS,
+    after_failure,
+    remove_made,
+)
+from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.quorum import (
+    growth_problems,
+    removal_problems,
+)
+from cse_client.engines.direct.removal import delete_vms
+from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.waiting import await_ready
+from cse_client.errors import (
+    CseError,
+    Interrupted,
+    NotFinished,
+    Refused,
+    SessionInvalid,
+)
+from cse_client.guest.pki import ClusterPKI
+from cse_client.kube.api import ClusterAPI
+from cse_client.kube.drain import delete_node, drain, find_stuck_pods
+from cse_client.model import Progress, RunOptions, Vm
+from cse_client.vcd import tasks
+
+__all__ = ["ControlPlaneAddition", "ControlPlaneRemoval"]
+
+
+_RECORD_SECONDS = 60.0
+
+
+class _Change:
+    """What both directions share: the claim, the record, and the end of a run."""
+
+    def __init__(
+        self,
+        locked: LockedCluster,
+        operation: Operation,
+        options: RunOptions,
+        *,
+        pki: ClusterPKI,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        self._cluster = locked.existing
+        self.lock = locked.lock
+        self._adoption = locked.adoption
+        self._operation = operation
+        self._options = options
+        self._pki = pki
+        self._clock = clock
+        self._progress = progress
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
+        self._claimed = False
+        self._recorded = False
+
+    def claim_step(self, sentence: str) -> Step:
+        return Step("Claim the cluster", sentence, lambda: self._claimed, self._claim)
+
+    def record_step(self, gone: tuple[str, ...] = ()) -> Step:
+        def record() -> None:
+            self.end(self._operation.heads, gone)
+            self._recorded = True
+
+        return Step(
+            "Record the new size",
+            "Write the new size to the metadata and release the cluster's lock.",
+            lambda: self._recorded,
+            record,
+        )
+
+    def carry_out(
+        self, steps: Sequence[Step], look: Callable[[], None], failed: Callable[[CseError], None]
+    ) -> None:
+        href, lock = self._cluster.vapp.href, self.lock
+        try:
+            with self._cluster.noticing_deletion():
+                carry_out(steps, self._progress, look)
+        except KeyboardInterrupt:
+            lock.release(href)
+            raise Interrupted(
+                f"Interrupted; the control planes of cluster '{self._cluster.name}' are only"
+                " partly changed.",
+                hint=suggest.RESUME,
+            ) from None
+        except NotFinished as late:
+            late.notes.append(suggest.RESUME)
+            lock.release(href)
+            raise
+        except (SessionInvalid, DeletedMeanwhile):
+            raise
+        except CseError as error:
+            if self._claimed:
+                failed(error)
+            else:
+                lock.release(href)
+            raise
+
+    def _claim(self) -> None:
+        lock = self.lock
+        if lock.held:
+            first = lock.begun(self._operation)
+        else:
+            lock.claim(
+                self._cluster.vapp.href,
+                self._cluster.metadata,
+                doing=f"changing to {self._operation.heads} control planes",
+                deadline=self._deadline,
+                operation=self._operation,
+                break_lock=self._options.break_lock,
+            )
+            first = {**self._adoption, **lock.ending_broken()}
+        if first:
+            self._write(first)
+        self._claimed = True
+
+    def end(self, heads: int | None, gone: tuple[str, ...] = ()) -> None:
+        self.lock.end(self._cluster.vapp.href, self._write, None, gone, heads)
+
+    def _write(self, values: Mapping[str, str]) -> None:
+        vcd, href = self._cluster.vcd, self._cluster.vapp.href
+        # the time of the operation may be used up
+        deadline = max(self._deadline, self._clock.monotonic() + _RECORD_SECONDS)
+        tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
+
+    def delete_node(self, name: str, host: str) -> None:
+        """Delete a Node, asked at the API server of another control plane."""
+        access = admin_credentials(self._pki, host, self._cluster.session)
+        with ClusterAPI(access, timeout=API_TIMEOUT) as api:
+            delete_node(api, name)
+
+
+class ControlPlaneAddition:
+    """One run of adding control planes, new or resumed."""
+
+    def __init__(
+        self,
+        locked: LockedCluster,
+        resolved: Resolved,
+        operation: Operation,
+        options: RunOptions,
+        *,
+        pki: ClusterPKI,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        self._change = _Change(locked, operation, options, pki=pki, clock=clock, progress=progress)
+        self._cluster = locked.existing
+        self._operation = operation
+        self._options = options
+        self._pki = pki
+        self._clock = clock
+        self._progress = progress
+        self._machines = Machines(
+            locked.existing.vcd,
+            locked.existing.session,
+            resolved,
+            cluster_id=resolved.cluster_id,
+            clock=clock,
+            deadline=clock.monotonic() + bounds.share(options.timeout),
+            vapp=locked.existing.vapp,
+            mark=operation.mark(),
+            known_pki=pki,
+        )
+        self._cleared = self._ready = self._joined = False
+
+    def check(self) -> None:
+        """Refuse what etcd would not survive, before anything is made.
+
+        Raises:
+            Refused: it has no quorum, or a member does not answer.
+        """
+        for problem in growth_problems(see_members(self._cluster, self._pki)):
+            raise problem
+
+    def run(self) -> None:
+        """Carry it out; on failure remove what was made, unless that is disabled."""
+        name, heads = self._cluster.name, self._operation.heads
+        machines = self._machines
+        steps = [
+            self._change.claim_step(f"Record that cluster '{name}' gets {heads} control planes."),
+            Step(
+                "Remove members of etcd that never started",
+                "Remove the members of etcd that earlier joins left behind.",
+                lambda: self._cleared,
+                self._clear,
+            ),
+            Step(
+                "Create the control plane VMs",
+                f"Create and start the control plane VMs, up to {heads}.",
+                lambda: machines.missing_heads() == 0,
+                machines.make_further_heads,
+            ),
+            Step(
+                "Wait until the new control planes are Ready",
+                "Wait until the new control planes are Ready.",
+                lambda: self._ready,
+                self._await_ready,
+            ),
+            Step(
+                "Check the members of etcd",
+                "Check that every control plane is a member of etcd that votes.",
+                lambda: self._joined,
+                self._check_members,
+            ),
+            self._change.record_step(),
+        ]
+        self._change.carry_out(steps, machines.refresh_when_quiet, self._after_failure)
+
+    def _host(self) -> str:
+        return see_members(self._cluster, self._pki).host
+
+    def _clear(self) -> None:
+        members = see_members(self._cluster, self._pki)
+        strays = members.strays(self._machines.vms())
+        if strays:
+            with open_etcd(self._cluster, self._pki, node=members.asked, host=members.host) as etcd:
+                for stray in strays:
+                    etcd.remove(stray.id)
+        self._cleared = True
+
+    def _await_ready(self) -> None:
+        machines = self._machines
+        names = [vm.name for vm in machines.marked()]
+        await_ready(self._cluster.vcd, machines, progress=self._progress, names=names)
+        self._ready = True
+
+    def _check_members(self) -> None:
+        members = see_members(self._cluster.reread(), self._pki)
+        voters = {one.name for one in members.voters}
+        absent = [vm.name for vm in self._machines.marked() if vm.name not in voters]
+        if absent:
+            raise CseError(
+                f"{', '.join(absent)} joined cluster '{self._cluster.name}', but is not a voting"
+                " member of its etcd."
+            )
+        self._joined = True
+
+    def _after_failure(self, error: CseError) -> None:
+        name = self._cluster.name
+        after_failure(
+            error,
+            all_ready=self._joined,
+            rollback=self._options.rollback,
+            resume=suggest.RESUME,
+            kept="The new VMs were kept as requested; remove them with"
+            f" `{suggest.cse('node delete', name, 'NODE')}`",
+            keep=lambda: self._settle(error),
+            roll_back=lambda: self._roll_back(error),
+        )
+
+    def _roll_back(self, error: CseError) -> None:
+        made: list[Vm] = []
+
+        def remove() -> None:
+            machines = self._machines
+            machines.deadline = self._clock.monotonic() + ROLLBACK_SECONDS
+            machines.refresh_when_quiet()
+            made.extend(machines.marked())
+            cluster = self._cluster.reread()
+            for vm in reversed(made):
+                remove_member(cluster, self._pki, vm.name, vm.ip)
+            machines.remove(made)
+            for vm in made:
+                self._change.delete_node(vm.name, self._host())
+
+        if remove_made(remove, error, self._progress, advice=suggest.RESUME):
+            error.notes.append(f"Removed {len(made)} of the new VMs; the cluster is as it was.")
+            self._settle(error)
+        else:
+            self._change.lock.release(self._machines.href)
+
+    def _settle(self, error: CseError) -> None:
+        try:
+            self._change.end(self._operation.before)
+        except CseError as second:
+            error.notes.append(f"The cluster's record could not be written: {second.message}")
+
+
+class ControlPlaneRemoval:
+    """One run of removing control planes, new or resumed, one after the other."""
+
+    def __init__(
+        self,
+        locked: LockedCluster,
+        operation: Operation,
+        options: RunOptions,
+        *,
+        pki: ClusterPKI,
+        force: bool,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        self._change = _Change(locked, operation, options, pki=pki, clock=clock, progress=progress)
+        self._cluster = locked.existing
+        self._operation = operation
+        self._pki = pki
+        self._force = force
+        self._clock = clock
+        self._progress = progress
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
+        self._gone: set[str] = set()
+
+    def check(self) -> None:
+        """Refuse what etcd, or pods, would not survive, before anything is touched.
+
+        Raises:
+            Refused: etcd would lose its quorum, or pods would be lost.
+        """
+        names = self._operation.nodes
+        members = see_members(self._cluster, self._pki)
+        for problem in removal_problems(members, names):
+            raise problem
+        if self._force:
+            return
+        with self._api() as api:
+            ready = {node.name for node in api.nodes() if node.ready}
+            stuck = find_stuck_pods(api, [name for name in names if name in ready])
+        if stuck:
+            listed = ", ".join(f"{one.namespace}/{one.pod} on {one.node}" for one in stuck[:10])
+            raise Refused(
+                f"{len(stuck)} pods cannot be moved to other nodes, so nothing was touched:"
+                f" {listed}.",
+                hint="Move or delete them yourself, or delete them with --force.",
+            )
+
+    def run(self) -> None:
+        """Carry it out; what has begun is resumed by the same command."""
+        names = self._operation.nodes
+        steps = [
+            self._change.claim_step(
+                f"Record that {', '.join(names)} leave cluster '{self._cluster.name}'."
+            ),
+            *(self._step(name) for name in names),
+            self._change.record_step(names),
+        ]
+        self._change.carry_out(steps, lambda: None, self._after_failure)
+
+    def _step(self, name: str) -> Step:
+        def remove() -> None:
+            self._remove(name)
+            self._gone.add(name)
+
+        return Step(
+            f"Remove {name}",
+            f"Drain {name}, remove it from etcd, and delete its VM and its Kubernetes node.",
+            lambda: name in self._gone,
+            remove,
+        )
+
+    def _remove(self, name: str) -> None:
+        cluster = self._cluster.reread()
+        address = next((vm.ip for vm in cluster.vapp.vms if vm.name == name), "")
+        with self._api() as api:
+            if any(node.name == name and node.ready for node in api.nodes()):
+                drain(
+                    api,
+                    name,
+                    force=self._force,
+                    deadline=self._deadline,
+                    clock=self._clock,
+                    progress=self._progress,
+                )
+            remove_member(cluster, self._pki, name, address)
+            delete_vms(cluster.vcd, cluster.vapp.href, [name], deadline=self._deadline)
+            delete_node(api, name)
+
+    def _api(self) -> ClusterAPI:
+        """Return the API of a control plane that stays."""
+        members = see_members(self._cluster, self._pki, without=self._operation.nodes)
+        access = admin_credentials(self._pki, members.host, self._cluster.session)
+        return ClusterAPI(access, timeout=API_TIMEOUT)
+
+    def _after_failure(self, error: CseError) -> None:
+        error.notes.append(suggest.RESUME)
+        self._change.lock.release(self._cluster.vapp.href)

@@ -1,0 +1,90 @@
+"""etcd's JSON gateway on a control plane: its members, and removing one.
+
+etcd's documentation, "gRPC gateway": POST with JSON, 64-bit numbers as strings, what is empty or
+zero left out. Clients need a certificate of etcd's own CA, as kubeadm configures it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import tempfile
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cse_client.simulator.guest.etcd import Etcd
+
+__all__ = ["PORT", "serve_gateway"]
+
+PORT = 2379
+_NO_MEMBER, _UNHEALTHY = 5, 9
+
+
+def serve_gateway(etcd: Etcd, connection: socket.socket, files: dict[str, bytes]) -> None:
+    """Serve one connection; `files` are those of /etc/kubernetes/pki."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    handle, name = tempfile.mkstemp(prefix="etcd-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(files["etcd/server.crt"] + b"\n" + files["etcd/server.key"])
+        context.load_cert_chain(name)
+    finally:
+        Path(name).unlink()
+    context.load_verify_locations(cadata=files["etcd/ca.crt"].decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    # validity is judged by the simulated clock elsewhere
+    context.verify_flags |= 0x200000
+
+    class Gateway(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", "0"))
+            body = json.loads(self.rfile.read(length) or b"{}")
+            status, answer = _answer(etcd, self.path, body)
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Keep quiet."""
+
+    with (
+        contextlib.suppress(OSError, ValueError),
+        connection,
+        context.wrap_socket(connection, server_side=True) as secure,
+    ):
+        Gateway(secure, ("127.0.0.1", 0), None)  # type: ignore[arg-type]
+
+
+def _answer(etcd: Etcd, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    members = etcd.members()
+    if path == "/v3/cluster/member/list":
+        return 200, {"members": [_member(one) for one in members]}
+    if path == "/v3/cluster/member/remove":
+        found = [one for one in members if str(one.number) == str(body.get("ID"))]
+        if not found:
+            return 404, {"code": _NO_MEMBER, "message": "etcdserver: member not found"}
+        left = [one for one in members if one is not found[0]]
+        if sum(one.running for one in left) < len(left) // 2 + 1:
+            return 400, {"code": _UNHEALTHY, "message": "etcdserver: unhealthy cluster"}
+        found[0].leave()
+        return 200, {"members": [_member(one) for one in left]}
+    return 404, {"code": 12, "message": "Not Found"}
+
+
+def _member(one: Etcd) -> dict[str, Any]:
+    return {
+        "ID": str(one.number),
+        "name": one.node,
+        "peerURLs": [f"https://{one.address}:2380"],
+        "clientURLs": [f"https://{one.address}:2379"],
+    }
