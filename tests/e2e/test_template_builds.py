@@ -1,0 +1,92 @@
+"""Builds that are interrupted, or whose VM never begins: said so, resumable, and nothing left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import VCD, Result
+from tests.support.simulator import Control
+
+Run = Callable[..., Result]
+
+BUILD = (
+    *("template", "build", "halfway", "--from", "images/ubuntu-24.04-server", "-n", "net1"),
+    *("--kubernetes", "1.37"),
+)
+
+
+def stopped(home: Path, environment: dict[str, str], text: str) -> Result:
+    """Start a build and interrupt it once its stderr holds some text."""
+    with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
+        process = subprocess.Popen(
+            [VCD, "cse", *BUILD], cwd=home, env=environment, stdout=out, stderr=err
+        )
+    deadline = time.monotonic() + 60
+    while text not in (home / "err").read_text():
+        assert process.poll() is None, (home / "err").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    code = process.wait(60)
+    return Result(code, (home / "out").read_text(), (home / "err").read_text())
+
+
+@pytest.mark.parametrize("step", ["• [2/7]", "• [5/7]"])
+def test_an_interrupted_build_is_resumed_by_the_same_command(
+    cse: Run,
+    control: Control,
+    logged_in: Path,
+    environment: dict[str, str],
+    step: str,
+) -> None:
+    before = control.possessions()
+    control.set("faults", kind="slow", method="POST", path="vApp", seconds=1, times=0)
+    result = stopped(logged_in, environment, step)
+    control.ask("DELETE", "faults")
+    assert (result.code, result.out) == (5, ""), result.err
+    assert "Error: Interrupted; template 'halfway' is not finished.\n" in result.err
+    assert (
+        "Hint: Run the same command again to resume, or remove what was made:"
+        " vcd cse template delete halfway\n"
+    ) in result.err
+    again = cse(*BUILD)
+    assert again.code == 0, again.err
+    assert "Resuming the unfinished build of template 'halfway'." in again.err
+    assert list(control.get("state")["vapps"]) == []
+    assert cse("template", "delete", "halfway", "--yes").code == 0
+    assert control.possessions() == before
+
+
+def test_a_template_that_swallows_the_customization_is_named_as_the_cause(
+    cse: Run, nothing_created: None
+) -> None:
+    """cloud-init takes another datasource there, and nobody runs the script or reports."""
+    done = cse(
+        *("template", "build", "never", "--from", "images/ubuntu-24.04-cloudimg", "-n", "net1"),
+        *("--kubernetes", "1.37", "--timeout", "12s"),
+    )
+    assert (done.code, done.out) == (1, "")
+    assert "Error: The build has not started " in done.err
+    assert "last seen: customization (GC_PENDING)." in done.err
+    assert "disable_vmware_customization: false in /etc/cloud/cloud.cfg" in done.err
+    assert "Everything that this command had made was removed." in done.err
+
+
+def test_custom_scripts_that_are_not_allowed_are_named_as_the_cause(
+    cse: Run, control: Control, nothing_created: None
+) -> None:
+    plain = "templates/ubuntu-24.04-server"
+    control.set(plain, image={"custom_scripts": False})
+    try:
+        done = cse(*BUILD, "--timeout", "20s")
+    finally:
+        control.set(plain, image={"custom_scripts": True})
+    assert (done.code, done.out) == (1, "")
+    assert "enable-custom-scripts true" in done.err
+    assert "Everything that this command had made was removed." in done.err
