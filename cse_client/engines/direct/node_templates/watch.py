@@ -34,6 +34,12 @@ _SILENT_HINT = (
     " (disable_vmware_customization: false in /etc/cloud/cloud.cfg)."
 )
 
+_LATE_HINT = "Run the same command again to resume; allow more time with --timeout."
+_HIDDEN_HINT = (
+    "The VM's reports are not visible to you (right 'vApp: Allow All Extra Config'), but it writes"
+    " its phases, and why it failed, to its console."
+)
+
 
 @dataclass(frozen=True)
 class Built:
@@ -154,7 +160,7 @@ class BuildWatch:
         if now >= self.deadline:
             raise TimedOut(
                 f"The template was not built in time; last seen: phase '{self._phase}'.",
-                hint="Run the same command again to resume; allow more time with --timeout.",
+                hint=_LATE_HINT if self._visible else f"{_LATE_HINT} {_HIDDEN_HINT}",
             )
         # a customized VM whose reports cannot be seen may be working all the same
         working = vm.customization == _CUSTOMIZED and not self._visible
