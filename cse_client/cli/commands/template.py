@@ -18,8 +18,8 @@ __all__ = ["list_command", "register_command", "reload_command"]
 def list_command(run: Run, tkg: bool) -> None:
     """List the templates available for nodes.
 
-    OS, Kubernetes and CNI are derived from the name of a CSE template, or were specified with
-    `vcd cse template register`.
+    OS, Kubernetes and CNI are derived from the name of a CSE template, or were recorded by
+    `template build` or `template register`. `Origin` shows which of them.
     """
     from cse_client.cli.records import template_record
     from cse_client.cli.server_tables import SERVED_TEMPLATE_COLUMNS, served_template_row
@@ -42,8 +42,8 @@ def list_command(run: Run, tkg: bool) -> None:
     run.console.table(rows, columns, empty="No templates were found.", records=records)
     if not rows and run.console.shows_tables:
         run.console.hint(
-            "The provider can share CSE templates in a catalog. To use another prepared template:"
-            f" {suggest.cse('template register', help=True)}"
+            "The provider can share CSE templates in a catalog. To build a template from a plain"
+            f" Ubuntu: {suggest.cse('template build', help=True)}"
         )
 
 
