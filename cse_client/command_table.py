@@ -210,6 +210,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.template",
                 "Reload the CSE server's templates.",
             ),
+            "upload": (
+                "cse_client.cli.commands.template_upload",
+                "Upload an OVA file to a catalog.",
+            ),
         },
     ),
 }

@@ -32,6 +32,8 @@ _ASCII = str.maketrans("•✓✗", "-+x")
 _COLOURS = {EventKind.DONE: "32", EventKind.FAILED: "31", EventKind.WARNING: "33"}
 _ENDS = (EventKind.DONE, EventKind.FAILED)
 _USUAL_COLUMNS, _LEAST_COLUMNS = 80, 20
+#: Columns of a progress bar.
+_BAR = 20
 
 
 class ProgressLines:
@@ -58,6 +60,7 @@ class ProgressLines:
         self._label = ""
         self._began = 0.0
         self._last_line = ""
+        self._tenth = ("", 0)
         self._spinner: threading.Thread | None = None
 
     def __enter__(self) -> ProgressLines:
@@ -90,6 +93,8 @@ class ProgressLines:
                 return
             if event.kind in _ENDS:
                 self._current = ""
+            if event.share is not None and self._is_old(event):
+                return
             self._line(event.kind, _label(event) + _one_line(event))
 
     def _show(self, event: Event) -> None:
@@ -97,7 +102,12 @@ class ProgressLines:
         if event.kind is EventKind.STARTED or not self._current:
             self._began = time.monotonic()
             self._label = _label(event)
-        self._current = (_label(event) or self._label) + _one_line(event)
+        self._current = (_label(event) or self._label) + _one_line(event, bar=True)
+
+    def _is_old(self, event: Event) -> bool:
+        """Return whether a tenth of the work has yet to be done until the next line is due."""
+        before, self._tenth = self._tenth, (event.text, int(10 * (event.share or 0)))
+        return self._tenth == before or (before[0] != event.text and self._tenth[1] == 0)
 
     def _line(self, kind: EventKind, text: str) -> None:
         line = f" {self._mark(_MARKS[kind])} {text}"
@@ -128,8 +138,13 @@ class ProgressLines:
         return mark if self._unicode else mark.translate(_ASCII)
 
 
-def _one_line(event: Event) -> str:
+def _one_line(event: Event, *, bar: bool = False) -> str:
     text = printable(event.text)
+    if event.share is not None:
+        share = min(max(event.share, 0.0), 1.0)
+        done = int(share * _BAR)
+        drawn = f" [{'#' * done}{'-' * (_BAR - done)}]" if bar else ":"
+        return f"{text}{drawn} {int(share * 100)} %, {printable(event.detail)}"
     return sentence(text) if event.kind is EventKind.WARNING else text
 
 

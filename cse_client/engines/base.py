@@ -44,6 +44,8 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         BuiltTemplate,
         CheckResult,
         TemplateDetails,
+        UploadedTemplate,
+        UploadSpec,
     )
     from cse_client.yamldocs import Path, Position
 
@@ -147,6 +149,9 @@ class TemplateWork(Protocol):
 
     def build(self, spec: BuildSpec, options: RunOptions, progress: Progress) -> BuiltTemplate:
         """Build a template, or resume a build that was interrupted."""
+
+    def upload(self, spec: UploadSpec, options: RunOptions, progress: Progress) -> UploadedTemplate:
+        """Upload an OVA file as a template."""
 
     def find(self, reference: str) -> Template:
         """Return a template, registered or not, by CATALOG/ITEM, name or id."""

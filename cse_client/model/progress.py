@@ -22,12 +22,17 @@ class EventKind(str, Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """A line of progress. `step` of `total` when it belongs to a plan (1-based), else 0."""
+    """A line of progress. `step` of `total` when it belongs to a plan (1-based), else 0.
+
+    `share` is how much is done, from 0 to 1, None where that is not known; `detail` goes with it.
+    """
 
     kind: EventKind
     text: str
     step: int = 0
     total: int = 0
+    share: float | None = None
+    detail: str = ""
 
 
 Progress = Callable[[Event], None]

@@ -19,6 +19,8 @@ __all__ = [
     "CheckResult",
     "Level",
     "TemplateDetails",
+    "UploadSpec",
+    "UploadedTemplate",
 ]
 
 #: The packages of every minor release are below it, in /vX.Y/deb/ (kubernetes.io, "pkgs.k8s.io:
@@ -81,6 +83,23 @@ class BuiltTemplate:
 
     template: Template
     lease_ends: datetime | None = None
+
+
+@dataclass(frozen=True)
+class UploadSpec:
+    """What `template upload` was asked for; `path` is an OVA file."""
+
+    catalog: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class UploadedTemplate:
+    """What an upload has made, and how many bytes it sent."""
+
+    template: Template
+    size: int
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from cse_client.vcd.transport import Answer, Transport
 if TYPE_CHECKING:
     from cse_client.model.addons import AddressRange, RecordedAddresses
     from cse_client.vcd.templates import Templates
+    from cse_client.vcd.uploads import Uploads
 
 __all__ = ["Answer", "VcdClient"]
 
@@ -73,6 +74,13 @@ class VcdClient:
         from cse_client.vcd.templates import Templates
 
         return Templates(self._transport, self.session)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Uploading templates into catalogs."""
+        from cse_client.vcd.uploads import Uploads
+
+        return Uploads(self._transport)
 
     @classmethod
     def open(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> VcdClient:

@@ -156,6 +156,21 @@ class Transport:
         """Send a change with PUT, once."""
         return self._send("PUT", url, action, body=body, media_type=media_type)
 
+    def put_bytes(
+        self, url: str, content: bytes, headers: Mapping[str, str], action: Action
+    ) -> None:
+        """Send a file, or a piece of one, with PUT, once; the answer is empty."""
+        self.requests_sent += 1
+        accept = {"Accept": f"application/*+xml;version={self.session.api_version}"}
+        try:
+            response = self._http.request(
+                "PUT", url, data=content, headers={**accept, **headers}, verify=self.session.verify
+            )
+        except _BROKEN as error:
+            raise unanswered.from_exception(error, action, self.session) from error
+        if response.status_code not in (200, 201, 202, 204):
+            raise self._refused(response, action)
+
     def delete(self, url: str, action: Action) -> Reply:
         """Send a DELETE, once."""
         return self._send("DELETE", url, action)

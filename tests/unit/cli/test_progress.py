@@ -85,6 +85,31 @@ def test_a_spinner_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue().endswith("\r\x1b[K \x1b[32m✓\x1b[0m [1/1] work\n")
 
 
+def test_shares_are_bars_on_a_terminal_and_tenths_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events = [Event(EventKind.STARTED, "Upload a")]
+    events += [
+        Event(EventKind.RUNNING, "Upload a", share=done / 40, detail=f"{done} of 40 MB")
+        for done in (1, 2, 12, 13, 14, 40)
+    ]
+    plain = Stream(terminal=False)
+    with ProgressLines(plain, write, colorized=True) as progress:
+        for event in events:
+            progress(event)
+    assert plain.getvalue().splitlines() == [
+        " • Upload a",
+        " • Upload a: 30 %, 12 of 40 MB",
+        " • Upload a: 100 %, 40 of 40 MB",
+    ]
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Stream(terminal=True)
+    with ProgressLines(stream, write, colorized=True) as progress:
+        for event in events[:4]:
+            progress(event)
+        until(lambda: "Upload a [######--------------] 30 %, 12 of 40 MB" in stream.getvalue())
+
+
 class Terminal(Stream):
     """A stream on a pseudo-terminal of a given width, which is not stdout's."""
 

@@ -21,6 +21,8 @@ from cse_client.model.templates import (
     BuiltTemplate,
     CheckResult,
     TemplateDetails,
+    UploadedTemplate,
+    UploadSpec,
 )
 from cse_client.vcd import tasks
 
@@ -76,6 +78,13 @@ class TemplateWork:
             raise Interrupted(
                 f"Interrupted; template '{spec.name}' is not finished.", hint=advice
             ) from None
+
+    def upload(self, spec: UploadSpec, options: RunOptions, progress: Progress) -> UploadedTemplate:
+        """Upload an OVA file as a template; see `TemplateUpload.run`."""
+        from cse_client.engines.direct.node_templates.upload import TemplateUpload
+
+        upload = TemplateUpload(self._vcd, spec, options, clock=self._clock, progress=progress)
+        return upload.run()
 
     def find(self, reference: str) -> Template:
         """Return a template, registered or not.
