@@ -114,6 +114,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.upgrade",
                 "List the templates a cluster can be upgraded to.",
             ),
+            "wait": (
+                "cse_client.cli.commands.cluster.wait",
+                "Wait until a cluster is ready, or until it is deleted.",
+            ),
         },
     ),
     "node": (

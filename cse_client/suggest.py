@@ -79,6 +79,7 @@ _BY_ID = frozenset(
         "unshare",
         "upgrade",
         "upgrade-plan",
+        "wait",
     )
 )
 

@@ -58,6 +58,11 @@ def test_documents_in_all_states_of_a_cluster(place: Workstation, control: Contr
     assert phase == "creating"
     assert quick(place, *words).code == 0
     assert states(place) == ("ready", {"POWERED_ON"})
+    assert quick(place, "cluster", "wait", NAME, "--for", "ready") == (
+        0,
+        f"Cluster {NAME} is ready.\n",
+        "",
+    )
 
     kinds = {node["kind"]: node["name"] for node in shown(place, "node", "list", NAME)}
     assert shown(place, "node", "info", NAME, kinds["worker"])["kubernetes_status"] == "Ready"
@@ -68,6 +73,9 @@ def test_documents_in_all_states_of_a_cluster(place: Workstation, control: Contr
     worker = kinds["worker"]
     control.set(f"guests/{worker}", crash=True)
     assert shown(place, "cluster", "info", NAME)["problems"]
+    waited = quick(place, "cluster", "wait", NAME, "--for", "node=2", "--timeout", "2s")
+    assert (waited.code, waited.out) == (5, "")
+    assert "1 of 2 workers exist, " in waited.err
     assert quick(place, "cluster", "stop", NAME, "--yes").code == 0
     _phase, statuses = states(place)
     assert "POWERED_ON" not in statuses
@@ -116,5 +124,10 @@ def test_a_failure_prints_nothing_to_stdout(
 
 
 def test_deleted(place: Workstation) -> None:
-    assert quick(place, "cluster", "delete", NAME, "--yes").code == 0
+    deleting = place.start(str(Path(VCD).with_name("cse")), "cluster", "delete", NAME, "--yes")
+    waited = quick(place, "cluster", "wait", NAME, "--for", "deleted", "--timeout", "60s")
+    assert (waited.code, waited.out) == (0, f"Cluster {NAME} is deleted.\n"), waited.err
+    deleting.communicate(timeout=60)
+    assert deleting.returncode == 0
+    assert quick(place, "cluster", "wait", NAME, "--for", "ready").code == 3
     assert NAME not in quick(place, "cluster", "list", "-o", "name").out.split()
