@@ -6,6 +6,7 @@ Networks lie in the loopback range, so that a guest's address can be reached on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from cse_client.simulator.vcd.entities import (
     Catalog,
     CatalogItem,
     ComputePolicy,
+    GuestProperty,
     Org,
     StorageProfile,
     Template,
@@ -201,8 +203,52 @@ _SYSTEMS = (
 )
 
 
+#: What go-vcloud-director's table says of this VERSION (govcd/cse/tkg_versions.json).
+_TKG_VERSION = "v1.30.2+vmware.1-tkg.1-00b380629c7a9c10afaaa9df46ba2283"
+_TKG_REPOSITORY = "projects.registry.vmware.com/tkg"
+_TKG_IMAGES = (
+    *("kube-apiserver:v1.30.2_vmware.1", "kube-controller-manager:v1.30.2_vmware.1"),
+    *("kube-scheduler:v1.30.2_vmware.1", "kube-proxy:v1.30.2_vmware.1", "pause:3.9"),
+    *("etcd:v3.5.12_vmware.5", "coredns:v1.11.1_vmware.10"),
+    "antrea-advanced-debian:v1.13.3_vmware.1",
+)
+
+
+def _tkg(vdc_id: str, created: datetime) -> Template:
+    """Return a template made of an OVA of Tanzu Kubernetes Grid: its VERSION says what it is.
+
+    Its images are in the runtime's store under names that kubeadm does not ask for by itself.
+    """
+    return Template(
+        "tkg-ubuntu-2204",
+        description="Photon and Ubuntu images of the provider",
+        vdc_id=vdc_id,
+        vm_name="ubuntu-2204-kube",
+        created=created,
+        product_info="Information about the installed software",
+        properties={
+            "VERSION": GuestProperty(default=_TKG_VERSION),
+            "DISTRO_NAME": GuestProperty(default="ubuntu"),
+            "DISTRO_VERSION": GuestProperty(default="22.04"),
+        },
+        image={
+            "name": "tkg-ubuntu-2204",
+            "os": "ubuntu-22.04",
+            "os_version_id": "22.04",
+            "kubernetes": "1.30.2+vmware.1",
+            "runtime": "containerd",
+            "cni": "antrea",
+            "cni_version": "v1.13.3_vmware.1",
+            "cni_image": f"{_TKG_REPOSITORY}/antrea-advanced-debian",
+            "cni_manifest": "/root/antrea.yaml",
+            "customization_engine": "classic",
+            "preloaded": [f"{_TKG_REPOSITORY}/{image}" for image in _TKG_IMAGES],
+        },
+    )
+
+
 def _images(cloud: Cloud) -> None:
-    """Offer what providers have: Ubuntu servers without Kubernetes."""
+    """Offer what providers have: Ubuntu servers without Kubernetes, and an image of TKG."""
     now = cloud.clock.now()
     vdc = next(iter(cloud.vdcs.values()))
     templates = [
@@ -228,6 +274,7 @@ def _images(cloud: Cloud) -> None:
         )
         for name, release, engine, datasource in _SYSTEMS
     ]
+    templates.append(_tkg(vdc.id, now))
     _offer(cloud, Catalog(IMAGES, description="Operating systems", created=now), templates)
 
 

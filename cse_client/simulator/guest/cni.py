@@ -93,9 +93,9 @@ def _documents(cni: str, version: str, image: str = "") -> list[dict[str, Any]]:
     ]
 
 
-def manifest_text(cni: str, version: str) -> str:
-    """Return the manifest file of a pod network."""
-    return str(yaml.safe_dump_all(_documents(cni, version), sort_keys=False))
+def manifest_text(cni: str, version: str, image: str = "") -> str:
+    """Return the manifest file of a pod network; `image` is without its tag."""
+    return str(yaml.safe_dump_all(_documents(cni, version, image), sort_keys=False))
 
 
 def released_manifest(cni: str, version: str) -> str:

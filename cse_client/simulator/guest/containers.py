@@ -13,7 +13,8 @@ from cse_client.simulator.guest.cni import manifest_images
 from cse_client.simulator.guest.life import PowerLoss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from cse_client.simulator.guest.disk import Disk
     from cse_client.simulator.guest.model import Image
@@ -23,8 +24,10 @@ __all__ = [
     "IMAGE_MB",
     "Daemon",
     "ImageStore",
+    "Overrides",
     "PullFailed",
     "default_repository",
+    "image_overrides",
     "kubernetes_images",
     "make_socket",
 ]
@@ -66,14 +69,43 @@ class PullFailed(Exception):
     """An image could not be had."""
 
 
-def kubernetes_images(version: str, repository: str = "") -> list[str]:
-    """Return the images of a control plane, as `kubeadm config images list` does."""
+#: Where a ClusterConfiguration takes single images from: (name, repository, tag), "" for the usual.
+Overrides = tuple[tuple[str, str, str], ...]
+
+
+def image_overrides(cluster: Mapping[str, Any]) -> Overrides:
+    """Return what a ClusterConfiguration says about the images of etcd and CoreDNS alone."""
+    local = (cluster.get("etcd") or {}).get("local") or {}
+    parts = (("etcd", local), ("coredns", cluster.get("dns") or {}))
+    found = (
+        (name, str(part.get("imageRepository") or ""), str(part.get("imageTag") or ""))
+        for name, part in parts
+    )
+    return tuple(one for one in found if one[1] or one[2])
+
+
+def kubernetes_images(version: str, repository: str = "", overrides: Overrides = ()) -> list[str]:
+    """Return the images of a control plane, as `kubeadm config images list` does.
+
+    In a tag _ stands for the + of a version (kubeadm: util.KubernetesVersionToImageTag).
+    """
+    usual = _usual_images(version, repository)
+    for name, own, tag in overrides:
+        for index, image in enumerate(usual):
+            where, _, rest = image.rpartition("/")
+            if rest.partition(":")[0] == name:
+                folder = f"{own}/{name}" if own else f"{where}/{name}"
+                usual[index] = f"{folder}:{tag or rest.partition(':')[2]}"
+    return usual
+
+
+def _usual_images(version: str, repository: str) -> list[str]:
     minor = int(version.split(".")[1])
     pause, etcd, coredns = _COMPANIONS.get(minor, _COMPANIONS[max(_COMPANIONS)])
     where = repository or default_repository(version)
     dns = "coredns/coredns" if minor >= _COREDNS_FOLDER and not repository else "coredns"
     names = [
-        f"{where}/{name}:v{version}"
+        f"{where}/{name}:v{version.replace('+', '_')}"
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
     ]
     last = [f"{where}/pause:{pause}", f"{where}/etcd:{etcd}", f"{where}/{dns}:{coredns}"]
@@ -89,6 +121,8 @@ def default_repository(version: str) -> str:
 
 def preloaded_images(image: Image) -> list[str]:
     """Return what is in a new guest's store."""
+    if image.preloaded:
+        return list(image.preloaded)
     if not image.images_preloaded:
         return []
     return kubernetes_images(image.kubernetes) + manifest_images(image.cni, image.cni_version)

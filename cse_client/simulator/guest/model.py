@@ -29,6 +29,8 @@ class Image:
             "list" of datasources, by "ds-identify", or "" for not at all: then it finds the OVF
             environment first, and nobody carries a customization out.
         images_preloaded: the container images are in the runtime's store already.
+        preloaded: the same, for a store with other images than kubeadm's own.
+        cni_image: image in the manifest of the pod network, "" for the project's own.
         missing_commands: commands that the image lacks.
         packages: the Debian packages that it is made of. Where it names them, programs come and go
             with packages, and `kubernetes`, `runtime` and `cni` are empty unless something of them
@@ -52,6 +54,8 @@ class Image:
     customization_engine: str = "classic"
     datasource: str = ""
     images_preloaded: bool = False
+    preloaded: tuple[str, ...] = ()
+    cni_image: str = ""
     missing_commands: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     swap: bool = False

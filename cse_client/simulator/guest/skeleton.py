@@ -141,7 +141,7 @@ def install_disk(disk: Disk, image: Image, commands: Iterable[str] = ()) -> None
         disk.write(path, text)
     disk.write("/etc/shadow", "root:*:18000:0:99999:7:::\ndaemon:*:18000:0:99999:7:::\n", 0o600)
     if image.cni_manifest:
-        disk.write(image.cni_manifest, manifest_text(image.cni, image.cni_version))
+        disk.write(image.cni_manifest, manifest_text(image.cni, image.cni_version, image.cni_image))
     if image.os != "ubuntu-16.04":
         disk.link("/etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")
     _enable_services(disk, image)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cse_client.simulator.guest.containers import ImageStore, PullFailed, kubernetes_images
+from cse_client.simulator.guest.containers import (
+    ImageStore,
+    PullFailed,
+    image_overrides,
+    kubernetes_images,
+)
 from cse_client.simulator.guest.kubeadm.flags import Flags, UnknownFlag, parse
 from cse_client.simulator.guest.kubeadm.init import init, init_phase
 from cse_client.simulator.guest.kubeadm.join import join
 from cse_client.simulator.guest.kubeadm.preflight import default_socket, socket_problem
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
 from cse_client.simulator.guest.kubeadm.reset import reset
+from cse_client.simulator.guest.kubeadm.settings import read_config
 from cse_client.simulator.guest.kubeadm.tokens import token
 from cse_client.simulator.guest.kubeadm.versions import chosen_version
 
@@ -98,8 +104,13 @@ def _config(system: System, call: Call, flags: Flags) -> int:
     if words[:1] != ["images"] or len(words) < 2:  # noqa: PLR2004
         call.err(f"kubeadm config {' '.join(words)}: not simulated")
         return 1
-    version = chosen_version(system, call, flags)
-    images = kubernetes_images(version, flags.get("image-repository"))
+    cluster: dict[str, Any] = {}
+    if flags.get("config"):
+        files = read_config(system, flags, ("ClusterConfiguration", "InitConfiguration"))
+        cluster = files.get("ClusterConfiguration") or {}
+    version = chosen_version(system, call, flags, str(cluster.get("kubernetesVersion") or ""))
+    repository = flags.get("image-repository") or str(cluster.get("imageRepository") or "")
+    images = kubernetes_images(version, repository, image_overrides(cluster))
     if words[1] == "list":
         for name in images:
             call.out(name)

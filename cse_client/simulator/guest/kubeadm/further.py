@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from cse_client.simulator.guest.containers import image_overrides
 from cse_client.simulator.guest.etcd import Etcd
 from cse_client.simulator.guest.kubeadm.cluster import client_for, mark_control_plane
 from cse_client.simulator.guest.kubeadm.pki import PKI, certs_phase, kubeconfig_phase
@@ -125,6 +126,7 @@ def _settings(system: System, join: JoinSettings, configuration: dict[str, Any])
         node=join.node,
         cri_socket=join.cri_socket,
         repository=str(configuration.get("imageRepository") or ""),
+        overrides=image_overrides(configuration),
         token="",
         token_ttl="",
         skipped=frozenset(),

@@ -120,8 +120,7 @@ def _preflight(system: System, call: Call, settings: InitSettings) -> None:
     pull_checks(
         system,
         Checks(call, settings.ignored),
-        version=settings.version,
-        repository=settings.repository,
+        images=settings.images,
         pause=lambda seconds: system.sleep_call(call, seconds),
     )
 

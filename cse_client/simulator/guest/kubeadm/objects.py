@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cse_client.simulator.guest.containers import default_repository, kubernetes_images
+from cse_client.simulator.guest.containers import default_repository
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.kubeadm.settings import InitSettings
@@ -111,6 +111,11 @@ def config_maps(settings: InitSettings, kubelet_config: str) -> list[dict[str, A
             "serviceSubnet": settings.service_cidr,
         },
     }
+    for name, repository, tag in settings.overrides:
+        part = {
+            key: one for key, one in (("imageRepository", repository), ("imageTag", tag)) if one
+        }
+        cluster.update({"dns": part} if name == "coredns" else {"etcd": {"local": part}})
     data = {"ClusterConfiguration": yaml.safe_dump(cluster)}
     if settings.minor < _STATUS_GONE:
         endpoints = {
@@ -208,7 +213,7 @@ def cluster_info(kubeconfig: str) -> list[dict[str, Any]]:
 
 def addons(settings: InitSettings) -> list[dict[str, Any]]:
     """Return CoreDNS and kube-proxy."""
-    images = kubernetes_images(settings.version, settings.repository)
+    images = settings.images
     dns_image = next(name for name in images if "coredns" in name)
     proxy_image = next(name for name in images if "kube-proxy" in name)
     dns_labels, proxy_labels = {"k8s-app": "kube-dns"}, {"k8s-app": "kube-proxy"}

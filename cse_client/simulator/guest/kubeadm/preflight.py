@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.commands.kernel import swap_in_use
 from cse_client.simulator.guest.commands.network import resolve
-from cse_client.simulator.guest.containers import Daemon, ImageStore, PullFailed, kubernetes_images
+from cse_client.simulator.guest.containers import Daemon, ImageStore, PullFailed
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
 from cse_client.simulator.guest.kubelet import Kubelet
 
@@ -281,13 +281,12 @@ def pull_checks(
     system: System,
     checks: Checks,
     *,
-    version: str,
-    repository: str,
+    images: Iterable[str],
     pause: Callable[[float], None],
 ) -> None:
     """Pull the control plane's images; raises KubeadmError."""
     store = ImageStore(system)
-    for name in kubernetes_images(version, repository):
+    for name in images:
         try:
             store.pull(name, pause)
         except PullFailed as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from cse_client.simulator.guest.containers import Overrides, image_overrides, kubernetes_images
 from cse_client.simulator.guest.kubeadm.flags import Flags
 from cse_client.simulator.guest.kubeadm.preflight import default_socket
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
@@ -52,6 +53,12 @@ class InitSettings:
     token_ttl: str
     skipped: frozenset[str]
     ignored: frozenset[str]
+    overrides: Overrides = ()
+
+    @property
+    def images(self) -> list[str]:
+        """The images of the control plane."""
+        return kubernetes_images(self.version, self.repository, self.overrides)
 
     @property
     def minor(self) -> int:
@@ -162,6 +169,7 @@ def init_settings(system: System, call: Call, flags: Flags) -> InitSettings:
         repository=flags.get("image-repository") or cluster.get("imageRepository") or "",
         token=flags.get("token") or str(tokens[0].get("token") or ""),
         token_ttl=flags.get("token-ttl") or str(tokens[0].get("ttl") or "24h0m0s"),
+        overrides=image_overrides(cluster),
         skipped=frozenset(flags.list("skip-phases")),
         ignored=frozenset(
             word.lower()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cse_client.simulator.guest.containers import kubernetes_images
 from cse_client.simulator.guest.kubeadm.versions import LOCAL_SOCKET_SINCE
 
 if TYPE_CHECKING:
@@ -62,8 +61,7 @@ def _commands(name: str, settings: InitSettings) -> list[str]:
 
 def write_manifest(system: System, name: str, settings: InitSettings) -> None:
     """Write one control plane component's manifest."""
-    images = kubernetes_images(settings.version, settings.repository)
-    image = next(one for one in images if f"/{name}:" in one)
+    image = next(one for one in settings.images if f"/{name}:" in one)
     manifest: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
