@@ -21,8 +21,8 @@ BUILD = (
 )
 
 
-def stopped(home: Path, environment: dict[str, str], text: str) -> Result:
-    """Start a build and interrupt it once its stderr holds some text."""
+def begun(home: Path, environment: dict[str, str], text: str) -> subprocess.Popen[bytes]:
+    """Start a build and return once its stderr holds some text."""
     with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
         process = subprocess.Popen(
             [VCD, "cse", *BUILD], cwd=home, env=environment, stdout=out, stderr=err
@@ -32,7 +32,10 @@ def stopped(home: Path, environment: dict[str, str], text: str) -> Result:
         assert process.poll() is None, (home / "err").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    return process
+
+
+def ended(home: Path, process: subprocess.Popen[bytes]) -> Result:
     code = process.wait(60)
     return Result(code, (home / "out").read_text(), (home / "err").read_text())
 
@@ -47,7 +50,9 @@ def test_an_interrupted_build_is_resumed_by_the_same_command(
 ) -> None:
     before = control.possessions()
     control.set("faults", kind="slow", method="POST", path="vApp", seconds=1, times=0)
-    result = stopped(logged_in, environment, step)
+    process = begun(logged_in, environment, step)
+    process.send_signal(signal.SIGINT)
+    result = ended(logged_in, process)
     control.ask("DELETE", "faults")
     assert (result.code, result.out) == (5, ""), result.err
     assert "Error: Interrupted; template 'halfway' is not finished.\n" in result.err
@@ -90,3 +95,32 @@ def test_custom_scripts_that_are_not_allowed_are_named_as_the_cause(
     assert (done.code, done.out) == (1, "")
     assert "enable-custom-scripts true" in done.err
     assert "Everything that this command had made was removed." in done.err
+
+
+def test_a_build_goes_on_where_answers_are_lost(cse: Run, control: Control) -> None:
+    before = control.possessions()
+    for path in ("composeVApp", "captureVApp", "undeploy", "/metadata", "guestCustomization"):
+        control.set("faults", kind="reset_after", method="POST|PUT", path=path, times=1)
+    done = cse(*BUILD)
+    assert done.code == 0, done.err
+    assert all(rule["hit"] for rule in control.get("faults"))
+    control.ask("DELETE", "faults")
+    items = control.get("state")["catalogs"]["images"]["items"]
+    assert [name for name in items if "halfway" in name] == ["halfway"]
+    assert cse("template", "delete", "halfway", "--yes").code == 0
+    assert control.possessions() == before
+
+
+def test_a_name_that_is_taken_meanwhile_is_refused_and_nothing_is_left(
+    cse: Run, control: Control, logged_in: Path, environment: dict[str, str]
+) -> None:
+    process = begun(logged_in, environment, "• [2/7]")
+    control.set("templates/halfway", like="ubuntu-24.04-server")
+    before = control.get("state")["catalogs"]
+    result = ended(logged_in, process)
+    assert (result.code, result.out) == (1, "")
+    assert "Error: Cannot add template 'halfway' to catalog 'images': " in result.err
+    assert result.err.endswith("Note: Everything that this command had made was removed.\n")
+    after = control.get("state")
+    assert (after["catalogs"], after["vapps"]) == (before, {})
+    control.set("templates/halfway", remove=True)

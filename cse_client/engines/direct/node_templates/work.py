@@ -13,7 +13,7 @@ from cse_client.engines.direct.node_templates import marks
 from cse_client.engines.direct.node_templates.build import TemplateBuild
 from cse_client.engines.direct.node_templates.request import BuildRequest, resolve_build
 from cse_client.engines.direct.operations.delete import delete_vapp
-from cse_client.errors import Conflict, Interrupted, NotFinished, NotFound
+from cse_client.errors import Conflict, CseError, Interrupted, NotFinished, NotFound
 from cse_client.model import Event, EventKind, Progress, RunOptions, Session, Template, footprint
 from cse_client.model.templates import (
     BootSpec,
@@ -59,9 +59,12 @@ class TemplateWork:
             build = self._build(self._request(spec, progress), options, progress)
             try:
                 build.run()
-            except Conflict:
+            except Conflict as conflict:
                 # A request of an earlier run may reach VCD between this run's check and its own.
-                request = self._request(spec, progress)
+                try:
+                    request = self._request(spec, progress)
+                except CseError:
+                    raise conflict from None
                 if request.vapp is None:
                     raise
                 build = self._build(request, options, progress)
