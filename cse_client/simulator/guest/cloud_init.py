@@ -13,43 +13,26 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from cse_client.simulator.guest.packages.image import (
+    CLOUD_FOLDER,
+    IDENTIFY,
+    USUAL_DATASOURCES,
+)
+
 if TYPE_CHECKING:
     from cse_client.simulator.guest.disk import Disk
-    from cse_client.simulator.guest.model import Image
     from cse_client.simulator.guest.system import System
 
-__all__ = ["begin_instance", "configure", "datasource", "is_enabled", "takes_customization"]
+__all__ = ["begin_instance", "datasource", "is_enabled", "takes_customization"]
 
-_FOLDER = "/etc/cloud/cloud.cfg.d"
 _DISABLED = "/etc/cloud/cloud-init.disabled"
-_IDENTIFY = "/etc/cloud/ds-identify.cfg"
-_USUAL = (
-    "NoCloud", "ConfigDrive", "OpenNebula", "DigitalOcean", "Azure", "AltCloud", "OVF", "MAAS",
-    "GCE", "OpenStack", "CloudSigma", "SmartOS", "Bigstep", "Scaleway", "AliYun", "Ec2",
-    "CloudStack", "Hetzner", "IBMCloud", "Oracle", "Exoscale", "RbxCloud", "UpCloud", "VMware",
-    "Vultr", "LXD", "NWCS", "Akamai", "WSL", "None",
-)  # fmt: skip
-
-
-def configure(disk: Disk, image: Image) -> None:
-    """Write the configuration that an image's installation left."""
-    flag = (
-        "" if image.customization_engine == "classic" else "disable_vmware_customization: false\n"
-    )
-    disk.write("/etc/cloud/cloud.cfg", f"users:\n- default\ndisable_root: true\n{flag}")
-    listed = f"datasource_list: [ {', '.join(_USUAL)} ]\n"
-    disk.write(f"{_FOLDER}/90_dpkg.cfg", f"# to update this file, run dpkg-reconfigure\n{listed}")
-    if image.datasource == "list":
-        disk.write(f"{_FOLDER}/99-datasource.cfg", "datasource_list: [ VMware, None ]\n")
-    elif image.datasource == "ds-identify":
-        disk.write(_IDENTIFY, "datasource: VMware\n")
 
 
 def _value(disk: Disk, key: str) -> str:
     """Return a key's value on one line of the configuration; the last file that has it wins."""
-    names = [name for name in disk.names(_FOLDER) if name.endswith(".cfg")]
+    names = [name for name in disk.names(CLOUD_FOLDER) if name.endswith(".cfg")]
     found = ""
-    for path in ("/etc/cloud/cloud.cfg", *(f"{_FOLDER}/{name}" for name in names)):
+    for path in ("/etc/cloud/cloud.cfg", *(f"{CLOUD_FOLDER}/{name}" for name in names)):
         for line in re.findall(rf"(?m)^\s*{key}\s*:\s*(.*?)\s*$", disk.text(path)):
             found = line
     return found
@@ -76,9 +59,9 @@ def datasource(system: System) -> str:
     """Return the datasource that cloud-init takes: VMware, OVF or None."""
     if not system.image.packages:
         return "VMware" if system.image.customization_engine == "cloud-init" else "None"
-    pinned = re.search(r"(?m)^\s*datasource\s*:\s*(\w+)", system.disk.text(_IDENTIFY))
+    pinned = re.search(r"(?m)^\s*datasource\s*:\s*(\w+)", system.disk.text(IDENTIFY))
     listed = re.findall(r"\w+", _value(system.disk, "datasource_list"))
-    for name in [pinned[1]] if pinned else listed or _USUAL:
+    for name in [pinned[1]] if pinned else listed or USUAL_DATASOURCES:
         if name == "VMware" and takes_customization(system):
             return name
         if name == "OVF" and system.guestinfo.get("guestinfo.ovfEnv", "").startswith("<?xml"):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.cni import manifest_images
 from cse_client.simulator.guest.life import PowerLoss
+from cse_client.simulator.guest.packages.database import installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from cse_client.simulator.guest.disk import Disk
     from cse_client.simulator.guest.model import Image
     from cse_client.simulator.guest.system import System
 
@@ -27,6 +27,7 @@ __all__ = [
     "Overrides",
     "PullFailed",
     "default_repository",
+    "free_mb",
     "image_overrides",
     "kubernetes_images",
     "make_socket",
@@ -36,6 +37,8 @@ _STORE = "/var/lib/container-images"
 _PULL_SECONDS = 4
 #: What an image takes of the disk, in MB: about what those of a control plane take on the average.
 IMAGE_MB = 90
+#: What an Ubuntu server takes of its disk, in MB.
+_SYSTEM_MB = 2600
 _NO_ANSWER_SECONDS = 30
 
 # kubeadm's own tables (cmd/kubeadm/app/constants): (pause, etcd, coredns) by minor version.
@@ -158,6 +161,15 @@ def hosts_folder(text: str) -> str:
     return ""
 
 
+def free_mb(system: System) -> int:
+    """MB that are free on the disk, for packages and images: what is else there is a guess."""
+    if system.faults.disk_full:
+        return 0
+    sizes = (int(one.fields.get("Installed-Size", 0)) for one in installed(system.disk).values())
+    images = len(system.disk.text(_STORE).split()) * IMAGE_MB
+    return system.hardware.disk_mb - _SYSTEM_MB - sum(sizes) // 1024 - images
+
+
 class Daemon:
     """docker or containerd as a service: it takes a moment and makes its socket.
 
@@ -222,11 +234,6 @@ class ImageStore:
             return preloaded_images(self._system.image)
         return path.read_text(encoding="utf-8").split()
 
-    @staticmethod
-    def taken_mb(disk: Disk) -> int:
-        """MB of a disk that pulled images take."""
-        return len(disk.text(_STORE).split()) * IMAGE_MB
-
     def has(self, name: str) -> bool:
         """Return whether an image is present."""
         return _full(name) in {_full(known) for known in self.names()}
@@ -268,7 +275,7 @@ class ImageStore:
 
     def _put(self, name: str, wait: Callable[[float], None]) -> None:
         wait(_PULL_SECONDS)
-        if self._system.free_mb() < IMAGE_MB:
+        if free_mb(self._system) < IMAGE_MB:
             raise PullFailed(
                 f'failed to pull and unpack image "{_full(name)}": failed to extract layer: write'
                 " /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots: no space"

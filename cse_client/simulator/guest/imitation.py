@@ -10,7 +10,7 @@ from cse_client.simulator.guest.commands.kernel import apply_sysctl_files, load_
 from cse_client.simulator.guest.disk import Disk, copy_disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.sandbox import Sandbox
-from cse_client.simulator.guest.services import install_services
+from cse_client.simulator.guest.services import install_services, look_at_packages
 from cse_client.simulator.guest.skeleton import install_disk
 from cse_client.simulator.guest.stand_ins import COMMANDS
 from cse_client.simulator.guest.toolbox import (
@@ -66,6 +66,10 @@ class Imitation:
                 load_module(system, line.strip())
         apply_sysctl_files(system)
         install_services(system)
+
+    def packages_changed(self, system: System) -> None:
+        """Give the guest the services that it has by now."""
+        look_at_packages(system)
 
     def connect(self, system: System) -> None:
         """Do nothing: a guest's addresses are loopback addresses of this machine."""

@@ -13,12 +13,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
-from cse_client.simulator.guest.containers import ImageStore
 from cse_client.simulator.guest.exchange import Call, CallAborted, Channel, exchange
 from cse_client.simulator.guest.jobs import Job, Jobs
 from cse_client.simulator.guest.life import Life, PowerLoss
 from cse_client.simulator.guest.model import Hardware, Nic
-from cse_client.simulator.guest.packages.database import installed, with_packages
+from cse_client.simulator.guest.packages.database import with_packages
 from cse_client.simulator.guest.resolver import write_name_servers
 from cse_client.simulator.guest.skeleton import interface_of, prepare_boot
 from cse_client.simulator.guest.systemd import Systemd
@@ -43,8 +42,6 @@ _SYSTEMD_VERSIONS = {
     "ubuntu-22.04": 249,
 }
 _NEWEST_SYSTEMD = 255
-#: What an Ubuntu server takes of its disk, in MB.
-_SYSTEM_MB = 2600
 
 
 class Host(Protocol):
@@ -113,6 +110,9 @@ class Platform(Protocol):
 
     def connect(self, system: System) -> None:
         """Give the guest's network cards their addresses."""
+
+    def packages_changed(self, system: System) -> None:
+        """Let the packages that were installed or removed just now count."""
 
 
 class System:
@@ -202,14 +202,6 @@ class System:
         """Seconds for which another process still holds apt's lock of `packages` or `lists`."""
         held = self.faults.packages_locked if what == "packages" else self.faults.lists_locked
         return max(held - (time.monotonic() - self._booted) * self.life.speed, 0.0)
-
-    def free_mb(self) -> int:
-        """MB that are free on the disk, for packages and images: what is else there is a guess."""
-        if self.faults.disk_full:
-            return 0
-        sizes = (int(one.fields.get("Installed-Size", 0)) for one in installed(self.disk).values())
-        taken = sum(sizes) // 1024 + ImageStore.taken_mb(self.disk)
-        return self.hardware.disk_mb - _SYSTEM_MB - taken
 
     # The host name
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cse_client.simulator.guest.commands.internet import FetchFailed, content, reach
 from cse_client.simulator.guest.commands.network import resolve
-from cse_client.simulator.guest.packages.internet import FetchFailed, content, reach
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call

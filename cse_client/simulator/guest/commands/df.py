@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cse_client.simulator.guest.containers import free_mb
+
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
@@ -17,7 +19,7 @@ def df(system: System, call: Call) -> int:
     mega = "m" in letters or "-BM" in call.words or "--block-size=M" in call.words
     unit = 1 if mega else 1024
     size = system.hardware.disk_mb * unit
-    free = max(system.free_mb(), 0) * unit
+    free = max(free_mb(system), 0) * unit
     columns = next(
         (word.partition("=")[2] for word in call.words if word.startswith("--output=")), ""
     )

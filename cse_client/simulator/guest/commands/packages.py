@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cse_client.simulator.guest.packages import apt, database
+from cse_client.simulator.guest.commands import apt
+from cse_client.simulator.guest.packages import database
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call

@@ -9,13 +9,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from cse_client.simulator.guest.cloud_init import configure
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.packages import database
 from cse_client.simulator.guest.packages.archive import CODENAMES, UBUNTU_KEYRING, ubuntu_packages
 
-__all__ = ["install_packages", "own_folders"]
+__all__ = [
+    "CLOUD_FOLDER",
+    "IDENTIFY",
+    "USUAL_DATASOURCES",
+    "install_packages",
+    "own_folders",
+]
+
+CLOUD_FOLDER = "/etc/cloud/cloud.cfg.d"
+#: Where the datasource can be pinned.
+IDENTIFY = "/etc/cloud/ds-identify.cfg"
+#: The list of Debian's package.
+USUAL_DATASOURCES = (
+    "NoCloud", "ConfigDrive", "OpenNebula", "DigitalOcean", "Azure", "AltCloud", "OVF", "MAAS",
+    "GCE", "OpenStack", "CloudSigma", "SmartOS", "Bigstep", "Scaleway", "AliYun", "Ec2",
+    "CloudStack", "Hetzner", "IBMCloud", "Oracle", "Exoscale", "RbxCloud", "UpCloud", "VMware",
+    "Vultr", "LXD", "NWCS", "Akamai", "WSL", "None",
+)  # fmt: skip
 
 
 def own_folders(disk: Disk, commands: Iterable[str]) -> None:
@@ -43,7 +59,7 @@ def install_packages(disk: Disk, image: Image) -> None:
     for folder in ("/etc/apt/keyrings", "/etc/apt/trusted.gpg.d", "/var/lib/apt/lists"):
         disk.make_folder(folder)
     disk.make_folder("/var/cache/apt/archives")
-    configure(disk, image)
+    _configure_cloud_init(disk, image)
     disk.write(
         "/etc/apt/apt.conf.d/20auto-upgrades",
         'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n',
@@ -70,3 +86,19 @@ def install_packages(disk: Disk, image: Image) -> None:
     )
     disk.write("/etc/apt/sources.list.d/ubuntu.sources", "\n".join(paragraphs))
     disk.write("/etc/apt/sources.list", "# Ubuntu sources have moved to ubuntu.sources\n")
+
+
+def _configure_cloud_init(disk: Disk, image: Image) -> None:
+    """Write the configuration that an image's installation left."""
+    flag = (
+        "" if image.customization_engine == "classic" else "disable_vmware_customization: false\n"
+    )
+    disk.write("/etc/cloud/cloud.cfg", f"users:\n- default\ndisable_root: true\n{flag}")
+    listed = f"datasource_list: [ {', '.join(USUAL_DATASOURCES)} ]\n"
+    disk.write(
+        f"{CLOUD_FOLDER}/90_dpkg.cfg", f"# to update this file, run dpkg-reconfigure\n{listed}"
+    )
+    if image.datasource == "list":
+        disk.write(f"{CLOUD_FOLDER}/99-datasource.cfg", "datasource_list: [ VMware, None ]\n")
+    elif image.datasource == "ds-identify":
+        disk.write(IDENTIFY, "datasource: VMware\n")

@@ -155,6 +155,9 @@ class RealPlatform:
         """Apply the kernel settings of the machine's own network."""
         system.run(["sysctl", "-q", "--system"])
 
+    def packages_changed(self, system: System) -> None:
+        """Do nothing: real packages bring real programs."""
+
     def connect(self, system: System) -> None:
         """Give the machine its network cards, and its part of the pod network."""
         assert isinstance(system.sandbox, RealSandbox)  # noqa: S101  # `sandbox` made it

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cse_client.simulator.guest.commands.internet import FetchFailed, content, reach
+from cse_client.simulator.guest.containers import free_mb
 from cse_client.simulator.guest.packages import database
 from cse_client.simulator.guest.packages.archive import (
     KEY_ID,
@@ -20,10 +22,8 @@ from cse_client.simulator.guest.packages.archive import (
     release_key,
     ubuntu_packages,
 )
-from cse_client.simulator.guest.packages.internet import FetchFailed, content, reach
 from cse_client.simulator.guest.packages.package import Package, newest, satisfies, version_key
 from cse_client.simulator.guest.packages.sources import Source, option, sources
-from cse_client.simulator.guest.services import look_at_packages
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
@@ -414,7 +414,7 @@ def _announce(
 def _check_space(run: Run, packages: Sequence[Package]) -> None:
     """Raise apt's error where the archives do not fit onto the disk."""
     need = sum(one.size_mb for one in packages)
-    if run.system.free_mb() < need * 1.3:
+    if free_mb(run.system) < need * 1.3:
         raise AptError("E: You don't have enough free space in /var/cache/apt/archives/.")
 
 
@@ -467,7 +467,7 @@ def _unpack_all(run: Run, packages: Sequence[Package]) -> None:
         for package in packages:
             database.unpack(system.disk, package)
         database.record(system.disk, packages)
-    look_at_packages(system)
+    system.platform.packages_changed(system)
     for package in packages:
         run.out(f"Setting up {package.name} ({package.version}) ...")
         for unit in package.enabled:
@@ -501,5 +501,5 @@ def remove(run: Run, names: Sequence[str]) -> int:
                 system.systemd.stop(path.rpartition("/")[2])
     with system.life.guard():
         database.remove(system.disk, doomed)
-    look_at_packages(system)
+    system.platform.packages_changed(system)
     return 0
