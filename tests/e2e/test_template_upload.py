@@ -117,12 +117,8 @@ def test_a_session_that_ends_leaves_an_item_that_the_next_run_deletes(
     assert f"Deleting the unfinished item '{NAME}' of an earlier upload." in done.err
 
 
-@pytest.mark.usefixtures("ova", "nothing_created")
-def test_ctrl_c_deletes_the_half_item(
-    control: Control, home: Path, environment: dict[str, str], logged_in: Path
-) -> None:
-    control.set("faults", kind="hold", method="PUT", path="/transfer/.*vmdk", at=2)
-    process = subprocess.Popen(
+def start(home: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [VCD, "cse", *UPLOAD],
         cwd=home,
         env=environment,
@@ -130,7 +126,55 @@ def test_ctrl_c_deletes_the_half_item(
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def held(control: Control, home: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start an upload whose second piece hangs until the faults are deleted."""
+    control.set("faults", kind="hold", method="PUT", path="/transfer/.*vmdk", at=2)
+    process = start(home, environment)
     until(lambda: any(one["hit"] for one in control.get("faults")))
+    return process
+
+
+@pytest.mark.usefixtures("ova", "logged_in")
+def test_an_upload_that_goes_on_is_left_alone(
+    cse: Run, control: Control, home: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    first = held(control, home, environment)
+    mine = cse(*UPLOAD)
+    assert (mine.code, mine.out) == (FAILED, "")
+    assert "is changing template 'noble' (process" in mine.err
+    control.requests()
+    elsewhere = start(home, environment | {"XDG_STATE_HOME": str(tmp_path)})
+    # it has found the item, and looks whether that goes on
+    until(lambda: any("/vAppTemplate/" in one for one in control.requests()))
+    until(lambda: any("/vAppTemplate/" in one for one in control.requests()))
+    control.ask("DELETE", "faults")
+    err = elsewhere.communicate(timeout=60)[1]
+    assert elsewhere.returncode == FAILED
+    assert "is being uploaded to catalog 'cse' by another command." in err
+    err = first.communicate(timeout=60)[1]
+    assert first.returncode == 0, err
+
+
+@pytest.mark.usefixtures("ova")
+def test_an_item_of_a_lost_answer_is_deleted_by_the_next_run(cse: Run, control: Control) -> None:
+    control.set("faults", kind="reset_after", method="POST", path=".*/action/upload")
+    failed = cse(*UPLOAD)
+    assert (failed.code, failed.out) == (FAILED, "")
+    assert "Note: If there is an unfinished item, the same command deletes it." in failed.err
+    control.ask("DELETE", "faults")
+    assert items(control)[NAME]["status"] == "UNRESOLVED"
+    done = cse(*UPLOAD)
+    assert done.code == 0, done.err
+    assert f"Deleting the unfinished item '{NAME}' of an earlier upload." in done.err
+
+
+@pytest.mark.usefixtures("ova", "nothing_created")
+def test_ctrl_c_deletes_the_half_item(
+    control: Control, home: Path, environment: dict[str, str], logged_in: Path
+) -> None:
+    process = held(control, home, environment)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     control.ask("DELETE", "faults")

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock, polling
+from cse_client.engines.direct.lock import ClusterLock, owner_of
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -26,7 +27,7 @@ from cse_client.errors import (
     VcdFault,
     WrongUsage,
 )
-from cse_client.model import Event, EventKind, Progress, RunOptions, Template
+from cse_client.model import Event, EventKind, Progress, RunOptions, Session, Template
 from cse_client.model.templates import UploadedTemplate, UploadSpec
 from cse_client.vcd import tasks
 from cse_client.vcd.ova import OvaPackage, read_ova
@@ -46,8 +47,8 @@ _MARK = "[template upload "
 _LOOK = 30.0
 #: Seconds that VCD may take to read the descriptor.
 _DESCRIPTOR = 300.0
-#: Seconds in which another run's upload would have gone on.
-_OTHERS = 5.0
+#: Seconds in which somebody else's upload would have gone on by a piece.
+_OTHERS = 60.0
 _CLEAN_UP = 60.0
 _MEGABYTE = 1024 * 1024
 _TO_PROXY = "Or a proxy between here and VCD refuses uploads (HTTPS_PROXY, NO_PROXY)."
@@ -61,12 +62,15 @@ class TemplateUpload:
         vcd: VcdClient,
         spec: UploadSpec,
         options: RunOptions,
+        session: Session,
         *,
         clock: Clock,
         progress: Progress,
     ) -> None:
         self._vcd = vcd
         self._spec = spec
+        self._session = session
+        self._by = f" by {owner_of(session)}]"
         self._clock = clock
         self._progress = progress
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
@@ -86,9 +90,23 @@ class TemplateUpload:
             package = read_ova(path)
             package.verify(lambda done, total: self._show(f"Check {path.name}", done, total))
         catalog = self._vcd.templates.catalog(self._spec.catalog)
+        lock = ClusterLock(
+            self._vcd,
+            self._session,
+            name=self._spec.name,
+            vdc_href=catalog.href,
+            clock=self._clock,
+            shown=f"template '{self._spec.name}'",
+        )
+        lock.acquire_local()
+        try:
+            return self._upload(catalog, package)
+        finally:
+            lock.release_local()
+
+    def _upload(self, catalog: Catalog, package: OvaPackage) -> UploadedTemplate:
         self._make_room(catalog)
-        description = f"{path.name} {_MARK}{uuid4().hex[:8]}]"
-        href = self._vcd.uploads.begin(catalog, self._spec.name, description)
+        href = self._begin(catalog, package.path.name)
         try:
             self._send(href, package)
             with self._step("Import the template"):
@@ -108,13 +126,23 @@ class TemplateUpload:
             self._vcd.surroundings.find_item(catalog.name, self._spec.name), package.size
         )
 
+    def _begin(self, catalog: Catalog, file: str) -> str:
+        """Make the catalog item, and return the address of its template."""
+        description = f"{file} {_MARK}{uuid4().hex[:8]}{self._by}"
+        try:
+            return self._vcd.uploads.begin(catalog, self._spec.name, description)
+        except VcdFault as error:
+            if error.outcome_unknown:
+                error.notes.append("If there is an unfinished item, the same command deletes it.")
+            raise
+
     # What is there already
 
     def _make_room(self, catalog: Catalog) -> None:
         """Delete the half item that an earlier run of this command has left.
 
         Raises:
-            Conflict: the name is taken by something else, or is being uploaded.
+            Conflict: the name is taken by something else, or somebody else is uploading it.
         """
         name = self._spec.name
         try:
@@ -141,13 +169,21 @@ class TemplateUpload:
             raise Conflict(f"The unfinished item '{name}' could not be deleted.", hint=left)
 
     def _goes_on(self, template: Template, state: UnfinishedTemplate) -> bool:
-        if state.task is None or state.task.ended:
+        """Whether somebody else's upload goes on; our own has ended, for we have the lock."""
+        if state.description.endswith(self._by):
             return False
-        self._clock.sleep(_OTHERS)
-        try:
-            return self._vcd.uploads.unfinished(template.href).received != state.received
-        except NotFound:
-            return False
+        end = self._clock.monotonic() + _OTHERS
+        for pause in polling(self._clock):
+            try:
+                now = self._vcd.uploads.unfinished(template.href)
+            except NotFound:
+                return False
+            if now.received != state.received:
+                return True
+            if now.task is None or now.task.ended or self._clock.monotonic() > end:
+                return False
+            self._clock.sleep(pause)
+        raise AssertionError("unreachable")
 
     # Sending
 

@@ -86,7 +86,9 @@ class TemplateWork:
         """Upload an OVA file as a template; see `TemplateUpload.run`."""
         from cse_client.engines.direct.node_templates.upload import TemplateUpload
 
-        upload = TemplateUpload(self._vcd, spec, options, clock=self._clock, progress=progress)
+        upload = TemplateUpload(
+            self._vcd, spec, options, self._session, clock=self._clock, progress=progress
+        )
         return upload.run()
 
     def find(self, reference: str) -> Template:
