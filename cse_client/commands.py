@@ -21,6 +21,11 @@ __all__ = ["LazyGroup", "cse", "options_before", "stand_alone", "stop_early"]
 
 _NOT_FINISHED = 5
 _STOPPED = "Interrupted; nothing was changed."
+#: The same for --progress json; see `cli.progress.object_line`.
+_STOPPED_OBJECT = (
+    f'{{"kind": "error", "text": "{_STOPPED}", "step": null, "total": null, "node": null, '
+    f'"phase": null, "elapsed": 0.0, "hint": "", "exit_code": {_NOT_FINISHED}}}\n'
+)
 #: How the commands are called as an extension of vcd-cli, and in the texts of their help.
 _EXTENSION = "vcd cse"
 
@@ -32,9 +37,10 @@ def stop_early(words: Sequence[str]) -> None:
     and a KeyboardInterrupt among imports is a long traceback. `words` are the command line's.
     """
     as_json = bool({"-j", "--json"} & set(options_before(words)))
+    message = _STOPPED_OBJECT if _wants_objects(words) else f"Error: {_STOPPED}\n"
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        os.write(2, f"Error: {_STOPPED}\n".encode())
+        os.write(2, message.encode())
         if as_json:
             text = f'"error": "{_STOPPED}",\n    "exit_code": {_NOT_FINISHED},\n    "hint": ""'
             os.write(1, f"{{\n    {text}\n}}\n".encode())
@@ -44,6 +50,13 @@ def stop_early(words: Sequence[str]) -> None:
     end.early = True  # type: ignore[attr-defined]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end)
+
+
+def _wants_objects(words: Sequence[str]) -> bool:
+    """Return whether stderr is to have JSON objects only."""
+    pairs = zip(words, words[1:])
+    typed = "--progress=json" in words or ("--progress", "json") in pairs
+    return typed or os.environ.get("CSE_PROGRESS") == "json"
 
 
 def options_before(words: Sequence[str]) -> Sequence[str]:

@@ -13,14 +13,16 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import click
 
 from cse_client import bounds
+from cse_client.cli.options import PROGRESS
 from cse_client.cli.output import Output, columns_text, keyed
-from cse_client.cli.progress import ProgressLines
+from cse_client.cli.progress import ProgressLines, ProgressObjects, object_line
 from cse_client.cli.text import capital, json_text, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
 from cse_client.model.findings import Finding
@@ -39,13 +41,21 @@ class Console:
 
     `as_json` is `vcd -j`, `output` what the command's own options chose; `colorized` is vcd's
     `--colorized/--no-colorized` (colours are used on a terminal only, and on stderr only).
+    `progress` is one of `progress.MODES`; with `json`, every line on stderr is an object.
     """
 
     def __init__(
-        self, *, as_json: bool = False, colorized: bool = True, output: Output | None = None
+        self,
+        *,
+        as_json: bool = False,
+        colorized: bool = True,
+        output: Output | None = None,
+        progress: str = "auto",
     ) -> None:
         self.as_json = as_json
         self._output = output or Output()
+        self._progress = progress
+        self._began = time.monotonic()
         self._colorized = colorized and not os.environ.get("NO_COLOR")
         _no_reset_at_exit()
 
@@ -57,6 +67,7 @@ class Console:
             as_json=bool(params.get("json_output")),
             colorized=bool(params.get("is_colorized", True)),
             output=Output.of(ctx),
+            progress=ctx.meta.get(PROGRESS, "auto"),
         )
 
     # Results
@@ -149,13 +160,20 @@ class Console:
 
     # Everything else
 
-    def progress(self) -> ProgressLines:
+    def progress(self) -> ProgressLines | ProgressObjects:
         """Return a context manager that is called with progress events and shows them."""
-        return ProgressLines(sys.stderr, _write_quietly, colorized=self._colorized)
+        if self._progress == "json":
+            return ProgressObjects(sys.stderr, _write_quietly, self._began)
+        return ProgressLines(
+            sys.stderr,
+            _write_quietly,
+            colorized=self._colorized,
+            animated=self._progress == "auto",
+        )
 
     def warning(self, text: str) -> None:
         """Print a warning line to stderr."""
-        self._line("Warning: ", text, _YELLOW)
+        self._line("Warning: ", text, _YELLOW, kind="warning")
 
     def hint(self, text: str) -> None:
         """Print what to do next to stderr."""
@@ -203,7 +221,11 @@ class Console:
 
     def error(self, error: CseError) -> None:
         """Print an error: words on stderr and, with -j, also an object on stdout."""
-        for line in _error_lines(error):
+        if self._progress == "json":
+            found = _error_object(error)
+            line = object_line("error", found.pop("error"), self._began, **found)
+            _write_quietly(sys.stderr, line)
+        for line in () if self._progress == "json" else _error_lines(error):
             head, separator, rest = line.partition(" ")
             if head == "Error:":
                 self._line(head + separator, rest, _RED)
@@ -213,7 +235,10 @@ class Console:
             with contextlib.suppress(OSError, OutputClosed):
                 self.document(_error_object(error))
 
-    def _line(self, head: str, text: str, colour: str) -> None:
+    def _line(self, head: str, text: str, colour: str, *, kind: str = "hint") -> None:
+        if self._progress == "json":
+            _write_quietly(sys.stderr, object_line(kind, printable(text), self._began))
+            return
         if head and colour and self._colorized and sys.stderr is not None and sys.stderr.isatty():
             head = f"{colour}{head.rstrip()}{_RESET} "
         _write_quietly(sys.stderr, f"{head}{printable(text)}\n")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cse_client.cli.progress import MODES
 from cse_client.cli.validation import parse_disk_size, parse_duration
 from cse_client.errors import WrongUsage
 
@@ -17,10 +18,12 @@ __all__ = [
     "DURATION",
     "ENGINES",
     "PATIENCE",
+    "PROGRESS",
     "as_object",
     "break_lock_option",
     "kubeconfig_option",
     "org_option",
+    "progress_option",
     "runtime_option",
     "timeout_option",
     "vdc_option",
@@ -28,6 +31,9 @@ __all__ = [
 
 #: The values of --engine, CSE_ENGINE and the profile's key cse_engine.
 ENGINES = ("auto", "direct", "server")
+
+#: Where --progress is kept in the contexts' shared `meta`.
+PROGRESS = "cse_client.progress"
 
 _LONGEST_PATIENCE = 7 * 86400.0
 
@@ -118,7 +124,7 @@ def kubeconfig_option(function: F) -> F:
 
 
 def timeout_option(function: F) -> F:
-    """Add --timeout."""
+    """Add the options of a command that may take a while: --timeout, and --progress."""
     return click.option(
         "--timeout",
         type=PATIENCE,
@@ -126,6 +132,25 @@ def timeout_option(function: F) -> F:
         metavar="TIME",
         show_default=False,
         help="Timeout for the whole operation, for example 90s, 20m or 1h. Default: 1h.",
+    )(progress_option(function))
+
+
+def progress_option(function: F) -> F:
+    """Add --progress, which the console reads."""
+
+    def keep(ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+        ctx.meta[PROGRESS] = value or "auto"
+        return value
+
+    return click.option(
+        "--progress",
+        type=click.Choice(MODES),
+        default=None,
+        envvar="CSE_PROGRESS",
+        callback=keep,
+        expose_value=False,
+        help="Progress on stderr: a spinner on a terminal (auto), lines (plain), or one JSON object"
+        " a line (json). Environment variable: CSE_PROGRESS.",
     )(function)
 
 

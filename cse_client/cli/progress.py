@@ -2,22 +2,27 @@
 
 Beside the spinner stands for how long the phase has been running; the line always fits the
 terminal. The look is kind's (kind:pkg/internal/cli/status.go): a spinner while a phase runs and a
-tick or a cross when it ends; plain lines where stderr is a file or a pipe.
+tick or a cross when it ends; plain lines where stderr is a file or a pipe. `ProgressObjects` is for
+programs instead: one JSON object a line.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
-from cse_client.cli.text import duration, printable, sentence, shortened
+from cse_client.cli.text import duration, json_text, printable, sentence, shortened
 from cse_client.model import Event, EventKind
 
-__all__ = ["ProgressLines"]
+__all__ = ["MODES", "ProgressLines", "ProgressObjects", "object_line"]
+
+#: The values of --progress.
+MODES = ("auto", "plain", "json")
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MARKS = {
@@ -31,7 +36,9 @@ _MARKS = {
 _ASCII = str.maketrans("•✓✗", "-+x")
 _COLOURS = {EventKind.DONE: "32", EventKind.FAILED: "31", EventKind.WARNING: "33"}
 _ENDS = (EventKind.DONE, EventKind.FAILED)
-_USUAL_COLUMNS, _LEAST_COLUMNS = 80, 20
+_USUAL_COLUMNS = 80
+#: A narrower line has no room for the time.
+_LEAST_COLUMNS = 20
 #: Columns of a progress bar.
 _BAR = 20
 
@@ -39,7 +46,8 @@ _BAR = 20
 class ProgressLines:
     """Shows events as they come; callable from any thread, a context manager.
 
-    `write` gets the stream and the text; `colorized` allows colours on a terminal.
+    `write` gets the stream and the text; `colorized` allows colours on a terminal, and `animated` a
+    spinner.
     """
 
     def __init__(
@@ -48,11 +56,13 @@ class ProgressLines:
         write: Callable[[TextIO | None, str], None],
         *,
         colorized: bool,
+        animated: bool = True,
     ) -> None:
         self._stream = stream
         self._write = write
-        self._terminal = _is_terminal(stream) and os.environ.get("TERM", "dumb") != "dumb"
-        self._colorized = colorized and self._terminal
+        capable = _is_terminal(stream) and os.environ.get("TERM", "dumb") != "dumb"
+        self._terminal = capable and animated
+        self._colorized = colorized and capable
         self._unicode = _can_show(stream, "•✓✗…" + _SPINNER)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -87,6 +97,8 @@ class ProgressLines:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if event.kind is EventKind.PHASE:
+            return
         with self._lock:
             if self._terminal and event.kind in (EventKind.STARTED, EventKind.RUNNING):
                 self._show(event)
@@ -125,17 +137,95 @@ class ProgressLines:
             with self._lock:
                 if self._current:
                     sign = _SPINNER[frame % len(_SPINNER)] if self._unicode else "|/-\\"[frame % 4]
-                    passed = duration(time.monotonic() - self._began)
-                    # one column stays free: some terminals begin a new line after the last
-                    room = max(_columns(self._stream) - len(f" {sign}  {passed}") - 1, 1)
-                    text = shortened(self._current, room, "…" if self._unicode else "...")
-                    self._write(self._stream, self._erased(f" {sign} {text} {passed}"))
+                    self._write(self._stream, self._erased(self._fitted(f" {sign} ")))
+
+    def _fitted(self, head: str) -> str:
+        """Return the spinner's line, as long as the terminal is wide."""
+        # one column stays free: some terminals begin a new line after the last
+        columns = _columns(self._stream) - 1
+        tail = f" {duration(time.monotonic() - self._began)}" if columns >= _LEAST_COLUMNS else ""
+        ellipsis = "…" if self._unicode else "..."
+        text = shortened(self._current, max(columns - len(head + tail), 1), ellipsis)
+        return (head + text + tail)[:columns] if columns < _LEAST_COLUMNS else head + text + tail
 
     def _erased(self, text: str) -> str:
         return f"\r\x1b[K{text}" if self._terminal else text
 
     def _mark(self, mark: str) -> str:
         return mark if self._unicode else mark.translate(_ASCII)
+
+
+class ProgressObjects:
+    """Writes events as JSON objects, one a line; callable from any thread, a context manager.
+
+    `began` is when the command began, on the monotonic clock. An event without a step belongs to
+    the one that was begun last.
+    """
+
+    def __init__(
+        self, stream: TextIO | None, write: Callable[[TextIO | None, str], None], began: float
+    ) -> None:
+        self._stream = stream
+        self._write = write
+        self._began = began
+        self._lock = threading.Lock()
+        self._step = (0, 0)
+        self._hundredth = ("", -1)
+
+    def __enter__(self) -> ProgressObjects:
+        """Begin without a step."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Nothing is left to be written: each line is written as a whole."""
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        with self._lock:
+            if event.share is not None and self._is_old(event):
+                return
+            if event.step:
+                self._step = (event.step, event.total)
+            line = object_line(
+                event.kind.value,
+                _one_line(event),
+                self._began,
+                step=self._step,
+                node=event.node,
+                phase=event.phase,
+                **({} if event.share is None else {"share": round(event.share, 2)}),
+            )
+            self._write(self._stream, line)
+
+    def _is_old(self, event: Event) -> bool:
+        """Return whether not even a hundredth more of the work is done."""
+        before, self._hundredth = self._hundredth, (event.text, int(100 * (event.share or 0)))
+        return self._hundredth == before
+
+
+def object_line(
+    kind: str,
+    text: str,
+    began: float,
+    *,
+    step: tuple[int, int] = (0, 0),
+    node: str = "",
+    phase: str = "",
+    **others: Any,
+) -> str:
+    """Return a line for programs; null stands for what does not apply, `elapsed` is in seconds."""
+    number, total = step
+    value = {
+        "kind": kind,
+        "text": text,
+        "step": number or None,
+        "total": total or None,
+        "node": node or None,
+        "phase": phase or None,
+        "elapsed": round(time.monotonic() - began, 1),
+        **others,
+    }
+    return f"{json_text(json.dumps(value, ensure_ascii=False))}\n"
 
 
 def _one_line(event: Event, *, bar: bool = False) -> str:
@@ -158,7 +248,7 @@ def _columns(stream: TextIO | None) -> int:
         found = os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
     except (OSError, ValueError):
         found = 0
-    return max(found or _USUAL_COLUMNS, _LEAST_COLUMNS)
+    return found or _USUAL_COLUMNS
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

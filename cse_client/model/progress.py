@@ -18,6 +18,7 @@ class EventKind(str, Enum):
     FAILED = "failed"
     WARNING = "warning"
     NOTE = "note"
+    PHASE = "phase"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Event:
     """A line of progress. `step` of `total` when it belongs to a plan (1-based), else 0.
 
     `share` is how much is done, from 0 to 1, None where that is not known; `detail` goes with it.
+    `node` and `phase` are set where a node has entered a phase (`PHASE`), which is for programs:
+    the texts for people count such nodes.
     """
 
     kind: EventKind
@@ -33,6 +36,8 @@ class Event:
     total: int = 0
     share: float | None = None
     detail: str = ""
+    node: str = ""
+    phase: str = ""
 
 
 Progress = Callable[[Event], None]

@@ -65,6 +65,18 @@ def test_the_first_moments_are_interrupted(run: Run, logged_in: Path, program: s
     }
 
 
+@pytest.mark.parametrize("delay", [0, 200, 500, 900])
+def test_objects_for_programs_at_any_moment(
+    run: Run, logged_in: Path, program: str, delay: int
+) -> None:
+    words = ("cluster", "wait", "nix", "--for", "ready", "--progress", "json")
+    result = run(sys.executable, program, str(delay), "cse", *words)
+    for line in result.err.splitlines():
+        found = json.loads(line)
+        assert found["kind"] == "error"
+        assert found["exit_code"] == result.code
+
+
 @pytest.mark.parametrize("delay", [0, 150, 300, 600])
 def test_nothing_is_half_made(
     run: Run, cse: Run, logged_in: Path, program: str, control: Control, delay: int

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import PATIENCE, org_option, vdc_option
+from cse_client.cli.options import PATIENCE, org_option, progress_option, vdc_option
 from cse_client.cli.output import shows
 from cse_client.cli.profile import read_session
 from cse_client.cli.run import Run, command
@@ -157,6 +157,7 @@ def _show_status(run: Run, cluster: str, vdc: str, org: str) -> None:
 @vdc_option
 @org_option
 @_timeout
+@progress_option
 @command
 def install_command(
     run: Run,
@@ -229,6 +230,7 @@ def _installed(cluster: str, info: AddonInfo) -> str:
 @vdc_option
 @org_option
 @_timeout
+@progress_option
 @command
 def remove_command(
     run: Run,

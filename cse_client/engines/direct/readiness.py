@@ -61,6 +61,7 @@ _TOOLS_HINT = (
 class _NodeState:
     name: str
     phase: str = "boot"
+    shown: str = ""
     since: float = 0.0
     vm: Vm | None = None
     report: NodeReport | None = None
@@ -129,6 +130,7 @@ class ReadyWatch:
             self._look(number)
             now = self.clock.monotonic()
             self._judge()
+            self._report_phases()
             verdict = self._verdict(now)
             if verdict is not None:
                 return verdict
@@ -349,6 +351,14 @@ class ReadyWatch:
             why = ": ".join(part for part in (kube.reason, kube.message.rstrip(".")) if part)
             seen += f", registered in Kubernetes but not Ready{f' ({why})' if why else ''}"
         return f"Node '{state.name}' made no progress for {waited:.0f} s; last seen: {seen}."
+
+    def _report_phases(self) -> None:
+        for state in self._all():
+            phase = "ready" if state.ready else state.phase
+            if phase != state.shown:
+                state.shown = phase
+                text = f"{state.name}: {phase}"
+                self.progress(Event(EventKind.PHASE, text, node=state.name, phase=phase))
 
     def _report_progress(self) -> None:
         waiting = [state for state in self._all() if not state.ready]

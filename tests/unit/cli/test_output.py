@@ -104,6 +104,18 @@ def test_every_command_that_lists_or_shows_has_all_formats() -> None:
     assert missing == []
 
 
+def test_every_command_with_progress_has_its_option() -> None:
+    missing = []
+    for path in sorted((ROOT / "cse_client/cli/commands").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.decorator_list:
+                made = {ast.unparse(one) for one in node.decorator_list}
+                if calls(node, "progress") and not made & {"timeout_option", "progress_option"}:
+                    missing.append(f"{path.name}: {node.name}")
+    assert missing == []
+
+
 @pytest.mark.parametrize(
     ("output", "text"),
     [

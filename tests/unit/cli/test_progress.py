@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import os
 import pty
 import struct
@@ -11,7 +12,7 @@ from typing import TextIO
 
 import pytest
 
-from cse_client.cli.progress import ProgressLines
+from cse_client.cli.progress import ProgressLines, ProgressObjects
 from cse_client.cli.text import shortened
 from cse_client.model import Event, EventKind
 from tests.support.waiting import until
@@ -71,6 +72,57 @@ def test_signs_that_every_encoding_has() -> None:
     assert stream.getvalue() == (
         " - [1/2] compose the vApp\n - [1/2] compose the vApp: 40%\n + [1/2] compose the vApp\n"
     )
+
+
+def test_objects_for_programs() -> None:
+    stream = Stream(terminal=True)
+    with ProgressObjects(stream, write, 0.0) as progress:
+        for event in EVENTS:
+            progress(event)
+        progress(Event(EventKind.PHASE, "n: wait", node="n", phase="wait"))
+        for done in range(3):
+            progress(Event(EventKind.RUNNING, "Upload", share=0.5 + done / 1000, detail="1 MB"))
+    found = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert all(one.pop("elapsed") > 0 for one in found)
+    keys = ("kind", "text", "step", "total", "node", "phase")
+    assert [tuple(one[key] for key in keys) for one in found] == [
+        ("note", "template x", None, None, None, None),
+        ("started", "compose the vApp", 1, 2, None, None),
+        ("running", "compose the vApp: 40%", 1, 2, None, None),
+        ("running", "compose the vApp: 40%", 1, 2, None, None),
+        ("done", "compose the vApp", 1, 2, None, None),
+        ("warning", "No way out was seen.", 1, 2, None, None),
+        ("started", "wait\\x1b[2J", 2, 2, None, None),
+        ("failed", "wait", 2, 2, None, None),
+        ("phase", "n: wait", 2, 2, "n", "wait"),
+        ("running", "Upload: 50 %, 1 MB", 2, 2, None, None),
+    ]
+    assert found[-1]["share"] == 0.5
+
+
+def test_lines_on_a_terminal_without_a_spinner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Stream(terminal=True)
+    with ProgressLines(stream, write, colorized=False, animated=False) as progress:
+        for event in [*EVENTS[1:5], Event(EventKind.PHASE, "n: wait", node="n", phase="wait")]:
+            progress(event)
+    assert stream.getvalue() == (
+        " • [1/2] compose the vApp\n • [1/2] compose the vApp: 40%\n ✓ [1/2] compose the vApp\n"
+    )
+
+
+@pytest.mark.parametrize("columns", [4, 8, 12, 19])
+def test_a_terminal_with_no_room_for_the_time(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal(columns)
+    with ProgressLines(stream, write, colorized=False) as progress:
+        progress(Event(EventKind.STARTED, "Wait until all nodes are Ready", 5, 6))
+        until(lambda: len(stream.lines()) > 2)
+    spinning = stream.lines()[:2]
+    stream.close()
+    assert all(len(line) < columns for line in spinning)
 
 
 def test_a_spinner_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import org_option, vdc_option
+from cse_client.cli.options import org_option, progress_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
 
@@ -23,6 +23,7 @@ __all__ = ["seal_command"]
 )
 @vdc_option
 @org_option
+@progress_option
 @command
 def seal_command(run: Run, name: str, adopted: str, vdc: str, org: str) -> None:
     """Remove a cluster's CA key from VCD and keep it on this machine.
