@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2034,SC2001
+# shellcheck shell=bash disable=SC2154,SC2034,SC2001,SC2317
 # A new template: installs what nodes need. KUBE is the version (1.37 or 1.37.2), SOURCE the package
 # source up to /vX.Y/deb/, NEWEST the minor number of a release that surely exists.
 tell_api() { :; }
@@ -153,7 +153,10 @@ step_containerd() {
   pause=$(kubeadm config images list --kubernetes-version "$KVER" | grep /pause:)
   containerd config default >"$D/config"
   # The image of sandboxes is sandbox_image up to containerd 1, and pinned_images.sandbox from 2 on.
+  # CNI plugins install themselves into /opt/cni/bin; Debian's containerd looks elsewhere.
   sed -E "s#^( *)SystemdCgroup = false#\1SystemdCgroup = true#
+    s#^( *bin_dir = ).*#\1\"/opt/cni/bin\"#
+    s#^( *bin_dirs = ).*#\1[\"/opt/cni/bin\"]#
     s#^( *sandbox(_image)? = )['\"].*/pause:.*#\1\"$pause\"#" "$D/config" | put "$toml" 644
   grep -q 'SystemdCgroup = true' "$toml" || die "containerd's configuration has no SystemdCgroup"
   put /etc/crictl.yaml 644 <<E
