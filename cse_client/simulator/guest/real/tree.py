@@ -50,8 +50,14 @@ _KUBELET = f"""#!/usr/bin/bash
 exec {PROGRAMS}/kubelet "$@" --config-dir=/.sim/kubelet.conf.d
 """
 _RUNC = f"""#!/usr/bin/bash
-words=()
-for word; do [ "$word" = --systemd-cgroup ] || words+=("$word"); done
+words=() file= last= score=$(</proc/self/oom_score_adj)
+for word; do
+  case $last in --bundle) file=$word/config.json ;; --process) file=$word ;; esac
+  last=$word
+  [ "$word" = --systemd-cgroup ] || words+=("$word")
+done
+# Not everybody who is root may make a process less likely to be killed.
+[ -z "$file" ] || sed -i -E "s/(\\"oomScoreAdj\\": *)-[0-9]+/\\1$score/" "$file"
 exec {PROGRAMS}/runc "${{words[@]}}"
 """
 
