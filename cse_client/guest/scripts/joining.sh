@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2015
 # Waiting for the API, and joining with a certificate of the node's own name. `put_discovery`,
 # API_HOST and API_PORT come from the data block; JOIN, `finish_join` and `clean_join` are the kind's.
 DISCOVERY=/run/cse/discovery.conf
