@@ -200,7 +200,8 @@ class System:
 
     def locked(self, what: str) -> float:
         """Seconds for which another process still holds apt's lock of `packages` or `lists`."""
-        held = self.faults.packages_locked if what == "packages" else self.faults.lists_locked
+        locks = {"packages": self.faults.packages_locked, "lists": self.faults.lists_locked}
+        held = locks.get(what, 0.0)
         return max(held - (time.monotonic() - self._booted) * self.life.speed, 0.0)
 
     # The host name

@@ -140,8 +140,11 @@ CASES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     ),
     "lists locked": (
         {"lists_locked": 1e6},
+        "systemctl is-active apt-daily.service apt-daily-upgrade.service\n"
         "apt-get -qq -o DPkg::Lock::Timeout=9 update; echo rc $?",
         [
+            "activating",
+            "inactive",
             "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1702 (apt-get)",
             "E: Unable to lock directory /var/lib/apt/lists/",
             "rc 100",

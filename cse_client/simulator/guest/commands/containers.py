@@ -215,9 +215,16 @@ def daemon(system: System, call: Call) -> int:
         )
         return 0
     if call.command == "containerd" and call.words[:2] == ["config", "default"]:
+        # Debian's package looks for CNI plugins elsewhere than the project does
+        plugins = "/usr/lib/cni" if system.image.packages else "/opt/cni/bin"
         call.out('version = 2\ndisabled_plugins = []\n[plugins."io.containerd.grpc.v1.cri"]')
         call.out('  sandbox_image = "registry.k8s.io/pause:3.8"')
-        call.out("            SystemdCgroup = false")
+        call.out('  [plugins."io.containerd.grpc.v1.cri".cni]')
+        call.out(f'    bin_dir = "{plugins}"\n    conf_dir = "/etc/cni/net.d"')
+        call.out(
+            '  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]\n'
+            "            SystemdCgroup = false"
+        )
         return 0
     call.err(f"{call.command}: runs as a service")
     return 1

@@ -17,6 +17,8 @@ __all__ = ["detect_virt", "journalctl", "logger", "runlevel", "systemctl"]
 _UNKNOWN = 5
 _NOT_RUNNING = 3
 _NO_SUCH_UNIT = 4
+#: What Ubuntu's own services lock while they work.
+_WORKS_ON = {"apt-daily.service": "lists", "apt-daily-upgrade.service": "packages"}
 
 
 def systemctl(system: System, call: Call) -> int:
@@ -149,6 +151,9 @@ def _is_active(system: System, call: Call, names: list[str], options: list[str])
         state = unit.state if unit is not None else "inactive"
         if unit is None and system.systemd.version < 230:  # noqa: PLR2004
             state = "unknown"
+        # a service of type oneshot is being activated for as long as it works
+        if system.locked(_WORKS_ON.get(name, "")):
+            state = "activating"
         if "--quiet" not in options and "-q" not in options:
             call.out(state)
         if state == "active":

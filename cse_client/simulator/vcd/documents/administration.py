@@ -61,6 +61,9 @@ def org(view: View, one: Org) -> etree._Element:
     add(leases, "DeleteOnStorageLeaseExpiration", boolean(one.expired_vapps_are_deleted))
     add(leases, "DeploymentLeaseSeconds", str(one.longest_deployment_lease))
     add(leases, "StorageLeaseSeconds", str(one.longest_storage_lease))
+    leases = add(settings, "VAppTemplateLeaseSettings")
+    add(leases, "DeleteOnStorageLeaseExpiration", "false")
+    add(leases, "StorageLeaseSeconds", str(one.longest_template_storage_lease))
     users = cloud.users if one is cloud.org else cloud.providers
     holder = add(root, "Users")
     for member in users.values():
