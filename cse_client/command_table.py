@@ -51,6 +51,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.delete_nfs",
                 "Delete an NFS node from a cluster.",
             ),
+            "diagnose": (
+                "cse_client.cli.commands.cluster.diagnose",
+                "Find out why a cluster does not work.",
+            ),
             "events": (
                 "cse_client.cli.commands.cluster.events",
                 "Show what happened to a cluster: when, who, how long, and how it ended.",

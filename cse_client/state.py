@@ -25,7 +25,7 @@ def state_folder() -> Path:
     return root / "cse-client"
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Replace a file as a whole by one that only its owner can read; make its folder if needed.
 
     Raises:
@@ -35,8 +35,8 @@ def write_private(path: Path, text: str) -> None:
     # mkstemp makes it 0600 whatever the umask says
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content if isinstance(content, bytes) else content.encode())
             stream.flush()
             os.fsync(stream.fileno())
         Path(partial).replace(path)

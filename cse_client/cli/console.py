@@ -151,6 +151,10 @@ class Console:
             self.text(self._output.text(record, as_json=self.as_json))
         return True
 
+    def lines(self, text: str) -> None:
+        """Print lines of text in which names and messages from elsewhere may be."""
+        self.text("".join(f"{printable(line)}\n" for line in text.splitlines()))
+
     def finding(self, finding: Finding) -> None:
         """Print one line of `doctor`, and its cure below it."""
         text = f"{finding.state:<8} {printable(finding.message)}\n"

@@ -23,6 +23,10 @@ _PATTERNS = (
     re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.DOTALL),
     re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"),
     re.compile(r"[A-Za-z0-9+/=_-]{100,}"),
+    # a bootstrap token of kubeadm (k8s.io/cluster-bootstrap/token/api)
+    re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b"),
+    # a name and a password in an address
+    re.compile(r"(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"),
 )
 _NAMED = re.compile(
     r"(?i)(authorization|access-token|[\w-]*token|password|passwd|secret|[\w-]*key-data|"

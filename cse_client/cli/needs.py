@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cse_client import suggest
-from cse_client.engines.base import Engine, Entities, Maintaining, Provider, Recounting, Upgrading
+from cse_client.engines.base import (
+    Diagnosing,
+    Engine,
+    Entities,
+    Maintaining,
+    Provider,
+    Recounting,
+    Upgrading,
+)
 from cse_client.errors import WrongUsage
 
 __all__ = ["lacking", "needs_server", "never_through_server"]
@@ -25,7 +33,7 @@ def needs_server(capability: type) -> bool:
 
 def never_through_server(capability: type) -> bool:
     """Return whether no server is looked for: VCD itself has the VMs, and what happened to them."""
-    return capability in (Maintaining, Recounting)
+    return capability in (Diagnosing, Maintaining, Recounting)
 
 
 def lacking(command: str, capability: type, engine: Engine | None) -> WrongUsage:

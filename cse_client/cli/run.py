@@ -47,6 +47,7 @@ class Run:
     """One run of one command: its console, its options of `vcd`, and its engine when asked for."""
 
     def __init__(self, ctx: click.Context) -> None:
+        self._ctx = ctx
         self.console = Console.of(ctx)
         self.wait = not ctx.find_root().params.get("no_wait")
         #: Hint for an operation that Ctrl-C or a signal stops, without a CSE server.
@@ -100,6 +101,13 @@ class Run:
                 hint="Specify the cluster's name instead.",
             )
         return engine
+
+    def failed(self, error: CseError) -> None:
+        """Print an error, and keep it for `cluster diagnose` if it is about a cluster."""
+        self.console.error(error)
+        from cse_client.cli.failures import record
+
+        record(self._ctx, error)
 
     def scope(self, *, vdc: str, org: str) -> str:
         """Return what a list covers, such as `organization acme`, to end a sentence."""
@@ -247,11 +255,11 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
         with _signals_interrupt():
             work()
     except CseError as error:
-        run.console.error(error)
+        run.failed(error)
         return error.exit_code
     except KeyboardInterrupt:
         stopped = Interrupted("Interrupted.", hint=run.interruption_hint)
-        run.console.error(stopped)
+        run.failed(stopped)
         return stopped.exit_code
     except OutputClosed:
         return PIPE_CLOSED

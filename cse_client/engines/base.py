@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         TemplateFacts,
     )
     from cse_client.model.backups import Backup, BackupLock
+    from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
     from cse_client.model.grants import KubeconfigSpec
     from cse_client.model.identity import ClusterIdentity
@@ -230,6 +231,17 @@ class BackingUp(Protocol):
         self, ref: ClusterRef, path: pathlib.Path, lock: BackupLock, progress: Progress
     ) -> Backup:
         """Write an encrypted backup to a new file, verify it, and return what it holds."""
+
+
+@runtime_checkable
+class Diagnosing(Protocol):
+    """Finding out why a cluster does not work."""
+
+    def diagnose(self, ref: ClusterRef, failure: Mapping[str, Any] | None) -> Diagnosis:
+        """Look at a cluster from all sides; `failure` is the last one that was recorded here.
+
+        A cluster that is gone has its failure alone. Raises NotFound where there is neither.
+        """
 
 
 @runtime_checkable

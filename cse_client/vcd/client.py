@@ -220,6 +220,11 @@ class VcdClient:
         """Return an extension service's tasks that this user sees, the newest first."""
         return recent.recent_tasks(self._transport, namespace)
 
+    def console_picture(self, vm_href: str) -> bytes:
+        """Return a picture of a running VM's console (API reference, GET-Thumbnail)."""
+        action = Action("read the picture of the console")
+        return self._transport.picture(f"{vm_href}/screen", action)
+
     def tasks_about(self, hrefs: Sequence[str]) -> list[RecentTask]:
         """Return the tasks about vApps and VMs that this user sees, the oldest first."""
         return recent.tasks_about(self._transport, hrefs)

@@ -23,6 +23,7 @@ from pyvcloud.vcd.client import Client
 
 from cse_client.bounds import OutOfBounds
 from cse_client.clock import Clock, backoff
+from cse_client.content import describe
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
 from cse_client.vcd import answers, errors, unanswered
@@ -141,6 +142,19 @@ class Transport:
     def get_json(self, url: str, action: Action) -> dict[str, Any]:
         """Read a JSON document, which is an object."""
         return self._read(url, action, "application/json", answers.read_json, patient=True)
+
+    def picture(self, url: str, action: Action) -> bytes:
+        """Read a picture, which is PNG or GIF; once.
+
+        Raises:
+            VcdFault: it is something else.
+        """
+        response = self._good("GET", url, action, accept="image/*")
+        content = response.content
+        if not content.startswith((b"\x89PNG\r\n", b"GIF8")):
+            status = response.status_code
+            raise errors.not_vcd(describe(content), action, self.session, status)
+        return content
 
     def post(
         self,

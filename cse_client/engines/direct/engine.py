@@ -6,11 +6,11 @@ Each method imports what it needs: a list is not to wait for what creates cluste
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
+    from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
 
 __all__ = ["DirectEngine"]
@@ -360,6 +361,20 @@ class DirectEngine:
         from cse_client.engines.direct.history import events_of
 
         return events_of(self._existing(ref), all_=all_)
+
+    def diagnose(self, ref: ClusterRef, failure: Mapping[str, Any] | None) -> Diagnosis:
+        """Find out why a cluster does not work; of one that is gone, why it was not made."""
+        from cse_client.engines.direct.diagnosis import diagnose, of_failure
+        from cse_client.model.diagnosis import Diagnosis
+
+        try:
+            cluster = self._existing(ref)
+        except NotFound:
+            if failure is None:
+                raise
+            facts = {"last failure": dict(failure)}
+            return Diagnosis(ref.name, tuple(of_failure(failure)), facts, ("There is no cluster.",))
+        return diagnose(cluster, failure)
 
     def _existing(self, ref: ClusterRef) -> ExistingCluster:
         from cse_client.engines.direct.existing import find_existing

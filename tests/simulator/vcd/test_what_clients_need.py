@@ -47,6 +47,15 @@ def test_a_running_vm_shows_its_network_cards_in_the_environment(place: Place) -
     assert adapter.get(f"{VE}network") == "net1"
 
 
+def test_a_running_vm_has_a_picture_of_its_console(place: Place) -> None:
+    path = f"{place.vm}/screen"
+    assert place.tenant.send("GET", path, accept="image/*").status == 400
+    place.tenant.done(place.tenant.post(f"{place.vm}/power/action/powerOn"))
+    answer = place.tenant.send("GET", path, accept="image/*")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
+    assert answer.body.startswith(b"\x89PNG")
+
+
 def test_a_vm_shows_boot_options_and_where_its_disk_lies(place: Place) -> None:
     vm = place.tenant.get(place.vm)
     assert vm.find(f"{V}BootOptions/{V}EnterBIOSSetup").text == "false"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 
 from cse_client.simulator.http import Response
@@ -25,6 +26,10 @@ from cse_client.simulator.vcd.vapps import Status, VApp, Vm
 __all__ = ["begin_update", "editable"]
 
 _VM = "/api/vApp/vm-{vm}"
+#: A picture of one black pixel.
+_PICTURE = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 _POWER = ("powerOn", "powerOff", "reset", "reboot", "suspend", "shutdown")
 
 
@@ -61,6 +66,15 @@ def _read(call: Call) -> Response:
     for task in list(vm.tasks):
         call.cloud.tasks.look(task)
     return call.xml(machines.vm(call.view, vapp, vm), "vm")
+
+
+@route("GET", f"{_VM}/screen")
+def _screen(call: Call) -> Response:
+    """Show the console (API reference, GET-Thumbnail: image/png); what is refused is assumed."""
+    _vapp, vm = _find(call)
+    if not vm.on:
+        raise bad_request(f"The VM {vm.name} must be powered on for its console.")
+    return Response(200, _PICTURE, "image/png")
 
 
 @route("PUT", _VM)

@@ -1,0 +1,87 @@
+"""The last failure of a command on each cluster, kept on this machine for `cluster diagnose`.
+
+A command that fails removes what it made, and with it everything that could show why. So what is
+known at that moment is written down: redacted, mode 0600, one file for each cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cse_client import suggest
+from cse_client.cli.log import redact
+from cse_client.cli.profile import read_session
+from cse_client.errors import CseError, GuestFailed, VcdFault
+from cse_client.state import state_folder, write_private
+
+__all__ = ["last_failure", "record"]
+
+_FAILED, _NOT_FINISHED = 1, 5
+_MOST_BYTES = 1024 * 1024
+#: Commands that change a cluster, and the parameter with its name.
+_CHANGES: Mapping[str, str] = {
+    "addon install": "cluster",
+    "addon remove": "cluster",
+    "cluster create": "name",
+    "cluster delete": "name",
+    "cluster repair": "name",
+    "cluster resize": "cluster",
+    "cluster start": "name",
+    "cluster stop": "name",
+    "cluster upgrade": "cluster",
+    "node create": "cluster",
+    "node delete": "cluster",
+}
+
+
+def record(ctx: click.Context, error: CseError) -> None:
+    """Write a failure down, where the command was to change a cluster; never raises."""
+    words = ctx.command_path.split()[-2:]
+    parameter = _CHANGES.get(" ".join(words))
+    if parameter is None or error.exit_code not in (_FAILED, _NOT_FINISHED):
+        return
+    name = next(
+        (str(ctx.params[one]) for one in (parameter, "name", "cluster") if ctx.params.get(one)), ""
+    )
+    if not name:
+        return
+    document: dict[str, Any] = {
+        "when": datetime.now(timezone.utc).isoformat(),
+        "command": suggest.again(),
+        "error": error.message,
+        "hint": error.hint,
+        "notes": list(error.notes),
+    }
+    if isinstance(error, GuestFailed):
+        document.update(node=error.node, phase=error.phase, log=list(error.log))
+    if isinstance(error, VcdFault):
+        document.update(status=error.status, code=error.code, request=error.request_id)
+    with contextlib.suppress(OSError, CseError):
+        write_private(_path(name, ctx), redact(json.dumps(document, indent=4)))
+
+
+def last_failure(ctx: click.Context, name: str) -> dict[str, Any] | None:
+    """Return the last failure of a command on a cluster; None where none is known."""
+    try:
+        with _path(name, ctx).open("rb") as file:
+            value = json.loads(file.read(_MOST_BYTES))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _path(name: str, ctx: click.Context) -> Path:
+    session, _warn = read_session()
+    org = str(ctx.params.get("org") or session.org)
+    vdc = str(ctx.params.get("vdc") or session.vdc)
+    place = "\n".join((session.host.lower(), org.lower(), vdc, name))
+    digest = hashlib.sha256(place.encode()).hexdigest()[:24]
+    return state_folder() / "failures" / f"{digest}.json"
