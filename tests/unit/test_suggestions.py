@@ -257,7 +257,7 @@ def vcd_lines() -> Iterator[tuple[str, str]]:
     for where, line in examples():
         words = line.strip().removeprefix("$ ")
         if words.startswith("vcd ") and "   " not in words:  # no row of a table
-            yield where, re.split(r" [|<>]|  +#", words)[0]
+            yield where, re.split(r" 2?[|<>]|  +#", words)[0]
 
 
 @pytest.mark.parametrize(("where", "line"), sorted(set(vcd_lines())))
