@@ -41,6 +41,10 @@ __all__ = ["DESCRIPTOR", "PLAIN", "Upload", "begin", "receive", "settle"]
 #: The template whose disk stands for that of an uploaded image: the files are not looked into.
 PLAIN = "ubuntu-24.04-server"
 
+#: Ubuntu's cloud image does not have the flag that leaves customizations to cloud-init: VMware
+#: Tools carry them out themselves. CSE's own templates were made of such images.
+_CLOUD_IMAGE = {"customization_engine": "classic", "datasource": ""}
+
 #: The name that VCD itself gives to the descriptor.
 DESCRIPTOR = "descriptor.ovf"
 _OPERATION = "vdcUploadOvfContents"
@@ -190,7 +194,8 @@ def _import(cloud: Cloud, template: Template) -> None:
     template.eula = machine.eula
     plains = (item.template for _catalog, item in cloud.items() if item.name == PLAIN)
     plain = next((one for one in plains if one is not None), None)
-    template.image = {**(plain.image if plain is not None else {}), "name": template.name}
+    image = plain.image if plain is not None else {}
+    template.image = {**image, **_CLOUD_IMAGE, "name": template.name}
     template.status = Status.OFF
 
 
