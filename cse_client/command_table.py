@@ -76,6 +76,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.protect",
                 "Protect a cluster against deletion.",
             ),
+            "renew": (
+                "cse_client.cli.commands.cluster.renew",
+                "Renew the certificates of a cluster's control planes.",
+            ),
             "repair": (
                 "cse_client.cli.commands.cluster.repair",
                 "Show how to repair a cluster; apply the repairs with --yes.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # every command loads this module, and few load all of these
     import pathlib
+    from datetime import datetime
 
     from cse_client.model import (
         Cluster,
@@ -263,6 +264,9 @@ class Maintaining(Protocol):
 
     def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Shut a cluster down."""
+
+    def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
+        """Renew the certificates of the control planes; return when the first of them ends."""
 
 
 @runtime_checkable

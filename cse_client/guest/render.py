@@ -42,10 +42,12 @@ __all__ = [
     "common_data",
     "control_plane_script",
     "further_control_plane_script",
+    "is_ours",
     "is_sealed",
     "put_file",
     "recover_pki",
     "recover_ssh_key",
+    "script_source",
     "sealed_script",
     "split_endpoint",
     "worker_script",
@@ -229,6 +231,11 @@ def sealed_script() -> str:
     )
 
 
+def is_ours(script: str) -> bool:
+    """Return whether a script, as found in VCD, is a control plane's of ours, sealed or not."""
+    return _kind(script) in (_CONTROL_PLANE, _SEALED)
+
+
 def is_sealed(script: str) -> bool:
     """Return whether `script`, as found in VCD, is `sealed_script`'s."""
     return _kind(script) == _SEALED
@@ -330,7 +337,7 @@ def _settings_sources(settings: ClusterSettings) -> list[str]:
         "servers": settings.dns or settings.ntp,
         "settings": True,
     }
-    sources = [_source(name) for name, needed in parts.items() if needed]
+    sources = [script_source(name) for name, needed in parts.items() if needed]
     return [_put_ca(settings.registry_ca), *sources] if settings.registry_ca else sources
 
 
@@ -354,16 +361,16 @@ def assemble(
     assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
     # only where it has something to do: it costs room in VCD
     more = _settings_sources(b.settings) if "SETTINGS" in data else []
-    more += [_source("address")] if "VIP" in data else []
-    more += [_source("joining")] if "API_HOST" in data else []
-    more += [_source(name) for name in sources]
-    own = _source(source or kind)
-    parts = [_source("install"), *assignments, *block, _source("common"), *more, own]
+    more += [script_source("address")] if "VIP" in data else []
+    more += [script_source("joining")] if "API_HOST" in data else []
+    more += [script_source(name) for name in sources]
+    own = script_source(source or kind)
+    parts = [script_source("install"), *assignments, *block, script_source("common"), *more, own]
     body = "\n".join([identity, *parts]) + "\n"
     packed = base64.b64encode(_gzip(body.encode())).decode()
     lines = [packed[i : i + 1000] for i in range(0, len(packed), 1000)]
     payload = ["payload() { cat <<'CSE_PAYLOAD'", *lines, "CSE_PAYLOAD", "}"]
-    parts = ["#!/bin/bash", _header(kind), identity, *payload, _source("customize")]
+    parts = ["#!/bin/bash", _header(kind), identity, *payload, script_source("customize")]
     script = "\n".join(parts) + "\n"
     if len(script.encode()) > MAX_SCRIPT_BYTES:
         raise too_long or CseError(
@@ -451,7 +458,7 @@ CSE_FILE
 
 
 @cache
-def _source(name: str) -> str:
+def script_source(name: str) -> str:
     """Return a shell source without comment lines and half of its indents: they cost room in VCD.
 
     Half, so that the YAML in here-documents keeps its shape.

@@ -25,7 +25,7 @@ __all__ = ["CURE", "EXPIRED", "connection_to", "ends_soon", "read_end", "read_na
 EXPIRED = "expired"
 #: How to renew the certificates; `alpha` was part of the command below Kubernetes 1.20.
 CURE = "as root on the control plane VM: `kubeadm certs renew all`, then restart that VM"
-_SOON = timedelta(days=30)
+_SOON = timedelta(days=60)
 _HTTPS = 443
 
 
@@ -76,7 +76,7 @@ def _read_certificate(server: str, proxy: str | None, timeout: float) -> x509.Ce
 
 
 def ends_soon(end: datetime) -> bool:
-    """Return whether a certificate has a month left at most, by this machine's clock."""
+    """Return whether a certificate has 60 days left at most, by this machine's clock."""
     return end - datetime.now(timezone.utc) <= _SOON
 
 

@@ -11,7 +11,7 @@ from cse_client import suggest
 from cse_client.bounds import OutOfBounds, OutOfTime
 from cse_client.content import plain
 from cse_client.errors import ClusterUnreachable
-from cse_client.kube.serving import CURE, EXPIRED
+from cse_client.kube.serving import EXPIRED
 
 __all__ = ["explain", "explain_content", "explain_redirect", "explain_status"]
 
@@ -38,7 +38,6 @@ _HINTS = {
     "timed out": "Run this on a machine that can reach the cluster's network, or specify an "
     "endpoint that can be reached from here.",
     "not ours": "Another machine answers at that address, or the traffic is intercepted.",
-    EXPIRED: f"Renew it {CURE} (below Kubernetes 1.20: `kubeadm alpha certs renew all`).",
     "proxy": "Add the address, or its network such as 10.0.0.0/8, to NO_PROXY.",
 }
 
@@ -58,6 +57,8 @@ def explain(error: BaseException, server: str, proxy: str | None) -> ClusterUnre
 def _hint(reason: str) -> str:
     if reason == "unauthorized":
         return f"Get a new kubeconfig: {suggest.cse('cluster config', suggest.cluster())}"
+    if reason == EXPIRED:
+        return f"Renew it: {suggest.cse('cluster renew', suggest.cluster())}"
     return _HINTS.get(reason, "")
 
 

@@ -1,4 +1,4 @@
-"""A year after its creation the certificate of a cluster's API server ends."""
+"""The certificate of a cluster's API server ends a year after its creation, or is renewed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.simulator import Cloud, Control
 
 NAME = "ending"
 DAY = 86_400
-CURE = "as root on the control plane VM: `kubeadm certs renew all`, then restart that VM"
+CURE = f"vcd cse cluster renew {NAME}"
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,12 @@ def until_shown(admin: Person, text: str) -> str:
         time.sleep(0.2)
 
 
-def test_a_month_ahead_there_is_a_warning(admin: Person, control: Control) -> None:
+def test_two_months_ahead_there_is_a_warning(admin: Person, control: Control) -> None:
     _code, out, _err = admin.cluster("info", NAME)
     assert "certificate" not in out
-    ends_in(control, 20 * DAY)
+    ends_in(control, 59 * DAY)
     shown = until_shown(admin, "the API server's certificate ends on 20")
-    assert CURE in " ".join(shown.split())
+    assert f"renew it with `{CURE}`" in " ".join(shown.split())
     code, _out, err = admin.cluster("repair", NAME)
     assert (code, "API server's certificate ends on 20" in err) == (0, True)
     code, _out, err = admin.cluster("resize", NAME, "-N", "2")
@@ -83,6 +83,26 @@ def test_an_ended_certificate_is_named_before_anything_is_made(
         code, out, err = admin.run(VCD, "cse", *words)
         assert (code, out) == (1, ""), (words, out, err)
         assert "its certificate has ended (20" in err
-        assert f"Hint: Renew it {CURE}" in err
+        assert f"Hint: Renew it: {CURE}" in err
         assert "Traceback" not in err
     assert control.possessions() == before
+
+
+def test_it_is_renewed_after_its_end(admin: Person, control: Control) -> None:
+    def scripts() -> dict[str, int]:
+        vms = control.get("state")["vapps"][NAME]["vms"]
+        return {name: vm["script_bytes"] for name, vm in vms.items()}
+
+    before = scripts()
+    code, out, err = admin.cluster("renew", NAME)
+    assert (code, out) == (2, "")
+    assert "must be confirmed" in err
+    code, out, err = admin.cluster("renew", NAME, "--yes")
+    assert code == 0, err
+    assert out.startswith(f"The certificates of cluster {NAME} are renewed; they end on 20")
+    assert "certificate" not in admin.cluster("info", NAME).out
+    assert scripts() == before
+    config = admin.cluster("config", NAME).checked()
+    assert "client-key-data" in config, "the CA is found in the script as before"
+    code, _out, err = admin.cluster("resize", NAME, "-N", "0")
+    assert code == 0, err

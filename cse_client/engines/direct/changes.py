@@ -35,6 +35,7 @@ from cse_client.engines.direct.operations.leaving import (
 )
 from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.remove_workers import WorkerRemoval, reach
+from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.resolve import resolve_growth
@@ -54,6 +55,8 @@ from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cse_client.kube.api import ClusterAPI
     from cse_client.vcd.client import VcdClient
 
@@ -231,6 +234,17 @@ class ClusterChanges:
                     power.start()
                 else:
                     power.stop()
+
+    @_looking_again
+    def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
+        """Renew the certificates of the control planes; return when the first of them ends."""
+        with self._locked(ref, options) as locked:
+            cluster = locked.existing
+            pki = find_pki(cluster)
+            renewal = Renewal(cluster, pki, options, clock=self.clock, progress=progress)
+            renewal.check()
+            with self._claimed(locked, "renewing its certificates", options):
+                return renewal.run()
 
     @_looking_again
     def protect(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct.api_servers import ApiServers, ask_api_servers
 from cse_client.engines.direct.begun import is_being_made
 from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
@@ -20,7 +21,7 @@ from cse_client.engines.lookup import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.kubeconfig.document import server_url
-from cse_client.kube.serving import CURE, EXPIRED, ends_soon, show_end
+from cse_client.kube.serving import EXPIRED, ends_soon, show_end
 from cse_client.model import (
     WORKER,
     Cluster,
@@ -265,4 +266,5 @@ def certificate_warning(api: ClusterAPI) -> str:
     end = api.certificate_end()
     if end is None or not ends_soon(end):
         return ""
-    return f"the API server's certificate ends on {show_end(end)}; renew it {CURE}"
+    renew = suggest.cse("cluster renew", suggest.cluster())
+    return f"the API server's certificate ends on {show_end(end)}; renew it with `{renew}`"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -309,6 +310,10 @@ class DirectEngine:
     ) -> None:
         """Protect the cluster against deletion, or end that."""
         self._changes.protect(ref, options, progress, on=on)
+
+    def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
+        """Renew the certificates of the control planes; return when the first of them ends."""
+        return self._changes.renew(ref, options, progress)
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""

@@ -8,22 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import yaml
-from cryptography.hazmat.primitives import serialization
 
 from cse_client.simulator.guest.bootstrap_signer import sign_cluster_info
 from cse_client.simulator.guest.certs import (
     BadCertificate,
-    alternative_names,
-    key_pem,
     load_certificate,
     load_pair,
-    new_leaf,
     not_after,
     not_before,
     signed_by,
 )
 from cse_client.simulator.guest.etcd import MARK, Etcd
 from cse_client.simulator.guest.etcd_gateway import PORT, serve_gateway
+from cse_client.simulator.guest.serving_certificate import reissue
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.system import System
@@ -70,23 +67,8 @@ class ControlPlane:
         """Replace the API server's certificate by one that ends when a fault says so."""
         faults, etcd = self._system.guest.faults, self._system.guest.etcd
         seconds, faults.serving_ends = faults.serving_ends, None
-        if seconds is None or etcd is None:
-            return
-        disk, path = self._system.disk, f"{PKI}/apiserver"
-        authority = load_pair(disk.read(f"{PKI}/ca.crt"), disk.read(f"{PKI}/ca.key"))
-        pair = new_leaf(
-            authority,
-            "kube-apiserver",
-            self._system.now(),
-            server=True,
-            client=False,
-            names=tuple(alternative_names(load_certificate(disk.read(f"{path}.crt")))),
-            lifetime=timedelta(seconds=seconds),
-        )
-        certificate = pair.certificate.public_bytes(serialization.Encoding.PEM)
-        disk.write(f"{path}.crt", certificate)
-        disk.write(f"{path}.key", key_pem(pair.key), 0o600)
-        etcd.api.replace_certificate(etcd.host, certificate, key_pem(pair.key))
+        if seconds is not None and etcd is not None:
+            reissue(self._system, timedelta(seconds=seconds))
 
     def _sign(self) -> None:
         """Play the controller manager's bootstrap signer, now and then."""

@@ -36,7 +36,7 @@ def test_an_ended_certificate_is_named_with_its_date(
         error = failure(api)
     assert error.reason == "expired"
     assert f"its certificate has ended ({end:%Y-%m-%d %H:%M} UTC)" in error.message
-    assert "kubeadm certs renew all" in error.hint
+    assert "cluster renew" in error.hint
     assert api.seen == []
 
 

@@ -15,7 +15,7 @@ from cse_client.engines.direct.custody import find_pki, identity_of
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.errors import ClusterUnreachable
 from cse_client.guest import render
-from cse_client.guest.pki import pki_to_files
+from cse_client.guest.pki import ClusterPKI, pki_to_files
 from cse_client.kube.ca_secret import store_ca_secret
 from cse_client.model import Event, EventKind, Progress, footprint
 from cse_client.vcd import tasks
@@ -23,8 +23,16 @@ from cse_client.vcd import tasks
 __all__ = ["seal_cluster"]
 
 
-def seal_cluster(cluster: ExistingCluster, *, deadline: float, progress: Progress) -> str:
+def seal_cluster(
+    cluster: ExistingCluster,
+    *,
+    deadline: float,
+    progress: Progress,
+    pki: ClusterPKI | None = None,
+) -> str:
     """Seal one cluster and return the path of the file that keeps its CA from now on.
+
+    `pki` is its PKI where that is known already.
 
     Raises ClusterUnreachable when the cluster's API cannot be reached from here: the key must be
     in the cluster before it leaves VCD.
@@ -33,7 +41,7 @@ def seal_cluster(cluster: ExistingCluster, *, deadline: float, progress: Progres
     cluster.require_control_plane()
     text = "Seal the cluster: move its CA key out of VCD"
     progress(Event(EventKind.STARTED, text))
-    pki = find_pki(cluster)
+    pki = pki or find_pki(cluster)
     try:
         with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
             store_ca_secret(api, pki_to_files(pki))

@@ -18,6 +18,7 @@ from cse_client.simulator.guest.kubeadm.init import init, init_phase
 from cse_client.simulator.guest.kubeadm.join import join
 from cse_client.simulator.guest.kubeadm.preflight import default_socket, socket_problem
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
+from cse_client.simulator.guest.kubeadm.renew import certs
 from cse_client.simulator.guest.kubeadm.reset import reset
 from cse_client.simulator.guest.kubeadm.settings import read_config
 from cse_client.simulator.guest.kubeadm.tokens import token
@@ -64,6 +65,8 @@ def _run(system: System, call: Call, flags: Flags) -> int:  # noqa: PLR0911  # o
         return join(system, call, flags)
     if verb == "reset":
         return reset(system, call, flags)
+    if verb in ("certs", "alpha"):
+        return certs(system, call, flags)
     if verb == "token":
         return token(system, call, flags)
     call.err(f'unknown command "{verb}" for "kubeadm"' if verb else "Usage: kubeadm [command]")

@@ -82,6 +82,8 @@ _CONFIG = _flags(
 
 _VERSION = _flags("output")
 
+_CERTS = _flags("cert-dir config kubeconfig")
+
 _COMMANDS = {
     "init": _INIT,
     "join": _JOIN,
@@ -89,6 +91,7 @@ _COMMANDS = {
     "token": _TOKEN,
     "config": _CONFIG,
     "version": _VERSION,
+    "certs": _CERTS,
 }
 
 

@@ -1,0 +1,52 @@
+"""`vcd cse cluster renew`."""
+
+from __future__ import annotations
+
+import click
+
+from cse_client import suggest
+from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.run import Run, command
+from cse_client.model import ClusterRef
+
+__all__ = ["renew_command"]
+
+
+@click.command("renew")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@break_lock_option
+@vdc_option
+@org_option
+@timeout_option
+@command
+def renew_command(
+    run: Run, name: str, yes: bool, break_lock: bool, vdc: str, org: str, timeout: float
+) -> None:
+    """Renew the certificates of a cluster's control planes.
+
+    kubeadm issues them for one year. Restarts the control plane VMs, one after the other; with a
+    single control plane, the Kubernetes API does not answer for about a minute. Workloads keep
+    running. Also works after the certificates have expired.
+
+    The cluster's CA and its users' kubeconfigs stay as they are.
+    """
+    from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.base import Maintaining
+
+    check_existing_name(name)
+    if not yes:
+        run.confirm(
+            f"Restart the control plane VMs of cluster {name} to renew its certificates?",
+            action=f"Renewing the certificates of {name}",
+            declined="Nothing was changed.",
+        )
+    run.when_interrupted = suggest.RESUME
+    engine = run.require(Maintaining, "cluster renew")
+    options = run.options(timeout, break_lock=break_lock)
+    with run.console.progress() as progress:
+        end = engine.renew(ClusterRef(name, vdc, org), options, progress)
+    run.console.sentence(
+        f"The certificates of cluster {name} are renewed; they end on {end:%Y-%m-%d}.",
+        {"cluster": name, "certificates_end": end.isoformat()},
+    )
