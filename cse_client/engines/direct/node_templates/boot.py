@@ -148,6 +148,7 @@ class BootCheck:
             progress=self._progress,
             clock=self._clock,
             deadline=self._deadline,
+            identity=self._id,
             name=CHECK_VM,
             unseen=_UNSEEN_SECONDS,
             title="Checking in the VM",

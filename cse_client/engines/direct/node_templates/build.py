@@ -20,7 +20,7 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.machines import BROKEN
 from cse_client.engines.direct.node_templates import marks
 from cse_client.engines.direct.node_templates.request import BuildRequest
-from cse_client.engines.direct.node_templates.watch import BuildWatch, Built
+from cse_client.engines.direct.node_templates.watch import BuildWatch, Built, has_finished
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.engines.direct.operations.failure import (
     ROLLBACK_SECONDS,
@@ -188,6 +188,9 @@ class TemplateBuild:
         vms = self._vapp.vms if self._vapp is not None else ()
         return next((one for one in vms if one.name == TEMPLATE_VM), None)
 
+    def _has_finished(self, vm: Vm) -> bool:
+        return has_finished(vm, self._build_id)
+
     @property
     def _sealed(self) -> bool:
         """Whether the VM is finished: recorded in the vApp before anything else is done to it."""
@@ -244,7 +247,7 @@ class TemplateBuild:
         vm = self._vm
         if self._vapp is None or self._is_captured or self._sealed:
             return
-        off_before_its_end = vm is not None and vm.status == _OFF and not _says_ready(vm)
+        off_before_its_end = vm is not None and vm.status == _OFF and not self._has_finished(vm)
         broken = self._vapp.status in BROKEN or vm is None or vm.status in BROKEN
         if broken or off_before_its_end:
             note = "The earlier VM cannot be continued; a new one is created."
@@ -312,7 +315,7 @@ class TemplateBuild:
 
     def _install(self) -> None:
         vm = self._vm
-        if vm is not None and vm.status != _ON and not _says_ready(vm):
+        if vm is not None and vm.status != _ON and not self._has_finished(vm):
             # VCD has made it, but not started it
             self._done(lambda: self._vcd.deploy(self._href))
         built = BuildWatch(
@@ -320,6 +323,7 @@ class TemplateBuild:
             progress=self._progress,
             clock=self._clock,
             deadline=self._deadline,
+            identity=self._build_id,
         ).wait()
         if not built.verified:
             self._progress(
@@ -465,7 +469,3 @@ class TemplateBuild:
         )
         if task is not None:
             tasks.wait(self._vcd, task, deadline=self._deadline)
-
-
-def _says_ready(vm: Vm) -> bool:
-    return (vm.guestinfo or {}).get("guestinfo.cse.status", "").startswith("ready")

@@ -12,7 +12,7 @@ from cse_client.guest.template_script import TEMPLATE_VM
 from cse_client.model import Event, EventKind, NodeReport, Progress, VApp, Vm
 from cse_client.reports import GUESTINFO_PREFIX, parse_guestinfo
 
-__all__ = ["BuildWatch", "Built"]
+__all__ = ["BuildWatch", "Built", "has_finished"]
 
 #: Seconds until the script has to report its beginning, and that it may stay in one phase.
 _BOOT_LIMIT = 600.0
@@ -58,21 +58,21 @@ class Built:
 class BuildWatch:
     """One wait for the build VM; `look` reads its vApp with the state of the customization.
 
-    `unseen`: seconds after the customization until a VM whose reports are not visible counts as
-    done; None for a VM that shuts itself down. `title` is what progress calls it.
+    `identity` is the id that its reports begin with. `unseen`: seconds after the customization
+    until a VM whose reports are not visible counts as done; None for a VM that shuts itself down. `title` is what progress calls it.
     """
 
     look: Callable[[], VApp]
     progress: Progress
     clock: Clock
     deadline: float
+    identity: str = ""
     name: str = TEMPLATE_VM
     unseen: float | None = None
     title: str = "Installing in the VM"
     _phase: str = "boot"
     _since: float = 0.0
     _visible: bool = False
-    _was_on: bool = False
     _report: NodeReport | None = None
     _told: dict[str, str] = field(default_factory=dict)
     _last_text: str = ""
@@ -100,7 +100,6 @@ class BuildWatch:
         vm = next((one for one in vms if one.name == self.name), None)
         if vm is None:
             raise self._failed("The VM has disappeared from the vApp.")
-        self._was_on = self._was_on or vm.status == "POWERED_ON"
         if vm.guestinfo is not None:
             self._visible = True
             self._told.update(
@@ -131,7 +130,9 @@ class BuildWatch:
                 " start.",
                 hint=_SILENT_HINT,
             )
-        if self._was_on and vm.status == "POWERED_OFF":
+        if vm.status == "POWERED_OFF":
+            if has_finished(vm, self.identity):
+                return self._built(verified=True)
             if report is None and self._visible and vm.customization != _CUSTOMIZED:
                 raise self._failed("The VM was powered off before the build began.")
             if report is not None and self._phase not in _LAST_PHASES:
@@ -203,3 +204,13 @@ def _failure_text(report: NodeReport) -> str:
     why = _REASON.search(report.log[-1]) if report.log else None
     end = f": {why.group(1).rstrip('.')}." if why is not None else "."
     return f"The build failed in phase '{report.phase or 'unknown'}'{code}{end}"
+
+
+def has_finished(vm: Vm, identity: str) -> bool:
+    """Return whether the VM of this build says that it is finished.
+
+    It takes its report back at its end, see scripts/template.sh.
+    """
+    told = {key: value.strip() for key, value in (vm.guestinfo or {}).items()}
+    ours = told.get(f"{GUESTINFO_PREFIX}id", "").startswith(f"{identity} ")
+    return ours and told.get(f"{GUESTINFO_PREFIX}status", "").startswith(("ready", "-"))

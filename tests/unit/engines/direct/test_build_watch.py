@@ -46,6 +46,7 @@ def watch(*looks: Vm, seconds: float = 36000) -> BuildWatch:
         progress=silent,
         clock=clock,
         deadline=clock.monotonic() + seconds,
+        identity="b1",
     )
 
 
@@ -65,13 +66,25 @@ VERSIONS = {"kubernetes": "1.37.2", "os": "ubuntu-24.04"}
             Built("1.37.2", "ubuntu-24.04", verified=True),
         ),
         ([vm(), vm("POWERED_OFF")], Built(verified=False)),
+        ([vm("POWERED_OFF")], Built(verified=False)),
+        (
+            [vm("POWERED_OFF", {"id": "b1 template", "status": "- ", **VERSIONS})],
+            Built("1.37.2", "ubuntu-24.04", verified=True),
+        ),
         # whoever is root in the VM writes what he likes
         (
             [vm(told=report("ready", "done", kubernetes="1.37; rm", os="\x1b[2J"))],
             Built("", "", verified=True),
         ),
     ],
-    ids=["its report", "off after the last phase", "off, and no reports visible", "nonsense"],
+    ids=[
+        "its report",
+        "off after the last phase",
+        "off, and no reports visible",
+        "off from the start",
+        "its report taken back",
+        "nonsense",
+    ],
 )
 def test_the_wait_ends_when_the_vm_is_sealed(looks: list[Vm], built: Built) -> None:
     assert watch(*looks).wait() == built
@@ -89,6 +102,11 @@ def test_the_wait_ends_when_the_vm_is_sealed(looks: list[Vm], built: Built) -> N
         (
             [INSTALLING, vm("POWERED_OFF")],
             "The VM was powered off in phase 'packages'.",
+            "",
+        ),
+        (
+            [vm("POWERED_OFF", {"id": "other template", "status": "-"}, "GC_PENDING")],
+            "The VM was powered off before the build began.",
             "",
         ),
         (
@@ -115,7 +133,15 @@ def test_the_wait_ends_when_the_vm_is_sealed(looks: list[Vm], built: Built) -> N
             "",
         ),
     ],
-    ids=["its report", "powered off", "customization", "no tools", "swallowed", "stuck"],
+    ids=[
+        "its report",
+        "powered off",
+        "another build's",
+        "customization",
+        "no tools",
+        "swallowed",
+        "stuck",
+    ],
 )
 def test_a_failure_names_the_cause(looks: list[Vm], text: str, hint: str) -> None:
     with pytest.raises(GuestFailed) as caught:
