@@ -158,6 +158,9 @@ class TemplateWork(Protocol):
     def find(self, reference: str) -> Template:
         """Return a template, registered or not, by CATALOG/ITEM, name or id."""
 
+    def tkg_templates(self) -> Sequence[Template]:
+        """List the templates of Tanzu Kubernetes Grid."""
+
     def details(self, template: Template) -> TemplateDetails:
         """Return what VCD tells of a template."""
 

@@ -33,6 +33,7 @@ from cse_client.model.endpoints import API_PORT, router_id
 from cse_client.model.ranges import pod_cidr_for_kubeadm, pod_cidr_problem
 from cse_client.model.settings import ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
+from cse_client.model.tkg import REPOSITORY, tags_of
 
 __all__ = [
     "FORMAT",
@@ -310,6 +311,20 @@ def common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
         "T_RUNTIME": str(b.runtime_deadline),
         "T_IMAGES": str(b.images_deadline),
         **_settings_data(b.settings),
+        **_tkg_data(b.facts),
+    }
+
+
+def _tkg_data(facts: TemplateFacts) -> dict[str, str]:
+    """Return what scripts/tkg.sh works with; nothing for other templates."""
+    if facts.origin != "tkg":
+        return {}
+    tags = tags_of(facts.source)
+    return {
+        "TKG": "1",
+        "TKG_REPO": REPOSITORY,
+        "TKG_ETCD": tags.etcd,
+        "TKG_DNS": tags.coredns,
     }
 
 
@@ -363,6 +378,7 @@ def assemble(
     more = _settings_sources(b.settings) if "SETTINGS" in data else []
     more += [script_source("address")] if "VIP" in data else []
     more += [script_source("joining")] if "API_HOST" in data else []
+    more += [script_source("tkg")] if "TKG" in data else []
     more += [script_source(name) for name in sources]
     own = script_source(source or kind)
     parts = [script_source("install"), *assignments, *block, script_source("common"), *more, own]

@@ -24,7 +24,15 @@ from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.transport import Transport
 
-__all__ = ["facts_text", "find_item", "parse_name", "read_facts", "templates"]
+__all__ = [
+    "FIELDS",
+    "any_template",
+    "facts_text",
+    "find_item",
+    "parse_name",
+    "read_facts",
+    "templates",
+]
 
 
 _NAME = re.compile(
@@ -32,7 +40,7 @@ _NAME = re.compile(
     r"(?P<cni>[A-Za-z]+)-v?(?P<cni_version>[^_]+?)$"
 )
 _REVISION = re.compile(r"^(?P<name>.+)_rev(?P<revision>\d+)$")
-_FIELDS = (
+FIELDS = (
     "name",
     "catalogName",
     "description",
@@ -94,7 +102,7 @@ def templates(transport: Transport, org_href: str) -> Iterator[Template]:
     `org_href` is the organization whose templates count as the user's own.
     """
     action = Action("list the templates", right="vApp Template / Media: View")
-    for record in queries.records(transport, "vAppTemplate", action, fields=_FIELDS):
+    for record in queries.records(transport, "vAppTemplate", action, fields=FIELDS):
         template = from_record(record, org_href)
         if template is not None:
             yield template
@@ -114,7 +122,7 @@ def find_item(transport: Transport, catalog: str, item: str, org_href: str) -> T
     found = [
         _template(record, item, catalog, org_href)
         for record in queries.records(
-            transport, "vAppTemplate", action, conditions=conditions, fields=_FIELDS
+            transport, "vAppTemplate", action, conditions=conditions, fields=FIELDS
         )
         if record.get("name") == item
     ]
@@ -157,6 +165,13 @@ def from_record(record: etree._Element, org_href: str) -> Template | None:
     if not registered and parse_name(item)[2] is None:
         return None
     return _template(record, item, record.get("catalogName") or "", org_href)
+
+
+def any_template(record: etree._Element, org_href: str) -> Template | None:
+    """Read a VAppTemplateRecord, whatever the template is; None for an expired one."""
+    if record.get("isExpired") == "true":
+        return None
+    return _template(record, record.get("name") or "", record.get("catalogName") or "", org_href)
 
 
 def _template(record: etree._Element, item: str, catalog: str, org_href: str) -> Template:

@@ -6,16 +6,18 @@ Owner is the new template), types CaptureVAppParamsType and VAppTemplateType.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
 from cse_client import suggest
-from cse_client.errors import NotFound, VcdFault
+from cse_client.errors import NotFound, Refused, VcdFault
 from cse_client.model import Template
 from cse_client.model.templates import TemplateDetails
-from cse_client.vcd import queries, reading, template_documents
+from cse_client.model.tkg import tkg_facts
+from cse_client.vcd import catalogs, queries, reading, template_documents
 from cse_client.vcd.errors import Action
 from cse_client.vcd.session import OpenSession
 from cse_client.vcd.tasks import Task
@@ -32,6 +34,10 @@ _CAPTURE = _MEDIA + "captureVAppParams+xml"
 _UPLOAD = _MEDIA + "uploadVAppTemplateParams+xml"
 _CUSTOMIZATION = _MEDIA + "guestCustomizationSection+xml"
 _PRODUCTS = _MEDIA + "productSections+xml"
+
+#: What a provider's name for a template of TKG is likely to contain.
+_HINT = re.compile(r"kube|k8s|tkg|tanzu", re.I)
+_MOST_TKG = 32
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,31 @@ class Templates:
         action = Action(f"read {missing}", missing=missing)
         root = self._transport.get(template.href, action, "VAppTemplate")
         return template_documents.details(root)
+
+    def tkg(self, name: str = "") -> list[Template]:
+        """List the templates of Tanzu Kubernetes Grid that this user can see, or those of a name.
+
+        Their document proves what they are: one request each. Without a name only those are looked
+        at whose name or description hints at Kubernetes.
+        """
+        action = Action("list the templates")
+        conditions = [("name", name)] if name else []
+        found: list[Template] = []
+        for record in queries.records(
+            self._transport, "vAppTemplate", action, conditions=conditions, fields=catalogs.FIELDS
+        ):
+            one = catalogs.any_template(record, self._session.org_href)
+            if one is None or one.facts.kubernetes or len(found) >= _MOST_TKG:
+                continue
+            if not name and not _HINT.search(f"{one.name} {one.description}"):
+                continue
+            try:
+                facts = tkg_facts(self.details(one).properties)
+            except (NotFound, Refused):
+                continue
+            if facts is not None:
+                found.append(replace(one, facts=facts))
+        return found
 
     def capture(self, catalog: Catalog, vapp_href: str, name: str, description: str) -> Task:
         """Make a template of a powered-off vApp, whose VMs are customized when they are made.

@@ -168,6 +168,19 @@ def test_from_registration_to_deletion(
             "CSE",
             "2021-06-18",
         ],
+        [
+            "tkg-ubuntu-2204",
+            "0",
+            "No",
+            "images",
+            "tkg-ubuntu-2204",
+            "Photon and Ubuntu images of the provider",
+            "ubuntu-22.04",
+            "1.30.2+vmware.1",
+            "antrea",
+            "TKG",
+            "2025-06-28",
+        ],
     ]
 
     create = vcd(

@@ -330,3 +330,31 @@ def test_two_builds_of_one_name_at_once(cse: Run, control: Control, home: Path) 
     assert "Template 'twice' is being built by admin in vApp 'cse-template-twice'." in other.err
     assert cse("template", "delete", "twice", "--yes").code == 0
     assert control.possessions() == before
+
+
+TKG = "tkg-ubuntu-2204"
+
+
+def test_a_template_of_tanzu_kubernetes_grid_makes_nodes_without_pulling_anything(
+    cse: Run, control: Control
+) -> None:
+    """It is known by its property VERSION; the network net2 has no way out."""
+    rows = json.loads(cse("template", "list", options=("-j",)).checked())
+    (row,) = [row for row in rows if row["Name"] == TKG]
+    assert (row["Origin"], row["Kubernetes"], row["OS"]) == (
+        "TKG",
+        "1.30.2+vmware.1",
+        "ubuntu-22.04",
+    )
+    assert row["Support Ends"] == "2025-06-28"
+    created = cse(
+        *("cluster", "create", "grid", "-n", "net2", "-N", "1", "--template", f"images/{TKG}")
+    )
+    assert created.code == 0, created.err
+    nodes = json.loads(cse("node", "list", "grid", options=("-j",)).checked())
+    assert {(node["Kubernetes"], node["Version"]) for node in nodes} == {
+        ("Ready", "v1.30.2+vmware.1")
+    }
+    grown = cse("cluster", "resize", "grid", "-N", "2")
+    assert grown.code == 0, grown.err
+    assert cse("cluster", "delete", "grid", "--yes").code == 0

@@ -24,6 +24,7 @@ def list_command(run: Run, tkg: bool) -> None:
     from cse_client.cli.records import template_record
     from cse_client.cli.server_tables import SERVED_TEMPLATE_COLUMNS, served_template_row
     from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
+    from cse_client.engines.base import Building
     from cse_client.model.server import ServedTemplate
 
     if tkg:
@@ -31,7 +32,10 @@ def list_command(run: Run, tkg: bool) -> None:
         from cse_client.errors import WrongUsage
 
         raise WrongUsage(tkg_sentence("--tkg is an option for Tanzu Kubernetes Grid"))
-    templates = run.engine().templates()
+    engine = run.engine()
+    templates = list(engine.templates())
+    if isinstance(engine, Building):
+        templates += engine.template_work.tkg_templates()
     rows = [
         served_template_row(one) if isinstance(one, ServedTemplate) else template_row(one)
         for one in templates

@@ -26,7 +26,7 @@ from cse_client.engines.direct.specs import (
 )
 from cse_client.engines.direct.templates import choose, namesakes, support_ended
 from cse_client.engines.direct.virtual_address import VirtualAddress, choose_address
-from cse_client.errors import Conflict, CseError, PreflightFailed, Refused
+from cse_client.errors import Conflict, CseError, NotFound, PreflightFailed, Refused
 from cse_client.model import (
     WORKER,
     ClusterSpec,
@@ -280,7 +280,7 @@ def _resolve(
     template: Template | None = None
     try:
         offered = templates()
-        template = choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
+        template = _chosen(vcd, spec, offered)
     except CseError as problem:
         problems.append(problem)
     is_new = address is not None or heads
@@ -334,6 +334,22 @@ def _unchecked(virtual: VirtualAddress) -> Iterator[str]:
             f"VCD does not show {unseen}, so it was not checked whether the virtual address"
             f" {virtual.address} is free"
         )
+
+
+def _chosen(vcd: VcdClient, spec: ClusterSpec, offered: Sequence[Template]) -> Template:
+    """Return the template that is meant; one of TKG must be named, for only its document tells.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        return choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
+    except NotFound:
+        item = spec.template.rpartition("/")[2]
+        found = vcd.templates.tkg(item) if item else []
+        if not found:
+            raise
+        return choose(found, spec.template, spec.template_revision, earlier=spec.template_id)
 
 
 def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator[CseError]:

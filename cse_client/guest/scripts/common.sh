@@ -270,14 +270,16 @@ pull_failed() {
   PHASE=images
   die "$(head -n 1 "$P/failed")"
 }
+images_wanted() {
+  kubeadm config images list --kubernetes-version "$KVER" ${REPO:+--image-repository "$REPO"}
+}
 # start_pulls [PATTERN]: of the images that kubeadm lists, those that match.
 start_pulls() {
   ! marked ok.images || return 0
   PHASE=images
   rm -rf "$P"
   mkdir "$P"
-  IMAGES=$(kubeadm config images list --kubernetes-version "$KVER" \
-    ${REPO:+--image-repository "$REPO"} | grep -E "${1:-.}")$'\n'${MORE:-}
+  IMAGES=$(images_wanted | grep -E "${1:-.}")$'\n'${MORE:-}
   trap pull_failed USR1
   local n
   for n in 1 2 3 4; do

@@ -126,6 +126,7 @@ start_pulls
 ALT=$IP,127.0.0.1${SANS:+,$SANS}${ENDPOINT:+,$ENDPOINT}
 FLAGS=(--kubernetes-version "$KVER" --apiserver-advertise-address "$IP"
   --control-plane-endpoint "${ENDPOINT:-$IP}:6443")
+[ -z "${TKG:-}" ] || use_config
 step pki
 step images
 step init

@@ -59,7 +59,8 @@ class BuildWatch:
     """One wait for the build VM; `look` reads its vApp with the state of the customization.
 
     `identity` is the id that its reports begin with. `unseen`: seconds after the customization
-    until a VM whose reports are not visible counts as done; None for a VM that shuts itself down. `title` is what progress calls it.
+    until a VM whose reports are not visible counts as done; None for one that shuts itself down.
+    `title` is what progress calls it.
     """
 
     look: Callable[[], VApp]

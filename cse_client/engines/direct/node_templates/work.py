@@ -99,16 +99,25 @@ class TemplateWork:
         """
         catalog, slash, item = reference.partition("/")
         if slash:
-            return self._vcd.surroundings.find_item(catalog, item)
+            found = self._vcd.surroundings.find_item(catalog, item)
+            if found.facts.kubernetes:
+                return found
+            return next((one for one in self._vcd.templates.tkg(item) if one.id == found.id), found)
         known = list(self._templates())
         for one in known:
             if reference in (one.item, one.name, one.id):
                 return one
+        for one in self._vcd.templates.tkg(reference):
+            return one
         raise NotFound(
             f"Template '{reference}' was not found.",
             hint="Specify it as CATALOG/ITEM; `"
             f"{suggest.cse('template list')}` lists the registered ones.",
         )
+
+    def tkg_templates(self) -> Sequence[Template]:
+        """List the templates of Tanzu Kubernetes Grid."""
+        return self._vcd.templates.tkg()
 
     def details(self, template: Template) -> TemplateDetails:
         """Return what VCD tells of a template."""
