@@ -90,7 +90,8 @@ def check_create(
     vdc: Vdc,
     template: Template | None,
     *,
-    vms_present: int = 0,
+    heads_present: int = 0,
+    workers_present: int = 0,
     is_new: bool = True,
 ) -> Findings:
     """Check all that a creation needs but the name, which the caller has looked up; reads only.
@@ -101,21 +102,22 @@ def check_create(
         vdc: the org VDC that it resolved to.
         template: the template that it resolved to; None where that is a problem already, so that
             the other problems are still found.
-        vms_present: nodes that exist already and need no address, quota or storage any more.
-        is_new: the cluster is being created; otherwise only its workers count.
+        heads_present: control planes that exist already, and need no address, quota or storage.
+        workers_present: workers of which the same is true.
+        is_new: control planes are made, too; otherwise only workers are.
 
     Raises:
         SessionInvalid, VcdFault: nothing could be checked. All else is in the findings.
     """
     findings = Findings()
-    nodes = max(0, spec.nodes - vms_present)
+    heads = max(0, spec.control_planes - heads_present) if is_new else 0
+    nodes = heads + max(0, spec.workers - workers_present)
     check_rights(vcd, vdc, findings)
     if template is not None:
         check_template(vcd, template, findings, accept_eulas=spec.accept_eulas)
     _settle_hardware(vcd, spec, vdc, findings, is_new=is_new)
     _check_network(vcd, spec, vdc, nodes, findings)
     _check_storage(vcd, spec, vdc, nodes, findings)
-    heads = spec.control_planes if is_new and not vms_present else 0
     _check_capacity(vcd, vdc, heads, nodes - heads, findings)
     return findings
 

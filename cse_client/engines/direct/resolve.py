@@ -28,6 +28,7 @@ from cse_client.engines.direct.templates import choose, namesakes, support_ended
 from cse_client.engines.direct.virtual_address import VirtualAddress, choose_address
 from cse_client.errors import Conflict, CseError, NotFound, PreflightFailed, Refused
 from cse_client.model import (
+    CONTROL_PLANE,
     WORKER,
     ClusterSpec,
     Event,
@@ -184,7 +185,7 @@ def _resolve_creation(
             spec, warning = with_recorded_key(vcd, spec, earlier.vapp, earlier.metadata)
         except CseError as problem:
             problems.append(problem)
-    present = len(earlier.vapp.vms) if earlier is not None else 0
+    present = _count(earlier.vapp) if earlier is not None else (0, 0)
 
     def address(network: Network, template: Template) -> tuple[VirtualAddress, list[CseError]]:
         if earlier is None:
@@ -230,7 +231,7 @@ def _resolve_growth(
         spec, warning = with_recorded_key(vcd, spec, cluster.vapp, cluster.metadata)
     except CseError as problem:
         problems.append(problem)
-    present = len(cluster.control_planes) + len(cluster.workers)
+    present = len(cluster.control_planes), len(cluster.workers)
     if spec.network not in cluster.vapp.networks:
         problems.append(
             Conflict(
@@ -252,6 +253,12 @@ def _resolve_growth(
     )
 
 
+def _count(vapp: VApp) -> tuple[int, int]:
+    """Return how many control planes and workers there are."""
+    kinds = [node_kind(vm.name) for vm in vapp.vms]
+    return kinds.count(CONTROL_PLANE), kinds.count(WORKER)
+
+
 def _earlier_address(earlier: _Earlier) -> str:
     """Return the virtual address of an unfinished cluster, wherever it is recorded."""
     recorded = recorded_spec(earlier.metadata).vip
@@ -264,7 +271,7 @@ def _resolve(
     spec: ClusterSpec,
     vdc: Vdc,
     templates: Callable[[], Sequence[Template]],
-    present: int,
+    present: tuple[int, int],
     problems: list[CseError],
     *,
     address: _AddressChoice | None = None,
@@ -272,7 +279,8 @@ def _resolve(
 ) -> Resolved | None:
     """Find what `spec` names; add to `problems` what is wrong, None when there is any.
 
-    `address` chooses the virtual address of a new cluster; with `heads`, control planes are made.
+    `present` are the control planes and workers that exist already. `address` chooses the virtual
+    address of a new cluster; with `heads`, control planes are made.
 
     The requirements of a control plane and of ranges are those of a new cluster: in one that
     stands they were met, or changing its workers does not make it worse.
@@ -284,7 +292,12 @@ def _resolve(
     except CseError as problem:
         problems.append(problem)
     is_new = address is not None or heads
-    checked = preflight.check_create(vcd, spec, vdc, template, vms_present=present, is_new=is_new)
+    checked = preflight.check_create(
+        *(vcd, spec, vdc, template),
+        heads_present=present[0],
+        workers_present=present[1],
+        is_new=is_new,
+    )
     problems.extend(checked.problems)
     if template is not None and not spec.template_id:
         checked.warnings.extend(namesakes(offered, template, spec.template))

@@ -8,6 +8,7 @@ import pytest
 
 from cse_client.errors import NotFound, Refused, SessionInvalid
 from cse_client.model import ClusterSpec, Template
+from cse_client.model.hardware import NodeOptions
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.preflight import Findings, check_create
 from tests.support.clock import FakeClock
@@ -131,6 +132,15 @@ def test_a_reservation_pool_may_be_overcommitted(vcd: VcdClient, scripted: Scrip
     assert findings.warnings == [
         "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 27000 MB."
     ]
+
+
+def test_only_the_missing_nodes_count_each_with_its_own_size(vcd: VcdClient) -> None:
+    large = NodeOptions(control_plane_memory_mb=9000)
+    spec = replace(SPEC, memory_mb=2000, control_planes=3, node_options=large)
+    assert messages(check(vcd, spec, heads_present=1, workers_present=2)) == [
+        "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 18000 MB."
+    ]
+    assert messages(check(vcd, spec, heads_present=3)) == []
 
 
 def test_no_way_out_warns_or_with_strict_refuses(vcd: VcdClient, scripted: ScriptedVcd) -> None:
