@@ -79,10 +79,16 @@ class TemplateDetails:
 
 @dataclass(frozen=True)
 class BuiltTemplate:
-    """What a build has made; `lease_ends` is when VCD removes the template, None for never."""
+    """What a build has made; `lease_ends` is when VCD removes the template, None for never.
+
+    `cpus` and `memory_mb` are what nodes must be given where the template has less than kubeadm
+    requires of a control plane, else None.
+    """
 
     template: Template
     lease_ends: datetime | None = None
+    cpus: int | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True)

@@ -124,3 +124,31 @@ def test_a_name_that_is_taken_meanwhile_is_refused_and_nothing_is_left(
     after = control.get("state")
     assert (after["catalogs"], after["vapps"]) == (before, {})
     control.set("templates/halfway", remove=True)
+
+
+def test_nodes_of_a_small_template_are_to_get_more(cse: Run) -> None:
+    """kubeadm requires more of a control plane than the template has."""
+    small = cse(*BUILD, "--cpu", "1", "--memory", "1024")
+    assert small.code == 0, small.err
+    assert small.err.endswith(
+        "Next: vcd cse cluster create demo --network net1 --template halfway --cpu 2"
+        " --memory 2048\n"
+    )
+    assert cse("template", "delete", "halfway", "--yes").code == 0
+
+
+def test_a_disk_without_room_is_named_as_the_cause(
+    cse: Run, control: Control, nothing_created: None
+) -> None:
+    plain = "templates/ubuntu-24.04-server"
+    control.set(plain, disk_mb=4096)
+    try:
+        done = cse(*BUILD)
+    finally:
+        control.set(plain, disk_mb=16384)
+    assert (done.code, done.out) == (1, "")
+    assert (
+        "The build failed in phase 'disk' (exit code 1): the disk is too small: /var/lib has "
+        in (done.err)
+    )
+    assert "Everything that this command had made was removed." in done.err

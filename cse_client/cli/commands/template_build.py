@@ -232,5 +232,12 @@ def _report(run: Run, built: BuiltTemplate, spec: BuildSpec, seconds: float) -> 
             f" {built.lease_ends:%Y-%m-%d}; renew it in VCD."
         )
     if not run.console.as_json:
-        create = suggest.cse("cluster create", "demo", network=spec.network, template=template.item)
+        create = suggest.cse(
+            "cluster create",
+            "demo",
+            network=spec.network,
+            template=template.item,
+            cpu=built.cpus,
+            memory=built.memory_mb,
+        )
         run.console.hint(f"Next: {create}")

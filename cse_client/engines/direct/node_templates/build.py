@@ -29,6 +29,7 @@ from cse_client.engines.direct.operations.failure import (
 )
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.quiet import quiet_vapp
+from cse_client.engines.direct.requirements import CPUS, VM_MEMORY_MB
 from cse_client.engines.direct.waiting import VAppView
 from cse_client.errors import CseError, NotFinished, NotFound, SessionInvalid, VcdFault
 from cse_client.guest.template_script import TEMPLATE_VM, Build, template_script
@@ -57,6 +58,8 @@ __all__ = ["TemplateBuild"]
 
 _ON, _OFF = "POWERED_ON", "POWERED_OFF"
 _BAD_REQUEST = 400
+#: Memory that is suggested where a template's is too small for a control plane.
+_ENOUGH_MB = 2048
 #: Seconds that a sealed VM has for shutting down.
 _SHUTDOWN_SECONDS = 180.0
 #: States of a vApp template that can be used.
@@ -176,10 +179,16 @@ class TemplateBuild:
         """Return what `run` has made."""
         assert self._template is not None  # noqa: S101 - `run` has made it
         try:
-            ends = self._vcd.templates.details(self._template).lease_ends
+            details = self._vcd.templates.details(self._template)
         except CseError:
-            ends = None
-        return BuiltTemplate(self._template, ends)
+            return BuiltTemplate(self._template)
+        vm = details.vm
+        return BuiltTemplate(
+            self._template,
+            details.lease_ends,
+            CPUS if vm is not None and 0 < vm.cpus < CPUS else None,
+            _ENOUGH_MB if vm is not None and 0 < vm.memory_mb < VM_MEMORY_MB else None,
+        )
 
     # What is there
 

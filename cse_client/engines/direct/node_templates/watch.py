@@ -31,7 +31,8 @@ _CUSTOM_SCRIPTS = "vmware-toolbox-cmd config set deployPkg enable-custom-scripts
 _SILENT_HINT = (
     "The template must run open-vm-tools, allow custom scripts"
     f" ({_CUSTOM_SCRIPTS}), and where it has cloud-init, leave the customization to it"
-    " (disable_vmware_customization: false in /etc/cloud/cloud.cfg)."
+    " (disable_vmware_customization: false in /etc/cloud/cloud.cfg) and let it find VMware's"
+    " datasource first (datasource_list: [ VMware, None ] in /etc/cloud/cloud.cfg.d)."
 )
 
 _LATE_HINT = "Run the same command again to resume; allow more time with --timeout."
