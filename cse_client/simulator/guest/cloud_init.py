@@ -58,7 +58,8 @@ def is_enabled(system: System) -> bool:
 def datasource(system: System) -> str:
     """Return the datasource that cloud-init takes: VMware, OVF or None."""
     if not system.image.packages:
-        return "VMware" if system.image.customization_engine == "cloud-init" else "None"
+        usual = "VMware" if system.image.customization_engine == "cloud-init" else "None"
+        return system.image.datasource or usual
     pinned = re.search(r"(?m)^\s*datasource\s*:\s*(\w+)", system.disk.text(IDENTIFY))
     listed = re.findall(r"\w+", _value(system.disk, "datasource_list"))
     for name in [pinned[1]] if pinned else listed or USUAL_DATASOURCES:

@@ -27,7 +27,8 @@ class Image:
         customization_engine: "classic" (perl of deployPkg) or "cloud-init".
         datasource: how an image with packages tells cloud-init to look for customizations: by a
             "list" of datasources, by "ds-identify", or "" for not at all: then it finds the OVF
-            environment first, and nobody carries a customization out.
+            environment first, and nobody carries a customization out. In other images, the
+            datasource that is found instead of VMware's, such as "OVF".
         images_preloaded: the container images are in the runtime's store already.
         preloaded: the same, for a store with other images than kubeadm's own.
         cni_image: image in the manifest of the pod network, "" for the project's own.

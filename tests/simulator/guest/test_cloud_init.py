@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.guest.lab import PLAIN, Machine
+from tests.simulator.guest.lab import NEW, PLAIN, Machine
 from tests.support.waiting import until
 
 Make = Callable[..., Machine]
@@ -54,6 +54,10 @@ def test_the_ovf_environment_is_found_first(machine: Make) -> None:
     vm = machine(replace(PLAIN["24.04"], datasource=""))
     swallowed(vm)
     assert "Cloud-init was loaded from DataSourceOVF" in vm.text("/var/log/cloud-init.log")
+
+
+def test_a_kubernetes_template_may_miss_customizations_too(machine: Make) -> None:
+    swallowed(machine(replace(NEW, datasource="OVF")))
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,28 @@ def test_what_gets_in_apt_s_way(machine: Make, case: str) -> None:
     assert all(line in rest for line in wanted), found
 
 
+def test_a_mirror_near_by_needs_no_way_out(machine: Make) -> None:
+    """Its host is one of the network's registries; its certificate has to be known."""
+    vm = machine(PLAIN["24.04"])
+    vm.nic = replace(vm.nic, egress=False, registries=(("mirror.acme", "the CA"),))
+    lines = run(
+        vm,
+        "S=https://mirror.acme/kubernetes\n" + _READY + "apt-get -qq update 2>&1 | tail -n 1\n"
+        "rm -rf /etc/apt/sources.list.d/ubuntu.sources\n"
+        "echo 'the CA' >/usr/local/share/ca-certificates/a.crt; update-ca-certificates\n"
+        + _READY
+        + "update; install kubectl; echo 'deb https://mirror.acme/ubuntu noble main'"
+        " >/etc/apt/sources.list; update; install socat\n",
+    )
+    assert lines == [
+        "curl: (60) SSL certificate problem: unable to get local issuer certificate",
+        "E: The repository 'https://mirror.acme/kubernetes/v1.37/deb  Release' does not have a"
+        " Release file.",
+        "1 added, 0 removed; done.",
+        *["rc 0"] * 4,
+    ]
+
+
 BUILD = (
     _READY
     + """
