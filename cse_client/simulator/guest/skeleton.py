@@ -21,7 +21,8 @@ _FOLDERS = (
     "etc/sysctl.d", "etc/systemd/system/multi-user.target.wants", "etc/cron.d", "etc/profile.d",
     "etc/vmware-tools", "home", "media", "mnt",
     "proc", "root", "run", "srv", "sys/class/net", "sys/class/dmi/id", "sys/fs/cgroup", "tmp",
-    "usr/local/bin", "usr/local/sbin", "usr/local/lib", "usr/local/share/ca-certificates", "usr/src",
+    "usr/local/bin", "usr/local/sbin", "usr/local/lib", "usr/local/share/ca-certificates",
+    "usr/src",
     "var/cache/apt", "var/lib/cloud/instance", "var/log/journal",
     "var/log/vmware-imc", "var/spool/cron", "var/tmp", "var/lib/dbus",
 )  # fmt: skip
