@@ -128,10 +128,12 @@ class Control:
         if self._cse is not None:
             self._cse.misbehavior = self._cse.usual
 
-    def _advance(self, advance: float = 0.0, error: float | None = None) -> Values:
+    def _advance(self, advance: float | None = None, error: float | None = None) -> Values:
+        if advance is None and error is None:
+            raise ValueError("neither advance nor error is given")
         if error is not None:
             self.cloud.clock.error = error
-        self.cloud.clock.advance(advance)
+        self.cloud.clock.advance(advance or 0.0)
         self.cloud.tick()
         return {"now": self.cloud.clock.now().isoformat()}
 
