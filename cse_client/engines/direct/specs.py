@@ -44,7 +44,7 @@ __all__ = [
 
 
 def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> ClusterSpec:
-    """Return what new workers are made from: what is requested now, else what is recorded.
+    """Return what new nodes are made from: what is requested now, else what is recorded.
 
     `target` is the number of workers that the cluster will have.
     """
@@ -56,6 +56,8 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
         sizing_policy=wanted.sizing_policy or options.sizing_policy,
         placement_policy=wanted.placement_policy or options.placement_policy,
     )
+    if wanted.control_planes:
+        options = _for_control_planes(options, wanted)
     # another policy mostly defines other sizes
     general = None if wanted.sizing_policy else recorded
     template, revision, earlier = wanted.template, wanted.template_revision, ""
@@ -81,6 +83,21 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
         settings=recorded.settings,
         node_options=options,
         accept_eulas=wanted.accept_eulas,
+    )
+
+
+def _for_control_planes(options: NodeOptions, wanted: NodesSpec) -> NodeOptions:
+    """Let what is requested for new control planes replace what is recorded for them alone."""
+    if wanted.sizing_policy:
+        options = replace(options, control_plane_cpus=None, control_plane_memory_mb=None)
+    return replace(
+        options,
+        control_plane_cpus=wanted.cpus or options.control_plane_cpus,
+        control_plane_memory_mb=wanted.memory_mb or options.control_plane_memory_mb,
+        control_plane_sizing_policy=wanted.sizing_policy or options.control_plane_sizing_policy,
+        control_plane_placement_policy=(
+            wanted.placement_policy or options.control_plane_placement_policy
+        ),
     )
 
 

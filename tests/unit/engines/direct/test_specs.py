@@ -11,6 +11,7 @@ import pytest
 from cse_client.engines.direct.specs import inherited_spec, resumed_spec
 from cse_client.errors import Conflict
 from cse_client.model import ClusterSpec
+from cse_client.model.hardware import NodeOptions
 from cse_client.model.nodes import NodesSpec
 from tests.support.direct import existing, vapp
 from tests.support.ssh_keys import public_key
@@ -187,6 +188,30 @@ def test_what_new_workers_inherit(
 ) -> None:
     found = existing(vapp("mstr-a", "node-b"), metadata)
     assert inherited_spec(found, NodesSpec("demo", 1, **asked), 5) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, {}),
+        ({"cpus": 8}, {"control_plane_cpus": 8}),
+        (
+            {"placement_policy": "b"},
+            {"placement_policy": "b", "control_plane_placement_policy": "b"},
+        ),
+        (
+            {"sizing_policy": "s"},
+            {"sizing_policy": "s", "control_plane_sizing_policy": "s", "control_plane_cpus": None},
+        ),
+    ],
+)
+def test_what_new_control_planes_get_instead_of_what_is_recorded(
+    asked: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    own = NodeOptions(control_plane_cpus=4, control_plane_placement_policy="a")
+    found = existing(vapp("mstr-a", "node-b"), recorded(**own.given()))
+    spec = inherited_spec(found, NodesSpec("demo", 0, control_planes=3, **asked), 1)
+    assert spec.node_options == replace(own, **expected)
 
 
 def test_without_a_record_and_a_network_none_is_made_up() -> None:
