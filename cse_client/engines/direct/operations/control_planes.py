@@ -7,6 +7,7 @@ members. Those that join do so by themselves, one after the other, as learners o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
@@ -40,10 +41,11 @@ from cse_client.errors import (
     Refused,
     SessionInvalid,
 )
+from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import delete_node, drain, find_stuck_pods
-from cse_client.model import Progress, RunOptions, Vm
+from cse_client.model import Progress, RunOptions, Vm, footprint
 from cse_client.vcd import tasks
 
 __all__ = ["ControlPlaneAddition", "ControlPlaneRemoval"]
@@ -257,7 +259,17 @@ class ControlPlaneAddition:
                 f"{', '.join(absent)} joined cluster '{self._cluster.name}', but is not a voting"
                 " member of its etcd."
             )
+        self._seal()
         self._joined = True
+
+    def _seal(self) -> None:
+        """Take the CA key out of VCD again where the cluster is sealed: it was in the scripts."""
+        if not self._cluster.metadata.get(footprint.SEALED):
+            return
+        vcd, sealed = self._cluster.vcd, render.sealed_script()
+        for vm in self._machines.marked():
+            write = partial(vcd.write_customization_script, vm.href, sealed)
+            self._machines.change(write)
 
     def _after_failure(self, error: CseError) -> None:
         name = self._cluster.name
