@@ -14,6 +14,8 @@
 PYTHON ?= python3
 # two for each processor: many tests wait for a guest
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
+# the releases side by side, each with its own data center of 6 GB
+REAL_JOBS ?= 2
 BIN := .venv/bin
 PYTEST = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Each test process, and each program that a test starts, would compile everything anew.
@@ -39,7 +41,7 @@ sweep: .venv/test.ready
 # What is missing is printed first, and once more at the end instead of a result.
 test-real: .venv/real.ready
 	@nice -n 5 $(BIN)/python -m tests.real.build || true
-	$(BIN)/python -m pytest -m real tests/real $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m real -n $(REAL_JOBS) --dist loadgroup tests/real $(PYTEST_ARGS)
 
 lint: .venv/lint.ready
 	$(BIN)/ruff check .

@@ -32,6 +32,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1200))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give all tests of a release to one process: they share a cloud.
+
+    Groups that markers name do not work with pytest 9 and pytest-xdist 3.8.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    scheduling = LoadScopeScheduling(config, log)
+    scheduling._split_scope = _release
+    return scheduling
+
+
+def _release(nodeid: str) -> str:
+    return next((one for one in KUBERNETES if f"[{one}" in nodeid), "")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in a line of its own what was not tested, and why."""
     skipped = {

@@ -6,7 +6,9 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from cse_client.simulator.guest.real import what_is_missing
 from tests.real.build.components import KUBERNETES, MANIFESTS, SHARED, Component, kubernetes
@@ -30,6 +32,8 @@ def main() -> int:
     if missing:
         print(missing, file=sys.stderr)
         return 1
+    # It waits for the mirror and for one package after the other; Go needs the processors.
+    plain = ThreadPoolExecutor(1).submit(_provide_plain, kit_folder(cache))
     try:
         for component in (*SHARED, *map(kubernetes, options.release)):
             _provide(component)
@@ -40,9 +44,7 @@ def main() -> int:
         print(kit_folder(cache))
         for component in MANIFESTS:
             _provide(component)
-        if not is_made(plain_folder(kit_folder(cache))):
-            with _announced("a plain machine"):
-                make_plain(kit_folder(cache))
+        plain.result()
         for release in options.release:
             make_packages(kit_folder(cache), release)
     except (BuildFailed, StoreFailed, PlainFailed) as error:
@@ -64,6 +66,12 @@ def _provide(component: Component) -> None:
         )
     with _announced(component.name):
         build(cache_folder(), component)
+
+
+def _provide_plain(kits: Path) -> None:
+    if not is_made(plain_folder(kits)):
+        with _announced("a plain machine"):
+            make_plain(kits)
 
 
 @contextmanager
