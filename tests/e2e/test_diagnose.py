@@ -7,6 +7,7 @@ import re
 import stat
 import tarfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,64 @@ def test_a_guest_without_tools(place: Place) -> None:
     assert re.match(rf"The guest customization of VM {node} has not begun \(", first["cause"])
     assert "open-vm-tools" in first["cure"]
     place.cse("cluster", "delete", "mute", "--yes").checked()
+
+
+OWNER = "0123456789ab"
+LATER = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat(timespec="seconds")
+LOCK = {"who": "bob@acme", "host": "desk", "doing": "resize", "since": LATER, "until": LATER}
+GROW = {"turn": 3, "id": "ab12", "kind": "grow", "workers": 3, "before": 1}
+
+#: What is wrong -> metadata of the vApp, what is done to it, and the first cause.
+RECORDS: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
+    "suspended": ({}, ("suspend",), r"All VMs of cluster \S+ are off \(SUSPENDED\)\."),
+    "powered off": (
+        {},
+        ("power-off", "--yes"),
+        r"All VMs of cluster \S+ are off \(POWERED_OFF\)\.",
+    ),
+    "a task that fails": ({}, ("reset", "--yes"), r"In VCD, '.*' of \S+ failed: No host fits\."),
+    "another user at work": (
+        {f"cse.client.lock.{OWNER}": json.dumps(LOCK)},
+        (),
+        r"Cluster '\S+' is being changed by bob@acme on desk since .* \(resize\)\.",
+    ),
+    "a command that did not end": (
+        {f"cse.client.operation.{OWNER}": f"1:{json.dumps(GROW)}"},
+        (),
+        r"A command that was to change the number of workers from 1 to 3 did not end\.",
+    ),
+    "a damaged record": (
+        {f"cse.client.operation.{OWNER}": "x"},
+        (),
+        rf"Metadata cse\.client\.operation\.{OWNER} cannot be read\.",
+    ),
+    "a damaged claim": (
+        {f"cse.client.lock.{OWNER}": "x"},
+        (),
+        rf"Metadata cse\.client\.lock\.{OWNER} cannot be read\.",
+    ),
+    "workers that are missing": (
+        {f"cse.client.done.{OWNER}": '1:{"turn":1,"workers":3}'},
+        (),
+        r"0 worker VMs where 3 were requested\.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_what_vcd_and_the_records_say(place: Place, case: str) -> None:
+    metadata, words, cause = RECORDS[case]
+    prefix = case.replace(" ", "-")
+    place.control.set("vapps", count=1, prefix=prefix, metadata=metadata)
+    name = f"{prefix}-00001"
+    if case == "a task that fails":
+        rule = {"kind": "task", "operation": ".*", "owner": f"{name}|mstr.*"}
+        place.control.set("faults", **rule, message="No host fits.")
+    if words:
+        place.vcd("vapp", words[0], name, *words[1:])
+    first, *_others = place.causes(name)
+    assert re.fullmatch(cause, first["cause"]), first
+    assert first["cure"]
 
 
 PLANTED = {

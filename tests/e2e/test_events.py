@@ -15,7 +15,7 @@ from tests.support.simulator import Cloud, Control, api_token, start_simulator, 
 CSE = str(Path(VCD).with_name("cse"))
 
 
-@pytest.fixture(scope="module", params=["10.2", "10.6"])
+@pytest.fixture(scope="module", params=["10.1", "10.6"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Workstation, Control, str]]:
@@ -33,7 +33,7 @@ def place(
 
 
 def log_in(shell: Workstation, cloud: Cloud, release: str) -> None:
-    if release == "10.2":  # which has no API tokens
+    if release == "10.1":  # which has no API tokens
         shell.environment.update(cloud.environment(), VCD_PASSWORD=cloud.password)
         shell.vcd("login", cloud.host, cloud.org, cloud.user).checked()
         return

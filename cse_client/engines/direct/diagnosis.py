@@ -43,6 +43,8 @@ _BROKEN = "GC_FAILED"
 _SOON = timedelta(minutes=10)
 _LEASE = timedelta(days=2)
 _METADATA = "Change the metadata"
+#: Reasons of ClusterUnreachable that say more of where this machine is than of the cluster.
+_UNSEEN = ("no route", "timed out", "unknown host")
 #: Problems of `cluster info` that other steps name with their causes.
 _NAMED_ALREADY = re.compile(r"is powered off|is suspended|is stopped|is NotReady|is Unknown")
 
@@ -255,7 +257,12 @@ def _kubernetes_causes(look: _Look, symptoms: KubeSymptoms | None) -> Iterator[C
     running = [vm for vm in look.vapp.vms if vm.status == _ON]
     names = {vm.name for vm in running}
     if symptoms.silence is not None:
-        if look.cluster.control_plane is not None and look.cluster.control_plane.name in names:
+        if symptoms.silence.reason in _UNSEEN:
+            look.missing.append(
+                f"Kubernetes: {symptoms.silence.clause} (normal for a private network: run this"
+                " command on a machine in it)"
+            )
+        elif look.cluster.control_plane is not None and look.cluster.control_plane.name in names:
             yield Cause(f"{capitalized(symptoms.silence.clause)}.", symptoms.silence.hint)
         return
     yield from symptoms.causes(names, suggest.cse("cluster repair", look.cluster.name))
@@ -271,12 +278,15 @@ def _records(look: _Look, problems: tuple[str, ...]) -> Iterator[Cause]:
         yield Cause(holder.sentence(cluster.name), "Wait until that has ended.")
     unfinished = cluster.unfinished
     if unfinished is not None and not holding:
+        what = f"workers from {unfinished.before} to {unfinished.workers}"
+        if unfinished.heads:
+            what = f"control planes to {unfinished.heads}"
         yield Cause(
-            f"A command that was to change the number of workers from {unfinished.before} to"
-            f" {unfinished.workers} did not end.",
+            f"A command that was to change the number of {what} did not end.",
             f"Resume it: {suggest.cse('cluster repair', cluster.name)}",
         )
-    for problem in problems:
+    # a record that is missing stops little; what cannot be read, or is not there, stops more
+    for problem in sorted(problems, key=lambda one: one.endswith("is missing")):
         if _NAMED_ALREADY.search(problem):
             continue
         yield Cause(

@@ -399,7 +399,8 @@ def test_a_version_that_is_not_served_any_more(release: str, monkeypatch: Any) -
         assert VcdClient.open(session).session.vcd_version().startswith(release)
         with pytest.raises(SessionInvalid, match=r"does not serve API version 29\.0") as caught:
             VcdClient.open(replace(session, api_version="29.0"))
-        assert caught.value.hint.endswith(f"--version {served[-1]}")
+        login = f"vcd cse login {simulator.host} acme admin"
+        assert caught.value.hint == f"Log in again: {login}"
 
 
 def cloud_versions(simulator: Simulator) -> list[str]:
