@@ -57,8 +57,8 @@ def test_when_a_certificate_in_use_ends(cluster_pki: ClusterPKI, tmp_path: Path)
         assert read_end(f"https://127.0.0.1:{api.port}", "http://127.0.0.1:1", 1.0) is None
 
 
-@pytest.mark.parametrize(("days", "soon"), [(-1, True), (0, True), (29, True), (31, False)])
-def test_a_month_is_soon(days: int, soon: bool) -> None:
+@pytest.mark.parametrize(("days", "soon"), [(-1, True), (0, True), (59, True), (61, False)])
+def test_two_months_are_soon(days: int, soon: bool) -> None:
     assert ends_soon(NOW + timedelta(days=days)) is soon
 
 
