@@ -88,6 +88,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.resize",
                 "Scale a cluster to a number of workers, or of control planes.",
             ),
+            "restore": (
+                "cse_client.cli.commands.cluster.restore",
+                "Rebuild a cluster's control plane from a backup.",
+            ),
             "revoke": (
                 "cse_client.cli.commands.cluster.grants",
                 "Revoke roles granted to a user or a group.",

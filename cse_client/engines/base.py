@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Template,
         TemplateFacts,
     )
-    from cse_client.model.backups import Backup, BackupLock
+    from cse_client.model.backups import Backup, BackupKey, BackupLock
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
     from cse_client.model.grants import KubeconfigSpec
@@ -235,6 +235,16 @@ class BackingUp(Protocol):
         self, ref: ClusterRef, path: pathlib.Path, lock: BackupLock, progress: Progress
     ) -> Backup:
         """Write an encrypted backup to a new file, verify it, and return what it holds."""
+
+    def restore(
+        self,
+        ref: ClusterRef,
+        path: pathlib.Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Cluster:
+        """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
 
 
 @runtime_checkable

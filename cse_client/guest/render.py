@@ -38,6 +38,7 @@ from cse_client.model.tkg import REPOSITORY, tags_of
 __all__ = [
     "FORMAT",
     "MAX_SCRIPT_BYTES",
+    "AwaitedSnapshot",
     "Bootstrap",
     "assemble",
     "common_data",
@@ -105,7 +106,25 @@ class Bootstrap:
     join_deadline: int = 1800
 
 
-def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None = None) -> str:
+@dataclass(frozen=True)
+class AwaitedSnapshot:
+    """The snapshot of etcd that a control plane begins with, once it is sent: see `restore.sh`.
+
+    `digest` is its SHA-256, `size` in bytes, `etcd` the version that wrote it.
+    """
+
+    digest: str
+    size: int
+    etcd: str
+
+
+def control_plane_script(
+    b: Bootstrap,
+    pki: ClusterPKI,
+    *,
+    snapshot: AwaitedSnapshot | None = None,
+    now: datetime | None = None,
+) -> str:
     """Return the script of a control plane; it holds the CA keys in a form anyone can decode.
 
     Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
@@ -132,7 +151,10 @@ def control_plane_script(b: Bootstrap, pki: ClusterPKI, *, now: datetime | None 
     if b.virtual_address:
         data["VIP"] = b.virtual_address
         data["ROUTER"] = str(router_id(b.virtual_address))
-    return assemble(_CONTROL_PLANE, b, data, _put_pki(pki))
+    if snapshot is None:
+        return assemble(_CONTROL_PLANE, b, data, _put_pki(pki))
+    data.update(SNAPSHOT=snapshot.digest, SIZE=str(snapshot.size), ETCD=snapshot.etcd)
+    return assemble(_CONTROL_PLANE, b, data, _put_pki(pki), sources=("restore",))
 
 
 def further_control_plane_script(

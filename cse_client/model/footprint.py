@@ -29,6 +29,7 @@ __all__ = [
     "PHASE_CREATING",
     "PHASE_READY",
     "PROTECTED",
+    "RESTORE",
     "SCHEMA",
     "SCHEMA_VERSION",
     "SEALED",
@@ -68,6 +69,8 @@ SSH_KEY = "cse.client.ssh_key"
 SEALED = "cse.client.sealed"
 #: `true` as long as `cluster delete` refuses to delete the cluster.
 PROTECTED = "cse.client.protected"
+#: The mark of a restore that was begun and has not ended; `-` without one.
+RESTORE = "cse.client.restore"
 #: The addresses that a cluster has reserved: for its load balancer, and for its API.
 ADDRESSES = "cse.client.addresses"
 VIRTUAL_ADDRESS = "cse.client.virtual_address"

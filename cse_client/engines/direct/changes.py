@@ -37,6 +37,7 @@ from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.remove_workers import WorkerRemoval, reach
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
+from cse_client.engines.direct.operations.restore import Restoration, read_restorable
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.resolve import resolve_growth
 from cse_client.errors import WrongUsage
@@ -56,8 +57,10 @@ from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from cse_client.kube.api import ClusterAPI
+    from cse_client.model.backups import BackupKey
     from cse_client.vcd.client import VcdClient
 
 __all__ = ["ClusterChanges"]
@@ -234,6 +237,32 @@ class ClusterChanges:
                     power.start()
                 else:
                     power.stop()
+
+    def restore(
+        self,
+        ref: ClusterRef,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Cluster:
+        """Restore a cluster from a backup of it, or resume that."""
+        with self._locked(ref, options) as locked:
+            cluster = locked.existing
+            backup = read_restorable(cluster, path, key)
+            workers = len(cluster.workers)
+            spec = NodesSpec(ref.name, workers, ref.vdc, ref.org)
+            found = resolve_growth(self.vcd, cluster, spec, workers, self.templates, progress)
+            restoration = Restoration(
+                cluster, backup, found, options, clock=self.clock, progress=progress
+            )
+            restoration.check()
+            with self._claimed(locked, "restoring it from a backup", options):
+                deadline = self.clock.monotonic() + bounds.share(options.timeout)
+                self._write(cluster, {footprint.RESTORE: backup.mark}, deadline)
+                restoration.run()
+                self._write(cluster, restoration.ending(), deadline)
+            return self._inspect(cluster)
 
     @_looking_again
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:

@@ -36,7 +36,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
-from cse_client.model.backups import Backup, BackupLock
+from cse_client.model.backups import Backup, BackupKey, BackupLock
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
@@ -304,6 +304,17 @@ class DirectEngine:
         from cse_client.engines.direct.operations.backup import back_up
 
         return back_up(self._existing(ref), path, lock, progress=progress)
+
+    def restore(
+        self,
+        ref: ClusterRef,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Cluster:
+        """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
+        return self._changes.restore(ref, path, key, options, progress)
 
     def protect(
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True

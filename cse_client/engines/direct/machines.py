@@ -242,6 +242,15 @@ class Machines:
             for name, earlier in zip(names, before)
         ]
 
+    def make_restored_head(self, name: str, address: str, snapshot: render.AwaitedSnapshot) -> None:
+        """Make and start a control plane of that name and address, which waits for a snapshot."""
+        script = render.control_plane_script(self._bootstrap(name), self.pki(), snapshot=snapshot)
+        new = replace(self._new_vm(name, script), address=address)
+        self._add([new], power_on=not self.resolved.head.is_sized)
+        stopped = [vm for vm in self.vms() if vm.name == name and vm.status != _ON]
+        if stopped:
+            self.start(stopped)
+
     def make_further_heads(self) -> None:
         """Make and start the missing control planes of a cluster that has one."""
         present = [vm.name for vm in self._of_kind(CONTROL_PLANE)]

@@ -312,7 +312,7 @@ all_done() {
   until_ok 120 final_report || say "no report to the API"
   tell_vm ready 0 ""
   # For as long as this file is here the unit runs at every boot, so it must stay enabled till then.
-  rm -f "$D/run.sh" "$D/hosts"
+  rm -f "$D/run.sh" "$D/hosts" "$D/snapshot.db"
   sync "$D"
   systemctl disable cse-bootstrap.service || true
 }

@@ -29,6 +29,7 @@ start_over() {
   kubeadm reset -f --cri-socket "$CRI" || say "kubeadm reset failed"
   rm -rf /var/lib/etcd /etc/kubernetes/pki /etc/kubernetes/manifests
   put_pki
+  [ -z "${SNAPSHOT:-}" ] || restore_etcd
 }
 step_init() {
   local rc=0 own=() m p
@@ -129,6 +130,7 @@ FLAGS=(--kubernetes-version "$KVER" --apiserver-advertise-address "$IP"
 [ -z "${TKG:-}" ] || use_config
 step pki
 step images
+[ -z "${SNAPSHOT:-}" ] || { step snapshot; step restore; }
 step init
 step rbac
 step network

@@ -13,6 +13,9 @@ PKI = mint_pki("demo")
 BOOTSTRAP = render.Bootstrap(cluster_id="1", cluster_name="demo", node="mstr-ab12")
 SCRIPTS = {
     "control plane": render.control_plane_script(BOOTSTRAP, PKI),
+    "restored": render.control_plane_script(
+        BOOTSTRAP, PKI, snapshot=render.AwaitedSnapshot("a" * 64, 2**40, "3.6.16")
+    ),
     "sealed": render.sealed_script(),
 }
 
