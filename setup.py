@@ -26,7 +26,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["cse_client", "cse_client.*"]),
-    entry_points={"console_scripts": ["cse = cse_client.program:main"]},
+    entry_points={
+        "console_scripts": [
+            "cse = cse_client.program:main",
+            "cse-complete = cse_client.completion.program:main",
+        ]
+    },
     package_data={
         "cse_client": ["py.typed", "schemas/*.json"],
         "cse_client.guest": ["scripts/*.sh"],

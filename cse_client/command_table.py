@@ -235,6 +235,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
 }
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "completion": (
+        "cse_client.cli.commands.completion",
+        "Print a script with which a shell completes commands, options and names.",
+    ),
     "doctor": (
         "cse_client.cli.commands.doctor",
         "Check the installation, the session and the cloud.",

@@ -55,6 +55,7 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "doctor": ("vdc",),
     "login": (),
     "logout": (),
+    "completion": (),
     "node": ("vdc", "org"),
     "ovdc": ("org",),
     "ovdc list": (),

@@ -45,6 +45,7 @@ class Control:
     """The simulator's strings; what a test changed is put back by the test."""
 
     def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
         self._base = f"https://{cloud.host}/simulator/"
         context = ssl.create_default_context(cafile=cloud.ca)
         self._opener = urllib.request.build_opener(

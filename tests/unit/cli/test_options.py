@@ -18,6 +18,7 @@ from cse_client.commands import cse
 
 #: click's name of a type -> Python's.
 TYPES = {
+    "condition": "str",
     "integer": "int",
     "integer range": "int",
     "text": "str",
