@@ -544,6 +544,10 @@ def test_the_control_plane_is_not_deleted(cse: Run, served: Served) -> None:
     [
         ["cluster", "seal", "blue"],
         ["template", "register", "c", "i", "--kubernetes-version", "1.20.1"],
+        ["template", "build", "t", "--from", "c/i", "-n", "net1", "--kubernetes", "1.37"],
+        ["template", "info", "t"],
+        ["template", "check", "t"],
+        ["template", "delete", "t", "--yes"],
         ["cluster", "create", "blue", "-n", "net1", "--dry-run"],
         ["cluster", "create", "blue", "-n", "net1", "--seal"],
         ["cluster", "create", "blue", "-n", "net1", "--endpoint", "k8s.example.com"],

@@ -8,11 +8,10 @@ sealed and what is in it, the template's description which build has made it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
@@ -20,7 +19,8 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.machines import BROKEN
 from cse_client.engines.direct.node_templates import marks
 from cse_client.engines.direct.node_templates.request import BuildRequest
-from cse_client.engines.direct.node_templates.watch import BuildWatch, Built, has_finished
+from cse_client.engines.direct.node_templates.state import OFF, ON, BuildState
+from cse_client.engines.direct.node_templates.watch import BuildWatch, Built
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.engines.direct.operations.failure import (
     ROLLBACK_SECONDS,
@@ -28,7 +28,6 @@ from cse_client.engines.direct.operations.failure import (
     remove_made,
 )
 from cse_client.engines.direct.operations.plan import Step, carry_out
-from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.requirements import CPUS, VM_MEMORY_MB
 from cse_client.engines.direct.waiting import VAppView
 from cse_client.errors import CseError, NotFinished, NotFound, SessionInvalid, VcdFault
@@ -40,10 +39,8 @@ from cse_client.model import (
     Progress,
     RunOptions,
     Session,
-    Template,
     TemplateFacts,
     VApp,
-    Vm,
     footprint,
     silent,
 )
@@ -56,14 +53,11 @@ if TYPE_CHECKING:
 
 __all__ = ["TemplateBuild"]
 
-_ON, _OFF = "POWERED_ON", "POWERED_OFF"
 _BAD_REQUEST = 400
 #: Memory that is suggested where a template's is too small for a control plane.
 _ENOUGH_MB = 2048
 #: Seconds that a sealed VM has for shutting down.
 _SHUTDOWN_SECONDS = 180.0
-#: States of a vApp template that can be used.
-_USABLE = ("POWERED_OFF", "RESOLVED")
 
 
 class TemplateBuild:
@@ -85,11 +79,8 @@ class TemplateBuild:
         self._options = options
         self._clock = clock
         self._progress = progress
-        self._deadline = clock.monotonic() + bounds.share(options.timeout)
-        self._build_id = request.build_id or str(uuid4())
-        self._vapp = request.vapp
-        self._metadata: Mapping[str, str] = request.metadata
-        self._template = request.captured
+        deadline = clock.monotonic() + bounds.share(options.timeout)
+        self._state = BuildState(vcd, request, clock=clock, deadline=deadline)
         self._registered = False
         self._cleared = False
         self._deleted = False
@@ -115,7 +106,7 @@ class TemplateBuild:
                 "Create the VM",
                 f"Create vApp '{vapp}' in VDC '{request.vdc.name}' with one VM from template"
                 f" '{source}' on network '{spec.network}', and start it.",
-                lambda: self._sealed or self._vm is not None,
+                lambda: self._state.sealed or self._state.vm is not None,
                 self._compose,
             ),
             Step(
@@ -123,25 +114,25 @@ class TemplateBuild:
                 f"Install containerd, Kubernetes {spec.kubernetes} from {spec.package_source} and"
                 f" {spec.cni.title} in the VM, pull their images, and remove what belongs to this"
                 " VM only.",
-                lambda: self._sealed,
+                lambda: self._state.sealed,
                 self._install,
             ),
             Step(
                 "Shut down the VM",
                 "Shut down the VM.",
-                lambda: self._is_off or self._is_captured,
+                lambda: self._state.is_off or self._state.is_captured,
                 self._shut_down,
             ),
             Step(
                 "Remove script, password and guest properties",
                 "Remove script, password and guest properties from the VM in VCD.",
-                lambda: self._cleared or self._is_captured,
+                lambda: self._cleared or self._state.is_captured,
                 self._clear,
             ),
             Step(
                 "Capture the template",
                 f"Capture the vApp as template '{spec.name}' in catalog '{request.catalog.name}'.",
-                lambda: self._is_captured,
+                lambda: self._state.is_captured,
                 self._capture,
             ),
             Step(
@@ -166,7 +157,7 @@ class TemplateBuild:
         self._lock.acquire_local()
         try:
             self._begin_again_if_broken()
-            carry_out(self.steps(), self._progress, self._refresh)
+            carry_out(self.steps(), self._progress, self._state.refresh)
         except (NotFinished, KeyboardInterrupt, SessionInvalid):
             raise
         except CseError as error:
@@ -177,107 +168,46 @@ class TemplateBuild:
 
     def outcome(self) -> BuiltTemplate:
         """Return what `run` has made."""
-        assert self._template is not None  # noqa: S101 - `run` has made it
+        assert self._state.template is not None  # noqa: S101 - `run` has made it
         try:
-            details = self._vcd.templates.details(self._template)
+            details = self._vcd.templates.details(self._state.template)
         except CseError:
-            return BuiltTemplate(self._template)
+            return BuiltTemplate(self._state.template)
         vm = details.vm
         return BuiltTemplate(
-            self._template,
+            self._state.template,
             details.lease_ends,
             CPUS if vm is not None and 0 < vm.cpus < CPUS else None,
             _ENOUGH_MB if vm is not None and 0 < vm.memory_mb < VM_MEMORY_MB else None,
         )
 
-    # What is there
-
-    @property
-    def _vm(self) -> Vm | None:
-        vms = self._vapp.vms if self._vapp is not None else ()
-        return next((one for one in vms if one.name == TEMPLATE_VM), None)
-
-    def _has_finished(self, vm: Vm) -> bool:
-        return has_finished(vm, self._build_id)
-
-    @property
-    def _sealed(self) -> bool:
-        """Whether the VM is finished: recorded in the vApp before anything else is done to it."""
-        return footprint.TEMPLATE in self._metadata
-
-    @property
-    def _is_off(self) -> bool:
-        vm = self._vm
-        return vm is not None and vm.status == _OFF and not vm.deployed
-
-    @property
-    def _is_captured(self) -> bool:
-        return self._template is not None
-
-    @property
-    def _href(self) -> str:
-        if self._vapp is None:
-            raise NotFound(f"The vApp in which '{self._spec.name}' is built has disappeared.")
-        return self._vapp.href
-
-    def _refresh(self) -> None:
-        """Look at the vApp and at the template again, once nothing is changing them any more."""
-        record = self._vcd.find_vapp(self._request.vdc, marks.vapp_name(self._spec.name))
-        self._vapp = None
-        if record is not None:
-            vapp = quiet_vapp(self._vcd, record.href, deadline=self._deadline)
-            if footprint.build_in_description(vapp.description) == self._build_id:
-                self._vapp = vapp
-                self._metadata = self._vcd.vapp_metadata(vapp.href)
-        self._template = self._find_template()
-
-    def _find_template(self) -> Template | None:
-        """Return the template that this build has made, None where there is none that is whole."""
-        try:
-            found = self._vcd.surroundings.find_item(self._request.catalog.name, self._spec.name)
-        except NotFound:
-            return None
-        if footprint.build_in_description(found.description) != self._build_id:
-            return None
-        details = self._vcd.templates.details(found)
-        while details.is_changing and self._clock.monotonic() < self._deadline:
-            self._clock.sleep(1.0)
-            details = self._vcd.templates.details(found)
-        if details.status in _USABLE:
-            return found
-        self._remove_template(found)
-        return None
+    # The steps
 
     def _begin_again_if_broken(self) -> None:
         """Wait until VCD has ended what an earlier run began; remove what cannot be continued."""
-        if self._vapp is None:
+        if self._state.vapp is None:
             return
-        self._refresh()
-        vm = self._vm
-        if self._vapp is None or self._is_captured or self._sealed:
+        self._state.refresh()
+        vm = self._state.vm
+        if self._state.vapp is None or self._state.is_captured or self._state.sealed:
             return
-        off_before_its_end = vm is not None and vm.status == _OFF and not self._has_finished(vm)
-        broken = self._vapp.status in BROKEN or vm is None or vm.status in BROKEN
+        off_before_its_end = (
+            vm is not None and vm.status == OFF and not self._state.has_finished(vm)
+        )
+        broken = self._state.vapp.status in BROKEN or vm is None or vm.status in BROKEN
         if broken or off_before_its_end:
             note = "The earlier VM cannot be continued; a new one is created."
             self._progress(Event(EventKind.NOTE, note))
-            self._withdraw()
-
-    def _withdraw(self) -> None:
-        delete_vapp(self._vcd, self._href, deadline=self._deadline)
-        self._vapp, self._metadata = None, {}
-        self._build_id = str(uuid4())
-
-    # The steps
+            self._state.withdraw()
 
     def _compose(self) -> None:
-        if self._vapp is not None:
-            self._withdraw()
+        if self._state.vapp is not None:
+            self._state.withdraw()
         self.wrote_something = True
         request, spec = self._request, self._spec
         script = template_script(
             Build(
-                build_id=self._build_id,
+                build_id=self._state.build_id,
                 name=spec.name,
                 kubernetes=spec.kubernetes,
                 cni=spec.cni,
@@ -297,7 +227,7 @@ class TemplateBuild:
             disk_mb=spec.disk_mb,
         )
         description = marks.describe_build(
-            spec.name, self._build_id, self._lock.owner, request.options
+            spec.name, self._state.build_id, self._lock.owner, request.options
         )
         href, task = tasks.change(
             self._vcd,
@@ -309,9 +239,9 @@ class TemplateBuild:
                 add=[vm],
                 accept_eulas=spec.accept_eulas,
             ),
-            deadline=self._deadline,
+            deadline=self._state.deadline,
         )
-        self._vapp = VApp(
+        self._state.vapp = VApp(
             name=marks.vapp_name(spec.name),
             href=href,
             id="",
@@ -319,20 +249,20 @@ class TemplateBuild:
             deployed=False,
             description=description,
         )
-        tasks.wait(self._vcd, task, deadline=self._deadline)
-        self._vapp = self._vcd.vapp(href)
+        tasks.wait(self._vcd, task, deadline=self._state.deadline)
+        self._state.vapp = self._vcd.vapp(href)
 
     def _install(self) -> None:
-        vm = self._vm
-        if vm is not None and vm.status != _ON and not self._has_finished(vm):
+        vm = self._state.vm
+        if vm is not None and vm.status != ON and not self._state.has_finished(vm):
             # VCD has made it, but not started it
-            self._done(lambda: self._vcd.deploy(self._href))
+            self._done(lambda: self._vcd.deploy(self._state.href))
         built = BuildWatch(
-            look=VAppView(self._vcd, self._href).look,
+            look=VAppView(self._vcd, self._state.href).look,
             progress=self._progress,
             clock=self._clock,
-            deadline=self._deadline,
-            identity=self._build_id,
+            deadline=self._state.deadline,
+            identity=self._state.build_id,
         ).wait()
         if not built.verified:
             self._progress(
@@ -344,9 +274,9 @@ class TemplateBuild:
                 )
             )
         values = {footprint.TEMPLATE: catalogs.facts_text(self._facts(built))}
-        self._done(lambda: self._vcd.write_metadata(self._href, values))
-        self._metadata = {**self._metadata, **values}
-        self._vapp = self._vcd.vapp(self._href)
+        self._done(lambda: self._vcd.write_metadata(self._state.href, values))
+        self._state.metadata = {**self._state.metadata, **values}
+        self._state.vapp = self._vcd.vapp(self._state.href)
 
     def _check_line(self) -> str:
         item = f"{self._request.catalog.name}/{self._spec.name}"
@@ -367,81 +297,81 @@ class TemplateBuild:
         )
 
     def _shut_down(self) -> None:
-        vm = self._vm
-        if vm is not None and vm.status != _OFF:
+        vm = self._state.vm
+        if vm is not None and vm.status != OFF:
             try:
-                self._done(lambda: self._vcd.undeploy(self._href, "shutdown"))
+                self._done(lambda: self._vcd.undeploy(self._state.href, "shutdown"))
             except VcdFault as fault:
                 if fault.outcome_unknown or fault.status not in (0, _BAD_REQUEST):
                     raise
                 # it may have been off by then: it shuts itself down
                 self._await_off(fault)
-        self._vapp = self._vcd.vapp(self._href)
-        if self._vapp.deployed or not self._is_off:
-            self._done(lambda: self._vcd.undeploy(self._href))
-            self._vapp = self._vcd.vapp(self._href)
+        self._state.vapp = self._vcd.vapp(self._state.href)
+        if self._state.vapp.deployed or not self._state.is_off:
+            self._done(lambda: self._vcd.undeploy(self._state.href))
+            self._state.vapp = self._vcd.vapp(self._state.href)
 
     def _await_off(self, fault: VcdFault) -> None:
-        end = min(self._deadline, self._clock.monotonic() + _SHUTDOWN_SECONDS)
+        end = min(self._state.deadline, self._clock.monotonic() + _SHUTDOWN_SECONDS)
         while True:
-            self._vapp = self._vcd.vapp(self._href)
-            vm = self._vm
-            if vm is None or vm.status == _OFF:
+            self._state.vapp = self._vcd.vapp(self._state.href)
+            vm = self._state.vm
+            if vm is None or vm.status == OFF:
                 return
             if self._clock.monotonic() >= end:
                 raise fault
             self._clock.sleep(2.0)
 
     def _clear(self) -> None:
-        vm = self._vm
+        vm = self._state.vm
         if vm is None:
             raise NotFound("The VM of the template has disappeared from its vApp.")
         self._done(lambda: self._vcd.templates.clear_customization(vm.href))
         task = tasks.change(
             self._vcd,
             lambda: self._vcd.templates.clear_properties(vm.href),
-            deadline=self._deadline,
+            deadline=self._state.deadline,
         )
         if task is not None:
-            tasks.wait(self._vcd, task, deadline=self._deadline)
+            tasks.wait(self._vcd, task, deadline=self._state.deadline)
         self._cleared = True
 
     def _capture(self) -> None:
         facts = self._recorded_facts()
         parts = [f"Kubernetes {facts.kubernetes}", facts.os, self._spec.cni.title]
         text = ", ".join(part for part in parts if part)
-        description = marks.describe_template(text, self._build_id)
+        description = marks.describe_template(text, self._state.build_id)
         self._done(
             lambda: self._vcd.templates.capture(
-                self._request.catalog, self._href, self._spec.name, description
+                self._request.catalog, self._state.href, self._spec.name, description
             )
         )
-        self._template = self._find_template()
-        if self._template is None:
+        self._state.template = self._state.find_template()
+        if self._state.template is None:
             raise CseError(
                 f"VCD reported that template '{self._spec.name}' was captured, but does not show"
                 f" it in catalog '{self._request.catalog.name}'."
             )
 
     def _recorded_facts(self) -> TemplateFacts:
-        return catalogs.read_facts(self._metadata.get(footprint.TEMPLATE, ""))
+        return catalogs.read_facts(self._state.metadata.get(footprint.TEMPLATE, ""))
 
     def _register(self) -> None:
-        assert self._template is not None  # noqa: S101 - the step before
+        assert self._state.template is not None  # noqa: S101 - the step before
         facts = self._recorded_facts()
-        if not self._template.registered or self._template.facts != facts:
-            self._vcd.register_template(self._template.href, facts)
-        self._template = replace(self._template, facts=facts, registered=True)
+        if not self._state.template.registered or self._state.template.facts != facts:
+            self._vcd.register_template(self._state.template.href, facts)
+        self._state.template = replace(self._state.template, facts=facts, registered=True)
         self._registered = True
 
     def _delete(self) -> None:
-        if self._vapp is not None:
-            delete_vapp(self._vcd, self._vapp.href, deadline=self._deadline)
-            self._vapp = None
+        if self._state.vapp is not None:
+            delete_vapp(self._vcd, self._state.vapp.href, deadline=self._state.deadline)
+            self._state.vapp = None
         self._deleted = True
 
     def _done(self, call: Callable[[], Task]) -> None:
-        tasks.done(self._vcd, call, deadline=self._deadline)
+        tasks.done(self._vcd, call, deadline=self._state.deadline)
 
     # Failure
 
@@ -464,17 +394,10 @@ class TemplateBuild:
             error.notes.append("Everything that this command had made was removed.")
 
     def _remove(self) -> None:
-        self._deadline = self._clock.monotonic() + ROLLBACK_SECONDS
-        if self._vapp is None or self._template is None:
-            self._refresh()
-        if self._template is not None:
-            self._remove_template(self._template)
-        if self._vapp is not None:
-            delete_vapp(self._vcd, self._vapp.href, deadline=self._deadline)
-
-    def _remove_template(self, template: Template) -> None:
-        task = tasks.change(
-            self._vcd, lambda: self._vcd.templates.delete(template), deadline=self._deadline
-        )
-        if task is not None:
-            tasks.wait(self._vcd, task, deadline=self._deadline)
+        self._state.deadline = self._clock.monotonic() + ROLLBACK_SECONDS
+        if self._state.vapp is None or self._state.template is None:
+            self._state.refresh()
+        if self._state.template is not None:
+            self._state.remove_template(self._state.template)
+        if self._state.vapp is not None:
+            delete_vapp(self._vcd, self._state.vapp.href, deadline=self._state.deadline)
