@@ -266,7 +266,10 @@ class Doctor:
         self._shell = Workstation(home, {**clean_environment(home), **proxy, **env})
 
     def __call__(self, *words: str, root: tuple[str, ...] = ("-j",)) -> Result:
-        return self._shell.run(CSE, *root, "doctor", *words)
+        return self.run(CSE, *root, "doctor", *words)
+
+    def run(self, *words: str) -> Result:
+        return self._shell.run(*words)
 
     def findings(self, *words: str) -> list[dict[str, str]]:
         found: list[dict[str, str]] = json.loads(self(*words).out)
@@ -308,14 +311,19 @@ def broken(
         control.set(target, **right_)
 
 
-def test_a_healthy_world(home: Path, profile: dict[str, Any], today: Cloud) -> None:
+@pytest.mark.parametrize("program", [("cse",), ("vcd", "cse")])
+def test_a_healthy_world(
+    home: Path, profile: dict[str, Any], today: Cloud, program: tuple[str, ...]
+) -> None:
     doctor = settle(home, profile, World("", ""))
     findings = doctor.findings()
     assert [one["state"] for one in findings] == ["warning", *["ok"] * (len(findings) - 1)]
     assert findings[0]["check"] == "add-ons"
-    shown = doctor(root=())
+    shown = doctor.run(*program, "doctor")
     assert shown.code == 0
     assert f"ok       Logged in to {today.host} as admin of organization acme.\n" in shown.out
+    cure = "Fix: Use a proxy (HTTPS_PROXY), or install add-ons from a mirror or a file: "
+    assert f"{cure}{' '.join(program)} addon install --help\n" in shown.out
 
 
 @pytest.mark.parametrize("broken", WORLDS, indirect=True)

@@ -183,6 +183,17 @@ def test_a_session_of_a_browser(desk: Desk, today: Cloud) -> None:
     assert desk.cse("cluster", "list").code == 0
 
 
+def test_a_system_administrator(desk: Desk, today: Cloud) -> None:
+    """No VDC is in use until an organization is; both are chosen with vcd-cli."""
+    prompt, user = "Password of administrator: ", "administrator"
+    words = ("system", user, "--ca-file", today.ca)
+    done = desk.answering(prompt, today.others[user], *words)
+    logged_in = f"Logged in to {today.host} as {user} (organization System; API 39.1).\n"
+    assert done.out == f"{prompt}\n{logged_in}"
+    assert "acme" in desk.vcd("org", "list").checked()
+    assert desk.cse("template", "list").code == 0
+
+
 Case = Callable[[Desk, Control, Path], Result]
 
 

@@ -39,6 +39,8 @@ def no_handlers() -> Iterator[None]:
         ("client-key-data: LS0tLS1C", "LS0tLS1C"),
         ("token: abcdef.0123456789abcdef", "0123456789abcdef"),
         (f"<Script>{BLOB}</Script>", BLOB[:40]),
+        ("kubeadm join 10.0.0.1:6443 --token abcdef.0123456789abcdef", "0123456789abcdef"),
+        ("the proxy http://bob:pr0xy-pass@proxy:3128 refuses", "pr0xy-pass"),
     ],
 )
 def test_secrets_are_removed(text: str, secret: str) -> None:
