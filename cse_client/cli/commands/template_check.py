@@ -15,8 +15,8 @@ COLUMNS = ("Result", "Check", "Finding", "Cure")
 
 
 @shows("check", "template-check", many=True)
-@click.argument("template", metavar="[CATALOG/]TEMPLATE")
-@click.option("--boot", is_flag=True, help="Look into the template, too, by a short-lived VM.")
+@click.argument("template", metavar="TEMPLATE")
+@click.option("--boot", is_flag=True, help="Also look into the template, by a short-lived VM.")
 @click.option(
     "-n", "--network", default="", metavar="NAME", help="Org VDC network for the VM of --boot."
 )
@@ -41,8 +41,9 @@ def check_command(
 ) -> None:
     """Check whether nodes can be made from a template.
 
-    Looks at what VCD knows of the template. With --boot, a VM of it is created, asked and deleted;
-    this needs the right 'vApp: Allow All Extra Config'. The exit code is 1 if there are errors.
+    TEMPLATE is a name, an id or CATALOG/ITEM. Looks at what VCD knows of the template. With --boot,
+    a VM of it is created, asked and deleted; this needs the right 'vApp: Allow All Extra Config'.
+    The exit code is 1 if there are errors.
     """
     from cse_client.engines.base import Building
     from cse_client.errors import WrongUsage

@@ -13,12 +13,12 @@ __all__ = ["delete_command", "info_command"]
 
 
 @shows("info", "template-details")
-@click.argument("template", metavar="[CATALOG/]TEMPLATE")
+@click.argument("template", metavar="TEMPLATE")
 @command
 def info_command(run: Run, template: str) -> None:
     """Show a template.
 
-    Templates that are not registered must be specified as CATALOG/ITEM.
+    TEMPLATE is a name, an id or CATALOG/ITEM; only the latter finds one that is not registered.
     """
     from cse_client.cli.records import template_details_record
     from cse_client.cli.tables import template_object, template_properties
@@ -36,7 +36,7 @@ def info_command(run: Run, template: str) -> None:
 
 
 @click.command("delete")
-@click.argument("template", metavar="[CATALOG/]TEMPLATE")
+@click.argument("template", metavar="TEMPLATE")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "-f", "--force", is_flag=True, help="Delete it although clusters were created from it."
@@ -50,8 +50,8 @@ def delete_command(
 ) -> None:
     """Delete a template, or what an unfinished build of it left.
 
-    A template that clusters were created from is only deleted with --force: adding nodes to these
-    clusters then requires --template.
+    TEMPLATE is a name, an id or CATALOG/ITEM. A template that clusters were created from is only
+    deleted with --force: adding nodes to these clusters then requires --template.
     """
     from cse_client.engines.base import Building
     from cse_client.errors import NotFound, Refused
