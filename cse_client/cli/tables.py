@@ -110,7 +110,7 @@ def template_properties(
         ("Catalog item", template.item),
         ("Template id", template.id),
         ("Origin", template.origin if facts.kubernetes else "not registered"),
-        ("Built from", facts.source),
+        ("Built from", facts.source if template.origin == "built" else ""),
         ("Built on", facts.built),
         ("OS", facts.os),
         ("Kubernetes", facts.kubernetes),

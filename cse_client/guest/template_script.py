@@ -84,7 +84,7 @@ def check_script(check_id: str, template: str, facts: TemplateFacts) -> str:
     Raises:
         WrongUsage: a value cannot stand in a script.
     """
-    bootstrap = Bootstrap(cluster_id=check_id, cluster_name=template, node=CHECK_VM)
+    bootstrap = Bootstrap(cluster_id=check_id, cluster_name=template, node=CHECK_VM, facts=facts)
     data = {
         **common_data(bootstrap, None),
         "KUBE": facts.kubernetes,

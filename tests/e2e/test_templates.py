@@ -347,6 +347,9 @@ def test_a_template_of_tanzu_kubernetes_grid_makes_nodes_without_pulling_anythin
         "ubuntu-22.04",
     )
     assert row["Support Ends"] == "2025-06-28"
+    check = cse("template", "check", f"images/{TKG}", "--boot", "-n", "net2", options=("-j",))
+    found = {row["Check"]: row for row in json.loads(check.checked())}
+    assert found["TKG version"]["Result"] == found["Images"]["Result"] == "ok"
     created = cse(
         *("cluster", "create", "grid", "-n", "net2", "-N", "1", "--template", f"images/{TKG}")
     )

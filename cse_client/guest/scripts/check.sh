@@ -54,7 +54,7 @@ check_runtime() {
   image=${CRI##*/}
   [ -z "$DOCKER" ] || image=docker
   line ok "Container runtime" "${image%.sock}"
-  for image in $(kubeadm config images list --kubernetes-version "$KVER" 2>/dev/null); do
+  for image in $(images_wanted 2>/dev/null); do
     all=$((all + 1))
     ! have_image "$image" || there=$((there + 1))
   done

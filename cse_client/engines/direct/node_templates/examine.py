@@ -16,8 +16,6 @@ __all__ = ["examine"]
 _USABLE = ("POWERED_OFF", "RESOLVED")
 #: Where Kubernetes' packages and images leave little for pods.
 _SMALL_DISK_MB = 10_000
-#: TKG's OVAs state their version here (go-vcloud-director, `govcd/cse`).
-_TKG_VERSION = "VERSION"
 
 
 def examine(template: Template, details: TemplateDetails, today: date) -> Iterator[CheckResult]:
@@ -26,7 +24,7 @@ def examine(template: Template, details: TemplateDetails, today: date) -> Iterat
     yield from _machine(details)
     yield from _customization(details)
     yield from _licenses(details)
-    yield from _kubernetes(template, details, today)
+    yield from _kubernetes(template, today)
     yield from _lease(details)
 
 
@@ -134,12 +132,10 @@ def _licenses(details: TemplateDetails) -> Iterator[CheckResult]:
         )
 
 
-def _kubernetes(template: Template, details: TemplateDetails, today: date) -> Iterator[CheckResult]:
+def _kubernetes(template: Template, today: date) -> Iterator[CheckResult]:
     version = template.facts.kubernetes
-    tkg = details.properties.get(_TKG_VERSION, "")
-    if tkg and not version:
-        version = tkg.partition("-")[0].lstrip("v")
-        yield CheckResult(Level.OK, "TKG version", tkg)
+    if template.origin == "TKG":
+        yield CheckResult(Level.OK, "TKG version", template.facts.source)
     if not version:
         item = f"{template.catalog}/{template.item}"
         build = suggest.cse("template build", "NAME", **{"from": item})
