@@ -199,6 +199,29 @@ class Console:
         except click.Abort:
             raise KeyboardInterrupt from None
 
+    def choose(self, title: str, question: str, choices: Sequence[tuple[str, str]]) -> str:
+        """Let somebody choose by number or name; each choice has a name and a description.
+
+        Raises:
+            KeyboardInterrupt: see `confirm`.
+        """
+        self._line("", title, "")
+        width = max(len(printable(name)) for name, _about in choices)
+        for number, (name, about) in enumerate(choices, 1):
+            self._line("", f"{number:3}  {printable(name).ljust(width)}  {about}", "")
+        names = {str(number): name for number, (name, _about) in enumerate(choices, 1)}
+        names |= {name: name for name, _about in choices}
+        only = choices[0][0] if len(choices) == 1 else None
+        while True:
+            try:
+                with bounds.off_the_clock():
+                    typed = str(click.prompt(question, default=only, err=True)).strip()
+            except click.Abort:
+                raise KeyboardInterrupt from None
+            if typed in names:
+                return names[typed]
+            self._line("", f"'{typed}' is not in the list.", "")
+
     def secret(self, what: str) -> str:
         """Ask for a password or a token on the terminal, without showing it; `what` names it.
 

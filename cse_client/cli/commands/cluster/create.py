@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -169,13 +169,21 @@ def create_command(
 ) -> None:
     """Create a cluster, or resume a creation that was interrupted.
 
-    Only NAME and --network are required. The network must be routed or direct, and have access to
-    the Internet. To resume an interrupted creation, run the same command again.
+    Only NAME and --network are required; on a terminal, you can choose the network from a list. It
+    must be routed or direct, and have access to the Internet. To resume an interrupted creation,
+    run the same command again.
 
     \b
     Example
         vcd cse cluster create demo --network net1 --ssh-key ~/.ssh/id_rsa.pub
     """
+    if not options.network:
+        from cse_client.cli.networks import ask_for_network
+
+        if run.console.can_ask():
+            # no question while there are other problems
+            _spec(replace(options, network="any"), hardware, settings)
+        options = replace(options, network=ask_for_network(run, vdc=options.vdc, org=options.org))
     spec = _spec(options, hardware, settings)
     if dry_run:
         _dry_run(run, spec)
