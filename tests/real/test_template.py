@@ -20,10 +20,13 @@ from tests.real.build.packages import packages_folder
 from tests.real.build.plain import is_made, plain_folder
 from tests.real.internet import Registry, folders, internet
 from tests.real.site import Site
+from tests.support.programs import Result
 
 pytestmark = pytest.mark.parametrize("kit", [KUBERNETES[-1]], indirect=True, scope="session")
 
 TEMPLATE, CLUSTER = "built", "of-built"
+NEWEST = KUBERNETES[-1].removeprefix("v")
+RELEASE, _, _ = NEWEST.rpartition(".")
 HELD = {"kubeadm", "kubectl", "kubelet"}
 
 
@@ -35,11 +38,10 @@ def reached(site: Site) -> Iterator[None]:
     packages = packages_folder(kits, f"v{site.kit.version}")
     if not (is_made(plain) and packages.is_dir()):
         pytest.skip("There is no plain machine: run `python -m tests.real.build`.")
-    release = ".".join(site.kit.version.split(".")[:2])
     served = internet(
         plain,
         {
-            "pkgs.k8s.io": folders({f"/core:/stable:/v{release}/deb/": packages}),
+            "pkgs.k8s.io": folders({f"/core:/stable:/v{RELEASE}/deb/": packages}),
             "registry.k8s.io": Registry(site.kit.folder / "images.tar"),
         },
     )
@@ -49,15 +51,26 @@ def reached(site: Site) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def built(site: Site, reached: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The built template, as `template build` prints it."""
-    manifest = tmp_path_factory.mktemp("cni") / "flannel.yaml"
-    manifest.write_text(network(site.kit), encoding="utf-8")
-    done = site.vcd(
-        *("-j", "cse", "template", "build", TEMPLATE, "--from", f"cse/{plain_name(site)}"),
-        *("-n", "net1", "--kubernetes", site.kit.version, "--cni", str(manifest)),
-        *("--catalog", "cse", "--keep"),
+def manifest(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file with the manifest of the pod network."""
+    file = tmp_path_factory.mktemp("cni") / "flannel.yaml"
+    file.write_text(network(site.kit), encoding="utf-8")
+    return file
+
+
+def build(site: Site, manifest: Path, name: str, version: str, *more: str) -> Result:
+    """Run `template build` with the plain machine."""
+    return site.vcd(
+        *("-j", "cse", "template", "build", name, "--from", f"cse/{plain_name(site)}"),
+        *("-n", "net1", "--kubernetes", version, "--cni", str(manifest), "--catalog", "cse"),
+        *more,
     )
+
+
+@pytest.fixture(scope="module")
+def built(site: Site, reached: None, manifest: Path) -> dict[str, Any]:
+    """The built template, as `template build` prints it."""
+    done = build(site, manifest, TEMPLATE, site.kit.version, "--keep")
     if done.code:
         logs = "\n".join(f"== {name}\n{log}" for name, log in site.bootstrap_logs().items())
         pytest.fail(f"{done.err}\n{logs}")
@@ -104,6 +117,10 @@ def network(kit: Kit) -> str:
     )
 
 
+def vapps(site: Site) -> set[str]:
+    return set(site.control.get("state")["vapps"])
+
+
 def plain_name(site: Site) -> str:
     return plain_folder(site.kit.folder.parent).name.partition("-")[2]
 
@@ -145,3 +162,33 @@ def test_packages_are_held_and_keepalived_is_there(site: Site, nodes: dict[str, 
         # Its package enables it, and the bootstrap does on control planes that share an address.
         enabled = site.inside(name, "systemctl", "is-enabled", "keepalived").out.strip()
         assert enabled == ("disabled" if name.startswith("node-") else "enabled")
+
+
+def test_the_check_finds_all_that_nodes_need(site: Site, built: dict[str, Any]) -> None:
+    before = vapps(site)
+    done = site.vcd("cse", "template", "check", f"cse/{TEMPLATE}", "--boot", "-n", "net1")
+    assert done.code == 0, done.out + done.err
+    assert vapps(site) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "source", "reason"),
+    [
+        (f"{RELEASE}.99", (), f"has no Kubernetes {RELEASE}.99; it has {NEWEST}"),
+        ("1.35", (), f"has no Kubernetes 1.35; the newest one that it has is {RELEASE}"),
+        (
+            *(RELEASE, ("--package-source", "https://nowhere.test/k8s")),
+            "cannot reach nowhere.test: its name does not resolve",
+        ),
+    ],
+    ids=["version", "release", "host"],
+)
+@pytest.mark.usefixtures("reached")
+def test_what_the_package_source_lacks_is_named(
+    site: Site, manifest: Path, version: str, source: tuple[str, ...], reason: str
+) -> None:
+    before = vapps(site)
+    refused = build(site, manifest, "none", version, *source)
+    assert refused.code == 1
+    assert json.loads(refused.out)["error"].endswith(f"{reason}.")
+    assert vapps(site) == before
