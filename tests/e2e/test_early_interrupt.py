@@ -30,6 +30,10 @@ threading.Thread(target=interrupt, daemon=True).start()
 from vcd_cli.vcd import vcd
 vcd()
 """
+#: The same for the program `cse`.
+ALONE = PROGRAM.replace(
+    "from vcd_cli.vcd import vcd\nvcd()", "import cse_client.program as p\np.main()"
+)
 LINES = {
     "Error: Interrupted; nothing was changed.",
     "Error: Interrupted.",
@@ -75,6 +79,15 @@ def test_objects_for_programs_at_any_moment(
         found = json.loads(line)
         assert found["kind"] == "error"
         assert found["exit_code"] == result.code
+
+
+def test_the_first_moments_of_the_program_alone(run: Run, logged_in: Path, home: Path) -> None:
+    path = home / "cse_interrupted.py"
+    path.write_text(ALONE)
+    result = run(sys.executable, str(path), "0", "-j", "cluster", "list")
+    assert result.code == 5
+    assert result.err == "Error: Interrupted; nothing was changed.\n"
+    assert json.loads(result.out)["exit_code"] == 5
 
 
 @pytest.mark.parametrize("delay", [0, 150, 300, 600])

@@ -78,6 +78,10 @@ def diagnose(cluster: ExistingCluster, failure: Mapping[str, Any] | None) -> Dia
     look.facts["events"] = [_plain(one) for one in look.events]
     look.facts["machines"] = [_machine(vm) for vm in vapp.vms]
     look.facts["vapp"] = _vapp_facts(look)
+    if any(vm.guestinfo is None for vm in vapp.vms):
+        look.missing.append(
+            'the bootstrap reports in guestinfo: they take the right "vApp: Allow All Extra Config"'
+        )
     look.facts["records"] = dict(sorted(cluster.metadata.items()))
     described = look.attempt("the description", lambda: inspect_cluster(look.cluster), None)
     if described is not None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from cse_client.errors import ClusterUnreachable
 from cse_client.kube.api import ClusterAPI
+from cse_client.model import NodeReport
 from cse_client.model.diagnosis import Cause
 
 __all__ = ["KubeSymptoms", "look_at_kubernetes"]
 
 _MOST_EVENTS = 200
 _MOST_PODS = 100
+_LOG_LINES = 10
 _ENDS_SOON = timedelta(days=14)
 _SYSTEM = "kube-system"
 #: Conditions of a Node that are bad when True.
@@ -27,6 +29,7 @@ class KubeSymptoms:
 
     `unready` maps Nodes to the reason and message of their Ready condition, `pressed` to the
     conditions that are bad; `pods` are those in trouble, each with namespace, name, node and why.
+    `reports` are what nodes reported of their bootstrap.
     """
 
     silence: ClusterUnreachable | None = None
@@ -35,6 +38,7 @@ class KubeSymptoms:
     unready: Mapping[str, str] = field(default_factory=dict)
     pressed: Mapping[str, str] = field(default_factory=dict)
     pods: tuple[Mapping[str, str], ...] = ()
+    reports: Mapping[str, NodeReport] = field(default_factory=dict)
     certificate_end: datetime | None = None
 
     def causes(self, running: Collection[str], repair: str) -> Iterator[Cause]:
@@ -45,6 +49,14 @@ class KubeSymptoms:
                 f"Look at the control plane's pods in {_SYSTEM}.",
                 self.health,
             )
+        for node, report in self.reports.items():
+            if report.status == "failed" and node in running:
+                yield Cause(
+                    f"The bootstrap of node {node} failed in the phase {report.phase}"
+                    f" (exit code {report.exit_code}).",
+                    f"Show how to repair it: {repair}",
+                    tuple(f"{node}: {line}" for line in report.log[-_LOG_LINES:]),
+                )
         for node, why in self.unready.items():
             if node in running:  # that a VM is off has been named
                 yield Cause(f"Node {node} is not Ready: {why}.", f"Show how to repair it: {repair}")
@@ -66,7 +78,7 @@ class KubeSymptoms:
 
 
 def look_at_kubernetes(api: ClusterAPI) -> KubeSymptoms:
-    """Ask a cluster's API; up to six requests.
+    """Ask a cluster's API; some eight requests.
 
     Raises:
         ClusterUnreachable: it does not answer.
@@ -76,12 +88,14 @@ def look_at_kubernetes(api: ClusterAPI) -> KubeSymptoms:
     events = list(_events(api))
     health = _health(api)
     end = api.certificate_end()
+    reports = api.bootstrap_reports()
     facts = {
         "version": api.version(),
         "nodes": [_node_facts(node) for node in nodes],
         "pods in trouble": pods[:_MOST_PODS],
         "events": events[-_MOST_EVENTS:],
         "health": list(health),
+        "bootstrap reports": {node: asdict(one) for node, one in reports.items()},
         "certificate ends": end.isoformat() if end is not None else None,
     }
     unready = {}
@@ -95,7 +109,15 @@ def look_at_kubernetes(api: ClusterAPI) -> KubeSymptoms:
         bad = [_why(one) or kind for kind, one in conditions.items() if _is_bad(kind, one)]
         if bad:
             pressed[name] = "; ".join(bad)
-    return KubeSymptoms(None, facts, tuple(health), unready, pressed, tuple(pods), end)
+    return KubeSymptoms(
+        facts=facts,
+        health=tuple(health),
+        unready=unready,
+        pressed=pressed,
+        pods=tuple(pods),
+        reports=reports,
+        certificate_end=end,
+    )
 
 
 def _listing(api: ClusterAPI, plural: str, kind: str) -> Iterator[dict[str, Any]]:
