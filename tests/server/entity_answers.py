@@ -187,6 +187,25 @@ def cluster_path(identity: str, rest: str = "") -> str:
     return f"/api/cse/3.0/cluster/{identity}{rest}"
 
 
+LIST_30 = url(
+    "/cloudapi/1.0.0/entities/types/cse/nativeCluster/1.0.0",
+    filter="entity.metadata.org_name==acme",
+    page="1",
+    pageSize="128",
+    sortAsc="name",
+)
+_TYPES = ",".join(
+    f"entityType==urn:vcloud:type:cse:nativeCluster:{one}" for one in ("1.0.0", "2.0.0", "2.1.0")
+)
+LIST_31 = url(
+    "/cloudapi/1.0.0/entities/interfaces/vmware/k8s/1.0.0",
+    filter=f"entity.metadata.orgName==acme;({_TYPES})",
+    page="1",
+    pageSize="128",
+    sortAsc="name",
+)
+
+
 class Generation:
     """One kind of server in front of a scripted VCD, with the cluster `blue`."""
 

@@ -14,6 +14,8 @@ from tests.server.entity_answers import (
     ENTITY_31,
     HREF,
     ID_31,
+    LIST_30,
+    LIST_31,
     TEMPLATE,
     Generation,
     altered,
@@ -22,7 +24,6 @@ from tests.server.entity_answers import (
     lookup,
     missing,
     page,
-    url,
     without_nulls,
 )
 from tests.server.served import KUBECONFIG, TASK, Served, answer
@@ -56,25 +57,6 @@ def progress(what: str) -> str:
 
 def accepted_versions(served: Served) -> list[str]:
     return [request.headers["Accept"].partition("version=")[2] for request in served.vcd.requests]
-
-
-LIST_30 = url(
-    "/cloudapi/1.0.0/entities/types/cse/nativeCluster/1.0.0",
-    filter="entity.metadata.org_name==acme",
-    page="1",
-    pageSize="128",
-    sortAsc="name",
-)
-_TYPES = ",".join(
-    f"entityType==urn:vcloud:type:cse:nativeCluster:{one}" for one in ("1.0.0", "2.0.0", "2.1.0")
-)
-LIST_31 = url(
-    "/cloudapi/1.0.0/entities/interfaces/vmware/k8s/1.0.0",
-    filter=f"entity.metadata.orgName==acme;({_TYPES})",
-    page="1",
-    pageSize="128",
-    sortAsc="name",
-)
 
 
 def test_cluster_list(cse: Run, generation: Generation) -> None:
