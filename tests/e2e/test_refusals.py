@@ -190,7 +190,10 @@ def test_a_pod_network_that_cannot_be_registered(cse: Run, cidr: str) -> None:
 
 
 def test_too_small_a_quota(cse: Run, control: Control) -> None:
-    with changed(control, "vdcs/vdc1", {"vm_quota": 3}, {"vm_quota": 0}):
+    # the VMs of templates count, too
+    catalogs = control.get("state")["catalogs"].values()
+    quota = sum(len(catalog["items"]) for catalog in catalogs) + 1
+    with changed(control, "vdcs/vdc1", {"vm_quota": quota}, {"vm_quota": 0}):
         result = cse("cluster", "create", "bad", "-n", "net1")
     assert (result.code, result.out) == (4, "")
     assert said(result).endswith(
@@ -214,7 +217,10 @@ def test_a_licence_agreement(cse: Run, control: Control) -> None:
 
 
 def test_two_different_problems_at_once(cse: Run, control: Control) -> None:
-    with changed(control, "vdcs/vdc1", {"vm_quota": 3}, {"vm_quota": 0}):
+    # the VMs of templates count, too
+    catalogs = control.get("state")["catalogs"].values()
+    quota = sum(len(catalog["items"]) for catalog in catalogs) + 1
+    with changed(control, "vdcs/vdc1", {"vm_quota": quota}, {"vm_quota": 0}):
         result = cse("cluster", "create", "bad", "-n", "net4", options=("-j",))
     assert result.code == 4
     document = json.loads(result.out)
