@@ -175,6 +175,9 @@ class TemplateWork(Protocol):
     def clusters_of(self, template: Template) -> Sequence[str]:
         """Return the names of the clusters that were created from a template."""
 
+    def remains(self, reference: str, vdc: str, org: str) -> Sequence[str]:
+        """Return what `delete` would delete."""
+
     def delete(
         self, reference: str, vdc: str, org: str, options: RunOptions, progress: Progress
     ) -> Sequence[str]:

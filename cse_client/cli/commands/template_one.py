@@ -69,8 +69,9 @@ def delete_command(
             hint="Delete it with --force; new nodes of these clusters then require --template.",
         )
     if not yes:
+        what = " and ".join(work.remains(template, vdc, org))
         run.confirm(
-            f"Delete template {template}?",
+            f"Delete {what}?",
             action=f"Deleting {template}",
             declined="Nothing was deleted.",
         )

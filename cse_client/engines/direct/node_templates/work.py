@@ -14,7 +14,17 @@ from cse_client.engines.direct.node_templates.build import TemplateBuild
 from cse_client.engines.direct.node_templates.request import BuildRequest, resolve_build
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.errors import Conflict, CseError, Interrupted, NotFinished, NotFound
-from cse_client.model import Event, EventKind, Progress, RunOptions, Session, Template, footprint
+from cse_client.model import (
+    Event,
+    EventKind,
+    Progress,
+    RunOptions,
+    Session,
+    Template,
+    VAppRecord,
+    Vdc,
+    footprint,
+)
 from cse_client.model.templates import (
     BootSpec,
     BuildSpec,
@@ -172,31 +182,42 @@ class TemplateWork:
             shown=f"template '{name}'",
         )
         lock.acquire_local()
-        deleted: list[str] = []
         try:
-            absent: NotFound | None = None
-            template: Template | None = None
-            try:
-                template = self.find(reference)
-            except NotFound as error:
-                absent = error
-            record = self._vcd.find_vapp(place, marks.vapp_name(name))
-            if record is not None and footprint.build_in_description(
-                self._vcd.vapp(record.href).description
-            ):
-                text = f"Deleting vApp '{record.name}'"
-                with _reported(progress, text):
-                    delete_vapp(self._vcd, record.href, deadline=deadline)
-                deleted.append(f"vApp {record.name}")
+            template, build = self._remains(reference, place)
+            if build is not None:
+                with _reported(progress, f"Deleting vApp '{build.name}'"):
+                    delete_vapp(self._vcd, build.href, deadline=deadline)
             if template is not None:
                 with _reported(progress, f"Deleting template '{template.item}'"):
                     self._delete_template(template, deadline)
-                deleted.insert(0, f"template {template.catalog}/{template.item}")
-            elif absent is not None and not deleted:
-                raise absent
         finally:
             lock.release_local()
-        return deleted
+        return _named(template, build)
+
+    def remains(self, reference: str, vdc: str, org: str) -> Sequence[str]:
+        """Return what `delete` would delete.
+
+        Raises:
+            NotFound: nothing.
+        """
+        return _named(*self._remains(reference, self._vcd.surroundings.vdc(vdc, org)))
+
+    def _remains(self, reference: str, place: Vdc) -> tuple[Template | None, VAppRecord | None]:
+        """Return the template, and the vApp of an unfinished build of its name; not both None."""
+        absent: NotFound | None = None
+        template: Template | None = None
+        try:
+            template = self.find(reference)
+        except NotFound as error:
+            absent = error
+        name = reference.partition("/")[2] or reference
+        record = self._vcd.find_vapp(place, marks.vapp_name(name))
+        if record is not None:
+            description = self._vcd.vapp(record.href).description
+            record = record if footprint.build_in_description(description) else None
+        if absent is not None and record is None:
+            raise absent
+        return template, record
 
     def _delete_template(self, template: Template, deadline: float) -> None:
         task = tasks.change(self._vcd, lambda: self._vcd.templates.delete(template), deadline)
@@ -212,6 +233,11 @@ class TemplateWork:
         return TemplateBuild(
             self._vcd, request, options, self._session, clock=self._clock, progress=progress
         )
+
+
+def _named(template: Template | None, build: VAppRecord | None) -> list[str]:
+    named = [f"template {template.catalog}/{template.item}"] if template is not None else []
+    return [*named, *([f"vApp {build.name}"] if build is not None else [])]
 
 
 class _reported:  # noqa: N801 - a context manager
