@@ -110,9 +110,14 @@ def test_a_backup_that_cannot_be_written_is_refused_first(
 
 
 @pytest.fixture(scope="module")
-def files(admin: Person, cloud: Cloud) -> dict[str, str]:
-    """Backups that are not this cluster's, or of nothing at all, encrypted with `correct horse`."""
-    recorded = Editor(cloud).metadata(NAME)
+def files(admin: Person, cloud: Cloud) -> None:
+    """Backups that are not this cluster's, or of nothing at all, and what opens them."""
+    from pyrage import x25519
+
+    ours = x25519.Identity.generate()
+    lock = BackupLock(recipients=(str(ours.to_public()),))
+    (admin.home / "key").write_text(str(ours))
+    (admin.home / "another").write_text(str(x25519.Identity.generate()))
     body = bytes(200_000)
     snapshot = body + hashlib.sha256(body).digest()
 
@@ -120,42 +125,42 @@ def files(admin: Person, cloud: Cloud) -> dict[str, str]:
         of = {"cluster": {"id": cluster_id, "name": "other"}, "format": 1}
         planes = {"control_planes": [{"name": "mstr-1", "ip": "10.0.0.1"}]}
         path = admin.home / name
-        lock = BackupLock("correct horse")
         write_backup(path, {**of, **planes}, mint_pki("x"), [snapshot], len(snapshot), lock)
         return path.read_bytes()
 
     write("other-cluster", "another id")
-    whole = write("other-ca", recorded["cse.cluster.id"])
+    whole = write("other-ca", Editor(cloud).metadata(NAME)["cse.cluster.id"])
     (admin.home / "cut-off").write_bytes(whole[:30_000])
     (admin.home / "text").write_text("hello")
-    return recorded
 
 
 @pytest.mark.parametrize(
-    ("file", "passphrase", "code", "text"),
+    ("file", "key", "code", "text"),
     [
-        ("other-cluster", "p", 4, f"is not a backup of this cluster '{NAME}': it is of 'other'"),
-        ("other-ca", "p", 4, "it holds another CA than the cluster's"),
-        ("cut-off", "p", 1, "The backup cut-off is damaged or cut off."),
-        ("other-ca", "wrong", 1, "The passphrase does not open other-ca."),
-        ("text", "p", 1, "The file text is not a backup of a cluster."),
-        ("absent", "p", 1, "The file absent cannot be read: No such file or directory."),
+        ("other-cluster", "key", 4, f"is not a backup of this cluster '{NAME}': it is of 'other'"),
+        ("other-ca", "key", 4, "it holds another CA than the cluster's"),
+        ("cut-off", "key", 1, "The backup cut-off is damaged or cut off."),
+        ("other-ca", "another", 1, "The private key does not open other-ca."),
+        ("text", "key", 1, "The file text is not a backup of a cluster."),
+        ("absent", "key", 1, "The file absent cannot be read: No such file or directory."),
     ],
 )
 @pytest.mark.usefixtures("files")
 def test_a_restore_that_cannot_be_meant_changes_nothing(
-    admin: Person, control: Control, file: str, passphrase: str, code: int, text: str
+    admin: Person, control: Control, file: str, key: str, code: int, text: str
 ) -> None:
-    (admin.home / "p").write_text("correct horse\n")
-    (admin.home / "wrong").write_text("correct horses\n")
     before = control.possessions()
-    words = ("restore", NAME, file, "--passphrase-file", passphrase)
-    ended = admin.cluster(*words)
-    assert (ended.code, ended.out) == (2, ""), "it must be confirmed"
-    ended = admin.cluster(*words, "--yes")
+    ended = admin.cluster("restore", NAME, file, "--identity", key, "--yes")
     assert (ended.code, ended.out) == (code, ""), ended.err
     assert text in ended.err
     assert control.possessions() == before
+
+
+@pytest.mark.usefixtures("files")
+def test_a_restore_must_be_confirmed(admin: Person) -> None:
+    ended = admin.cluster("restore", NAME, "other-ca", "--identity", "key")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"Restoring {NAME} must be confirmed" in ended.err
 
 
 def test_unprotected_it_is_deleted(admin: Person) -> None:
