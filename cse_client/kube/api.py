@@ -216,6 +216,19 @@ class ClusterAPI:
         found = (*(parse_configmap(one) for one in maps), *(parse_lease(one) for one in leases))
         return {report.node: report for report in found if report is not None}
 
+    def renewals(self) -> dict[str, datetime]:
+        """Return when each node renewed its Lease last: a kubelet does that every ten seconds.
+
+        The heartbeats of a Node that does not change are five minutes apart.
+        """
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases"
+        found = {}
+        for lease in self.listing(path, "Lease", "read the nodes' leases"):
+            when = moment(lease.get("spec", {}).get("renewTime", ""))
+            if when is not None:
+                found[lease["metadata"]["name"]] = when
+        return found
+
     def read_secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """Return a Secret's data, decoded, or None when there is no such Secret."""
         import base64

@@ -63,6 +63,7 @@ _SHAPES: Mapping[str, Shape] = {
         "spec": {"ingressClassName": str},
         "status": _BALANCER,
     },
+    "Lease": {"spec": {"renewTime": str}},
     "Namespace": {"status": {"phase": str}},
     "Node": {
         "spec": {"unschedulable": bool, "taints": [{"key": str, "effect": str}]},

@@ -22,6 +22,8 @@ from cse_client.kube.unreachable import explain
 
 __all__ = ["Upload"]
 
+#: Seconds to connect: of a VM that does not run yet, not even a refusal comes.
+_CONNECT = 4.0
 #: The application protocol that only the listener in scripts/restore.sh knows.
 _PROTOCOL = "cse-snapshot"
 
@@ -30,7 +32,7 @@ class Upload:
     """Sends a file to whoever listens for it at a cluster's address.
 
     `access` holds the address, the cluster's CA and the sender's certificate. `timeout` (seconds)
-    bounds connecting and each wait.
+    bounds each wait once it is connected.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Upload:
         with self._stream() as stream:
             if stream is None:
                 return False
+            stream.settimeout(self._timeout)
             try:
                 for piece in pieces():
                     bounds.sleep(0)  # ends the command where its time is up
@@ -70,12 +73,12 @@ class Upload:
         context = client_context(access.ca, access.certificate, access.key)
         context.set_alpn_protocols([_PROTOCOL])
         try:
-            connection = connection_to(access.server, self._proxy, self._timeout, context)
+            connection = connection_to(access.server, self._proxy, _CONNECT, context)
         except OSError as error:
             raise explain(error, access.server, self._proxy) from None
         try:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                bounds.within(2 * self._timeout, connection.connect, whom=access.server)
+                bounds.within(2 * _CONNECT, connection.connect, whom=access.server)
             stream = connection.sock
             listening = (
                 isinstance(stream, ssl.SSLSocket) and stream.selected_alpn_protocol() == _PROTOCOL

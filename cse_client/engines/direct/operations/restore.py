@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ from cse_client.model import (
     CONTROL_PLANE,
     Event,
     EventKind,
+    KubeNode,
     Progress,
     RunOptions,
     Template,
@@ -351,6 +352,27 @@ class Restoration:
         seal_cluster(self._cluster, deadline=self._deadline, progress=silent, pki=self._backup.pki)
         self._sealed = True
 
+    def _heard(self, api: ClusterAPI) -> Callable[[], Sequence[KubeNode]]:
+        """Return a reader of Nodes that believes only what was heard since the restore began.
+
+        In the backup, every node is Ready. The control plane is a new machine, which reports at
+        once; the workers were not restarted, and show by their Leases that they found it.
+        """
+        since_start = heard_since(api, self._began, self._clock)
+
+        def read() -> Sequence[KubeNode]:
+            nodes = {node.name: node for node in since_start()}
+            start = api.now() - timedelta(seconds=self._clock.monotonic() - self._began)
+            renewed = api.renewals()
+            return [
+                node
+                if node.name != self._backup.node and _alive(node, renewed.get(node.name), start)
+                else nodes.get(node.name, node)
+                for node in api.nodes()
+            ]
+
+        return read
+
     def _await_ready(self) -> None:
         names = [vm.name for vm in self._cluster.vapp.vms if node_kind(vm.name)]
         with self._api() as api:
@@ -359,12 +381,18 @@ class Restoration:
                 self._cluster.vapp.href,
                 names,
                 api=api,
-                kube_nodes=heard_since(api, self._began, self._clock),
+                kube_nodes=self._heard(api),
                 clock=self._clock,
                 deadline=self._deadline,
                 progress=self._progress,
                 restarted=True,
             )
+
+
+def _alive(node: KubeNode, renewed: datetime | None, start: datetime) -> bool:
+    """Return whether a node has shown since `start` that it runs."""
+    seen = [when for when in (node.heard, renewed) if when is not None]
+    return bool(seen) and max(seen) >= start
 
 
 def refuse_release(kubernetes: str, template: Template) -> None:
