@@ -17,6 +17,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from cse_client import bounds
@@ -111,6 +112,7 @@ class _Web:
             max_size=_MOST_MESSAGE,
         )
         self._message = b""
+        self._early: list[Any] = []
 
     def open(self, token: str, seconds: float) -> None:
         """Shake hands; raises what the library or the connection raises."""
@@ -127,12 +129,15 @@ class _Web:
             self._read()
             if self._protocol.handshake_exc is not None:
                 raise self._protocol.handshake_exc
-            if self._protocol.events_received():
+            # the first messages may come together with the answer to the handshake
+            events = self._protocol.events_received()
+            if events:
+                self._early = events[1:]
                 return
 
     def wait(self, other: socket.socket) -> bool:
         """Wait until there is something to read, here or from `other`; return whether there."""
-        nothing_here = 0 if self._stream.pending() else None
+        nothing_here = 0 if self._early or self._stream.pending() else None
         ready, _, _ = select.select([self._stream, other], [], [], nothing_here)
         return other in ready
 
@@ -142,7 +147,8 @@ class _Web:
 
         self._read()
         self._flush()  # the answer to a ping
-        for event in self._protocol.events_received():
+        early, self._early = self._early, []
+        for event in (*early, *self._protocol.events_received()):
             if not isinstance(event, Frame):
                 continue
             if event.opcode is Opcode.CLOSE:
