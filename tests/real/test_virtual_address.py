@@ -85,3 +85,28 @@ def test_the_address_moves_when_its_holder_dies(site: Site, steady: dict[str, An
     eventually(lambda: info(site)["problems"] == [], "all control planes are back")
     # the one that returned disturbs nothing
     assert holders(site, set(heads)) == {new}
+
+
+def test_a_lost_control_plane_is_replaced(site: Site, steady: dict[str, Any]) -> None:
+    heads = heads_of(steady)
+    lost = next(name for name in heads if name != info(site)["holder"])
+    site.control.ask("POST", f"guests/{lost}", {"crash": True})
+    healthy = next(name for name in heads if name != lost)
+    refused = site.vcd("cse", "node", "delete", NAME, healthy, "--yes")
+    assert f"Without {healthy}, 1 of 2 members of etcd would answer" in refused.err
+    site.vcd("cse", "node", "delete", NAME, lost, "--yes").checked()
+    site.vcd("cse", "cluster", "repair", NAME, "--yes").checked()
+    shown = info(site)
+    assert shown["problems"] == []
+    assert len(heads_of(shown)) == 3
+    assert lost not in heads_of(shown)
+
+
+def test_from_three_to_one_everything_stays(site: Site, steady: dict[str, Any]) -> None:
+    site.kubectl("create", "configmap", "kept", of=NAME).checked()
+    holder = info(site)["holder"]
+    site.vcd("cse", "cluster", "resize", NAME, "--control-planes", "1").checked()
+    assert set(heads_of(info(site))) == {holder}
+    assert info(site)["problems"] == []
+    site.kubectl("get", "configmap", "kept", of=NAME).checked()
+    site.kubectl("create", "configmap", "written", of=NAME).checked()
