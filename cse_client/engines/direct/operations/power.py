@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -54,6 +54,7 @@ class PowerChange:
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._began = clock.monotonic()
         self._verdict: Verdict | None = None
+        self._started: set[str] = set()
 
     def stop(self) -> None:
         """Shut the workers down, then the control plane, and release the vApp's resources.
@@ -89,6 +90,7 @@ class PowerChange:
             GuestFailed, TimedOut: a node does not come back.
         """
         head = self._cluster.require_control_plane()
+        self._started = {vm.name for vm in self._off()}
         steps = [
             Step(
                 "Start the VMs",
@@ -177,7 +179,8 @@ class PowerChange:
                 self._cluster.vapp.href,
                 [vm.name for vm in self._cluster.vapp.vms if node_kind(vm.name)],
                 api=api,
-                kube_nodes=heard_since(api, self._began, self._clock),
+                # an earlier run may have started them all
+                kube_nodes=heard_since(api, self._began, self._clock, self._started or None),
                 clock=self._clock,
                 deadline=self._deadline,
                 progress=self._progress,
@@ -199,8 +202,13 @@ def keys_at_hand(cluster: ExistingCluster, progress: Progress) -> ClusterPKI | N
         return None
 
 
-def heard_since(api: ClusterAPI, began: float, clock: Clock) -> Callable[[], Sequence[KubeNode]]:
+def heard_since(
+    api: ClusterAPI, began: float, clock: Clock, names: Collection[str] | None = None
+) -> Callable[[], Sequence[KubeNode]]:
     """Return a reader of Nodes that believes only what was heard since `began` (monotonic).
+
+    With `names` that is so for these nodes only: one that ran all the time may report its state
+    again after five minutes only (the kubelet's nodeStatusReportFrequency).
 
     A Node of a cluster that was off stays Ready on paper for the first 40 seconds
     (kube-controller-manager's --node-monitor-grace-period). The API server's own clock tells when
@@ -215,7 +223,8 @@ def heard_since(api: ClusterAPI, began: float, clock: Clock) -> Callable[[], Seq
             started.append(now - timedelta(seconds=clock.monotonic() - began) - _SKEW)
         return [
             node
-            if node.heard is not None and node.heard >= started[0]
+            if (names is not None and node.name not in names)
+            or (node.heard is not None and node.heard >= started[0])
             else replace(node, ready=None, reason="no heartbeat since the start")
             for node in nodes
         ]
