@@ -129,8 +129,8 @@ def check_control_planes(count: int) -> list[CseError]:
         return []
     return [
         WrongUsage(
-            f"A cluster cannot have {count} control planes: etcd needs an odd number of members.",
-            hint="Use --control-planes 1, 3 or 5.",
+            f"A cluster can have 1, 3 or 5 control planes, not {count}.",
+            hint="A number in between would not tolerate more failures of etcd's members.",
         )
     ]
 

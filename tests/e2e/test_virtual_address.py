@@ -75,6 +75,7 @@ def test_which_addresses_can_be_virtual_ones(cse: Run, control: Control) -> None
 def test_a_plan_says_whether_there_is_one(cse: Run, control: Control) -> None:
     net = re.escape(subnet(control))
     with_it = cse(*CREATE, TEMPLATE, "--dry-run").checked()
+    assert cse(*CREATE, TEMPLATE, "--dry-run").out == with_it, "the address is another one"
     assert re.search(rf"The API gets the virtual address {net}(25[1-4]|[2-9]),", with_it)
     without = cse(*CREATE, BARE, "--dry-run").checked()
     assert (
@@ -127,9 +128,16 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     address = f"{subnet(control)}251"
     words = (*CREATE, TEMPLATE, "--vip", address, "--control-planes")
     even = cse(*words, "2")
-    assert (even.code, "etcd needs an odd number of members" in even.err) == (WRONG_USAGE, True)
+    assert (even.code, "can have 1, 3 or 5 control planes, not 2." in even.err) == (
+        WRONG_USAGE,
+        True,
+    )
     alone = cse(*CREATE, TEMPLATE, "--vip", "none", "--control-planes", "3")
     assert "A cluster with 3 control planes requires a virtual address." in alone.err
+    bare = cse(*CREATE, BARE, "--control-planes", "3")
+    assert (
+        "Hint: Use a template that contains keepalived, for example one of your own: " in bare.err
+    )
     made_by = cse(*words, "3").checked()
     assert "3 control planes and 1 worker" in made_by
     shown = info(cse)

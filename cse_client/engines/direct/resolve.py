@@ -189,7 +189,7 @@ def _resolve_creation(
 
     def address(network: Network, template: Template) -> tuple[VirtualAddress, list[CseError]]:
         if earlier is None:
-            return choose_address(vcd, spec.vip, network, template)
+            return choose_address(vcd, spec, network, template)
         return VirtualAddress(_earlier_address(earlier), href_id(network.href)), []
 
     found = _resolve(vcd, spec, vdc, templates, present, problems, address=address)
@@ -311,7 +311,7 @@ def _resolve(
     if address is not None and template is not None and checked.network is not None:
         virtual, wrong = address(checked.network, template)
         problems.extend(wrong)
-        problems.extend(_no_address(spec, virtual) if not wrong else ())
+        problems.extend(_no_address(spec, virtual, template) if not wrong else ())
         checked.warnings.extend(_unchecked(virtual))
     if problems:
         return None
@@ -331,12 +331,16 @@ def _resolve(
     )
 
 
-def _no_address(spec: ClusterSpec, virtual: VirtualAddress) -> Iterator[CseError]:
+def _no_address(
+    spec: ClusterSpec, virtual: VirtualAddress, template: Template
+) -> Iterator[CseError]:
     if spec.control_planes > 1 and not virtual.address:
         why = f", and it gets none: {virtual.why_not}" if virtual.why_not else ""
+        build = suggest.cse("template build", help=True)
+        with_it = f"Use a template that contains keepalived, for example one of your own: {build}"
         yield Refused(
             f"A cluster with {spec.control_planes} control planes requires a virtual address{why}.",
-            hint="Specify one with --vip, or use --control-planes 1.",
+            hint="Specify one with --vip." if template.facts.keepalived else with_it,
         )
 
 

@@ -6,7 +6,7 @@ keepalived holds it on the control plane, so the template must contain keepalive
 
 from __future__ import annotations
 
-import random
+import zlib
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from cse_client.engines.reserving import (
     problems_of,
 )
 from cse_client.errors import Conflict, CseError
-from cse_client.model import Fence, Network, Template
+from cse_client.model import ClusterSpec, Fence, Network, Template
 from cse_client.model.addons import VIRTUAL_ADDRESS, AddressRange
 from cse_client.model.endpoints import NO_ADDRESS, is_address, router_id
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VirtualAddress", "choose_address"]
 
-#: One of so many is taken, so that two administrators do not choose the same.
+#: Which one of so many is taken follows from the cluster's name: two administrators hardly choose
+#: the same, and a creation takes the one that its plan has named.
 _CHOICE = 32
 _LOOKED_AT = 512
 
@@ -46,21 +47,22 @@ class VirtualAddress:
 
 
 def choose_address(
-    vcd: VcdClient, asked: str, network: Network, template: Template
+    vcd: VcdClient, spec: ClusterSpec, network: Network, template: Template
 ) -> tuple[VirtualAddress, list[CseError]]:
-    """Return the virtual address of a new cluster, and what is wrong with the one `asked` for.
+    """Return the virtual address of a new cluster, and what is wrong with the one asked for.
 
-    `asked` is an address, `none`, or `auto` (also empty), for which it is no problem when there can
-    be none. Up to four requests.
+    `spec.vip` is an address, `none`, or `auto` (also empty), for which it is no problem when there
+    can be none. Up to four requests.
     """
+    asked = spec.vip
     if asked == NO_ADDRESS:
         return VirtualAddress(), []
     if is_address(asked):
         return _checked(vcd, asked, network)
-    return _free_one(vcd, network, template), []
+    return _free_one(vcd, spec.name, network, template), []
 
 
-def _free_one(vcd: VcdClient, network: Network, template: Template) -> VirtualAddress:
+def _free_one(vcd: VcdClient, name: str, network: Network, template: Template) -> VirtualAddress:
     if not template.facts.keepalived:
         why = f"the template '{template.item}' is not known to contain keepalived"
         return VirtualAddress(why_not=why)
@@ -76,16 +78,16 @@ def _free_one(vcd: VcdClient, network: Network, template: Template) -> VirtualAd
         return VirtualAddress(why_not=f"VCD does not show {unseen}")
     free = (str(one) for one in free_addresses(addresses))
     candidates = [one for one in islice(free, _LOOKED_AT) if not _routers(addresses, one)]
-    return _one_of(candidates, addresses)
+    return _one_of(candidates, name, addresses)
 
 
-def _one_of(candidates: list[str], addresses: NetworkAddresses) -> VirtualAddress:
+def _one_of(candidates: list[str], name: str, addresses: NetworkAddresses) -> VirtualAddress:
     plan = addresses.plan
     if not candidates:
         why = f"network '{plan.network}' has no free address outside its pools"
         return VirtualAddress(why_not=why)
-    address = random.choice(candidates[:_CHOICE])  # noqa: S311 - no secret
-    return VirtualAddress(address, plan.network_id)
+    likely = candidates[:_CHOICE]
+    return VirtualAddress(likely[zlib.crc32(name.encode()) % len(likely)], plan.network_id)
 
 
 def _checked(vcd: VcdClient, asked: str, network: Network) -> tuple[VirtualAddress, list[CseError]]:
