@@ -43,6 +43,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.create",
                 "Create a cluster, or resume a creation that was interrupted.",
             ),
+            "credential": (
+                "cse_client.cli.commands.cluster.credential",
+                "Print a short-lived credential for kubectl.",
+            ),
             "delete": (
                 "cse_client.cli.commands.cluster.delete",
                 "Delete a cluster and verify that nothing is left.",

@@ -32,34 +32,12 @@ def completion_command(run: Run, shell: str) -> None:
         vcd cse completion zsh >> ~/.zshrc
         vcd cse completion fish > ~/.config/fish/conf.d/cse-client.fish
     """
+    from cse_client.cli.installed import program_path
     from cse_client.cli.shells import script
 
-    program = _program()
+    program = program_path(_PROGRAM)
     run.console.text(script(shell, program))
     _prepare(program)
-
-
-def _program() -> str:
-    """Return the path of the program that the script asks.
-
-    Raises:
-        CseError: it is not installed.
-    """
-    import sys
-    from pathlib import Path
-    from shutil import which
-
-    from cse_client.errors import CseError
-
-    folders = [str(Path(one).parent) for one in (sys.argv[0], sys.executable)]
-    for path in (*folders, None):
-        found = which(_PROGRAM, path=path)
-        if found is not None:
-            return str(Path(found).absolute())
-    raise CseError(
-        f"The program {_PROGRAM} of this package was not found beside {sys.executable}.",
-        hint="Install the package again: pip install --force-reinstall cse-client",
-    )
 
 
 def _prepare(program: str) -> None:

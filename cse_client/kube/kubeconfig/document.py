@@ -15,13 +15,20 @@ from cse_client.kube.kubeconfig.ownership import ca_fingerprint
 from cse_client.model.endpoints import API_PORT
 
 __all__ = [
+    "EXEC_API",
     "context_name",
+    "credential_of",
     "import_kubeconfig",
     "pass_on",
     "render_kubeconfig",
     "server_url",
     "user_name",
+    "with_program",
 ]
+
+
+#: What kubectl and a credential program speak.
+EXEC_API = "client.authentication.k8s.io/v1"
 
 
 def context_name(cluster: str, org: str, vdc: str) -> str:
@@ -123,6 +130,36 @@ def import_kubeconfig(kubeconfig: str, mark: Mark, *, context: str = "", server:
     return _render(
         access, mark.name, user, context or mark.name, server_name=name, mark=mark.document()
     )
+
+
+def with_program(kubeconfig: str, program: str, arguments: Sequence[str]) -> str:
+    """Return a kubeconfig of ours in which kubectl gets its credential from a program.
+
+    The program prints an ExecCredential of client.authentication.k8s.io/v1 (kubectl 1.22;
+    kubernetes.io, "Authenticating": client-go credential plugins).
+    """
+    import yaml
+
+    document = yaml.safe_load(kubeconfig)
+    (entry,) = document["users"]
+    entry["user"] = {
+        "exec": {
+            "apiVersion": EXEC_API,
+            "command": program,
+            "args": list(arguments),
+            "interactiveMode": "Never",
+            "provideClusterInfo": False,
+        },
+        **{key: value for key, value in entry["user"].items() if key == "extensions"},
+    }
+    return serialize(node(document), ascii_only=True)
+
+
+def credential_of(kubeconfig: str) -> tuple[str, str, str]:
+    """Return certificate and key (PEM) of a kubeconfig of ours, and its CA's fingerprint."""
+    access = read_access(kubeconfig, "The cluster's kubeconfig", ours=True)
+    ca = ca_fingerprint(_base64(access.ca))
+    return access.certificate.decode("ascii"), access.key.decode("ascii"), ca
 
 
 def _render(access: ClusterAccess, cluster: str, user: str, context: str, **more: Any) -> str:

@@ -45,6 +45,7 @@ class ConfigOptions:
     accept_ca: str
     user: str
     groups: tuple[str, ...]
+    exec_: bool
 
 
 @click.command("config")
@@ -87,6 +88,12 @@ class ConfigOptions:
 @click.option(
     "--group", "groups", multiple=True, metavar="NAME", help="Group of the user. Can be repeated."
 )
+@click.option(
+    "--exec",
+    "exec_",
+    is_flag=True,
+    help="With --save: no certificate is saved; kubectl runs this program for a short-lived one.",
+)
 @vdc_option
 @click.option(
     "--org", default="", metavar="NAME", help="Organization. Default: the organization in use."
@@ -103,6 +110,9 @@ def config_command(
     Without --user or --group, the kubeconfig gives full access to the cluster: keep it private.
     With --user or --group, it has no rights until `cluster grant` gives the user or group a role.
     Certificates cannot be revoked: use a short --ttl, and withdraw roles with `cluster revoke`.
+
+    With --exec, kubectl runs `cse cluster credential` for certificates that are valid for an hour,
+    or for --ttl. This requires that you are logged in whenever kubectl needs a new one.
 
     With `vcd -j`, the kubeconfig is printed as JSON, which kubectl reads as well.
 
@@ -136,13 +146,17 @@ def config_command(
         identity = engine.identity(ref)
         name = identity.name.partition("@")[0]
         kubeconfig = with_our_names(kubeconfig, identity, spec)
+    if options.exec_:
+        from cse_client.cli.exec_kubeconfigs import renewing
+
+        kubeconfig = renewing(engine, kubeconfig, ref, spec)
     if options.save or options.output:
         _write(run, engine, name, kubeconfig, options, spec)
     elif run.console.as_json:
         run.console.document(_document(kubeconfig))
     else:
         run.console.text(kubeconfig)
-    if spec.limited:
+    if spec.limited and not options.exec_:
         run.console.hint(_limits(name, spec))
 
 
@@ -239,7 +253,11 @@ def _check_config(options: ConfigOptions, spec: KubeconfigSpec) -> None:
                 " separate file."
             )
         )
-    saving = ((options.kubeconfig, "--kubeconfig"), (options.set_current, "--set-current"))
+    saving = (
+        (options.kubeconfig, "--kubeconfig"),
+        (options.set_current, "--set-current"),
+        (options.exec_, "--exec"),
+    )
     for value, option in saving:
         if value and not options.save:
             problems.append(WrongUsage(f"{option} requires --save."))
@@ -292,7 +310,7 @@ def _config_spec(options: ConfigOptions) -> KubeconfigSpec:
     return KubeconfigSpec(
         user=options.user,
         groups=tuple(dict.fromkeys(options.groups)),
-        ttl=options.ttl,
+        ttl=3600.0 if options.ttl is None and options.exec_ else options.ttl,
         context=options.context,
         endpoint=options.endpoint,
     )
