@@ -15,6 +15,7 @@ No more than one piece of a backup is in memory, and nothing is written that is 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -44,6 +45,9 @@ _PIECE = 256 * 1024
 _MOST_RECORD = 4 * 1024 * 1024
 _MOST_PKI = 64 * 1024
 _MOST_SNAPSHOT = 64 * 1024**3
+#: What the library says of a passphrase whose key takes too much time (age: scrypt.rs).
+_TOO_SLOW = "excessive work"
+_CHANCES = 10
 
 
 # Writing
@@ -415,8 +419,14 @@ def _identity(path: Path, file: IO[bytes], key: BackupKey) -> Any:
             raise WrongUsage(f"The file {path} was encrypted with a passphrase, and none is given.")
         file.seek(end)
         try:
-            text = pyrage.passphrase.decrypt(head[:end], key.passphrase)
-        except pyrage.DecryptError:
+            text = _unlocked(head[:end], key.passphrase)
+        except pyrage.DecryptError as error:
+            if _TOO_SLOW in str(error).lower():
+                raise CseError(
+                    f"This machine is too slow, or too busy, to compute the key of {path} from its"
+                    " passphrase.",
+                    hint="Try again, or use another machine.",
+                ) from None
             raise CseError(f"The passphrase does not open {path}.") from None
         return _own_identity(path, text.decode("ascii", "replace").strip())
     if not head.startswith(_AGE):
@@ -428,6 +438,24 @@ def _identity(path: Path, file: IO[bytes], key: BackupKey) -> Any:
         )
     file.seek(0)
     return _own_identity(path, key.identity)
+
+
+@functools.lru_cache(maxsize=2)
+def _unlocked(armor: bytes, passphrase: str) -> bytes:
+    """Decrypt what is encrypted with a passphrase; once for each file, since it takes a second.
+
+    The library measures the machine's speed and refuses what would take it much longer. A machine
+    that was busy for a moment gets some more chances.
+    """
+    import pyrage
+
+    for _ in range(_CHANCES - 1):
+        try:
+            return bytes(pyrage.passphrase.decrypt(armor, passphrase))
+        except pyrage.DecryptError as error:
+            if _TOO_SLOW not in str(error).lower():
+                raise
+    return bytes(pyrage.passphrase.decrypt(armor, passphrase))
 
 
 def _own_identity(path: Path, text: str) -> Any:
