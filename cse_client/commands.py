@@ -167,6 +167,10 @@ Kubernetes clusters on VMware Cloud Director.
 
 \b
 Examples
+    vcd cse login vcd.example.com acme alice
+        Log in to the organization 'acme'; asks for the password.
+
+\b
     vcd cse template list
         List the templates available for nodes.
 
