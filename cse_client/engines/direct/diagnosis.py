@@ -23,6 +23,7 @@ from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.history import events_of
 from cse_client.engines.direct.holders import holders
 from cse_client.engines.direct.kube_symptoms import KubeSymptoms, look_at_kubernetes
+from cse_client.engines.direct.pending import finishing_command
 from cse_client.errors import ClusterUnreachable, CseError, SessionInvalid
 from cse_client.model import VApp, Vm
 from cse_client.model.diagnosis import Cause, Diagnosis
@@ -285,9 +286,10 @@ def _records(look: _Look, problems: tuple[str, ...]) -> Iterator[Cause]:
         what = f"workers from {unfinished.before} to {unfinished.workers}"
         if unfinished.heads:
             what = f"control planes to {unfinished.heads}"
+        _what, command = finishing_command(cluster.name, unfinished)
         yield Cause(
             f"A command that was to change the number of {what} did not end.",
-            f"Resume it: {suggest.cse('cluster repair', cluster.name)}",
+            f"Resume it: {command}",
         )
     # a record that is missing stops little; what cannot be read, or is not there, stops more
     for problem in sorted(problems, key=lambda one: one.endswith("is missing")):

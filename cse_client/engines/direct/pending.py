@@ -9,7 +9,7 @@ from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.operation import GROW, HEAD_KINDS, SHRINK, Operation
 from cse_client.errors import Conflict, CseError
 
-__all__ = ["pending_operation"]
+__all__ = ["finishing_command", "pending_operation"]
 
 
 def pending_operation(
@@ -33,7 +33,15 @@ def pending_operation(
 
 
 def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
-    name = cluster.name
+    what, command = finishing_command(cluster.name, unfinished)
+    return Conflict(
+        f"Cluster '{cluster.name}' has an unfinished operation: {what}.",
+        hint=f"Finish it first: {command}",
+    )
+
+
+def finishing_command(name: str, unfinished: Operation) -> tuple[str, str]:
+    """Return what an unfinished operation does to the cluster `name`, and what resumes it."""
     if unfinished.kind in HEAD_KINDS:
         what = f"changing to {unfinished.heads} control planes"
         command = suggest.cse("cluster resize", name, control_planes=unfinished.heads)
@@ -46,7 +54,4 @@ def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
     else:
         what = f"growing to {unfinished.workers} workers"
         command = suggest.cse("cluster resize", name, nodes=unfinished.workers)
-    return Conflict(
-        f"Cluster '{name}' has an unfinished operation: {what}.",
-        hint=f"Finish it first: {command}",
-    )
+    return what, command
