@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage import x25519
 
 from cse_client.engines.direct.backup_files import open_backup
 from cse_client.model.backups import BackupKey
@@ -31,8 +32,10 @@ class Phoenix:
         self.site = site
         self.took = 0.0
         self.file = folder / "phoenix.backup"
-        self.passphrase = folder / "passphrase"
-        self.passphrase.write_text("correct horse\n")
+        identity = x25519.Identity.generate()
+        self.recipient = str(identity.to_public())
+        self.identity = folder / "identity"
+        self.identity.write_text(str(identity))
         self._kubeconfig = folder / "kubeconfig"
 
     def cluster(self, *words: str) -> Result:
@@ -85,11 +88,11 @@ def phoenix(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ph
 
 
 def test_a_backup_holds_what_etcd_has(phoenix: Phoenix, tmp_path: Path) -> None:
-    options = ("--passphrase-file", str(phoenix.passphrase))
+    options = ("--recipient", phoenix.recipient)
     made = phoenix.cluster("backup", NAME, "-o", str(phoenix.file), *options)
     shown = json.loads(made.checked())
     assert shown["kubernetes_version"] == f"v{phoenix.site.kit.version}"
-    with open_backup(phoenix.file, BackupKey(passphrase="correct horse")) as backup:
+    with open_backup(phoenix.file, BackupKey(identity=phoenix.identity.read_text())) as backup:
         (head,) = backup.record["control_planes"]
         assert head["name"] == phoenix.head()["Name"]
         with (tmp_path / "etcd.db").open("wb") as database:
@@ -116,7 +119,7 @@ def test_a_lost_control_plane_is_restored(phoenix: Phoenix) -> None:
     began = time.monotonic()
     restored = phoenix.cluster(
         *("restore", NAME, str(phoenix.file), "--yes"),
-        *("--passphrase-file", str(phoenix.passphrase)),
+        *("--identity", str(phoenix.identity)),
     )
     took = time.monotonic() - began
     assert restored.code == 0, restored.err + site.bootstrap_logs().get(name, "")
