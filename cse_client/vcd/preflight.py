@@ -231,9 +231,14 @@ def _check_network(
 
 
 def check_egress(
-    vcd: VcdClient, network: Network, findings: Findings, *, strict: bool = False
+    vcd: VcdClient,
+    network: Network,
+    findings: Findings,
+    *,
+    strict: bool = False,
+    without: str = _EGRESS_HINT,
 ) -> None:
-    """Look for the network's way to the Internet."""
+    """Look for the network's way to the Internet; `without` says what is impossible otherwise."""
     network = vcd.surroundings.egress(network)
     findings.network = network
     if network.egress is True:
@@ -251,7 +256,7 @@ def check_egress(
             Refused(f"{text}.", hint="Add a SNAT rule for it, or omit --strict.")
         )
     else:
-        findings.warnings.append(f"{text}; {_EGRESS_HINT}.")
+        findings.warnings.append(f"{text}; {without}.")
 
 
 def find_profile(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> StorageProfile | None:

@@ -277,6 +277,8 @@ def test_what_the_vm_finds_is_reported_and_nothing_is_left(
     assert "Error: The build failed in phase 'source' (exit code 1): " in done.err
     assert text in done.err
     assert "  template: " in done.err
+    # the network is warned about as what it is for a build
+    assert "nodes can use only" not in done.err
     assert done.err.endswith("Note: Everything that this command had made was removed.\n")
 
 

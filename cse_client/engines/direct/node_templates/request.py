@@ -265,7 +265,8 @@ def _check_network(
             f"The network '{network.name}' has no DNS server: the VM will not resolve names."
         )
     if not spec.settings.has_proxy:
-        preflight.check_egress(vcd, network, findings)
+        without = "without it, the VM cannot reach the package source"
+        preflight.check_egress(vcd, network, findings, without=without)
 
 
 def _check_storage(
