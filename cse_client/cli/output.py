@@ -23,6 +23,8 @@ __all__ = ["FORMATS", "Output", "ShowingCommand", "columns_text", "keyed", "show
 FORMATS = ("table", "wide", "json", "yaml", "name")
 
 _FOUND = "cse_client.output"
+#: How the messages of jmespath begin.
+_PREFIX = "Invalid jmespath expression: "
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def _cause(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     if isinstance(error, RecursionError) or not lines:
         return "it is nested too deeply"
-    return lines[0].rstrip(":. ")
+    return lines[0].replace(_PREFIX, "").rstrip(":. ")
 
 
 def _name(one: Any) -> Any:

@@ -110,7 +110,11 @@ def test_formats_and_queries(place: Workstation) -> None:
     ("words", "code", "message"),
     [
         (("cluster", "info", "nix", "-o", "json"), 3, "Error: Cluster 'nix' was not found in VDC"),
-        (("version", "--query", "a["), 2, "'a[' is not a JMESPath expression"),
+        (
+            ("version", "--query", "a["),
+            2,
+            "'a[' is not a JMESPath expression: Incomplete expression.",
+        ),
         (("version", "--query", "abs(product)"), 2, "Error: The expression 'abs(product)' cannot"),
         (("version", "-o", "xml"), 2, "'xml' is not one of"),
     ],
