@@ -67,7 +67,8 @@ def delete_command(
     if force and not isinstance(engine, Entities):
         raise WrongUsage(
             "--force requires a CSE server 3.1.",
-            hint="Without a CSE server, clusters are deleted in every state: omit --force.",
+            hint="Without a CSE server, clusters are deleted in every state unless they are"
+            " protected (`cluster unprotect`): omit --force.",
         )
     options = run.options(timeout, break_lock=break_lock, force=force)
     from cse_client.cli.saved_kubeconfigs import forget_left, forget_saved
