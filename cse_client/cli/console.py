@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 import click
@@ -97,7 +97,7 @@ class Console:
         columns: Sequence[str],
         *,
         empty: str,
-        records: Sequence[Mapping[str, Any]] | None = None,
+        records: Iterable[Mapping[str, Any]] | None = None,
     ) -> None:
         """Print rows as a table of these columns, or of all their keys with `-o wide`.
 
@@ -105,8 +105,9 @@ class Console:
         the rows. Without rows, the sentence `empty` goes to stderr and nothing to stdout; JSON and
         YAML are `[]`.
         """
-        documented = [keyed(row) for row in rows] if records is None else records
-        if self.documented(list(rows), list(documented)):
+        if not self.shows_tables:
+            found = map(keyed, rows) if records is None else records
+            self.documented(list(rows), list(found))
             return
         if not rows:
             self._line("", empty, "")

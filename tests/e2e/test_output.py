@@ -73,6 +73,7 @@ def test_documents_in_all_states_of_a_cluster(place: Workstation, control: Contr
     worker = kinds["worker"]
     control.set(f"guests/{worker}", crash=True)
     assert shown(place, "cluster", "info", NAME)["problems"]
+    assert shown(place, "cluster", "repair", NAME)["plan"]
     waited = quick(place, "cluster", "wait", NAME, "--for", "node=2", "--timeout", "2s")
     assert (waited.code, waited.out) == (5, "")
     assert "1 of 2 workers exist, " in waited.err

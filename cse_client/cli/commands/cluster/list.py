@@ -29,7 +29,7 @@ def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
     engine = run.engine()
     found = list(engine.clusters(vdc=vdc, org=org))
     empty = f"No clusters in {run.scope(vdc=vdc, org=org)}."
-    records = [summary_record(summary) for summary in found]
+    records = (summary_record(summary) for summary in found)
     if isinstance(engine, Entities):
         from cse_client.cli.server_tables import ENTITY_COLUMNS, entity_row
 

@@ -6,13 +6,14 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
 
 __all__ = ["repair_command"]
 
 
-@click.command("repair")
+@shows("repair", "repair")
 @click.argument("name")
 @click.option("-y", "--yes", is_flag=True, help="Apply the repairs.")
 @break_lock_option
@@ -38,8 +39,7 @@ def repair_command(
     with run.console.progress() as progress:
         plan = engine.repair(ClusterRef(name, vdc, org), options, progress, carry_out=yes)
     value = {"cluster": name, "plan": list(plan), "done": yes}
-    if run.console.as_json:
-        run.console.document(value)
+    if run.console.documented(value, value):
         return
     for number, sentence in enumerate(plan, 1):
         run.console.sentence(f"{number}. {sentence}", value)
