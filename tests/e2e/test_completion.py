@@ -7,7 +7,6 @@ import pty
 import re
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +75,6 @@ class Shell:
         The cursor goes to the line's start, where a command is put before it that prints its words.
         """
         self._type(f"{line}\t")
-        time.sleep(0.1)
         self._type("\x01show \r")
         shown = self._read_until("\x1d")
         found = re.findall("\x1c([^\x1c\x1d]*)", shown)
