@@ -176,6 +176,10 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     assert max(vm["script_bytes"] for name, vm in vms.items() if name.startswith("mstr-")) < 1000
     assert whole["problems"] == []
     assert len([one for one in whole["nodes"] if one["kind"] == "control plane"]) == 3
+    for count in ("0", "2", "-1"):
+        bad = cse("cluster", "resize", NAME, "--control-planes", count)
+        assert bad.code == WRONG_USAGE
+        assert f"1, 3 or 5 control planes, not {count}." in bad.err
     # down to one, which cannot go
     cse("cluster", "resize", NAME, "--control-planes", "1").checked()
     (last,) = (one for one in info(cse)["nodes"] if one["kind"] == "control plane")

@@ -289,7 +289,10 @@ def _report(run: Run, cluster: Cluster, seconds: float) -> None:
         following = f"Next: {suggest.cse('cluster config', name, save=True)}"
     else:
         sentence = f"Cluster {name} is being created; the rest completes in the background."
-        following = f"Next: {suggest.cse('cluster info', name)}"
+        following = (
+            "When its nodes are Ready, run the same command without -n to complete the creation;"
+            f" until then, the lease of its vApp ends. Next: {suggest.cse('cluster info', name)}"
+        )
     run.console.sentence(sentence, cluster_object(cluster))
     if not run.console.as_json:
         run.console.hint(following)

@@ -88,7 +88,7 @@ def resize_command(
         timeout, rollback=not growth.disable_rollback, break_lock=scale.break_lock
     )
     engine = run.engine()
-    if control_planes and engine.has_server:
+    if control_planes is not None and engine.has_server:
         from cse_client.errors import WrongUsage
 
         raise WrongUsage("A CSE server cannot change the number of control planes.")
@@ -104,7 +104,9 @@ def _check(nodes: int | None, control_planes: int | None) -> list[CseError]:
     if (nodes is None) == (control_planes is None):
         what = "Missing option" if nodes is None else "Use only one of the options"
         return [WrongUsage(f"{what} '-N' / '--nodes' or '--control-planes'.")]
-    return check_control_planes(control_planes) if control_planes else check_workers(nodes or 0)
+    if control_planes is not None:
+        return check_control_planes(control_planes)
+    return check_workers(nodes or 0)
 
 
 def _named(nodes: str) -> tuple[str, ...]:
