@@ -109,6 +109,14 @@ def test_a_backup_that_cannot_be_written_is_refused_first(
     assert not list(admin.home.glob("*.backup"))
 
 
+def test_without_a_snapshot_there_is_no_backup(admin: Person) -> None:
+    ended = admin.cluster("backup", NAME, "--passphrase-file", "p", "-o", "none")
+    assert (ended.code, ended.out) == (1, ""), ended.err
+    refused = "The cluster's etcd refused: the simulator has no /v3/maintenance/"
+    assert refused in ended.err
+    assert not list(admin.home.glob("none*"))
+
+
 @pytest.fixture(scope="module")
 def files(admin: Person, cloud: Cloud) -> None:
     """Backups that are not this cluster's, or of nothing at all, and what opens them."""

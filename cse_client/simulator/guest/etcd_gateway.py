@@ -78,7 +78,8 @@ def _answer(etcd: Etcd, path: str, body: dict[str, Any]) -> tuple[int, dict[str,
             return 400, {"code": _UNHEALTHY, "message": "etcdserver: unhealthy cluster"}
         found[0].leave()
         return 200, {"members": [_member(one) for one in left]}
-    return 404, {"code": 12, "message": "Not Found"}
+    # gRPC's code for what a server does not implement, and the status that its gateway makes of it
+    return 501, {"code": 12, "message": f"the simulator has no {path}; it has no etcd"}
 
 
 def _member(one: Etcd) -> dict[str, Any]:
