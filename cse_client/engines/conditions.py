@@ -16,7 +16,16 @@ from cse_client.errors import (
     TimedOut,
     VcdFault,
 )
-from cse_client.model import WORKER, Event, EventKind, Node, Progress, footprint
+from cse_client.model import (
+    WORKER,
+    Cluster,
+    ClusterSummary,
+    Event,
+    EventKind,
+    Node,
+    Progress,
+    footprint,
+)
 from cse_client.model.server import ServedCluster
 
 if TYPE_CHECKING:
@@ -56,8 +65,10 @@ def wait_for(
     timeout: float,
     progress: Progress,
     clock: Clock = SYSTEM_CLOCK,
-) -> None:
-    """Wait until a condition is met; `timeout` is in seconds.
+) -> Cluster | None:
+    """Wait until a condition is met; return the cluster, None if it is deleted.
+
+    `timeout` is in seconds.
 
     Raises:
         NotFound: the cluster does not exist, and its deletion is not what is waited for.
@@ -70,7 +81,8 @@ def wait_for(
     missing, warned = "nothing is known of it yet", False
     for pause in polling(clock):
         try:
-            found = _missing(engine, ref, condition)
+            cluster = _look(engine, ref, condition)
+            found = "" if cluster is None else _missing(cluster, condition)
         except VcdFault as fault:
             if fault.lasting:
                 raise
@@ -81,7 +93,7 @@ def wait_for(
             break
         else:
             if not found:
-                return
+                return cluster
             if found != missing:
                 progress(Event(EventKind.RUNNING, found))
             missing, warned = found, False
@@ -95,26 +107,36 @@ def wait_for(
     )
 
 
-def _missing(engine: Engine, ref: ClusterRef, condition: Condition) -> str:
-    """Return what is missing for a condition; empty if it is met."""
+def _look(engine: Engine, ref: ClusterRef, condition: Condition) -> Cluster | None:
+    """Return the cluster, None if it is deleted and that is waited for."""
     try:
-        cluster = engine.cluster(ref)
+        return engine.cluster(ref)
     except NotFound:
         if condition.state == DELETED:
-            return ""
+            return None
         raise
     except Refused as refused:
         # VCD's answer about a vApp that is being deleted, for a moment
         if condition.state == DELETED and not isinstance(refused, SessionInvalid):
-            return refused.clause
+            return Cluster(ClusterSummary(ref.name))
         raise
+
+
+def _missing(cluster: Cluster, condition: Condition) -> str:
+    """Return what is missing for a condition; empty if it is met."""
     if condition.state == DELETED:
         return "the cluster still exists"
     if isinstance(cluster, ServedCluster):
         return _missing_in_served(cluster, condition)
-    if cluster.summary.phase == footprint.PHASE_CREATING:
-        return f"the creation is not complete, {_ready_of(cluster.nodes)}"
-    return _missing_of(cluster.nodes, condition, [one for one in cluster.nodes if _is_ready(one)])
+    found = _missing_of(cluster.nodes, condition, [one for one in cluster.nodes if _is_ready(one)])
+    if found or condition.node or cluster.summary.phase != footprint.PHASE_CREATING:
+        return found
+    # without an address it is not even recorded; with problems, nodes are still to come
+    if cluster.endpoint and not cluster.problems:
+        return ""
+    return "; ".join(
+        (f"the creation is not complete, {_ready_of(cluster.nodes)}", *cluster.problems)
+    )
 
 
 def _missing_in_served(cluster: ServedCluster, condition: Condition) -> str:

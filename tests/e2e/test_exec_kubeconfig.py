@@ -25,7 +25,14 @@ def place(
     (home / ".vcd-cli").mkdir()
     login.put_into(home)
     place = Workstation(home, {**clean_environment(home), **cloud.environment()})
-    place.run(CSE, "cluster", "create", NAME, "-n", "net1", "-N", "0").checked()
+    # not waited for by the command that creates it
+    create = ("cluster", "create", NAME, "-n", "net1", "-N", "1")
+    place.run(CSE, "-n", *create).checked()
+    waited = place.run(CSE, "cluster", "wait", NAME, "--for", "ready", "--timeout", "60s")
+    assert waited.checked() == f"Cluster {NAME} is ready.\n"
+    assert "run the same `cluster create` command again, without -n.\n" in waited.err
+    place.run(CSE, *create).checked()
+    assert place.run(CSE, "cluster", "wait", NAME, "--for", "node=1").err == ""
     yield place
     place.run(CSE, "cluster", "delete", NAME, "--yes")
 

@@ -89,6 +89,27 @@ READY_NOW = Condition(READY)
             [cluster(HEAD, phase="creating"), cluster(HEAD, phase="")],
             ["the creation is not complete, 1 of 1 nodes Ready"],
         ),
+        (READY_NOW, [replace(cluster(HEAD, WORKER, phase="creating"), endpoint="e")], []),
+        (
+            Condition(workers=1),
+            [replace(cluster(HEAD, WORKER, phase="creating"), endpoint="e")],
+            [],
+        ),
+        (Condition(node="node-1"), [cluster(HEAD, WORKER, phase="creating")], []),
+        (
+            READY_NOW,
+            [
+                replace(
+                    cluster(HEAD, phase="creating"), endpoint="e", problems=("0 of 1 workers",)
+                ),
+                replace(cluster(HEAD, LATE, phase="creating"), endpoint="e"),
+                replace(cluster(HEAD, WORKER, phase="creating"), endpoint="e"),
+            ],
+            [
+                "the creation is not complete, 1 of 1 nodes Ready; 0 of 1 workers",
+                "1 of 2 nodes Ready",
+            ],
+        ),
         (
             READY_NOW,
             [served("CREATE:IN_PROGRESS"), served("CREATE:SUCCEEDED", HEAD)],
@@ -124,7 +145,7 @@ READY_NOW = Condition(READY)
         (
             Condition(DELETED),
             [cluster(HEAD), Refused("Access is denied."), GONE],
-            ["the cluster still exists", "Access is denied"],
+            ["the cluster still exists"],
         ),
         (
             READY_NOW,

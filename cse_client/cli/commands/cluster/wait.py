@@ -9,7 +9,7 @@ import click
 from cse_client.cli.options import org_option, runtime_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option
-from cse_client.model import ClusterRef
+from cse_client.model import ClusterRef, footprint
 
 if TYPE_CHECKING:
     from cse_client.engines.conditions import Condition
@@ -78,11 +78,15 @@ def wait_command(
     reference = cluster_reference(name, cluster_id)
     wanted = _condition(condition)
     engine = run.engine_of(reference)
+    ref = ClusterRef(reference, vdc, org)
     with run.console.progress() as progress:
-        wait_for(
-            engine, ClusterRef(reference, vdc, org), wanted, timeout=timeout, progress=progress
-        )
+        cluster = wait_for(engine, ref, wanted, timeout=timeout, progress=progress)
     run.console.sentence(_met(reference, wanted), {"cluster": reference, "condition": condition})
+    if cluster is not None and cluster.summary.phase == footprint.PHASE_CREATING:
+        run.console.hint(
+            "That the creation is complete is not recorded yet: run the same `cluster create`"
+            " command again, without -n."
+        )
 
 
 def _condition(text: str) -> Condition:
