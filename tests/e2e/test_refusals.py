@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,6 @@ pytestmark = pytest.mark.usefixtures("nothing_created")
 
 TEMPLATE = "ubuntu-16.04_k8-1.18_weave-2.6.5"
 BOTH = f"Hint: Available: {TEMPLATE}, ubuntu-24.04_k8-1.33_antrea-2.3.\n"
-
-
-@contextmanager
-def changed(control: Control, path: str, now: dict[str, object], then: dict[str, object]):  # type: ignore[no-untyped-def]
-    """Change something in the simulator for a while."""
-    control.set(path, **now)
-    try:
-        yield
-    finally:
-        control.set(path, **then)
 
 
 def said(result: Result) -> str:
@@ -107,7 +96,7 @@ def test_a_network_without_a_way_out_is_a_warning(cse: Run) -> None:
 def test_too_few_addresses(cse: Run, control: Control) -> None:
     pool = control.get("state")["networks"]["net1"]["pool"]
     small = [pool[0], pool[0][: pool[0].rindex(".")] + ".11"]
-    with changed(control, "networks/net1", {"pool": small}, {"pool": pool}):
+    with control.changed("networks/net1", {"pool": small}, {"pool": pool}):
         result = cse("cluster", "create", "bad", "-n", "net1")
     assert (result.code, result.out) == (4, "")
     assert said(result) == (
@@ -148,7 +137,7 @@ def test_a_network_that_overlaps_the_clusters_own_addresses(
     there: dict[str, object] = {"cidr": network["cidr"], "pool": network["pool"]}
     start = cidr.rpartition(".")[0]
     here: dict[str, object] = {"cidr": cidr, "pool": [f"{start}.10", f"{start}.250"]}
-    with changed(control, "networks/net1", here, there):
+    with control.changed("networks/net1", here, there):
         result = cse("cluster", "create", "bad", "-n", "net1", "-t", template)
         planned = cse("cluster", "create", "bad", "-n", "net1", "-t", template, "--dry-run")
     assert (result.code, result.out, said(result)) == (4, "", err)
@@ -173,7 +162,7 @@ def test_a_control_plane_too_small_for_kubeadm(cse: Run) -> None:
 
 
 def test_a_template_too_small_for_kubeadm(cse: Run, control: Control) -> None:
-    with changed(control, f"templates/{TEMPLATE}_rev2", {"cpus": 1}, {"cpus": 2}):
+    with control.changed(f"templates/{TEMPLATE}_rev2", {"cpus": 1}, {"cpus": 2}):
         refused = cse("cluster", "create", "bad", "-n", "net1", "--dry-run")
         enlarged = cse("cluster", "create", "bad", "-n", "net1", "--cpu", "2", "--dry-run")
     assert refused.code == 4
@@ -193,7 +182,7 @@ def test_too_small_a_quota(cse: Run, control: Control) -> None:
     # the VMs of templates count, too
     catalogs = control.get("state")["catalogs"].values()
     quota = sum(len(catalog["items"]) for catalog in catalogs) + 1
-    with changed(control, "vdcs/vdc1", {"vm_quota": quota}, {"vm_quota": 0}):
+    with control.changed("vdcs/vdc1", {"vm_quota": quota}, {"vm_quota": 0}):
         result = cse("cluster", "create", "bad", "-n", "net1")
     assert (result.code, result.out) == (4, "")
     assert said(result).endswith(
@@ -204,7 +193,7 @@ def test_too_small_a_quota(cse: Run, control: Control) -> None:
 
 def test_a_licence_agreement(cse: Run, control: Control) -> None:
     path = f"templates/{TEMPLATE}_rev2"
-    with changed(control, path, {"eula": "You shall\nobey."}, {"eula": ""}):
+    with control.changed(path, {"eula": "You shall\nobey."}, {"eula": ""}):
         refused = cse("cluster", "create", "bad", "-n", "net1")
         accepted = cse("cluster", "create", "bad", "-n", "net1", "--accept-eulas", "--dry-run")
     assert (refused.code, refused.out) == (4, "")
@@ -220,7 +209,7 @@ def test_two_different_problems_at_once(cse: Run, control: Control) -> None:
     # the VMs of templates count, too
     catalogs = control.get("state")["catalogs"].values()
     quota = sum(len(catalog["items"]) for catalog in catalogs) + 1
-    with changed(control, "vdcs/vdc1", {"vm_quota": quota}, {"vm_quota": 0}):
+    with control.changed("vdcs/vdc1", {"vm_quota": quota}, {"vm_quota": 0}):
         result = cse("cluster", "create", "bad", "-n", "net4", options=("-j",))
     assert result.code == 4
     document = json.loads(result.out)

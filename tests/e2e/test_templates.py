@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_refusals import changed
 from tests.support.programs import Result
 from tests.support.simulator import Cloud, Control, log_in
 
@@ -56,7 +55,7 @@ def test_a_template_that_cannot_become_nodes_has_an_exit_code(
     cse: Run, control: Control, nothing_created: None
 ) -> None:
     path = f"templates/{GUIDE}_rev2"
-    with changed(control, path, {"has_nic": False}, {"has_nic": True}):
+    with control.changed(path, {"has_nic": False}, {"has_nic": True}):
         done = cse("template", "check", GUIDE)
         assert done.code == 1
         assert "error     Network adapters     none" in done.out
@@ -138,7 +137,7 @@ def test_a_taken_name_is_refused(cse: Run, nothing_created: None) -> None:
 
 
 def test_a_used_up_quota_is_refused(cse: Run, control: Control, nothing_created: None) -> None:
-    with changed(control, "vdcs/vdc1", {"vm_quota": 1}, {"vm_quota": 0}):
+    with control.changed("vdcs/vdc1", {"vm_quota": 1}, {"vm_quota": 0}):
         control.set("vapps", prefix="fill", count=1)
         try:
             done = build(cse, "--catalog", "cse")

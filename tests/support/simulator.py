@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,17 @@ class Control:
 
     def set(self, target: str, /, **values: object) -> Any:
         return self.ask("POST", target, values)
+
+    @contextmanager
+    def changed(
+        self, target: str, now: Mapping[str, object], then: Mapping[str, object]
+    ) -> Iterator[None]:
+        """Change something in the simulator for a while."""
+        self.set(target, **now)
+        try:
+            yield
+        finally:
+            self.set(target, **then)
 
     def requests(self) -> list[str]:
         """Return what was asked of VCD since the last call, as `METHOD /path?query`."""

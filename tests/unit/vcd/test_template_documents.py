@@ -9,7 +9,7 @@ from lxml import etree
 
 from cse_client.vcd import template_documents
 from tests.unit.vcd.schema import complaints
-from tests.unit.vcd.test_writing import CUSTOMIZATION
+from tests.unit.vcd.sections import CUSTOMIZATION
 
 NS = 'xmlns="http://www.vmware.com/vcloud/v1.5" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"'
 

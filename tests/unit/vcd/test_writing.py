@@ -21,22 +21,11 @@ from cse_client.model import (
 )
 from cse_client.vcd import writing
 from tests.unit.vcd.schema import complaints
+from tests.unit.vcd.sections import CUSTOMIZATION
 
 NETWORK = Network("net1", "https://h/api/network/1", Fence.ROUTED)
 SOURCE = TemplateVm("https://h/api/vAppTemplate/vm-1", "tpl", "urn:vcloud:vm:1", nic_index=2)
 GOLD = StorageProfile("gold", "https://h/api/vdcStorageProfile/1")
-CUSTOMIZATION = etree.fromstring(
-    b"""<GuestCustomizationSection xmlns="http://www.vmware.com/vcloud/v1.5"
-      xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" ovf:required="false">
-      <ovf:Info>Specifies Guest OS Customization Settings</ovf:Info>
-      <Enabled>true</Enabled><ChangeSid>false</ChangeSid>
-      <AdminPasswordEnabled>true</AdminPasswordEnabled><AdminPasswordAuto>true</AdminPasswordAuto>
-      <AdminPassword>hunter2</AdminPassword>
-      <ResetPasswordRequired>false</ResetPasswordRequired>
-      <ComputerName>mstr-ab12</ComputerName>
-      <Link rel="edit" href="https://h/x"/>
-    </GuestCustomizationSection>"""
-)
 HARDWARE = etree.fromstring(
     b"""<ovf:VirtualHardwareSection xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
       xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"
