@@ -15,7 +15,7 @@ from tests.support.programs import Result
 Run = Callable[..., Result]
 
 #: What else has to be said for click to come to the value, by type.
-FILLED = {"integer": "2", "integer range": "2", "duration": "1m"}
+FILLED = {"integer": "2", "integer range": "2", "duration": "1m", "condition": "ready"}
 
 
 def name_of(parameter: click.Parameter) -> str:

@@ -386,13 +386,15 @@ def _decrypted(path: Path, key: BackupKey) -> Iterator[tuple[IO[bytes], Any]]:
         reading, writing = os.pipe()
 
         def work() -> None:
-            with os.fdopen(writing, "wb") as pipe:
-                try:
-                    pyrage.decrypt_io(file, _Target(pipe), [identity])
-                except (pyrage.DecryptError, OSError) as error:
-                    errors.append(error)
+            pipe = os.fdopen(writing, "wb")
+            try:
+                pyrage.decrypt_io(file, _Target(pipe), [identity])
+            except (pyrage.DecryptError, OSError) as error:
+                errors.append(error)
+            finally:
+                # closing writes the rest, which nobody may want any more
                 with contextlib.suppress(OSError):
-                    pipe.flush()
+                    pipe.close()
 
         thread = threading.Thread(target=work, name="backup", daemon=True)
         with os.fdopen(reading, "rb") as stream:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from cse_client.simulator.guest.real import what_is_missing
 from tests.real.build.components import KUBERNETES, MANIFESTS, SHARED, Component, kubernetes
-from tests.real.build.golang import BuildFailed, build, built
+from tests.real.build.golang import BuildFailed, build, built, require_go
 from tests.real.build.kit import kit_folder, make_kit
 from tests.real.build.packages import make_packages
 from tests.real.build.places import cache_folder, folder_of
@@ -32,10 +32,13 @@ def main() -> int:
     if missing:
         print(missing, file=sys.stderr)
         return 1
-    # It waits for the mirror and for one package after the other; Go needs the processors.
-    plain = ThreadPoolExecutor(1).submit(_provide_plain, kit_folder(cache))
+    programs = (*SHARED, *map(kubernetes, options.release))
     try:
-        for component in (*SHARED, *map(kubernetes, options.release)):
+        _check(programs)
+        cache.mkdir(parents=True, exist_ok=True)
+        # It waits for the mirror and for one package after the other; Go needs the processors.
+        plain = ThreadPoolExecutor(1).submit(_provide_plain, kit_folder(cache))
+        for component in programs:
             _provide(component)
         for release in options.release:
             if not (kit_folder(cache) / release).is_dir():
@@ -56,16 +59,22 @@ def main() -> int:
     return 0
 
 
+def _check(programs: Iterable[Component]) -> None:
+    """Raise BuildFailed, before anything is begun, if the programs cannot all be had."""
+    missing = [one for one in programs if not built(folder_of(one), one)]
+    for component in missing:
+        if folder_of(component).parent != cache_folder():
+            raise BuildFailed(
+                f"REAL_KUBE_DIR has no folder {component.name} with {', '.join(component.files)}."
+            )
+    if missing:
+        require_go()
+
+
 def _provide(component: Component) -> None:
-    folder = folder_of(component)
-    if built(folder, component):
-        return
-    if folder.parent != cache_folder():
-        raise BuildFailed(
-            f"REAL_KUBE_DIR has no folder {component.name} with {', '.join(component.files)}."
-        )
-    with _announced(component.name):
-        build(cache_folder(), component)
+    if not built(folder_of(component), component):
+        with _announced(component.name):
+            build(cache_folder(), component)
 
 
 def _provide_plain(kits: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.real.build.components import GO_TOOLCHAIN, Component
 
-__all__ = ["BuildFailed", "build", "built"]
+__all__ = ["BuildFailed", "build", "built", "require_go"]
 
 _STAGING = re.compile(r"^\s*(k8s\.io/[a-z0-9-]+) v0\.0\.0$", re.M)
 
@@ -113,6 +113,19 @@ def _download(component: Component) -> dict[str, str]:
     return found
 
 
+def require_go() -> None:
+    """Raise BuildFailed if Go is not installed."""
+    if shutil.which("go") is None:
+        raise _no_go()
+
+
+def _no_go() -> BuildFailed:
+    return BuildFailed(
+        "Go is not installed, so the programs of a real cluster cannot be built: install Go, or"
+        " name a folder of official programs with REAL_KUBE_DIR."
+    )
+
+
 def _go(arguments: list[str], folder: Path) -> str:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": GO_TOOLCHAIN, "GOWORK": "off"}
     try:
@@ -125,10 +138,7 @@ def _go(arguments: list[str], folder: Path) -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise BuildFailed(
-            "Go is not installed, so the programs of a real cluster cannot be built: install Go, or"
-            " name a folder of official programs with REAL_KUBE_DIR."
-        ) from error
+        raise _no_go() from error
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-10:])
         raise BuildFailed(f"`go {' '.join(arguments)}` failed:\n{last}")

@@ -165,5 +165,11 @@ def test_deletions_in_words() -> None:
 
 
 def test_plain_values() -> None:
-    assert plain(Event(EventKind.DONE, "x")) == {"kind": "done", "text": "x", "step": 0, "total": 0}
+    assert plain(Event(EventKind.DONE, "x", node="n")).items() >= {
+        ("kind", "done"),
+        ("text", "x"),
+        ("step", 0),
+        ("node", "n"),
+        ("share", None),
+    }
     assert plain({"a": (1, None)}) == {"a": [1, None]}
