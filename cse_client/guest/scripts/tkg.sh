@@ -48,6 +48,8 @@ localAPIEndpoint: {advertiseAddress: "$IP"}
 nodeRegistration: {name: "$NODE", criSocket: "$CRI"}
 E
   } | put "$TKG_FILE" 600
+  # shellcheck disable=SC2317 # called by the control plane's steps
   phase() { kubeadm init phase "$1" "$2" --config "$TKG_FILE"; }
+  # shellcheck disable=SC2317
   init() { kubeadm init --config "$TKG_FILE" --skip-token-print "$@"; }
 }
