@@ -16,6 +16,10 @@ __all__ = ["enter_network", "inside_network", "listen_inside"]
 _T = TypeVar("_T")
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
+#: Kernels allow a user 128 inotify instances (fs/notify/inotify/inotify_user.c), which is meant for
+#: one machine. A kubelet and a runtime take some twenty, and all of ours share this kernel. The
+#: value is the one that image-builder sets in a node.
+_INOTIFY_INSTANCES = 8192
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,7 +32,8 @@ def _checked(code: int) -> None:
 def enter_network() -> None:
     """Move this process into a network of its own, with a loopback device and as a router.
 
-    Call it while there is one thread: a namespace belongs to a thread and those that it starts.
+    It also raises the kernel's limit of inotify instances, which all machines share. Call it while
+    there is one thread: a namespace belongs to a thread and those that it starts.
 
     Raises:
         OSError: the kernel does not allow it.
@@ -36,6 +41,14 @@ def enter_network() -> None:
     _checked(_libc.unshare(_CLONE_NEWNET))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n", encoding="utf-8")
+    _raise_inotify_limit()
+
+
+def _raise_inotify_limit() -> None:
+    """Let all machines together watch as many files as each could alone; for this whole kernel."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text(encoding="utf-8")) < _INOTIFY_INSTANCES:
+        limit.write_text(f"{_INOTIFY_INSTANCES}\n", encoding="utf-8")
 
 
 def inside_network(pid: int, action: Callable[[], _T]) -> _T:
