@@ -19,12 +19,21 @@ import click
 from cse_client import suggest
 from cse_client.cli.log import redact
 from cse_client.cli.profile import read_session
-from cse_client.errors import CseError, GuestFailed, VcdFault
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    GuestFailed,
+    Interrupted,
+    PreflightFailed,
+    VcdFault,
+)
 from cse_client.state import state_folder, write_private
 
 __all__ = ["last_failure", "record"]
 
 _FAILED, _NOT_FINISHED = 1, 5
+#: What changed nothing says nothing of the cluster; what an interruption left is in its own record.
+_NO_FAILURES = (Conflict, Interrupted, PreflightFailed)
 _MOST_BYTES = 1024 * 1024
 #: Commands that change a cluster, and the parameter with its name.
 _CHANGES: Mapping[str, str] = {
@@ -47,6 +56,8 @@ def record(ctx: click.Context, error: CseError) -> None:
     words = ctx.command_path.split()[-2:]
     parameter = _CHANGES.get(" ".join(words))
     if parameter is None or error.exit_code not in (_FAILED, _NOT_FINISHED):
+        return
+    if isinstance(error, _NO_FAILURES):
         return
     name = next(
         (str(ctx.params[one]) for one in (parameter, "name", "cluster") if ctx.params.get(one)), ""

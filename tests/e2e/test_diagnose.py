@@ -67,6 +67,10 @@ def test_a_healthy_cluster(place: Place) -> None:
     shown = place.cse("cluster", "diagnose", NAME)
     assert shown.out == f"Nothing wrong was found with cluster {NAME}.\n"
     assert place.cse("cluster", "diagnose", "nope").code == 3
+    # a refused request says nothing of the cluster
+    twice = place.cse("cluster", "create", NAME, "--network", "net1", "--nodes", "2")
+    assert "already exists" in twice.err
+    assert place.causes() == []
 
 
 def test_a_vm_that_is_off(place: Place) -> None:
