@@ -397,14 +397,17 @@ def _decrypted(path: Path, key: BackupKey) -> Iterator[tuple[IO[bytes], Any]]:
                     pipe.close()
 
         thread = threading.Thread(target=work, name="backup", daemon=True)
-        with os.fdopen(reading, "rb") as stream:
-            thread.start()
-            if not stream.peek(1):
-                thread.join()
-                if any(isinstance(error, pyrage.DecryptError) for error in errors):
-                    raise _locked_out(path, key, errors[0])
-            yield stream, check
-        thread.join()
+        thread.start()
+        try:
+            with os.fdopen(reading, "rb") as stream:
+                if not stream.peek(1):
+                    thread.join()
+                    if any(isinstance(error, pyrage.DecryptError) for error in errors):
+                        raise _locked_out(path, key, errors[0])
+                yield stream, check
+        finally:
+            # with nobody to read, it ends soon; `file` stays open for it until then
+            thread.join()
 
 
 def _identity(path: Path, file: IO[bytes], key: BackupKey) -> Any:
