@@ -40,7 +40,22 @@ class Result(NamedTuple):
 
 
 # Coverage adds half to what a short `vcd` costs, so it is collected where a second tells most.
-_MEASURED = ("tests/unit/", "tests/server/test_commands.py", "tests/e2e/test_cluster.py")
+_MEASURED = (
+    "tests/unit/",
+    "tests/server/test_commands.py",
+    *(
+        f"tests/e2e/test_{name}.py"
+        for name in (
+            "cluster",
+            "diagnose",
+            "doctor",
+            "nodes",
+            "template_upload",
+            "templates",
+            "virtual_address",
+        )
+    ),
+)
 
 
 def clean_environment(home: Path, *, measured: bool = True) -> dict[str, str]:
