@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cse_client.simulator.guest.real.template import KUBELET_DROP_IN
 from tests.real.build.repository import Signer, write_repository
 
 __all__ = ["make_packages", "packages_folder"]
@@ -37,17 +38,6 @@ RestartSec=10
 
 [Install]
 WantedBy=multi-user.target
-"""
-# The variables and files that kubeadm's documentation names for the package's drop-in.
-_DROP_IN = """[Service]
-Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf\
- --kubeconfig=/etc/kubernetes/kubelet.conf"
-Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
-EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-EnvironmentFile=-/etc/default/kubelet
-ExecStart=
-ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS\
- $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 """
 _KUBELET_POSTINST = """#!/bin/sh
 set -e
@@ -106,7 +96,7 @@ def _packages(programs: Path, version: str) -> list[_Package]:
             full,
             f"cri-tools (>= {minor}.0)",
             {"usr/bin/kubeadm": programs / "kubeadm"},
-            {f"{_UNITS}/kubelet.service.d/10-kubeadm.conf": _DROP_IN},
+            {f"{_UNITS}/kubelet.service.d/10-kubeadm.conf": KUBELET_DROP_IN},
         ),
         _Package(
             "kubelet",

@@ -16,7 +16,7 @@ from cse_client.simulator.guest.real.kits import Kit
 from cse_client.simulator.guest.real.network import pod_range
 from cse_client.simulator.guest.skeleton import install_disk
 
-__all__ = ["install_template", "kubelet_configuration", "write_pod_network"]
+__all__ = ["KUBELET_DROP_IN", "install_template", "kubelet_configuration", "write_pod_network"]
 
 _CONTAINERD_UNIT = """[Unit]
 Description=containerd container runtime
@@ -46,7 +46,7 @@ WantedBy=multi-user.target
 """
 
 # The variables and files that kubeadm's documentation names for the package's drop-in.
-_KUBELET_DROP_IN = """[Service]
+KUBELET_DROP_IN = """[Service]
 Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf\
  --kubeconfig=/etc/kubernetes/kubelet.conf"
 Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
@@ -82,7 +82,7 @@ def install_template(disk: Disk, image: Image, kit: Kit) -> None:
     files = {
         "/etc/systemd/system/containerd.service": _CONTAINERD_UNIT,
         "/etc/systemd/system/kubelet.service": _KUBELET_UNIT,
-        "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": _KUBELET_DROP_IN,
+        "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": KUBELET_DROP_IN,
         "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS=--config-dir={_KUBELET_CONFIGURATIONS}\n",
         f"{_KUBELET_CONFIGURATIONS}/10-template.conf": kubelet_configuration(),
         "/etc/containerd/config.toml": _containerd_configuration(pause),
