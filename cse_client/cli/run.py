@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,11 +27,12 @@ from cse_client.model import Session
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
-    from cse_client.model import RunOptions
+    from cse_client.model import Progress, RunOptions
 
-__all__ = ["PIPE_CLOSED", "Run", "command"]
+__all__ = ["PIPE_CLOSED", "Question", "Run", "command"]
 
 C = TypeVar("C")
+T = TypeVar("T")
 
 #: Seconds for a command without --timeout.
 _LONGEST = 3600.0
@@ -41,6 +43,18 @@ PIPE_CLOSED = 141
 
 #: Where the group `cse` leaves the words after it, in the contexts' shared `meta`.
 TYPED = "cse_client.typed"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to confirm before something is destroyed or stopped.
+
+    `action` is the subject of a sentence ("Deleting demo"), `declined` what a no means.
+    """
+
+    text: str
+    action: str
+    declined: str
 
 
 class Run:
@@ -130,6 +144,36 @@ class Run:
             )
         if not self.console.confirm(question):
             raise CseError(declined)
+
+    def change(
+        self,
+        name: str,
+        command: str,
+        capability: type[C],
+        work: Callable[[C, Progress], T],
+        *,
+        question: Question | None = None,
+        reference: str = "",
+    ) -> T:
+        """Change a cluster in one operation that the same command resumes, and return its result.
+
+        `name` is the cluster's, and `question` is asked first, where there is one. For `command`,
+        `capability` and `reference` see `require`. `work` gets the engine and where to report
+        progress.
+
+        Raises:
+            CseError, WrongUsage: see `check_existing_name`, `confirm` and `require`.
+            Exception: whatever `work` raises.
+        """
+        from cse_client.cli.validation import check_existing_name
+
+        check_existing_name(name)
+        if question is not None:
+            self.confirm(question.text, action=question.action, declined=question.declined)
+        self.when_interrupted = suggest.RESUME
+        engine = self.require(capability, command, reference=reference)
+        with self.console.progress() as progress:
+            return work(engine, progress)
 
     def options(
         self,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
 from cse_client.model import ClusterRef
 
 __all__ = ["start_command", "stop_command"]
@@ -26,15 +25,15 @@ def start_command(
 
     Starts the control plane first, then the workers, and waits until all nodes are Ready.
     """
-    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import Maintaining
 
-    check_existing_name(name)
-    run.when_interrupted = suggest.RESUME
-    engine = run.require(Maintaining, "cluster start")
-    options = run.options(timeout, break_lock=break_lock)
-    with run.console.progress() as progress:
-        engine.start(ClusterRef(name, vdc, org), options, progress)
+    ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
+    run.change(
+        name,
+        "cluster start",
+        Maintaining,
+        lambda engine, progress: engine.start(ref, options, progress),
+    )
     sentence = "is running" if run.wait else "is being started"
     state = "runs" if run.wait else "is being started"
     run.console.sentence(f"Cluster {name} {sentence}.", {"cluster": name, "state": state})
@@ -55,19 +54,19 @@ def stop_command(
 
     Shuts down the workers first, then the control plane.
     """
-    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import Maintaining
 
-    check_existing_name(name)
-    if not yes:
-        run.confirm(
-            f"Stop cluster {name} and everything that runs in it?",
-            action=f"Stopping {name}",
-            declined="Nothing was stopped.",
-        )
-    run.when_interrupted = suggest.RESUME
-    engine = run.require(Maintaining, "cluster stop")
-    options = run.options(timeout, break_lock=break_lock)
-    with run.console.progress() as progress:
-        engine.stop(ClusterRef(name, vdc, org), options, progress)
+    ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
+    question = Question(
+        f"Stop cluster {name} and everything that runs in it?",
+        action=f"Stopping {name}",
+        declined="Nothing was stopped.",
+    )
+    run.change(
+        name,
+        "cluster stop",
+        Maintaining,
+        lambda engine, progress: engine.stop(ref, options, progress),
+        question=None if yes else question,
+    )
     run.console.sentence(f"Cluster {name} is stopped.", {"cluster": name, "state": "stopped"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
@@ -49,11 +48,12 @@ def unprotect_command(
 
 
 def _change(run: Run, ref: ClusterRef, break_lock: bool, timeout: float, *, on: bool) -> None:
-    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import Protecting
 
-    check_existing_name(ref.name)
-    run.when_interrupted = suggest.RESUME
-    engine = run.require(Protecting, f"cluster {'' if on else 'un'}protect")
-    with run.console.progress() as progress:
-        engine.protect(ref, run.options(timeout, break_lock=break_lock), progress, on=on)
+    options = run.options(timeout, break_lock=break_lock)
+    run.change(
+        ref.name,
+        f"cluster {'' if on else 'un'}protect",
+        Protecting,
+        lambda engine, progress: engine.protect(ref, options, progress, on=on),
+    )

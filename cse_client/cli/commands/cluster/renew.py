@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
 from cse_client.model import ClusterRef
 
 __all__ = ["renew_command"]
@@ -31,21 +30,21 @@ def renew_command(
 
     The cluster's CA and its users' kubeconfigs stay as they are.
     """
-    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import Maintaining
 
-    check_existing_name(name)
-    if not yes:
-        run.confirm(
-            f"Restart the control plane VMs of cluster {name} to renew its certificates?",
-            action=f"Renewing the certificates of {name}",
-            declined="Nothing was changed.",
-        )
-    run.when_interrupted = suggest.RESUME
-    engine = run.require(Maintaining, "cluster renew")
-    options = run.options(timeout, break_lock=break_lock)
-    with run.console.progress() as progress:
-        end = engine.renew(ClusterRef(name, vdc, org), options, progress)
+    ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
+    question = Question(
+        f"Restart the control plane VMs of cluster {name} to renew its certificates?",
+        action=f"Renewing the certificates of {name}",
+        declined="Nothing was changed.",
+    )
+    end = run.change(
+        name,
+        "cluster renew",
+        Maintaining,
+        lambda engine, progress: engine.renew(ref, options, progress),
+        question=None if yes else question,
+    )
     run.console.sentence(
         f"The certificates of cluster {name} are renewed; they end on {end:%Y-%m-%d}.",
         {"cluster": name, "certificates_end": end.isoformat()},

@@ -29,15 +29,15 @@ def repair_command(
     Starts VMs that are powered off, repeats the bootstrap of workers that never joined, restarts
     VMs whose node is not Ready, deletes Nodes without a VM, and replaces missing workers.
     """
-    from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import Maintaining
 
-    check_existing_name(name)
-    run.when_interrupted = suggest.RESUME
-    engine = run.require(Maintaining, "cluster repair")
-    options = run.options(timeout, break_lock=break_lock)
-    with run.console.progress() as progress:
-        plan = engine.repair(ClusterRef(name, vdc, org), options, progress, carry_out=yes)
+    ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
+    plan = run.change(
+        name,
+        "cluster repair",
+        Maintaining,
+        lambda engine, progress: engine.repair(ref, options, progress, carry_out=yes),
+    )
     value = {"cluster": name, "plan": list(plan), "done": yes}
     if run.console.documented(value, value):
         return

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
 from cse_client.model import ClusterRef
 
 __all__ = ["restore_command"]
@@ -70,19 +69,20 @@ def restore_command(
         if identity
         else BackupKey(passphrase=known_passphrase(run.console, passphrase_file))
     )
-    if not yes:
-        run.confirm(
-            f"Replace the control plane of cluster {name} and everything in it by the backup?",
-            action=f"Restoring {name}",
-            declined="Nothing was changed.",
-        )
-    run.when_interrupted = suggest.RESUME
-    engine = run.require(BackingUp, "cluster restore")
-    options = run.options(timeout, break_lock=break_lock)
-    with run.console.progress() as progress:
-        cluster = engine.restore(
-            ClusterRef(name, vdc, org), Path(file).expanduser(), key, options, progress
-        )
+    ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
+    path = Path(file).expanduser()
+    question = Question(
+        f"Replace the control plane of cluster {name} and everything in it by the backup?",
+        action=f"Restoring {name}",
+        declined="Nothing was changed.",
+    )
+    cluster = run.change(
+        name,
+        "cluster restore",
+        BackingUp,
+        lambda engine, progress: engine.restore(ref, path, key, options, progress),
+        question=None if yes else question,
+    )
     run.console.sentence(
         f"Cluster {name} is restored: {size_sentence(cluster.nodes)}.", cluster_object(cluster)
     )
