@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cse_client.model.hardware import NodeOptions, WantedHardware
 from cse_client.model.identity import ClusterIdentity
+from cse_client.model.pools import Pool
 from cse_client.model.settings import ClusterSettings
 
 __all__ = [
@@ -64,7 +65,8 @@ class ClusterSpec:
     """What the user asked for. Empty or None means: take the default.
 
     `template_id` is not asked for: it is the template of that name which was taken earlier. `vip`
-    is the virtual address: one, `auto` or `none`.
+    is the virtual address: one, `auto` or `none`. `workers` is the sum of the sizes of `pools`;
+    without pools, they are those of one pool, `default`.
     """
 
     name: str
@@ -88,6 +90,7 @@ class ClusterSpec:
     vip: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
     node_options: NodeOptions = field(default_factory=NodeOptions)
+    pools: tuple[Pool, ...] = ()
 
     def hardware(self, *, control_plane: bool) -> WantedHardware:
         """Return what one kind of node is to get."""
