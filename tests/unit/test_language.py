@@ -152,6 +152,7 @@ def test_help_is_plain_english(name: str) -> None:
     page = PAGES[name]
     assert avoided(page) == []
     assert [line for line in page.splitlines() if len(line) > WIDTH] == []
+    assert "\\b" not in page  # click's mark, mistyped
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -33,7 +33,7 @@ def doctor_command(run: Run, vdc: str, fix: bool) -> None:
     --fix closes files with secrets to other users, removes session tokens from vcd-cli's logs, and
     repairs an empty `profiles` key.
 
-    \\b
+    \b
     Example
         vcd cse doctor --fix
     """

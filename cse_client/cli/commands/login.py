@@ -72,7 +72,7 @@ def login_command(
     The session is stored in ~/.vcd-cli/profiles.yaml, for all commands of `vcd` too. The newest API
     version that both sides know is used.
 
-    \\b
+    \b
     Examples
         vcd cse login vcd.example.com acme alice
         vcd cse login vcd.example.com acme --token-file ~/.vcd-token

@@ -47,7 +47,7 @@ def diagnose_command(run: Run, name: str, vdc: str, org: str, output: str) -> No
     FILE has all of that, and pictures of the VMs' consoles. Passwords, keys and tokens are removed
     from it, except what a console shows: look at the pictures before you pass the file on.
 
-    \\b
+    \b
     Example
         vcd cse cluster diagnose demo -o demo.tar.gz
     """

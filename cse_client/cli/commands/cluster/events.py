@@ -32,7 +32,7 @@ def events_command(run: Run, name: str, vdc: str, org: str, all_: bool) -> None:
     oldest first. VCD forgets tasks after a time that the provider sets, and those about a VM when
     the VM is deleted. You see the tasks that your rights let you see.
 
-    \\b
+    \b
     Example
         vcd cse cluster events demo
     """
