@@ -49,6 +49,7 @@ lint: .venv/lint.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	shellcheck $(SCRIPTS)
+	$(BIN)/codespell $(wildcard *.md) docs profiles.example.yaml
 
 docs: .venv/test.ready
 	$(BIN)/python docs/cli.py

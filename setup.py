@@ -64,6 +64,7 @@ setup(
             "pytest-xdist>=3.7",
         ],
         "lint": [
+            "codespell[toml]>=2.4",
             "import-linter>=2",
             "lxml-stubs",
             "mypy>=1.14",
