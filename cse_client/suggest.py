@@ -58,6 +58,7 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "completion": (),
     "node": ("vdc", "org"),
     "ovdc": ("org",),
+    "pool": ("vdc", "org"),
     "ovdc list": (),
     "ovdc compute-policy": ("vdc", "org"),
     "system": (),

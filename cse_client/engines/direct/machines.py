@@ -299,9 +299,13 @@ class Machines:
             vms.insert(0, self._new_head())
         self._add(vms, power_on=False)
 
-    def add_workers(self, *, power_on: bool, wait: bool = True) -> None:
-        """Make the missing workers of an existing cluster; the VMs there stay as they are."""
-        names = self._fresh_names(WORKER_PREFIX, self.missing_workers())
+    def add_workers(self, *, power_on: bool, wait: bool = True, count: int | None = None) -> None:
+        """Make workers of an existing cluster; the VMs there stay as they are.
+
+        `count` is how many, by default those that are missing.
+        """
+        missing = self.missing_workers() if count is None else count
+        names = self._fresh_names(WORKER_PREFIX, missing)
         vms = [self._new_vm(name, self._worker_script(name)) for name in names]
         if wait:
             self._add(vms, power_on=power_on)

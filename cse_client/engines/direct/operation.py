@@ -18,8 +18,10 @@ __all__ = [
     "GROW",
     "GROW_HEADS",
     "HEAD_KINDS",
+    "REPLACE",
     "SHRINK",
     "SHRINK_HEADS",
+    "UPGRADE",
     "Operation",
     "parse_operation",
 ]
@@ -29,6 +31,13 @@ SHRINK = "shrink"
 GROW_HEADS = "grow-control-planes"
 SHRINK_HEADS = "shrink-control-planes"
 HEAD_KINDS = (GROW_HEADS, SHRINK_HEADS)
+#: Workers are replaced by new ones, of another template for example.
+REPLACE = "replace"
+#: All nodes get another Kubernetes release.
+UPGRADE = "upgrade"
+_WITH_HEADS = (*HEAD_KINDS, UPGRADE)
+_WITHOUT_NODES = (GROW, GROW_HEADS)
+_KINDS = (GROW, SHRINK, *HEAD_KINDS, REPLACE, UPGRADE)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,10 @@ class Operation:
 
     `id` is in the description of every VM that the operation makes. `waited` is False where the
     command left early on purpose, so that nobody was there to record the end. `heads` is the target
-    of an operation on control planes, which leaves the workers alone.
+    of an operation on control planes, which leaves the workers alone, and the number of control
+    planes of an upgrade. `template` is the id of the template of which new nodes are made, in a
+    replacement (of workers of `pool`) and in an upgrade (from the release `before_release` to
+    `release`, such as 1.37.2).
     """
 
     id: str
@@ -48,6 +60,10 @@ class Operation:
     nodes: tuple[str, ...] = ()
     waited: bool = True
     heads: int = 0
+    template: str = ""
+    release: str = ""
+    before_release: str = ""
+    pool: str = ""
 
     @classmethod
     def begin(
@@ -60,9 +76,26 @@ class Operation:
         nodes: tuple[str, ...] = (),
         waited: bool = True,
         heads: int = 0,
+        template: str = "",
+        release: str = "",
+        before_release: str = "",
+        pool: str = "",
     ) -> Operation:
         """Return a new operation with an id of its own."""
-        return cls(secrets.token_hex(4), kind, workers, before, asked, nodes, waited, heads)
+        return cls(
+            secrets.token_hex(4),
+            kind,
+            workers,
+            before,
+            asked,
+            nodes,
+            waited,
+            heads,
+            template,
+            release,
+            before_release,
+            pool,
+        )
 
     def mark(self) -> str:
         """Return what the description of a VM of this operation contains."""
@@ -71,7 +104,11 @@ class Operation:
     def document(self) -> dict[str, Any]:
         """Return the operation as a JSON object."""
         document = {**asdict(self), "nodes": list(self.nodes)}
-        return document if self.heads else {k: v for k, v in document.items() if k != "heads"}
+        return {k: v for k, v in document.items() if v or k not in _OPTIONAL}
+
+
+_TEXTS = ("template", "release", "before_release", "pool")
+_OPTIONAL = ("heads", *_TEXTS)
 
 
 def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
@@ -80,13 +117,16 @@ def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
     before = claims.integer(raw.get("before"), 0, claims.MOST_WORKERS)
     asked = claims.integer(raw.get("asked", 0), 0, claims.MOST_WORKERS)
     nodes = claims.texts(raw.get("nodes", []), claims.MOST_WORKERS)
-    identifier, kind = claims.text(raw.get("id"), 64), raw.get("kind")
+    identifier, kind = claims.text(raw.get("id"), 64), claims.text(raw.get("kind"))
     if workers is None or before is None or asked is None or nodes is None or not identifier:
         return None
     heads = claims.integer(raw.get("heads", 0), 0, max(CONTROL_PLANES))
-    if kind not in (GROW, SHRINK, *HEAD_KINDS) or (kind in (GROW, GROW_HEADS)) != (not nodes):
+    if kind not in _KINDS or (kind in _WITHOUT_NODES) != (not nodes):
         return None
-    if heads is None or (kind in HEAD_KINDS) != bool(heads):
+    if heads is None or (kind in _WITH_HEADS) != bool(heads):
         return None
     waited = raw.get("waited", True) is not False
-    return Operation(identifier, str(kind), workers, before, asked, nodes, waited, heads)
+    texts = {name: claims.text(raw.get(name, "")) for name in _TEXTS}
+    if any(raw.get(name, "") != text for name, text in texts.items()):
+        return None
+    return Operation(identifier, kind, workers, before, asked, nodes, waited, heads, **texts)

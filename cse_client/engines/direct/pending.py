@@ -6,10 +6,17 @@ from collections.abc import Callable
 
 from cse_client import suggest
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.operation import GROW, HEAD_KINDS, SHRINK, Operation
+from cse_client.engines.direct.operation import (
+    GROW,
+    HEAD_KINDS,
+    REPLACE,
+    SHRINK,
+    UPGRADE,
+    Operation,
+)
 from cse_client.errors import Conflict, CseError
 
-__all__ = ["finishing_command", "pending_operation"]
+__all__ = ["finishing_command", "other_first", "pending_operation"]
 
 
 def pending_operation(
@@ -25,14 +32,17 @@ def pending_operation(
     unfinished = cluster.unfinished
     if unfinished is None:
         return None
-    if (unfinished.kind in HEAD_KINDS) == heads and fits(unfinished):
+    others = (REPLACE, UPGRADE)
+    of_this_kind = unfinished.kind not in others and (unfinished.kind in HEAD_KINDS) == heads
+    if of_this_kind and fits(unfinished):
         return unfinished
     if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
         return None
-    raise _other_first(cluster, unfinished)
+    raise other_first(cluster, unfinished)
 
 
-def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
+def other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
+    """Return the refusal to start an operation before another one is finished."""
     what, command = finishing_command(cluster.name, unfinished)
     return Conflict(
         f"Cluster '{cluster.name}' has an unfinished operation: {what}.",
@@ -42,7 +52,13 @@ def _other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
 
 def finishing_command(name: str, unfinished: Operation) -> tuple[str, str]:
     """Return what an unfinished operation does to the cluster `name`, and what resumes it."""
-    if unfinished.kind in HEAD_KINDS:
+    if unfinished.kind == UPGRADE:
+        what = f"upgrading to Kubernetes {unfinished.release}"
+        command = suggest.cse("cluster upgrade", name)
+    elif unfinished.kind == REPLACE:
+        what = f"replacing {', '.join(unfinished.nodes)}"
+        command = suggest.cse("pool upgrade", name, unfinished.pool)
+    elif unfinished.kind in HEAD_KINDS:
         what = f"changing to {unfinished.heads} control planes"
         command = suggest.cse("cluster resize", name, control_planes=unfinished.heads)
     elif unfinished.kind == SHRINK:

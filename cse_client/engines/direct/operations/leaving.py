@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.operation import SHRINK, Operation
 from cse_client.engines.lookup import unknown_nodes
-from cse_client.errors import WrongUsage
+from cse_client.errors import Refused, WrongUsage
+from cse_client.kube.drain import Stuck, find_stuck_pods
 from cse_client.model import KubeNode, Vm
 from cse_client.model.nodes import NodesSpec
 
-__all__ = ["begin_removal", "check_choice", "choose_workers", "removed_before"]
+if TYPE_CHECKING:
+    from cse_client.kube.api import ClusterAPI
+
+__all__ = [
+    "begin_removal",
+    "check_choice",
+    "choose_workers",
+    "name_stuck",
+    "refuse_stuck_pods",
+    "removed_before",
+]
+
+#: How many pods a refusal names.
+_SHOWN = 10
 
 
 def choose_workers(
@@ -88,3 +103,33 @@ def removed_before(cluster: ExistingCluster, names: Sequence[str]) -> bool:
     """
     vms = {vm.name for vm in cluster.vapp.vms}
     return all(name in cluster.journal.removed and name not in vms for name in names)
+
+
+def refuse_stuck_pods(api: ClusterAPI, names: Sequence[str]) -> None:
+    """Refuse to drain nodes that have pods which a drain could not move.
+
+    Raises:
+        Refused: each of the pods is named with the reason.
+    """
+    stuck = find_stuck_pods(api, names)
+    if stuck:
+        raise Refused(
+            f"{_pods(stuck)} cannot be moved to other nodes, so nothing was touched:"
+            f" {_listed(stuck)}.",
+            hint="Move or delete them yourself, or delete them with --force.",
+        )
+
+
+def name_stuck(stuck: Sequence[Stuck]) -> str:
+    """Return a clause that names the pods and why each cannot be moved."""
+    return f"{_pods(stuck)} cannot be moved to other nodes: {_listed(stuck)}"
+
+
+def _pods(stuck: Sequence[Stuck]) -> str:
+    return "1 pod" if len(stuck) == 1 else f"{len(stuck)} pods"
+
+
+def _listed(stuck: Sequence[Stuck]) -> str:
+    listed = [f"{one.namespace}/{one.pod} on {one.node} ({one.reason})" for one in stuck]
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return f"{', '.join(listed[:_SHOWN])}{more}"

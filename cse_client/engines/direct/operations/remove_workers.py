@@ -21,6 +21,7 @@ from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.removal import delete_vms
 from cse_client.errors import (
@@ -32,7 +33,7 @@ from cse_client.errors import (
     Refused,
     SessionInvalid,
 )
-from cse_client.kube.drain import delete_node, drain, find_stuck_pods, uncordon
+from cse_client.kube.drain import delete_node, drain, uncordon
 from cse_client.model import Event, EventKind, Progress, RunOptions, Vm
 from cse_client.model.nodes import Removal
 from cse_client.vcd import tasks
@@ -48,7 +49,6 @@ __all__ = [
     "reach",
 ]
 
-_SHOWN = 10
 _ROLLBACK_SECONDS = 60.0
 
 
@@ -104,17 +104,7 @@ class WorkerRemoval:
         """
         if self._api is None or self._force:
             return
-        stuck = find_stuck_pods(self._api, self._operation.nodes)
-        if not stuck:
-            return
-        listed = [f"{one.namespace}/{one.pod} on {one.node} ({one.reason})" for one in stuck]
-        more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-        noun = "1 pod" if len(stuck) == 1 else f"{len(stuck)} pods"
-        raise Refused(
-            f"{noun} cannot be moved to other nodes, so nothing was touched:"
-            f" {', '.join(listed[:_SHOWN])}{more}.",
-            hint="Move or delete them yourself, or delete them with --force.",
-        )
+        refuse_stuck_pods(self._api, self._operation.nodes)
 
     def steps(self) -> list[Step]:
         """Return the steps in order."""

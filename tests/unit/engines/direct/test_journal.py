@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cse_client.engines.direct import journal
 from cse_client.engines.direct.journal import read_journal
-from cse_client.engines.direct.operation import GROW, SHRINK, Operation
+from cse_client.engines.direct.operation import GROW, SHRINK, UPGRADE, Operation
 from cse_client.engines.direct.operations.leaving import choose_workers
 from cse_client.engines.direct.operations.remove_workers import parallel
 from cse_client.model import KubeNode, Vm
@@ -31,6 +31,29 @@ def test_what_is_written_is_read_back(count: int) -> None:
     found = read_journal(entries)
     assert (found.operation, found.turn, found.workers) == (None, 3, 2)
     assert found.removed == set(nodes)
+
+
+def test_an_upgrade_is_read_back_whole() -> None:
+    operation = Operation.begin(
+        UPGRADE,
+        workers=1,
+        before=1,
+        nodes=("mstr-a", "node-a"),
+        heads=1,
+        template="vappTemplate-1",
+        release="1.37.2",
+        before_release="1.36.3",
+    )
+    assert read_journal(journal.begun(ANN, 1, operation)).operation == operation
+    damages: list[dict[str, object]] = [
+        {"heads": 0},
+        {"nodes": []},
+        {"release": 1},
+        {"template": "x" * 300},
+    ]
+    for wrong in damages:
+        text = json.dumps({"turn": 1, **operation.document(), **wrong})
+        assert read_journal({f"{KEY}.{ANN}": f"1:{text}"}).damaged, wrong
 
 
 def test_a_short_one_after_a_long_one() -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from cse_client.engines.direct import journal
-from cse_client.engines.direct.operation import GROW, SHRINK, Operation
+from cse_client.engines.direct.operation import (
+    GROW,
+    REPLACE,
+    SHRINK,
+    UPGRADE,
+    Operation,
+)
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.errors import Conflict
 from tests.support.direct import existing, vapp
@@ -14,6 +20,17 @@ OWNER = "0123456789ab"
 GROWING = Operation.begin(GROW, workers=3, before=1, asked=2)
 RESIZING = Operation.begin(GROW, workers=3, before=1)
 NODES = ("node-b", "node-c")
+REPLACING = Operation.begin(REPLACE, workers=2, before=2, nodes=NODES, template="t", pool="fast")
+UPGRADING = Operation.begin(
+    UPGRADE,
+    workers=2,
+    before=2,
+    nodes=("mstr-a", *NODES),
+    heads=1,
+    template="t",
+    release="1.37.2",
+    before_release="1.36.3",
+)
 SHRINKING = Operation.begin(SHRINK, workers=1, before=3, nodes=NODES)
 
 
@@ -49,6 +66,8 @@ def test_what_is_resumed(
         # a removal is not over before its end is recorded: nodes may be drained, and VMs there
         (SHRINKING, 3, "node-b, node-c", "vcd cse node delete demo node-b node-c"),
         (SHRINKING, 1, "node-b, node-c", "vcd cse node delete demo node-b node-c"),
+        (REPLACING, 3, "replacing node-b, node-c", "vcd cse pool upgrade demo fast"),
+        (UPGRADING, 2, "upgrading to Kubernetes 1.37.2", "vcd cse cluster upgrade demo"),
     ],
 )
 def test_another_one_must_be_finished_first(

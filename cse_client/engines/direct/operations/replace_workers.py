@@ -1,0 +1,282 @@
+"""Replacing workers by new ones: a new VM joins and is Ready before an old one is drained.
+
+So there are never fewer Ready workers than before, and at most `surge` more. Which nodes are
+replaced is recorded with the operation, and the new VMs carry its mark: whatever ends a run, the
+next one counts both and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from cse_client import bounds, suggest
+from cse_client.clock import Clock
+from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
+from cse_client.engines.direct.deletion import out_of_reach
+from cse_client.engines.direct.describe import inspect_cluster
+from cse_client.engines.direct.locked import LockedCluster
+from cse_client.engines.direct.machines import BROKEN, Machines
+from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.operations.claimed import ClaimedRun
+from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remove_made
+from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
+from cse_client.engines.direct.operations.plan import Step
+from cse_client.engines.direct.removal import delete_vms
+from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.waiting import await_ready
+from cse_client.errors import CseError, GuestFailed
+from cse_client.guest.pki import ClusterPKI
+from cse_client.kube.api import ClusterAPI
+from cse_client.kube.drain import delete_node, drain, uncordon
+from cse_client.model import Cluster, Progress, RunOptions, Vm
+
+__all__ = ["WorkerReplacement"]
+
+_ON = "POWERED_ON"
+
+
+class WorkerReplacement:
+    """One run of replacing the workers `names`, new or resumed.
+
+    New ones are made as `resolved` says (see `resolve_growth`, which checks that there is room for
+    `surge` more). Their descriptions contain `mark`, by default the operation's own: one that
+    replaces several groups of workers gives each group a mark of its own that begins with it.
+    `record` is metadata that is written with the end. `force` evicts pods that nobody would start
+    again.
+    """
+
+    def __init__(
+        self,
+        locked: LockedCluster,
+        resolved: Resolved,
+        operation: Operation,
+        options: RunOptions,
+        *,
+        names: Sequence[str],
+        surge: int,
+        force: bool,
+        pki: ClusterPKI,
+        clock: Clock,
+        progress: Progress,
+        mark: str = "",
+        record: Mapping[str, str] | None = None,
+    ) -> None:
+        self._cluster = locked.existing
+        self._resolved = resolved
+        self._operation = operation
+        self._options = options
+        self._names = tuple(names)
+        self._surge = max(1, surge)
+        self._force = force
+        self._pki = pki
+        self._clock = clock
+        self._progress = progress
+        self._record = dict(record or {})
+        self._run = ClaimedRun(
+            locked,
+            operation,
+            options,
+            doing=f"replacing {len(self._names)} workers",
+            clock=clock,
+            progress=progress,
+        )
+        self._machines = Machines(
+            locked.existing.vcd,
+            locked.existing.session,
+            resolved,
+            cluster_id=resolved.cluster_id,
+            clock=clock,
+            deadline=self._run.deadline,
+            vapp=locked.existing.vapp,
+            mark=mark or operation.mark(),
+            known_pki=pki,
+        )
+        self._tidy = False
+
+    def check(self) -> None:
+        """Refuse what a drain could not move, before anything is touched.
+
+        Raises:
+            Refused: some pods would be lost; each is named with the reason.
+            ClusterUnreachable: the cluster's API does not answer.
+        """
+        with self._api() as api:
+            if self._force:
+                api.version()
+            else:
+                refuse_stuck_pods(api, self._names)
+
+    def steps(self) -> list[Step]:
+        """Return the steps that replace the workers, in order, without claim and record."""
+        surge, names = self._surge, self._names
+        batches = [names[start : start + surge] for start in range(0, len(names), surge)]
+        found = []
+        count = 0
+        for batch in batches:
+            count += len(batch)
+            found.append(self._step(batch, count))
+        if found:
+            found.append(
+                Step(
+                    "Delete the Kubernetes nodes of the old workers",
+                    "Delete the Kubernetes nodes that are left of the old workers.",
+                    lambda: self._tidy,
+                    self._delete_nodes,
+                )
+            )
+        return found
+
+    def run(self) -> Cluster:
+        """Carry it out, with the claim before it and the record after it; return the cluster.
+
+        When a new worker fails, the ones that are not Ready are removed, unless that is disabled.
+        """
+        count = len(self._names)
+        steps = [
+            self._run.claim_step(
+                f"Record that {count} worker{'' if count == 1 else 's'} of cluster"
+                f" '{self._cluster.name}' {'is' if count == 1 else 'are'} replaced."
+            ),
+            *self.steps(),
+            self._run.end_step(
+                "Record the new workers",
+                "Write the replacement to the metadata and release the cluster's lock.",
+                nodes=self._names,
+                values=self._record,
+            ),
+        ]
+        self._run.carry_out(steps, self.look, self._failed)
+        self._machines.refresh()
+        metadata = self._cluster.vcd.vapp_metadata(self._machines.href)
+        return inspect_cluster(self._machines.existing(metadata))
+
+    def look(self) -> None:
+        """Read the vApp again, once nothing is changing it any more."""
+        self._machines.refresh_when_quiet()
+
+    # The steps
+
+    def _step(self, batch: Sequence[str], count: int) -> Step:
+        """Return the step after which `count` workers are new and those in `batch` are gone."""
+        old = ", ".join(batch)
+        item = self._resolved.template.item
+        return Step(
+            f"Replace {old}",
+            f"Replace {old}: create {len(batch)} from '{item}', wait until"
+            f" {'it is' if len(batch) == 1 else 'they are'} Ready, then drain {old} and delete"
+            f" {'its VM' if len(batch) == 1 else 'their VMs'}.",
+            lambda: not self._left(batch) and len(self._made()) >= count,
+            lambda: self._replace(batch, count),
+        )
+
+    def _replace(self, batch: Sequence[str], count: int) -> None:
+        machines, sized = self._machines, self._resolved.worker.is_sized
+        machines.refresh_when_quiet()
+        lacking = count - len(self._made())
+        if lacking > 0:
+            machines.add_workers(count=lacking, power_on=not sized)
+        stopped = [vm for vm in self._made() if vm.status != _ON]
+        if stopped:
+            machines.start(stopped)
+        names = [vm.name for vm in self._made()]
+        await_ready(self._cluster.vcd, machines, progress=self._progress, names=names)
+        leaving = self._left(batch)
+        with self._api() as api:
+            self._drain(api, leaving)
+            href = self._cluster.vapp.href
+            delete_vms(self._cluster.vcd, href, leaving, deadline=machines.deadline)
+            for name in leaving:
+                delete_node(api, name)
+        machines.refresh()
+
+    def _drain(self, api: ClusterAPI, names: Sequence[str]) -> None:
+        def one(name: str) -> None:
+            drain(
+                api,
+                name,
+                force=self._force,
+                deadline=self._machines.deadline,
+                clock=self._clock,
+                progress=self._progress,
+            )
+
+        if not names:
+            return
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(one, names))
+
+    def _delete_nodes(self) -> None:
+        """Delete Nodes whose VM an earlier run has deleted before it was stopped."""
+        with self._api() as api:
+            present = {node.name for node in api.nodes()}
+            for name in self._names:
+                if name in present:
+                    delete_node(api, name)
+        self._tidy = True
+
+    # What is there
+
+    def _made(self) -> list[Vm]:
+        return [vm for vm in self._machines.marked() if vm.status not in BROKEN]
+
+    def _left(self, names: Sequence[str]) -> list[str]:
+        present = set(self._machines.names())
+        return [name for name in names if name in present]
+
+    def _api(self) -> ClusterAPI:
+        return open_api(self._cluster, self._pki, timeout=API_TIMEOUT)
+
+    # Failure
+
+    def withdraw(self, error: CseError) -> bool:
+        """Remove new workers that are not Ready; return whether everything is as it was before.
+
+        What was done, or not, is in notes under `error`.
+        """
+        if out_of_reach(error) or not self._options.rollback:
+            return False
+        removed: list[str] = []
+
+        def remove() -> None:
+            machines = self._machines
+            machines.deadline = self._clock.monotonic() + ROLLBACK_SECONDS
+            machines.refresh_when_quiet()
+            ready = self._ready()
+            failed = error.node if isinstance(error, GuestFailed) else ""
+            doomed = [vm for vm in machines.marked() if vm.name == failed or vm.name not in ready]
+            removed.extend(vm.name for vm in doomed)
+            machines.remove(doomed)
+            self._let_go(removed)
+
+        with bounds.afterwards(ROLLBACK_SECONDS):
+            if not remove_made(remove, error, self._progress, advice=suggest.RESUME):
+                return False
+        if removed:
+            error.notes.append(f"Removed the new VMs that are not Ready: {', '.join(removed)}.")
+        return self._left(self._names) == list(self._names) and not self._made()
+
+    def _ready(self) -> set[str]:
+        with self._api() as api:
+            return {node.name for node in api.nodes() if node.ready}
+
+    def _let_go(self, removed: Sequence[str]) -> None:
+        """Delete the Nodes of removed VMs, and let the old nodes take pods again."""
+        left = set(self._left(self._names))
+        with self._api() as api:
+            for node in api.nodes():
+                if node.name in removed:
+                    delete_node(api, node.name)
+                elif node.name in left and node.unschedulable:
+                    uncordon(api, node.name)
+
+    def _failed(self, error: CseError) -> None:
+        if not self.withdraw(error):
+            error.notes.append(suggest.RESUME)
+            self._run.release()
+            return
+        error.notes.append("No worker was replaced, so the cluster is as it was.")
+        try:
+            self._run.end(self._operation.before)
+        except CseError as second:
+            error.notes.append(f"The cluster's record could not be written: {second.message}")
