@@ -8,7 +8,7 @@ warning.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from cse_client.errors import (
@@ -34,6 +34,7 @@ from cse_client.vcd.hardware import settle
 
 __all__ = [
     "Findings",
+    "PoolRequest",
     "check_create",
     "check_egress",
     "check_rights",
@@ -48,13 +49,36 @@ _Value = TypeVar("_Value")
 _EGRESS_HINT = "without it, nodes can use only what their template contains"
 
 
+@dataclass(frozen=True)
+class PoolRequest:
+    """New workers of one pool: `spec` is what they are to be, as if all workers were of it.
+
+    `template` is None where that is a problem already.
+    """
+
+    spec: ClusterSpec
+    template: Template | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Lot:
+    """A number of new VMs that are made alike; None: see `Findings`."""
+
+    count: int
+    hardware: Hardware
+    template_vm: TemplateVm | None = None
+    storage_profile: StorageProfile | None = None
+
+
 @dataclass
 class Findings:
     """What the checks found: problems, warnings, and the things that the names stand for.
 
     `network`, `template_vm` and `storage_profile` are None where they are in `problems` (or, for
     the storage profile, where none was asked for: VCD then takes the VDC's default). `head` and
-    `worker` are what a control plane and a worker are made of.
+    `worker` are what a control plane and a worker are made of; `pools` has the workers of each
+    pool that was asked about, in that order.
     """
 
     problems: list[CseError] = field(default_factory=list)
@@ -64,6 +88,7 @@ class Findings:
     storage_profile: StorageProfile | None = None
     head: Hardware = field(default_factory=Hardware)
     worker: Hardware = field(default_factory=Hardware)
+    pools: list[Lot] = field(default_factory=list)
 
     def add(self, problems: Iterable[CseError]) -> None:
         """Add problems, each once: two kinds of node may have the same one."""
@@ -93,6 +118,7 @@ def check_create(
     heads_present: int = 0,
     workers_present: int = 0,
     is_new: bool = True,
+    pools: Sequence[PoolRequest] = (),
 ) -> Findings:
     """Check all that a creation needs but the name, which the caller has looked up; reads only.
 
@@ -105,6 +131,7 @@ def check_create(
         heads_present: control planes that exist already, and need no address, quota or storage.
         workers_present: workers of which the same is true.
         is_new: control planes are made, too; otherwise only workers are.
+        pools: the new workers, where not all of them are made as `spec` says.
 
     Raises:
         SessionInvalid, VcdFault: nothing could be checked. All else is in the findings.
@@ -117,9 +144,42 @@ def check_create(
         check_template(vcd, template, findings, accept_eulas=spec.accept_eulas)
     _settle_hardware(vcd, spec, vdc, findings, is_new=is_new)
     _check_network(vcd, spec, vdc, nodes, findings)
-    _check_storage(vcd, spec, vdc, nodes, findings)
-    _check_capacity(vcd, vdc, heads, nodes - heads, findings)
+    profile = find_profile(vcd, spec.storage_profile, vdc, findings)
+    if profile is not None and spec.storage_profile:
+        findings.storage_profile = profile
+    workers = [Lot(nodes - heads, findings.worker, findings.template_vm, profile)]
+    if pools:
+        templates = {template.id: findings.template_vm} if template is not None else {}
+        workers = [_lot(vcd, one, vdc, findings, templates) for one in pools]
+        asked = [bool(one.spec.storage_profile) for one in pools]
+        findings.pools = [
+            lot if named else replace(lot, storage_profile=None)
+            for lot, named in zip(workers, asked)
+        ]
+    lots = [Lot(heads, findings.head, findings.template_vm, profile), *workers]
+    _check_storage(lots, findings)
+    _check_capacity(vcd, vdc, lots, findings)
     return findings
+
+
+def _lot(
+    vcd: VcdClient,
+    pool: PoolRequest,
+    vdc: Vdc,
+    findings: Findings,
+    templates: dict[str, TemplateVm | None],
+) -> Lot:
+    """Find what the workers of a pool are made of; `templates` are those that were checked."""
+    spec, template = pool.spec, pool.template
+    own = Findings()
+    if template is not None and template.id not in templates:
+        check_template(vcd, template, own, accept_eulas=spec.accept_eulas)
+        templates[template.id] = own.template_vm
+    own.template_vm = templates.get(template.id) if template is not None else None
+    _settle_hardware(vcd, spec, vdc, own, is_new=False)
+    profile = find_profile(vcd, spec.storage_profile, vdc, own)
+    findings.add(own.problems)
+    return Lot(pool.count, own.worker, own.template_vm, profile)
 
 
 def check_rights(vcd: VcdClient, vdc: Vdc, findings: Findings) -> None:
@@ -281,24 +341,26 @@ def find_profile(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> Sto
     return None
 
 
-def _check_storage(
-    vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
-) -> None:
-    found = find_profile(vcd, spec.storage_profile, vdc, findings)
-    if found is None:
-        return
-    if spec.storage_profile:
-        findings.storage_profile = found
-    _check_room(found, nodes, findings)
+def _check_storage(lots: Sequence[Lot], findings: Findings) -> None:
+    profiles = {
+        lot.storage_profile.name: lot.storage_profile for lot in lots if lot.storage_profile
+    }
+    for name, profile in profiles.items():
+        used_by = [
+            lot
+            for lot in lots
+            if lot.storage_profile is not None and lot.storage_profile.name == name
+        ]
+        _check_room(profile, used_by, findings)
 
 
-def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None:
-    source = findings.template_vm
-    if source is None or not source.disk_mb or not profile.limit_mb:
+def _check_room(profile: StorageProfile, lots: Sequence[Lot], findings: Findings) -> None:
+    known = [lot.template_vm for lot in lots]
+    if not profile.limit_mb or any(source is None or not source.disk_mb for source in known):
         return
     left = max(0, profile.limit_mb - profile.used_mb)
-    grown = max(0, (findings.worker.disk_mb or 0) - next((mb for _id, mb in source.disks), 0))
-    needed = (source.disk_mb + grown) * nodes
+    needed = sum(lot.count * _disk_mb(lot) for lot in lots)
+    nodes = sum(lot.count for lot in lots)
     if needed > left:
         findings.problems.append(
             Refused(
@@ -309,8 +371,17 @@ def _check_room(profile: StorageProfile, nodes: int, findings: Findings) -> None
         )
 
 
-def _check_capacity(vcd: VcdClient, vdc: Vdc, heads: int, workers: int, findings: Findings) -> None:
-    nodes = heads + workers
+def _disk_mb(lot: Lot) -> int:
+    """Return how much storage a VM takes, as far as its template is known."""
+    source = lot.template_vm
+    if source is None:
+        return 0
+    first = next((mb for _id, mb in source.disks), 0)
+    return source.disk_mb + max(0, (lot.hardware.disk_mb or 0) - first)
+
+
+def _check_capacity(vcd: VcdClient, vdc: Vdc, lots: Sequence[Lot], findings: Findings) -> None:
+    nodes = sum(lot.count for lot in lots)
     capacity = findings.collect(lambda: vcd.surroundings.capacity(vdc))
     document = findings.collect(lambda: vcd.surroundings.vdc_document(vdc))
     if capacity is None or document is None:
@@ -324,11 +395,11 @@ def _check_capacity(vcd: VcdClient, vdc: Vdc, heads: int, workers: int, findings
                 hint="Use fewer --nodes, delete VMs, or have the VM quota raised.",
             )
         )
-    source = findings.template_vm
     memory = cpus = 0
-    for count, hardware in ((heads, findings.head), (workers, findings.worker)):
-        memory += count * (hardware.known_memory_mb or (source.memory_mb if source else 0))
-        cpus += count * (hardware.known_cpus or (source.cpus if source else 0))
+    for lot in lots:
+        source, hardware = lot.template_vm, lot.hardware
+        memory += lot.count * (hardware.known_memory_mb or (source.memory_mb if source else 0))
+        cpus += lot.count * (hardware.known_cpus or (source.cpus if source else 0))
     mhz = cpus * (document.vcpu_mhz or 0)
     short = [
         _short("memory", "MB", capacity.memory_mb_left, memory, vdc),
