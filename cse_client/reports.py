@@ -1,6 +1,6 @@
 """What a node says of its own bootstrap, read from either way out.
 
-Formats, written by scripts/common.sh and by nothing else:
+Formats, written by scripts/base.sh and common.sh and by nothing else:
 
 * guestinfo keys `guestinfo.cse.status` (`running`, `failed` or `ready`), `.phase`, `.rc` and
   `.error` (base64 of the last log lines); `.id` ends with the VM's name, and with another one the
@@ -10,6 +10,9 @@ Formats, written by scripts/common.sh and by nothing else:
   (kubernetes:plugin/pkg/auth/authorizer/node, plugin/pkg/admission/noderestriction);
 * of nodes that earlier versions made: a ConfigMap `cse-bootstrap-NODE` in the namespace
   `cse-system` with the data keys status, phase, rc and error, which every such node may write.
+
+What a node does later (guest/later.py) is reported in the same way, in keys that begin with `task-`;
+`task-id` is the name of the task and of the node.
 
 Whoever is root on a node can write anything in there, so a reader trusts nothing: control
 characters go, lengths are bounded, what makes no sense is no report.
@@ -34,6 +37,7 @@ __all__ = [
     "parse_configmap",
     "parse_guestinfo",
     "parse_lease",
+    "parse_task",
 ]
 
 LEASE_NAMESPACE = "kube-node-lease"
@@ -56,6 +60,18 @@ def parse_guestinfo(node: str, guestinfo: Mapping[str, str]) -> NodeReport | Non
     if len(whose) > 1 and whose.rpartition(" ")[2] != node:
         return None
     return _parse(node, values, source="guestinfo")
+
+
+def parse_task(node: str, task: str, values: Mapping[str, str]) -> NodeReport | None:
+    """Return a node's report on a task, None where there is none.
+
+    `values` are those of a VM's guestinfo or the annotations of the node's Lease.
+    """
+    for prefix, source in ((GUESTINFO_PREFIX, "guestinfo"), (ANNOTATION_PREFIX, "lease")):
+        found = _below(f"{prefix}task-", values)
+        if _text(found.get("id")) == f"{task} {node}":
+            return _parse(node, found, source=source)
+    return None
 
 
 def parse_lease(lease: Mapping[str, Any]) -> NodeReport | None:

@@ -1,8 +1,8 @@
 """The customization scripts: what VCD stores with a VM and runs inside it at its first boot.
 
 A script is a short installer in plain bash with the real work as its payload (gzip, base64): a
-block of shell assignments and files for this node, then scripts/common.sh and the part for the kind
-of node. `recover_pki` reads a control plane's payload back, so any machine that may read the VM in
+block of shell assignments and files for this node, then scripts/base.sh, common.sh and the part for
+the kind of node. `recover_pki` reads a control plane's payload back, so any machine that may read the VM in
 VCD can carry on with the cluster.
 """
 
@@ -43,10 +43,13 @@ __all__ = [
     "assemble",
     "common_data",
     "control_plane_script",
+    "finished_script",
     "further_control_plane_script",
     "is_ours",
     "is_sealed",
+    "packed",
     "put_file",
+    "quoted",
     "recover_pki",
     "recover_ssh_key",
     "script_source",
@@ -73,6 +76,8 @@ _FILE = re.compile(
     r"^put /etc/kubernetes/pki/(\S+) [0-7]+ <<'CSE_FILE'\n(.*?)^CSE_FILE$", re.M | re.S
 )
 _SSH_KEY = re.compile(r"^SSH_KEY=(.*)$", re.M)
+_IDENTITY = re.compile(r"^CSE_ID=.*$", re.M)
+_KEYS = re.compile(r"^put_pki\(\) \{\n.*?^\}$", re.M | re.S)
 #: zlib's number for gzip's format, and the bytes that a payload has at most when it is unpacked.
 _GZIP = 31
 _LONGEST_PAYLOAD = 1024 * 1024
@@ -395,7 +400,7 @@ def assemble(
     the script for its length.
     """
     identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
-    assignments = [f"{name}={_quote(name, value)}" for name, value in data.items()]
+    assignments = [f"{name}={quoted(name, value)}" for name, value in data.items()]
     # only where it has something to do: it costs room in VCD
     more = _settings_sources(b.settings) if "SETTINGS" in data else []
     more += [script_source("address")] if "VIP" in data else []
@@ -403,13 +408,9 @@ def assemble(
     more += [script_source("tkg")] if "TKG" in data else []
     more += [script_source(name) for name in sources]
     own = script_source(source or kind)
-    parts = [script_source("install"), *assignments, *block, script_source("common"), *more, own]
-    body = "\n".join([identity, *parts]) + "\n"
-    packed = base64.b64encode(_gzip(body.encode())).decode()
-    lines = [packed[i : i + 1000] for i in range(0, len(packed), 1000)]
-    payload = ["payload() { cat <<'CSE_PAYLOAD'", *lines, "CSE_PAYLOAD", "}"]
-    parts = ["#!/bin/bash", _header(kind), identity, *payload, script_source("customize")]
-    script = "\n".join(parts) + "\n"
+    common = [script_source("base"), script_source("common")]
+    parts = [script_source("install"), *assignments, *block, *common, *more, own]
+    script = _with_installer(kind, identity, parts)
     if len(script.encode()) > MAX_SCRIPT_BYTES:
         raise too_long or CseError(
             f"the bootstrap script of {b.node} would be {len(script.encode())} bytes, more than "
@@ -417,6 +418,38 @@ def assemble(
             hint="Use a shorter SSH key, a shorter --registry-ca or fewer extra names.",
         )
     return script
+
+
+def _with_installer(kind: str, identity: str, parts: Sequence[str]) -> str:
+    payload = ["payload() { cat <<'CSE_PAYLOAD'", *packed([identity, *parts]), "CSE_PAYLOAD", "}"]
+    lines = ["#!/bin/bash", _header(kind), identity, *payload, script_source("customize")]
+    return "\n".join(lines) + "\n"
+
+
+def packed(parts: Sequence[str]) -> list[str]:
+    """Return lines of base64 that hold the text of `parts` in gzip's format."""
+    body = "\n".join(parts) + "\n"
+    text = base64.b64encode(_gzip(body.encode())).decode()
+    return [text[i : i + 1000] for i in range(0, len(text), 1000)]
+
+
+def finished_script(script: str) -> str:
+    """Return a control plane's script, as found in VCD, without what only its bootstrap needs.
+
+    The keys of the cluster and root's key line can be read from it as before.
+
+    Raises:
+        CseError: the script is damaged, or not a control plane's with keys.
+    """
+    if _kind(script) != _CONTROL_PLANE:
+        raise _damaged("it is not the script of a control plane")
+    body = _payload(_normal(script))
+    kept = [_IDENTITY.search(body), _SSH_KEY.search(body), _KEYS.search(body)]
+    lines = [found.group() for found in kept if found is not None]
+    if len(lines) != len(kept):
+        raise _damaged("its payload has no keys")
+    identity, *rest = lines
+    return _with_installer(_CONTROL_PLANE, identity, [*rest, "# its bootstrap is finished", "exit 0"])
 
 
 def _payload(script: str) -> str:
@@ -525,7 +558,8 @@ def _damaged(why: str) -> CseError:
     )
 
 
-def _quote(name: str, value: str) -> str:
+def quoted(name: str, value: str) -> str:
+    """Return a value as a script may assign it to the variable `name`; WrongUsage if none can."""
     if not value.isprintable():
         raise WrongUsage(f"{value!r} cannot be used in a bootstrap script ({name})")
     return shlex.quote(value)

@@ -70,7 +70,7 @@ def template_script(build: Build) -> str:
         bootstrap,
         data,
         block,
-        sources=("seal",),
+        sources=("packages", "seal"),
         too_long=WrongUsage(
             "The CNI manifest is too long for the customization script that VCD runs in the VM.",
             hint="Put it on a web server that the VM can reach, and specify its URL with --cni.",

@@ -44,7 +44,7 @@ _NAMED = 3
 # What a phase's name ends with when the guest counts what is done of it.
 _COUNT = re.compile(r" \(\d+ of \d+\)$")
 
-# How the bootstrap's last log line gives its reason (guest/scripts/common.sh, `left`).
+# How the bootstrap's last log line gives its reason (guest/scripts/base.sh, `left`).
 _REASON = re.compile(r"FAILED in phase \S+ \(rc \d+\): (.+)")
 #: VCD's word for a VM that has been customized.
 CUSTOMIZED = "GC_COMPLETE"

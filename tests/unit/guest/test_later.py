@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
 import pytest
 
+from cse_client.errors import WrongUsage
 from cse_client.guest import later, render
 from cse_client.guest.pki import mint_pki
+from cse_client.model.settings import ClusterSettings
 
 PKI = mint_pki("demo")
 BOOTSTRAP = render.Bootstrap(cluster_id="1", cluster_name="demo", node="mstr-ab12")
@@ -44,3 +47,57 @@ def test_only_our_scripts_get_tasks(script: str) -> None:
 def test_a_worker_gets_none() -> None:
     script = render.worker_script(BOOTSTRAP, PKI, endpoint="10.0.0.1")
     assert later.with_task(script, "renew-1") is None
+
+
+UPGRADE = later.Upgrade(
+    "upgrade-12ab", "mstr-ab12", "1.37.2", "https://mirror.example.com/core:/stable:"
+)
+SETTINGS = ClusterSettings(
+    http_proxy="http://proxy.example.com:3128",
+    https_proxy="http://proxy.example.com:3128",
+    no_proxy="10.0.0.0/8,.example.com",
+    registry_mirrors="docker.io=https://mirror.example.com registry.k8s.io=https://other.example",
+    ntp="10.0.0.1",
+    dns="10.0.0.2",
+)
+LONGEST = render.control_plane_script(
+    render.Bootstrap(
+        cluster_id="urn:vcloud:cluster:12345678-1234-1234-1234-123456789012",
+        cluster_name="demo",
+        node="mstr-ab12",
+        settings=SETTINGS,
+    ),
+    PKI,
+)
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS.values(), LONGEST], ids=[*SCRIPTS, "longest"])
+def test_an_upgrade_fits_into_every_script(script: str) -> None:
+    task = later.with_upgrade(script, UPGRADE)
+    assert task is not None
+    assert len(task.encode()) <= render.MAX_SCRIPT_BYTES
+    assert later.task_of(task) == UPGRADE.task
+    assert later.task_of(script) == ""
+    sealed = render.is_sealed(script)
+    for one in (task, later.without_task(task)):
+        assert render.is_sealed(one) == sealed
+        assert render.recover_pki(one) == (None if sealed else PKI)
+        assert render.recover_ssh_key(one) == render.recover_ssh_key(script)
+        checked = subprocess.run(["bash", "-n"], input=one, text=True, check=False)
+        assert checked.returncode == 0
+    # the same again, and a later task takes its place
+    assert later.with_upgrade(task, UPGRADE) == task
+    renewed = later.with_task(task, "renew-1")
+    assert renewed is not None
+    assert later.task_of(renewed) == "renew-1"
+
+
+@pytest.mark.parametrize("version", ["1.37", "v1.37.2", "1.37.2; reboot", "2.0.1", ""])
+def test_an_upgrade_is_to_a_version(version: str) -> None:
+    with pytest.raises(WrongUsage, match="is not a version"):
+        later.with_upgrade(LONGEST, replace(UPGRADE, version=version))
+
+
+def test_only_control_planes_are_upgraded() -> None:
+    worker = render.worker_script(BOOTSTRAP, PKI, endpoint="10.0.0.1")
+    assert later.with_upgrade(worker, UPGRADE) is None
