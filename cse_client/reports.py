@@ -11,8 +11,8 @@ Formats, written by scripts/base.sh and common.sh and by nothing else:
 * of nodes that earlier versions made: a ConfigMap `cse-bootstrap-NODE` in the namespace
   `cse-system` with the data keys status, phase, rc and error, which every such node may write.
 
-What a node does later (guest/later.py) is reported in the same way, in keys that begin with `task-`;
-`task-id` is the name of the task and of the node.
+What a node does later (guest/later.py) is reported in the same way, in keys that begin with
+`task-`; `task-id` is the name of the task and of the node.
 
 Whoever is root on a node can write anything in there, so a reader trusts nothing: control
 characters go, lengths are bounded, what makes no sense is no report.

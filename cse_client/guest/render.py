@@ -1,9 +1,9 @@
 """The customization scripts: what VCD stores with a VM and runs inside it at its first boot.
 
 A script is a short installer in plain bash with the real work as its payload (gzip, base64): a
-block of shell assignments and files for this node, then scripts/base.sh, common.sh and the part for
-the kind of node. `recover_pki` reads a control plane's payload back, so any machine that may read the VM in
-VCD can carry on with the cluster.
+block of shell assignments and files for this node, then scripts/base.sh, common.sh and the part
+for the kind of node. `recover_pki` reads a control plane's payload back, so any machine that may
+read the VM in VCD can work with the cluster.
 """
 
 from __future__ import annotations
@@ -449,7 +449,7 @@ def finished_script(script: str) -> str:
     if len(lines) != len(kept):
         raise _damaged("its payload has no keys")
     identity, *rest = lines
-    return _with_installer(_CONTROL_PLANE, identity, [*rest, "# its bootstrap is finished", "exit 0"])
+    return _with_installer(_CONTROL_PLANE, identity, [*rest, "exit 0"])
 
 
 def _payload(script: str) -> str:

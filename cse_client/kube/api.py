@@ -27,7 +27,13 @@ from cse_client.kube.serving import EXPIRED, read_end, read_names, show_end
 from cse_client.kube.shapes import checked, items_of, moment
 from cse_client.kube.unreachable import explain, explain_content, explain_redirect, explain_status
 from cse_client.model import KubeNode, NodeReport
-from cse_client.reports import LEASE_NAMESPACE, OLD_NAMESPACE, parse_configmap, parse_lease
+from cse_client.reports import (
+    LEASE_NAMESPACE,
+    OLD_NAMESPACE,
+    parse_configmap,
+    parse_lease,
+    parse_task,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -215,6 +221,13 @@ class ClusterAPI:
         # A node's own Lease counts more than what any node may write.
         found = (*(parse_configmap(one) for one in maps), *(parse_lease(one) for one in leases))
         return {report.node: report for report in found if report is not None}
+
+    def task_report(self, node: str, task: str) -> NodeReport | None:
+        """Return what a node reported of a task in its Lease; None where it did not."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases/{node}"
+        lease = self.read(path, "Lease", f"read the report of {node}")
+        annotations = lease["metadata"].get("annotations") if lease is not None else None
+        return parse_task(node, task, annotations or {})
 
     def renewals(self) -> dict[str, datetime]:
         """Return when each node renewed its Lease last: a kubelet does that every ten seconds.

@@ -271,6 +271,17 @@ class Vm:
 
 
 @dataclass(frozen=True)
+class SnapshotState:
+    """What VCD tells of a VM's snapshot, of which it has one at most.
+
+    `allowed` is whether this user may create one now. `created` is None where there is none.
+    """
+
+    allowed: bool
+    created: datetime | None = None
+
+
+@dataclass(frozen=True)
 class VApp:
     """A vApp as VCD shows it; metadata is the GENERAL domain, key to text."""
 

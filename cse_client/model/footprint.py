@@ -38,6 +38,7 @@ __all__ = [
     "TEMPLATE",
     "TEMPLATE_NAME",
     "TEMPLATE_REVISION",
+    "UPGRADE",
     "VERSION",
     "VIRTUAL_ADDRESS",
     "address_in_description",
@@ -71,6 +72,8 @@ SEALED = "cse.client.sealed"
 PROTECTED = "cse.client.protected"
 #: The mark of a restore that was begun and has not ended; `-` without one.
 RESTORE = "cse.client.restore"
+#: An upgrade of the control plane in place that was begun and has not ended; `-` without one.
+UPGRADE = "cse.client.upgrade"
 #: The addresses that a cluster has reserved: for its load balancer, and for its API.
 ADDRESSES = "cse.client.addresses"
 VIRTUAL_ADDRESS = "cse.client.virtual_address"

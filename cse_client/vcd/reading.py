@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 
 from lxml import etree
 
-from cse_client.model import Capacity, Template, TemplateVm, VApp, Vm
+from cse_client.model import Capacity, SnapshotState, Template, TemplateVm, VApp, Vm
 from cse_client.vcd import errors
 from cse_client.vcd.tasks import Task
 
@@ -217,6 +217,19 @@ def vm(element: etree._Element) -> Vm:
         description=text(element, "Description"),
         disk_mb=next((size for _id, size in disks(element)), 0),
     )
+
+
+def snapshot_state(element: etree._Element) -> SnapshotState:
+    """Read what a Vm document tells of its snapshot.
+
+    VCD offers the action as a Link to whoever has the right (API reference, POST-CreateSnapshot).
+    """
+    found = element.find("{*}SnapshotSection/{*}Snapshot")
+    allowed = any(link.get("rel") == "snapshot:create" for link in element.iterfind("{*}Link"))
+    created = moment(found.get("created")) if found is not None else None
+    if found is not None and created is None:
+        created = datetime.fromtimestamp(0, timezone.utc)
+    return SnapshotState(allowed, created)
 
 
 def customization_scripts(element: etree._Element) -> dict[str, str]:

@@ -21,6 +21,7 @@ from cse_client.model import Network, NewVm, VmChange, VmPolicy
 
 __all__ = [
     "COMPOSE",
+    "CREATE_SNAPSHOT",
     "CUSTOMIZATION",
     "DEPLOY",
     "LEASE",
@@ -29,6 +30,7 @@ __all__ = [
     "UNDEPLOY",
     "ChangedVm",
     "compose",
+    "create_snapshot",
     "deploy",
     "lease",
     "metadata",
@@ -45,6 +47,7 @@ METADATA = _MEDIA + "metadata+xml"
 CUSTOMIZATION = _MEDIA + "guestCustomizationSection+xml"
 LEASE = _MEDIA + "leaseSettingsSection+xml"
 DEPLOY = _MEDIA + "deployVAppParams+xml"
+CREATE_SNAPSHOT = _MEDIA + "createSnapshotParams+xml"
 UNDEPLOY = _MEDIA + "undeployVAppParams+xml"
 
 _VCLOUD = "http://www.vmware.com/vcloud/v1.5"
@@ -195,6 +198,15 @@ def undeploy(action: str) -> etree._Element:
     """Make the body that undeploys a vApp or VM: `powerOff`, `shutdown`, `force`, `default`."""
     root = etree.Element(f"{{{_VCLOUD}}}UndeployVAppParams", nsmap=_NSMAP)
     _add(root, "UndeployPowerAction", action)
+    return root
+
+
+def create_snapshot(name: str) -> etree._Element:
+    """Make the body that creates a snapshot of a VM, without its memory."""
+    root = etree.Element(f"{{{_VCLOUD}}}CreateSnapshotParams", nsmap=_NSMAP)
+    root.set("name", checked(name, "the name"))
+    root.set("memory", _boolean(False))
+    root.set("quiesce", _boolean(False))
     return root
 
 

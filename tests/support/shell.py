@@ -50,7 +50,11 @@ class Guest:
 
         `data` are more assignments; the text `until` is where the functions end.
         """
-        sources = [DATA, data, *(SCRIPTS.joinpath(name).read_text() for name in ("base.sh", "common.sh"))]
+        sources = [
+            DATA,
+            data,
+            *(SCRIPTS.joinpath(name).read_text() for name in ("base.sh", "common.sh")),
+        ]
         parts = {"worker": ("joining", "worker")}.get(kind, (kind,))
         steps = "\n".join(SCRIPTS.joinpath(f"{part}.sh").read_text() for part in parts)
         sources += [steps[: steps.rindex(until)], code]

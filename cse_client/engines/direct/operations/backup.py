@@ -22,7 +22,13 @@ __all__ = ["back_up"]
 #: What may be in the file besides etcd's database.
 _MORE_BYTES = 1024 * 1024
 #: Metadata about who is at work, which a restored cluster must not have.
-_PASSING = (footprint.LOCK, footprint.OPERATION, footprint.DONE, footprint.RESTORE)
+_PASSING = (
+    footprint.LOCK,
+    footprint.OPERATION,
+    footprint.DONE,
+    footprint.RESTORE,
+    footprint.UPGRADE,
+)
 
 
 def back_up(

@@ -1,0 +1,535 @@
+"""Upgrading the only control plane of a cluster where it is, with a way back.
+
+A cluster without a virtual address cannot have a second control plane, so this one is changed: its
+VM is shut down and gets a snapshot in VCD, its script a task (guest/later.py) with `kubeadm
+upgrade`, and a forced customization runs it. What fails, or does not come back, is undone by
+reverting the VM to the snapshot; then the old version is proven to serve. Killed anywhere, the next
+run knows by the record in the metadata (`upgrade_record`), the snapshot and the task in the script
+how far it came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cse_client import bounds, suggest
+from cse_client.clock import Clock
+from cse_client.content import plain
+from cse_client.engines.direct.control_plane_health import unhealthy
+from cse_client.engines.direct.credentials import API_TIMEOUT, PROBE_TIMEOUT, open_api
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.operations import upgrade_backup
+from cse_client.engines.direct.operations.plan import Step
+from cse_client.engines.direct.upgrade_record import (
+    BACK,
+    BEGUN,
+    FINAL,
+    REVERTED,
+    UpgradeRecord,
+    no_record,
+    read_record,
+)
+from cse_client.errors import (
+    Conflict,
+    CseError,
+    GuestFailed,
+    NotFinished,
+    Refused,
+    SessionInvalid,
+    TaskFailed,
+    TimedOut,
+    VcdFault,
+)
+from cse_client.guest import later
+from cse_client.model import Event, EventKind, Progress, RunOptions, Vm
+from cse_client.reports import parse_task
+from cse_client.vcd import tasks
+
+if TYPE_CHECKING:
+    from cse_client.guest.pki import ClusterPKI
+    from cse_client.model import NodeReport
+
+__all__ = ["InPlaceTarget", "InPlaceUpgrade", "begun"]
+
+_ON = "POWERED_ON"
+_LOOK_AGAIN = 2.0
+#: Seconds for an upgrade: packages, images, and 5 minutes at most for each of four components
+#: (kubeadm's UpgradeManifests). Then the same for a way back, which needs no more than a boot.
+_LONGEST_UPGRADE = 2400.0
+_LONGEST_RETURN = 900.0
+#: Seconds of the command's time that are left when the wait for the new version ends.
+_LEAST_REST = 5.0
+#: How often a VM that went off by itself is started again.
+_MOST_STARTS = 3
+#: How far this machine's idea of a span may be off.
+_SKEW = timedelta(seconds=2)
+_LONGEST = 200
+_VERSION = re.compile(r"v?1\.(\d{1,3})\.\d{1,3}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class InPlaceTarget:
+    """What is wanted: `version` X.Y.Z, and whether to insist on a way back.
+
+    `package_source` is where the packages are, as in `model.templates.BuildSpec`.
+    """
+
+    version: str
+    package_source: str
+    rollback: bool = True
+
+
+def begun(cluster: ExistingCluster) -> InPlaceTarget | None:
+    """Return what an earlier run began and did not end."""
+    record = read_record(cluster.metadata)
+    if record is None:
+        return None
+    return InPlaceTarget(record.version, record.source, record.snapshot)
+
+
+class InPlaceUpgrade:
+    """One run of the upgrade, new or resumed. The caller has claimed the cluster."""
+
+    def __init__(
+        self,
+        cluster: ExistingCluster,
+        pki: ClusterPKI,
+        target: InPlaceTarget,
+        options: RunOptions,
+        *,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        self._cluster = cluster
+        self._pki = pki
+        self._target = target
+        self._clock = clock
+        self._progress = progress
+        self._deadline = clock.monotonic() + bounds.share(options.timeout)
+        self._record = read_record(cluster.metadata)
+        self._done = False
+
+    # What there is to know before
+
+    def check(self) -> None:
+        """Refuse what cannot be done in this way; nothing is changed.
+
+        Raises:
+            Refused, Conflict: it cannot.
+            ClusterUnreachable: the API does not answer, in a cluster that no run has touched yet.
+        """
+        vm = self._head()
+        if self._record is not None:
+            self._check_resumed(self._record)
+            return
+        self._check_version(self._running_version())
+        script = self._cluster.vcd.customization_script(vm.href)
+        if self._with_task(script, vm, "upgrade-0") is None:
+            raise Refused(
+                f"The customization script of {vm.name} is not this client's, so it cannot be"
+                " upgraded from here.",
+                hint=f"Upgrade it by hand with `kubeadm upgrade apply v{self._target.version}`.",
+            )
+        state = self._cluster.vcd.snapshot_state(vm.href)
+        if state.created is not None and self._target.rollback:
+            raise Conflict(
+                f"The VM {vm.name} has a snapshot of {state.created:%Y-%m-%d %H:%M} UTC, and VCD"
+                " keeps only one.",
+                hint="Remove it in VCD, or use --no-rollback.",
+            )
+        if not state.allowed and self._target.rollback:
+            raise Refused(
+                f"VCD does not allow you to create a snapshot of the VM {vm.name}, so there would"
+                " be no way back from a failed upgrade.",
+                hint='The right "vApp: Snapshot Operations" is required; without it, use'
+                " --no-rollback and make a backup before: "
+                + suggest.cse("cluster backup", self._cluster.name),
+            )
+
+    def sentences(self) -> list[str]:
+        """Return what is going to happen, in order."""
+        name, to = self._head().name, self._target.version
+        fall = "If anything fails, revert the VM to its snapshot and start it again."
+        if not self._target.rollback:
+            fall = "There is no way back if anything fails (--no-rollback)."
+        stop = f"Shut down {name}"
+        return [
+            "Save a backup of the cluster on this computer until the upgrade has ended.",
+            f"{stop}." if not self._target.rollback else f"{stop} and create a snapshot of its VM.",
+            f"Upgrade {name} to Kubernetes {to} with the packages of"
+            f" {self._target.package_source}; the API does not answer for some minutes.",
+            f"Check API server, scheduler, controller manager, etcd and node. {fall}",
+        ]
+
+    def is_done(self) -> bool:
+        """Return whether the control plane was upgraded and nothing is left to undo."""
+        return self._done
+
+    def step(self) -> Step:
+        """Return all of it as one step of a longer plan."""
+        name, to = self._head().name, self._target.version
+        title = f"Upgrade the control plane {name} to Kubernetes {to} in place"
+        return Step(title, f"{title}.", self.is_done, self.run)
+
+    # The two ways
+
+    def run(self) -> None:
+        """Upgrade it, and prove it; when that fails, go back and prove that.
+
+        Raises:
+            GuestFailed, CseError: it failed; the message says what serves now.
+            NotFinished: it can be resumed.
+        """
+        if self._record is not None and self._record.phase in (BACK, REVERTED):
+            self._go_back(self._record)
+            raise CseError(self._message(self._record))
+        if self._record is None:
+            self._record = self._begin()
+            if self._record is None:
+                self._done = True
+                return
+        try:
+            self._forward(self._record)
+        except (SessionInvalid, NotFinished):
+            raise
+        except CseError as error:
+            if not _is_final(error):
+                raise
+            self._fall_back(error)
+        self._done = True
+
+    def roll_back(self) -> None:
+        """Go back to the snapshot.
+
+        Raises:
+            Conflict: there is nothing to go back to.
+        """
+        record = self._record
+        if record is None or record.phase == FINAL:
+            raise Conflict(
+                f"Cluster '{self._cluster.name}' has no upgrade that can be rolled back: none was"
+                " begun, or it has ended."
+            )
+        self._go_back(record)
+
+    # Beginning
+
+    def _begin(self) -> UpgradeRecord | None:
+        """Save a backup and record what is about to happen; None where there is nothing to do."""
+        vm = self._head()
+        before = self._running_version()
+        if before == self._target.version and not unhealthy(
+            self._cluster, self._pki, vm.name, before
+        ):
+            return None
+        record = UpgradeRecord(
+            node=vm.name,
+            before=before,
+            version=self._target.version,
+            source=self._target.package_source,
+            task=later.new_upgrade(),
+            snapshot=self._target.rollback,
+        )
+        upgrade_backup.save(self._cluster, progress=self._progress)
+        self._write(record)
+        return record
+
+    def _running_version(self) -> str:
+        with open_api(self._cluster, self._pki, timeout=API_TIMEOUT) as api:
+            return api.version().removeprefix("v")
+
+    def _check_version(self, before: str) -> None:
+        """Refuse what kubeadm would: builds of others, down, more than one minor release up."""
+        now, to = _VERSION.fullmatch(before), _VERSION.fullmatch(self._target.version)
+        if now is None or to is None:
+            raise Refused(
+                f"Kubernetes {plain(before, _LONGEST)} cannot be upgraded to {self._target.version}"
+                " with packages."
+            )
+        if not int(now[1]) <= int(to[1]) <= int(now[1]) + 1:
+            raise Refused(
+                f"Kubernetes {before} cannot be upgraded to {self._target.version}: an upgrade goes"
+                " up by one minor release at most."
+            )
+
+    def _check_resumed(self, record: UpgradeRecord) -> None:
+        wanted = (self._target.version, self._target.package_source, self._target.rollback)
+        if record.phase in (BEGUN, FINAL) and wanted != (
+            record.version,
+            record.source,
+            record.snapshot,
+        ):
+            raise Conflict(
+                f"An upgrade of cluster '{self._cluster.name}' to Kubernetes {record.version} with"
+                f" the packages of {record.source} is not finished.",
+                hint="Resume it with the same options, or go back with --roll-back.",
+            )
+
+    # Forward
+
+    def _forward(self, record: UpgradeRecord) -> None:
+        vcd, vm = self._cluster.vcd, self._head()
+        if record.phase == BEGUN:
+            script = vcd.customization_script(vm.href)
+            if later.task_of(script) != record.task:
+                self._prepare(record, vm, script)
+            if vcd.vm(vm.href).status != _ON:
+                self._change(partial(vcd.deploy, vm.href, True))
+            self._await_upgraded(record)
+            record = replace(record, phase=FINAL)
+            self._write(record)
+        self._tidy(record)
+
+    def _prepare(self, record: UpgradeRecord, vm: Vm, script: str) -> None:
+        """Shut the VM down, create its snapshot and write the task into its script."""
+        vcd = self._cluster.vcd
+        self._shut_down(vm)
+        if record.snapshot and vcd.snapshot_state(vm.href).created is None:
+            name = f"before Kubernetes {record.version}"
+            self._change(partial(vcd.create_snapshot, vm.href, name))
+        task = self._with_task(script, vm, record.task)
+        if task is None:
+            raise Refused(f"The customization script of {vm.name} is not this client's.")
+        self._change(partial(vcd.write_customization_script, vm.href, task))
+
+    def _with_task(self, script: str, vm: Vm, task: str) -> str | None:
+        target = self._target
+        upgrade = later.Upgrade(task, vm.name, target.version, target.package_source)
+        return later.with_upgrade(script, upgrade)
+
+    def _shut_down(self, vm: Vm, action: str = "shutdown") -> None:
+        vcd = self._cluster.vcd
+        if not vcd.vm(vm.href).deployed:
+            return
+        try:
+            self._change(partial(vcd.undeploy, vm.href, action))
+        except TaskFailed as refused:
+            text = f"A guest could not be shut down and is powered off: {refused.message}"
+            self._progress(Event(EventKind.WARNING, text))
+            self._change(partial(vcd.undeploy, vm.href))
+
+    def _await_upgraded(self, record: UpgradeRecord) -> None:
+        """Wait until the new version serves.
+
+        Raises:
+            GuestFailed: the node says that it failed.
+            CseError: it has not come back in time.
+        """
+        began = self._clock.monotonic()
+        # within the command's time, for what comes after it has to be begun in it
+        left = self._deadline - began
+        until = began + min(left - max(_LEAST_REST, left / 10), _LONGEST_UPGRADE)
+        phase, starts = "", 0
+        while True:
+            vm, report = self._look(record)
+            if report is not None and report.phase != phase:
+                phase = report.phase
+                text = f"{record.node}: {phase}"
+                self._progress(Event(EventKind.PHASE, text, node=record.node, phase=phase))
+            if report is not None and report.status == "failed":
+                raise _failed(record, report)
+            why = unhealthy(self._cluster, self._pki, record.node, record.version)
+            if not why:
+                return
+            if vm is not None and vm.status != _ON and starts < _MOST_STARTS:
+                starts += 1
+                text = f"The VM {record.node} is off and is started again."
+                self._progress(Event(EventKind.WARNING, text))
+                self._change(partial(self._cluster.vcd.deploy, vm.href, True))
+            if self._clock.monotonic() >= until:
+                where = f" in phase {phase}" if phase else ""
+                raise GuestFailed(
+                    f"{record.node} has not come back with Kubernetes {record.version} after"
+                    f" {self._clock.monotonic() - began:.0f} s{where}: {why}",
+                    node=record.node,
+                    phase=phase,
+                    log=report.log if report is not None else (),
+                )
+            self._clock.sleep(_LOOK_AGAIN)
+
+    def _look(self, record: UpgradeRecord) -> tuple[Vm | None, NodeReport | None]:
+        """Return the VM, and the node's report by whichever way it can be read."""
+        vm = None
+        try:
+            vm = self._cluster.vcd.vm(self._head().href)
+            report = parse_task(record.node, record.task, vm.guestinfo or {})
+        except VcdFault as fault:
+            if not (fault.unanswered or fault.repeatable):
+                raise
+            report = None
+        except TimedOut:
+            report = None
+        if report is None:
+            try:
+                with open_api(self._cluster, self._pki, timeout=PROBE_TIMEOUT) as api:
+                    report = api.task_report(record.node, record.task)
+            except CseError:
+                report = None
+        return vm, report
+
+    def _tidy(self, record: UpgradeRecord) -> None:
+        """Remove what only a way back, or the upgrade itself, needs."""
+        vcd, vm = self._cluster.vcd, self._head()
+        script = vcd.customization_script(vm.href)
+        if later.task_of(script) == record.task:
+            clean = later.without_task(script)
+            self._change(partial(vcd.write_customization_script, vm.href, clean))
+        if record.snapshot and vcd.snapshot_state(vm.href).created is not None:
+            self._change(partial(vcd.remove_snapshots, vm.href))
+        self._write(None)
+        upgrade_backup.discard(self._cluster)
+
+    # Back
+
+    def _fall_back(self, error: CseError) -> None:
+        """Go back after a failure, and raise what it was."""
+        record = self._record
+        assert record is not None  # noqa: S101  (there is one before anything can fail)
+        why = plain(error.clause, _LONGEST)
+        record = replace(record, why=why)
+        vm = self._head()
+        kept = upgrade_backup.restoring(self._cluster)
+        if not record.snapshot and later.task_of(self._cluster.vcd.customization_script(vm.href)):
+            error.message = f"The upgrade of cluster '{self._cluster.name}' failed: {error.clause}."
+            error.hint = (
+                "There is no snapshot to go back to (--no-rollback). " + suggest.RESUME + kept
+            )
+            raise error
+        text = f"The upgrade has failed, and {record.node} goes back: {error.clause}."
+        self._progress(Event(EventKind.WARNING, text))
+        try:
+            with bounds.afterwards(_LONGEST_RETURN):
+                self._go_back(record)
+        except CseError as second:
+            if isinstance(second, (SessionInvalid, NotFinished)):
+                second.notes.append(f"The upgrade failed before: {error.clause}.")
+                raise
+            error.notes.append(f"Going back to the snapshot failed: {second.message}")
+            roll = suggest.cse("cluster upgrade", self._cluster.name, roll_back=True)
+            error.hint = f"Try again to go back: {roll}{kept}"
+            raise error from None
+        error.message = self._message(record)
+        error.hint = error.hint or suggest.cse("cluster info", self._cluster.name)
+        raise error
+
+    def _message(self, record: UpgradeRecord) -> str:
+        why = f": {record.why}" if record.why else ""
+        return (
+            f"The upgrade of cluster '{self._cluster.name}' to Kubernetes {record.version} was"
+            f" rolled back{why}. Kubernetes {record.before} serves again."
+        )
+
+    def _go_back(self, record: UpgradeRecord) -> None:
+        """Bring the VM back to its snapshot, start it, and prove that the old version serves."""
+        deadline, self._deadline = self._deadline, self._clock.monotonic() + _LONGEST_RETURN
+        try:
+            self._return(record)
+        finally:
+            self._deadline = deadline
+
+    def _return(self, record: UpgradeRecord) -> None:
+        vcd, vm = self._cluster.vcd, self._head()
+        if record.phase != REVERTED:
+            if record.snapshot and vcd.snapshot_state(vm.href).created is not None:
+                record = replace(record, phase=BACK)
+                self._write(record)
+                self._shut_down(vm, "powerOff")
+                self._change(partial(vcd.revert_to_snapshot, vm.href))
+            elif later.task_of(vcd.customization_script(vm.href)) == record.task:
+                raise Conflict(
+                    f"The VM {vm.name} has no snapshot to go back to.",
+                    hint=upgrade_backup.restoring(self._cluster).strip(),
+                )
+            record = replace(record, phase=REVERTED)
+            self._write(record)
+        script = vcd.customization_script(vm.href)
+        if later.task_of(script) == record.task:
+            if vcd.vm(vm.href).status == _ON:
+                self._shut_down(vm)
+            clean = later.without_task(script)
+            self._change(partial(vcd.write_customization_script, vm.href, clean))
+        since = self._start_old(vm)
+        self._await_old(record, since)
+        self._tidy(record)
+
+    def _start_old(self, vm: Vm) -> bool:
+        """Start the VM where it is off, without a customization; return whether it was."""
+        vcd = self._cluster.vcd
+        now = vcd.vm(vm.href)
+        if now.status == _ON:
+            return False
+        start: Callable[[str], tasks.Task] = vcd.power_on_vapp if now.deployed else vcd.deploy
+        self._change(partial(start, vm.href))
+        return True
+
+    def _await_old(self, record: UpgradeRecord, started: bool) -> None:
+        began = self._clock.monotonic()
+        since: datetime | None = None
+        while True:
+            try:
+                if started and since is None:
+                    since = self._api_time(self._clock.monotonic() - began)
+                why = unhealthy(self._cluster, self._pki, record.node, record.before, since=since)
+            except CseError as error:
+                why = error.clause
+            if not why:
+                return
+            if self._clock.monotonic() >= self._deadline:
+                raise TimedOut(
+                    f"Kubernetes {record.before} on {record.node} does not serve in time after"
+                    f" going back: {why}.",
+                    hint=suggest.RESUME,
+                )
+            self._clock.sleep(_LOOK_AGAIN)
+
+    def _api_time(self, seconds: float) -> datetime:
+        """Return by the API server's clock when it was so many seconds ago."""
+        with open_api(self._cluster, self._pki, timeout=PROBE_TIMEOUT) as api:
+            return api.now() - timedelta(seconds=seconds) - _SKEW
+
+    # Private
+
+    def _head(self) -> Vm:
+        """Return the only control plane.
+
+        Raises:
+            Refused: there are several, or a virtual address.
+        """
+        head = self._cluster.require_control_plane()
+        if self._cluster.virtual_address or len(self._cluster.control_planes) > 1:
+            raise Refused(
+                f"Cluster '{self._cluster.name}' has a virtual address: its control planes are"
+                " replaced, not upgraded in place."
+            )
+        return head
+
+    def _write(self, record: UpgradeRecord | None) -> None:
+        vcd, href = self._cluster.vcd, self._cluster.vapp.href
+        values = no_record() if record is None else record.metadata()
+        self._change(partial(vcd.write_metadata, href, values))
+        self._record = record
+
+    def _change(self, call: Callable[[], tasks.Task]) -> None:
+        tasks.done(self._cluster.vcd, call, deadline=self._deadline)
+
+
+def _failed(record: UpgradeRecord, report: NodeReport) -> GuestFailed:
+    last = report.log[-1] if report.log else "it did not say why"
+    return GuestFailed(
+        f"{record.node} failed in phase {report.phase}: {last}",
+        node=record.node,
+        phase=report.phase,
+        log=report.log,
+    )
+
+
+def _is_final(error: CseError) -> bool:
+    """Return whether an error means that going on does not help, rather than that VCD is away."""
+    if isinstance(error, VcdFault) and not isinstance(error, TaskFailed):
+        return not (error.unanswered or error.outcome_unknown or error.repeatable)
+    return True
