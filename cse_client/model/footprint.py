@@ -19,6 +19,7 @@ __all__ = [
     "CSE_RELEASE",
     "DOCKER_VERSION",
     "DONE",
+    "IN_PLACE",
     "KUBERNETES",
     "KUBERNETES_VERSION",
     "LISTED",
@@ -38,7 +39,6 @@ __all__ = [
     "TEMPLATE",
     "TEMPLATE_NAME",
     "TEMPLATE_REVISION",
-    "UPGRADE",
     "VERSION",
     "VIRTUAL_ADDRESS",
     "address_in_description",
@@ -73,7 +73,7 @@ PROTECTED = "cse.client.protected"
 #: The mark of a restore that was begun and has not ended; `-` without one.
 RESTORE = "cse.client.restore"
 #: An upgrade of the control plane in place that was begun and has not ended; `-` without one.
-UPGRADE = "cse.client.upgrade"
+IN_PLACE = "cse.client.in_place"
 #: The addresses that a cluster has reserved: for its load balancer, and for its API.
 ADDRESSES = "cse.client.addresses"
 VIRTUAL_ADDRESS = "cse.client.virtual_address"

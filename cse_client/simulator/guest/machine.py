@@ -168,6 +168,32 @@ class Guest:
                 self._install()
             self.platform.copy_disk(self.disk.root, target)
 
+    def take_snapshot(self) -> None:
+        """Keep the disk as it is now, instead of what was kept before."""
+        with self._lock:
+            self.remove_snapshot()
+            self.save_disk(self._kept)
+
+    def revert_to_snapshot(self) -> None:
+        """Bring the disk, of which no system runs, back to what was kept.
+
+        Raises:
+            RuntimeError: it is on.
+        """
+        with self._lock:
+            if self._order is not None:
+                raise RuntimeError("the guest is on")
+            shutil.rmtree(self.disk.root)
+            self.platform.copy_disk(self._kept, self.disk.root)
+
+    def remove_snapshot(self) -> None:
+        """Forget what was kept."""
+        shutil.rmtree(self._kept, ignore_errors=True)
+
+    @property
+    def _kept(self) -> Path:
+        return self.directory / "snapshot"
+
     def _refuse(self, customize: bool, error: SandboxUnavailable) -> None:
         """Show that this machine cannot run guests; nothing is simulated instead."""
         self.remember_console(

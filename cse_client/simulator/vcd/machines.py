@@ -82,6 +82,11 @@ class _NoGuest:
     def destroy(self) -> None:
         self.power_off()
 
+    def take_snapshot(self) -> None:
+        pass
+
+    revert_to_snapshot = remove_snapshot = take_snapshot
+
 
 class _Wish:
     """What `_NoGuest` needs of a customization."""

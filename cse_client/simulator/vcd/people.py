@@ -25,6 +25,7 @@ class Right:
     COMPOSE = "vApp: Create / Reconfigure"
     EDIT = "vApp: Edit Properties"
     POWER = "vApp: Power Operations"
+    SNAPSHOT = "vApp: Snapshot Operations"
     DELETE = "vApp: Delete"
     SHARE = "vApp: Sharing"
     EXTRA_CONFIG = "vApp: Allow All Extra Config"
@@ -42,7 +43,7 @@ class Right:
 
 _AUTHOR = frozenset(
     (
-        *(Right.COMPOSE, Right.EDIT, Right.POWER, Right.DELETE, Right.SHARE),
+        *(Right.COMPOSE, Right.EDIT, Right.POWER, Right.SNAPSHOT, Right.DELETE, Right.SHARE),
         *(Right.CATALOG_ADD, Right.POLICY_VIEW, Right.API_TOKENS),
     )
 )

@@ -19,6 +19,7 @@ __all__ = [
     "apply_vm_spec",
     "check_disks",
     "check_quotas",
+    "check_storage",
     "set_cpu_or_memory",
     "set_disk",
     "wanted_disk_mb",
@@ -198,18 +199,30 @@ def check_quotas(cloud: Cloud, vdc: Vdc, fresh: Sequence[tuple[Vm, int]]) -> Non
         raise bad_request(
             f"The requested operation will exceed the VDC's VM quota of {vdc.vm_quota}."
         )
-    for profile in vdc.storage:
-        need = sum(size for vm, size in fresh if vm.storage_profile_id == profile.id)
-        used = sum(vm.disk_mb for vm in present if vm.storage_profile_id == profile.id)
-        if need and profile.limit_mb and used + need > profile.limit_mb:
-            raise bad_request(
-                "The requested operation will exceed the VDC's storage quota: storage policy"
-                f' "{profile.name}" has {profile.limit_mb - used:,} MB remaining, requested'
-                f" {need:,} MB."
-            )
+    check_storage(cloud, vdc, fresh)
     known = {profile.id for profile in vdc.storage if profile.enabled}
     for vm, _size in fresh:
         if vm.storage_profile_id not in known:
             raise bad_request(
                 f"The storage policy {vm.storage_profile_id} is not available in the VDC."
+            )
+
+
+def check_storage(
+    cloud: Cloud, vdc: Vdc, fresh: Sequence[tuple[Vm, int]], *, without: Vm | None = None
+) -> None:
+    """Raise 400 where so many MB more do not fit; the snapshot of the VM `without` goes."""
+    present = [vm for vapp, vm in cloud.vms.values() if vapp.vdc is vdc]
+    for profile in vdc.storage:
+        need = sum(size for vm, size in fresh if vm.storage_profile_id == profile.id)
+        used = sum(
+            vm.disk_mb if vm is without else vm.storage_mb
+            for vm in present
+            if vm.storage_profile_id == profile.id
+        )
+        if need and profile.limit_mb and used + need > profile.limit_mb:
+            raise bad_request(
+                "The requested operation will exceed the VDC's storage quota: storage policy"
+                f' "{profile.name}" has {profile.limit_mb - used:,} MB remaining, requested'
+                f" {need:,} MB."
             )

@@ -29,6 +29,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "InstantiateVAppTemplateParams": _MEDIA + "instantiateVAppTemplateParams+xml",
     "DeployVAppParams": _MEDIA + "deployVAppParams+xml",
     "UndeployVAppParams": _MEDIA + "undeployVAppParams+xml",
+    "CreateSnapshotParams": _MEDIA + "createSnapshotParams+xml",
     "CaptureVAppParams": _MEDIA + "captureVAppParams+xml",
     "UploadVAppTemplateParams": _MEDIA + "uploadVAppTemplateParams+xml",
     "VApp": _MEDIA + "vApp+xml",
@@ -76,6 +77,7 @@ _SHAPES: Mapping[str, str] = {
     "UploadVAppTemplateParams": "VCloudExtension* Description? VdcStorageProfile?",
     "DeployVAppParams": "VCloudExtension*",
     "UndeployVAppParams": "VCloudExtension* UndeployPowerAction?",
+    "CreateSnapshotParams": "VCloudExtension* Description?",
     "CaptureVAppParams": (
         "VCloudExtension* Description? Source (SECTION)* VdcStorageProfile? TargetCatalogItem?"
         " CopyTpmOnInstantiate?:boolean"

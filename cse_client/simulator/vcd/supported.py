@@ -54,6 +54,8 @@ _SUPPORTED: Mapping[str, str] = {
     "UploadVAppTemplateParams": "@name Description",
     "DeployVAppParams": "@powerOn @forceCustomization",
     "UndeployVAppParams": "UndeployPowerAction",
+    # VCD shows neither name nor description of a snapshot (SnapshotType)
+    "CreateSnapshotParams": "@name @memory @quiesce Description",
     "CaptureVAppParams": "@name Description Source CustomizationSection TargetCatalogItem",
     "CustomizationSection": "CustomizeOnInstantiate",
     "NetworkConfigSection": "NetworkConfig",

@@ -72,6 +72,15 @@ class Nic:
     adapter: str = "VMXNET3"
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A VM's snapshot: its guest keeps the disk. `size_mb` counts as used storage."""
+
+    created: datetime
+    powered_on: bool
+    size_mb: int
+
+
 @dataclass
 class Vm(Entity):
     """A VM of a vApp. `guest` is the machine that runs, once it was switched on."""
@@ -101,6 +110,7 @@ class Vm(Entity):
     local_id: str = field(default_factory=fresh_id)
     tools_running: bool = False
     guest: Any = None
+    snapshot: Snapshot | None = None
     created: datetime | None = None
     kind: str = "vm"
 
@@ -108,6 +118,11 @@ class Vm(Entity):
     def on(self) -> bool:
         """Whether the VM is powered on."""
         return self.status == Status.ON
+
+    @property
+    def storage_mb(self) -> int:
+        """What it uses of its storage policy: the disk, and its snapshot."""
+        return self.disk_mb + (self.snapshot.size_mb if self.snapshot is not None else 0)
 
     @property
     def primary(self) -> Nic | None:

@@ -27,7 +27,7 @@ _PASSING = (
     footprint.OPERATION,
     footprint.DONE,
     footprint.RESTORE,
-    footprint.UPGRADE,
+    footprint.IN_PLACE,
 )
 
 

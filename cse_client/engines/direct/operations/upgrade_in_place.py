@@ -4,7 +4,7 @@ A cluster without a virtual address cannot have a second control plane, so this 
 VM is shut down and gets a snapshot in VCD, its script a task (guest/later.py) with `kubeadm
 upgrade`, and a forced customization runs it. What fails, or does not come back, is undone by
 reverting the VM to the snapshot; then the old version is proven to serve. Killed anywhere, the next
-run knows by the record in the metadata (`upgrade_record`), the snapshot and the task in the script
+run knows by the record in the metadata (`in_place_record`), the snapshot and the task in the script
 how far it came.
 """
 
@@ -23,9 +23,7 @@ from cse_client.content import plain
 from cse_client.engines.direct.control_plane_health import unhealthy
 from cse_client.engines.direct.credentials import API_TIMEOUT, PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.operations import upgrade_backup
-from cse_client.engines.direct.operations.plan import Step
-from cse_client.engines.direct.upgrade_record import (
+from cse_client.engines.direct.in_place_record import (
     BACK,
     BEGUN,
     FINAL,
@@ -34,6 +32,8 @@ from cse_client.engines.direct.upgrade_record import (
     no_record,
     read_record,
 )
+from cse_client.engines.direct.operations import upgrade_backup
+from cse_client.engines.direct.operations.plan import Step
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -113,6 +113,7 @@ class InPlaceUpgrade:
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._record = read_record(cluster.metadata)
         self._done = False
+        self.took: list[float] = []
 
     # What there is to know before
 
@@ -170,11 +171,28 @@ class InPlaceUpgrade:
         """Return whether the control plane was upgraded and nothing is left to undo."""
         return self._done
 
-    def step(self) -> Step:
+    def is_past_return(self) -> bool:
+        """Return whether the new version is final; asks the API where nothing is recorded.
+
+        Raises:
+            ClusterUnreachable: it does not answer.
+        """
+        if self._record is not None:
+            return self._record.phase == FINAL
+        return self._running_version() == self._target.version
+
+    def steps(self) -> list[Step]:
         """Return all of it as one step of a longer plan."""
         name, to = self._head().name, self._target.version
         title = f"Upgrade the control plane {name} to Kubernetes {to} in place"
-        return Step(title, f"{title}.", self.is_done, self.run)
+        return [Step(title, " ".join(self.sentences()), self.is_done, self.run)]
+
+    def look(self) -> None:
+        """Do nothing: each step looks by itself."""
+
+    def withdraw(self, _error: CseError) -> bool:
+        """Return whether all is as before; `run` has gone back already where it could."""
+        return self._record is None and not self._done
 
     # The two ways
 
@@ -193,8 +211,10 @@ class InPlaceUpgrade:
             if self._record is None:
                 self._done = True
                 return
+        began = self._clock.monotonic()
         try:
             self._forward(self._record)
+            self.took.append(self._clock.monotonic() - began)
         except (SessionInvalid, NotFinished):
             raise
         except CseError as error:
@@ -207,15 +227,16 @@ class InPlaceUpgrade:
         """Go back to the snapshot.
 
         Raises:
-            Conflict: there is nothing to go back to.
+            Conflict: it is too late, or the snapshot does not exist.
         """
         record = self._record
-        if record is None or record.phase == FINAL:
+        if record is not None and record.phase == FINAL:
             raise Conflict(
-                f"Cluster '{self._cluster.name}' has no upgrade that can be rolled back: none was"
-                " begun, or it has ended."
+                f"The upgrade of cluster '{self._cluster.name}' to Kubernetes {record.version}"
+                " cannot be rolled back: it has succeeded."
             )
-        self._go_back(record)
+        if record is not None:
+            self._go_back(record)
 
     # Beginning
 

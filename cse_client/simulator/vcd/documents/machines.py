@@ -10,7 +10,7 @@ from cse_client.simulator.vcd.entities import Template
 from cse_client.simulator.vcd.machines import environment_properties
 from cse_client.simulator.vcd.markup import add, boolean, document, moment
 from cse_client.simulator.vcd.people import Right
-from cse_client.simulator.vcd.vapps import Status, VApp, Vm
+from cse_client.simulator.vcd.vapps import Snapshot, Status, VApp, Vm
 
 __all__ = ["power_links", "snapshot_section", "template_vm", "vm"]
 
@@ -34,15 +34,29 @@ def power_links(
         view.link(root, "undeploy", f"{href}/action/undeploy", "undeployVAppParams")
 
 
-def snapshot_section(href: str, root: etree._Element) -> None:
-    """Add the SnapshotSection of a vApp or VM, which never has a snapshot."""
+def snapshot_section(
+    href: str, root: etree._Element | None, one: Snapshot | None
+) -> etree._Element:
+    """Render the SnapshotSection of a vApp or VM, as a document or as a part [recorded: fog]."""
     attributes: dict[str, str | None] = {
         "ovf:required": "false",
         "href": f"{href}/snapshotSection",
         "type": media("snapshotSection"),
     }
-    section = add(root, "SnapshotSection", None, attributes)
+    section = (
+        document("SnapshotSection", attributes)
+        if root is None
+        else add(root, "SnapshotSection", None, attributes)
+    )
     add(section, "ovf:Info", "Snapshot information section")
+    if one is not None:
+        values: dict[str, str | None] = {
+            "created": moment(one.created),
+            "poweredOn": boolean(one.powered_on),
+            "size": str(one.size_mb * 1024 * 1024),
+        }
+        add(section, "Snapshot", None, values)
+    return section
 
 
 def vm(view: View, holder: VApp, one: Vm, parent: etree._Element | None = None) -> etree._Element:
@@ -67,7 +81,7 @@ def vm(view: View, holder: VApp, one: Vm, parent: etree._Element | None = None) 
     sections.network_connections(view, root, one.nics, one.primary_nic, href, edit=edit)
     sections.customization(view, root, one.customization, one.id, href, edit=edit)
     sections.runtime_info(root, href, tools=one.tools_running)
-    snapshot_section(href, root)
+    snapshot_section(href, root, one.snapshot)
     profile = next(
         (p for p in holder.vdc.storage if p.id == one.storage_profile_id),
         holder.vdc.default_profile,
@@ -137,7 +151,18 @@ def _vm_links(view: View, root: etree._Element, holder: VApp, one: Vm) -> None:
         if not one.on:
             view.link(root, "customizeAtNextPowerOn", f"{href}/action/customizeAtNextPowerOn")
         view.link(root, "reconfigureVm", f"{href}/action/reconfigureVm", "vm", one.name)
+    if usable and user.may(Right.SNAPSHOT):
+        _snapshot_links(view, root, href, one)
     view.link(root, "up", view.href(holder), "vApp")
+
+
+def _snapshot_links(view: View, root: etree._Element, href: str, one: Vm) -> None:
+    """Add the links for snapshots, of a VM and not of a vApp."""
+    view.link(root, "snapshot:create", f"{href}/action/createSnapshot", "createSnapshotParams")
+    if one.snapshot is not None:
+        for action in ("revertToCurrent", "removeAll"):
+            path = f"{action}Snapshot{'s' if action == 'removeAll' else ''}"
+            view.link(root, f"snapshot:{action}", f"{href}/action/{path}")
 
 
 def _environment(root: etree._Element, holder: VApp, one: Vm) -> None:

@@ -211,7 +211,7 @@ def storage_profile(view: View, one: StorageProfile) -> etree._Element:
     for name, value in (("Enabled", "false"), ("DiskIopsMax", "0"), ("DiskIopsDefault", "0")):
         add(settings, name, value)
     used = sum(
-        vm.disk_mb for _vapp, vm in view.cloud.vms.values() if vm.storage_profile_id == one.id
+        vm.storage_mb for _vapp, vm in view.cloud.vms.values() if vm.storage_profile_id == one.id
     )
     add(root, "StorageUsedMB", str(used))
     return root

@@ -52,7 +52,7 @@ def _vdcs(view: View) -> list[Row]:
                     "memoryLimitMB": str(one.memory_limit_mb),
                     "memoryUsedMB": str(sum(vm.memory_mb for vm in vms if vm.on)),
                     "storageLimitMB": str(sum(profile.limit_mb for profile in one.storage)),
-                    "storageUsedMB": str(sum(vm.disk_mb for vm in vms)),
+                    "storageUsedMB": str(sum(vm.storage_mb for vm in vms)),
                     "numberOfVApps": str(len(vapps)),
                     "numberOfVMs": str(len(vms)),
                     "numberOfRunningVMs": str(sum(vm.on for vm in vms)),
@@ -311,7 +311,9 @@ def _profiles(view: View) -> list[Row]:
     for vdc in view.cloud.vdcs.values():
         for one in vdc.storage:
             used = sum(
-                vm.disk_mb for _v, vm in view.cloud.vms.values() if vm.storage_profile_id == one.id
+                vm.storage_mb
+                for _v, vm in view.cloud.vms.values()
+                if vm.storage_profile_id == one.id
             )
             rows.append(
                 Row(

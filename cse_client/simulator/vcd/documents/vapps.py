@@ -31,7 +31,7 @@ def vapp(view: View, one: VApp) -> etree._Element:
     _startup_section(view, root, one)
     _network_section(view, root, one)
     network_config_section(view, one, root)
-    machines.snapshot_section(view.href(one), root)
+    machines.snapshot_section(view.href(one), root, None)
     if one.created is not None:
         add(root, "DateCreated", moment(one.created))
     owner = add(root, "Owner", None, {"type": media("owner")})

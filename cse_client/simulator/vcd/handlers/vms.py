@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Callable
 
 from cse_client.simulator.http import Response
-from cse_client.simulator.vcd import power
+from cse_client.simulator.vcd import power, snapshots
 from cse_client.simulator.vcd.documents import machines, sections
 from cse_client.simulator.vcd.errors import bad_request, not_implemented
 from cse_client.simulator.vcd.handlers.current import of_vm
@@ -134,6 +134,31 @@ def _customize(call: Call) -> Response:
         raise bad_request(f'The VM "{vm.name}" must be powered off to be customized.')
     vm.needs_customization = True
     return Response(204)
+
+
+@route("POST", f"{_VM}/action/createSnapshot")
+def _create_snapshot(call: Call) -> Response:
+    target = power.Target(*_find(call))
+    body = call.body("CreateSnapshotParams")
+    return call.accepted(snapshots.create(call.cloud, call.user, target, body))
+
+
+@route("POST", f"{_VM}/action/revertToCurrentSnapshot")
+def _revert_to_snapshot(call: Call) -> Response:
+    return call.accepted(snapshots.revert(call.cloud, call.user, power.Target(*_find(call))))
+
+
+@route("POST", f"{_VM}/action/removeAllSnapshots")
+def _remove_snapshots(call: Call) -> Response:
+    return call.accepted(snapshots.remove_all(call.cloud, call.user, power.Target(*_find(call))))
+
+
+@route("GET", f"{_VM}/snapshotSection")
+def _snapshot(call: Call) -> Response:
+    _vapp, vm = _find(call)
+    return call.xml(
+        machines.snapshot_section(call.view.href(vm), None, vm.snapshot), "snapshotSection"
+    )
 
 
 @route("GET", f"{_VM}/guestCustomizationSection")

@@ -46,17 +46,17 @@ class UpgradeRecord:
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata that records it."""
-        return {footprint.UPGRADE: json.dumps(asdict(self), separators=(",", ":"))}
+        return {footprint.IN_PLACE: json.dumps(asdict(self), separators=(",", ":"))}
 
 
 def no_record() -> dict[str, str]:
     """Return the metadata that says that there is none."""
-    return {footprint.UPGRADE: "-"}
+    return {footprint.IN_PLACE: "-"}
 
 
 def read_record(metadata: Mapping[str, str]) -> UpgradeRecord | None:
     """Return the upgrade that was begun and has not ended; None without one."""
-    raw = claims.json_object(metadata.get(footprint.UPGRADE, ""))
+    raw = claims.json_object(metadata.get(footprint.IN_PLACE, ""))
     if raw is None:
         return None
     record = UpgradeRecord(
