@@ -87,6 +87,12 @@ CALLS: dict[str, Callable[[Place], tuple[str, str, str, str]]] = {
         "undeployVAppParams",
         f"<UndeployVAppParams {NAMESPACES}/>",
     ),
+    "CreateSnapshotParams": lambda at: (
+        "POST",
+        f"{at.vm}/action/createSnapshot",
+        "createSnapshotParams",
+        f'<CreateSnapshotParams {NAMESPACES} name="before" memory="false"/>',
+    ),
     "CaptureVAppParams": lambda at: (
         "POST",
         f"{at.tenant.one('catalog', 'cse')}/action/captureVApp",
