@@ -64,6 +64,36 @@ def test_pauses_follow_the_age_of_a_task() -> None:
     assert seen == ["running"] * 901 + ["success"]
 
 
+class Advancing(Script):
+    """A task that takes so many seconds, and whose progress follows its age up to a limit."""
+
+    def __init__(self, seconds: float, most: int = 99) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.most = most
+
+    def task(self, href: str) -> Task:
+        self.polls += 1
+        age = self.clock.monotonic()
+        if age >= self.seconds:
+            return DONE
+        return replace(RUNNING, progress=min(self.most, int(100 * age / self.seconds)))
+
+
+@pytest.mark.parametrize("seconds", [2.0, 5.9, 12.0, 45.2])
+def test_the_end_of_a_task_is_seen_when_its_progress_reaches_it(seconds: float) -> None:
+    source = Advancing(seconds)
+    tasks.wait(source, RUNNING, deadline=9999)
+    assert source.clock.monotonic() - seconds <= 0.3
+
+
+def test_progress_that_stands_still_costs_no_more_looks() -> None:
+    stuck, silent = Advancing(60, most=90), Advancing(60, most=0)
+    for source in (stuck, silent):
+        tasks.wait(source, RUNNING, deadline=9999)
+    assert stuck.polls <= silent.polls + 2
+
+
 @pytest.mark.parametrize("count", [1, 9])
 def test_a_minute_of_waiting_costs_seventy_requests(count: int) -> None:
     running = [replace(RUNNING, href=f"https://h/api/task/t{i}") for i in range(count)]
