@@ -77,7 +77,7 @@ def logged_in(home: Path, login: Login) -> Path:
 
 @pytest.fixture
 def cse(vcd: Callable[..., Result], logged_in: Path) -> Callable[..., Result]:
-    """Run `vcd cse ...` as the organisation administrator."""
+    """Run `cse ...` as the organisation administrator."""
 
     def start(*words: str, options: tuple[str, ...] = (), **settings: Any) -> Result:
         return vcd(*options, "cse", *words, **settings)

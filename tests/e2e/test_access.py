@@ -165,7 +165,7 @@ def refused(found: tuple[int, str, str], code: int, *lines: str) -> None:
     assert found == (code, "", "".join(f"{line}\n" for line in lines))
 
 
-_RESERVED = "Hint: Use a name of your own and grant it rights: vcd cse cluster grant --help"
+_RESERVED = "Hint: Use a name of your own and grant it rights: cse cluster grant --help"
 
 
 @pytest.mark.parametrize(
@@ -293,8 +293,8 @@ def alice(admin: Person) -> Person:
         0,
         f"The kubeconfig of {NAME} is written to alice.\n",
         "The kubeconfig is valid for 8h and cannot be revoked. To revoke its roles:"
-        f" vcd cse cluster revoke {NAME} --user alice,"
-        f" vcd cse cluster revoke {NAME} --group devs\n",
+        f" cse cluster revoke {NAME} --user alice,"
+        f" cse cluster revoke {NAME} --group devs\n",
     )
     return admin
 
@@ -401,7 +401,7 @@ def test_revoking_works_at_once_and_on_ours_only(alice: Person) -> None:
         alice.cluster("revoke", NAME, "--user", "alice"),
         3,
         f"Error: This client has not granted user 'alice' any role in cluster '{NAME}'.",
-        f"Hint: List the grants: vcd cse cluster grants {NAME}",
+        f"Hint: List the grants: cse cluster grants {NAME}",
         "Note: User 'alice' has the role admin through a binding that this client did not make;"
         " `kubectl --context team@acme-vdc1 --namespace default delete rolebinding by-hand`"
         " deletes it.",
@@ -442,7 +442,7 @@ def test_the_refused_granted_nothing(admin: Person) -> None:
 def test_a_users_context_beside_the_administrators(admin: Person) -> None:
     limits = (
         "The kubeconfig is valid for 8h and cannot be revoked. To revoke its roles:"
-        f" vcd cse cluster revoke {NAME} --user bob\n"
+        f" cse cluster revoke {NAME} --user bob\n"
     )
     refused(
         admin.cluster("config", NAME, "--save", "--user", "bob"),

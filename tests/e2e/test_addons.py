@@ -120,38 +120,38 @@ def rows(table: str) -> list[list[str]]:
             ["install", "demo", "nginx"],
             3,
             "Error: Add-on 'nginx' was not found; available: contour, metallb.\n"
-            "Hint: vcd cse addon list\n",
+            "Hint: cse addon list\n",
         ),
         (
             ["install", "demo", "metallb"],
             2,
             "Error: MetalLB requires addresses to assign.\n"
-            "Hint: vcd cse addon install demo metallb --addresses auto:4\n",
+            "Hint: cse addon install demo metallb --addresses auto:4\n",
         ),
         (
             ["install", "nope", "metallb", "--addresses", "auto:2"],
             3,
             "Error: Cluster 'nope' was not found in VDC 'vdc1'.\n"
-            "Hint: List the clusters: vcd cse cluster list\n",
+            "Hint: List the clusters: cse cluster list\n",
         ),
         (
             ["remove", "demo", "metallb", "--yes"],
             3,
             "Error: MetalLB was not installed into cluster 'demo' by this client.\n"
-            "Hint: Show its status: vcd cse addon status demo\n",
+            "Hint: Show its status: cse addon status demo\n",
         ),
         (
             ["remove", "demo", "metallb"],
             2,
             "Error: Removing metallb from demo must be confirmed, and there is no terminal;"
             " use --yes.\n"
-            "Hint: vcd cse addon remove demo metallb --yes\n",
+            "Hint: cse addon remove demo metallb --yes\n",
         ),
         (
             ["install", "demo", "contour"],
             4,
             "Error: Cluster 'demo' has no load balancer to assign an address to Contour.\n"
-            "Hint: First: vcd cse addon install demo metallb --addresses auto:4\n",
+            "Hint: First: cse addon install demo metallb --addresses auto:4\n",
         ),
         (
             ["install", "demo", "contour", "--addresses", "10.0.0.4"],
@@ -162,7 +162,7 @@ def rows(table: str) -> list[list[str]]:
             ["install", "demo", "metallb", "--addresses", "auto:2", "--version", "0.16.1"],
             4,
             "Error: Metallb 0.16.1 does not work with Kubernetes 1.18.\n"
-            "Hint: List the supported versions: vcd cse addon list\n",
+            "Hint: List the supported versions: cse addon list\n",
         ),
     ],
 )
@@ -300,7 +300,7 @@ def test_the_whole_story(place: Place) -> None:
         1,
         "",
         "Error: MetalLB is used by Service default/web and 1 more.\n"
-        "Hint: Remove what uses it first, or: vcd cse addon remove demo metallb --yes --force\n",
+        "Hint: Remove what uses it first, or: cse addon remove demo metallb --yes --force\n",
     )
     assert place.addon("remove", "demo", "contour", "--yes", "--purge")[0] == 0
     place.kubectl_out("delete", "-f", "-", stdin=WEB)

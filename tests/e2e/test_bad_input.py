@@ -44,7 +44,7 @@ def test_not_logged_in(vcd: Run, nothing_asked: None, words: list[str]) -> None:
     result = vcd("cse", *words)
     assert (result.code, result.out) == (4, "")
     assert result.err == (
-        "Error: You are not logged in.\nHint: Log in: vcd cse login HOST ORGANIZATION USER\n"
+        "Error: You are not logged in.\nHint: Log in: cse login HOST ORGANIZATION USER\n"
     )
 
 
@@ -200,7 +200,7 @@ def test_no_network_and_a_bad_name_are_both_reported(cse: Run) -> None:
 def test_clicks_own_complaints(cse: Run, words: list[str]) -> None:
     result = cse("cluster", "create", "bad", "-n", "net1", *words)
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("Usage: vcd cse cluster create [OPTIONS] NAME\n")
+    assert result.err.startswith("Usage: cse cluster create [OPTIONS] NAME\n")
 
 
 @pytest.mark.parametrize("words", [("node", "create"), ("cluster", "resize")])

@@ -13,7 +13,7 @@ from tests.support.simulator import Cloud, Control
 
 NAME = "ending"
 DAY = 86_400
-CURE = f"vcd cse cluster renew {NAME}"
+CURE = f"cse cluster renew {NAME}"
 
 
 @pytest.fixture(scope="module")

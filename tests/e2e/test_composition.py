@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.programs import VCD, Result
+from tests.support.programs import VCD, Result, command_line
 from tests.support.simulator import Cloud, Control, log_in
 from tests.support.waiting import until
 
@@ -39,11 +39,11 @@ def _restored(cse: Run, control: Control) -> Iterator[None]:
 def begun(
     home: Path, environment: dict[str, str], logged_in: Path
 ) -> Callable[..., subprocess.Popen[str]]:
-    """Start `vcd cse ...` beside the test."""
+    """Start `cse ...` beside the test."""
 
     def start(*words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [VCD, "cse", *words],
+            command_line(VCD, "cse", *words),
             cwd=home,
             env=environment,
             stdout=subprocess.PIPE,
@@ -296,7 +296,7 @@ def test_what_somebody_else_is_just_making_is_not_deleted(
     process = begun(*CREATE)
     wait_for_hold(control, process)
     refused = subprocess.run(
-        [VCD, "cse", "cluster", "delete", NAME, "--yes"],
+        command_line(VCD, "cse", "cluster", "delete", NAME, "--yes"),
         cwd=elsewhere,
         env={**environment, "HOME": str(elsewhere)},
         capture_output=True,

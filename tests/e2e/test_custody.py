@@ -171,7 +171,7 @@ def test_a_replaced_ca_is_not_taken_over(admin: Person, demo: str, hands: Hands)
         f"Error: The CA of cluster {demo} is not the one that {admin.config} trusts for it."
         f" Trusted: sha256:{was}. Now: sha256:{now}. Nothing was saved.\n"
         "Hint: Anyone who can edit the vApp can store another CA in VCD. Ask a cluster"
-        " administrator for the CA's fingerprint. If the new one is correct: vcd cse cluster config"
+        " administrator for the CA's fingerprint. If the new one is correct: cse cluster config"
         f" demo --save --accept-ca sha256:{now}\n"
     )
     assert admin.config.read_bytes() == before
@@ -253,7 +253,7 @@ def test_a_locked_kubeconfig_can_be_cleaned_afterwards(admin: Person, tmp_path: 
     code, out, err = admin.cluster("delete", "brief", "--yes", *named)
     assert (code, out.startswith("Cluster brief is deleted")) == (0, True)
     assert f"rm '{lock}'" in err
-    again = f"vcd cse cluster delete brief --yes --kubeconfig '{file}'"
+    again = f"cse cluster delete brief --yes --kubeconfig '{file}'"
     assert again in err
     # still locked: not found, and why it cannot be taken out
     code, out, err = admin.cluster("delete", "brief", "--yes", *named)
@@ -481,9 +481,9 @@ def test_a_restored_cluster_gets_its_key_back(admin: Person, hands: Hands, vault
     vault.file.unlink()
     code, out, err = admin.cluster("config", "vault")
     assert (code, out) == (4, "")
-    adoption = f"vcd cse cluster seal vault --adopt {elsewhere}"
+    adoption = f"cse cluster seal vault --adopt {elsewhere}"
     assert adoption in err
-    adopted = admin.run("sh", "-c", adoption.replace("vcd", VCD, 1))
+    adopted = admin.run("sh", "-c", adoption)
     assert adopted == (
         0,
         f"The CA key of cluster vault is kept in {vault.file}; {elsewhere} is unchanged.\n",

@@ -8,15 +8,13 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.programs import VCD, Result, Workstation
+from tests.support.programs import CSE, Result, Workstation
 from tests.support.simulator import Asker, Cloud, Control, start_simulator, stop_simulator
 
-CSE = str(Path(VCD).with_name("cse"))
 NAME = "demo"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.programs import VCD, Result, Workstation, clean_environment
+from tests.support.programs import CSE, Result, Workstation, clean_environment
 from tests.support.simulator import (
     Asker,
     Cloud,
@@ -23,7 +23,6 @@ from tests.support.simulator import (
     stop_simulator,
 )
 
-CSE = str(Path(VCD).with_name("cse"))
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
 RIGHTS = "users/admin"
 USER_VIEW = "General: Administrator View"

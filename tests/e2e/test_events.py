@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.programs import VCD, Workstation
+from tests.support.programs import CSE, Workstation
 from tests.support.simulator import Cloud, Control, api_token, start_simulator, stop_simulator
-
-CSE = str(Path(VCD).with_name("cse"))
 
 
 @pytest.fixture(scope="module", params=["10.1", "10.6"])

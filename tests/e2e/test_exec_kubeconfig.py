@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.support.programs import VCD, Workstation, clean_environment
+from tests.support.programs import CSE, Workstation, clean_environment
 from tests.support.simulator import Cloud, Control, Login
 
 NAME = "renewed"
-CSE = str(Path(VCD).with_name("cse"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import VCD, Result
+from tests.support.programs import VCD, Result, command_line
 from tests.support.simulator import Control, Login
 from tests.support.waiting import until
 
@@ -37,7 +37,7 @@ def stop(home: Path, environment: dict[str, str], logged_in: Path) -> Callable[.
     def start(number: signal.Signals, text: str, *words: str) -> Result:
         with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
             process = subprocess.Popen(
-                [VCD, "cse", *words], cwd=home, env=environment, stdout=out, stderr=err
+                command_line(VCD, "cse", *words), cwd=home, env=environment, stdout=out, stderr=err
             )
         deadline = time.monotonic() + 60
         while text not in (home / "err").read_text():
@@ -88,7 +88,7 @@ def stop_at_the_end(
         control.set("faults", kind="hang", method="POST", path="/metadata$", at=2, act=True)
         with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
             process = subprocess.Popen(
-                [VCD, "cse", *words], cwd=home, env=environment, stdout=out, stderr=err
+                command_line(VCD, "cse", *words), cwd=home, env=environment, stdout=out, stderr=err
             )
         while not any(rule["acted"] for rule in control.get("faults")):
             assert process.poll() is None, (home / "err").read_text()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.programs import VCD, Result, Workstation, clean_environment
+from tests.support.programs import CSE, VCD, Result, Workstation, clean_environment
 from tests.support.simulator import (
     Asker,
     Cloud,
@@ -24,7 +24,6 @@ from tests.support.simulator import (
 )
 from tests.support.terminal import on_terminal
 
-CSE = str(Path(VCD).with_name("cse"))
 PROGRAMS = {"vcd cse": (VCD, "cse"), "cse": (CSE,)}
 
 #: Release -> the API version that a login uses.

@@ -6,17 +6,15 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.programs import VCD, Workstation, clean_environment
+from tests.support.programs import CSE, Workstation, clean_environment
 from tests.support.simulator import Cloud, Login
 from tests.support.terminal import on_terminal
 
 NAME = "told"
-CSE = str(Path(VCD).with_name("cse"))
 KEYS = {"kind", "text", "step", "total", "node", "phase", "elapsed"}
 CREATE = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "--progress", "json")
 

@@ -19,7 +19,7 @@ from tests.support.simulator import Cloud, Control
 NAME = "precious"
 REFUSAL = (
     f"Error: Cluster '{NAME}' is protected against deletion; nothing was changed.\n"
-    f"Hint: To remove the protection: vcd cse cluster unprotect {NAME}\n"
+    f"Hint: To remove the protection: cse cluster unprotect {NAME}\n"
 )
 
 

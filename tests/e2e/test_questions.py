@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.programs import VCD
+from tests.support.programs import CSE
 from tests.support.terminal import on_terminal
 
-CSE = str(Path(VCD).with_name("cse"))
 CREATE = [CSE, "cluster", "create", "asked", "--dry-run"]
 
 

@@ -259,7 +259,7 @@ def test_an_expired_session(
     assert (result.code, result.out) == (4, "")
     assert result.err == (
         f"Error: The session at {cloud.host} has expired or is not valid (cannot open the "
-        f"session).\nHint: Log in again: vcd cse login {cloud.host} acme admin\n"
+        f"session).\nHint: Log in again: cse login {cloud.host} acme admin\n"
     )
 
 
@@ -271,7 +271,7 @@ def test_an_unknown_cluster(cse: Run, words: list[str]) -> None:
     assert (result.code, result.out) == (3, "")
     assert result.err == (
         "Error: Cluster 'nope' was not found in VDC 'vdc1'.\n"
-        "Hint: List the clusters: vcd cse cluster list\n"
+        "Hint: List the clusters: cse cluster list\n"
     )
 
 
@@ -280,7 +280,7 @@ def test_deleting_without_a_yes(cse: Run) -> None:
     assert (result.code, result.out) == (2, "")
     assert result.err == (
         "Error: Deleting demo must be confirmed, and there is no terminal; use --yes.\n"
-        "Hint: vcd cse cluster delete demo --yes\n"
+        "Hint: cse cluster delete demo --yes\n"
     )
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import VCD, Result
+from tests.support.programs import CSE, VCD, Result
 from tests.support.simulator import Cloud
 
 Run = Callable[..., Result]
-CSE = str(Path(VCD).with_name("cse"))
 
 #: Fails every import of what is named; Python runs it at its start.
 BLOCKER = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import VCD, Result
+from tests.support.programs import VCD, Result, command_line
 from tests.support.simulator import Control
 
 Run = Callable[..., Result]
@@ -25,7 +25,7 @@ def begun(home: Path, environment: dict[str, str], text: str) -> subprocess.Pope
     """Start a build and return once its stderr holds some text."""
     with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
         process = subprocess.Popen(
-            [VCD, "cse", *BUILD], cwd=home, env=environment, stdout=out, stderr=err
+            command_line(VCD, "cse", *BUILD), cwd=home, env=environment, stdout=out, stderr=err
         )
     deadline = time.monotonic() + 60
     while text not in (home / "err").read_text():
@@ -58,7 +58,7 @@ def test_an_interrupted_build_is_resumed_by_the_same_command(
     assert "Error: Interrupted; template 'halfway' is not finished.\n" in result.err
     assert (
         "Hint: Run the same command again to resume, or remove what was made:"
-        " vcd cse template delete halfway\n"
+        " cse template delete halfway\n"
     ) in result.err
     again = cse(*BUILD)
     assert again.code == 0, again.err
@@ -131,8 +131,7 @@ def test_nodes_of_a_small_template_are_to_get_more(cse: Run) -> None:
     small = cse(*BUILD, "--cpu", "1", "--memory", "1024")
     assert small.code == 0, small.err
     assert small.err.endswith(
-        "Next: vcd cse cluster create demo --network net1 --template halfway --cpu 2"
-        " --memory 2048\n"
+        "Next: cse cluster create demo --network net1 --template halfway --cpu 2 --memory 2048\n"
     )
     assert cse("template", "delete", "halfway", "--yes").code == 0
 

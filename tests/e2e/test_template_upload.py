@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.ova import DISK, cloud_image
-from tests.support.programs import VCD, Result
+from tests.support.programs import VCD, Result, command_line
 from tests.support.simulator import Cloud, Control, Login, log_in
 from tests.support.waiting import until
 
@@ -119,7 +119,7 @@ def test_a_session_that_ends_leaves_an_item_that_the_next_run_deletes(
 
 def start(home: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [VCD, "cse", *UPLOAD],
+        command_line(VCD, "cse", *UPLOAD),
         cwd=home,
         env=environment,
         stdout=subprocess.PIPE,

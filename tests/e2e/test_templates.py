@@ -133,7 +133,7 @@ def test_a_taken_name_is_refused(cse: Run, nothing_created: None) -> None:
     done = build(cse, "--catalog", "cse", name=f"{GUIDE}_rev2")
     assert done.code == 1
     assert f"Catalog 'cse' already has a template '{GUIDE}_rev2'." in done.err
-    assert f"vcd cse template delete cse/{GUIDE}_rev2" in done.err
+    assert f"cse template delete cse/{GUIDE}_rev2" in done.err
 
 
 def test_a_used_up_quota_is_refused(cse: Run, control: Control, nothing_created: None) -> None:
@@ -285,7 +285,7 @@ def test_a_failed_vm_can_be_kept(cse: Run, control: Control) -> None:
     before = control.possessions()
     done = make(cse, "kept", "--kubernetes", "1.37.9", "--keep")
     assert done.code == 1
-    assert "Kept for inspection as requested; remove it with `vcd cse template delete" in done.err
+    assert "Kept for inspection as requested; remove it with `cse template delete" in done.err
     assert list(control.get("state")["vapps"]) == ["cse-template-kept"]
     other = make(cse, "kept", "--kubernetes", "1.36")
     assert other.code == 1

@@ -22,7 +22,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 @pytest.fixture
 def cse(vcd: Callable[..., Result], home: Path, served: Served) -> Callable[..., Result]:
-    """Run `vcd cse ...` as somebody who is logged in there."""
+    """Run `cse ...` as somebody who is logged in there."""
     write_profile(home, served.base)
 
     def start(*words: str, options: tuple[str, ...] = (), **settings: Any) -> Result:

@@ -283,7 +283,7 @@ def test_a_count_that_is_not_stated_stays(
             "templateName: t,",
             "templateName: nope,",
             "The CSE server has no template 'nope'; available: t.",
-            "`vcd cse template list` lists them.",
+            "`cse template list` lists them.",
         ),
     ],
 )

@@ -388,7 +388,7 @@ def test_changing(
     hint = ""
     if call == "POST /api/cse/clusters":
         cloud = " --vdc vdc1 --org acme" if "-v" in words else ""
-        hint = f"Next: vcd cse cluster config blue --save{cloud}\n"
+        hint = f"Next: cse cluster config blue --save{cloud}\n"
     assert (result.err, result.code) == (progress(what) + hint, 0)
     assert served.asked_but_for_profiles() == [PROBE, *before, call, LOOK, LOOK, *after]
     assert served.body(call) == body
@@ -528,8 +528,7 @@ def test_an_unknown_node_is_not_sent(cse: Run, served: Served) -> None:
     result = cse("node", "delete", "blue", "node-zzzz", "--yes")
     assert (result.out, result.code) == ("", 3)
     assert result.err == (
-        "Error: Cluster 'blue' has no node 'node-zzzz'.\n"
-        "Hint: List its nodes: vcd cse node list blue\n"
+        "Error: Cluster 'blue' has no node 'node-zzzz'.\nHint: List its nodes: cse node list blue\n"
     )
     assert served.asked() == [PROBE, INFO]
 
@@ -569,7 +568,7 @@ def test_what_only_the_direct_engine_can(cse: Run, served: Served, words: list[s
     assert (result.out, result.code) == ("", 2)
     assert " is not supported with a CSE server.\n" in result.err
     again = " ".join(words)
-    assert result.err.endswith(f"Hint: Without the server: vcd cse --engine direct {again}\n")
+    assert result.err.endswith(f"Hint: Without the server: cse --engine direct {again}\n")
     assert served.asked() == [PROBE]
 
 
@@ -670,7 +669,7 @@ def test_the_server_is_controlled(provider: Run, served: Served, action: str) ->
 def test_stopping_needs_a_yes(cse: Run, served: Served) -> None:
     result = cse("system", "stop")
     assert (result.out, result.code, served.asked()) == ("", 2, [])
-    assert "vcd cse system stop --yes" in result.err
+    assert "cse system stop --yes" in result.err
 
 
 def test_a_tenant_may_not_change_vdcs(cse: Run, served: Served) -> None:

@@ -195,7 +195,7 @@ def test_create(cse: Run, generation: Generation) -> None:
     generation.accept(call)
     words = ["-n", "net1", "-N", "2", "-t", "t", "-r", "3", "-s", "gold", "--enable-nfs"]
     result = cse("cluster", "create", "blue", *words)
-    following = "Next: vcd cse cluster config blue --save\n"
+    following = "Next: cse cluster config blue --save\n"
     assert (result.err, result.code) == (progress("Creation of cluster 'blue'") + following, 0)
     assert result.out.startswith("Cluster blue is ready: 1 control plane and 2 workers, ")
     before = [] if generation.first else [f"GET {place}"]
@@ -409,7 +409,7 @@ def test_nfs_nodes(cse: Run, first: Generation) -> None:
     assert (worker.out, worker.code) == ("", 2)
     assert worker.err == (
         "Error: A CSE server 3.x chooses itself which workers go, so node-c3d4 cannot be deleted by"
-        " name.\nHint: vcd cse cluster resize blue --nodes 1\n"
+        " name.\nHint: cse cluster resize blue --nodes 1\n"
     )
     put = f"PUT {first.url()}"
     first.accept(put)

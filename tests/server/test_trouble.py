@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 PROBE = "GET /api/cse/system"
 LIST = "GET /api/cse/clusters?org_name=acme"
 INFO = "GET /api/cse/cluster/blue?org_name=acme"
-DIRECT = "Hint: Without the server: vcd cse --engine direct cluster list\n"
+DIRECT = "Hint: Without the server: cse --engine direct cluster list\n"
 XML_404 = Answer(
     '<Error xmlns="http://www.vmware.com/vcloud/v1.5" majorErrorCode="404" message="Not Found"'
     ' minorErrorCode="NOT_FOUND"/>',
@@ -89,7 +89,7 @@ def test_only_vcd_itself_says_that_there_is_no_server(
     )
     assert result.err.endswith(
         ", which is not VCD's answer.\nHint: Check whether a proxy answers instead (HTTPS_PROXY, "
-        "NO_PROXY). Without the server: vcd cse --engine direct cluster list\n"
+        "NO_PROXY). Without the server: cse --engine direct cluster list\n"
     )
     assert served.asked() == [PROBE]
 
@@ -157,7 +157,7 @@ def test_the_way_without_the_server_is_shown_where_there_is_one(
     served.set(PROBE, JSON_504)
     result = cse(*words.split())
     assert (result.out, result.code) == ("", 1)
-    hint = f"Without the server: vcd cse --engine direct {words}"
+    hint = f"Without the server: cse --engine direct {words}"
     if not direct:
         hint = "This requires the CSE server: ask the provider, who operates it."
     assert result.err.endswith(f"does not answer (HTTP 504).\nHint: {hint}\n")
@@ -239,7 +239,7 @@ def test_what_needs_a_server(cse: Run, served: Served, words: list[str]) -> None
     assert (result.out, result.code) == ("", 2)
     assert result.err == (
         f"Error: `{' '.join(words[:2])}` requires a CSE server, and the direct engine is in use.\n"
-        "Hint: `vcd cse system info` shows why.\n"
+        "Hint: `cse system info` shows why.\n"
     )
 
 
@@ -248,8 +248,8 @@ TROUBLE = [
         failure("CSE service is disabled. Contact the System Administrator.", 400),
         4,
         "Error: Cannot list the clusters: CSE service is disabled. Contact the System "
-        "Administrator.\nHint: A system administrator can enable it: vcd cse system enable. "
-        "Without the server: vcd cse --engine direct cluster list\n",
+        "Administrator.\nHint: A system administrator can enable it: cse system enable. "
+        "Without the server: cse --engine direct cluster list\n",
     ),
     (
         failure("Access Forbidden. Missing required rights: ['{cse}:CSE NATIVE DEPLOY RIGHT']."),
@@ -299,13 +299,13 @@ TROUBLE = [
         EXPIRED,
         4,
         "Error: The session at {base} has expired or is not valid (cannot list the clusters).\n"
-        "Hint: Log in again: vcd cse login {base} acme bob\n",
+        "Hint: Log in again: cse login {base} acme bob\n",
     ),
     (
         failure("Status code: 401, None (request id: 1)"),
         4,
         "Error: The session at {base} has expired or is not valid (Status code: 401, None "
-        "(request id: 1)).\nHint: Log in again: vcd cse login {base} acme bob\n",
+        "(request id: 1)).\nHint: Log in again: cse login {base} acme bob\n",
     ),
     (
         answer({"not": "a list"}),
@@ -364,7 +364,7 @@ def test_an_expired_session_is_told_at_the_first_request(cse: Run, served: Serve
     served.set(PROBE, EXPIRED)
     result = cse("cluster", "list")
     assert (result.out, result.code, served.asked()) == ("", 4, [PROBE])
-    assert result.err.endswith(f"Hint: Log in again: vcd cse login {served.base} acme bob\n")
+    assert result.err.endswith(f"Hint: Log in again: cse login {served.base} acme bob\n")
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_an_expired_session_is_told_at_the_first_request(cse: Run, served: Serve
             failure("Template 't' at revision 9 not found."),
             3,
             "Error: Cannot start the creation of cluster 'blue': Template 't' at revision 9 not "
-            "found.\nHint: List them: vcd cse template list\n",
+            "found.\nHint: List them: cse template list\n",
         ),
         (
             failure("Missing network_name", 400, 4008),
@@ -436,7 +436,7 @@ def test_a_cut_off_creation_without_an_effect_is_given_up(cse: Run, served: Serv
     served.set("GET /api/cse/cluster/blue*", failure("Cluster 'blue' not found."))
     result = cse("cluster", "create", "blue", "-n", "net1", "--timeout", "1s")
     assert (result.out, result.code) == ("", 5)
-    assert result.err.endswith("Hint: vcd cse cluster info blue\n")
+    assert result.err.endswith("Hint: cse cluster info blue\n")
     assert served.asked().count("POST /api/cse/clusters") == 1
 
 
@@ -489,7 +489,7 @@ def test_nobody_waits_for_a_change_without_an_answer(cse: Run, served: Served) -
     result = cse("cluster", "create", "blue", "-n", "net1", options=("-n",))
     assert (result.out, result.code) == ("", 5)
     assert "VCD gave no answer about the creation of cluster 'blue'" in result.err
-    assert result.err.endswith("Hint: vcd cse cluster info blue\n")
+    assert result.err.endswith("Hint: cse cluster info blue\n")
 
 
 def test_a_change_that_the_server_turned_away_is_sent_again(cse: Run, served: Served) -> None:

@@ -18,7 +18,7 @@ class Person(Workstation):
     """Somebody with a home and a session of VCD."""
 
     def cluster(self, *words: str, env: Mapping[str, str] | None = None) -> Result:
-        """Run `vcd cse cluster`."""
+        """Run `cse cluster`."""
         return self.cse("cluster", *words, env=env)
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.output import lasting
-from tests.support.programs import VCD, clean_environment
+from tests.support.programs import VCD, clean_environment, command_line
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 NAME = "swept"
@@ -126,10 +126,10 @@ class Stage:
         stop_simulator(self.process)
 
     def start(self, words: Sequence[str], home: Path | None = None) -> subprocess.Popen[bytes]:
-        """Start `vcd cse ...`."""
+        """Start `cse ...`."""
         home = home or self.home
         return subprocess.Popen(
-            [VCD, "cse", *words],
+            command_line(VCD, "cse", *words),
             cwd=home,
             env={**self.environment, "HOME": str(home)},
             stdin=subprocess.DEVNULL,
@@ -138,7 +138,7 @@ class Stage:
         )
 
     def run(self, words: Sequence[str], home: Path | None = None) -> Ended:
-        """Run `vcd cse ...` to its end."""
+        """Run `cse ...` to its end."""
         process = self.start(words, home)
         _out, err = process.communicate()
         return Ended(process.returncode, err.decode())
@@ -259,7 +259,7 @@ class Stage:
 
     def _nodes(self) -> list[tuple[str, str, str]]:
         listed = subprocess.run(
-            [VCD, "-j", "cse", "node", "list", NAME],
+            command_line(VCD, "-j", "cse", "node", "list", NAME),
             cwd=self.home,
             env=self.environment,
             capture_output=True,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.programs import VCD
+from tests.support.programs import VCD, command_line
 from tests.sweeps.stage import FULL, NAME, Ended, Stage, one_sentence
 
 Words = tuple[str, ...]
@@ -204,7 +204,7 @@ def _sizes(pair: Pair, first: int, second: int) -> set[int | None]:
 
 def _problems(stage: Stage) -> list[str]:
     told = subprocess.run(
-        [VCD, "-j", "cse", "cluster", "info", NAME],
+        command_line(VCD, "-j", "cse", "cluster", "info", NAME),
         cwd=stage.third,
         env={**stage.environment, "HOME": str(stage.third)},
         capture_output=True,

@@ -86,7 +86,7 @@ class Stage:
         stop_simulator(self.process)
 
     def run(self, *words: str) -> Result:
-        """Run `vcd` and return how it ended."""
+        """Run a line of `vcd` and return how it ended."""
         return self.workstation.vcd(*words)
 
     def play(self, step: Step) -> None:

@@ -55,7 +55,7 @@ def test_a_creation_of_a_name_that_is_taken(stage: Stage) -> None:
     result = stage.run("cse", "cluster", "create", "demo", "-n", "net1", "-N", "3", *_TEMPLATE)
     assert (result.code, result.out) == (1, "")
     assert "already" in result.err or "there was a cluster of that name before" in result.err
-    assert result.err.endswith("vcd cse cluster info demo\n")
+    assert result.err.endswith("cse cluster info demo\n")
     assert len(changes(stage)) <= 1
 
 

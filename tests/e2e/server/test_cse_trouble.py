@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.server.story import Stage
 
 ACCEPT = "application/json;version=36.0"
-DIRECT = "Hint: Without the server: vcd cse --engine direct cluster list\n"
+DIRECT = "Hint: Without the server: cse --engine direct cluster list\n"
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_change_without_an_answer_that_has_no_effect(stage: Stage, wrong: str)
     result = stage.run("cse", "cluster", "create", "new", "-n", "net1", "--timeout", "6s")
     assert (result.code, result.out) == (5, "")
     assert "The creation of cluster 'new' showed no effect before the timeout expired" in result.err
-    assert result.err.endswith("Hint: vcd cse cluster info new\n")
+    assert result.err.endswith("Hint: cse cluster info new\n")
     assert made(stage) == []
 
 
@@ -120,7 +120,7 @@ def test_a_session_that_has_expired(stage: Stage) -> None:
     result = stage.run("cse", "cluster", "list")
     assert (result.code, result.out) == (4, "")
     assert result.err.startswith("Error: ")
-    assert "vcd cse login" in result.err
+    assert "cse login" in result.err
     stage.log_in(stage.cloud)
     assert stage.run("cse", "cluster", "list").code == 0
 
