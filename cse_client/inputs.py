@@ -15,7 +15,9 @@ import stat
 from pathlib import Path
 from time import monotonic
 
-__all__ = ["read_file"]
+from cse_client.errors import WrongUsage
+
+__all__ = ["read_file", "read_named"]
 
 #: Seconds that a pipe may take to its end: somebody may type, or a password store may ask.
 PATIENCE = 60.0
@@ -45,6 +47,19 @@ def read_file(path: Path, most: int) -> bytes:
         return _read(descriptor, most)
     finally:
         os.close(descriptor)
+
+
+def read_named(kind: str, path: str | Path, most: int, *, hint: str = "") -> bytes:
+    """Return what a file holds that was named on the command line; `kind` is "CA file" or the like.
+
+    Raises:
+        WrongUsage: see `read_file`.
+    """
+    try:
+        return read_file(Path(path).expanduser(), most)
+    except OSError as error:
+        reason = error.strerror or error
+        raise WrongUsage(f"The {kind} '{path}' cannot be read: {reason}.", hint=hint) from None
 
 
 def _read(descriptor: int, most: int) -> bytes:

@@ -26,8 +26,10 @@ __all__ = [
     "called_as",
     "cluster",
     "cse",
+    "is_program",
     "keep_server",
     "kubectl",
+    "lacks_vcd_cli",
     "program",
     "program_name",
     "quote",
@@ -136,6 +138,7 @@ _WITHOUT_ENGINE = frozenset(("doctor", "login", "logout", "version"))
 # one command line a process; threads of a run suggest for the same one
 _target = Target()
 _program: tuple[str, ...] = _EXTENSION
+_suggested: set[str] = set()
 
 
 def called_as(program: Sequence[str]) -> None:
@@ -226,6 +229,15 @@ def vcd(command: str, *words: str, **options: Value) -> str:
     return " && ".join([*before, _line(["vcd", *command.split()], list(words), options)])
 
 
+def lacks_vcd_cli(text: str) -> bool:
+    """Return whether a text suggests a command of vcd-cli's own, and there is no vcd-cli here."""
+    if _program == _EXTENSION or not any(f"vcd {command}" in text for command in _IN_USE):
+        return False
+    from shutil import which
+
+    return which("vcd") is None
+
+
 def kubectl(command: str, *words: str, in_cluster: bool = False, **options: Value) -> str:
     """Return a kubectl command line.
 
@@ -246,7 +258,13 @@ def program(command: str, *words: str, **options: Value) -> str:
 
 def shell_line(words: Sequence[str]) -> str:
     """Return words as one line for a POSIX shell."""
+    _suggested.update(words[:1])
     return " ".join(quote(word) for word in words)
+
+
+def is_program(word: str) -> bool:
+    """Return whether a command line that was made here begins with this word."""
+    return word in _suggested
 
 
 def quote(word: str) -> str:

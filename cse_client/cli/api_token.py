@@ -16,6 +16,7 @@ from typing import Any
 
 from cse_client import profiles
 from cse_client.errors import CseError, SessionInvalid, WrongUsage
+from cse_client.inputs import read_named
 from cse_client.model import Session
 
 __all__ = ["TOKEN_FILE", "VARIABLE", "from_environment", "read_token_file", "renewal"]
@@ -38,13 +39,7 @@ def read_token_file(path: Path) -> str:
     Raises:
         WrongUsage: the file cannot be read, or has no token in it.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES).decode("utf-8", "replace").strip()
-    except OSError as error:
-        raise WrongUsage(
-            f"The API token file {path} cannot be read: {error.strerror or error}."
-        ) from None
+    text = read_named("API token file", path, _MOST_BYTES).decode("utf-8", "replace").strip()
     if text.startswith("{"):
         with contextlib.suppress(ValueError, AttributeError):
             text = str(json.loads(text).get("refresh_token") or "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -175,15 +174,10 @@ def _read_ca(path: str) -> str:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from cse_client.errors import WrongUsage
-    from cse_client.inputs import read_file
+    from cse_client.inputs import read_named
 
     hint = "Specify a file with the certificate of the registry's CA in PEM."
-    try:
-        content = read_file(Path(path).expanduser(), _LONGEST_CA_FILE)
-    except OSError as error:
-        raise WrongUsage(
-            f"The CA file '{path}' cannot be read: {error.strerror or error}.", hint=hint
-        ) from None
+    content = read_named("CA file", path, _LONGEST_CA_FILE, hint=hint)
     try:
         found = x509.load_pem_x509_certificates(content)
         are_cas = [

@@ -14,12 +14,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TextIO, TypeVar
 
 import click
 
-from cse_client import bounds
+from cse_client import bounds, suggest
 from cse_client.cli.options import PROGRESS
 from cse_client.cli.output import Output, columns_text, keyed
 from cse_client.cli.progress import ProgressLines, ProgressObjects, object_line
@@ -29,7 +30,11 @@ from cse_client.model.findings import Finding
 
 __all__ = ["Console", "OutputClosed"]
 
+T = TypeVar("T")
+
 _RED, _YELLOW, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[0m"
+
+_NO_VCD_CLI = "The command `vcd` is part of vcd-cli, which is not installed here."
 
 
 class OutputClosed(Exception):
@@ -124,13 +129,13 @@ class Console:
         *,
         record: Mapping[str, Any] | None = None,
     ) -> None:
-        """Print a property/value table in the given order.
+        """Print a table of properties and values in the given order.
 
         A value that is a list or tuple takes one line for each element. Other formats show
         `record`, by default that of `value`; -j shows `value`.
         """
         if not self.documented(value, keyed(value) if record is None else record):
-            self.text(columns_text(pairs, ("property", "value")))
+            self.text(columns_text(pairs, ("Property", "Value")))
 
     def passage(
         self, text: str, value: Mapping[str, Any], *, record: Mapping[str, Any] | None = None
@@ -194,11 +199,7 @@ class Console:
         Raises:
             KeyboardInterrupt: Ctrl-C or the end of the input, for which click has one exception.
         """
-        try:
-            with bounds.off_the_clock():
-                return click.confirm(printable(question), err=True)
-        except click.Abort:
-            raise KeyboardInterrupt from None
+        return _answer(lambda: click.confirm(printable(question), err=True))
 
     def choose(self, title: str, question: str, choices: Sequence[tuple[str, str]]) -> str:
         """Let somebody choose by number or name; each choice has a name and a description.
@@ -214,26 +215,10 @@ class Console:
         names |= {name: name for name, _about in choices}
         only = choices[0][0] if len(choices) == 1 else None
         while True:
-            try:
-                with bounds.off_the_clock():
-                    typed = str(click.prompt(question, default=only, err=True)).strip()
-            except click.Abort:
-                raise KeyboardInterrupt from None
+            typed = _answer(lambda: str(click.prompt(question, default=only, err=True))).strip()
             if typed in names:
                 return names[typed]
             self._line("", f"'{typed}' is not in the list.", "")
-
-    def secret(self, what: str) -> str:
-        """Ask for a password or a token on the terminal, without showing it; `what` names it.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C or the end of the input.
-        """
-        try:
-            with bounds.off_the_clock():
-                return str(click.prompt(printable(what), hide_input=True, err=True))
-        except click.Abort:
-            raise KeyboardInterrupt from None
 
     def ask_secret(self, question: str) -> str:
         """Ask on the terminal for what is not shown while it is typed.
@@ -241,14 +226,14 @@ class Console:
         Raises:
             KeyboardInterrupt: see `confirm`.
         """
-        try:
-            with bounds.off_the_clock():
-                return str(click.prompt(printable(question), hide_input=True, err=True))
-        except click.Abort:
-            raise KeyboardInterrupt from None
+        # click itself ends the line of what is not shown
+        ask = partial(click.prompt, printable(question), hide_input=True, err=True)
+        return str(_answer(ask, ends_line=True))
 
     def error(self, error: CseError) -> None:
         """Print an error: words on stderr and, with -j, also an object on stdout."""
+        if suggest.lacks_vcd_cli(error.hint) and _NO_VCD_CLI not in error.notes:
+            error.notes.append(_NO_VCD_CLI)
         if self._progress == "json":
             found = _error_object(error)
             line = object_line("error", found.pop("error"), self._began, **found)
@@ -270,6 +255,23 @@ class Console:
         if head and colour and self._colorized and sys.stderr is not None and sys.stderr.isatty():
             head = f"{colour}{head.rstrip()}{_RESET} "
         _write_quietly(sys.stderr, f"{head}{printable(text)}\n")
+
+
+def _answer(ask: Callable[[], T], *, ends_line: bool = False) -> T:
+    """Return the answer to a question; the time that somebody thinks does not count.
+
+    What is printed after Ctrl-C begins a line of its own; `ends_line`: the question ends its line.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or the end of the input, for which click has one exception.
+    """
+    try:
+        with bounds.off_the_clock():
+            return ask()
+    except click.Abort:
+        if not ends_line:
+            _write_quietly(sys.stderr, "\n")
+        raise KeyboardInterrupt from None
 
 
 def _error_lines(error: CseError) -> list[str]:

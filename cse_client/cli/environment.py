@@ -30,6 +30,9 @@ _EXTENSION = "cse_client.cse"
 _OTHER_PACKAGE = "container-service-extension"
 _OTHER_EXTENSION = "container_service_extension.client.cse"
 _SETUPTOOLS = "setuptools>=78.1.1,<80.9"
+#: Packages that others install in the same environment may bring too; the first version that is
+#: tested, and the first that is not.
+_PACKAGES = {"click": ((7, 1), (8, 6)), "pyvcloud": ((23, 0, 4), (24,))}
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 #: What vcd-cli and pyvcloud write to the current folder.
 _LOGS = ("vcd.log", "vcd_sdk.log", "vcd_cli_error.log")
@@ -40,6 +43,7 @@ _MOST_LOG = 64 * 1024 * 1024
 def environment() -> Iterator[Finding]:
     """Yield what is found on this machine."""
     yield from _python()
+    yield from _packages()
     yield from _vcd_cli()
     data = _profiles_data()
     if isinstance(data, Finding):
@@ -66,6 +70,29 @@ def _python() -> Iterator[Finding]:
         )
 
 
+def _packages() -> Iterator[Finding]:
+    for package, (first, beyond) in _PACKAGES.items():
+        installed = _version(package)
+        if first <= _numbers(installed) < beyond:
+            yield Finding(OK, package, f"{package} {installed}.")
+            continue
+        tested = f"{package}>={_dotted(first)},<{_dotted(beyond)}"
+        yield Finding(
+            WARNING,
+            package,
+            f"{package} {installed} is not one of the versions that this client is tested with.",
+            suggest.program("pip install", tested),
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in re.findall(r"[0-9]{1,9}", text)[:3])
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
+
+
 def _vcd_cli() -> Iterator[Finding]:
     """Look at vcd-cli, which only `vcd cse` needs, and at another package with a program `cse`."""
     installed = _version("vcd-cli")
@@ -80,7 +107,7 @@ def _vcd_cli() -> Iterator[Finding]:
             "Use the program cse, or: " + suggest.program("pip install", _SETUPTOOLS),
         )
     else:
-        yield Finding(OK, "vcd-cli", f"vcd-cli {installed}, pyvcloud {_version('pyvcloud')}.")
+        yield Finding(OK, "vcd-cli", f"vcd-cli {installed}.")
     other = _version(_OTHER_PACKAGE)
     if other:
         yield Finding(

@@ -212,7 +212,7 @@ def _name(one: Any) -> Any:
 def _result_table(value: Any) -> str:
     """Return what a query found as a table, and single values as lines."""
     if isinstance(value, Mapping):
-        return columns_text([[key, _shown(one)] for key, one in value.items()], ("key", "value"))
+        return columns_text([[key, _shown(one)] for key, one in value.items()], ("Key", "Value"))
     if not isinstance(value, list):
         return _lines([value])
     if value and all(isinstance(one, Mapping) for one in value):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from cse_client.cli.console import Console
-from cse_client.errors import CseError, WrongUsage
-from cse_client.inputs import read_file
+from cse_client.errors import WrongUsage
+from cse_client.inputs import read_named
 
 __all__ = ["VARIABLE", "known_passphrase", "new_passphrase", "private_key"]
 
@@ -48,24 +47,22 @@ def private_key(file: str) -> str:
     """Return the text of a private key.
 
     Raises:
-        CseError: the file cannot be read.
+        WrongUsage: the file cannot be read.
     """
-    return _read(file)
+    return _read("private key file", file)
 
 
 def _given(file: str) -> str:
     if not file:
         return os.environ.get(VARIABLE, "")
-    text = _read(file).splitlines()[:1]
+    text = _read("passphrase file", file).splitlines()[:1]
     if not text or not text[0]:
         raise WrongUsage(f"The first line of {file} is empty, and it is to be the passphrase.")
     return text[0]
 
 
-def _read(file: str) -> str:
+def _read(kind: str, file: str) -> str:
     try:
-        return read_file(Path(file).expanduser(), _LONGEST).decode("utf-8")
-    except OSError as error:
-        raise CseError(f"The file {file} cannot be read: {error.strerror or error}.") from None
+        return read_named(kind, file, _LONGEST).decode("utf-8")
     except UnicodeDecodeError:
-        raise WrongUsage(f"The file {file} is not a text file.") from None
+        raise WrongUsage(f"The {kind} '{file}' is not a text file.") from None

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cse_client import suggest
+
 __all__ = ["capital", "duration", "json_text", "printable", "sentence", "shortened"]
 
 _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
@@ -31,10 +33,10 @@ def sentence(text: str) -> str:
 
 
 def capital(text: str) -> str:
-    """Return text with a capital letter at its start, unless its first word is a name."""
+    """Return text with a capital letter at its start, unless that is a name or a command line."""
     head, separator, rest = text.partition(" ")
-    word = head.isascii() and head.isalpha() and head.islower() and head not in _PROGRAMS
-    if separator and word:
+    word = head.isascii() and head.isalpha() and head.islower()
+    if separator and word and head not in _PROGRAMS and not suggest.is_program(head):
         return f"{head.capitalize()} {rest}"
     return text
 

@@ -11,6 +11,7 @@ import ssl
 from pathlib import Path
 
 from cse_client.errors import CseError, WrongUsage
+from cse_client.inputs import read_named
 from cse_client.state import state_folder, write_private
 
 __all__ = ["forget", "pin", "pinned", "read_ca_file"]
@@ -30,11 +31,7 @@ def read_ca_file(path: Path) -> str:
     Raises:
         WrongUsage: it cannot be read, or has none.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES).decode("ascii", "replace")
-    except OSError as error:
-        raise WrongUsage(f"The CA file {path} cannot be read: {error.strerror or error}.") from None
+    text = read_named("CA file", path, _MOST_BYTES).decode("ascii", "replace")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError):

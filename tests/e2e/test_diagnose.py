@@ -71,6 +71,18 @@ def test_a_healthy_cluster(place: Place) -> None:
     assert place.causes() == []
 
 
+def test_suggestions_of_the_extension_are_its_own(place: Place) -> None:
+    place.vcd("profile", "extension", "add", "cse_client.cse").checked()
+    node = place.vm("node-")
+    place.control.set(f"guests/{node}", crash=True)
+    shown = place.vcd("-j", "cse", "cluster", "diagnose", NAME)
+    first, *_others = json.loads(shown.checked())["causes"]
+    assert first["cure"] == f"Repair the cluster: vcd cse cluster repair {NAME}"
+    plain = place.vcd("cse", "cluster", "diagnose", NAME).checked()
+    assert f"vcd cse cluster repair {NAME}" in plain
+    place.start()
+
+
 def test_a_vm_that_is_off(place: Place) -> None:
     node = place.vm("node-")
     place.control.set(f"guests/{node}", crash=True)

@@ -117,6 +117,13 @@ WORLDS: dict[str, World] = {
         },
         state="warning",
     ),
+    "a click of another time": World(
+        r"click 9\.0 is not one of the versions that this client is tested with\.",
+        r"pip install 'click>=7\.1,<8\.6'",
+        env={"PYTHONPATH": "{home}/packages"},
+        files={"packages/click-9.0.dist-info/METADATA": ("Name: click\nVersion: 9.0\n", 0o600)},
+        state="warning",
+    ),
     "nobody logged in": World(
         r"You are not logged in\.", r"Log in: cse login HOST .*", profile={"token": ""}
     ),
@@ -289,7 +296,7 @@ def settle(home: Path, profile: dict[str, Any], world: World) -> Doctor:
     profiles.chmod(0o600)
     for name, (text, mode) in world.files.items():
         path = home / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if text:
             path.write_text(text)
         path.chmod(mode)

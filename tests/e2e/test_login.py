@@ -419,7 +419,7 @@ def test_a_session_renews_itself_by_its_token_file(desk: Desk, strings: Control)
     assert lost.code == 4
     assert lost.err == (
         f"Error: The session at {desk.cloud.host} has expired, and cannot be renewed: the API token"
-        f" file {file[1]} cannot be read: No such file or directory.\n"
+        f" file '{file[1]}' cannot be read: No such file or directory.\n"
         f"Hint: Log in again: cse login {desk.cloud.host} acme --token-file {file[1]}\n"
     )
 

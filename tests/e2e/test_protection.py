@@ -89,7 +89,11 @@ def test_whoever_changes_the_cluster_comes_first(admin: Person, cloud: Cloud) ->
         ((), 2, "A backup is always encrypted, and there is no terminal to ask for a passphrase."),
         (("--recipient", "age1xyz"), 2, "is not a public key that a backup can be encrypted to"),
         (("--recipient", "x", "--passphrase-file", "p"), 2, "Specify either --recipient or"),
-        (("--passphrase-file", "absent"), 1, "absent cannot be read: No such file or directory."),
+        (
+            ("--passphrase-file", "absent"),
+            2,
+            "file 'absent' cannot be read: No such file",
+        ),
         (("--passphrase-file", "empty"), 2, "The first line of empty is empty"),
         (("--passphrase-file", "p", "-o", "taken"), 1, "taken exists already."),
         (("--passphrase-file", "p", "-o", "no/x"), 1, "no/x cannot be written: there is no folder"),
@@ -150,7 +154,7 @@ def files(admin: Person, cloud: Cloud) -> None:
         ("cut-off", "key", 1, "The backup cut-off is damaged or cut off."),
         ("other-ca", "another", 1, "The private key does not open other-ca."),
         ("text", "key", 1, "The file text is not a backup of a cluster."),
-        ("absent", "key", 1, "The file absent cannot be read: No such file or directory."),
+        ("absent", "key", 2, "The backup file 'absent' cannot be read: No such file or directory."),
     ],
 )
 @pytest.mark.usefixtures("files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.support.programs import CSE
@@ -43,3 +44,4 @@ def test_ctrl_c_at_the_question(logged_in: Path, environment: dict[str, str]) ->
     )
     assert shown.code == 5
     assert "Traceback" not in shown.out
+    assert re.search(r"\^C\n\S*Error:\S* Interrupted\.\n", shown.out)

@@ -59,6 +59,16 @@ def test_a_dry_run_and_what_it_suggests(alone: Run) -> None:
     assert "vcd cse" not in refused.err
 
 
+def test_what_only_vcd_cli_has_is_named_as_such(run: Run, logged_in: Path) -> None:
+    words = ("cluster", "create", "demo")
+    note = "Note: The command `vcd` is part of vcd-cli, which is not installed here.\n"
+    refused = run(CSE, *words)
+    assert "vcd network list" in refused.err
+    assert note not in refused.err
+    refused = run(CSE, *words, env={"PATH": "/usr/bin:/bin"})
+    assert refused.err.endswith(note)
+
+
 def test_help_names_the_program(alone: Run) -> None:
     shown = alone("-h").checked()
     assert shown.startswith("Usage: cse [OPTIONS] COMMAND [ARGS]...\n")

@@ -74,7 +74,7 @@ CREATED = """\
 Next: vcd cse cluster config demo --save
 """
 INFO = """\
-property  value
+Property  Value
 ----  ----
 Name  demo
 Status  POWERED_ON
@@ -123,7 +123,7 @@ def test_from_registration_to_deletion(
     info = vcd("cse", "system", "info")
     assert (info.code, info.err) == (0, "")
     assert steady(info.out) == (
-        "property  value\n"
+        "Property  Value\n"
         "----  ----\n"
         "product  CSE\n"
         "version  0.1.0\n"

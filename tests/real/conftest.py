@@ -23,7 +23,6 @@ from tests.real.build.places import cache_folder
 from tests.real.site import CLUSTER, Site
 from tests.support.simulator import start_simulator, stop_simulator
 
-
 #: What needs one release only with CSE_REAL=once: losses of power and add-ons take long, the API is
 #: asked for what does not change from one minor release to the next. The releases take turns, so
 #: that both take about the same time; the newer one alone has the template of the package source.

@@ -104,7 +104,7 @@ def progress(what: str) -> str:
                 "node_type": "nfs",
                 "exports": ["/home", "/data"],
             },
-            "property        value\n"
+            "Property        Value\n"
             "--------------  ----------\n"
             "Name            nfsd-a1b2\n"
             "Node Type       nfs\n"
@@ -136,7 +136,7 @@ def progress(what: str) -> str:
             ["ovdc", "info", "vdc1"],
             "/ovdc/1",
             {"k8s_provider": "native"},
-            "property      value\n------------  -------\nk8s_provider  native\n",
+            "Property      Value\n------------  -------\nk8s_provider  native\n",
         ),
     ],
 )

@@ -71,6 +71,7 @@ _AS_EXTENSION = (
         for name in (
             "cluster",
             "completion",
+            "diagnose",
             "early_interrupt",
             "guide",
             "hints",

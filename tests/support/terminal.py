@@ -26,7 +26,8 @@ while True:
         break
     shown += data
     if answers and shown.endswith(answers[0][0].encode()):
-        os.write(terminal, answers.pop(0)[1].encode() + b"\\n")
+        typed = answers.pop(0)[1]
+        os.write(terminal, typed.encode() + (b"" if typed == "\\x03" else b"\\n"))
 _, status = os.waitpid(pid, 0)
 sys.stdout.buffer.write(shown)
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -41,7 +42,8 @@ def on_terminal(
 ) -> Result:
     """Run a program on a terminal; `out` is all that was shown there.
 
-    Each answer is the end of a prompt and what is typed after it.
+    Each answer is the end of a prompt and what is typed after it, with Enter; Ctrl-C alone
+    (\\x03) is typed without.
     """
     typist = [sys.executable, "-c", _TYPIST, json.dumps(answers), *words]
     result = Workstation(home, dict(environment)).run(*typist)

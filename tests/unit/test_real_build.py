@@ -12,6 +12,7 @@ import pytest
 
 from cse_client.simulator.guest.real import what_is_missing
 from tests.real.build.components import SHARED
+from tests.real.build.old import remove_unused
 from tests.support.programs import ROOT, clean_environment
 
 
@@ -77,6 +78,23 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1] == (
         f"The cache {file}/cse-client/real cannot be used: Not a directory."
     )
+
+
+def test_what_nobody_has_used_for_a_month_is_removed(tmp_path: Path) -> None:
+    names = ("kits/old", "kits/used", "kits/recent", "etcd-1", "etcd-2", "disks-1-x")
+    for name in names:
+        (tmp_path / name / "bin").mkdir(parents=True)
+        if not name.endswith("recent"):
+            os.utime(tmp_path / name, (0, 0))
+    used = [tmp_path / "kits/used", tmp_path / "etcd-2", tmp_path / "not-built-1"]
+    removed = list(remove_unused(tmp_path, used))
+    assert [one.name for one in removed] == ["disks-1-x", "etcd-1", "old"]
+    assert {one.name for one in tmp_path.glob("**/*-*")} == {"etcd-2"}
+    assert {one.name for one in tmp_path.glob("kits/*")} == {"used", "recent"}
+    # each use counts
+    os.utime(tmp_path / "kits/recent", (0, 0))
+    assert list(remove_unused(tmp_path, [tmp_path / "kits/recent"])) == []
+    assert (tmp_path / "kits/used").stat().st_mtime > 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give its rights up")

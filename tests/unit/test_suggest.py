@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cse_client import suggest
+from cse_client.cli.text import capital
 from cse_client.suggest import Target
 from tests.support.bash import NASTY, read_by_bash
 
@@ -90,3 +91,22 @@ def test_printable_words_are_quoted_as_python_quotes_them(words: list[str]) -> N
     assert line.isprintable()
     if all(word.isprintable() for word in words):
         assert shlex.split(line) == words
+
+
+@pytest.mark.parametrize("program", [("vcd", "cse"), ("cse",), ("python", "-m", "cse_client")])
+def test_a_hint_that_is_a_command_stays_as_it_is_typed(program: tuple[str, ...]) -> None:
+    suggest.called_as(program)
+    try:
+        for line in (
+            suggest.cse("cluster list"),
+            suggest.again(yes=True),
+            suggest.vcd("task list"),
+            suggest.kubectl("get pods"),
+            suggest.program("rmdir", "/tmp/x"),
+            suggest.program("unset", "KUBECONFIG"),
+        ):
+            assert capital(line) == line
+            assert capital(f"{line}, or another") == f"{line}, or another"
+        assert capital("try it later") == "Try it later"
+    finally:
+        suggest.called_as(("vcd", "cse"))

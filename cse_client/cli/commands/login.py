@@ -160,13 +160,13 @@ def _open(run: Run, login: Login, target: Session, secret: str, *, session_stdin
             hint="Use an API token: "
             + suggest.cse("login", target.host, target.org, token_file="FILE"),  # noqa: S106
         )
-    entered = run.console.secret(what)
+    entered = run.console.ask_secret(what)
     return login.by_password(entered) if target.user else login.by_api_token(entered.strip())
 
 
 def _session_on_stdin(run: Run) -> str:
     if run.console.can_ask():
-        return run.console.secret("Token of the session")
+        return run.console.ask_secret("Token of the session")
     text = sys.stdin.read(_MOST_BYTES).strip() if sys.stdin is not None else ""
     if not text:
         raise WrongUsage(

@@ -380,7 +380,8 @@ def _decrypted(path: Path, key: BackupKey) -> Iterator[tuple[IO[bytes], Any]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise CseError(f"The file {path} cannot be read: {error.strerror or error}.") from None
+        reason = error.strerror or error
+        raise WrongUsage(f"The backup file '{path}' cannot be read: {reason}.") from None
     with file:
         identity = _identity(path, file, key)
         reading, writing = os.pipe()

@@ -31,6 +31,7 @@ __all__ = ["VirtualAddress", "choose_address"]
 #: the same, and a creation takes the one that its plan has named.
 _CHOICE = 32
 _LOOKED_AT = 512
+_ANOTHER = "Choose another --vip, or --vip auto."
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def _checked(vcd: VcdClient, asked: str, network: Network) -> tuple[VirtualAddre
         return VirtualAddress(), [error]
     one = AddressRange.of(asked, asked)
     problems = [*problems_of(one, addresses), *_routers(addresses, asked)]
+    for problem in problems:
+        problem.hint = problem.hint or _ANOTHER
     plan = addresses.plan
     return VirtualAddress(asked, plan.network_id, unknown=plan.unknown), problems
 
@@ -108,7 +111,6 @@ def _routers(addresses: NetworkAddresses, address: str) -> list[CseError]:
         Conflict(
             f"{address} would have the virtual router id {mine}, as the virtual address"
             f" {one.ranges[0].first} of cluster '{one.cluster}' has.",
-            hint="Choose another --vip, or --vip auto.",
         )
         for one in addresses.others
         if one.purpose == VIRTUAL_ADDRESS and router_id(str(one.ranges[0].first)) == mine

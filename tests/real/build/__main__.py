@@ -14,6 +14,7 @@ from cse_client.simulator.guest.real import what_is_missing
 from tests.real.build.components import KUBERNETES, MANIFESTS, SHARED, Component, kubernetes
 from tests.real.build.golang import BuildFailed, build, built, require_go
 from tests.real.build.kit import kit_folder, make_kit
+from tests.real.build.old import remove_unused
 from tests.real.build.packages import make_packages
 from tests.real.build.places import cache_folder, folder_of
 from tests.real.build.plain import PlainFailed, is_made, make_plain, plain_folder
@@ -50,6 +51,9 @@ def main() -> int:
         plain.result()
         for release in options.release:
             make_packages(kit_folder(cache), release)
+        folders = [folder_of(one) for one in (*programs, *MANIFESTS)]
+        for old in remove_unused(cache, [*folders, kit_folder(cache)]):
+            print(f"Removed {old}, which was not used for 30 days.", file=sys.stderr)
     except (BuildFailed, StoreFailed, PlainFailed) as error:
         print(error, file=sys.stderr)
         return 1

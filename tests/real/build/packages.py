@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cse_client.simulator.guest.real.template import KUBELET_DROP_IN
+from cse_client.simulator.guest.real.template import KUBELET_DROP_IN, KUBELET_UNIT
 from tests.real.build.repository import Signer, write_repository
 
 __all__ = ["make_packages", "packages_folder"]
@@ -24,21 +24,6 @@ _FORMAT = 1
 _CNI_PLUGINS = Path("/usr/lib/cni")
 _UNITS = "usr/lib/systemd/system"
 
-_KUBELET_UNIT = """[Unit]
-Description=kubelet: The Kubernetes Node Agent
-Documentation=https://kubernetes.io/docs/
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-ExecStart=/usr/bin/kubelet
-Restart=always
-StartLimitInterval=0
-RestartSec=10
-
-[Install]
-WantedBy=multi-user.target
-"""
 _KUBELET_POSTINST = """#!/bin/sh
 set -e
 if [ "$1" = configure ]; then
@@ -104,7 +89,7 @@ def _packages(programs: Path, version: str) -> list[_Package]:
             "iptables (>= 1.4.21), kubernetes-cni (>= 1.2.0), iproute2, mount, util-linux",
             {"usr/bin/kubelet": programs / "kubelet"},
             {
-                f"{_UNITS}/kubelet.service": _KUBELET_UNIT,
+                f"{_UNITS}/kubelet.service": KUBELET_UNIT,
                 "etc/default/kubelet": "KUBELET_EXTRA_ARGS=\n",
                 "etc/kubernetes/manifests/.kubelet-keep": "",
                 "var/lib/kubelet/.kubelet-keep": "",

@@ -71,7 +71,7 @@ def test_an_empty_table(capfd: pytest.CaptureFixture[str]) -> None:
 def test_properties(capfd: pytest.CaptureFixture[str]) -> None:
     Console().properties([("Name", "demo"), ("Evidence", ("one", "two")), ("None", None)], {})
     assert capfd.readouterr().out == (
-        "property    value\n----------  -------\nName        demo\nEvidence    one\n"
+        "Property    Value\n----------  -------\nName        demo\nEvidence    one\n"
         "            two\nNone\n"
     )
 

@@ -16,7 +16,13 @@ from cse_client.simulator.guest.real.kits import Kit
 from cse_client.simulator.guest.real.network import pod_range
 from cse_client.simulator.guest.skeleton import install_disk
 
-__all__ = ["KUBELET_DROP_IN", "install_template", "kubelet_configuration", "write_pod_network"]
+__all__ = [
+    "KUBELET_DROP_IN",
+    "KUBELET_UNIT",
+    "install_template",
+    "kubelet_configuration",
+    "write_pod_network",
+]
 
 _CONTAINERD_UNIT = """[Unit]
 Description=containerd container runtime
@@ -32,15 +38,18 @@ RestartSec=5
 WantedBy=multi-user.target
 """
 
-_KUBELET_UNIT = """[Unit]
+KUBELET_UNIT = """[Unit]
 Description=kubelet: The Kubernetes Node Agent
+Documentation=https://kubernetes.io/docs/
 Wants=network-online.target
 After=network-online.target
+
 [Service]
 ExecStart=/usr/bin/kubelet
 Restart=always
 StartLimitInterval=0
 RestartSec=10
+
 [Install]
 WantedBy=multi-user.target
 """
@@ -81,7 +90,7 @@ def install_template(disk: Disk, image: Image, kit: Kit) -> None:
     pause = kit.pause_image()
     files = {
         "/etc/systemd/system/containerd.service": _CONTAINERD_UNIT,
-        "/etc/systemd/system/kubelet.service": _KUBELET_UNIT,
+        "/etc/systemd/system/kubelet.service": KUBELET_UNIT,
         "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": KUBELET_DROP_IN,
         "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS=--config-dir={_KUBELET_CONFIGURATIONS}\n",
         f"{_KUBELET_CONFIGURATIONS}/10-template.conf": kubelet_configuration(),
