@@ -12,7 +12,6 @@ from cse_client.engines.base import (
     Maintaining,
     Provider,
     Recounting,
-    Upgrading,
 )
 from cse_client.errors import WrongUsage
 
@@ -21,7 +20,6 @@ __all__ = ["lacking", "needs_server", "never_through_server"]
 #: The capabilities that only a CSE server gives, and which server it takes.
 _SERVERS: Mapping[type, str] = {
     Provider: "a CSE server",
-    Upgrading: "a CSE server",
     Entities: "a CSE server 3 that is not in legacy mode",
 }
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         UploadedTemplate,
         UploadSpec,
     )
+    from cse_client.model.upgrades import UpgradeSpec
     from cse_client.yamldocs import Path, Position
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Protecting",
     "Provider",
     "Registering",
+    "Replacing",
     "Sealing",
     "TemplateWork",
     "Upgrading",
@@ -283,6 +285,20 @@ class Maintaining(Protocol):
 
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """Upgrading a cluster by replacing its nodes, one after the other, without a CSE server."""
+
+    def upgrade_targets(self, spec: UpgradeSpec) -> Sequence[UpgradeTarget]:
+        """List the templates that the cluster can be upgraded to; the first one has a plan."""
+
+    def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Upgrade a cluster, or resume its upgrade, and return it."""
+
+    def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
+        """Roll an unfinished upgrade back; return the Kubernetes release as it is again."""
 
 
 @runtime_checkable

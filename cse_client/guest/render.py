@@ -163,12 +163,19 @@ def control_plane_script(
 
 
 def further_control_plane_script(
-    b: Bootstrap, pki: ClusterPKI, *, after: str = "", now: datetime | None = None
+    b: Bootstrap,
+    pki: ClusterPKI,
+    *,
+    after: str = "",
+    replaces: Sequence[str] = (),
+    now: datetime | None = None,
 ) -> str:
     """Return the script of a control plane that joins the API at the virtual address.
 
     It joins once the node `after` has, where one is named. Like the first one's it holds the CA
     keys, and besides a certificate of its own name, with an administrator's rights, for two hours.
+    The last new one of an upgrade `replaces` all old ones: once they are gone, it brings what
+    kubeadm keeps in the cluster to its release.
 
     Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
     """
@@ -182,7 +189,10 @@ def further_control_plane_script(
     }
     groups = ["system:nodes", ADMIN_GROUP]
     block = [*_put_pki(pki), *_join_credentials(b, pki, host, port, groups, now)]
-    return assemble(_CONTROL_PLANE, b, data, block, source="further")
+    if not replaces:
+        return assemble(_CONTROL_PLANE, b, data, block, source="further")
+    data["OLD"] = " ".join(replaces)
+    return assemble(_CONTROL_PLANE, b, data, block, source="further", sources=("upload",))
 
 
 def worker_script(

@@ -126,6 +126,22 @@ class ClusterAPI:
             raise explain_status(status, self.server, self._proxy)
         return status, answer
 
+    def text(self, path: str) -> str | None:
+        """Return an answer that is not JSON as text; None where it is not given.
+
+        Raises:
+            ClusterUnreachable: there was no answer.
+        """
+        with self._explained():
+            received = exchange(
+                self._http,
+                self._http.build_request("GET", path, headers={**ASKED, "Accept": "text/plain"}),
+                seconds=_TOTAL * self._timeout,
+                whom=f"the Kubernetes API at {self.server}",
+            )
+        ok = 200
+        return received.content.decode("utf-8", "replace") if received.status == ok else None
+
     def read(self, path: str, kind: str, doing: str) -> Json | None:
         """Return one object, whole; None when there is none."""
         status, answer = self.ask("GET", path)

@@ -26,6 +26,7 @@ __all__ = [
     "LOCK",
     "OPERATION",
     "OS",
+    "PACE",
     "PHASE",
     "PHASE_CREATING",
     "PHASE_READY",
@@ -70,6 +71,8 @@ SSH_KEY = "cse.client.ssh_key"
 SEALED = "cse.client.sealed"
 #: `true` as long as `cluster delete` refuses to delete the cluster.
 PROTECTED = "cse.client.protected"
+#: How long each node took in the last upgrade.
+PACE = "cse.client.pace"
 #: The mark of a restore that was begun and has not ended; `-` without one.
 RESTORE = "cse.client.restore"
 #: An upgrade of the control plane in place that was begun and has not ended; `-` without one.

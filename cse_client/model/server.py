@@ -12,6 +12,7 @@ from typing import Any
 
 from cse_client.model import Cluster, Deletion, Node, SystemInfo, Template
 from cse_client.model.nodes import Removal
+from cse_client.model.upgrades import UpgradePlan
 
 __all__ = [
     "ACCESS_LEVELS",
@@ -85,13 +86,17 @@ class ServedSystem(SystemInfo):
 
 @dataclass(frozen=True)
 class UpgradeTarget:
-    """A template that a cluster can be upgraded to; versions are text, as in `1.20`."""
+    """A template that a cluster can be upgraded to; versions are text, as in `1.20`.
+
+    `plan` is what an upgrade to it would do, where this client would carry it out and has looked.
+    """
 
     template: str
     revision: str
     kubernetes: str = ""
     docker: str = ""
     cni: str = ""
+    plan: UpgradePlan | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from cse_client.engines.direct.operations.repair import Repair
 from cse_client.engines.direct.operations.restore import Restoration, read_restorable
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.resolve import resolve_growth
+from cse_client.engines.direct.upgrades import ClusterUpgrades
 from cse_client.errors import WrongUsage
 from cse_client.model import (
     Cluster,
@@ -53,6 +54,7 @@ from cse_client.model import (
     footprint,
 )
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
+from cse_client.model.upgrades import UpgradeSpec
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
@@ -274,6 +276,23 @@ class ClusterChanges:
             renewal.check()
             with self._claimed(locked, "renewing its certificates", options):
                 return renewal.run()
+
+    @_looking_again
+    def upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Upgrade a cluster by replacing its nodes, or resume that."""
+        with self._locked(spec.ref, options) as locked:
+            return self.upgrades.upgrade(locked, spec, options, progress)
+
+    @_looking_again
+    def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
+        """Roll an unfinished upgrade back; return the release that the cluster has again."""
+        with self._locked(spec.ref, options) as locked:
+            return self.upgrades.roll_back(locked, spec, options, progress)
+
+    @property
+    def upgrades(self) -> ClusterUpgrades:
+        """Upgrades with these rights."""
+        return ClusterUpgrades(self.vcd, self.clock, self.templates)
 
     @_looking_again
     def protect(

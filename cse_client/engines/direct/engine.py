@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.operations.create import Creation
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
+    from cse_client.model.server import UpgradeTarget
+    from cse_client.model.upgrades import UpgradeSpec
 
 __all__ = ["DirectEngine"]
 
@@ -325,6 +327,18 @@ class DirectEngine:
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
         return self._changes.renew(ref, options, progress)
+
+    def upgrade_targets(self, spec: UpgradeSpec) -> Sequence[UpgradeTarget]:
+        """List what the cluster can be upgraded to, the newest first and with a plan."""
+        return self._changes.upgrades.targets(self._existing(spec.ref), spec)
+
+    def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Upgrade a cluster by replacing its nodes, or resume that."""
+        return self._changes.upgrade(spec, options, progress)
+
+    def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
+        """Roll an unfinished upgrade back; return the release that the cluster has again."""
+        return self._changes.roll_back_upgrade(spec, options, progress)
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""

@@ -261,6 +261,17 @@ class Machines:
         if stopped:
             self.start(stopped)
 
+    def make_successor(self, replaces: Sequence[str]) -> None:
+        """Make and start one more control plane, see `render.further_control_plane_script`."""
+        (name,) = self._fresh_names(CONTROL_PLANE_PREFIX, 1)
+        script = render.further_control_plane_script(
+            self._bootstrap(name), self.pki(), replaces=replaces
+        )
+        self._add([self._new_vm(name, script)], power_on=not self.resolved.head.is_sized)
+        stopped = [vm for vm in self.vms() if vm.name == name and vm.status != _ON]
+        if stopped:
+            self.start(stopped)
+
     def make_control_plane(self) -> None:
         """Make and start the control plane VM."""
         self._drop_strays()

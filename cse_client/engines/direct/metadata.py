@@ -35,6 +35,7 @@ __all__ = [
     "recorded_ssh_key",
     "recorded_template_revision",
     "unusable_metadata",
+    "with_template",
 ]
 
 # A text value of VCD metadata ends at about a thousand characters; an RSA key may be longer.
@@ -61,6 +62,8 @@ _OPTION_NUMBERS = {
 }
 
 
+#: A field without meaning that keeps a shorter record as long as the one before.
+_FILLER = "filler"
 #: Everything that is recorded of a cluster's options.
 _FIELDS = (*_NUMBERS, *_TEXTS, *NODE_OPTIONS, *OPTIONS)
 
@@ -171,6 +174,30 @@ def _spec_text(spec: ClusterSpec, template: Template) -> str:
     }
     asked.update({key: value for key, value in optional.items() if value})
     return json.dumps(asked, separators=(",", ":"), sort_keys=True)
+
+
+def with_template(metadata: Mapping[str, str], template: Template) -> dict[str, str]:
+    """Return the record of a cluster's options with another template; nothing without a record."""
+    raw = claims.json_object(_whole(metadata, footprint.SPEC))
+    if raw is None:
+        return {}
+    raw.update(
+        template=template.name,
+        revision=template.revision,
+        catalog=template.catalog,
+        template_id=template.id,
+    )
+    raw.pop(_FILLER, None)
+    text = json.dumps(raw, separators=(",", ":"), sort_keys=True)
+    # a part of the longer record before, left in the metadata, would be read with the new one
+    before = 1
+    while f"{footprint.SPEC}.{before}" in metadata:
+        before += 1
+    least = (before - 1) * _CHUNK + 1
+    if len(text) < least:
+        raw[_FILLER] = "x" * (least - len(text))
+        text = json.dumps(raw, separators=(",", ":"), sort_keys=True)
+    return _parts(footprint.SPEC, text)
 
 
 @dataclass(frozen=True)

@@ -42,4 +42,5 @@ JOIN=(--control-plane --apiserver-advertise-address "$IP")
 step join
 step config
 step address
+[ -z "${OLD:-}" ] || step upload
 all_done

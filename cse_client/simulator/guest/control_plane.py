@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from functools import partial
@@ -117,6 +118,7 @@ class ControlPlane:
                     signing_key=signing,
                     service_cidr=self._flag("kube-apiserver", "service-cluster-ip-range"),
                     pod_cidr=self._flag("kube-controller-manager", "cluster-cidr"),
+                    version=self._version(),
                 )
         except OSError as error:
             return f"kube-apiserver: listen tcp {address}:{port}: {error.strerror or error}"
@@ -129,6 +131,12 @@ class ControlPlane:
         address = self._flag("kube-apiserver", "advertise-address")
         port = self._flag("kube-apiserver", "secure-port") or "6443"
         return (address, int(port)) if address and port.isdigit() else ("", 0)
+
+    def _version(self) -> str:
+        """Return the API server's release, which its image's tag tells; empty where it does not."""
+        text = self._system.disk.text(f"{MANIFESTS}/kube-apiserver.yaml")
+        found = re.search(r"image: *\S+:v([0-9]+\.[0-9]+\.[0-9]+\S*)", text)
+        return found[1].replace("_", "+") if found else ""
 
     def _flag(self, component: str, name: str) -> str:
         """Return a flag's value in a component's manifest; empty where it cannot be read."""

@@ -37,7 +37,8 @@ class KubeAPI:
     Several API servers may serve it, each at an address and with a certificate of its own, and each
     at further addresses that its machine has for a while.
 
-    `version` is Kubernetes' (`1.18.6`, no leading v) and decides which API versions are served.
+    `version` is Kubernetes' (`1.18.6`, no leading v) and decides which API versions are served. Of
+    several API servers with versions of their own, all answer as the oldest does.
     `anonymous_auth` is the API server's flag of that name, which kubeadm leaves on: a request
     without credentials is then `system:anonymous`, who may read /version and /healthz, what
     bindings give it, and is refused with 403 else; without it, with 401 (but /version and health
@@ -49,6 +50,7 @@ class KubeAPI:
         self._cluster.anonymous = anonymous_auth
         self._api = Api(self._cluster)
         self._servers: dict[str, Server] = {}
+        self._versions: dict[str, str] = {}
         #: The members of the etcd under it; whoever plays them keeps them here.
         self.members: list[object] = []
         self._filled = False
@@ -78,6 +80,7 @@ class KubeAPI:
         signing_key: bytes | None,
         service_cidr: str = "",
         pod_cidr: str = "",
+        version: str = "",
     ) -> None:
         """Serve on an address until `stop`; port 0 takes a free one.
 
@@ -85,14 +88,17 @@ class KubeAPI:
         cluster signs certificate signing requests. The ranges are those of the API server's flag
         --service-cluster-ip-range and the controller manager's --cluster-cidr; Services get
         addresses of the first, the API's own its first one
-        (kubernetes:pkg/controlplane, ServiceIPRange). Raises OSError when the address is taken,
-        ValueError when certificate, key and CA cannot be used, RuntimeError when it runs already.
+        (kubernetes:pkg/controlplane, ServiceIPRange). `version` is this API server's
+        own, by default the cluster's. Raises OSError when the address is taken, ValueError when
+        certificate, key and CA cannot be used, RuntimeError when it runs already.
         """
         if host in self._servers:
             raise RuntimeError("the API server runs already")
         context = tls_context(server_cert, server_key, client_ca)
         server = Server(self._api, host, port, context)
         with self._cluster.store.lock:
+            self._versions[host] = version or self._cluster.version
+            self._be_oldest()
             self._cluster.ca, self._cluster.ca_key = client_ca, signing_key
             self._cluster.address = server.address
             self._cluster.set_ranges(service_cidr, pod_cidr)
@@ -100,6 +106,13 @@ class KubeAPI:
             publish_address(self._cluster)
             self._api.controllers.wake()
         self._add(host, server)
+
+    def _be_oldest(self) -> None:
+        versions = list(self._versions.values())
+        if versions:
+            self._cluster.set_version(
+                min(versions, key=lambda one: [int(n) for n in one.split("+")[0].split(".")])
+            )
 
     def _add(self, host: str, server: Server) -> None:
         self._servers[host] = server
@@ -124,6 +137,8 @@ class KubeAPI:
         if server is not None:
             _serving.pop((address, server.address[1]), None)
             server.close()
+            if self._versions.pop(address, None):
+                self._be_oldest()
 
     def replace_certificate(self, host: str, certificate: bytes, key: bytes) -> None:
         """Serve new connections at `host` with another certificate; PEM."""

@@ -126,6 +126,10 @@ class Api:
             raise page_not_found()
         if call.method not in _METHODS:
             raise method_not_allowed()
+        ends = cluster.table.ends(resource, target.version)
+        if ends:
+            asked = (resource.group, target.version, resource.plural, target.subresource or "")
+            cluster.deprecated.add((*asked, ends))
         if resource.group in _REVIEWS and resource.verbs == ("create",):
             if target.verb != "create":
                 raise method_not_allowed()

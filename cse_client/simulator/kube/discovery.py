@@ -42,6 +42,7 @@ _SUBRESOURCES = {
     "status": ("", "", "", ("get", "patch", "update")),
 }
 _EVICTION_V1 = 22
+_PLAIN = "text/plain; charset=utf-8"
 # Seen on 1.36; the first release that does so may be an earlier one.
 _SAYS_COMPATIBLE = 36
 
@@ -56,9 +57,11 @@ def discover(cluster: Cluster, call: Call) -> Answer:
     if path in _HEALTH or path in _CHECKS:
         return Answer(
             raw=b"ok",
-            content_type="text/plain; charset=utf-8",
+            content_type=_PLAIN,
             headers={"X-Content-Type-Options": "nosniff"} if path in _HEALTH else {},
         )
+    if path == "/metrics":
+        return Answer(raw=_metrics(cluster).encode(), content_type=_PLAIN)
     if path.startswith("/version/"):
         raise not_found("", "", "")
     if path == "/openapi/v2":
@@ -72,6 +75,22 @@ def discover(cluster: Cluster, call: Call) -> Answer:
     if call.method not in ("GET", "HEAD"):
         raise method_not_allowed()
     return Answer(value=value)
+
+
+def _metrics(cluster: Cluster) -> str:
+    """Return one of the API server's metrics (apiserver/pkg/endpoints/metrics/metrics.go)."""
+    name = "apiserver_requested_deprecated_apis"
+    lines = [
+        f"# HELP {name} [STABLE] Gauge of deprecated APIs that have been requested, broken out by"
+        " API group, version, resource, subresource, and removed_release.",
+        f"# TYPE {name} gauge",
+    ]
+    for group, version, resource, subresource, removed in sorted(cluster.deprecated):
+        lines.append(
+            f'{name}{{group="{group}",removed_release="1.{removed}",resource="{resource}",'
+            f'subresource="{subresource}",version="{version}"}} 1'
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _below(cluster: Cluster, parts: list[str]) -> Obj | None:

@@ -48,7 +48,7 @@ class NodeAuthorizer:
 
     def __init__(self, store: Store, minor: int) -> None:
         self._store = store
-        self._minor = minor
+        self.minor = minor
 
     def allows(self, user: User, asked: Attributes) -> bool:
         """Whether the node authorizer lets this through."""
@@ -67,7 +67,7 @@ class NodeAuthorizer:
         }.get((asked.group, asked.resource))
         if special is not None:
             return special(node, asked)
-        if self._minor >= _SELECTORS_SINCE and asked.group == "":
+        if self.minor >= _SELECTORS_SINCE and asked.group == "":
             if asked.resource == "nodes" and not self._own_node(node, asked):
                 return False
             if asked.resource == "pods" and not self._own_pod(node, asked):

@@ -297,11 +297,20 @@ class ResourceTable:
     """The resources of one cluster: the built-in ones of its version, and its CRDs'."""
 
     def __init__(self, minor: int) -> None:
-        self.minor = minor
         self._custom: dict[tuple[str, str], Resource] = {}
+        self.be(minor)
+
+    def be(self, minor: int) -> None:
+        """Have the built-in resources of another minor release."""
+        self.minor = minor
         self._built_in = {
             resource.key: resource for resource in _BUILT_IN if self._versions(resource)
         }
+
+    def ends(self, resource: Resource, version: str) -> int:
+        """Return the minor release that no longer serves a resource so, 0 where none is known."""
+        ends = [one.until for one in resource.versions if one.name == version]
+        return ends[0] if ends and ends[0] != _ALWAYS else 0
 
     def _versions(self, resource: Resource) -> list[str]:
         return [

@@ -47,7 +47,18 @@ class Cluster:
         self.anonymous = True
         #: Ports of pods in kube-system that can be forwarded, by pod and port.
         self.ports: dict[tuple[str, int], Stream] = {}
+        #: The deprecated APIs that clients asked for: group, version, resource and subresource, and
+        #: the minor release that removes each.
+        self.deprecated: set[tuple[str, str, str, str, int]] = set()
         self.tick: Callable[[], None] = lambda: None
+
+    def set_version(self, version: str) -> None:
+        """Be served by API servers of another release."""
+        self.version = version
+        self.minor = int(version.split(".")[1])
+        self.nodes.minor = self.minor
+        for table in (self.table, self.discovered):
+            table.be(self.minor)
 
     def set_ranges(self, services: str, pods: str) -> None:
         """Set where Services and pods get their addresses; empty: kubeadm's and Flannel's default.

@@ -2,90 +2,370 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import click
 
-from cse_client.cli.options import org_option, runtime_option, timeout_option, vdc_option
+from cse_client import suggest
+from cse_client.cli.options import (
+    as_object,
+    break_lock_option,
+    org_option,
+    runtime_option,
+    timeout_option,
+    vdc_option,
+)
 from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef
 
+if TYPE_CHECKING:
+    from cse_client.engines.base import Replacing, Upgrading
+    from cse_client.model.upgrades import UpgradePlan, UpgradeSpec
+
 __all__ = ["upgrade_command", "upgrade_plan_command"]
+
+_template_options = (
+    click.option(
+        "-t",
+        "--template",
+        "--template-name",
+        "template",
+        default="",
+        metavar="NAME",
+        help="Template to upgrade to. Default: the newest one that fits.",
+    ),
+    click.option(
+        "-r", "--template-revision", type=int, metavar="N", help="Revision of the template."
+    ),
+    click.option(
+        "--max-surge",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Workers to replace at a time. Default: 1.",
+    ),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Also evict pods that no controller would start again.",
+    ),
+)
+
+
+def _with_template(function: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_template_options):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True)
+class UpgradeOptions:
+    """What new nodes are made from, and how."""
+
+    template: str
+    template_revision: int | None
+    max_surge: int
+    force: bool
 
 
 @shows("upgrade-plan", "upgrade-target", many=True)
 @click.argument("name", required=False)
+@_with_template
 @vdc_option
 @org_option
 @runtime_option
 @id_option
 @command
-def upgrade_plan_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str) -> None:
-    """List the templates a cluster can be upgraded to.
+@as_object(UpgradeOptions, "chosen")
+def upgrade_plan_command(
+    run: Run, name: str | None, chosen: UpgradeOptions, vdc: str, org: str, cluster_id: str
+) -> None:
+    """List the templates a cluster can be upgraded to, and show what an upgrade would do.
 
-    Requires a CSE server.
+    Without a CSE server, the newest template, or the one that you specify, comes with a plan: what
+    happens to each node and in which order, and everything that is in the way.
     """
     from cse_client.cli.server_tables import UPGRADE_COLUMNS, upgrade_row
     from cse_client.cli.tables import plain
-    from cse_client.engines.base import Upgrading
+    from cse_client.engines.base import Replacing
 
     reference = cluster_reference(name, cluster_id)
-    engine = run.require(Upgrading, "cluster upgrade-plan", reference=reference)
-    targets = engine.upgrade_plan(ClusterRef(reference, vdc, org))
+    engine = run.engine_of(reference)
+    if isinstance(engine, Replacing):
+        spec = _spec(reference, chosen, vdc, org)
+        targets = engine.upgrade_targets(spec)
+    else:
+        _refuse_options(chosen)
+        targets = _by_server(engine, "cluster upgrade-plan").upgrade_plan(
+            ClusterRef(reference, vdc, org)
+        )
     run.console.table(
         [upgrade_row(target) for target in targets],
         UPGRADE_COLUMNS,
         empty=f"No upgrades are available for cluster {reference}.",
         records=[plain(target) for target in targets],
     )
+    plan = targets[0].plan if targets else None
+    if plan is not None and run.console.shows_tables:
+        _show(run, plan)
 
 
 @click.command("upgrade")
-@click.argument("words", nargs=-1, required=True, metavar="[NAME] TEMPLATE_NAME TEMPLATE_REVISION")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="[NAME] [TEMPLATE_NAME TEMPLATE_REVISION]"
+)
+@_with_template
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option(
+    "--roll-back",
+    is_flag=True,
+    help="Go back to the former release, as long as no control plane has been replaced.",
+)
+@click.option("--no-rollback", is_flag=True, help="Keep new VMs that fail, for troubleshooting.")
+@break_lock_option
 @vdc_option
 @org_option
 @runtime_option
 @id_option
 @timeout_option
 @command
+@as_object(UpgradeOptions, "chosen")
 def upgrade_command(
     run: Run,
     words: tuple[str, ...],
+    chosen: UpgradeOptions,
+    yes: bool,
+    dry_run: bool,
+    roll_back: bool,
+    no_rollback: bool,
+    break_lock: bool,
     vdc: str,
     org: str,
     cluster_id: str,
     timeout: float,
 ) -> None:
-    """Upgrade a cluster to a newer template.
+    """Upgrade a cluster to the Kubernetes version of a newer template.
 
-    Requires a CSE server, which drains and upgrades one node at a time. `cluster upgrade-plan`
-    lists the available templates.
+    Replaces the control planes one after the other, then the workers: a new node joins and is Ready
+    before an old one is drained and deleted. To resume an interrupted upgrade, run the same command
+    again. `cluster upgrade-plan` shows what would be done.
+
+    A CSE server upgrades its clusters itself, one node at a time, and requires TEMPLATE_NAME and
+    TEMPLATE_REVISION.
 
     \b
     Examples
         vcd cse cluster upgrade-plan demo
+        vcd cse cluster upgrade demo
         vcd cse cluster upgrade demo ubuntu-16.04_k8-1.18_weave-2.6.5 2
     """
+    from cse_client.engines.base import Replacing
+
+    name, template, revision = _named(words, cluster_id)
+    reference = cluster_reference(name, cluster_id)
+    engine = run.engine_of(reference)
+    if not isinstance(engine, Replacing):
+        if not template:
+            raise click.UsageError("Missing argument 'TEMPLATE_NAME'.")
+        _refuse_options(chosen, dry_run=dry_run, roll_back=roll_back)
+        upgrading = _by_server(engine, "cluster upgrade")
+        _upgrade_by_server(
+            run, upgrading, ClusterRef(reference, vdc, org), template, revision, timeout
+        )
+        return
+    spec = _spec(reference, _positional(chosen, template, revision), vdc, org)
+    run.when_interrupted = suggest.RESUME
+    if roll_back:
+        _roll_back(run, engine, spec, timeout, yes=yes, break_lock=break_lock)
+        return
+    if dry_run or not yes:
+        plan = _checked_plan(engine, spec)
+        if dry_run:
+            _show(run, plan)
+            return
+        if run.console.can_ask():
+            _show(run, plan)
+        run.confirm(
+            f"Upgrade cluster {name} from Kubernetes {plan.before} to {plan.after}?",
+            action=f"Upgrading {name}",
+            declined="Nothing was changed.",
+        )
+    options = run.options(timeout, rollback=not no_rollback, break_lock=break_lock)
+    with run.console.progress() as progress:
+        cluster = engine.upgrade_to(spec, options, progress)
+    from cse_client.cli.tables import cluster_object
+
+    summary = cluster.summary
+    run.console.sentence(
+        f"Cluster {summary.name} is upgraded to Kubernetes {summary.kubernetes_version}.",
+        cluster_object(cluster),
+    )
+
+
+def _roll_back(
+    run: Run, engine: Replacing, spec: UpgradeSpec, timeout: float, *, yes: bool, break_lock: bool
+) -> None:
+    if not yes:
+        run.confirm(
+            f"Roll the upgrade of cluster {spec.cluster} back?",
+            action=f"Rolling the upgrade of {spec.cluster} back",
+            declined="Nothing was changed.",
+        )
+    with run.console.progress() as progress:
+        release = engine.roll_back_upgrade(
+            spec, run.options(timeout, break_lock=break_lock), progress
+        )
+    run.console.sentence(
+        f"Cluster {spec.cluster} has Kubernetes {release} again.",
+        {"cluster": spec.cluster, "kubernetes": release},
+    )
+
+
+def _checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
+    """Return the plan of an upgrade that nothing is in the way of.
+
+    Raises:
+        NotFound: there is no template to upgrade to.
+        Refused, PreflightFailed: something is in the way.
+    """
+    from cse_client.errors import NotFound, PreflightFailed, Refused
+
+    targets = engine.upgrade_targets(spec)
+    plan = targets[0].plan if targets else None
+    if plan is None:
+        raise NotFound(
+            f"No upgrades are available for cluster '{spec.cluster}'.",
+            hint="Build or register a template with a newer Kubernetes version; upgrades skip no"
+            " minor release.",
+        )
+    problems = [Refused(text) for text in plan.obstacles]
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PreflightFailed(
+            f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after} for"
+            f" {len(problems)} reasons; nothing was changed.",
+            problems,
+        )
+    return plan
+
+
+def _show(run: Run, plan: UpgradePlan) -> None:
+    """Print a plan below the table of templates."""
+    lines = [
+        "",
+        f"{'Resuming the upgrade' if plan.resumed else 'Upgrade'} of cluster {plan.cluster} from"
+        f" Kubernetes {plan.before} to {plan.after}:",
+    ]
+    lines += [f"{number}. {step.action}" for number, step in enumerate(plan.steps, start=1)]
+    if plan.minutes is not None:
+        lines.append(f"Expected duration: {plan.minutes} min, from the last upgrade.")
+    lines += [f"In the way: {text}" for text in plan.obstacles]
+    lines += [f"Note: {text}" for text in plan.warnings]
+    run.console.lines("\n".join(lines))
+
+
+def _upgrade_by_server(
+    run: Run, engine: Upgrading, ref: ClusterRef, template: str, revision: str, timeout: float
+) -> None:
     from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import cluster_object
-    from cse_client.engines.base import Upgrading
 
-    name, template_name, template_revision = _named(words, cluster_id)
-    reference = cluster_reference(name, cluster_id)
-    engine = run.require(Upgrading, "cluster upgrade", reference=reference)
-    options = run.options(timeout)
     with run.console.progress() as progress:
-        cluster = engine.upgrade(
-            ClusterRef(reference, vdc, org), template_name, template_revision, options, progress
-        )
+        cluster = engine.upgrade(ref, template, revision, run.options(timeout), progress)
     name = cluster.summary.name
     if not report_task(run, cluster, f"cluster {name}"):
-        now = f"{template_name}, revision {template_revision}"
+        now = f"{template}, revision {revision}"
         run.console.sentence(f"Cluster {name} is upgraded to {now}.", cluster_object(cluster))
+
+
+def _by_server(engine: object, command: str) -> Upgrading:
+    """Return an engine that has a server upgrade clusters.
+
+    Raises:
+        WrongUsage: it does not.
+    """
+    from cse_client.engines.base import Upgrading
+    from cse_client.errors import WrongUsage
+
+    if not isinstance(engine, Upgrading):
+        raise WrongUsage(f"This CSE server does not support `{command}`.")
+    return engine
+
+
+def _refuse_options(
+    chosen: UpgradeOptions, *, dry_run: bool = False, roll_back: bool = False
+) -> None:
+    """Refuse what a CSE server does not know.
+
+    Raises:
+        WrongUsage: one of these was specified.
+    """
+    from cse_client.errors import WrongUsage
+
+    given = {
+        "--template": bool(chosen.template),
+        "--template-revision": chosen.template_revision is not None,
+        "--max-surge": chosen.max_surge != 1,
+        "--force": chosen.force,
+        "--dry-run": dry_run,
+        "--roll-back": roll_back,
+    }
+    wrong = [option for option, present in given.items() if present]
+    if wrong:
+        raise WrongUsage(
+            f"{', '.join(wrong)} cannot be used with a CSE server, which upgrades its clusters"
+            " itself.",
+            hint="Specify TEMPLATE_NAME and TEMPLATE_REVISION.",
+        )
+
+
+def _spec(name: str, chosen: UpgradeOptions, vdc: str, org: str) -> UpgradeSpec:
+    """Return what is requested.
+
+    Raises:
+        WrongUsage: a name or number cannot be meant.
+    """
+    from cse_client.cli.validation import check_existing_name
+    from cse_client.errors import WrongUsage
+    from cse_client.model.upgrades import UpgradeSpec
+
+    check_existing_name(name)
+    if chosen.max_surge < 1:
+        raise WrongUsage(f"--max-surge must be at least 1, not {chosen.max_surge}.")
+    return UpgradeSpec(
+        name, vdc, org, chosen.template, chosen.template_revision, chosen.max_surge, chosen.force
+    )
+
+
+def _positional(chosen: UpgradeOptions, template: str, revision: str) -> UpgradeOptions:
+    """Return the options with the template that was given as arguments, as for a CSE server.
+
+    Raises:
+        WrongUsage: it was given twice, or the revision is not a number.
+    """
+    from dataclasses import replace
+
+    from cse_client.errors import WrongUsage
+
+    if not template:
+        return chosen
+    if chosen.template:
+        raise WrongUsage("The template is given as an argument and with --template.")
+    if not revision.isascii() or not revision.isdigit():
+        raise WrongUsage(f"TEMPLATE_REVISION '{revision}' is not a number.")
+    return replace(chosen, template=template, template_revision=int(revision))
 
 
 def _named(words: tuple[str, ...], cluster_id: str) -> tuple[str, str, str]:
     """Return name, template and revision; the name may be missing where there is an id.
+
+    The template may be missing, with its revision.
 
     Raises:
         click.UsageError: there are too few or too many words.
@@ -94,9 +374,9 @@ def _named(words: tuple[str, ...], cluster_id: str) -> tuple[str, str, str]:
     given = list(words)
     if cluster_id and len(given) < len(names):
         given.insert(0, "")
-    if len(given) < len(names):
-        raise click.UsageError(f"Missing argument '{names[len(given)]}'.")
     if len(given) > len(names):
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(given[len(names) :])})")
-    name, template, revision = given
+    if len(given) == 2:  # noqa: PLR2004 - a template without its revision
+        raise click.UsageError(f"Missing argument '{names[2]}'.")
+    name, template, revision = (*given, "", "")[:3]
     return name, template, revision

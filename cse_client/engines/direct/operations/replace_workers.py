@@ -93,6 +93,8 @@ class WorkerReplacement:
             known_pki=pki,
         )
         self._tidy = False
+        #: How many seconds the replacement of each worker took in this run.
+        self.took: list[float] = []
 
     def check(self) -> None:
         """Refuse what a drain could not move, before anything is touched.
@@ -171,6 +173,7 @@ class WorkerReplacement:
         )
 
     def _replace(self, batch: Sequence[str], count: int) -> None:
+        began = self._clock.monotonic()
         machines, sized = self._machines, self._resolved.worker.is_sized
         machines.refresh_when_quiet()
         lacking = count - len(self._made())
@@ -189,6 +192,7 @@ class WorkerReplacement:
             for name in leaving:
                 delete_node(api, name)
         machines.refresh()
+        self.took += [self._clock.monotonic() - began] * len(leaving)
 
     def _drain(self, api: ClusterAPI, names: Sequence[str]) -> None:
         def one(name: str) -> None:

@@ -7,10 +7,13 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import yaml
+
 from cse_client.simulator.guest.kubeadm.cluster import (
     client_for,
     mark_control_plane,
     note_socket,
+    path_of,
     put,
 )
 from cse_client.simulator.guest.kubeadm.flags import Flags
@@ -35,7 +38,11 @@ from cse_client.simulator.guest.kubeadm.pki import (
 )
 from cse_client.simulator.guest.kubeadm.preflight import Checks, init_checks, pull_checks
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
-from cse_client.simulator.guest.kubeadm.settings import InitSettings, init_settings
+from cse_client.simulator.guest.kubeadm.settings import (
+    InitSettings,
+    init_settings,
+    read_config,
+)
 from cse_client.simulator.guest.kubeadm.static_pods import (
     kubelet_config,
     write_kubelet_files,
@@ -52,7 +59,7 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
 
-__all__ = ["init", "init_phase"]
+__all__ = ["ensure_addons", "init", "init_phase", "upload_config"]
 
 _WAIT_SECONDS = 240
 _INITIAL_SECONDS = 40
@@ -188,11 +195,7 @@ def _fill(system: System, call: Call, settings: InitSettings, config: str) -> No
 def _upload(
     system: System, call: Call, client: KubeClient, settings: InitSettings, config: str
 ) -> None:
-    system.step("kubeadm init upload-config")
-    call.out('[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the'
-             ' "kube-system" Namespace')  # fmt: skip
-    for document in config_maps(settings, config):
-        put(client, document, "upload-config/kubeadm")
+    upload_config(system, call, client, settings, config)
     _await_node(system, call, client, settings)
     call.out("[upload-certs] Skipping phase. Please see --upload-certs")
     system.step("kubeadm init mark-control-plane")
@@ -201,12 +204,55 @@ def _upload(
     system.step("kubeadm init bootstrap-token")
     if "bootstrap-token" not in settings.skipped:
         _bootstrap_token(system, call, client, settings)
+    ensure_addons(system, call, client, settings, "all")
+
+
+def upload_config(
+    system: System, call: Call, client: KubeClient, settings: InitSettings, config: str
+) -> None:
+    """Store kubeadm's configuration, and the kubelet's `config`; raises KubeadmError."""
+    system.step("kubeadm init upload-config")
+    call.out('[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the'
+             ' "kube-system" Namespace')  # fmt: skip
+    for document in config_maps(settings, config):
+        put(client, document, "upload-config/kubeadm")
+
+
+def _uploaded(system: System, flags: Flags, settings: InitSettings) -> str:
+    """Return the kubelet's configuration of the --config file, the default without one."""
+    if flags.get("config"):
+        files = read_config(system, flags, ("ClusterConfiguration", "InitConfiguration"))
+        if "KubeletConfiguration" in files:
+            return str(yaml.safe_dump(files["KubeletConfiguration"], sort_keys=False))
+    return kubelet_config(settings.domain, settings.service_cidr, settings.minor)
+
+
+def ensure_addons(
+    system: System, call: Call, client: KubeClient, settings: InitSettings, which: str
+) -> None:
+    """Make CoreDNS and kube-proxy, or bring them to this release; raises KubeadmError.
+
+    A Corefile that is there stays, and so does the number of CoreDNS's replicas
+    (cmd/kubeadm/app/phases/addons/dns/dns.go).
+    """
     system.step("kubeadm init addon")
     for document in addons(settings):
-        put(client, document, "addon/coredns")
-    call.out(
-        "[addons] Applied essential addon: CoreDNS\n[addons] Applied essential addon: kube-proxy"
-    )
+        name, kind = document["metadata"]["name"], document["kind"]
+        of_dns = "dns" in name
+        if which not in ("all", "coredns" if of_dns else "kube-proxy"):
+            continue
+        if name == "coredns" and kind in ("ConfigMap", "Deployment"):
+            path = f"{path_of(document)}/{name}"
+            status, old = client.request("GET", path)
+            if status == _OK and kind == "ConfigMap":
+                continue
+            if status == _OK:
+                document["spec"]["replicas"] = old["spec"].get("replicas", 1)
+        put(client, document, "addon/coredns" if of_dns else "addon/kube-proxy")
+    if which in ("all", "coredns"):
+        call.out("[addons] Applied essential addon: CoreDNS")
+    if which in ("all", "kube-proxy"):
+        call.out("[addons] Applied essential addon: kube-proxy")
 
 
 def _await_node(system: System, call: Call, client: KubeClient, settings: InitSettings) -> None:
@@ -281,6 +327,12 @@ def init_phase(system: System, call: Call, flags: Flags) -> int:
             mark_control_plane(system, call, client, settings.node)
     elif words[:1] == ["preflight"]:
         _preflight(system, call, settings)
+    elif words[:1] == ["upload-config"]:
+        with closing(_admin(system)) as client:
+            upload_config(system, call, client, settings, _uploaded(system, flags, settings))
+    elif words[:1] == ["addon"]:
+        with closing(_admin(system)) as client:
+            ensure_addons(system, call, client, settings, (words[1:] or ["all"])[0])
     else:
         call.err(f"kubeadm init phase {' '.join(words)}: not simulated")
         return 1

@@ -17,7 +17,12 @@ from cse_client.simulator.guest.kubeadm.further import (
     prepare_control_plane,
 )
 from cse_client.simulator.guest.kubeadm.objects import uploaded_kubelet_name
-from cse_client.simulator.guest.kubeadm.preflight import Checks, default_socket, join_checks
+from cse_client.simulator.guest.kubeadm.preflight import (
+    Checks,
+    default_socket,
+    join_checks,
+    version_checks,
+)
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
 from cse_client.simulator.guest.kubeadm.static_pods import write_kubelet_files
 from cse_client.simulator.guest.kubeadm.versions import LOCAL_SOCKET_SINCE
@@ -74,7 +79,11 @@ def _join(system: System, call: Call, settings: JoinSettings, client: KubeClient
         " kubeadm-config -o yaml'"
     )
     configuration = _read_cluster(client)
-    cluster_minor = int(configuration["kubernetesVersion"].split("v", 1)[-1].split(".")[1])
+    version = str(configuration["kubernetesVersion"]).split("v", 1)[-1]
+    cluster_minor = int(version.split(".")[1])
+    checks = Checks(call, settings.ignored)
+    version_checks(system, checks, version, control_plane=settings.control_plane)
+    checks.finish()
     _refuse_ready_namesake(client, settings.node)
     config = _kubelet_config(client, cluster_minor)
     further = (

@@ -246,12 +246,19 @@ def addons(settings: InitSettings) -> list[dict[str, Any]]:
             "ConfigMap",
             "kube-proxy",
             _SYSTEM,
-            data={"config.conf": f"clusterCIDR: {settings.pod_cidr}\n", "kubeconfig.conf": ""},
+            data={"config.conf": _proxy_config(settings.pod_cidr), "kubeconfig.conf": ""},
         ),
         _binding("kubeadm:node-proxier", "system:node-proxier", proxy_account),
         *_readable("kube-proxy", "kube-proxy", (NODE_TOKEN_GROUP,)),
         _workload("DaemonSet", "kube-proxy", proxy_labels, proxy_image),
     ]
+
+
+def _proxy_config(pod_cidr: str) -> str:
+    return (
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\n"
+        f'clusterCIDR: "{pod_cidr}"\nkind: KubeProxyConfiguration\n'
+    )
 
 
 def _workload(

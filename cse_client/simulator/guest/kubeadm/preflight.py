@@ -24,6 +24,7 @@ __all__ = [
     "join_checks",
     "pull_checks",
     "socket_problem",
+    "version_checks",
 ]
 
 MANIFESTS = "/etc/kubernetes/manifests"
@@ -211,7 +212,7 @@ def init_checks(
 ) -> None:
     """Run the checks of `kubeadm init`; raises KubeadmError."""
     _check_hardware(system, checks)
-    _version_check(system, checks, version)
+    version_checks(system, checks, version)
     _check_ports(system, checks, (port, 10259, 10257))
     for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"):
         path = f"{MANIFESTS}/{name}.yaml"
@@ -237,13 +238,24 @@ def _check_hardware(system: System, checks: Checks) -> None:
         )
 
 
-def _version_check(system: System, checks: Checks, version: str) -> None:
+def version_checks(
+    system: System, checks: Checks, version: str, *, control_plane: bool = True
+) -> None:
+    """Compare the cluster's version with kubeadm's; raises KubeadmError.
+
+    A cluster that is too old is refused when its configuration is read, by every command that does
+    so; the rest are checks of nodes that become control planes, by init or by join
+    (cmd/kubeadm/app/util/config/initconfiguration.go; preflight.RunInitNodeChecks, which
+    app/cmd/join.go calls for a control plane, too).
+    """
     minor = int(version.split(".")[1])
     if minor < system.image.minor - 1:
         raise KubeadmError(
             "this version of kubeadm only supports deploying clusters with the control plane"
             f" version >= 1.{system.image.minor - 1}.0. Current version: v{version}"
         )
+    if not control_plane:
+        return
     if minor > system.image.minor:
         checks.warning(
             "KubernetesVersion",

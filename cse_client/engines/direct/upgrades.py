@@ -1,0 +1,405 @@
+"""Upgrades of clusters: what one would do, and which one a command begins or resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cse_client import suggest
+from cse_client.clock import Clock
+from cse_client.content import plain
+from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
+from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.lock import ClusterLock
+from cse_client.engines.direct.locked import LockedCluster
+from cse_client.engines.direct.members import newest_heads
+from cse_client.engines.direct.operation import GROW, UPGRADE, Operation
+from cse_client.engines.direct.operations.claimed import ClaimedRun
+from cse_client.engines.direct.operations.replace_control_planes import ControlPlaneReplacement
+from cse_client.engines.direct.operations.replace_workers import WorkerReplacement
+from cse_client.engines.direct.operations.upgrade import ClusterUpgrade
+from cse_client.engines.direct.pending import other_first
+from cse_client.engines.direct.resolve import Resolved, resolve_growth
+from cse_client.engines.direct.templates import choose
+from cse_client.engines.direct.upgrade_obstacles import Findings, find_obstacles
+from cse_client.engines.direct.upgrade_record import new_template, recorded_pace
+from cse_client.engines.direct.upgrade_targets import (
+    choose_target,
+    release_of,
+    short_release,
+    targets,
+)
+from cse_client.errors import Conflict, PreflightFailed, Refused
+from cse_client.model import (
+    CONTROL_PLANE,
+    WORKER,
+    Cluster,
+    Event,
+    EventKind,
+    Progress,
+    RunOptions,
+    Template,
+    node_kind,
+    silent,
+)
+from cse_client.model.nodes import NodesSpec
+from cse_client.model.server import UpgradeTarget
+from cse_client.model.upgrades import UpgradePlan, UpgradeSpec, UpgradeStep
+
+if TYPE_CHECKING:
+    from cse_client.guest.pki import ClusterPKI
+    from cse_client.vcd.client import VcdClient
+
+__all__ = ["ClusterUpgrades", "pending_upgrade"]
+
+
+def pending_upgrade(cluster: ExistingCluster) -> Operation | None:
+    """Return the unfinished upgrade of a cluster.
+
+    Raises:
+        Conflict: another operation must be finished first.
+    """
+    unfinished = cluster.unfinished
+    if unfinished is None or unfinished.kind == UPGRADE:
+        return unfinished
+    if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
+        return None
+    raise other_first(cluster, unfinished)
+
+
+@dataclass(frozen=True)
+class ClusterUpgrades:
+    """Upgrades clusters with one user's rights."""
+
+    vcd: VcdClient
+    clock: Clock
+    templates: Callable[[], Sequence[Template]]
+
+    def targets(self, cluster: ExistingCluster, spec: UpgradeSpec) -> list[UpgradeTarget]:
+        """Return what the cluster can be upgraded to; the first one, or the requested, with a plan.
+
+        With a template in `spec`, or an upgrade that is going on, only that one.
+        """
+        offered = list(self.templates())
+        pki = find_pki(cluster)
+        pending = cluster.unfinished if _is_upgrade(cluster.unfinished) else None
+        release = self._release(cluster, pki)
+        if pending is not None:
+            found = [choose(offered, pending.template, None)]
+        elif spec.template:
+            found = [choose_target(offered, spec, release, cluster.metadata)]
+        else:
+            found = targets(offered, release, cluster.metadata)
+        rows = [_row(template) for template in found]
+        if rows:
+            before = pending.before_release if pending is not None else release
+            rows[0] = replace(rows[0], plan=self._plan(cluster, spec, pki, found[0], before))
+        return rows
+
+    def upgrade(
+        self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
+    ) -> Cluster:
+        """Upgrade a cluster, or resume its upgrade.
+
+        Raises:
+            Refused, PreflightFailed: something is in the way; nothing was changed.
+            Conflict: another operation, or an upgrade to another template, is unfinished.
+        """
+        cluster = locked.existing
+        pending = pending_upgrade(cluster)
+        offered = list(self.templates())
+        pki = find_pki(cluster)
+        if pending is not None:
+            template = _same(pending, cluster, spec, offered)
+            made_of = self._resolve(cluster, spec, template, pending, progress)
+            return self._run(locked, spec, pki, template, pending, made_of, options, progress).run()
+        release = self._release(cluster, pki)
+        template = choose_target(offered, spec, release, cluster.metadata)
+        operation = self._begin(cluster, pki, template, release)
+        found: list[tuple[Resolved, Resolved]] = []
+
+        def resolve() -> None:
+            found.append(self._resolve(cluster, spec, template, operation, progress))
+
+        findings = self._findings(cluster, spec, pki, template, release, resolve)
+        _refuse(cluster, release_of(template), findings, progress)
+        (made_of,) = found
+        return self._run(locked, spec, pki, template, operation, made_of, options, progress).run()
+
+    def roll_back(
+        self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
+    ) -> str:
+        """Go back to the release before; return it.
+
+        Raises:
+            Refused: no upgrade is going on, or it is too late.
+        """
+        cluster = locked.existing
+        pending = pending_upgrade(cluster)
+        if pending is None:
+            raise Refused(f"No upgrade of cluster '{cluster.name}' is unfinished.")
+        template = choose(list(self.templates()), pending.template, None)
+        pki = find_pki(cluster)
+        made_of = self._resolve(cluster, spec, template, pending, progress)
+        self._run(locked, spec, pki, template, pending, made_of, options, progress).roll_back()
+        return pending.before_release
+
+    # Private
+
+    def _release(self, cluster: ExistingCluster, pki: ClusterPKI) -> str:
+        with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
+            return short_release(api.version())
+
+    def _begin(
+        self, cluster: ExistingCluster, pki: ClusterPKI, template: Template, release: str
+    ) -> Operation:
+        heads = [vm.name for vm in cluster.control_planes]
+        if cluster.virtual_address:
+            heads = newest_heads(cluster, pki, len(heads))
+        workers = [vm.name for vm in cluster.workers]
+        return Operation.begin(
+            UPGRADE,
+            workers=len(workers),
+            before=len(workers),
+            heads=len(heads),
+            nodes=(*heads, *workers),
+            template=template.id,
+            release=release_of(template),
+            before_release=release,
+        )
+
+    def _run(
+        self,
+        locked: LockedCluster,
+        spec: UpgradeSpec,
+        pki: ClusterPKI,
+        template: Template,
+        operation: Operation,
+        made_of: tuple[Resolved, Resolved],
+        options: RunOptions,
+        progress: Progress,
+    ) -> ClusterUpgrade:
+        cluster = locked.existing
+        heads, workers = made_of
+        claim = ClaimedRun(
+            locked,
+            operation,
+            options,
+            doing=f"upgrading to Kubernetes {operation.release}",
+            clock=self.clock,
+            progress=progress,
+        )
+        replacement = ControlPlaneReplacement(
+            cluster,
+            heads,
+            operation,
+            names=[name for name in operation.nodes if node_kind(name) == CONTROL_PLANE],
+            force=spec.force,
+            rollback=options.rollback,
+            pki=pki,
+            deadline=claim.deadline,
+            clock=self.clock,
+            progress=progress,
+        )
+        names = [name for name in operation.nodes if node_kind(name) == WORKER]
+        replacements = [
+            WorkerReplacement(
+                locked,
+                workers,
+                operation,
+                options,
+                names=names,
+                surge=spec.max_surge,
+                force=spec.force,
+                pki=pki,
+                clock=self.clock,
+                progress=progress,
+            )
+        ]
+        return ClusterUpgrade(
+            locked,
+            operation,
+            claim,
+            replacement,
+            replacements if names else [],
+            lambda metadata: new_template(metadata, template),
+            progress,
+        )
+
+    def _resolve(
+        self,
+        cluster: ExistingCluster,
+        spec: UpgradeSpec,
+        template: Template,
+        operation: Operation,
+        progress: Progress,
+    ) -> tuple[Resolved, Resolved]:
+        """Return what new control planes and new workers are made from, with room for the surge."""
+        if not cluster.virtual_address:
+            raise Refused(
+                f"Cluster '{cluster.name}' has no virtual address, so its control plane cannot be"
+                " replaced."
+            )
+        wanted = NodesSpec(
+            spec.cluster,
+            operation.workers,
+            spec.vdc,
+            spec.org,
+            template=template.id,
+            control_planes=operation.heads,
+        )
+        heads = resolve_growth(
+            self.vcd,
+            cluster,
+            wanted,
+            len(cluster.workers),
+            self.templates,
+            progress,
+            heads=operation.heads + 1,
+        )
+        workers = resolve_growth(
+            self.vcd,
+            cluster,
+            replace(wanted, control_planes=0),
+            operation.before + (min(spec.max_surge, operation.before)),
+            self.templates,
+            silent,
+        )
+        return heads, workers
+
+    def _findings(
+        self,
+        cluster: ExistingCluster,
+        spec: UpgradeSpec,
+        pki: ClusterPKI,
+        template: Template,
+        release: str,
+        resolve: Callable[[], object],
+    ) -> Findings:
+        with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
+            return find_obstacles(
+                cluster,
+                pki,
+                api,
+                template,
+                release,
+                resolve,
+                force=spec.force,
+            )
+
+    def _plan(
+        self,
+        cluster: ExistingCluster,
+        spec: UpgradeSpec,
+        pki: ClusterPKI,
+        template: Template,
+        before: str,
+    ) -> UpgradePlan:
+        """Return what an upgrade to a template would do, or what is left of one."""
+        pending = cluster.unfinished
+        resumed = _is_upgrade(pending)
+        operation = self._begin(cluster, pki, template, before)
+
+        def resolve() -> None:
+            self._resolve(cluster, spec, template, operation, silent)
+
+        findings = Findings()
+        if not resumed:
+            findings = self._findings(cluster, spec, pki, template, before, resolve)
+        findings.obstacles += _others(self.vcd, self.clock, cluster)
+        if pending is not None and not resumed:
+            findings.add(other_first(cluster, pending))
+        if pending is not None and resumed:
+            operation = pending
+        present = {vm.name for vm in cluster.vapp.vms}
+        nodes = [name for name in operation.nodes if name in present]
+        steps = tuple(_step(name, template) for name in nodes)
+        return UpgradePlan(
+            cluster.name,
+            before,
+            operation.release,
+            template.name,
+            template.revision,
+            steps,
+            tuple(findings.obstacles),
+            tuple(findings.warnings),
+            _minutes(cluster, nodes),
+            resumed,
+        )
+
+
+def _is_upgrade(operation: Operation | None) -> bool:
+    return operation is not None and operation.kind == UPGRADE
+
+
+def _same(
+    pending: Operation, cluster: ExistingCluster, spec: UpgradeSpec, offered: Sequence[Template]
+) -> Template:
+    """Return the template of an upgrade that is going on.
+
+    Raises:
+        Conflict: another one is requested now.
+    """
+    template = choose(offered, pending.template, None)
+    if spec.template:
+        asked = choose(offered, spec.template, spec.template_revision)
+        if asked.id != pending.template:
+            raise Conflict(
+                f"Cluster '{cluster.name}' is being upgraded to template '{template.item}', not to"
+                f" '{asked.item}'.",
+                hint=f"Finish that first: {suggest.cse('cluster upgrade', cluster.name)}",
+            )
+    return template
+
+
+def _refuse(cluster: ExistingCluster, release: str, findings: Findings, progress: Progress) -> None:
+    for warning in findings.warnings:
+        progress(Event(EventKind.WARNING, warning))
+    problems = [Refused(text) for text in findings.obstacles]
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PreflightFailed(
+            f"Cluster '{cluster.name}' cannot be upgraded to Kubernetes {plain(release)} for"
+            f" {len(problems)} reasons; nothing was changed.",
+            problems,
+        )
+
+
+def _row(template: Template) -> UpgradeTarget:
+    facts = template.facts
+    return UpgradeTarget(
+        template.name,
+        str(template.revision),
+        release_of(template),
+        cni=" ".join(part for part in (facts.cni, facts.cni_version) if part),
+    )
+
+
+def _step(name: str, template: Template) -> UpgradeStep:
+    made = f"from '{template.item}'"
+    if node_kind(name) == CONTROL_PLANE:
+        return UpgradeStep(f"Replace the control plane {name} by a new one {made}.", name)
+    return UpgradeStep(f"Replace the worker {name} by a new one {made}.", name)
+
+
+def _minutes(cluster: ExistingCluster, nodes: Sequence[str]) -> int | None:
+    pace = recorded_pace(cluster.metadata)
+    heads = sum(node_kind(name) == CONTROL_PLANE for name in nodes)
+    workers = len(nodes) - heads
+    if (heads and not pace.head) or (workers and not pace.worker):
+        return None
+    return max(1, round((heads * pace.head + workers * pace.worker) / 60))
+
+
+def _others(vcd: VcdClient, clock: Clock, cluster: ExistingCluster) -> list[str]:
+    lock = ClusterLock(
+        vcd, cluster.session, name=cluster.name, vdc_href=cluster.vdc.href, clock=clock
+    )
+    try:
+        lock.refuse_if_held(cluster.metadata)
+    except Conflict as held:
+        return [held.message]
+    return []

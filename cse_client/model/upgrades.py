@@ -1,0 +1,61 @@
+"""Upgrading a cluster by replacing its nodes: what is requested, and what would happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cse_client.model.cluster import ClusterRef
+
+__all__ = ["UpgradePlan", "UpgradeSpec", "UpgradeStep"]
+
+
+@dataclass(frozen=True)
+class UpgradeSpec:
+    """Which cluster is to be upgraded, and to what.
+
+    `template` is a name, CATALOG/NAME or an id; empty: the newest one that the cluster can be
+    upgraded to. `max_surge` is how many workers are replaced at a time. `force` evicts pods that
+    nobody would start again.
+    """
+
+    cluster: str
+    vdc: str = ""
+    org: str = ""
+    template: str = ""
+    template_revision: int | None = None
+    max_surge: int = 1
+    force: bool = False
+
+    @property
+    def ref(self) -> ClusterRef:
+        """Which cluster is meant."""
+        return ClusterRef(self.cluster, self.vdc, self.org)
+
+
+@dataclass(frozen=True)
+class UpgradeStep:
+    """What happens to one node; `node` is empty for what is done to the whole cluster."""
+
+    action: str
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class UpgradePlan:
+    """An upgrade as it would be carried out.
+
+    `before` and `after` are releases such as 1.36.3. `obstacles` are sentences, each of which
+    refuses the upgrade; `warnings` do not. `minutes` is how long it would take, from how long each
+    node took last time, None where that is not known. `resumed`: it was begun and is unfinished.
+    """
+
+    cluster: str
+    before: str
+    after: str
+    template: str
+    template_revision: int
+    steps: tuple[UpgradeStep, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    minutes: int | None = None
+    resumed: bool = False
