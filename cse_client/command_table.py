@@ -128,7 +128,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "upgrade-plan": (
                 "cse_client.cli.commands.cluster.upgrade",
-                "List the templates a cluster can be upgraded to.",
+                "List the templates a cluster can be upgraded to, and show the plan.",
             ),
             "wait": (
                 "cse_client.cli.commands.cluster.wait",

@@ -24,6 +24,7 @@ PROTECTING: tuple[type[base.Protecting], ...] = (DirectEngine,)
 MAINTAINING: tuple[type[base.Maintaining], ...] = (DirectEngine,)
 NODE_DETAILS: tuple[type[base.NodeDetails], ...] = (LegacyEngine, EntityEngine)
 UPGRADING: tuple[type[base.Upgrading], ...] = (LegacyEngine, EntityEngine)
+REPLACING: tuple[type[base.Replacing], ...] = (DirectEngine,)
 PROVIDER: tuple[type[base.Provider], ...] = (LegacyEngine, EntityEngine)
 ENTITIES: tuple[type[base.Entities], ...] = (EntityEngine,)
 
@@ -36,6 +37,7 @@ CAPABILITIES: Mapping[type, tuple[type, ...]] = {
     base.Maintaining: MAINTAINING,
     base.NodeDetails: NODE_DETAILS,
     base.Upgrading: UPGRADING,
+    base.Replacing: REPLACING,
     base.Provider: PROVIDER,
 }
 

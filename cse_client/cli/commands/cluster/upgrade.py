@@ -84,7 +84,7 @@ class UpgradeOptions:
 def upgrade_plan_command(
     run: Run, name: str | None, chosen: UpgradeOptions, vdc: str, org: str, cluster_id: str
 ) -> None:
-    """List the templates a cluster can be upgraded to, and show what an upgrade would do.
+    """List the templates a cluster can be upgraded to, and show the plan.
 
     Without a CSE server, the newest template, or the one that you specify, comes with a plan: what
     happens to each node and in which order, and everything that is in the way.

@@ -29,7 +29,7 @@ from cse_client.errors import CseError, GuestFailed
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import delete_node, drain, uncordon
-from cse_client.model import Cluster, Progress, RunOptions, Vm
+from cse_client.model import WORKER, Cluster, Progress, RunOptions, Vm, node_kind
 
 __all__ = ["WorkerReplacement"]
 
@@ -222,7 +222,11 @@ class WorkerReplacement:
     # What is there
 
     def _made(self) -> list[Vm]:
-        return [vm for vm in self._machines.marked() if vm.status not in BROKEN]
+        return [vm for vm in self._new() if vm.status not in BROKEN]
+
+    def _new(self) -> list[Vm]:
+        # an upgrade marks new control planes as well
+        return [vm for vm in self._machines.marked() if node_kind(vm.name) == WORKER]
 
     def _left(self, names: Sequence[str]) -> list[str]:
         present = set(self._machines.names())
@@ -248,7 +252,7 @@ class WorkerReplacement:
             machines.refresh_when_quiet()
             ready = self._ready()
             failed = error.node if isinstance(error, GuestFailed) else ""
-            doomed = [vm for vm in machines.marked() if vm.name == failed or vm.name not in ready]
+            doomed = [vm for vm in self._new() if vm.name == failed or vm.name not in ready]
             removed.extend(vm.name for vm in doomed)
             machines.remove(doomed)
             self._let_go(removed)
