@@ -62,6 +62,11 @@ _RIGHTS = (
         "whether a network has a way to the Internet is not checked before a creation",
         limits=True,
     ),
+    _Right(
+        "Organization vDC: VM-VM Affinity Edit",
+        "several control planes of a cluster may run on the same host",
+        limits=True,
+    ),
     _Right("vApp Template / Media: Edit", "template register fails", limits=True),
     _Right("Catalog: Add vApp from My Cloud", "template build fails", limits=True),
     _Right("API Tokens: Manage", "you cannot log in with an API token", limits=True),

@@ -47,6 +47,15 @@ def state(cloud: Cloud) -> dict[str, Any]:
             }
             for catalog in cloud.catalogs.values()
         },
+        "affinity_rules": {
+            rule.name: {
+                "polarity": rule.polarity,
+                "mandatory": rule.mandatory,
+                "vms": sorted(_owner(cloud, one) for one in rule.vms),
+            }
+            for vdc in cloud.vdcs.values()
+            for rule in vdc.affinity_rules
+        },
         "tasks": {
             "running": [task.operation_name for task in cloud.tasks.running],
             "all": [

@@ -41,6 +41,7 @@ from cse_client.vcd.transport import Answer, Transport
 
 if TYPE_CHECKING:
     from cse_client.model.addons import AddressRange, RecordedAddresses
+    from cse_client.vcd.affinity import AffinityRules
     from cse_client.vcd.templates import Templates
     from cse_client.vcd.uploads import Uploads
 
@@ -83,6 +84,12 @@ class VcdClient:
         from cse_client.vcd.uploads import Uploads
 
         return Uploads(self._transport)
+
+    def affinity_rules(self, vdc: Vdc) -> AffinityRules:
+        """Return the rules of a VDC that keep VMs apart; a request where it was not read yet."""
+        from cse_client.vcd.affinity import AffinityRules
+
+        return AffinityRules(self._transport, vdc, self.surroundings.vdc_document(vdc))
 
     @classmethod
     def open(cls, session: Session, *, clock: Clock = SYSTEM_CLOCK) -> VcdClient:
@@ -301,7 +308,7 @@ class VcdClient:
             reply = self._transport.delete(f"{vapp_href}/metadata/{footprint.ADDRESSES}", action)
         except NotFound:
             return None
-        return _task_of(reply.root, action)
+        return reply.task(action)
 
     def recompose(
         self,
@@ -380,7 +387,7 @@ class VcdClient:
         """
         url = f"{href}?force={force}&recursive=False"
         action = Action("delete the vApp", right=_DELETE, changes=True)
-        return _task_of(self._transport.delete(url, action).root, action)
+        return self._transport.delete(url, action).task(action)
 
     def customization_script(self, vm_href: str) -> str:
         """Read a VM's customization script. It holds secrets: keep it out of logs and messages.
@@ -399,7 +406,7 @@ class VcdClient:
             writing.CUSTOMIZATION,
             action,
         )
-        return _task_of(reply.root, action)
+        return reply.task(action)
 
     def keep_for_ever(self, vapp_href: str) -> Task | None:
         """Ask VCD never to stop or delete the vApp by lease; None where that is not allowed.
@@ -419,7 +426,7 @@ class VcdClient:
             if fault.status == 400:  # noqa: PLR2004 - a lease that the policy does not allow
                 return None
             raise
-        return _task_of(reply.root, action)
+        return reply.task(action)
 
     def register_template(self, template_href: str, facts: TemplateFacts) -> None:
         """Mark a vApp template as usable, in metadata that every tenant user can read; waits.
@@ -444,7 +451,7 @@ class VcdClient:
             yield queries.vapp_record(record)
 
     def _post(self, url: str, body: etree._Element | None, media_type: str, action: Action) -> Task:
-        return _task_of(self._transport.post(url, body, media_type, action).root, action)
+        return self._transport.post(url, body, media_type, action).task(action)
 
 
 def no_compose_right(vdc: Vdc) -> Refused:
@@ -454,15 +461,6 @@ def no_compose_right(vdc: Vdc) -> Refused:
         hint=f'The right "{_CREATE}" is required (role vApp Author or above); '
         "an organization administrator can grant it.",
     )
-
-
-def _task_of(root: etree._Element | None, action: Action) -> Task:
-    if root is None or etree.QName(root).localname != "Task":
-        raise VcdFault(
-            f"Cannot tell whether VCD did it ({action.doing}): it answered without a task.",
-            outcome_unknown=True,
-        )
-    return reading.task(root)
 
 
 def _done(href: str) -> Task:

@@ -79,8 +79,9 @@ class VdcDocument:
     """What an org VDC's document holds: names, links and limits.
 
     `networks` maps a network's name to its href; `compose_href` is empty where this user may not
-    make a vApp in it; `vm_quota` 0 means none, `vcpu_mhz` None not known. `overcommits`: VMs may
-    ask for more than the limits (reservation pools leave that to vSphere).
+    make a vApp in it, `affinity_add_href` where none may add an affinity rule; `vm_quota` 0 means
+    none, `vcpu_mhz` None not known. `overcommits`: VMs may ask for more than the limits
+    (reservation pools leave that to vSphere).
     """
 
     name: str
@@ -92,6 +93,8 @@ class VdcDocument:
     vcpu_mhz: int | None
     enabled: bool
     overcommits: bool = False
+    affinity_href: str = ""
+    affinity_add_href: str = ""
 
 
 def text(element: etree._Element | None, path: str, default: str = "") -> str:
@@ -336,6 +339,8 @@ def vdc(element: etree._Element) -> VdcDocument:
         name=element.get("name") or "",
         href=element.get("href") or "",
         compose_href=link(element, "add", "application/vnd.vmware.vcloud.composeVAppParams+xml"),
+        affinity_href=link(element, "down", "application/vnd.vmware.vcloud.vmaffinityrules+xml"),
+        affinity_add_href=link(element, "add", "application/vnd.vmware.vcloud.vmaffinityrule+xml"),
         networks=networks,
         capacity=Capacity(
             cpu_mhz_left=_left(element.find("{*}ComputeCapacity/{*}Cpu")),

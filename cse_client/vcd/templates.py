@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from lxml import etree
 
 from cse_client import suggest
-from cse_client.errors import NotFound, Refused, VcdFault
+from cse_client.errors import NotFound, Refused
 from cse_client.model import Template
 from cse_client.model.templates import TemplateDetails
 from cse_client.model.tkg import tkg_facts
@@ -156,13 +156,7 @@ class Templates:
         if reply.root is not None and etree.QName(reply.root).localname == "Task":
             return reading.task(reply.root)
         found = reading.first_task(reply.root) if reply.root is not None else None
-        if found is None:
-            raise VcdFault(
-                f"Cannot tell whether VCD did it ({action.doing}): it answered without a task.",
-                status=reply.status,
-                outcome_unknown=True,
-            )
-        return found
+        return found or reply.task(action)
 
     def delete(self, template: Template) -> Task | None:
         """Delete a vApp template with its catalog item; None where VCD has done it already.
@@ -190,7 +184,7 @@ class Templates:
         )
         action = Action("remove the customization script", right=_EDIT, changes=True)
         body = template_documents.cleared_customization(section)
-        return self._task(self._transport.put(url, body, _CUSTOMIZATION, action).root, action)
+        return self._transport.put(url, body, _CUSTOMIZATION, action).task(action)
 
     def clear_properties(self, vm_href: str) -> Task | None:
         """Empty the guest properties that users set; None where there are none."""
@@ -207,15 +201,4 @@ class Templates:
         if body is None:
             return None
         action = Action("remove the guest properties", right=_EDIT, changes=True)
-        return self._task(self._transport.put(url, body, _PRODUCTS, action).root, action)
-
-    # Private
-
-    @staticmethod
-    def _task(root: etree._Element | None, action: Action) -> Task:
-        if root is None or etree.QName(root).localname != "Task":
-            raise VcdFault(
-                f"Cannot tell whether VCD did it ({action.doing}): it answered without a task.",
-                outcome_unknown=True,
-            )
-        return reading.task(root)
+        return self._transport.put(url, body, _PRODUCTS, action).task(action)

@@ -26,9 +26,10 @@ from cse_client.clock import Clock, backoff
 from cse_client.content import describe
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
-from cse_client.vcd import answers, errors, unanswered
+from cse_client.vcd import answers, errors, reading, unanswered
 from cse_client.vcd.answers import NotVcd
 from cse_client.vcd.errors import Action
+from cse_client.vcd.tasks import Task
 from cse_client.vcd.wire import Wire
 from cse_client.versions import version_key
 
@@ -59,6 +60,20 @@ class Reply:
     status: int
     root: etree._Element | None
     location: str = ""
+
+    def task(self, action: Action) -> Task:
+        """Return the Task that the change is answered with.
+
+        Raises:
+            VcdFault: it was answered with another document, or none.
+        """
+        if self.root is None or etree.QName(self.root).localname != "Task":
+            raise VcdFault(
+                f"Cannot tell whether VCD did it ({action.doing}): it answered without a task.",
+                status=self.status,
+                outcome_unknown=True,
+            )
+        return reading.task(self.root)
 
 
 @dataclass(frozen=True)

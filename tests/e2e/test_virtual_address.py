@@ -21,6 +21,7 @@ BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
 TEMPLATE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev7"
 CREATE = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t")
 REFUSED, FAILED, WRONG_USAGE = 4, 1, 2
+AFFINITY = "Organization vDC: VM-VM Affinity Edit"
 
 
 @pytest.fixture(autouse=True)
@@ -126,26 +127,49 @@ def test_a_template_without_keepalived_fails_with_one_reason(cse: Run, control: 
     assert NAME not in control.get("state")["vapps"]
 
 
+def names(shown: Any, kind: str) -> list[str]:
+    return sorted(one["name"] for one in shown["nodes"] if one["kind"] == kind)
+
+
+def separated(control: Control) -> list[str]:
+    """Return the VMs that the cluster's rule keeps on different hosts; none without a rule."""
+    rules = control.get("state")["affinity_rules"]
+    if not rules:
+        return []
+    assert list(rules) == [f"cse-{NAME}-control-planes"]
+    (rule,) = rules.values()
+    assert (rule["polarity"], rule["mandatory"]) == ("Anti-Affinity", False)
+    return list(rule["vms"])
+
+
+def test_control_planes_without_the_right_to_separate_them(cse: Run, control: Control) -> None:
+    address = f"{subnet(control)}251"
+    control.set("users/admin", rights={AFFINITY: False})
+    try:
+        created = cse(*CREATE, TEMPLATE, "--vip", address, "--control-planes", "3")
+        deleted = cse("cluster", "delete", NAME, "--yes")
+    finally:
+        control.set("users/admin", rights={AFFINITY: True})
+    assert created.code == 0
+    assert f"Control planes of cluster '{NAME}' may run on the same host." in created.err
+    assert f"the right '{AFFINITY}' is missing." in created.err
+    assert (deleted.code, "host" in deleted.err) == (0, False)
+
+
 def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[..., Result]) -> None:
     address = f"{subnet(control)}251"
     words = (*CREATE, TEMPLATE, "--vip", address, "--control-planes")
-    even = cse(*words, "2")
-    assert (even.code, "can have 1, 3 or 5 control planes, not 2." in even.err) == (
-        WRONG_USAGE,
-        True,
-    )
+    assert "can have 1, 3 or 5 control planes, not 2." in cse(*words, "2").err
     alone = cse(*CREATE, TEMPLATE, "--vip", "none", "--control-planes", "3")
     assert "A cluster with 3 control planes requires a virtual address." in alone.err
-    bare = cse(*CREATE, BARE, "--control-planes", "3")
-    assert (
-        "Hint: Use a template that contains keepalived, for example one of your own: " in bare.err
-    )
+    bare = cse(*CREATE, BARE, "--control-planes", "3").err
+    assert "Hint: Use a template that contains keepalived, for example one of your own: " in bare
     made_by = cse(*words, "3").checked()
     assert "3 control planes and 1 worker" in made_by
     shown = info(cse)
     heads = {n["name"]: n["ip"] for n in shown["nodes"] if n["name"].startswith("mstr-")}
     assert len(heads) == 3
-    assert shown["problems"] == []
+    assert (shown["problems"], separated(control)) == ([], sorted(heads))
     assert shown["holder"] in heads
     for name, ip in heads.items():
         assert f"API server of {name} ({ip}): answered" in shown["sources"]
@@ -157,7 +181,7 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     control.ask("POST", f"guests/{holder}", {"crash": True})
     assert until(lambda: kubectl("get", "--raw", "/readyz").code == 0)
     after = info(cse)
-    assert after["holder"] in set(heads) - {holder}
+    assert after["holder"] in {*heads} - {holder}
     assert f"VM {holder} is powered off" in after["problems"]
     # two of three answer: none of these two may go
     refused = cse("node", "delete", NAME, after["holder"], "--yes")
@@ -177,15 +201,16 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     vms = made(control)["vms"]
     assert max(vm["script_bytes"] for name, vm in vms.items() if name.startswith("mstr-")) < 1000
     assert whole["problems"] == []
-    assert len([one for one in whole["nodes"] if one["kind"] == "control plane"]) == 3
+    assert len(names(whole, "control plane")) == 3
+    assert separated(control) == names(whole, "control plane")
     for count in ("0", "2", "-1"):
         bad = cse("cluster", "resize", NAME, "--control-planes", count)
-        assert bad.code == WRONG_USAGE
-        assert f"1, 3 or 5 control planes, not {count}." in bad.err
+        refusal = f"1, 3 or 5 control planes, not {count}."
+        assert (bad.code, refusal in bad.err) == (WRONG_USAGE, True)
     # down to one, which cannot go
     cse("cluster", "resize", NAME, "--control-planes", "1").checked()
-    (last,) = (one for one in info(cse)["nodes"] if one["kind"] == "control plane")
-    assert last["name"] == whole["holder"]
+    last = whole["holder"]
+    assert (names(info(cse), "control plane"), separated(control)) == ([last], [])
     assert kubectl("get", "--raw", "/readyz").code == 0
-    only = cse("node", "delete", NAME, last["name"], "--yes")
+    only = cse("node", "delete", NAME, last, "--yes")
     assert "would have no control plane left" in only.err

@@ -33,6 +33,7 @@ for _module in (
     "tasks",
     "gateways",
     "policies",
+    "affinity",
     "defined_entities",
     "defined_types",
     "sessions",

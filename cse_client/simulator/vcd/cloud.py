@@ -189,6 +189,9 @@ class Cloud:
         if vm in vapp.vms:
             vapp.vms.remove(vm)
         self.vms.pop(vm.id, None)
+        for rule in vapp.vdc.affinity_rules:
+            if vm.id in rule.vms:
+                rule.vms.remove(vm.id)
         for network in self.networks.values():
             network.release(vm.id)
         guest, vm.guest = vm.guest, None

@@ -12,6 +12,7 @@ from cse_client.simulator.vcd.people import Right, User
 from cse_client.simulator.vcd.tasks import Task
 
 __all__ = [
+    "AffinityRule",
     "Catalog",
     "CatalogItem",
     "ComputePolicy",
@@ -84,6 +85,18 @@ class ComputePolicy(Entity):
 
 
 @dataclass
+class AffinityRule(Entity):
+    """Which VMs of a VDC run on one host (`Affinity`), or on different ones (`Anti-Affinity`)."""
+
+    polarity: str = "Affinity"
+    enabled: bool = True
+    mandatory: bool = True
+    #: The ids of its VMs.
+    vms: list[str] = field(default_factory=list)
+    kind: str = "vmAffinityRule"
+
+
+@dataclass
 class Vdc(Entity):
     """An org VDC. Limits: MHz, MB, VMs; 0 for none."""
 
@@ -96,6 +109,7 @@ class Vdc(Entity):
     policies: list[ComputePolicy] = field(default_factory=list)
     #: New VMs are linked clones: their disks cannot grow.
     fast_provisioning: bool = False
+    affinity_rules: list[AffinityRule] = field(default_factory=list)
     kind: str = "vdc"
 
     @property

@@ -39,6 +39,7 @@ class Right:
     USER_VIEW = "General: Administrator View"
     POLICY_VIEW = "Organization vDC Compute Policy: View"
     API_TOKENS = "API Tokens: Manage"
+    AFFINITY_EDIT = "Organization vDC: VM-VM Affinity Edit"
 
 
 _AUTHOR = frozenset(
@@ -58,6 +59,7 @@ _ADMINISTRATOR = _AUTHOR | {
     Right.NAT_VIEW,
     Right.ADMIN_QUERIES,
     Right.USER_VIEW,
+    Right.AFFINITY_EDIT,
 }
 ROLES: Mapping[str, frozenset[str]] = {
     "Organization Administrator": _ADMINISTRATOR,

@@ -44,6 +44,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "LeaseSettingsSection": _MEDIA + "leaseSettingsSection+xml",
     "ControlAccessParams": _MEDIA + "controlAccess+xml",
     "ProductSectionList": _MEDIA + "productSections+xml",
+    "VmAffinityRule": _MEDIA + "vmaffinityrule+xml",
 }
 
 _COMPOSITION = (
@@ -150,6 +151,11 @@ _SHAPES: Mapping[str, str] = {
     "AccessSettings": "VCloudExtension* AccessSetting+",
     "AccessSetting": "VCloudExtension* Subject? ExternalSubject? AccessLevel",
     "ProductSectionList": "VCloudExtension* Link* ProductSection*",
+    "VmAffinityRule": (
+        "VCloudExtension* Link* Name? IsEnabled?:boolean IsMandatory?:boolean Polarity? Scope?"
+        " VmReferences"
+    ),
+    "VmReferences": "VCloudExtension* Link* VmReference*",
 }
 #: The same name, other shapes: a VM in a recompose is a `Vm` under another name.
 ALIASES = {"ReconfigureItem": "Vm", "CreateItem": "Vm"}

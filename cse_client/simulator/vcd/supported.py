@@ -58,6 +58,8 @@ _SUPPORTED: Mapping[str, str] = {
     "CreateSnapshotParams": "@name @memory @quiesce Description",
     "CaptureVAppParams": "@name Description Source CustomizationSection TargetCatalogItem",
     "CustomizationSection": "CustomizeOnInstantiate",
+    "VmAffinityRule": "Name IsEnabled IsMandatory Polarity Scope VmReferences",
+    "VmReferences": "VmReference",
     "NetworkConfigSection": "NetworkConfig",
     "NetworkConfig": "@networkName Description Configuration",
     "Configuration": "ParentNetwork FenceMode",
@@ -139,6 +141,7 @@ _LISTS = frozenset(
     (
         *("SourcedItem", "DeleteItem", "ReconfigureItem", "NetworkConfig", "NetworkConnection"),
         *("Item", "ExtraConfig", "DiskSettings", "Property", "MetadataEntry", "AccessSetting"),
+        "VmReference",
     )
 )
 #: What distinguishes the elements of a list.

@@ -57,6 +57,14 @@ def change_everything(tenant: Tenant) -> None:
     tenant.done(
         tenant.send("PUT", f"{vm}/virtualHardwareSection/", hardware, "virtualHardwareSection")
     )
+    two = [one.get("href") for one in tenant.get(vapp).iterfind(f"{V}Children/{V}Vm")]
+    references = "".join(f'<VmReference href="{one}"/>' for one in two)
+    rule = (
+        f"<VmAffinityRule {NAMESPACES}><Name>x</Name><Polarity>Affinity</Polarity>"
+        f"<VmReferences>{references}</VmReferences></VmAffinityRule>"
+    )
+    rules = f"{tenant.one('orgVdc', 'vdc1')}/vmAffinityRules/"
+    tenant.done(tenant.post(rules, rule, "vmaffinityrule"))
     share = (
         f"<ControlAccessParams {NAMESPACES}><IsSharedToEveryone>true</IsSharedToEveryone>"
         "<EveryoneAccessLevel>ReadOnly</EveryoneAccessLevel></ControlAccessParams>"
@@ -123,7 +131,8 @@ def test_the_run_saw_every_kind_of_document(answers):
         "NetworkConnectionSection", "VirtualHardwareSection", "Item", "RasdItemsList",
         "AdminOrg", "AdminVdc", "AdminCatalog", "EdgeGateway", "Role", "User", "VAppNetwork",
         "VCloud", "SnapshotSection", "StartupSection", "RuntimeInfoSection", "VmCapabilities",
-        "ProductSectionList", "QueryList", "QueryResultRecords", "VAppReferences", "Error",
+        "ProductSectionList", "VmAffinityRules", "VmAffinityRule", "QueryList",
+        "QueryResultRecords", "VAppReferences", "Error",
     }  # fmt: skip
 
 

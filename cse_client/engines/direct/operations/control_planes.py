@@ -33,6 +33,7 @@ from cse_client.engines.direct.quorum import (
 )
 from cse_client.engines.direct.removal import delete_vms
 from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     CseError,
@@ -84,6 +85,8 @@ class _Change:
 
     def record_step(self, gone: tuple[str, ...] = ()) -> Step:
         def record() -> None:
+            if gone:
+                self.separate()
             self.end(self._operation.heads, gone)
             self._recorded = True
 
@@ -147,6 +150,11 @@ class _Change:
         # the time of the operation may be used up
         deadline = max(self._deadline, self._clock.monotonic() + _RECORD_SECONDS)
         tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
+
+    def separate(self) -> None:
+        """Keep the control planes that there are now on different hosts."""
+        cluster = self._cluster.reread()
+        keep_separate(cluster.vcd, cluster.vdc, cluster.vapp, self._progress)
 
     def delete_node(self, name: str, host: str) -> None:
         """Delete a Node, asked at the API server of another control plane."""
@@ -260,6 +268,7 @@ class ControlPlaneAddition:
                 " member of its etcd."
             )
         self._seal()
+        self._change.separate()
         self._joined = True
 
     def _seal(self) -> None:

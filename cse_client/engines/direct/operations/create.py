@@ -51,6 +51,7 @@ from cse_client.engines.direct.operations.vm_steps import (
 )
 from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.separation import drop_separation, keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     Conflict,
@@ -323,6 +324,10 @@ class Creation:
     def _await_ready(self) -> None:
         # the guests boot meanwhile, so nobody waits for it
         self._lease.ask(self._machines.href)
+        if self._resolved.spec.control_planes > 1:
+            self._machines.refresh()
+            if self._machines.vapp is not None:
+                keep_separate(self._vcd, self._resolved.vdc, self._machines.vapp, self._progress)
         self._verdict = await_ready(self._vcd, self._machines, progress=self._progress)
 
     def _record_ready(self) -> None:
@@ -371,6 +376,7 @@ class Creation:
             self._refresh()
         if self._machines.vapp is not None:
             deadline = self._clock.monotonic() + ROLLBACK_SECONDS
+            drop_separation(self._vcd, self._resolved.vdc, self._machines.vapp, self._progress)
             delete_vapp(self._vcd, self._machines.href, deadline=deadline)
 
     def outcome(self) -> Cluster:

@@ -11,6 +11,7 @@ from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.deletion import known_absent
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.metadata import is_protected
+from cse_client.engines.direct.separation import drop_separation
 from cse_client.errors import (
     CseError,
     NotFound,
@@ -99,6 +100,7 @@ def delete_cluster(
     text = f"Deleting vApp '{name}' and its {len(vms)} VM{'s' if len(vms) != 1 else ''}"
     progress(Event(EventKind.STARTED, text, 1, 2))
     try:
+        drop_separation(vcd, vdc, vapp, progress)
         delete_vapp(vcd, vapp.href, deadline=deadline)
     except BaseException:
         progress(Event(EventKind.FAILED, text, 1, 2))

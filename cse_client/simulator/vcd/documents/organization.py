@@ -161,6 +161,9 @@ def _vdc_links(view: View, root: etree._Element, one: Vdc) -> None:
         view.link(root, "add", f"{href}/action/composeVApp", "composeVAppParams")
     if view.version >= _POLICIES_SINCE:
         view.link(root, "down", f"{href}/computePolicies", "vdcComputePolicyReferences")
+    view.link(root, "down", f"{href}/vmAffinityRules/", "vmaffinityrules")
+    if view.user.may(Right.AFFINITY_EDIT):
+        view.link(root, "add", f"{href}/vmAffinityRules/", "vmaffinityrule")
     if view.user.may(Right.GATEWAY_VIEW):
         view.link(root, "edgeGateways", f"{view.api}/admin/vdc/{one.id}/edgeGateways", _RECORDS)
 

@@ -30,6 +30,7 @@ _PLACES = {
     "network": ("network/", "orgVdcNetwork"),
     "vapp": ("vApp/vapp-", "vApp"),
     "vm": ("vApp/vm-", "vm"),
+    "vmAffinityRule": ("vmAffinityRule/", "vmaffinityrule"),
     "definedEntity": ("entity/", "entity"),
 }
 #: What an address holds before the id, to the kind that URNs call it by.
