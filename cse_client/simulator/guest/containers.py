@@ -27,6 +27,7 @@ __all__ = [
     "Overrides",
     "PullFailed",
     "default_repository",
+    "etcd_version",
     "free_mb",
     "image_overrides",
     "kubernetes_images",
@@ -115,6 +116,12 @@ def _usual_images(version: str, repository: str) -> list[str]:
     if minor >= 26:  # noqa: PLR2004  # the order of the listing changed
         last = [last[2], last[0], last[1]]
     return names + last
+
+
+def etcd_version(kubernetes: str) -> str:
+    """Return the version of etcd that belongs to a version of Kubernetes."""
+    (image,) = (one for one in kubernetes_images(kubernetes) if "/etcd:" in one)
+    return image.rpartition(":")[2].partition("-")[0]
 
 
 def default_repository(version: str) -> str:

@@ -19,6 +19,7 @@ from cse_client.simulator.guest.certs import (
     not_before,
     signed_by,
 )
+from cse_client.simulator.guest.containers import etcd_version
 from cse_client.simulator.guest.etcd import MARK, Etcd
 from cse_client.simulator.guest.etcd_gateway import PORT, serve_gateway
 from cse_client.simulator.guest.serving_certificate import reissue
@@ -190,7 +191,13 @@ class ControlPlane:
                 guest.etcd.stop()
             api = KubeAPI(version=system.image.kubernetes, clock=guest.clock)
             node = self._flag("etcd", "name") or system.hostname()
-            guest.etcd = Etcd.joined(system.disk, api, node, self._endpoint()[0])
+            guest.etcd = Etcd.joined(
+                system.disk,
+                api,
+                node,
+                self._endpoint()[0],
+                version=etcd_version(system.image.kubernetes),
+            )
             system.life.at_end(guest.etcd.stop)
         else:
             system.life.at_end(guest.etcd.stop)

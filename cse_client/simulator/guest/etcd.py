@@ -7,6 +7,7 @@ The cluster's state is an object of `cse_client.simulator.kube`. It belongs to t
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +15,38 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.disk import Disk
     from cse_client.simulator.kube import KubeAPI
 
-__all__ = ["MARK", "Etcd"]
+__all__ = ["MARK", "RESTORED", "Etcd"]
 
 MARK = "/var/lib/etcd/member/snap/db"
+#: What a snapshot was restored from, until etcd starts with it.
+RESTORED = "/var/lib/etcd/member/snap/restored"
 
 
 class Etcd:
     """A member of a cluster's etcd, with the state of all, and the API server over it."""
 
-    def __init__(self, identity: str, api: KubeAPI, node: str, address: str) -> None:
+    def __init__(
+        self, identity: str, api: KubeAPI, node: str, address: str, version: str = "3.5.0"
+    ) -> None:
         self.identity = identity
         self.api = api
         self.node = node
         self.address = address
+        self.version = version
         self.number = int(identity, 16) >> 1
         self._arguments: dict[str, Any] | None = None
 
     @classmethod
-    def joined(cls, disk: Disk, api: KubeAPI, node: str, address: str) -> Etcd:
+    def joined(cls, disk: Disk, api: KubeAPI, node: str, address: str, *, version: str) -> Etcd:
         """Return a new member of the cluster whose state is in `api`, with its mark on the disk."""
+        restored = disk.text(RESTORED)
+        if restored:
+            found = json.loads(restored)
+            api.load(found["state"], int(found["bump"]))
         identity = secrets.token_hex(8)
         disk.write(MARK, identity, 0o600)
-        member = cls(identity, api, node, address)
+        disk.remove(RESTORED)
+        member = cls(identity, api, node, address, version)
         api.members.append(member)
         return member
 

@@ -14,6 +14,7 @@ from cse_client.simulator.guest.commands.cloud_init import cloud_init
 from cse_client.simulator.guest.commands.containers import crictl, ctr, daemon, docker
 from cse_client.simulator.guest.commands.curl import curl
 from cse_client.simulator.guest.commands.df import df
+from cse_client.simulator.guest.commands.etcd import PROGRAMS, etcdutl
 from cse_client.simulator.guest.commands.kernel import lsmod, modprobe, swapoff, swapon, sysctl
 from cse_client.simulator.guest.commands.network import (
     getent,
@@ -64,6 +65,7 @@ COMMANDS: Mapping[str, Command] = {
     "apt-get": apt_get,
     "apt-mark": apt_mark,
     **dict.fromkeys(PACKAGED_PROGRAMS, _nothing),
+    **dict.fromkeys(PROGRAMS, etcdutl),
     "cloud-init": cloud_init,
     "containerd": daemon,
     "crictl": crictl,

@@ -20,6 +20,7 @@ from cse_client.simulator.guest.model import Image
 __all__ = [
     "ABSENT",
     "PACKAGED_PROGRAMS",
+    "STUB",
     "Toolbox",
     "host_links",
     "stand_ins",
@@ -149,7 +150,7 @@ PACKAGED_PROGRAMS = (
     "runc", "socat",
 )  # fmt: skip
 
-_STUB = """#!/usr/bin/bash
+STUB = """#!/usr/bin/bash
 . /.guest/conf
 d=
 for a; do
@@ -238,14 +239,14 @@ exec "$@"
 """
 
 # Names of hosts depend on the simulated network; all else is this machine's own program.
-_GETENT = _STUB.replace(
+_GETENT = STUB.replace(
     ". /.guest/conf\n",
     'case $1 in hosts|ahosts|ahostsv4) ;; *) exec /.host/usr/bin/getent "$@";; esac\n'
     ". /.guest/conf\n",
 )
 
 # curl takes its proxy from the environment, which the simulator does not see.
-_CURL = _STUB.replace(
+_CURL = STUB.replace(
     ". /.guest/conf\n",
     "p=${https_proxy-${HTTPS_PROXY-}}\n"
     '[ -z "$p" ] || set -- --noproxy "${no_proxy-${NO_PROXY-}}" --proxy "$p" "$@"\n'
@@ -295,9 +296,9 @@ def host_links() -> list[tuple[str, str]]:
 
 def stand_ins(image: Image) -> dict[str, str]:
     """Return the scripts of an image's stand-ins, by the command's name."""
-    own = {name: _STUB for name in [*_COMMON, *_RUNTIME.get(image.runtime, [])]}
+    own = {name: STUB for name in [*_COMMON, *_RUNTIME.get(image.runtime, [])]}
     if image.packages:
-        own.update({name: _STUB for name in _OF_PACKAGES})
+        own.update({name: STUB for name in _OF_PACKAGES})
         for name in PACKAGED:
             own.pop(name, None)
     own.update({"sleep": _SLEEP, "date": _DATE, "sudo": _SUDO, "getent": _GETENT, "curl": _CURL})
@@ -306,7 +307,7 @@ def stand_ins(image: Image) -> dict[str, str]:
     if image.os == "ubuntu-16.04":
         own.pop("cloud-init", None)
     if image.keepalived:
-        own["keepalived"] = _STUB
+        own["keepalived"] = STUB
     if not image.tools:
         for name in ("vmtoolsd", "vmware-rpctool", "vmware-toolbox-cmd"):
             own.pop(name)
@@ -395,7 +396,7 @@ class Toolbox:
         for name in (*PACKAGED, *PACKAGED_PROGRAMS):
             found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
             if name in PACKAGED or found is None:
-                (target / name).write_text(_STUB, encoding="utf-8")
+                (target / name).write_text(STUB, encoding="utf-8")
                 (target / name).chmod(0o755)
             else:
                 (target / name).symlink_to("/.host" + os.path.realpath(found))

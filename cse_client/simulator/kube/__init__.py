@@ -184,6 +184,17 @@ class KubeAPI:
             return answer.code, {"raw": answer.raw.decode()}
         return answer.code, answer.value
 
+    def dump(self) -> dict[str, Any]:
+        """Return the state as a JSON value, for `load`."""
+        with self._cluster.store.lock:
+            return self._cluster.store.dump()
+
+    def load(self, dumped: dict[str, Any], bump: int) -> None:
+        """Take over the state of another cluster, before this one is started for the first time."""
+        with self._cluster.store.lock:
+            self._filled = True
+            self._cluster.store.load(dumped, bump)
+
     def _fill(self) -> None:
         if not self._filled:
             self._filled = True

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from cse_client.simulator.kube.objects import Obj, key_of
 
@@ -90,6 +91,27 @@ class Store:
         for listener in self.listeners:
             listener(change)
         self.changed.notify_all()
+
+    def dump(self) -> dict[str, Any]:
+        """Return all objects and the revision, as a JSON value that shares them."""
+        found = [
+            {"group": group, "plural": plural, "objects": list(objects.values())}
+            for (group, plural), objects in self._objects.items()
+            if objects
+        ]
+        return {"revision": self.revision, "resources": found}
+
+    def load(self, dumped: dict[str, Any], bump: int) -> None:
+        """Fill an empty store with what `dump` returned; the revision becomes higher by `bump`."""
+        self.revision = int(dumped["revision"]) + bump
+        for one in dumped["resources"]:
+            key = (str(one["group"]), str(one["plural"]))
+            # watchers of before are told that their past is forgotten
+            self._forgotten[key] = self.revision
+            for obj in one["objects"]:
+                self._objects.setdefault(key, {})[key_of(obj)] = obj
+                for listener in self.listeners:
+                    listener(Change(self.revision, key, None, obj))
 
     def since(self, key: Key, revision: int) -> list[Change] | None:
         """Return the changes after a revision, or None when they are no longer all known."""

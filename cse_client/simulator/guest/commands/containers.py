@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from cse_client.simulator.guest.commands.etcd import PROGRAMS, restore_snapshot
 from cse_client.simulator.guest.containers import Daemon, ImageStore, PullFailed
+from cse_client.simulator.guest.toolbox import STUB
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
@@ -37,8 +39,8 @@ def _bare(words: list[str], taking: tuple[str, ...]) -> list[str]:
     return found
 
 
-def docker(system: System, call: Call) -> int:  # noqa: PLR0911  # one answer per verb
-    """Docker info, version, images, image inspect|pull|ls, inspect, pull, ps, load, run..."""
+def docker(system: System, call: Call) -> int:  # noqa: PLR0911, PLR0912  # one answer per verb
+    """Docker info, version, images, image inspect|pull|ls, inspect, pull, ps, load, run, ..."""
     words = _bare(call.words, ("-f", "--format", "--filter", "-H", "--name", "--type", "-i"))
     verb = words[0] if words else ""
     if verb == "--version" or "--version" in call.words or "-v" in call.words[:1]:
@@ -75,6 +77,9 @@ def docker(system: System, call: Call) -> int:  # noqa: PLR0911  # one answer pe
         return _inspect(call, store, words[1:])
     if verb == "pull":
         return _docker_pull(system, call, store, words[1:])
+    if verb == "run" and "etcdctl" in call.words:
+        (image,) = (at for at, word in enumerate(call.words) if "/etcd:" in word)
+        return restore_snapshot(system, call, call.words[image + 1 :])
     if verb in ("ps", "rm", "rmi", "stop", "kill", "container", "load", "system", "network"):
         return 0
     call.err(f"docker: '{verb}' is not simulated")
@@ -186,7 +191,7 @@ def crictl(system: System, call: Call) -> int:  # noqa: PLR0911  # one answer pe
 
 
 def ctr(system: System, call: Call) -> int:
-    """Ctr -n k8s.io images ls|pull, version."""
+    """Ctr -n k8s.io images ls|pull|mount|unmount, version."""
     words = _bare(call.words, ("-n", "--namespace", "-a", "--address"))
     if not _up(system, "containerd"):
         call.err('ctr: failed to dial "/run/containerd/containerd.sock": connection refused')
@@ -200,8 +205,22 @@ def ctr(system: System, call: Call) -> int:
                 call.err(f"ctr: {error}")
                 return 1
             return 0
+        if words[1:2] == ["mount"]:
+            return _mount(system, call, store, words[2], words[3])
+        if words[1:2] == ["unmount"]:
+            return 0 if system.disk.remove(words[2]) else 1
         for name in store.names():
             call.out(name)
+    return 0
+
+
+def _mount(system: System, call: Call, store: ImageStore, image: str, folder: str) -> int:
+    """Show an image's files in a folder: of etcd's, the programs."""
+    if not store.has(image):
+        call.err(f'ctr: image "{image}": not found')
+        return 1
+    for name in PROGRAMS if "/etcd:" in image else ():
+        system.disk.write(f"{folder}/usr/local/bin/{name}", STUB, 0o755)
     return 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cse_client.simulator.guest.containers import image_overrides
+from cse_client.simulator.guest.containers import etcd_version, image_overrides
 from cse_client.simulator.guest.etcd import Etcd
 from cse_client.simulator.guest.kubeadm.cluster import client_for, mark_control_plane
 from cse_client.simulator.guest.kubeadm.pki import PKI, certs_phase, kubeconfig_phase
@@ -83,7 +83,13 @@ def finish_control_plane(
     with system.life.guard():
         system.disk.make_folder("/var/lib/etcd", 0o700)
     write_manifest(system, "etcd", settings)
-    system.guest.etcd = Etcd.joined(system.disk, api, settings.node, settings.address)
+    system.guest.etcd = Etcd.joined(
+        system.disk,
+        api,
+        settings.node,
+        settings.address,
+        version=etcd_version(system.image.kubernetes),
+    )
     call.out('[etcd] Creating static Pod manifest for "etcd"')
     _await_own_server(system, call, settings)
     with closing(client_for(system, _admin(system))) as client:
