@@ -18,7 +18,18 @@ __all__ = ["capital", "duration", "json_text", "printable", "sentence", "shorten
 _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 #: These keep their small letter at the start of a sentence.
 _PROGRAMS = frozenset(
-    ("bash", "containerd", "docker", "kubeadm", "kubectl", "kubelet", "pip", "systemd", "vcd")
+    (
+        "bash",
+        "containerd",
+        "cse",
+        "docker",
+        "kubeadm",
+        "kubectl",
+        "kubelet",
+        "pip",
+        "systemd",
+        "vcd",
+    )
 )
 
 

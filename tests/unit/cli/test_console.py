@@ -105,6 +105,16 @@ def test_an_error_in_words(capfd: pytest.CaptureFixture[str]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "command", ["vcd cse cluster list", "cse cluster list", "kubectl get node"]
+)
+def test_a_command_is_printed_as_it_is_typed(
+    capfd: pytest.CaptureFixture[str], command: str
+) -> None:
+    Console().error(WrongUsage("it must be confirmed", hint=command))
+    assert capfd.readouterr().err.endswith(f"Hint: {command}\n")
+
+
 def test_several_errors(capfd: pytest.CaptureFixture[str]) -> None:
     problems = [NotFound("no network", hint="list them"), WrongUsage("no name")]
     Console(as_json=True).error(PreflightFailed("2 problems were found.", problems))
