@@ -65,9 +65,10 @@ def inspect_cluster(cluster: ExistingCluster) -> Cluster:
     """Describe a cluster after asking its own Kubernetes API, where that can be reached."""
     asked = ask_kubernetes(cluster, certificate=True)
     described = describe_cluster(cluster, kube=asked.kube, sources=(asked.source,))
-    ending = (asked.certificate,) if asked.certificate else ()
-    problems = described.problems + contradictions(cluster) + ending
     servers = _api_servers(cluster)
+    # where several answer, each has a certificate of its own
+    ending = (asked.certificate,) if asked.certificate and not servers.answering else ()
+    problems = described.problems + contradictions(cluster) + ending
     return replace(
         described,
         holder=servers.holder,
