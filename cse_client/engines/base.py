@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Template,
         TemplateFacts,
     )
-    from cse_client.model.backups import Backup, BackupKey, BackupLock
+    from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
     from cse_client.model.grants import KubeconfigSpec
@@ -250,6 +250,16 @@ class BackingUp(Protocol):
         progress: Progress,
     ) -> Cluster:
         """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
+
+    def restore_new(
+        self,
+        wanted: RestoredSpec,
+        path: pathlib.Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Cluster:
+        """Make a new cluster that begins with the objects in a backup, or resume that."""
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["FORMAT", "Backup", "BackupKey", "BackupLock"]
+__all__ = ["FORMAT", "Backup", "BackupKey", "BackupLock", "RestoredSpec"]
 
 #: Version of the files' content.
 FORMAT = 1
@@ -25,6 +25,24 @@ class BackupKey:
 
     passphrase: str = field(default="", repr=False)
     identity: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class RestoredSpec:
+    """A new cluster that is made from a backup; what is empty or None is as the backup records it.
+
+    `vip` is as in `ClusterSpec`.
+    """
+
+    name: str
+    vdc: str = ""
+    org: str = ""
+    network: str = ""
+    template: str = ""
+    template_revision: int | None = None
+    vip: str = ""
+    workers: int | None = None
+    accept_eulas: bool = False
 
 
 @dataclass(frozen=True)

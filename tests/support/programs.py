@@ -47,6 +47,7 @@ _MEASURED = (
     *(
         f"tests/e2e/test_{name}.py"
         for name in (
+            "backup",
             "cluster",
             "diagnose",
             "doctor",

@@ -17,12 +17,13 @@ from cse_client.clock import Clock
 from cse_client.engines.direct.control_plane_changes import ControlPlaneChanges, refuse_ended
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import inspect_cluster
-from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.metadata import is_protected
 from cse_client.engines.direct.operation import (
     GROW,
+    HEAD_KINDS,
     SHRINK,
     Operation,
 )
@@ -37,11 +38,12 @@ from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.remove_workers import WorkerRemoval, reach
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
-from cse_client.engines.direct.operations.restore import Restoration, read_restorable
+from cse_client.engines.direct.operations.restore import Restoration
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.resolve import resolve_growth
+from cse_client.engines.direct.restorable import read_restorable, refuse_other
 from cse_client.engines.direct.upgrades import ClusterUpgrades
-from cse_client.errors import WrongUsage
+from cse_client.errors import NotFound, WrongUsage
 from cse_client.model import (
     Cluster,
     ClusterRef,
@@ -251,19 +253,61 @@ class ClusterChanges:
         """Restore a cluster from a backup of it, or resume that."""
         with self._locked(ref, options) as locked:
             cluster = locked.existing
-            backup = read_restorable(cluster, path, key)
+            backup = read_restorable(path, key)
+            refuse_other(cluster, backup)
             workers = len(cluster.workers)
+            heads = cluster.desired_heads if cluster.virtual_address else 1
             spec = NodesSpec(ref.name, workers, ref.vdc, ref.org)
-            found = resolve_growth(self.vcd, cluster, spec, workers, self.templates, progress)
+            found = resolve_growth(
+                self.vcd,
+                cluster,
+                spec,
+                workers,
+                self.templates,
+                progress,
+                heads=heads if heads > 1 else 0,
+            )
             restoration = Restoration(
                 cluster, backup, found, options, clock=self.clock, progress=progress
             )
             restoration.check()
             with self._claimed(locked, "restoring it from a backup", options):
                 deadline = self.clock.monotonic() + bounds.share(options.timeout)
-                self._write(cluster, {footprint.RESTORE: backup.mark}, deadline)
+                self._write(cluster, {footprint.RESTORE: restoration.mark}, deadline)
                 restoration.run()
                 self._write(cluster, restoration.ending(), deadline)
+                if cluster.unfinished is not None and cluster.unfinished.kind in HEAD_KINDS:
+                    # what was going on is over: there are as many control planes as wanted
+                    locked.lock.end(
+                        cluster.vapp.href,
+                        lambda ended: self._write(cluster, ended, deadline),
+                        heads=heads,
+                    )
+            return self._inspect(cluster)
+
+    def is_being_restored(self, ref: ClusterRef, mark: str) -> bool:
+        """Return whether a new cluster has its control plane from this backup, and no more yet."""
+        vdc = self.vcd.surroundings.vdc(ref.vdc, ref.org)
+        try:
+            metadata = find_existing(self.vcd, self.session, vdc, ref.name).metadata
+        except NotFound:
+            return False
+        made = metadata.get(footprint.PHASE) == footprint.PHASE_READY
+        return made and metadata.get(footprint.RESTORE) == mark
+
+    def complete_restored(
+        self, ref: ClusterRef, heads: int, workers: int, options: RunOptions, progress: Progress
+    ) -> Cluster:
+        """Add the other nodes to a new cluster that was made from a backup."""
+        if heads > 1:
+            spec = NodesSpec(ref.name, 0, ref.vdc, ref.org, control_planes=heads)
+            self.resize(spec, options, progress)
+        self.resize(NodesSpec(ref.name, workers, ref.vdc, ref.org), options, progress)
+        with self._locked(ref, options) as locked:
+            cluster = locked.existing
+            with self._claimed(locked, "restoring it from a backup", options):
+                deadline = self.clock.monotonic() + bounds.share(options.timeout)
+                self._write(cluster, {footprint.RESTORE: "-"}, deadline)
             return self._inspect(cluster)
 
     @_looking_again

@@ -36,7 +36,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
-from cse_client.model.backups import Backup, BackupKey, BackupLock
+from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.model.identity import ClusterIdentity
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
+    from cse_client.engines.direct.operations.incoming import Incoming
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
     from cse_client.model.server import UpgradeTarget
@@ -139,16 +140,25 @@ class DirectEngine:
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""
         _refuse_nfs(spec)
+        return self._create(spec, options, progress)
+
+    def _create(
+        self,
+        spec: ClusterSpec,
+        options: RunOptions,
+        progress: Progress,
+        incoming: Incoming | None = None,
+    ) -> Cluster:
         creation: Creation | None = None
         try:
-            creation = self._creation(spec, options, progress)
+            creation = self._creation(spec, options, progress, incoming)
             try:
                 creation.run()
             except Conflict:
                 if creation.has_vapp:
                     raise
                 # A request of an earlier run may reach VCD between this run's check and its own.
-                creation = self._creation(spec, options, progress)
+                creation = self._creation(spec, options, progress, incoming)
                 if not creation.has_vapp:
                     raise
                 creation.run()
@@ -160,10 +170,17 @@ class DirectEngine:
                 raise
             raise Interrupted(f"Interrupted; cluster '{spec.name}' {state}.", hint=advice) from None
 
-    def _creation(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Creation:
+    def _creation(
+        self,
+        spec: ClusterSpec,
+        options: RunOptions,
+        progress: Progress,
+        incoming: Incoming | None = None,
+    ) -> Creation:
         """Check the request against the cloud; return what carries it out."""
         from cse_client.engines.direct.lock import owner_of
         from cse_client.engines.direct.operations.create import Creation
+        from cse_client.engines.direct.operations.incoming import refuse_other_beginning
         from cse_client.engines.direct.resolve import resolve_creation
 
         resolved = resolve_creation(
@@ -174,8 +191,17 @@ class DirectEngine:
             owner=owner_of(self._session),
             break_lock=options.break_lock,
         )
+        refuse_other_beginning(spec.name, resolved.metadata, incoming)
+        if incoming is not None:
+            incoming.check(resolved)
         return Creation(
-            self._vcd, resolved, options, self._session, clock=self._clock, progress=progress
+            self._vcd,
+            resolved,
+            options,
+            self._session,
+            clock=self._clock,
+            progress=progress,
+            incoming=incoming,
         )
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
@@ -316,7 +342,36 @@ class DirectEngine:
         progress: Progress,
     ) -> Cluster:
         """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
+        try:
+            self._existing(ref)
+        except NotFound as absent:
+            absent.hint = f"To make a new cluster from the backup: {suggest.again(new=True)}"
+            raise
         return self._changes.restore(ref, path, key, options, progress)
+
+    def restore_new(
+        self,
+        wanted: RestoredSpec,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Cluster:
+        """Make a new cluster that begins with the objects in a backup, and return it.
+
+        First with its control plane alone; the other nodes are added to it as to any cluster.
+        """
+        from cse_client.engines.direct.operations.incoming import Incoming, Recorded
+        from cse_client.engines.direct.restorable import read_restorable
+
+        backup = read_restorable(path, key)
+        incoming, recorded = Incoming(backup, progress), Recorded(backup)
+        waiting = replace(options, wait=True)
+        ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
+        if not self._changes.is_being_restored(ref, incoming.mark):
+            self._create(recorded.spec(wanted), waiting, progress, incoming)
+        workers = recorded.workers if wanted.workers is None else wanted.workers
+        return self._changes.complete_restored(ref, backup.heads, workers, waiting, progress)
 
     def protect(
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True

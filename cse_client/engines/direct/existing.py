@@ -132,7 +132,9 @@ class ExistingCluster:
         if vm is None:
             raise NotFound(
                 f"Cluster '{self.name}' has no control plane VM.",
-                hint=f"Delete what is left: {suggest.cse('cluster delete', self.name)}",
+                hint="Restore it from a backup: "
+                f"`{suggest.cse('cluster restore', self.name, 'FILE')}`, or delete what is left:"
+                f" `{suggest.cse('cluster delete', self.name)}`.",
             )
         return vm
 

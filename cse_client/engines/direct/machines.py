@@ -67,6 +67,8 @@ class Machines:
     mark: str = ""
     #: The PKI of an existing cluster, wherever it was found.
     known_pki: ClusterPKI | None = None
+    #: The snapshot that the first control plane of a new cluster begins with.
+    snapshot: render.AwaitedSnapshot | None = None
     _pki: ClusterPKI | None = None
 
     # What is there
@@ -244,8 +246,8 @@ class Machines:
 
     def make_restored_head(self, name: str, address: str, snapshot: render.AwaitedSnapshot) -> None:
         """Make and start a control plane of that name and address, which waits for a snapshot."""
-        script = render.control_plane_script(self._bootstrap(name), self.pki(), snapshot=snapshot)
-        new = replace(self._new_vm(name, script), address=address)
+        self.snapshot = snapshot
+        new = replace(self._new_head(name), address=address)
         self._add([new], power_on=not self.resolved.head.is_sized)
         stopped = [vm for vm in self.vms() if vm.name == name and vm.status != _ON]
         if stopped:
@@ -378,7 +380,9 @@ class Machines:
 
     def _new_head(self, name: str = "") -> NewVm:
         name = name or self._fresh_names(CONTROL_PLANE_PREFIX, 1)[0]
-        return self._new_vm(name, render.control_plane_script(self._bootstrap(name), self.pki()))
+        bootstrap, pki = self._bootstrap(name), self.pki()
+        script = render.control_plane_script(bootstrap, pki, snapshot=self.snapshot)
+        return self._new_vm(name, script)
 
     def _fresh_names(self, prefix: str, count: int) -> list[str]:
         purpose = f"{self.cluster_id} {self.mark}"

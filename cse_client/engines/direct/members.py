@@ -7,9 +7,10 @@ from collections.abc import Collection
 from cse_client.engines.direct.api_servers import ask_api_servers
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api, open_etcd
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.quorum import Members, no_quorum, removal_problems
-from cse_client.errors import CseError
+from cse_client.engines.direct.quorum import Members, no_quorum, quorum, removal_problems
+from cse_client.errors import ClusterUnreachable, CseError
 from cse_client.guest.pki import ClusterPKI
+from cse_client.kube.etcd import EtcdFault
 from cse_client.model import Vm
 
 __all__ = ["newest_heads", "remove_member", "see_members"]
@@ -32,8 +33,17 @@ def see_members(
     if not asked:
         raise no_quorum(cluster.name, len(answering), len(cluster.control_planes))
     host = next(vm.ip for vm in cluster.control_planes if vm.name == asked)
-    with open_etcd(cluster, pki, node=asked, host=host) as etcd:
-        return Members(cluster.name, etcd.members(), answering, asked, host)
+    try:
+        with open_etcd(cluster, pki, node=asked, host=host) as etcd:
+            return Members(cluster.name, etcd.members(), answering, asked, host)
+    except (ClusterUnreachable, EtcdFault) as silence:
+        # an API server tells its version for a while after its etcd can decide nothing any more
+        present = len(cluster.control_planes)
+        if len(answering) >= quorum(present):
+            raise
+        lost = no_quorum(cluster.name, len(answering), present)
+        lost.notes.append(silence.message)
+        raise lost from None
 
 
 def remove_member(cluster: ExistingCluster, pki: ClusterPKI, name: str, address: str = "") -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from cse_client import suggest
 from cse_client.errors import CseError, Refused
 from cse_client.kube.etcd import EtcdMember
 from cse_client.model import Vm
@@ -111,5 +112,6 @@ def no_quorum(cluster: str, healthy: int, present: int) -> Refused:
     return Refused(
         f"etcd of cluster '{cluster}' has lost its quorum: {healthy} of {present} members answer,"
         f" and {quorum(present)} have to. No control plane can be added or removed.",
-        hint="Start the VMs of the others. If they are lost, restore the cluster from a backup.",
+        hint="Start the VMs of the others. If they are lost, restore the cluster from a backup:"
+        f" `{suggest.cse('cluster restore', cluster, 'FILE')}`.",
     )

@@ -7,9 +7,9 @@ have_snapshot() { sha256sum --status -c <<<"$SNAPSHOT  $S" 2>/dev/null; }
 # a client of the front proxy's CA is listened to: the workers' kubelets have certificates as well.
 receive() {
   have_snapshot && return 0
-  local pid was=-1 now=0 still=0 pki=/etc/kubernetes/pki at=$IP:6443
-  # A virtual address is this machine's as well; OpenSSL 1.0 knows no addresses here.
-  [[ -z ${VIP:-} && $(openssl version) != *" 1.0."* ]] || at=6443
+  local pid was=-1 now=0 still=0 pki=/etc/kubernetes/pki at=${VIP:-$IP}:6443
+  # Whoever comes from outside may come by either address; OpenSSL 1.0 knows no addresses here.
+  [[ (-z ${VIP:-} || -z ${SANS:-}) && $(openssl version) != *" 1.0."* ]] || at=6443
   [ -p "$D/quiet" ] || mkfifo "$D/quiet"
   openssl s_server -accept "$at" -cert "$pki/apiserver.crt" -key "$pki/apiserver.key" \
     -CAfile "$pki/front-proxy-ca.crt" -Verify 1 -verify_return_error -alpn cse-snapshot -quiet \

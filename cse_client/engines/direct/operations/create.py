@@ -72,6 +72,7 @@ from cse_client.model import (
 from cse_client.model.footprint import describe
 
 if TYPE_CHECKING:
+    from cse_client.engines.direct.operations.incoming import Incoming
     from cse_client.vcd.client import VcdClient
 
 __all__ = ["Creation"]
@@ -91,8 +92,10 @@ class Creation:
         *,
         clock: Clock,
         progress: Progress = silent,
+        incoming: Incoming | None = None,
     ) -> None:
         self._vcd = vcd
+        self._incoming = incoming
         self._resolved = resolved
         self._options = options
         self._clock = clock
@@ -108,6 +111,7 @@ class Creation:
             deadline=self._deadline,
             vapp=resolved.vapp,
             stands=resolved.vapp is not None,
+            snapshot=incoming.backup.awaited if incoming is not None else None,
         )
         self._lock = ClusterLock(
             vcd, session, name=resolved.spec.name, vdc_href=resolved.vdc.href, clock=clock
@@ -133,6 +137,8 @@ class Creation:
             wait, why = self._options.wait, self._why_in_two
             more = remaining_steps(self._machines, wait=wait, why_in_two=why)
             steps = [self._empty_step(), tag, *more]
+        if self._incoming is not None:
+            steps += self._incoming.steps(self._machines)
         if self._options.wait:
             steps += self._final_steps()
         return steps
@@ -311,6 +317,8 @@ class Creation:
             self._machines.cluster_id,
             reservation=self._vcd.reservation(virtual.network_id, virtual.address),
         )
+        if self._incoming is not None:
+            values[footprint.RESTORE] = self._incoming.mark
         if self._lock.held:
             self._write(values)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cse_client.engines.direct.operations.restore import refuse_release
+from cse_client.engines.direct.restorable import refuse_release
 from cse_client.errors import Refused
 from cse_client.model import Template, TemplateFacts
 
