@@ -270,7 +270,9 @@ def _kubernetes_causes(look: _Look, symptoms: KubeSymptoms | None) -> Iterator[C
         elif look.cluster.control_plane is not None and look.cluster.control_plane.name in names:
             yield Cause(f"{capitalized(symptoms.silence.clause)}.", symptoms.silence.hint)
         return
-    yield from symptoms.causes(names, suggest.cse("cluster repair", look.cluster.name))
+    name = look.cluster.name
+    repair, renew = suggest.cse("cluster repair", name), suggest.cse("cluster renew", name)
+    yield from symptoms.causes(names, repair, renew)
 
 
 # Records

@@ -41,8 +41,11 @@ class KubeSymptoms:
     reports: Mapping[str, NodeReport] = field(default_factory=dict)
     certificate_end: datetime | None = None
 
-    def causes(self, running: Collection[str], repair: str) -> Iterator[Cause]:
-        """Yield what is wrong with what runs; `running` are the VMs that are on."""
+    def causes(self, running: Collection[str], repair: str, renew: str) -> Iterator[Cause]:
+        """Yield what is wrong with what runs; `running` are the VMs that are on.
+
+        `repair` and `renew` are the commands that do that to the cluster.
+        """
         if self.health:
             yield Cause(
                 "The API server reports that parts of it do not work.",
@@ -73,7 +76,7 @@ class KubeSymptoms:
         if end is not None and end - datetime.now(timezone.utc) < _ENDS_SOON:
             yield Cause(
                 f"The API server's certificate ends at {end:%Y-%m-%d %H:%M} UTC.",
-                "Renew it on the control plane: kubeadm certs renew all",
+                f"Renew it: {renew}",
             )
 
 
