@@ -4,7 +4,8 @@
 # make sweep   kill the client after, and spoil, every request of every operation: 40 minutes
 # make test-real   the tests on a real Kubernetes: as root; builds it first, half an hour or more
 # make lint    all linters
-# make docs    write docs/cli.md anew
+# make docs    write docs/cli.md again
+# make recording   record the README's terminal session again
 # make dist    build and check the sdist and the wheel
 # make release VERSION=X.Y.Z   check that all is ready for it, then build both into dist/
 # make clean   remove what these made
@@ -22,7 +23,7 @@ PYTEST = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 SCRIPTS = $(wildcard .ci/*) $(shell find cse_client docs tests -name '*.sh')
 
-.PHONY: demo test test-real coverage sweep lint docs dist release clean
+.PHONY: demo test test-real coverage sweep lint docs recording dist release clean
 
 demo: .venv/demo.ready
 	@sh docs/demo.sh
@@ -53,6 +54,9 @@ lint: .venv/lint.ready
 
 docs: .venv/test.ready
 	$(BIN)/python docs/cli.py
+
+recording: .venv/recording.ready
+	$(BIN)/python docs/record.py
 
 dist: .venv/release.ready
 	.ci/dist

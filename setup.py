@@ -74,6 +74,7 @@ setup(
             "types-requests",
             "types-tabulate",
         ],
+        "recording": ["pyte>=0.8"],
         "release": ["build>=1.2", "twine>=6"],
     },
     keywords=[

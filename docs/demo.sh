@@ -35,7 +35,7 @@ value() {
 }
 
 echo "Starting a simulated VMware Cloud Director ..."
-python -m cse_client.simulator --port 0 --guest-speed 10 --ready-file "$work/ready.json" \
+python -m cse_client.simulator --vcd 10.6 --port 0 --guest-speed 10 --ready-file "$work/ready.json" \
     >"$work/simulator.log" 2>&1 &
 simulator=$!
 tries=0
@@ -58,8 +58,7 @@ REQUESTS_CA_BUNDLE=$(value ca)
 CURL_CA_BUNDLE=$REQUESTS_CA_BUNDLE
 NO_PROXY=127.0.0.0/8,127.0.0.1,localhost
 no_proxy=$NO_PROXY
-VCD_PASSWORD=$(value password)
-export PATH HOME XDG_STATE_HOME REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NO_PROXY no_proxy VCD_PASSWORD
+export PATH HOME XDG_STATE_HOME REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NO_PROXY no_proxy
 unset KUBECONFIG
 python - >.ssh/id_rsa.pub <<'PYTHON'
 from cryptography.hazmat.primitives import serialization
@@ -70,13 +69,46 @@ form = serialization.PublicFormat.OpenSSH
 print(key.public_bytes(serialization.Encoding.OpenSSH, form).decode(), "demo")
 PYTHON
 
+# a person would type a password; for scripts there are API tokens, which are made in VCD's own pages
+(umask 077 && python - "$work/ready.json" >.vcd-token) <<'PYTHON'
+import base64, json, ssl, sys, urllib.parse, urllib.request
+
+cloud = json.load(open(sys.argv[1]))
+proxies = urllib.request.ProxyHandler({})
+trusted = ssl.create_default_context(cafile=cloud["ca"])
+opener = urllib.request.build_opener(proxies, urllib.request.HTTPSHandler(context=trusted))
+
+
+def ask(path, body, content_type, authorization):
+    headers = {"Authorization": authorization, "Content-Type": content_type}
+    address = f"https://{cloud['host']}{path}"
+    return opener.open(urllib.request.Request(address, body, headers, method="POST"))
+
+
+pair = f"{cloud['user']}@{cloud['org']}:{cloud['password']}".encode()
+basic = "Basic " + base64.b64encode(pair).decode()
+session = ask("/cloudapi/1.0.0/sessions", b"", "application/json", basic)
+jwt = session.headers["X-VMWARE-VCLOUD-ACCESS-TOKEN"]
+tenant = f"/oauth/tenant/{cloud['org']}"
+name = json.dumps({"client_name": "demo"}).encode()
+client = json.load(ask(f"{tenant}/register", name, "application/json", f"Bearer {jwt}"))
+form = {
+    "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "client_id": client["client_id"],
+    "assertion": jwt,
+}
+body = urllib.parse.urlencode(form).encode()
+kind = "application/x-www-form-urlencoded"
+print(json.load(ask(f"{tenant}/token", body, kind, f"Bearer {jwt}"))["refresh_token"])
+PYTHON
+
 run "vcd profile extension add cse_client.cse"
-run "vcd login $(value host) $(value org) $(value user)"
+run "vcd cse login $(value host) $(value org) --token-file .vcd-token"
 run "vcd cse version"
 run "vcd cse system info"
 run "vcd cse template list"
 run "vcd cse cluster create demo --network net1 --ssh-key ~/.ssh/id_rsa.pub --nodes 2 \\
-    --template ubuntu-16.04_k8-1.18_weave-2.6.5"
+    --template ubuntu-24.04_k8-1.33_antrea-2.3"
 run "vcd cse cluster list"
 run "vcd cse cluster info demo"
 run "vcd cse cluster config demo > config"
@@ -89,4 +121,4 @@ else
 fi
 run "vcd cse cluster delete demo --yes"
 run "vcd cse cluster list"
-run "vcd logout"
+run "vcd cse logout"

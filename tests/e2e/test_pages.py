@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
+import os
+import socket
+from dataclasses import replace
 from pathlib import Path
 
-from tests.support.pages import Shown, commands
-from tests.support.programs import Result
+import pytest
+
+from tests.support.pages import Reader, Shown, commands
+from tests.support.programs import clean_environment
 from tests.support.simulator import Control
+
+#: The port in the tutorial, for which the test takes a free one.
+PORT = "8443"
 
 
 def test_what_stands_for_anything() -> None:
     shown = Shown("x", "a ... c\n...\nend\n")
     assert shown.matches("a b c\nend\n")
-    assert shown.matches("a  c\nd\ne\nend\n")
+    assert shown.matches("a  c\nd\ne\nend  \n")
     assert not shown.matches("a b c\nend\nmore\n")
     assert not shown.matches("b\nend\n")
 
 
-def test_node_templates(vcd: Callable[..., Result], logged_in: Path, control: Control) -> None:
+def test_a_page_that_is_wrong_fails(home: Path) -> None:
+    with Reader(home, clean_environment(home)) as reader:
+        reader.follow([Shown("x=one", ""), Shown("echo $x >&2", "one\n")])
+        reader.follow([Shown("echo echo two", "echo ...\n"), Shown("echo t...", "two\n")])
+    for wrong in (
+        Shown("false", ""),
+        Shown("echo two", "one\n"),
+        Shown("nothing has printed ...", ""),
+        Shown("exit 0", ""),
+    ):
+        with Reader(home, clean_environment(home)) as reader, pytest.raises(AssertionError):
+            reader.follow([wrong])
+
+
+def test_node_templates(logged_in: Path, environment: dict[str, str], control: Control) -> None:
     before = control.possessions()
-    shown = commands("templates.md")
-    assert len(shown) >= 7
-    for one in shown:
-        first, *words = shlex.split(one.command)
-        assert first == "vcd", one.command
-        done = vcd(*words)
-        assert done.code == 0, f"{one.command}\n{done.err}{done.out}"
-        printed = done.err + done.out
-        assert one.matches(printed), f"{one.command}\n{printed}"
+    page = commands("templates.md")
+    assert len(page) >= 7
+    with Reader(logged_in, environment) as reader:
+        reader.follow(page)
     assert control.possessions() == before
+
+
+@pytest.mark.skipif("CSE_E2E_HOST" in os.environ, reason="starts a simulator of its own")
+def test_tutorial(home: Path) -> None:
+    page = commands("tutorial.md")
+    assert len(page) >= 25
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    page = [
+        replace(one, command=one.command.replace(PORT, port), output=one.output.replace(PORT, port))
+        for one in page
+    ]
+    with Reader(home, clean_environment(home)) as reader:
+        reader.follow(page)
+    assert not (home / "alice.kubeconfig").exists()
+    assert "demo" not in (home / ".kube" / "config").read_text()
