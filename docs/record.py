@@ -1,8 +1,8 @@
 """Record a session on the simulator as docs/images/demo.svg, for the README: `make recording`.
 
-Every command really runs, on a terminal of 80 columns; only the typing is made up, and long pauses
-are shortened. The picture is an SVG that plays without scripts, follows the reader's color scheme,
-and shows its last frame where nothing moves.
+Every command really runs, on a terminal of 80 columns; only the typing and the name of the home
+directory are made up, and long pauses are shortened. The picture is an SVG that plays without
+scripts, follows the reader's color scheme, and shows its last frame where nothing moves.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ COMMANDS: Sequence[tuple[str, str]] = (
     ("vcd cse cluster resize demo --nodes 3", ""),
     ("vcd cse cluster delete demo", "y"),
 )
+HOME = b"/home/alice"
 PROMPT = "\x1b[32m$\x1b[0m "
 #: Seconds: of one typed piece, before and after a command, at most between two changes, at the end.
 TYPING, BEFORE, AFTER, LONGEST, END = 0.08, 0.5, 1.6, 0.6, 5.0
@@ -205,7 +206,8 @@ def type_and_run(recording: Recording, command: str, answer: str, where: Path) -
         if not output:
             break
         now = time.monotonic()
-        recording.show(output, (now - before) / SPEED)
+        shown = output.replace(str(where).encode(), HOME)
+        recording.show(shown, (now - before) / SPEED)
         seen, before = seen + output, now
         if answer and seen.endswith(b": "):
             recording.rest(AFTER)

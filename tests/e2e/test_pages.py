@@ -13,8 +13,8 @@ from tests.support.pages import Reader, Shown, commands
 from tests.support.programs import clean_environment
 from tests.support.simulator import Control
 
-#: The port in the tutorial, for which the test takes a free one.
-PORT = "8443"
+#: In the tutorial: its port, for which the test takes a free one, and the speed of the guests.
+PORT, SPEED = "8443", "--guest-speed 10"
 
 
 def test_what_stands_for_anything() -> None:
@@ -54,6 +54,8 @@ def test_tutorial(home: Path) -> None:
     assert len(page) >= 25
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
+    assert SPEED in page[0].command
+    page[0] = replace(page[0], command=page[0].command.replace(SPEED, "--guest-speed 30"))
     page = [
         replace(one, command=one.command.replace(PORT, port), output=one.output.replace(PORT, port))
         for one in page
