@@ -9,7 +9,7 @@ from tests.support.programs import ROOT
 
 RIGHT = re.compile(
     r"\b(?:vApp Template / Media|vApp|Catalog|Organization vDC(?: [A-Z]\w+)*|API Tokens|General)"
-    r": [A-Z][\w/ ]*\w"
+    r": [A-Z](?:[\w/ -]*\w)?"
 )
 
 
