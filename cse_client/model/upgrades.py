@@ -1,4 +1,4 @@
-"""Upgrading a cluster by replacing its nodes: what is requested, and what would happen."""
+"""Upgrading a cluster: what is requested, and what would happen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ class UpgradeSpec:
 
     `template` is a name, CATALOG/NAME or an id; empty: the newest one that the cluster can be
     upgraded to. `max_surge` is how many workers are replaced at a time. `force` evicts pods that
-    nobody would start again.
+    nobody would start again. `package_source` is where a control plane that is upgraded in place
+    gets its packages (empty: pkgs.k8s.io, or as an earlier run began); without `rollback`, it needs
+    no way back.
     """
 
     cluster: str
@@ -25,6 +27,8 @@ class UpgradeSpec:
     template_revision: int | None = None
     max_surge: int = 1
     force: bool = False
+    package_source: str = ""
+    rollback: bool = True
 
     @property
     def ref(self) -> ClusterRef:

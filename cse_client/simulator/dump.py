@@ -139,6 +139,7 @@ def _vm(vm: Vm) -> dict[str, Any]:
         "needs_customization": vm.needs_customization,
         "computer_name": vm.customization.computer_name,
         "script_bytes": len((vm.customization.script or "").encode()),
+        "snapshot": vm.snapshot is not None,
         "guestinfo": dict(vm.extra_config),
         "tools_running": vm.tools_running,
         "storage_profile": vm.storage_profile_id,

@@ -121,7 +121,10 @@ def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
     if workers is None or before is None or asked is None or nodes is None or not identifier:
         return None
     heads = claims.integer(raw.get("heads", 0), 0, max(CONTROL_PLANES))
-    if kind not in _KINDS or (kind in _WITHOUT_NODES) != (not nodes):
+    if kind not in _KINDS:
+        return None
+    # an upgrade without workers replaces nobody where the control plane stays
+    if kind != UPGRADE and (kind in _WITHOUT_NODES) != (not nodes):
         return None
     if heads is None or (kind in _WITH_HEADS) != bool(heads):
         return None

@@ -123,7 +123,8 @@ def _control_plane_problems(
 def _look_at_pods(
     cluster: ExistingCluster, api: ClusterAPI, found: Findings, *, force: bool
 ) -> None:
-    names = [vm.name for vm in (*cluster.control_planes, *cluster.workers)]
+    leaving = [*cluster.workers, *(cluster.control_planes if cluster.virtual_address else [])]
+    names = [vm.name for vm in leaving]
     stuck = find_stuck_pods(api, names)
     if stuck:
         (found.warnings if force else found.obstacles).append(f"{name_stuck(stuck)}.")

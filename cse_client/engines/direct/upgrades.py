@@ -19,7 +19,12 @@ from cse_client.engines.direct.operation import GROW, UPGRADE, Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
 from cse_client.engines.direct.operations.replace_control_planes import ControlPlaneReplacement
 from cse_client.engines.direct.operations.replace_workers import WorkerReplacement
-from cse_client.engines.direct.operations.upgrade import ClusterUpgrade
+from cse_client.engines.direct.operations.upgrade import ClusterUpgrade, HeadsUpgrade
+from cse_client.engines.direct.operations.upgrade_in_place import (
+    InPlaceTarget,
+    InPlaceUpgrade,
+    begun,
+)
 from cse_client.engines.direct.pending import other_first
 from cse_client.engines.direct.resolve import Resolved, resolve_growth
 from cse_client.engines.direct.templates import choose
@@ -31,7 +36,7 @@ from cse_client.engines.direct.upgrade_targets import (
     short_release,
     targets,
 )
-from cse_client.errors import Conflict, PreflightFailed, Refused
+from cse_client.errors import Conflict, PreflightFailed, Refused, WrongUsage
 from cse_client.model import (
     CONTROL_PLANE,
     WORKER,
@@ -46,6 +51,7 @@ from cse_client.model import (
 )
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.server import UpgradeTarget
+from cse_client.model.templates import DEFAULT_SOURCE
 from cse_client.model.upgrades import UpgradePlan, UpgradeSpec, UpgradeStep
 
 if TYPE_CHECKING:
@@ -118,7 +124,7 @@ class ClusterUpgrades:
         release = self._release(cluster, pki)
         template = choose_target(offered, spec, release, cluster.metadata)
         operation = self._begin(cluster, pki, template, release)
-        found: list[tuple[Resolved, Resolved]] = []
+        found: list[tuple[Resolved | None, Resolved]] = []
 
         def resolve() -> None:
             found.append(self._resolve(cluster, spec, template, operation, progress))
@@ -142,7 +148,9 @@ class ClusterUpgrades:
             raise Refused(f"No upgrade of cluster '{cluster.name}' is unfinished.")
         template = choose(list(self.templates()), pending.template, None)
         pki = find_pki(cluster)
-        made_of = self._resolve(cluster, spec, template, pending, progress)
+        made_of = None
+        if cluster.virtual_address:
+            made_of = self._resolve(cluster, spec, template, pending, progress)
         self._run(locked, spec, pki, template, pending, made_of, options, progress).roll_back()
         return pending.before_release
 
@@ -155,15 +163,15 @@ class ClusterUpgrades:
     def _begin(
         self, cluster: ExistingCluster, pki: ClusterPKI, template: Template, release: str
     ) -> Operation:
-        heads = [vm.name for vm in cluster.control_planes]
-        if cluster.virtual_address:
-            heads = newest_heads(cluster, pki, len(heads))
+        count = len(cluster.control_planes)
+        # without a virtual address, nobody leaves
+        heads = newest_heads(cluster, pki, count) if cluster.virtual_address else []
         workers = [vm.name for vm in cluster.workers]
         return Operation.begin(
             UPGRADE,
             workers=len(workers),
             before=len(workers),
-            heads=len(heads),
+            heads=count,
             nodes=(*heads, *workers),
             template=template.id,
             release=release_of(template),
@@ -177,12 +185,13 @@ class ClusterUpgrades:
         pki: ClusterPKI,
         template: Template,
         operation: Operation,
-        made_of: tuple[Resolved, Resolved],
+        made_of: tuple[Resolved | None, Resolved] | None,
         options: RunOptions,
         progress: Progress,
     ) -> ClusterUpgrade:
+        """Return a run; without what new nodes are made of, it can only be rolled back."""
         cluster = locked.existing
-        heads, workers = made_of
+        heads, workers = made_of or (None, None)
         claim = ClaimedRun(
             locked,
             operation,
@@ -191,21 +200,26 @@ class ClusterUpgrades:
             clock=self.clock,
             progress=progress,
         )
-        replacement = ControlPlaneReplacement(
-            cluster,
-            heads,
-            operation,
-            names=[name for name in operation.nodes if node_kind(name) == CONTROL_PLANE],
-            force=spec.force,
-            rollback=options.rollback,
-            pki=pki,
-            deadline=claim.deadline,
-            clock=self.clock,
-            progress=progress,
-        )
+        upgrade: HeadsUpgrade
+        if heads is None:
+            upgrade = self._in_place(cluster, spec, pki, operation.release, options, progress)
+        else:
+            upgrade = ControlPlaneReplacement(
+                cluster,
+                heads,
+                operation,
+                names=[name for name in operation.nodes if node_kind(name) == CONTROL_PLANE],
+                force=spec.force,
+                rollback=options.rollback,
+                pki=pki,
+                deadline=claim.deadline,
+                clock=self.clock,
+                progress=progress,
+            )
         names = [name for name in operation.nodes if node_kind(name) == WORKER]
-        replacements = [
-            WorkerReplacement(
+        replacements = []
+        if names and workers is not None:
+            replacement = WorkerReplacement(
                 locked,
                 workers,
                 operation,
@@ -217,13 +231,13 @@ class ClusterUpgrades:
                 clock=self.clock,
                 progress=progress,
             )
-        ]
+            replacements.append(replacement)
         return ClusterUpgrade(
             locked,
             operation,
             claim,
-            replacement,
-            replacements if names else [],
+            upgrade,
+            replacements,
             lambda metadata: new_template(metadata, template),
             progress,
         )
@@ -235,13 +249,11 @@ class ClusterUpgrades:
         template: Template,
         operation: Operation,
         progress: Progress,
-    ) -> tuple[Resolved, Resolved]:
-        """Return what new control planes and new workers are made from, with room for the surge."""
-        if not cluster.virtual_address:
-            raise Refused(
-                f"Cluster '{cluster.name}' has no virtual address, so its control plane cannot be"
-                " replaced."
-            )
+    ) -> tuple[Resolved | None, Resolved]:
+        """Return what new control planes and new workers are made from, with room for the surge.
+
+        Without a virtual address, there are no new control planes.
+        """
         wanted = NodesSpec(
             spec.cluster,
             operation.workers,
@@ -250,15 +262,22 @@ class ClusterUpgrades:
             template=template.id,
             control_planes=operation.heads,
         )
-        heads = resolve_growth(
-            self.vcd,
-            cluster,
-            wanted,
-            len(cluster.workers),
-            self.templates,
-            progress,
-            heads=operation.heads + 1,
-        )
+        heads = None
+        if cluster.virtual_address:
+            if spec.package_source:
+                raise WrongUsage(
+                    f"--package-source cannot be used with cluster '{cluster.name}': it has a"
+                    " virtual address, so its control planes are replaced."
+                )
+            heads = resolve_growth(
+                self.vcd,
+                cluster,
+                wanted,
+                len(cluster.workers),
+                self.templates,
+                progress,
+                heads=operation.heads + 1,
+            )
         workers = resolve_growth(
             self.vcd,
             cluster,
@@ -269,6 +288,24 @@ class ClusterUpgrades:
         )
         return heads, workers
 
+    def _in_place(
+        self,
+        cluster: ExistingCluster,
+        spec: UpgradeSpec,
+        pki: ClusterPKI,
+        release: str,
+        options: RunOptions,
+        progress: Progress,
+    ) -> InPlaceUpgrade:
+        """Return the upgrade of a control plane that cannot be replaced."""
+        earlier = begun(cluster)
+        if earlier is not None and not spec.package_source:
+            target = earlier
+        else:
+            source = spec.package_source or DEFAULT_SOURCE
+            target = InPlaceTarget(release, source, options.rollback)
+        return InPlaceUpgrade(cluster, pki, target, options, clock=self.clock, progress=progress)
+
     def _findings(
         self,
         cluster: ExistingCluster,
@@ -278,6 +315,13 @@ class ClusterUpgrades:
         release: str,
         resolve: Callable[[], object],
     ) -> Findings:
+        def look() -> None:
+            resolve()
+            if not cluster.virtual_address:
+                options = RunOptions(rollback=spec.rollback)
+                to = release_of(template)
+                self._in_place(cluster, spec, pki, to, options, silent).check()
+
         with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
             return find_obstacles(
                 cluster,
@@ -285,7 +329,7 @@ class ClusterUpgrades:
                 api,
                 template,
                 release,
-                resolve,
+                look,
                 force=spec.force,
             )
 
@@ -315,14 +359,20 @@ class ClusterUpgrades:
             operation = pending
         present = {vm.name for vm in cluster.vapp.vms}
         nodes = [name for name in operation.nodes if name in present]
-        steps = tuple(_step(name, template) for name in nodes)
+        steps = [_step(name, template) for name in nodes]
+        if not cluster.virtual_address:
+            head = cluster.require_control_plane().name
+            options = RunOptions(rollback=spec.rollback)
+            way = self._in_place(cluster, spec, pki, operation.release, options, silent)
+            steps[:0] = [UpgradeStep(text, head) for text in way.sentences()]
+            nodes.insert(0, head)
         return UpgradePlan(
             cluster.name,
             before,
             operation.release,
             template.name,
             template.revision,
-            steps,
+            tuple(steps),
             tuple(findings.obstacles),
             tuple(findings.warnings),
             _minutes(cluster, nodes),

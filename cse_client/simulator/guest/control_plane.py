@@ -42,6 +42,7 @@ class ControlPlane:
         self._system = system
         self.problem = ""
         self._next_signing = 0.0
+        self._images: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -59,11 +60,23 @@ class ControlPlane:
             if self.running:
                 self.stop()
             return
-        if self.running:
+        if self.running and self._images == self._manifests():
             self._age()
             self._sign()
             return
+        self.stop()
+        self._images = self._manifests()
         self.problem = self._start()
+
+    def image(self, component: str) -> str:
+        """Return the image in a component's manifest; empty where there is none."""
+        text = self._system.disk.text(f"{MANIFESTS}/{component}.yaml")
+        found = re.search(r"image: *(\S+)", text)
+        return found[1] if found else ""
+
+    def _manifests(self) -> tuple[str, ...]:
+        """Return what the API server needs: it is started again when one of these changes."""
+        return tuple(self.image(name) for name in _NEEDED)
 
     def _age(self) -> None:
         """Replace the API server's certificate by one that ends when a fault says so."""

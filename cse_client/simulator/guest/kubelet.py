@@ -47,6 +47,8 @@ class Kubelet:
         self._system = system
         self.control_plane = ControlPlane(system)
         self.running = False
+        #: The release that was installed when it was started.
+        self.version = system.image.kubernetes
         self.registered = False
         self.problem = ""
         self._stop = threading.Event()
@@ -98,6 +100,7 @@ class Kubelet:
                     raise OSError(f"failed to run Kubelet: {error}") from error
         self._stop = threading.Event()
         self.running = True
+        self.version = system.image.kubernetes
         self.registered = False
         self._client = None
         self._last_beat = 0.0
@@ -368,8 +371,8 @@ class Kubelet:
             "bootID": system.disk.text("/.guest/sysctl/kernel/random/boot_id").strip(),
             "containerRuntimeVersion": runtime,
             "kernelVersion": system.disk.text("/.guest/sysctl/kernel/osrelease").strip(),
-            "kubeProxyVersion": f"v{system.image.kubernetes}",
-            "kubeletVersion": f"v{system.image.kubernetes}",
+            "kubeProxyVersion": f"v{self.version}",
+            "kubeletVersion": f"v{self.version}",
             "machineID": machine,
             "operatingSystem": "linux",
             "osImage": release.get("PRETTY_NAME", "Linux").strip('"'),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cse_client.simulator.clock import Clock
 from cse_client.simulator.guest.boot import boot
 from cse_client.simulator.guest.disk import Disk
+from cse_client.simulator.guest.etcd import RESTORED
 from cse_client.simulator.guest.faults import Faults
 from cse_client.simulator.guest.imitation import IMITATION
 from cse_client.simulator.guest.life import PowerLoss
@@ -89,6 +91,7 @@ class Guest:
         self._order: _Order | None = None
         self._system: System | None = None
         self._suspended = False
+        self._kept_state: dict[str, Any] | None = None
         self._lock = threading.RLock()
         self._console = bytearray()
         self._console_lock = threading.Lock()
@@ -173,6 +176,9 @@ class Guest:
         with self._lock:
             self.remove_snapshot()
             self.save_disk(self._kept)
+            # its members have the state in common, which one of them alone cannot go back to
+            if self.etcd is not None and len(self.etcd.members()) == 1:
+                self._kept_state = self.etcd.api.dump()
 
     def revert_to_snapshot(self) -> None:
         """Bring the disk, of which no system runs, back to what was kept.
@@ -185,10 +191,16 @@ class Guest:
                 raise RuntimeError("the guest is on")
             shutil.rmtree(self.disk.root)
             self.platform.copy_disk(self._kept, self.disk.root)
+            if self._kept_state is not None:
+                etcd, self.etcd = self.etcd, None
+                if etcd is not None:
+                    etcd.stop()
+                self.disk.write(RESTORED, json.dumps({"state": self._kept_state, "bump": 0}))
 
     def remove_snapshot(self) -> None:
         """Forget what was kept."""
         shutil.rmtree(self._kept, ignore_errors=True)
+        self._kept_state = None
 
     @property
     def _kept(self) -> Path:

@@ -21,6 +21,7 @@ __all__ = ["NodePods"]
 
 _OK, _CREATED, _CONFLICT = 200, 201, 409
 _SECONDS = 2.0
+_PODS = "/api/v1/namespaces/kube-system/pods"
 _STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
@@ -32,13 +33,14 @@ class NodePods:
         self._client = client
         self._node = node
         self._next = 0.0
-        self._mirrored = False
+        #: The images of the static pods that the API shows.
+        self._mirrored: dict[str, str] = {}
         self.problem = ""
 
     def look(self, control_plane: ControlPlane) -> bool:
         """Look when it is time; True when the node's network became ready."""
-        if not self._mirrored and control_plane.running:
-            self._mirrored = self._mirror()
+        if control_plane.running:
+            self._mirror(control_plane)
         if self.network_ready() or time.monotonic() < self._next:
             return False
         self._next = time.monotonic() + max(_SECONDS / self._system.life.speed, 0.2)
@@ -73,10 +75,12 @@ class NodePods:
             self._system.disk.write(f"/etc/cni/net.d/{name}", text)
         return True
 
-    def _mirror(self) -> bool:
-        """Show the static pods in the API, as mirror pods."""
-        version = self._system.image.kubernetes
+    def _mirror(self, control_plane: ControlPlane) -> None:
+        """Show the static pods in the API, as mirror pods; a changed one as a new pod."""
         for name in _STATIC:
+            image = control_plane.image(name)
+            if self._mirrored.get(name, "") == image:
+                continue
             body = {
                 "apiVersion": "v1",
                 "kind": "Pod",
@@ -95,10 +99,15 @@ class NodePods:
                     "nodeName": self._node,
                     "priorityClassName": "system-node-critical",
                     "tolerations": [{"effect": "NoExecute", "operator": "Exists"}],
-                    "containers": [{"name": name, "image": f"{name}:v{version}"}],
+                    "containers": [{"name": name, "image": image}],
                 },
             }
-            status, _ = self._client.request("POST", "/api/v1/namespaces/kube-system/pods", body)
-            if status not in (_CREATED, _CONFLICT):
-                return False
-        return True
+            status, _ = self._client.request("POST", _PODS, body)
+            if status == _CONFLICT:
+                path = f"{_PODS}/{name}-{self._node}"
+                status, pod = self._client.request("GET", path)
+                if status == _OK and pod["spec"]["containers"][0]["image"] != image:
+                    self._client.request("DELETE", f"{path}?gracePeriodSeconds=0")
+                    status, _ = self._client.request("POST", _PODS, body)
+            if status in (_OK, _CREATED):
+                self._mirrored[name] = image

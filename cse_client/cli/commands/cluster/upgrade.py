@@ -49,6 +49,13 @@ _template_options = (
         help="Workers to replace at a time. Default: 1.",
     ),
     click.option(
+        "--package-source",
+        default="",
+        metavar="URL",
+        help="Where the control plane of a cluster without a virtual address gets the Kubernetes"
+        " packages. Default: https://pkgs.k8s.io/core:/stable:",
+    ),
+    click.option(
         "--force",
         is_flag=True,
         help="Also evict pods that no controller would start again.",
@@ -69,6 +76,7 @@ class UpgradeOptions:
     template: str
     template_revision: int | None
     max_surge: int
+    package_source: str
     force: bool
 
 
@@ -124,9 +132,15 @@ def upgrade_plan_command(
 @click.option(
     "--roll-back",
     is_flag=True,
-    help="Go back to the former release, as long as no control plane has been replaced.",
+    help="Go back to the former release, as long as no control plane has been replaced or upgraded"
+    " for good.",
 )
-@click.option("--no-rollback", is_flag=True, help="Keep new VMs that fail, for troubleshooting.")
+@click.option(
+    "--no-rollback",
+    is_flag=True,
+    help="Keep new VMs that fail, for troubleshooting; upgrade a control plane in place without a"
+    " snapshot of its VM.",
+)
 @break_lock_option
 @vdc_option
 @org_option
@@ -152,8 +166,9 @@ def upgrade_command(
     """Upgrade a cluster to the Kubernetes version of a newer template.
 
     Replaces the control planes one after the other, then the workers: a new node joins and is Ready
-    before an old one is drained and deleted. To resume an interrupted upgrade, run the same command
-    again. `cluster upgrade-plan` shows what would be done.
+    before an old one is drained and deleted. In a cluster without a virtual address, the control
+    plane is upgraded in place, with a snapshot of its VM to go back to. To resume an interrupted
+    upgrade, run the same command again. `cluster upgrade-plan` shows what would be done.
 
     A CSE server upgrades its clusters itself, one node at a time, and requires TEMPLATE_NAME and
     TEMPLATE_REVISION.
@@ -178,7 +193,8 @@ def upgrade_command(
             run, upgrading, ClusterRef(reference, vdc, org), template, revision, timeout
         )
         return
-    spec = _spec(reference, _positional(chosen, template, revision), vdc, org)
+    chosen = _positional(chosen, template, revision)
+    spec = _spec(reference, chosen, vdc, org, rollback=not no_rollback)
     run.when_interrupted = suggest.RESUME
     if roll_back:
         _roll_back(run, engine, spec, timeout, yes=yes, break_lock=break_lock)
@@ -312,6 +328,7 @@ def _refuse_options(
         "--template": bool(chosen.template),
         "--template-revision": chosen.template_revision is not None,
         "--max-surge": chosen.max_surge != 1,
+        "--package-source": bool(chosen.package_source),
         "--force": chosen.force,
         "--dry-run": dry_run,
         "--roll-back": roll_back,
@@ -325,12 +342,15 @@ def _refuse_options(
         )
 
 
-def _spec(name: str, chosen: UpgradeOptions, vdc: str, org: str) -> UpgradeSpec:
+def _spec(
+    name: str, chosen: UpgradeOptions, vdc: str, org: str, *, rollback: bool = True
+) -> UpgradeSpec:
     """Return what is requested.
 
     Raises:
         WrongUsage: a name or number cannot be meant.
     """
+    from cse_client.cli.template_words import check_package_source
     from cse_client.cli.validation import check_existing_name
     from cse_client.errors import WrongUsage
     from cse_client.model.upgrades import UpgradeSpec
@@ -338,8 +358,19 @@ def _spec(name: str, chosen: UpgradeOptions, vdc: str, org: str) -> UpgradeSpec:
     check_existing_name(name)
     if chosen.max_surge < 1:
         raise WrongUsage(f"--max-surge must be at least 1, not {chosen.max_surge}.")
+    source = chosen.package_source.rstrip("/")
+    for problem in check_package_source(source) if source else []:
+        raise problem
     return UpgradeSpec(
-        name, vdc, org, chosen.template, chosen.template_revision, chosen.max_surge, chosen.force
+        name,
+        vdc,
+        org,
+        chosen.template,
+        chosen.template_revision,
+        chosen.max_surge,
+        chosen.force,
+        source,
+        rollback,
     )
 
 

@@ -128,7 +128,10 @@ class InPlaceUpgrade:
         if self._record is not None:
             self._check_resumed(self._record)
             return
-        self._check_version(self._running_version())
+        running = self._running_version()
+        self._check_version(running)
+        if running == self._target.version:
+            return
         script = self._cluster.vcd.customization_script(vm.href)
         if self._with_task(script, vm, "upgrade-0") is None:
             raise Refused(
@@ -244,9 +247,8 @@ class InPlaceUpgrade:
         """Save a backup and record what is about to happen; None where there is nothing to do."""
         vm = self._head()
         before = self._running_version()
-        if before == self._target.version and not unhealthy(
-            self._cluster, self._pki, vm.name, before
-        ):
+        if before == self._target.version:
+            self._await_healthy(vm.name, before, "after its upgrade")
             return None
         record = UpgradeRecord(
             node=vm.name,
@@ -474,8 +476,8 @@ class InPlaceUpgrade:
                 self._shut_down(vm)
             clean = later.without_task(script)
             self._change(partial(vcd.write_customization_script, vm.href, clean))
-        since = self._start_old(vm)
-        self._await_old(record, since)
+        started = self._start_old(vm)
+        self._await_healthy(record.node, record.before, "after going back", started=started)
         self._tidy(record)
 
     def _start_old(self, vm: Vm) -> bool:
@@ -488,22 +490,22 @@ class InPlaceUpgrade:
         self._change(partial(start, vm.href))
         return True
 
-    def _await_old(self, record: UpgradeRecord, started: bool) -> None:
+    def _await_healthy(self, node: str, version: str, when: str, *, started: bool = False) -> None:
+        """Wait until the control plane serves in a version; `started`: its VM was just now."""
         began = self._clock.monotonic()
         since: datetime | None = None
         while True:
             try:
                 if started and since is None:
                     since = self._api_time(self._clock.monotonic() - began)
-                why = unhealthy(self._cluster, self._pki, record.node, record.before, since=since)
+                why = unhealthy(self._cluster, self._pki, node, version, since=since)
             except CseError as error:
                 why = error.clause
             if not why:
                 return
             if self._clock.monotonic() >= self._deadline:
                 raise TimedOut(
-                    f"Kubernetes {record.before} on {record.node} does not serve in time after"
-                    f" going back: {why}.",
+                    f"Kubernetes {version} on {node} does not serve in time {when}: {why}.",
                     hint=suggest.RESUME,
                 )
             self._clock.sleep(_LOOK_AGAIN)

@@ -22,7 +22,8 @@ from cse_client.simulator.guest.kubeadm.renew import certs
 from cse_client.simulator.guest.kubeadm.reset import reset
 from cse_client.simulator.guest.kubeadm.settings import read_config
 from cse_client.simulator.guest.kubeadm.tokens import token
-from cse_client.simulator.guest.kubeadm.versions import chosen_version
+from cse_client.simulator.guest.kubeadm.upgrade import upgrade
+from cse_client.simulator.guest.kubeadm.versions import chosen_version, own_version
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
@@ -67,6 +68,8 @@ def _run(system: System, call: Call, flags: Flags) -> int:  # noqa: PLR0911  # o
         return reset(system, call, flags)
     if verb in ("certs", "alpha"):
         return certs(system, call, flags)
+    if verb == "upgrade":
+        return upgrade(system, call, flags)
     if verb == "token":
         return token(system, call, flags)
     call.err(f'unknown command "{verb}" for "kubeadm"' if verb else "Usage: kubeadm [command]")
@@ -74,7 +77,7 @@ def _run(system: System, call: Call, flags: Flags) -> int:  # noqa: PLR0911  # o
 
 
 def _version(system: System, call: Call, flags: Flags) -> int:
-    version = f"v{system.image.kubernetes}"
+    version = f"v{own_version(system)}"
     form = flags.get("output")
     info = {
         "clientVersion": {

@@ -15,7 +15,14 @@ _ALWAYS = 999
 _Known = dict[str, tuple[bool, int, int]]
 
 
-_SHORT = {"f": "force", "h": "help", "k": "experimental-kustomize", "o": "output", "v": "v"}
+_SHORT = {
+    "f": "force",
+    "h": "help",
+    "k": "experimental-kustomize",
+    "o": "output",
+    "v": "v",
+    "y": "yes",
+}
 
 
 def _flags(valued: str, plain: str = "", **ranges: tuple[int, int]) -> _Known:
@@ -84,6 +91,13 @@ _VERSION = _flags("output")
 
 _CERTS = _flags("cert-dir config kubeconfig")
 
+_UPGRADE = _flags(
+    "config kubeconfig ignore-preflight-errors patches skip-phases",
+    "allow-experimental-upgrades allow-release-candidate-upgrades certificate-renewal dry-run"
+    " etcd-upgrade force print-config yes",
+    skip_phases=(32, _ALWAYS),
+)
+
 _COMMANDS = {
     "init": _INIT,
     "join": _JOIN,
@@ -92,6 +106,7 @@ _COMMANDS = {
     "config": _CONFIG,
     "version": _VERSION,
     "certs": _CERTS,
+    "upgrade": _UPGRADE,
 }
 
 

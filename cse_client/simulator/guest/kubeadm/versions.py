@@ -6,19 +6,26 @@ import re
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
+from cse_client.simulator.guest.packages.database import installed
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.kubeadm.flags import Flags
     from cse_client.simulator.guest.system import System
 
-__all__ = ["LOCAL_SOCKET_SINCE", "chosen_version"]
+__all__ = ["LOCAL_SOCKET_SINCE", "chosen_version", "own_version"]
 
 #: NodeLocalCRISocket is on by default: the runtime's socket stands in instance-config.yaml.
 LOCAL_SOCKET_SINCE = 34
 
 _LABELS = ("stable", "latest")
 _NO_ANSWER_SECONDS = 10
+
+
+def own_version(system: System) -> str:
+    """Return kubeadm's own version, which is ahead of the kubelet's in the midst of an upgrade."""
+    found = installed(system.disk).get("kubeadm") if system.image.packages else None
+    return found.version.partition("-")[0] if found is not None else system.image.kubernetes
 
 
 def chosen_version(system: System, call: Call, flags: Flags, wanted: str = "") -> str:
@@ -37,8 +44,8 @@ def chosen_version(system: System, call: Call, flags: Flags, wanted: str = "") -
                     "W could not fetch a Kubernetes version from the internet: unable to get URL"
                     ' "https://dl.k8s.io/release/stable-1.txt": context deadline exceeded'
                 )
-            call.err(f"W falling back to the local client version: v{system.image.kubernetes}")
-        return system.image.kubernetes
+            call.err(f"W falling back to the local client version: v{own_version(system)}")
+        return own_version(system)
     match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+].*)?", text)
     if match is None:
         raise KubeadmError(

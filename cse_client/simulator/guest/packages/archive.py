@@ -165,11 +165,11 @@ def kubernetes_packages(minor: str) -> tuple[Package, ...]:
         ),
     ]
     for version in versions:
-        found += _core(version, tools, plugins)
+        found += _core(version)
     return tuple(found)
 
 
-def _core(version: str, tools: str, plugins: str) -> list[Package]:
+def _core(version: str) -> list[Package]:
     debian = f"{version}-1.1"
     return [
         Package(
@@ -183,7 +183,7 @@ def _core(version: str, tools: str, plugins: str) -> list[Package]:
             "kubelet",
             debian,
             depends=(
-                "iptables (>= 1.4.21)", f"kubernetes-cni (>= {plugins})", "iproute2", "mount",
+                "iptables (>= 1.4.21)", "kubernetes-cni (>= 1.2.0)", "iproute2", "mount",
                 "util-linux",
             ),
             programs=("bin/kubelet",),
@@ -195,12 +195,7 @@ def _core(version: str, tools: str, plugins: str) -> list[Package]:
         Package(
             "kubeadm",
             debian,
-            depends=(
-                f"kubelet (>= {version.rpartition('.')[0]}.0)",
-                f"kubectl (>= {version.rpartition('.')[0]}.0)",
-                f"kubernetes-cni (>= {plugins})",
-                f"cri-tools (>= {tools})",
-            ),
+            # it depends on nothing since 1.32 (kubernetes/release, templates/latest/metadata.yaml)
             programs=("bin/kubeadm",),
             files={
                 "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf": _KUBELET_DROP_IN,
