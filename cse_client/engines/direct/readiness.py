@@ -32,7 +32,7 @@ from cse_client.model import (
     node_kind,
 )
 
-__all__ = ["CUSTOMIZED", "ReadyWatch"]
+__all__ = ["CUSTOMIZED", "ReadyWatch", "failure_text"]
 
 _FIRST_PAUSE = 0.4
 # In which looks VCD is asked, and in which the nodes' reports are read from the Kubernetes API (two
@@ -225,7 +225,7 @@ class ReadyWatch:
     def _judge(self) -> None:
         for state in self._all():
             if state.report is not None and state.report.status == "failed" and not state.ready:
-                self._fail(state, _failure_text(state.report))
+                self._fail(state, failure_text(state.report))
             vm = state.vm
             if vm is None:
                 continue
@@ -373,7 +373,8 @@ class ReadyWatch:
             self.progress(Event(EventKind.RUNNING, text))
 
 
-def _failure_text(report: NodeReport) -> str:
+def failure_text(report: NodeReport) -> str:
+    """Return a sentence that says where a node failed, and the reason in its last log line."""
     code = f" (exit code {report.exit_code})" if report.exit_code is not None else ""
     why = _REASON.search(report.log[-1]) if report.log else None
     end = f": {why.group(1).rstrip('.')}." if why is not None else "."

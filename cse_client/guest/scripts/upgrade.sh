@@ -33,7 +33,7 @@ step_download() {
   ONLY=
 }
 step_kubeadm() { packages kubeadm; }
-ready() { [ "$(K get --raw /readyz 2>/dev/null)" = ok ]; }
+ready() { K get node "$NODE" >/dev/null 2>&1; }
 step_apply() {
   local rc=0
   until_ok 300 ready || die "the API server does not answer after the restart of the VM"

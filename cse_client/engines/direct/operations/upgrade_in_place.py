@@ -34,6 +34,7 @@ from cse_client.engines.direct.in_place_record import (
 )
 from cse_client.engines.direct.operations import upgrade_backup
 from cse_client.engines.direct.operations.plan import Step
+from cse_client.engines.direct.readiness import failure_text
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -355,7 +356,9 @@ class InPlaceUpgrade:
                 text = f"{record.node}: {phase}"
                 self._progress(Event(EventKind.PHASE, text, node=record.node, phase=phase))
             if report is not None and report.status == "failed":
-                raise _failed(record, report)
+                raise GuestFailed(
+                    failure_text(report), node=report.node, phase=report.phase, log=report.log
+                )
             why = unhealthy(self._cluster, self._pki, record.node, record.version)
             if not why:
                 return
@@ -539,16 +542,6 @@ class InPlaceUpgrade:
 
     def _change(self, call: Callable[[], tasks.Task]) -> None:
         tasks.done(self._cluster.vcd, call, deadline=self._deadline)
-
-
-def _failed(record: UpgradeRecord, report: NodeReport) -> GuestFailed:
-    last = report.log[-1] if report.log else "it did not say why"
-    return GuestFailed(
-        f"{record.node} failed in phase {report.phase}: {last}",
-        node=record.node,
-        phase=report.phase,
-        log=report.log,
-    )
 
 
 def _is_final(error: CseError) -> bool:
