@@ -124,7 +124,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "upgrade": (
                 "cse_client.cli.commands.cluster.upgrade",
-                "Upgrade a cluster to a newer template.",
+                "Upgrade a cluster to the Kubernetes version of a newer template.",
             ),
             "upgrade-plan": (
                 "cse_client.cli.commands.cluster.upgrade",
