@@ -124,7 +124,8 @@ def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
     if kind not in _KINDS:
         return None
     # an upgrade without workers replaces nobody where the control plane stays
-    if kind != UPGRADE and (kind in _WITHOUT_NODES) != (not nodes):
+    nobody = kind == UPGRADE and not workers
+    if not nobody and (kind in _WITHOUT_NODES) != (not nodes):
         return None
     if heads is None or (kind in _WITH_HEADS) != bool(heads):
         return None
