@@ -156,6 +156,27 @@ def test_control_planes_without_the_right_to_separate_them(cse: Run, control: Co
     assert (deleted.code, "host" in deleted.err) == (0, False)
 
 
+def test_a_network_that_blocks_the_address(cse: Run, control: Control) -> None:
+    address = f"{subnet(control)}250"
+    control.set("guests", faults={"address_blocked": True})
+    failed = cse(*CREATE, TEMPLATE, "--vip", address)
+    assert failed.code == FAILED
+    own = r"answers at the control plane's own address \S+, but not at the virtual address "
+    assert re.search(own + re.escape(address), failed.err), failed.err
+    assert "the network blocks it (SpoofGuard), or another machine has it" in failed.err
+    assert NAME not in control.get("state")["vapps"]
+
+
+def handed_over(cse: Run, kubectl: Callable[..., Result], holder: str) -> str:
+    """Return who has the address once its holder was cordoned, as each one is before it leaves."""
+    kubectl("cordon", holder).checked()
+    assert until(lambda: info(cse)["holder"] not in ("", holder))
+    kubectl("uncordon", holder).checked()
+    found: str = info(cse)["holder"]
+    assert found != holder, "the one that returned took it back"
+    return found
+
+
 def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[..., Result]) -> None:
     address = f"{subnet(control)}251"
     words = (*CREATE, TEMPLATE, "--vip", address, "--control-planes")
@@ -177,7 +198,7 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     listed = kubectl("get", "nodes", "--no-headers").checked().splitlines()
     assert sum("control-plane" in line for line in listed) == 3
     # the holder dies: another one answers at the same address
-    holder = shown["holder"]
+    holder = handed_over(cse, kubectl, shown["holder"])
     control.ask("POST", f"guests/{holder}", {"crash": True})
     assert until(lambda: kubectl("get", "--raw", "/readyz").code == 0)
     after = info(cse)

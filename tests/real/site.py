@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cse_client.simulator.guest.real import Kit, inside_network
+from tests.real.asking import Client, asking
 from tests.support.programs import VCD, Result, Workstation, clean_environment
 from tests.support.simulator import Cloud, Control, log_in
 
@@ -86,6 +88,10 @@ class Site:
     def vcd(self, *words: str) -> Result:
         """Run `vcd`."""
         return self.run(VCD, *words)
+
+    def asking(self, address: str) -> AbstractContextManager[Client]:
+        """Ask an API server whether it is ready, once a second, until the context ends."""
+        return asking(self._pid, address)
 
     def kubeconfig_of(self, cluster: str) -> Path:
         """Return where the kubeconfig of a cluster is kept."""

@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # The cluster's virtual address: keepalived holds it on one of the control planes, by VRRP with
-# multicast, so that no machine lists the others. A control plane that answers counts 50 more than one
-# that does not, and of equals the holder keeps it: a new or returning machine disturbs nothing.
+# multicast, so that no machine lists the others. A control plane that answers, and is not cordoned,
+# counts 50 more than one that does not, and of equals the holder keeps it: a new or returning machine
+# disturbs nothing.
 #
 # Whoever has the address answers ARP, whatever else it blocks.
 address_taken() {
@@ -53,9 +54,16 @@ step_address() {
   marked address.begun || ! address_taken ||
     die "the virtual address $VIP is in use: $(ip -4 neigh show "$VIP")"
   mark address.begun
-  put /etc/keepalived/check-api 755 <<'E'
+  put /etc/keepalived/check-api 755 <<E
 #!/bin/sh
-exec curl -skfo /dev/null -m 2 https://127.0.0.1:6443/readyz
+# The API server answers, and the node is not cordoned: one that is to leave gives the address up.
+A=https://127.0.0.1:6443
+case \$(curl -skm 2 \$A/readyz --next -skm 0.8 -E /var/lib/kubelet/pki/kubelet-client-current.pem \\
+  "\$A/api/v1/nodes/$NODE?resourceVersion=0") in
+  *'"unschedulable": true'*) exit 1 ;;
+  ok*) exit 0 ;;
+esac
+exit 1
 E
   keepalived_conf "${card% *}" "${card#* }" | put /etc/keepalived/keepalived.conf 644
   systemctl enable keepalived.service || die "there is no keepalived service in this template"

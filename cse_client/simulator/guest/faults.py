@@ -23,6 +23,8 @@ class Faults:
             with what was written and never synced; expressions over absolute paths.
         never_boot: the guest hangs before its operating system starts.
         no_address: the network card never gets its address.
+        address_blocked: the network lets no other address of the network card pass than the one
+            that VCD gave it, as SpoofGuard does (NSX-T Administration Guide, "SpoofGuard").
         clock_offset: seconds by which the guest's clock is off.
         serving_ends: seconds from now after which the API server's certificate ends, below 0 for
             one that has ended; it is replaced on disk and served at once, as kube-apiserver
@@ -50,6 +52,7 @@ class Faults:
     lose_unsynced: list[str] = field(default_factory=list)
     never_boot: bool = False
     no_address: bool = False
+    address_blocked: bool = False
     clock_offset: float = 0.0
     serving_ends: float | None = None
     runtime_late: float = 0.0

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from cse_client.simulator.guest.life import PowerLoss
 
 if TYPE_CHECKING:
+    from cse_client.simulator.guest.etcd import Etcd
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
     from cse_client.simulator.kube import KubeAPI
@@ -21,6 +23,8 @@ __all__ = ["Keepalived", "keepalived"]
 
 CONFIG = "/etc/keepalived/keepalived.conf"
 _ROUND_SECONDS = 0.1
+#: How long the answer to a check counts.
+_CHECK_SECONDS = 0.2
 _lock = threading.RLock()
 _routers: list[Keepalived] = []
 
@@ -42,6 +46,8 @@ class Keepalived:
         self.held = ""
         self.address = ""
         self._base = self._weight = 0
+        self._asks_node = False
+        self._checked = (0.0, False)
         self._serving: KubeAPI | None = None
         self._stop = threading.Event()
 
@@ -60,6 +66,10 @@ class Keepalived:
         self.address = found[1]
         self._base = _number("priority", text, 100)
         self._weight = _number("weight", text, 0)
+        script = re.search(r'^\s*script\s+"?([^\s"]+)', text, re.M)
+        self._asks_node = script is not None and "unschedulable" in self._system.disk.text(
+            script[1]
+        )
         self._stop = threading.Event()
         with _lock:
             _routers.append(self)
@@ -94,8 +104,17 @@ class Keepalived:
     @property
     def _priority(self) -> int:
         etcd = self._system.guest.etcd
-        passes = etcd is not None and etcd.running
+        passes = etcd is not None and etcd.running and not self._cordoned(etcd)
         return self._base + (self._weight if passes else 0)
+
+    def _cordoned(self, etcd: Etcd) -> bool:
+        if not self._asks_node:
+            return False
+        now = time.monotonic()
+        if now - self._checked[0] > _CHECK_SECONDS:
+            _status, node = etcd.api.request("GET", f"/api/v1/nodes/{etcd.node}")
+            self._checked = (now, bool(node.get("spec", {}).get("unschedulable")))
+        return self._checked[1]
 
     def _round(self) -> None:
         rivals = [one for one in _routers if one.address == self.address]
@@ -116,6 +135,8 @@ class Keepalived:
             self._serving.leave(self.address)
             self._serving = None
         if api is None or etcd is None or api.serves(self.address):
+            return
+        if self._system.faults.address_blocked:
             return
         try:
             api.serve_also(etcd.host, self.address)

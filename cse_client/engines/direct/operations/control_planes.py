@@ -17,6 +17,7 @@ from cse_client.engines.direct.credentials import (
     open_etcd,
 )
 from cse_client.engines.direct.deletion import DeletedMeanwhile
+from cse_client.engines.direct.departure import other_api, remove_control_plane
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.members import remove_member, see_members
@@ -31,7 +32,6 @@ from cse_client.engines.direct.quorum import (
     growth_problems,
     removal_problems,
 )
-from cse_client.engines.direct.removal import delete_vms
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
@@ -45,7 +45,7 @@ from cse_client.errors import (
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
-from cse_client.kube.drain import delete_node, drain, find_stuck_pods
+from cse_client.kube.drain import delete_node, find_stuck_pods
 from cse_client.model import Progress, RunOptions, Vm, footprint
 from cse_client.vcd import tasks
 
@@ -357,7 +357,7 @@ class ControlPlaneRemoval:
             raise problem
         if self._force:
             return
-        with self._api() as api:
+        with other_api(self._cluster, self._pki, names) as api:
             ready = {node.name for node in api.nodes() if node.ready}
             stuck = find_stuck_pods(api, [name for name in names if name in ready])
         if stuck:
@@ -393,27 +393,16 @@ class ControlPlaneRemoval:
         )
 
     def _remove(self, name: str) -> None:
-        cluster = self._cluster.reread()
-        address = next((vm.ip for vm in cluster.vapp.vms if vm.name == name), "")
-        with self._api() as api:
-            if any(node.name == name and node.ready for node in api.nodes()):
-                drain(
-                    api,
-                    name,
-                    force=self._force,
-                    deadline=self._deadline,
-                    clock=self._clock,
-                    progress=self._progress,
-                )
-            remove_member(cluster, self._pki, name, address)
-            delete_vms(cluster.vcd, cluster.vapp.href, [name], deadline=self._deadline)
-            delete_node(api, name)
-
-    def _api(self) -> ClusterAPI:
-        """Return the API of a control plane that stays."""
-        members = see_members(self._cluster, self._pki, without=self._operation.nodes)
-        access = admin_credentials(self._pki, members.host, self._cluster.session)
-        return ClusterAPI(access, timeout=API_TIMEOUT)
+        remove_control_plane(
+            self._cluster,
+            self._pki,
+            name,
+            leaving=self._operation.nodes,
+            force=self._force,
+            deadline=self._deadline,
+            clock=self._clock,
+            progress=self._progress,
+        )
 
     def _after_failure(self, error: CseError) -> None:
         error.notes.append(suggest.RESUME)
