@@ -89,9 +89,9 @@ class Site:
         """Run `vcd`."""
         return self.run(VCD, *words)
 
-    def asking(self, address: str) -> AbstractContextManager[Client]:
-        """Ask an API server whether it is ready, once a second, until the context ends."""
-        return asking(self._pid, address)
+    def asking(self, cluster: str, app: str = "") -> AbstractContextManager[Client]:
+        """Ask a cluster once a second whether it is ready, until the context ends; see `asking`."""
+        return asking(self._pid, self.kubeconfig_of(cluster), app)
 
     def kubeconfig_of(self, cluster: str) -> Path:
         """Return where the kubeconfig of a cluster is kept."""

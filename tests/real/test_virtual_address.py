@@ -95,7 +95,7 @@ def test_a_lost_control_plane_is_replaced(site: Site, steady: dict[str, Any]) ->
     healthy = next(name for name in heads if name != lost)
     refused = site.vcd("cse", "node", "delete", NAME, healthy, "--yes")
     assert f"Without {healthy}, 1 of 2 members of etcd would answer" in refused.err
-    with site.asking(ADDRESS) as client:
+    with site.asking(NAME) as client:
         site.vcd("cse", "node", "delete", NAME, lost, "--yes").checked()
         site.vcd("cse", "cluster", "repair", NAME, "--yes").checked()
     unnoticed(client.end())
@@ -108,7 +108,7 @@ def test_a_lost_control_plane_is_replaced(site: Site, steady: dict[str, Any]) ->
 def test_from_three_to_one_everything_stays(site: Site, steady: dict[str, Any]) -> None:
     """It is the holder of the address that leaves each time, and the leader of etcd with it."""
     site.kubectl("create", "configmap", "kept", of=NAME).checked()
-    with site.asking(ADDRESS) as client:
+    with site.asking(NAME) as client:
         for _ in range(2):
             holder = info(site)["holder"]
             site.vcd("cse", "node", "delete", NAME, holder, "--yes").checked()

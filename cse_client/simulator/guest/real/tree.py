@@ -61,6 +61,31 @@ done
 exec {PROGRAMS}/runc "${{words[@]}}"
 """
 
+# dpkg renames new files over old ones, which a mount over one of them forbids: the mounts over what
+# an upgrade replaces are taken away while dpkg works, and made over the new programs afterwards.
+_PACKAGES = f"""#!/usr/bin/bash
+for inside in /usr/bin/kubeadm /usr/bin/kubelet /usr/sbin/runc; do
+  name=${{inside##*/}}
+  if [ "$1" = before ]; then
+    mountpoint -q "$inside" || continue
+    umount -l "$inside"
+    : >"/run/.wrapped-$name"
+  elif [ -e "/run/.wrapped-$name" ]; then
+    rm "/run/.wrapped-$name"
+    umount -l "{PROGRAMS}/$name"
+    mount --bind "$inside" "{PROGRAMS}/$name"
+    for wrapper in "/.sim/bin/$name" "/.sim/sbin/$name"; do
+      [ ! -e "$wrapper" ] || mount --bind "$wrapper" "$inside"
+    done
+  fi
+done
+"""
+# dpkg(1): its hooks are commands for a shell.
+_DPKG_HOOKS = """pre-invoke=bash /.sim/packages before
+post-invoke=bash /.sim/packages after
+"""
+_DPKG_CONFIGURATION = "/etc/dpkg/dpkg.cfg.d/machine"
+
 _NOT_RUN = (
     *("cloud-config", "cloud-init-local", "cloud-init-main", "cloud-init-network"),
     *("console-getty", "dbus", "e2scrub_reap", "getty@tty1", "networking", "rpcbind"),
@@ -127,6 +152,8 @@ def make_tree_toolbox(folder: Path, own: Mapping[str, str]) -> Toolbox:
     scripts["cloud-init"] = _CLOUD_INIT + scripts["cloud-init"]
     scripts.update({"fstrim": _FSTRIM, "kubelet": _KUBELET, "runc": _RUNC})
     toolbox = Toolbox(folder, own=scripts, links={}, absent=frozenset(), units={}, whole=True)
+    (folder / "packages").write_text(_PACKAGES, encoding="utf-8")
+    (folder / "dpkg.cfg").write_text(_DPKG_HOOKS, encoding="utf-8")
     (folder / "kubelet.conf.d").mkdir()
     text = kubelet_configuration()
     (folder / "kubelet.conf.d" / "10-machine.conf").write_text(text, encoding="utf-8")
@@ -152,6 +179,9 @@ def mounts(disk: Disk, toolbox: Path) -> list[tuple[str, str]]:
             disk.write(kept, "")
             wanted.append((str(disk.path(inside)), kept))
         wanted.append((str(script), inside))
+    if disk.exists("/etc/dpkg"):
+        disk.write(_DPKG_CONFIGURATION, "")
+        wanted.append((str(toolbox / "dpkg.cfg"), _DPKG_CONFIGURATION))
     return wanted
 
 
