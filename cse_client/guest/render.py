@@ -75,6 +75,7 @@ _PAYLOAD = re.compile(r"<<'CSE_PAYLOAD'\n(.*?)\nCSE_PAYLOAD$", re.M | re.S)
 _FILE = re.compile(
     r"^put /etc/kubernetes/pki/(\S+) [0-7]+ <<'CSE_FILE'\n(.*?)^CSE_FILE$", re.M | re.S
 )
+_COMMENT = re.compile(r"\s*#(?!!/)")
 _SSH_KEY = re.compile(r"^SSH_KEY=(.*)$", re.M)
 _IDENTITY = re.compile(r"^CSE_ID=.*$", re.M)
 _KEYS = re.compile(r"^put_pki\(\) \{\n.*?^\}$", re.M | re.S)
@@ -542,12 +543,13 @@ CSE_FILE
 def script_source(name: str) -> str:
     """Return a shell source without comment lines and half of its indents: they cost room in VCD.
 
-    Half, so that the YAML in here-documents keeps its shape.
+    Half, so that the YAML in here-documents keeps its shape. The first line of a script in a
+    here-document is not a comment.
     """
     from importlib.resources import files
 
     text = files("cse_client.guest").joinpath("scripts").joinpath(f"{name}.sh").read_text("utf-8")
-    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    code = "\n".join(line for line in text.splitlines() if not _COMMENT.match(line))
     return re.sub(r"^(?P<half> +)(?P=half)", r"\g<half>", code, flags=re.M)
 
 

@@ -157,8 +157,8 @@ def test_control_planes_without_the_right_to_separate_them(cse: Run, control: Co
 
 
 def test_a_network_that_blocks_the_address(cse: Run, control: Control) -> None:
-    address = f"{subnet(control)}250"
-    control.set("guests", faults={"address_blocked": True})
+    address = f"{subnet(control)}254"
+    control.set("guests", faults={"address_blocked": True}, times=2)
     failed = cse(*CREATE, TEMPLATE, "--vip", address)
     assert failed.code == FAILED
     own = r"answers at the control plane's own address \S+, but not at the virtual address "

@@ -1,7 +1,9 @@
 """keepalived, as far as an API server's address needs it: VRRP among the guests of one simulator.
 
 Of the routers with one address the highest priority holds it; of equals the one that has it. The
-check script is not run: a guest whose API server runs is taken to pass it. keepalived.conf(5).
+check script is not run: a guest whose API server runs is taken to pass it, unless the script asks
+whether the Node is `unschedulable`, and it is. A script whose first line names no interpreter
+always passes, as with keepalived 2.2.7, which cannot execute it. keepalived.conf(5).
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Keepalived:
         self.held = ""
         self.address = ""
         self._base = self._weight = 0
-        self._asks_node = False
+        self._is_run = self._asks_node = False
         self._checked = (0.0, False)
         self._serving: KubeAPI | None = None
         self._stop = threading.Event()
@@ -67,9 +69,9 @@ class Keepalived:
         self._base = _number("priority", text, 100)
         self._weight = _number("weight", text, 0)
         script = re.search(r'^\s*script\s+"?([^\s"]+)', text, re.M)
-        self._asks_node = script is not None and "unschedulable" in self._system.disk.text(
-            script[1]
-        )
+        check = self._system.disk.text(script[1]) if script is not None else ""
+        self._is_run = check.startswith("#!")
+        self._asks_node = "unschedulable" in check
         self._stop = threading.Event()
         with _lock:
             _routers.append(self)
@@ -104,7 +106,9 @@ class Keepalived:
     @property
     def _priority(self) -> int:
         etcd = self._system.guest.etcd
-        passes = etcd is not None and etcd.running and not self._cordoned(etcd)
+        passes = not self._is_run or (
+            etcd is not None and etcd.running and not self._cordoned(etcd)
+        )
         return self._base + (self._weight if passes else 0)
 
     def _cordoned(self, etcd: Etcd) -> bool:

@@ -93,6 +93,12 @@ def test_a_further_control_plane_has_the_keys_and_waits_its_turn(pki: ClusterPKI
     assert values["ROUTER"] == str(int(ipaddress.IPv4Address("10.0.0.250")) % 255 + 1)
 
 
+def test_keepalived_can_execute_its_check(pki: ClusterPKI) -> None:
+    node = replace(CONTROL_PLANE, virtual_address="10.0.0.250")
+    script = payload(control_plane_script(node, pki, now=NOW))
+    assert re.search(r"put /etc/keepalived/check-api 755 <<(\S+)\n#!/bin/sh\n", script)
+
+
 @pytest.mark.parametrize("serial", [0, 1, 255 << 140])
 def test_the_size_of_a_script_does_not_depend_on_chance(
     pki: ClusterPKI, monkeypatch: pytest.MonkeyPatch, serial: int
