@@ -155,6 +155,13 @@ class Etcd:
         """
         self._ask("cluster/member/remove", {"ID": str(member)})
 
+    def move_leader(self, member: int) -> None:
+        """Make another member the leader; only the leader can be asked. Raises as `members` does.
+
+        EtcdFault has `code` 9 where this one is not the leader, or the other one cannot be.
+        """
+        self._ask("maintenance/transfer-leadership", {"targetID": str(member)})
+
     def snapshot(self) -> Snapshot:
         """Return a snapshot to read; nothing else can be asked until it is read."""
         response = self._send("maintenance/snapshot", {})

@@ -1,8 +1,8 @@
 """How a control plane leaves its cluster, in an order that no client of the API notices.
 
 The node is drained, which cordons it, and a cordoned control plane gives the virtual address up
-(guest/scripts/address.sh). When another one has it, the member leaves etcd, the leader last of all
-by passing its office on, and only then does the VM go.
+(guest/scripts/address.sh). When another one has it, the member leaves etcd, and only then is the VM
+deleted.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 
 from cse_client.engines.direct.api_servers import ask_api_servers
@@ -49,6 +50,9 @@ def see_members(
 def remove_member(cluster: ExistingCluster, pki: ClusterPKI, name: str, address: str = "") -> None:
     """Remove a node from etcd, asked at another one, and make sure that it is gone.
 
+    A leader passes its office on first: the others would notice its absence only after a while in
+    which nothing can be read or written.
+
     Raises:
         Refused: etcd would lose its quorum.
         ClusterUnreachable: etcd cannot be asked.
@@ -61,9 +65,23 @@ def remove_member(cluster: ExistingCluster, pki: ClusterPKI, name: str, address:
         for problem in removal_problems(members, [member.name]):
             raise problem
     with open_etcd(cluster, pki, node=members.asked, host=members.host) as etcd:
+        status = etcd.status()
+        if status.leader == member.id:
+            _move_leader(cluster, pki, name, members.host, status.member)
         etcd.remove(member.id)
         if any(one.id == member.id for one in etcd.members()):
             raise CseError(f"etcd of cluster '{cluster.name}' still has the member {name}.")
+
+
+def _move_leader(
+    cluster: ExistingCluster, pki: ClusterPKI, leader: str, host: str, to: int
+) -> None:
+    """Make the member `to` the leader, if the present one can be asked."""
+    with (
+        contextlib.suppress(ClusterUnreachable, EtcdFault),
+        open_etcd(cluster, pki, node=leader, host=host) as etcd,
+    ):
+        etcd.move_leader(to)
 
 
 def newest_heads(cluster: ExistingCluster, pki: ClusterPKI, count: int) -> list[str]:

@@ -59,6 +59,16 @@ class Etcd:
         """It does not belong to the cluster any more: etcd ends when it starts."""
         return self not in self.api.members
 
+    def leader(self) -> Etcd:
+        """Return the leader: the first member that runs."""
+        members = self.members()
+        return next((one for one in members if one.running), members[0])
+
+    def lead(self, leader: Etcd) -> None:
+        """Make another member the leader."""
+        self.api.members.remove(leader)
+        self.api.members.insert(0, leader)
+
     def leave(self) -> None:
         """Leave the cluster for good."""
         if not self.removed:

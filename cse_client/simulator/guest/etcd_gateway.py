@@ -91,23 +91,40 @@ def _answer(etcd: Etcd, path: str, body: dict[str, Any]) -> tuple[int, dict[str,
     if path == "/v3/cluster/member/list":
         return 200, {"members": [_member(one) for one in members]}
     if path == "/v3/cluster/member/remove":
-        found = [one for one in members if str(one.number) == str(body.get("ID"))]
-        if not found:
-            return 404, {"code": _NO_MEMBER, "message": "etcdserver: member not found"}
-        left = [one for one in members if one is not found[0]]
-        if sum(one.running for one in left) < len(left) // 2 + 1:
-            return 400, {"code": _UNHEALTHY, "message": "etcdserver: unhealthy cluster"}
-        found[0].leave()
-        return 200, {"members": [_member(one) for one in left]}
+        return _remove(members, body)
     if path == "/v3/maintenance/status":
         return 200, {
             "header": {"member_id": str(etcd.number)},
             "version": etcd.version,
             "dbSize": str(len(snapshot_of(etcd.api))),
-            "leader": str(members[0].number),
+            "leader": str(etcd.leader().number),
         }
+    if path == "/v3/maintenance/transfer-leadership":
+        return _transfer(etcd, body)
     # gRPC's code for what a server does not implement, and the status that its gateway makes of it
     return 501, {"code": 12, "message": f"the simulator has no {path}; it has no etcd"}
+
+
+def _remove(members: list[Etcd], body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    found = [one for one in members if str(one.number) == str(body.get("ID"))]
+    if not found:
+        return 404, {"code": _NO_MEMBER, "message": "etcdserver: member not found"}
+    left = [one for one in members if one is not found[0]]
+    if sum(one.running for one in left) < len(left) // 2 + 1:
+        return 400, {"code": _UNHEALTHY, "message": "etcdserver: unhealthy cluster"}
+    found[0].leave()
+    return 200, {"members": [_member(one) for one in left]}
+
+
+def _transfer(etcd: Etcd, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    members = etcd.members()
+    if etcd.leader() is not etcd:
+        return 400, {"code": _UNHEALTHY, "message": "etcdserver: not leader"}
+    found = [one for one in members if str(one.number) == str(body.get("targetID"))]
+    if not found or not found[0].running:
+        return 400, {"code": _UNHEALTHY, "message": "etcdserver: bad leader transferee"}
+    etcd.lead(found[0])
+    return 200, {}
 
 
 def _snapshot(etcd: Etcd) -> Iterator[dict[str, Any]]:
