@@ -10,14 +10,26 @@ are Go's).
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, Union
 
 from cse_client.content import plain
 
-__all__ = ["BadYaml", "Bounds", "Position", "Reading", "read_yaml", "read_yaml_documents"]
+__all__ = [
+    "BadYaml",
+    "Bounds",
+    "Path",
+    "Places",
+    "Position",
+    "Reading",
+    "nearest_key",
+    "path_text",
+    "read_yaml",
+    "read_yaml_documents",
+]
 
 #: The steps that lead to a value: keys of objects and indexes of lists.
 Path = tuple[Union[str, int], ...]
@@ -68,6 +80,79 @@ class Reading:
     positions: Mapping[Path, Position] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Places:
+    """Names the values of a document in messages: by path, line, and the text as written."""
+
+    positions: Mapping[Path, Position]
+
+    def at(self, path: Path) -> str:
+        """Return a value's path and line: `'spec.network' (line 7)`."""
+        line = self.line(path)
+        return f"'{path_text(path)}'" + (f" (line {line})" if line else "")
+
+    def line(self, path: Path) -> int:
+        """Return the line of a value, 0 where it is not known."""
+        position = self.positions.get(path)
+        return 0 if position is None else position.line
+
+    def written(self, path: Path, value: Any) -> str:
+        """Return a scalar as it is written, for a message."""
+        position = self.positions.get(path)
+        return plain(position.text if position and position.text else json.dumps(value))
+
+    def not_text(self, path: Path, value: bool | float) -> str:
+        """Return why a boolean or a number cannot be text, as a sentence, and how to write it."""
+        kind = f"the boolean {json.dumps(value)}" if isinstance(value, bool) else "a number"
+        return self.unquoted(path, value, kind)
+
+    def unquoted(self, path: Path, value: Any, kind: str) -> str:
+        """Return that a text without quotes is `kind` to readers of YAML, as a sentence."""
+        written = self.written(path, value)
+        key = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
+        return (
+            f"{self.at(path)} must be text, and YAML reads {written} as {kind}; put it in quotes: "
+            f'{key}"{written}".'
+        )
+
+
+def path_text(path: Path) -> str:
+    """Return a path for people: `spec.settings.csi[0].name`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{plain(step)}" if text else plain(step)
+    return text
+
+
+def nearest_key(key: str, beside: Iterable[str], known: Sequence[tuple[str, ...]]) -> str:
+    """Return the known key that is most like an unknown one; empty where none is.
+
+    `beside` are the keys known where it stands, `known` the paths of all.
+    """
+    import difflib
+
+    near_by = {_alike(one): one for one in beside}
+    wanted = _alike(key)
+    if wanted in near_by:
+        return near_by[wanted]
+    moved = [path for path in known if _alike(path[-1]) == wanted]
+    if moved:
+        return path_text(moved[0])
+    near = difflib.get_close_matches(wanted, list(near_by), n=1)
+    if near:
+        return near_by[near[0]]
+    names = {_alike(path[-1]): path for path in known}
+    near = difflib.get_close_matches(wanted, list(names), n=1, cutoff=0.8)
+    return path_text(names[near[0]]) if near else ""
+
+
+def _alike(key: str) -> str:
+    return key.lower().replace("_", "").replace("-", "")
+
+
 def read_yaml(data: bytes | str, bounds: Bounds | None = None) -> Reading:
     """Read one YAML document (JSON is YAML, too); an empty text is None.
 
@@ -95,9 +180,7 @@ def _read(data: bytes | str, bounds: Bounds, work: Callable[[_Reader], _T]) -> _
     try:
         return work(_Reader(text, bounds))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise BadYaml(f"it is not YAML{where}") from None
+        raise BadYaml(_not_yaml(text, error)) from None
 
 
 class _Reader:
@@ -227,6 +310,18 @@ class _Reader:
         if isinstance(value, float) and not math.isfinite(value):
             raise BadYaml(f"{_at(event)}: infinity and NaN are not supported")
         return value
+
+
+def _not_yaml(text: str, error: Any) -> str:
+    """Return where a text is not YAML; tabs look like what they are not."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return "it is not YAML"
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return f"line {mark.line + 1}: it is indented with a tab; YAML accepts only spaces there"
+    return f"it is not YAML (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def _decoded(data: bytes) -> str:

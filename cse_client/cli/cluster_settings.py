@@ -18,8 +18,6 @@ __all__ = ["SettingOptions", "check_settings", "setting_options", "way_out_optio
 _LONGEST_NO_PROXY = 1024
 
 _LONGEST_CA_FILE = 64 * 1024
-#: It is part of the nodes' scripts, which VCD accepts up to a size only.
-_LONGEST_CA = 2560
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -170,30 +168,13 @@ def _read_ca(path: str) -> str:
     Raises:
         WrongUsage: it cannot be read, or has no CA certificates that can be used.
     """
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     from cse_client.errors import WrongUsage
     from cse_client.inputs import read_named
+    from cse_client.model.certificates import InvalidCa, ca_certificates
 
     hint = "Specify a file with the certificate of the registry's CA in PEM."
     content = read_named("CA file", path, _LONGEST_CA_FILE, hint=hint)
     try:
-        found = x509.load_pem_x509_certificates(content)
-        are_cas = [
-            one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca for one in found
-        ]
-    except x509.ExtensionNotFound:
-        are_cas = [False]
-    except ValueError:
-        raise WrongUsage(f"The CA file '{path}' has no certificate in PEM.", hint=hint) from None
-    if not all(are_cas):
-        raise WrongUsage(f"A certificate in '{path}' is not one of a CA.", hint=hint)
-    text = "".join(one.public_bytes(Encoding.PEM).decode() for one in found)
-    if len(text) > _LONGEST_CA:
-        raise WrongUsage(
-            f"The certificates in '{path}' are too long: {len(text)} bytes; the maximum is"
-            f" {_LONGEST_CA}.",
-            hint="Specify only the CA that issued the registry's certificate.",
-        )
-    return text
+        return ca_certificates(content)
+    except InvalidCa as wrong:
+        raise WrongUsage(f"The CA file '{path}' {wrong}.", hint=wrong.hint or hint) from None

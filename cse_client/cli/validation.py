@@ -16,6 +16,8 @@ from cse_client.errors import CseError, PreflightFailed, WrongUsage
 from cse_client.inputs import read_file
 from cse_client.model.cluster import CONTROL_PLANES
 from cse_client.model.endpoints import AUTO, NO_ADDRESS, is_address, is_endpoint
+from cse_client.model.hardware import megabytes
+from cse_client.model.names import split_revision
 from cse_client.model.ranges import pod_cidr_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
@@ -46,9 +48,6 @@ MOST_CPUS = 1024
 MOST_DISK_MB = 62 * 1024 * 1024
 
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
-_REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d+)", re.ASCII)
-_DISK_SIZE = re.compile(r"(?P<number>\d{1,12})(?P<unit>(?:[mgt](?:i?b|i)?)?)", re.ASCII | re.I)
-_DISK_UNITS = {"": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 _LONGEST_DURATION = 36500 * 86400.0
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 _LONGEST_KEY_FILE = 64 * 1024
@@ -226,12 +225,11 @@ def parse_disk_size(text: str) -> int:
     Raises:
         WrongUsage: it is none of these, or no disk can have that size.
     """
-    match = _DISK_SIZE.fullmatch(text.strip())
-    if match is None:
+    size = megabytes(text)
+    if size is None:
         raise WrongUsage(
             f"'{text[:40]}' is not the size of a disk.", hint="Use a form such as 40G or 40960M."
         )
-    size = int(match["number"]) * _DISK_UNITS[match["unit"].upper()[:1]]
     if not 0 < size <= MOST_DISK_MB:
         raise WrongUsage(f"A disk cannot have {size} MB.", hint="The largest has 62T.")
     return size
@@ -245,20 +243,19 @@ def split_template(template: str, revision: int | None) -> tuple[str, int | None
     """
     if revision is not None and revision < 0:
         raise WrongUsage(f"A template revision cannot be {revision}.")
-    match = _REVISION.fullmatch(template)
-    if match is None:
+    name, named = split_revision(template)
+    if named is None:
         if revision is not None and not template:
             raise WrongUsage(
                 "--template-revision requires --template.",
                 hint=f"`{suggest.cse('template list')}` lists names and revisions.",
             )
         return template, revision
-    named = int(match["revision"])
     if revision is not None and revision != named:
         raise WrongUsage(
             f"'{template}' is revision {named}, but --template-revision is {revision}."
         )
-    return match["name"], named
+    return name, named
 
 
 def read_ssh_key(path: str) -> str:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cse_client.model.cloud import VmPolicy
 
-__all__ = ["NODE_OPTIONS", "Hardware", "NodeOptions", "WantedHardware"]
+__all__ = ["NODE_OPTIONS", "Hardware", "NodeOptions", "WantedHardware", "megabytes", "size_text"]
+
+_SIZE = re.compile(r"(?P<number>\d{1,12})(?P<unit>(?:[mgt](?:i?b|i)?)?)", re.ASCII | re.I)
+_UNITS = {"": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
+
+
+def megabytes(text: str) -> int | None:
+    """Return the MB that `40G`, `40GB`, `40Gi`, `1T`, `40960M` or `40960` mean; None for others."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        return None
+    return int(match["number"]) * _UNITS[match["unit"].upper()[:1]]
+
+
+def size_text(size: int) -> str:
+    """Return a size in MB as it is typed: `40G`, or `40000M` if it is not whole GB."""
+    return f"{size}M" if size % 1024 else f"{size // 1024}G"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Names of new clusters: one rule for what is typed and for what a file states."""
+"""Names of new clusters and of templates: one rule for what is typed and for what a file states."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from cse_client.errors import CseError, WrongUsage
 
-__all__ = ["check_name"]
+__all__ = ["check_name", "split_revision"]
 
 #: Longest name of a cluster; CSE's own limit (container-service-extension, vApp name check).
 _NAME_LENGTH = 25
@@ -15,6 +15,16 @@ _NAME_RULE = (
     f"A name has 1 to {_NAME_LENGTH} letters, digits and dashes, begins with a letter and does not "
     "end with a dash."
 )
+_REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d{1,9})", re.ASCII)
+
+
+def split_revision(template: str) -> tuple[str, int | None]:
+    """Return a template's name and the revision at its end, as in `NAME_revN`; None: there is none.
+
+    The name may begin with a catalog's.
+    """
+    match = _REVISION.fullmatch(template)
+    return (template, None) if match is None else (match["name"], int(match["revision"]))
 
 
 def check_name(name: str) -> list[CseError]:

@@ -9,18 +9,15 @@ cse_def_schema/schema_2_1_0.json.
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cse_client.content import plain
 from cse_client.engines.server.entities.dialects import FIRST, LATEST, Dialect
 from cse_client.errors import CseError, WrongUsage
-from cse_client.yamldocs import Path, Position
+from cse_client.yamldocs import Path, Places, Position, nearest_key, path_text
 
-__all__ = ["MOST_NODES", "check_keys", "shown"]
+__all__ = ["MOST_NODES", "check_keys"]
 
 #: The most nodes of one kind, by the generation of the entity type.
 MOST_NODES: Mapping[str, int] = {"1": 100, "2": 200}
@@ -47,17 +44,6 @@ def check_keys(
     A value that is null counts as not stated. `positions` tells lines and the text as written.
     """
     return list(_Check(dialect, positions).of_object(document, _keys_of(dialect), ()))
-
-
-def shown(path: Path) -> str:
-    """Return a path for people: `spec.settings.csi[0].name`."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{plain(step)}" if text else plain(step)
-    return text
 
 
 def _keys_of(dialect: Dialect) -> _Keys:
@@ -140,7 +126,7 @@ class _Check:
     def __init__(self, dialect: Dialect, positions: _Positions) -> None:
         other = FIRST if dialect.second_generation else LATEST
         self._most = MOST_NODES[dialect.version[0]]
-        self._positions = positions
+        self._places = Places(positions)
         self._known = list(_paths(_keys_of(dialect)))
         self._other = "CSE 3.0" if dialect.second_generation else "CSE 3.1"
         self._elsewhere = {path[-1] for path in _paths(_keys_of(other))}
@@ -160,7 +146,9 @@ class _Check:
                 yield from self.of_object(one, below, here)
             else:
                 named = ", ".join(below)
-                yield WrongUsage(f"{self._at(here)} must be an object with the keys {named}.")
+                yield WrongUsage(
+                    f"{self._places.at(here)} must be an object with the keys {named}."
+                )
 
     def _unknown(self, path: _Steps, keys: _Keys) -> WrongUsage:
         """Name an unknown key, and the one that may be meant."""
@@ -168,69 +156,32 @@ class _Check:
         meant = self._translated.get(path)
         if meant is not None:
             return WrongUsage(
-                f"{self._at(path)} is a key of {self._other}; for this CSE server it is "
-                f"{shown(meant)}."
+                f"{self._places.at(path)} is a key of {self._other}; for this CSE server it is "
+                f"{path_text(meant)}."
             )
-        sentence = f"{self._at(path)} is not a key that a CSE server reads"
+        sentence = f"{self._places.at(path)} is not a key that a CSE server reads"
         if key in self._elsewhere and not any(key == known[-1] for known in self._known):
-            sentence = f"{self._at(path)} is a key of {self._other}, not of this CSE server"
-        near = self._nearest(path, keys)
+            sentence = f"{self._places.at(path)} is a key of {self._other}, not of this CSE server"
+        near = nearest_key(key, keys, self._known)
         return WrongUsage(f"{sentence}; did you mean '{near}'?" if near else f"{sentence}.")
-
-    def _nearest(self, path: _Steps, keys: _Keys) -> str:
-        """Return the known key that is most like an unknown one; empty where none is."""
-        plain = {_plain(known): known for known in keys}
-        key = _plain(path[-1])
-        if key in plain:
-            return plain[key]
-        moved = [known for known in self._known if _plain(known[-1]) == key]
-        if moved:
-            return shown(moved[0])
-        near = difflib.get_close_matches(key, list(plain), n=1)
-        if near:
-            return plain[near[0]]
-        names = {_plain(known[-1]): known for known in self._known}
-        near = difflib.get_close_matches(key, list(names), n=1, cutoff=0.8)
-        return shown(names[near[0]]) if near else ""
 
     def _of_leaf(self, value: Any, wanted: str, path: _Steps) -> Iterator[CseError]:
         if isinstance(value, (Mapping, list)):
             kind = "a list" if isinstance(value, list) else "an object"
-            yield WrongUsage(f"{self._at(path)} must be {_WANTED[wanted]}, not {kind}.")
+            yield WrongUsage(f"{self._places.at(path)} must be {_WANTED[wanted]}, not {kind}.")
         elif wanted == _TEXT:
             if not isinstance(value, str):
-                yield self._not_text(value, path)
+                yield WrongUsage(self._places.not_text(path, value))
         elif wanted == _FLAG:
             if not isinstance(value, bool):
-                yield WrongUsage(f"{self._at(path)} must be {_WANTED[wanted]}.")
+                yield WrongUsage(f"{self._places.at(path)} must be {_WANTED[wanted]}.")
         elif not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            yield WrongUsage(f"{self._at(path)} must be {_WANTED[wanted]}.")
+            yield WrongUsage(f"{self._places.at(path)} must be {_WANTED[wanted]}.")
         elif wanted == _COUNT and value > self._most:
             yield WrongUsage(
-                f"{self._at(path)} is {_number(value)}, and a CSE server takes {self._most} nodes "
-                "at most."
+                f"{self._places.at(path)} is {_number(value)}, and a CSE server takes {self._most}"
+                " nodes at most."
             )
-
-    def _not_text(self, value: bool | float, path: _Steps) -> WrongUsage:
-        written = self._written(path, value)
-        kind = f"the boolean {json.dumps(value)}" if isinstance(value, bool) else "a number"
-        return WrongUsage(
-            f"{self._at(path)} must be text, and YAML reads {written} as {kind}; put it in quotes: "
-            f'{path[-1]}: "{written}".'
-        )
-
-    def _written(self, path: _Steps, value: Any) -> str:
-        position = self._positions.get(path)
-        return position.text if position is not None and position.text else json.dumps(value)
-
-    def _at(self, path: _Steps) -> str:
-        position = self._positions.get(path)
-        where = f" (line {position.line})" if position is not None else ""
-        return f"'{shown(path)}'{where}"
-
-
-def _plain(key: str) -> str:
-    return key.lower().replace("_", "").replace("-", "")
 
 
 def _number(value: int) -> str:
