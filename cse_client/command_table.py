@@ -63,6 +63,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "cse_client.cli.commands.cluster.events",
                 "Show what happened to a cluster: when, who, how long, and how it ended.",
             ),
+            "export": (
+                "cse_client.cli.commands.cluster.export",
+                "Print the file that describes a cluster.",
+            ),
             "grant": (
                 "cse_client.cli.commands.cluster.grants",
                 "Grant a user or a group a role in a cluster.",

@@ -51,7 +51,7 @@ _ENTITY = "urn:vcloud:entity:"
 _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "addon": ("vdc", "org"),
     "cluster": ("vdc", "org"),
-    "cluster apply": ("org",),
+    "cluster apply": ("vdc", "org"),
     "cluster config": ("vdc", "org", "kubeconfig"),
     "cluster delete": ("vdc", "org", "kubeconfig"),
     "doctor": ("vdc",),

@@ -39,6 +39,7 @@ _MOST_BYTES = 1024 * 1024
 _CHANGES: Mapping[str, str] = {
     "addon install": "cluster",
     "addon remove": "cluster",
+    "cluster apply": "cluster",
     "cluster create": "name",
     "cluster delete": "name",
     "cluster repair": "name",

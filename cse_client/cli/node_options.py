@@ -22,6 +22,7 @@ __all__ = [
     "growth_options",
     "nodes_spec",
     "print_cluster_change",
+    "print_new_cluster",
     "scale_options",
 ]
 
@@ -221,3 +222,27 @@ def print_cluster_change(run: Run, cluster: Cluster) -> None:
     else:
         sentence = f"Cluster {name} is being changed; the rest completes in the background."
     run.console.sentence(sentence, cluster_object(cluster))
+
+
+def print_new_cluster(run: Run, cluster: Cluster, seconds: float) -> None:
+    """Print what a new cluster consists of, how long it took, and what to do next."""
+    from cse_client import suggest
+    from cse_client.cli.server_tables import report_task
+    from cse_client.cli.tables import cluster_object, size_sentence
+    from cse_client.cli.text import duration
+
+    name = cluster.summary.name
+    if report_task(run, cluster, f"cluster {name}"):
+        return
+    if run.wait:
+        sentence = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {duration(seconds)}."
+        following = f"Next: {suggest.cse('cluster config', name, save=True)}"
+    else:
+        sentence = f"Cluster {name} is being created; the rest completes in the background."
+        following = (
+            "When its nodes are Ready, run the same command without -n to complete the creation;"
+            f" until then, the lease of its vApp ends. Next: {suggest.cse('cluster info', name)}"
+        )
+    run.console.sentence(sentence, cluster_object(cluster))
+    if not run.console.as_json:
+        run.console.hint(following)

@@ -98,18 +98,28 @@ class ShowingCommand(click.Command):
 
     `schema` names the JSON Schema of its result in `cse_client/schemas`; with `many` the result is
     a list of these. CSE's clients use -o for the organization: a value that is not a format still
-    is one, where the command has --org.
+    is one, where the command has --org; or else a value of the option that `other` names. `note` is
+    about it, for the help.
     """
 
-    def __init__(self, *args: Any, schema: str = "", many: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        schema: str = "",
+        many: bool = False,
+        other: str = "--org",
+        note: str = "",
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
         self.schema = schema
         self.many = many
-        self._org = next((one for one in self.params if one.name == "org"), None)
-        note = ""
-        if self._org is not None and "-o" in self._org.opts:
-            self._org.opts.remove("-o")
-            note = " Any other value of -o is an organization, as in CSE's client."
+        self._other = other
+        self._has_other = any(other in one.opts for one in self.params)
+        org = next((one for one in self.params if one.name == "org"), None)
+        if org is not None and "-o" in org.opts:
+            org.opts.remove("-o")
+            note = note or " Any other value of -o is an organization, as in CSE's client."
         self.params += [
             click.Option(
                 ["-o", "--output"],
@@ -130,8 +140,8 @@ class ShowingCommand(click.Command):
         ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read `-o NAME` as an organization unless it is a format."""
-        return super().parse_args(ctx, self._sorted_out(args) if self._org is not None else args)
+        """Read `-o NAME` as the other option's unless it is a format."""
+        return super().parse_args(ctx, self._sorted_out(args) if self._has_other else args)
 
     def _sorted_out(self, args: Sequence[str]) -> list[str]:
         found: list[str] = []
@@ -149,9 +159,8 @@ class ShowingCommand(click.Command):
                 found.append(word)
         return found
 
-    @staticmethod
-    def _option(value: str) -> str:
-        return "--output" if value in FORMATS else "--org"
+    def _option(self, value: str) -> str:
+        return "--output" if value in FORMATS else self._other
 
 
 def shows(

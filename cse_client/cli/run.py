@@ -27,7 +27,7 @@ from cse_client.model import Session
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
-    from cse_client.model import Progress, RunOptions
+    from cse_client.model import ClusterRef, Progress, RunOptions
 
 __all__ = ["PIPE_CLOSED", "Question", "Run", "command"]
 
@@ -69,6 +69,15 @@ class Run:
         self._has_server = False
         self._engine_word = engine_option(ctx)
         suggest.aim(_target(ctx, self._engine_word))
+
+    def aim_at(self, ref: ClusterRef) -> None:
+        """Let this run be about a cluster that a file names: suggestions and records of failures.
+
+        A VDC or an organization that the file leaves out is that of the command line.
+        """
+        given = {"cluster": ref.name, "vdc": ref.vdc, "org": ref.org}
+        self._ctx.params.update({name: value for name, value in given.items() if value})
+        suggest.aim(_target(self._ctx, self._engine_word))
 
     @property
     def interruption_hint(self) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         TemplateFacts,
     )
     from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
+    from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
     from cse_client.model.grants import KubeconfigSpec
@@ -55,6 +56,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
 __all__ = [
     "BackingUp",
     "Building",
+    "Declaring",
     "Engine",
     "Entities",
     "Maintaining",
@@ -199,8 +201,20 @@ class Building(Protocol):
 class Planning(Protocol):
     """Showing what a creation would do."""
 
-    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
-        """Return what `create` would do, one sentence a step, after the same checks."""
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> CreationPlan:
+        """Return what `create` would do, after the same checks."""
+
+
+@runtime_checkable
+class Declaring(Protocol):
+    """Telling what a cluster is to be, for files that declare clusters."""
+
+    def declared(self, ref: ClusterRef, *, required: bool = False) -> Declared | None:
+        """Return what an existing cluster is to be; None if there is none of that name.
+
+        Raises:
+            NotFound: it is `required` and there is none.
+        """
 
 
 @runtime_checkable

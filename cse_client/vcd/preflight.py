@@ -7,16 +7,12 @@ warning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from cse_client.errors import (
-    CseError,
     NotFound,
     Refused,
-    SessionInvalid,
-    VcdFault,
 )
 from cse_client.model import (
     ClusterSpec,
@@ -28,12 +24,13 @@ from cse_client.model import (
     Vdc,
     VmPolicy,
 )
-from cse_client.model.hardware import Hardware
+from cse_client.model.capacity import Need
 from cse_client.vcd.client import VcdClient, no_compose_right
+from cse_client.vcd.findings import Findings, Lot
 from cse_client.vcd.hardware import settle
+from cse_client.vcd.room import check_capacity, check_storage
 
 __all__ = [
-    "Findings",
     "PoolRequest",
     "check_create",
     "check_egress",
@@ -42,8 +39,6 @@ __all__ = [
     "find_network",
     "find_profile",
 ]
-
-_Value = TypeVar("_Value")
 
 #: What a guide for CSE tells its readers to look for, and what a missing way out looks like.
 _EGRESS_HINT = "without it, nodes can use only what their template contains"
@@ -59,54 +54,6 @@ class PoolRequest:
     spec: ClusterSpec
     template: Template | None
     count: int
-
-
-@dataclass(frozen=True)
-class Lot:
-    """A number of new VMs that are made alike; None: see `Findings`."""
-
-    count: int
-    hardware: Hardware
-    template_vm: TemplateVm | None = None
-    storage_profile: StorageProfile | None = None
-
-
-@dataclass
-class Findings:
-    """What the checks found: problems, warnings, and the things that the names stand for.
-
-    `network`, `template_vm` and `storage_profile` are None where they are in `problems` (or, for
-    the storage profile, where none was asked for: VCD then takes the VDC's default). `head` and
-    `worker` are what a control plane and a worker are made of; `pools` has the workers of each
-    pool that was asked about, in that order.
-    """
-
-    problems: list[CseError] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    network: Network | None = None
-    template_vm: TemplateVm | None = None
-    storage_profile: StorageProfile | None = None
-    head: Hardware = field(default_factory=Hardware)
-    worker: Hardware = field(default_factory=Hardware)
-    pools: list[Lot] = field(default_factory=list)
-
-    def add(self, problems: Iterable[CseError]) -> None:
-        """Add problems, each once: two kinds of node may have the same one."""
-        known = {one.message for one in self.problems}
-        self.problems.extend(one for one in problems if one.message not in known)
-
-    def collect(self, look: Callable[[], _Value]) -> _Value | None:
-        """Return what `look` returns; keep its error as a problem instead of raising it.
-
-        An invalid session and an unreachable VCD are raised: nothing else can be checked then.
-        """
-        try:
-            return look()
-        except (SessionInvalid, VcdFault):
-            raise
-        except CseError as problem:
-            self.problems.append(problem)
-            return None
 
 
 def check_create(
@@ -157,8 +104,8 @@ def check_create(
             for lot, named in zip(workers, asked)
         ]
     lots = [Lot(heads, findings.head, findings.template_vm, profile), *workers]
-    _check_storage(lots, findings)
-    _check_capacity(vcd, vdc, lots, findings)
+    check_storage(lots, findings)
+    check_capacity(vcd, vdc, lots, findings)
     return findings
 
 
@@ -274,6 +221,7 @@ def _check_network(
         )
         return
     free = network.free_addresses
+    findings.needs.append(Need(f"addresses in {network.name}", nodes, free))
     if free is not None and free < nodes:
         findings.problems.append(
             Refused(
@@ -339,82 +287,3 @@ def find_profile(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> Sto
             )
         )
     return None
-
-
-def _check_storage(lots: Sequence[Lot], findings: Findings) -> None:
-    profiles = {
-        lot.storage_profile.name: lot.storage_profile for lot in lots if lot.storage_profile
-    }
-    for name, profile in profiles.items():
-        used_by = [
-            lot
-            for lot in lots
-            if lot.storage_profile is not None and lot.storage_profile.name == name
-        ]
-        _check_room(profile, used_by, findings)
-
-
-def _check_room(profile: StorageProfile, lots: Sequence[Lot], findings: Findings) -> None:
-    known = [lot.template_vm for lot in lots]
-    if not profile.limit_mb or any(source is None or not source.disk_mb for source in known):
-        return
-    left = max(0, profile.limit_mb - profile.used_mb)
-    needed = sum(lot.count * _disk_mb(lot) for lot in lots)
-    nodes = sum(lot.count for lot in lots)
-    if needed > left:
-        findings.problems.append(
-            Refused(
-                f"The storage profile '{profile.name}' has {left} MB left, "
-                f"and {nodes} nodes need {needed} MB.",
-                hint="Use fewer --nodes or another --storage-profile, or have the limit raised.",
-            )
-        )
-
-
-def _disk_mb(lot: Lot) -> int:
-    """Return how much storage a VM takes, as far as its template is known."""
-    source = lot.template_vm
-    if source is None:
-        return 0
-    first = next((mb for _id, mb in source.disks), 0)
-    return source.disk_mb + max(0, (lot.hardware.disk_mb or 0) - first)
-
-
-def _check_capacity(vcd: VcdClient, vdc: Vdc, lots: Sequence[Lot], findings: Findings) -> None:
-    nodes = sum(lot.count for lot in lots)
-    capacity = findings.collect(lambda: vcd.surroundings.capacity(vdc))
-    document = findings.collect(lambda: vcd.surroundings.vdc_document(vdc))
-    if capacity is None or document is None:
-        return
-    if capacity.vms_left is not None and capacity.vms_left < nodes:
-        noun = "VM" if capacity.vms_left == 1 else "VMs"
-        findings.problems.append(
-            Refused(
-                f"VDC '{vdc.name}' has room for {capacity.vms_left} more {noun}, "
-                f"and {nodes} are required.",
-                hint="Use fewer --nodes, delete VMs, or have the VM quota raised.",
-            )
-        )
-    memory = cpus = 0
-    for lot in lots:
-        source, hardware = lot.template_vm, lot.hardware
-        memory += lot.count * (hardware.known_memory_mb or (source.memory_mb if source else 0))
-        cpus += lot.count * (hardware.known_cpus or (source.cpus if source else 0))
-    mhz = cpus * (document.vcpu_mhz or 0)
-    short = [
-        _short("memory", "MB", capacity.memory_mb_left, memory, vdc),
-        _short("CPU", "MHz", capacity.cpu_mhz_left, mhz, vdc),
-    ]
-    for text in filter(None, short):
-        if document.overcommits:
-            findings.warnings.append(text)
-        else:
-            hint = "Use fewer or smaller nodes, or have the limit raised."
-            findings.problems.append(Refused(text, hint=hint))
-
-
-def _short(what: str, unit: str, left: int | None, needed: int, vdc: Vdc) -> str:
-    """Say what does not fit into the VDC's limit; empty when it fits or nothing is known."""
-    if left is None or needed <= left:
-        return ""
-    return f"VDC '{vdc.name}' has {left} {unit} of {what} left, but the nodes need {needed} {unit}."

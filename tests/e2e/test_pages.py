@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pages import Reader, Shown, commands
-from tests.support.programs import clean_environment
+from tests.support.programs import ROOT, clean_environment
 from tests.support.simulator import Control
 
 #: In the tutorial: its port, for which the test takes a free one, and the speed of the guests.
@@ -43,6 +44,20 @@ def test_node_templates(logged_in: Path, environment: dict[str, str], control: C
     before = control.possessions()
     page = commands("templates.md")
     assert len(page) >= 7
+    with Reader(logged_in, environment) as reader:
+        reader.follow(page)
+    assert control.possessions() == before
+
+
+def test_files(logged_in: Path, environment: dict[str, str], control: Control) -> None:
+    before = control.possessions()
+    page = commands("files.md")
+    assert len(page) >= 7
+    text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    (file,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    wrong = file.replace("web", "no").replace("network", "netwrok").replace("size: 1", "size: x")
+    (logged_in / "wrong.yaml").write_text(wrong)
+    (logged_in / "web.yaml").write_text(file)
     with Reader(logged_in, environment) as reader:
         reader.follow(page)
     assert control.possessions() == before

@@ -67,21 +67,28 @@ class Editor:
         if changed:
             self.write(vapp, changed)
 
+    def delete_vm(self, vapp: str, name: str) -> None:
+        """Power a VM off and delete it."""
+        path = f"/api/vApp/vm-{self._vapp(vapp)['vms'][name]['id']}"
+        body = f'<UndeployVAppParams xmlns="{_NAMESPACE}"/>'
+        self._change("POST", f"{path}/action/undeploy", body, kind="undeployVAppParams")
+        self._change("DELETE", path, "")
+
     def _vapp(self, name: str) -> Any:
         return self._control.get("state")["vapps"][name]
 
     def _path(self, vapp: str) -> str:
         return f"/api/vApp/vapp-{self._vapp(vapp)['id']}"
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, kind: str = "metadata") -> dict[str, str]:
         return {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/*+xml;version=36.0",
-            "Content-Type": "application/vnd.vmware.vcloud.metadata+xml",
+            "Content-Type": f"application/vnd.vmware.vcloud.{kind}+xml",
         }
 
-    def _change(self, method: str, path: str, body: str) -> None:
-        answer = self._send(method, path, self._headers(), body)
+    def _change(self, method: str, path: str, body: str, kind: str = "metadata") -> None:
+        answer = self._send(method, path, self._headers(kind), body)
         task = etree.fromstring(answer.read())
         while task.get("status") in ("queued", "preRunning", "running"):
             time.sleep(0.05)

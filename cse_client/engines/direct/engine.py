@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
     from cse_client.engines.direct.operations.incoming import Incoming
+    from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
     from cse_client.model.server import UpgradeTarget
@@ -131,11 +132,18 @@ class DirectEngine:
 
         return TemplateWork(self._vcd, self._session, self._clock, self.templates)
 
-    def plan_create(self, spec: ClusterSpec, progress: Progress) -> Sequence[str]:
+    def plan_create(self, spec: ClusterSpec, progress: Progress) -> CreationPlan:
         """Check everything that `create` checks and return its steps as sentences."""
+        from cse_client.model.declared import CreationPlan
+
         _refuse_nfs(spec)
         creation = self._creation(spec, RunOptions(), progress)
-        return [step.sentence for step in creation.steps() if not step.done()]
+        found = creation.resolved
+        if spec.template != found.template.id:
+            name = f"{found.template.catalog}/{found.template.name}"
+            spec = replace(spec, template=name, template_revision=found.template.revision)
+        steps = tuple(step.sentence for step in creation.steps() if not step.done())
+        return CreationPlan(spec, steps, found.needs)
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""
@@ -440,6 +448,24 @@ class DirectEngine:
             return str(adopt_ca_file(cluster, Path(adopted)))
         deadline = self._clock.monotonic() + bounds.share(RunOptions().timeout)
         return seal_cluster(cluster, deadline=deadline, progress=progress)
+
+    def declared(self, ref: ClusterRef, *, required: bool = False) -> Declared | None:
+        """Return what an existing cluster is to be, from its record; None if there is none.
+
+        Raises:
+            Conflict: the name is that of a vApp which is not a cluster.
+            NotFound: the cluster is `required` and there is none.
+        """
+        from cse_client.engines.direct.declared import declared_of
+        from cse_client.engines.direct.existing import find_existing
+
+        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
+        try:
+            return declared_of(find_existing(self._vcd, self._session, vdc, ref.name))
+        except NotFound:
+            if required:
+                raise
+            return None
 
     def events(self, ref: ClusterRef, *, all_: bool = False) -> Sequence[ClusterEvent]:
         """Return what happened to a cluster, from the tasks that VCD keeps."""

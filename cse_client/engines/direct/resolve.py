@@ -44,6 +44,7 @@ from cse_client.model import (
     node_kind,
     silent,
 )
+from cse_client.model.capacity import Need
 from cse_client.model.endpoints import is_address
 from cse_client.model.footprint import address_in_description, id_in_description
 from cse_client.model.hardware import Hardware
@@ -54,7 +55,7 @@ from cse_client.vcd import preflight
 if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.vcd.client import VcdClient
-    from cse_client.vcd.preflight import Findings
+    from cse_client.vcd.findings import Findings
 
 
 __all__ = ["Resolved", "resolve_creation", "resolve_growth"]
@@ -85,6 +86,7 @@ class Resolved:
     head: Hardware = field(default_factory=Hardware)
     worker: Hardware = field(default_factory=Hardware)
     virtual: VirtualAddress = field(default_factory=VirtualAddress)
+    needs: tuple[Need, ...] = ()
 
     def hardware(self, vm_name: str) -> Hardware:
         """Return what a node of this name is made of."""
@@ -328,6 +330,7 @@ def _resolve(
         head=checked.head,
         worker=checked.worker,
         virtual=virtual,
+        needs=tuple(checked.needs),
     )
 
 

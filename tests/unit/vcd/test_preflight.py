@@ -10,7 +10,8 @@ from cse_client.errors import NotFound, Refused, SessionInvalid
 from cse_client.model import ClusterSpec, Template
 from cse_client.model.hardware import NodeOptions
 from cse_client.vcd.client import VcdClient
-from cse_client.vcd.preflight import Findings, check_create
+from cse_client.vcd.findings import Findings
+from cse_client.vcd.preflight import check_create
 from tests.support.clock import FakeClock
 from tests.support.scripted_vcd import Answer, ScriptedVcd
 from tests.support.vcd_documents import DOCUMENT, NS, NSXT, page, rules

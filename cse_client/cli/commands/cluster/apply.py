@@ -1,105 +1,206 @@
-"""`vcd cse cluster apply|delete-nfs`: for CSE servers 3.x, which keep clusters as entities."""
+"""`vcd cse cluster apply`: clusters that files declare.
+
+The direct engine has a format of its own; CSE servers 3.x keep clusters as entities, and their
+files are these.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import timeout_option
+from cse_client.cli.cluster_files import ApplyOptions, apply_declared, called, read_cluster_file
+from cse_client.cli.options import as_object, break_lock_option, timeout_option
+from cse_client.cli.output import Output, ShowingCommand
 from cse_client.cli.run import Run, command
-from cse_client.cli.target import id_option, tkg_sentence
-from cse_client.yamldocs import Bounds, Reading
+from cse_client.cli.target import cluster_reference, id_option, tkg_sentence
+
+if TYPE_CHECKING:
+    from cse_client.engines.base import Engine
+    from cse_client.yamldocs import Reading
 
 __all__ = ["apply_command"]
 
-#: A cluster's description has some 40 values.
-_BOUNDS = Bounds(size=256 * 1024, depth=16, values=2_000)
+
+class ApplyCommand(ShowingCommand):
+    """A command whose -o/--output is a format, or with CSE's --sample a file."""
+
+    def _sorted_out(self, args: Sequence[str]) -> list[str]:
+        end = list(args).index("--") if "--" in args else len(args)
+        words: list[str] = []
+        for word in args[:end]:
+            name, equals, value = word.partition("=")
+            if name == "--output":
+                words += ["-o", value] if equals else ["-o"]
+            else:
+                words.append(word)
+        return super()._sorted_out([*words, *args[end:]])
 
 
-@click.command("apply")
+@click.command(
+    "apply",
+    cls=ApplyCommand,
+    schema="cluster-plan",
+    other="--sample-file",
+    note=" With --dry-run; or a FILE, with --sample.",
+)
 @click.argument("file", required=False, metavar="[FILE]")
-@click.option("-s", "--sample", is_flag=True, help="Print a sample file.")
+@click.option("-f", "--file", "option_file", default="", metavar="FILE", help="File to apply.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be changed, without changing anything."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation of removals.")
+@click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure.")
+@click.option("--force", is_flag=True, help="Delete pods that cannot be evicted.")
+@click.option("--strict", is_flag=True, help="Treat warnings about a new cluster as errors.")
+@break_lock_option
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a file.")
+@click.option("-s", "--sample", is_flag=True, help="Print a sample file for a CSE server.")
 @click.option("-n", "--native", is_flag=True, help="With --sample: a native cluster (default).")
 @click.option("-t", "--tkg", is_flag=True, hidden=True)
 @click.option("-k", "--tkg-s", is_flag=True, hidden=True)
 @click.option("-p", "--tkg-plus", is_flag=True, hidden=True)
-@click.option(
-    "-o", "--output", default="", metavar="FILE", help="With --sample: write the sample to FILE."
-)
+@click.option("--sample-file", default="", metavar="FILE", hidden=True)
 @click.option(
     "--cse-version",
     type=click.Choice(["3.0", "3.1"]),
     help="With --sample: release of the CSE server. Default: the release of your server, or 3.1.",
 )
+@click.option("--vdc", default="", metavar="NAME", help="Org VDC. Default: the one in the file.")
 @click.option(
     "--org", default="", metavar="NAME", help="Organization. Default: the one in the file."
 )
 @id_option
 @timeout_option
 @command
+@as_object(ApplyOptions, "options")
 def apply_command(
     run: Run,
     file: str | None,
+    option_file: str,
+    options: ApplyOptions,
+    schema: bool,
     sample: bool,
     native: bool,
     tkg: bool,
     tkg_s: bool,
     tkg_plus: bool,
-    output: str,
+    sample_file: str,
     cse_version: str | None,
+    vdc: str,
     org: str,
     cluster_id: str,
     timeout: float,
 ) -> None:
     """Create or update a cluster from a file.
 
-    Requires a CSE server 3. FILE is YAML; `-` reads standard input. Organization, VDC and site
-    default to the session's. If the cluster exists, its number of workers and NFS nodes (and with
-    CSE 3.1 its template) are updated, and settings that FILE omits are left unchanged. To get the
-    YAML of an existing cluster, run `vcd cse cluster info`.
+    FILE is YAML; `-` reads standard input. A cluster that does not exist is created; an existing
+    one is changed until it is as FILE describes it, and settings that FILE omits are left
+    unchanged. --dry-run shows the changes. To resume an interrupted run, run the same command
+    again. To get the file of an existing cluster, run `vcd cse cluster export`.
+
+    With a CSE server 3, FILE has the form of that server: see --sample, and `vcd cse cluster info`.
 
     \b
     Examples
-        vcd cse cluster apply --sample --native -o demo.yaml
-        vcd cse cluster apply demo.yaml
+        vcd cse cluster apply -f demo.yaml --dry-run
+        vcd cse cluster apply -f demo.yaml
     """
+    from cse_client.engines.declared.reading import is_declared, is_for_server, read_declared
     from cse_client.errors import WrongUsage
 
-    for given, option in ((tkg, "--tkg"), (tkg_s, "--tkg-s"), (tkg_plus, "--tkg-plus")):
-        if given:
-            raise WrongUsage(tkg_sentence(f"{option} is an option for Tanzu Kubernetes Grid"))
+    _refuse_tkg(("--tkg", tkg), ("--tkg-s", tkg_s), ("--tkg-plus", tkg_plus))
+    if file is not None and option_file:
+        raise WrongUsage("Specify the file once: as FILE, or with -f.")
+    file = file or option_file or None
+    if schema:
+        _print_schema(run)
+        return
     if sample:
         if file is not None:
             raise WrongUsage(
                 "--sample cannot be combined with FILE.",
                 hint="To write the sample to a file, use -o FILE.",
             )
-        _print_sample(run, cse_version, output)
+        _print_sample(run, cse_version, sample_file)
         return
-    sampling = ((native, "--native"), (output, "--output"), (cse_version, "--cse-version"))
+    sampling = ((native, "--native"), (sample_file, "--output"), (cse_version, "--cse-version"))
     for value, option in sampling:
         if value:
             raise WrongUsage(f"{option} requires --sample.")
     if file is None:
         raise WrongUsage(
             "Missing argument 'FILE'.",
-            hint=f"`{suggest.cse('cluster apply', sample=True, native=True)}` prints a sample"
-            " file.",
+            hint=f"`{suggest.cse('cluster create', 'NAME', network='NETWORK', dry_run=True)} -o"
+            f" yaml` prints a file; `{suggest.cse('cluster apply', sample=True, native=True)}`"
+            " prints one for a CSE server 3.",
         )
-    _apply(run, _read(file), cluster_id, org, timeout)
+    if not options.dry_run and not Output.of(click.get_current_context()).is_default:
+        raise WrongUsage("-o and --query require --dry-run.")
+    reading = read_cluster_file(file)
+    if not is_declared(reading.value):
+        for_server = is_for_server(reading.value)
+        identity = cluster_reference(None, cluster_id) if cluster_id else ""
+        engine = run.engine_of(identity, needs_server=for_server)
+        if for_server or engine.has_server:
+            _refuse([*options.given(), *(["--vdc"] if vdc else [])], file)
+            _apply_served(run, engine, reading, file, identity, org, timeout)
+            return
+    if cluster_id:
+        raise WrongUsage("--id requires a file for a CSE server 3.")
+    declared = read_declared(reading, called(file)).located(vdc=vdc, org=org)
+    spec = declared.declared.spec
+    run.aim_at(spec.ref)
+    apply_declared(run, declared, options, timeout)
 
 
-def _apply(run: Run, reading: Reading, cluster_id: str, org: str, timeout: float) -> None:
+def _refuse_tkg(*options: tuple[str, bool]) -> None:
+    from cse_client.errors import WrongUsage
+
+    for option, is_given in options:
+        if is_given:
+            raise WrongUsage(tkg_sentence(f"{option} is an option for Tanzu Kubernetes Grid"))
+
+
+def _refuse(options: Sequence[str], file: str) -> None:
+    from cse_client.errors import WrongUsage
+
+    if options:
+        raise WrongUsage(
+            f"{options[0]} requires a file for the direct engine, and {called(file)} is for a CSE"
+            " server."
+        )
+
+
+def _apply_served(
+    run: Run,
+    engine: Engine,
+    reading: Reading,
+    file: str,
+    identity: str,
+    org: str,
+    timeout: float,
+) -> None:
+    from cse_client.cli.needs import lacking
     from cse_client.cli.node_options import print_cluster_change
-    from cse_client.cli.target import cluster_reference
+    from cse_client.content import capitalized
     from cse_client.engines.base import Entities
+    from cse_client.errors import WrongUsage
 
-    identity = cluster_reference(None, cluster_id) if cluster_id else ""
+    if not engine.has_server:
+        raise WrongUsage(
+            f"{capitalized(called(file))} is for a CSE server 3, and the direct engine is in use.",
+            hint=f"`{suggest.cse('cluster apply', schema=True)}` prints the JSON Schema of a file"
+            f" for the direct engine; `{suggest.cse('system info')}` shows why it is in use.",
+        )
+    if not isinstance(engine, Entities):
+        raise lacking("cluster apply", Entities, engine)
     run.when_interrupted = suggest.RESUME
     options = run.options(timeout)
-    engine = run.require(Entities, "cluster apply")
     with run.console.progress() as progress:
         cluster = engine.apply(
             reading.value,
@@ -112,27 +213,10 @@ def _apply(run: Run, reading: Reading, cluster_id: str, org: str, timeout: float
     print_cluster_change(run, cluster)
 
 
-def _read(file: str) -> Reading:
-    """Return what a file holds. Raises WrongUsage; no value of it gets into the message."""
-    import sys
+def _print_schema(run: Run) -> None:
+    from cse_client.engines.declared.schema import schema, schema_text
 
-    from cse_client.errors import WrongUsage
-    from cse_client.inputs import read_file
-    from cse_client.yamldocs import BadYaml, read_yaml
-
-    name = "standard input" if file == "-" else f"the file '{file}'"
-    try:
-        if file == "-":
-            data = sys.stdin.buffer.read(_BOUNDS.size + 1)
-        else:
-            data = read_file(Path(file).expanduser(), _BOUNDS.size + 1)
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise WrongUsage(f"{name} cannot be read: {reason}.") from None
-    try:
-        return read_yaml(data, _BOUNDS)
-    except BadYaml as error:
-        raise WrongUsage(f"{name} does not describe a cluster: {error}.") from None
+    run.console.passage(schema_text(), schema())
 
 
 def _print_sample(run: Run, release: str | None, output: str) -> None:

@@ -10,6 +10,7 @@ import click
 from cse_client import suggest
 from cse_client.cli.cluster_settings import SettingOptions, check_settings, setting_options
 from cse_client.cli.hardware_options import HardwareOptions, check_hardware, hardware_options
+from cse_client.cli.node_options import print_new_cluster
 from cse_client.cli.options import (
     as_object,
     break_lock_option,
@@ -17,12 +18,12 @@ from cse_client.cli.options import (
     timeout_option,
     vdc_option,
 )
+from cse_client.cli.output import Output, ShowingCommand
 from cse_client.cli.run import Run, command
-from cse_client.cli.text import duration
 
 if TYPE_CHECKING:
     from cse_client.errors import CseError
-    from cse_client.model import Cluster, ClusterSpec
+    from cse_client.model import ClusterSpec
 
 __all__ = ["create_command"]
 
@@ -52,7 +53,7 @@ class CreateOptions:
     timeout: float
 
 
-class NamedCommand(click.Command):
+class NamedCommand(ShowingCommand):
     """A command whose only argument is a name: `-demo` is explained, not only refused."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -81,7 +82,13 @@ class NamedCommand(click.Command):
         return not isinstance(values.get("name"), str)
 
 
-@click.command("create", cls=NamedCommand)
+@click.command(
+    "create",
+    cls=NamedCommand,
+    schema="cluster-file",
+    note=" With --dry-run: json and yaml print the file for `cluster apply`. Any other value of -o"
+    " is an organization, as in CSE's client.",
+)
 @click.argument("name")
 @click.option(
     "-n", "--network", default="", metavar="NAME", help="Org VDC network for the nodes.  [required]"
@@ -177,6 +184,10 @@ def create_command(
     Example
         vcd cse cluster create demo --network net1 --ssh-key ~/.ssh/id_rsa.pub
     """
+    if not dry_run and not Output.of(click.get_current_context()).is_default:
+        from cse_client.errors import WrongUsage
+
+        raise WrongUsage("-o FORMAT and --query require --dry-run.")
     if not options.network:
         from cse_client.cli.networks import ask_for_network
 
@@ -199,7 +210,7 @@ def create_command(
     began = monotonic()
     with run.console.progress() as progress:
         cluster = engine.create(spec, how, progress)
-    _report(run, cluster, monotonic() - began)
+    print_new_cluster(run, cluster, monotonic() - began)
 
 
 def _spec(options: CreateOptions, hardware: HardwareOptions, typed: SettingOptions) -> ClusterSpec:
@@ -263,36 +274,28 @@ def _spec(options: CreateOptions, hardware: HardwareOptions, typed: SettingOptio
 
 
 def _dry_run(run: Run, spec: ClusterSpec) -> None:
+    from cse_client.cli.cluster_files import file_yaml, needs_records, show_needs
     from cse_client.engines.base import Planning
+    from cse_client.engines.declared.writing import document_of
+    from cse_client.model.declared import Declared
 
     engine = run.require(Planning, "cluster create --dry-run")
     with run.console.progress() as progress:
-        steps = list(engine.plan_create(spec, progress))
+        plan = engine.plan_create(spec, progress)
+    output = Output.of(click.get_current_context())
+    if not output.is_table:
+        document = document_of(Declared(plan.spec))
+        if output.format == "yaml" and not output.query:
+            run.console.text(file_yaml(document))
+        else:
+            run.console.documented(document, document)
+        return
     if run.console.as_json:
-        run.console.document({"cluster": spec.name, "plan": steps})
+        needs = needs_records(plan.needs)
+        run.console.document({"cluster": spec.name, "plan": list(plan.steps), "resources": needs})
         return
-    if not steps:
+    if not plan.steps:
         run.console.sentence(f"Cluster {spec.name} is complete; there is nothing to do.", {})
-    for number, step in enumerate(steps, 1):
+    for number, step in enumerate(plan.steps, 1):
         run.console.sentence(f"{number}. {step}", {})
-
-
-def _report(run: Run, cluster: Cluster, seconds: float) -> None:
-    from cse_client.cli.server_tables import report_task
-    from cse_client.cli.tables import cluster_object, size_sentence
-
-    name = cluster.summary.name
-    if report_task(run, cluster, f"cluster {name}"):
-        return
-    if run.wait:
-        sentence = f"Cluster {name} is ready: {size_sentence(cluster.nodes)}, {duration(seconds)}."
-        following = f"Next: {suggest.cse('cluster config', name, save=True)}"
-    else:
-        sentence = f"Cluster {name} is being created; the rest completes in the background."
-        following = (
-            "When its nodes are Ready, run the same command without -n to complete the creation;"
-            f" until then, the lease of its vApp ends. Next: {suggest.cse('cluster info', name)}"
-        )
-    run.console.sentence(sentence, cluster_object(cluster))
-    if not run.console.as_json:
-        run.console.hint(following)
+    show_needs(run, plan.needs)

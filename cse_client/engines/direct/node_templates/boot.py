@@ -34,7 +34,7 @@ from cse_client.model import (
 )
 from cse_client.model.templates import BootSpec, CheckResult, Level
 from cse_client.vcd import preflight, tasks
-from cse_client.vcd.preflight import Findings
+from cse_client.vcd.findings import Findings
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient

@@ -29,7 +29,7 @@ from cse_client.model import (
 from cse_client.model.footprint import options_in_description, owner_in_description
 from cse_client.model.templates import BuildSpec
 from cse_client.vcd import preflight
-from cse_client.vcd.preflight import Findings
+from cse_client.vcd.findings import Findings
 from cse_client.vcd.templates import Catalog
 
 if TYPE_CHECKING:

@@ -123,6 +123,11 @@ class Creation:
         self._why_in_two = "" if resolved.virtual.address else resolved.pool.why_not
         self.wrote_something = resolved.vapp is not None
 
+    @property
+    def resolved(self) -> Resolved:
+        """What the cluster is made from."""
+        return self._resolved
+
     def steps(self) -> list[Step]:
         """Return the steps in order; a dry run prints their sentences."""
         tag = Step(

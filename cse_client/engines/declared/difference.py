@@ -1,0 +1,202 @@
+"""The difference between what a file declares and what an existing cluster is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cse_client.content import plain
+from cse_client.engines.declared.fields import FIELDS, Field
+from cse_client.engines.declared.reading import DeclaredFile
+from cse_client.engines.declared.writing import pools_of
+from cse_client.errors import CseError, Refused
+from cse_client.model import ClusterSpec
+from cse_client.model.addons import AddonInfo
+from cse_client.model.declared import Change, Declared, WantedAddon
+from cse_client.model.endpoints import AUTO
+from cse_client.model.pools import DEFAULT_POOL, Pool
+from cse_client.model.settings import setting_shown
+from cse_client.model.ssh_keys import parse_public_key
+
+__all__ = ["Difference", "addon_changes", "differences", "refusals"]
+
+#: What is decided again whenever nodes are made, and so is never different.
+_PASSING = ("accept_eulas",)
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One change, and what it is carried out with."""
+
+    change: Change
+    pool: Pool | None = None
+    addon: WantedAddon | None = None
+
+
+def refusals(file: DeclaredFile, there: Declared) -> list[CseError]:
+    """Return why a cluster cannot become what a file declares: what cannot be changed, by name."""
+    found: list[CseError] = []
+    for field in FIELDS:
+        if field.name == "control_planes" or not _differs(field, file, there):
+            continue
+        now = _shown(field, there.spec)
+        is_now = f"has {now}" if now else "was created without it"
+        found.append(
+            Refused(
+                f"{file.places.at(field.path)} is {_shown(field, file.declared.spec)}, and cluster"
+                f" '{file.cluster}' {is_now}; it cannot be changed.",
+                hint=_hint(field),
+            )
+        )
+    return found
+
+
+def uncompared(file: DeclaredFile, there: Declared) -> list[str]:
+    """Return the keys that the file states and that cannot be compared."""
+    return [
+        ".".join(field.path)
+        for field in FIELDS
+        if file.states(field) and field.name in there.unknown
+    ]
+
+
+def differences(file: DeclaredFile, there: Declared) -> list[Difference]:
+    """Return the changes of nodes and of protection, in the order in which they are made."""
+    wanted = file.declared.spec
+    found = []
+    if ("spec", "controlPlane", "count") in file.stated:
+        found += _sizes(
+            "control planes",
+            there.spec.control_planes,
+            wanted.control_planes,
+            begun="control_planes" in there.unfinished,
+            noun="control plane",
+        )
+    if ("spec", "pools") in file.stated:
+        found += _pools(pools_of(there.spec), pools_of(wanted), there)
+    if ("spec", "deletionProtection") in file.stated:
+        now, then = there.is_protected, file.declared.is_protected
+        if now != then:
+            action = "protect" if then else "unprotect"
+            change = Change(action, f"cluster {file.cluster}", _on(now), _on(then))
+            found.append(Difference(change))
+    return found
+
+
+def addon_changes(
+    wanted: Sequence[WantedAddon], installed: Iterable[AddonInfo]
+) -> Iterator[Difference]:
+    """Yield the add-ons to install or change; others are left as they are."""
+    known = {info.name: info for info in installed}
+    for addon in wanted:
+        there = known.get(addon.name)
+        now = "" if there is None or not there.installed else _addon_text(there)
+        if there is not None and now and _same_addon(addon, there):
+            continue
+        stated = " ".join(filter(None, (addon.version, addon.addresses, addon.address)))
+        if there is not None and now and there.state in ("incomplete", "not ready"):
+            now = f"{now} ({there.state})"
+        change = Change("install", f"add-on {addon.name}", now, stated or "installed")
+        yield Difference(change, addon=addon)
+
+
+def _differs(field: Field, file: DeclaredFile, there: Declared) -> bool:
+    if not file.states(field) or field.name in (*there.unknown, *_PASSING):
+        return False
+    return not _same(field.name, field.of(file.declared.spec), field.of(there.spec), file, there)
+
+
+def _same(name: str, wanted: Any, now: Any, file: DeclaredFile, there: Declared) -> bool:
+    if name == "vip" and wanted == AUTO:
+        return True
+    if name == "template":
+        return is_same_template(file.declared.spec, there.spec)
+    if name == "ssh_key":
+        return bool(now) and parse_public_key(now).same_key(parse_public_key(wanted))
+    if name == "settings.no_proxy":
+        # the record has what is always reached without a proxy, too
+        return set(wanted.split(",")) <= set(now.split(","))
+    return bool(wanted == now)
+
+
+def is_same_template(wanted: ClusterSpec | Pool, now: ClusterSpec | Pool) -> bool:
+    """Return whether the template in `now` is one that `wanted` means."""
+    if wanted.template and wanted.template == now.template_id:
+        return True
+    catalog, _, name = wanted.template.rpartition("/")
+    its_catalog, _, its_name = now.template.rpartition("/")
+    if catalog and its_catalog and catalog != its_catalog:
+        return False
+    return name == its_name and wanted.template_revision in (None, now.template_revision)
+
+
+def _pools(now: Sequence[Pool], wanted: Sequence[Pool], there: Declared) -> Iterator[Difference]:
+    known = {pool.name: pool for pool in now}
+    for pool in wanted:
+        current = known.get(pool.name)
+        if current is None:
+            continue
+        begun = pool.name in there.unfinished or (
+            pool.name == DEFAULT_POOL and "workers" in there.unfinished
+        )
+        for one in _sizes(f"pool {pool.name}", current.size, pool.size, begun=begun, noun="worker"):
+            yield replace(one, pool=pool)
+
+
+def _sizes(what: str, now: int, wanted: int, *, begun: bool, noun: str) -> list[Difference]:
+    if now == wanted and not begun:
+        return []
+    gone = now - wanted
+    removes = f"deletes {_count(gone, noun)} of {what}" if gone > 0 else ""
+    current = f"{now} (begun)" if now == wanted else str(now)
+    return [Difference(Change("resize", what, current, str(wanted), removes))]
+
+
+def _same_addon(wanted: WantedAddon, there: AddonInfo) -> bool:
+    if there.state in ("incomplete", "not ready"):
+        return False
+    if wanted.version not in ("", there.installed) or wanted.address not in ("", there.address):
+        return False
+    from cse_client.engines.addons.ranges import parse_auto, parse_ranges
+
+    if not wanted.addresses:
+        return True
+    has = parse_ranges(there.addresses) if there.addresses else ()
+    count = parse_auto(wanted.addresses)
+    if count:
+        return sum(map(len, has)) == count
+    return parse_ranges(wanted.addresses) == has
+
+
+def _addon_text(there: AddonInfo) -> str:
+    return " ".join(filter(None, (there.installed, there.addresses, there.address)))
+
+
+def _shown(field: Field, spec: ClusterSpec) -> str:
+    value = field.of(spec)
+    if value in ("", None):
+        return ""
+    if field.name == "template" and spec.template_revision is not None:
+        value = f"{value}_rev{spec.template_revision}"
+    if field.name == "ssh_key":
+        return parse_public_key(value).fingerprint
+    group, _, name = field.name.rpartition(".")
+    if group == "settings":
+        return plain(setting_shown(name, value), _LONGEST_SHOWN)
+    return plain(str(field.form.write(value)), _LONGEST_SHOWN)
+
+
+def _hint(field: Field) -> str:
+    if field.path[1] in ("nodes", "controlPlane") or field.name == "template":
+        return "Remove the key from the file, or create another cluster."
+    return "Write the cluster's own value, or remove the key; another value requires a new cluster."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _on(is_on: bool) -> str:
+    return "on" if is_on else "off"

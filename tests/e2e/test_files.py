@@ -1,0 +1,286 @@
+"""Clusters that files declare: created, changed and exported by `cse`, on one simulator."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.editor import Editor
+from tests.support.people import Person, person
+from tests.support.programs import CSE, Result
+from tests.support.schemas import check
+from tests.support.simulator import Cloud, Control
+from tests.support.waiting import until
+
+NAME = "declared"
+LEAST = f"""\
+apiVersion: cse-client/v1
+kind: Cluster
+metadata: {{name: {NAME}}}
+spec:
+  network: net1
+  ntp: [ntp.example.com]
+  pools:
+  - name: default
+    size: 1
+"""
+
+
+class Place(Person):
+    """Somebody who keeps the file of a cluster."""
+
+    @property
+    def file(self) -> Path:
+        return self.home / "demo.yaml"
+
+    def run_cse(self, *words: str, stdin: str = "") -> Result:
+        return self.run(CSE, "cluster", *words, stdin=stdin)
+
+    def apply(self, text: str, *words: str) -> Result:
+        self.file.write_text(text)
+        return self.run_cse("apply", "-f", "demo.yaml", *words)
+
+    def planned(self, text: str) -> dict[str, Any]:
+        """Return the plan for a file, after comparing it with its schema."""
+        self.file.write_text(text)
+        done = self.run_cse("apply", "demo.yaml", "--dry-run", "-o", "json")
+        assert done.code == 0, done.err
+        found: dict[str, Any] = json.loads(done.out)
+        check("cluster apply", found)
+        return found
+
+    def exported(self, name: str = NAME) -> str:
+        """Return the file of a cluster, after comparing it with the schema; applying it is void."""
+        done = self.run_cse("export", name)
+        assert done.code == 0, done.err
+        check("cluster export", yaml.safe_load(done.out))
+        assert self.planned(done.out)["changes"] == []
+        return done.out
+
+
+@pytest.fixture(scope="module")
+def place(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    if not cloud.others:
+        pytest.skip("needs a simulator")
+    home = tmp_path_factory.mktemp("declared")
+    somebody = person(cloud, home)
+    place = Place(home, somebody.environment)
+    yield place
+    place.run_cse("delete", NAME, "--yes")
+
+
+def writes(control: Control) -> list[str]:
+    """Return the requests that changed something."""
+    return [one for one in control.requests() if not one.startswith("GET ")]
+
+
+def test_the_file_of_a_creation_creates_it(place: Place, control: Control) -> None:
+    before = control.possessions()
+    words = ("create", NAME, "-n", "net1", "-N", "1", "--ntp", "ntp.example.com", "--dry-run")
+    as_file = place.run_cse(*words, "-o", "yaml")
+    assert as_file.code == 0, as_file.err
+    document = yaml.safe_load(as_file.out)
+    check("cluster create", document)
+    assert document["metadata"] == {"name": NAME}
+    assert document["spec"]["pools"] == [{"name": "default", "size": 1}]
+    assert "_rev" in document["spec"]["template"]
+    assert json.loads(place.run_cse(*words, "-o", "json").out) == document
+
+    plan = place.planned(as_file.out)
+    assert plan["changes"] == [
+        {
+            "action": "create",
+            "object": f"cluster {NAME}",
+            "current": "",
+            "wanted": "1 control plane, 1 worker",
+        }
+    ]
+    assert len(plan["steps"]) >= 4
+    needed = {one["resource"]: one for one in plan["resources"]}
+    assert needed["VMs"]["needed"] == needed["addresses in net1"]["needed"] == 2
+    assert needed["addresses in net1"]["left"] > 2
+    table = place.run_cse("apply", "demo.yaml", "--dry-run")
+    assert "create    cluster declared" in table.out
+    assert "addresses in net1" in table.out
+    assert table.out.split("\n\n", 1)[1] == place.run_cse(*words).out
+    assert control.possessions() == before
+
+    done = place.apply(as_file.out)
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"Cluster {NAME} is ready: 1 control plane and 1 worker")
+
+
+def test_what_export_wrote_changes_nothing(place: Place, control: Control) -> None:
+    text = place.exported()
+    spec = yaml.safe_load(text)["spec"]
+    assert (spec["network"], spec["ntp"]) == ("net1", ["ntp.example.com"])
+    control.ask("DELETE", "journal")
+    for given in ((["-f", "demo.yaml"], ""), (["demo.yaml"], ""), (["-f", "-"], text)):
+        done = place.run_cse("apply", *given[0], stdin=given[1])
+        name = "standard input" if given[1] else "the file 'demo.yaml'"
+        assert done.out == f"Cluster {NAME} is as {name} describes it; nothing was changed.\n"
+        assert (done.code, done.err) == (0, "")
+    assert [one for one in writes(control) if "/sessions" not in one] == []
+
+
+def test_a_size_and_the_protection_are_changed(place: Place) -> None:
+    text = LEAST.replace("size: 1", "size: 2\n  deletionProtection: true")
+    assert place.planned(text)["changes"] == [
+        {"action": "resize", "object": "pool default", "current": "1", "wanted": "2"},
+        {"action": "protect", "object": f"cluster {NAME}", "current": "off", "wanted": "on"},
+    ]
+    shown = place.run_cse("apply", "-f", "demo.yaml", "--dry-run")
+    assert shown.out.splitlines()[0].split() == ["Action", "Object", "Current", "Wanted"]
+    done = place.apply(text)
+    assert (done.code, done.out) == (
+        0,
+        f"Cluster {NAME} has 1 control plane and 2 workers.\n",
+    )
+    assert yaml.safe_load(place.exported())["spec"]["deletionProtection"] is True
+    # what a file leaves out is left as it is
+    assert place.planned(LEAST.replace("size: 1", "size: 2"))["changes"] == []
+
+
+def test_removals_are_confirmed(place: Place) -> None:
+    text = LEAST.replace("size: 1", "size: 1\n  deletionProtection: false")
+    done = place.apply(text)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "Error: Applying the file 'demo.yaml', which deletes 1 worker of pool default of"
+        f" {NAME}, must be confirmed, and there is no terminal; use --yes.\n"
+        "Hint: cse cluster apply -f demo.yaml --yes\n"
+    )
+    assert place.planned(text)["changes"][0]["current"] == "2"
+    done = place.apply(text, "--yes")
+    assert (done.code, done.out) == (0, f"Cluster {NAME} has 1 control plane and 1 worker.\n")
+    assert "deletionProtection" not in place.exported()
+
+
+def test_what_cannot_be_changed_is_refused_by_name(place: Place, control: Control) -> None:
+    text = LEAST.replace("network: net1", "network: net2\n  podCidr: 172.30.0.0/16")
+    text = text.replace("size: 1", "size: 3").replace("ntp.example.com", "other.example.com")
+    control.ask("DELETE", "journal")
+    done = place.apply(text)
+    assert (done.code, done.out) == (4, "")
+    assert done.err.splitlines()[:1] == ["Error: 3 values cannot be changed; nothing was changed."]
+    for said in (
+        f"'spec.network' (line 5) is net2, and cluster '{NAME}' has net1; it cannot be changed.",
+        f"'spec.podCidr' (line 6) is 172.30.0.0/16, and cluster '{NAME}' was created without it;",
+        f"'spec.ntp' (line 7) is other.example.com, and cluster '{NAME}' has ntp.example.com;",
+    ):
+        assert said in done.err
+    assert [one for one in writes(control) if "/sessions" not in one] == []
+
+
+def test_an_interrupted_change_is_resumed(place: Place, control: Control) -> None:
+    place.file.write_text(LEAST.replace("size: 1", "size: 2"))
+    begun = place.start(CSE, "cluster", "apply", "-f", "demo.yaml")
+    until(lambda: len(control.get("state")["vapps"][NAME]["vms"]) == 3)
+    begun.send_signal(signal.SIGINT)
+    _out, err = begun.communicate(timeout=60)
+    assert begun.returncode == 5, err
+    assert err.endswith(b"Run the same command again to resume.\n")
+    text = place.run_cse("export", NAME).checked()
+    # what was begun is all that there is to do, unless it was done when the interruption came
+    assert [one["current"] for one in place.planned(text)["changes"]] in (["2 (begun)"], [])
+    place.file.write_text(LEAST.replace("size: 1", "size: 2"))
+    done = place.run_cse("apply", "-f", "demo.yaml")
+    assert (done.code, done.out) == (0, f"Cluster {NAME} has 1 control plane and 2 workers.\n")
+    assert place.planned(place.file.read_text())["changes"] == []
+
+
+def test_changes_by_hand_are_named_and_left(place: Place, cloud: Cloud, control: Control) -> None:
+    vms = control.get("state")["vapps"][NAME]["vms"]
+    Editor(cloud).delete_vm(NAME, max(name for name in vms if name.startswith("node-")))
+    text = LEAST.replace("size: 1", "size: 2")
+    done = place.apply(text.replace("size: 2", "size: 2\n  deletionProtection: true"))
+    assert (done.code, done.out) == (
+        0,
+        f"Cluster {NAME} is now as the file 'demo.yaml' describes it.\n",
+    )
+    assert done.err == (
+        f"Warning: Cluster '{NAME}' was changed by another command or by hand: it has 1 worker VM"
+        f" where 2 were requested. To repair it: cse cluster repair {NAME}\n"
+    )
+    assert len(control.get("state")["vapps"][NAME]["vms"]) == 2
+    exported = place.run_cse("export", NAME)
+    assert yaml.safe_load(exported.out)["spec"]["pools"] == [{"name": "default", "size": 2}]
+    done = place.apply(text.replace("size: 2", "size: 1\n  deletionProtection: false"), "--yes")
+    assert done.code == 0, done.err
+    assert place.run_cse("repair", NAME, "--yes").code == 0
+    assert place.exported() == place.run_cse("export", NAME).out
+
+
+def test_while_another_operation_runs(place: Place, control: Control) -> None:
+    rule = control.set("faults", kind="hold", method="POST", path="/recomposeVApp$")
+    other = place.start(CSE, "cluster", "resize", NAME, "-N", "2")
+    try:
+        until(lambda: '"kind":"grow"' in str(control.get("state")["vapps"][NAME]["metadata"]))
+        for size in (2, 3):
+            done = place.apply(LEAST.replace("size: 1", f"size: {size}"))
+            assert (done.code, done.out) == (1, "")
+            assert f"is changing cluster '{NAME}'" in done.err
+    finally:
+        control.ask("DELETE", f"faults/{rule['id']}")
+        other.communicate(timeout=60)
+    assert place.planned(LEAST.replace("size: 1", "size: 2"))["changes"] == []
+
+
+def test_files_of_the_other_engine(place: Place) -> None:
+    served = "apiVersion: cse.vmware.com/v2.1\nkind: native\nmetadata: {name: demo}\n"
+    done = place.apply(served)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(
+        "Error: The file 'demo.yaml' is for a CSE server 3, and the direct engine is in use.\n"
+    )
+    done = place.apply(LEAST.replace("v1", "v2"))
+    assert done.code == 2
+    assert "the file is for a newer version.\nHint: Upgrade cse-client.\n" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a:\n\tb: 1\n", "line 2: it is indented with a tab; YAML accepts only spaces there."),
+        ("a: &x 1\nb: *x\n", "line 1: anchors and aliases (&, *) are not supported."),
+        ("kind: a\nkind: b\n", "line 2: the key 'kind' occurs twice."),
+        ("a" * 10_000_000, "it is larger than 256 KiB."),
+    ],
+)
+def test_what_is_not_read(place: Place, text: str, said: str) -> None:
+    expected = f"Error: The file 'demo.yaml' does not describe a cluster: {said}\n"
+    assert place.apply(text) == (2, "", expected)
+
+
+def test_the_schema_and_what_does_not_go_together(place: Place) -> None:
+    assert "cse-client/v1" in json.loads(place.run_cse("apply", "--schema").checked()).__str__()
+    for words, said in (
+        ([], "Missing argument 'FILE'."),
+        (["a", "-f", "b"], "Specify the file once: as FILE, or with -f."),
+        (["demo.yaml", "-o", "json"], "-o and --query require --dry-run."),
+        (["demo.yaml", "-o", "there"], "--output requires --sample."),
+        (["demo.yaml", "--dry-run", "--vdc", "vdc1"], ""),
+        (["no.yaml"], "The file 'no.yaml' cannot be read: No such file or directory."),
+        (["demo.yaml", "--dry-run", "--org", "other"], "is for organization 'acme', not for"),
+    ):
+        place.file.write_text(LEAST.replace("{name: ", "{org: acme, name: "))
+        done = place.run_cse("apply", *words)
+        assert said in done.err, words
+        assert done.code == (2 if said else 0)
+
+
+def test_a_file_that_a_new_cluster_cannot_be_made_of(place: Place) -> None:
+    text = LEAST.replace(NAME, "other").replace("  network: net1\n", "")
+    done = place.apply(text)
+    assert (done.code, done.out) == (2, "")
+    assert "'other' does not exist, and the file 'demo.yaml' has no key 'spec.network'" in done.err
+    # the hints of `cluster create` name keys of the file
+    done = place.apply(LEAST.replace(NAME, "other").replace("net1", "nope"))
+    assert (done.code, done.out) == (3, "")
+    assert "Hint: Specify one of them with spec.network.\n" in done.err
