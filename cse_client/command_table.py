@@ -98,7 +98,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
             "restore": (
                 "cse_client.cli.commands.cluster.restore",
-                "Rebuild a cluster's control plane from a backup.",
+                "Restore a cluster from a backup, or make a new cluster from it.",
             ),
             "revoke": (
                 "cse_client.cli.commands.cluster.grants",
