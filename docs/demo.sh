@@ -81,6 +81,7 @@ opener = urllib.request.build_opener(proxies, urllib.request.HTTPSHandler(contex
 
 def ask(path, body, content_type, authorization):
     headers = {"Authorization": authorization, "Content-Type": content_type}
+    headers["Accept"] = "application/*;version=38.0"
     address = f"https://{cloud['host']}{path}"
     return opener.open(urllib.request.Request(address, body, headers, method="POST"))
 

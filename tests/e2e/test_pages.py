@@ -40,9 +40,15 @@ def test_a_page_that_is_wrong_fails(home: Path) -> None:
             reader.follow([wrong])
 
 
+def _short(shown: Shown) -> Shown:
+    """Take the program `cse`, which starts faster."""
+    command, output = (text.replace("vcd cse ", "cse ") for text in (shown.command, shown.output))
+    return Shown(command, output)
+
+
 def test_node_templates(logged_in: Path, environment: dict[str, str], control: Control) -> None:
     before = control.possessions()
-    page = commands("templates.md")
+    page = [_short(one) for one in commands("templates.md")]
     assert len(page) >= 7
     with Reader(logged_in, environment) as reader:
         reader.follow(page)

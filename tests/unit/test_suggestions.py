@@ -247,6 +247,9 @@ def examples() -> Iterator[tuple[str, str]]:
         for block in re.findall(r"^```[a-z]*\n(.*?)^```", path.read_text(), re.M | re.S):
             for line in block.replace("\\\n", " ").splitlines():
                 yield path.name, line
+    for path in (ROOT / "docs" / "images").glob("*.svg"):  # what was typed in a recording
+        for line in re.findall(r"<desc>(.*?)</desc>", path.read_text(), re.S)[0].splitlines():
+            yield path.name, line
     for name, command in commands():
         for line in (command.help or "").splitlines():
             yield name, line
