@@ -118,7 +118,7 @@ class WorkerAddition:
             return steps
         steps.append(
             Step(
-                "Start them",
+                "Start the new VMs",
                 f"Start {workers}.",
                 lambda: not self._stopped(),
                 lambda: machines.start(self._stopped()),
