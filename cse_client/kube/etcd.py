@@ -32,6 +32,7 @@ _NAMESPACE = "kube-system"
 _OK, _NOT_FOUND = 200, 404
 _PIECE = 64 * 1024
 _MOST_MEMBERS = 100
+_MOST_ERRORS = 100
 _LONGEST_REASON = 200
 #: Characters of one line of a snapshot: etcd sends pieces of 32 KiB in base64.
 _LONGEST_LINE = 4 * 1024 * 1024
@@ -61,12 +62,17 @@ class EtcdMember:
 
 @dataclass(frozen=True)
 class EtcdStatus:
-    """What one member says of itself: `size` is that of its database in bytes; ids as members'."""
+    """What one member says of itself: `size` is that of its database in bytes; ids as members'.
+
+    `problems` are its alarms and errors in etcd's own text (etcd: etcdserver/api/v3rpc/
+    maintenance.go), such as `memberID:9372538179322589801 alarm:NOSPACE`.
+    """
 
     version: str
     size: int
     member: int
     leader: int
+    problems: tuple[str, ...] = ()
 
 
 class Snapshot:
@@ -138,13 +144,17 @@ class Etcd:
         found = self._ask("maintenance/status", {})
         header = found.get("header")
         version = found.get("version")
+        errors = found.get("errors") or []
         if not isinstance(version, str) or not isinstance(header, dict):
             raise _senseless("no version")
+        if not isinstance(errors, list) or len(errors) > _MOST_ERRORS:
+            raise _senseless("errors that are not a list")
         return EtcdStatus(
             version=plain(version, 40),
             size=_number(found.get("dbSize", "0")),
             member=_number(header.get("member_id", "0")),
             leader=_number(found.get("leader", "0")),
+            problems=tuple(plain(str(one), _LONGEST_REASON) for one in errors),
         )
 
     def remove(self, member: int) -> None:

@@ -19,6 +19,7 @@ from cse_client.content import capitalized
 from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import inspect_cluster
+from cse_client.engines.direct.etcd_symptoms import EtcdSymptoms, look_at_etcd
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.history import events_of
 from cse_client.engines.direct.holders import holders
@@ -90,6 +91,11 @@ def diagnose(cluster: ExistingCluster, failure: Mapping[str, Any] | None) -> Dia
     symptoms = look.attempt("Kubernetes", lambda: _kubernetes(look), None)
     if symptoms is not None:
         look.facts["kubernetes"] = symptoms.facts
+    etcd = None
+    if symptoms is not None and symptoms.silence is None:
+        etcd = look.attempt("etcd", lambda: _etcd(look), None)
+    if etcd is not None:
+        look.facts["etcd"] = etcd.facts
     if failure is not None:
         look.facts["last failure"] = dict(failure)
     machines = [*_failed_tasks(look), *_machines_off(look), *_guests(look)]
@@ -97,6 +103,7 @@ def diagnose(cluster: ExistingCluster, failure: Mapping[str, Any] | None) -> Dia
     if failure is not None and _is_newest(failure, look) and not (machines and failure.get("node")):
         causes += of_failure(failure)
     if not causes or symptoms is None or symptoms.silence is None:
+        causes += etcd.causes() if etcd is not None else ()
         causes += _kubernetes_causes(look, symptoms)
     causes += _records(look, described.problems if described is not None else ())
     causes += _soon(look)
@@ -254,6 +261,10 @@ def _kubernetes(look: _Look) -> KubeSymptoms | None:
             return look_at_kubernetes(api)
     except ClusterUnreachable as silence:
         return KubeSymptoms(silence=silence)
+
+
+def _etcd(look: _Look) -> EtcdSymptoms:
+    return look_at_etcd(look.cluster, find_pki(look.cluster))
 
 
 def _kubernetes_causes(look: _Look, symptoms: KubeSymptoms | None) -> Iterator[Cause]:

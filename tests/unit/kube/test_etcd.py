@@ -72,7 +72,23 @@ def test_members_and_status(opening: Opening, etcd: StubEtcd) -> None:
     assert first.peer_urls == ("https://10.0.0.1:2380",)
     assert second.name == ""
     assert (status.version, status.size, status.leader) == ("3.6.16", 3891200, first.id)
+    assert status.problems == ()
     assert etcd.seen[-1] == ("cluster/member/remove", {"ID": "10501334649042878790"})
+
+
+def test_alarms_are_in_the_status(opening: Opening, etcd: StubEtcd) -> None:
+    alarm = "memberID:9372538179322589801 alarm:NOSPACE "
+    etcd.answers["maintenance/status"]["errors"] = [alarm, "\x1b[31metcdserver: no leader"]
+    with opening() as client:
+        first, second = client.status().problems
+    assert first.split() == alarm.split()
+    assert "\x1b" not in second
+
+
+def test_errors_that_are_not_a_list(opening: Opening, etcd: StubEtcd) -> None:
+    etcd.answers["maintenance/status"]["errors"] = "none"
+    with opening() as client, pytest.raises(EtcdFault):
+        client.status()
 
 
 def test_a_snapshot_is_verified_as_it_comes(opening: Opening) -> None:
