@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ import click
 
 from cse_client import bounds, suggest
 from cse_client.cli.options import PROGRESS
-from cse_client.cli.output import Output, columns_text, keyed
+from cse_client.cli.output import Output, columns_text, fitting, keyed
 from cse_client.cli.progress import ProgressLines, ProgressObjects, object_line
 from cse_client.cli.text import capital, json_text, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
@@ -106,6 +107,8 @@ class Console:
     ) -> None:
         """Print rows as a table of these columns, or of all their keys with `-o wide`.
 
+        On a terminal that is too narrow, the least important columns are left out.
+
         Other formats show `records`, by default the rows with keys such as `k8s_version`; -j shows
         the rows. Without rows, the sentence `empty` goes to stderr and nothing to stdout; JSON and
         YAML are `[]`.
@@ -117,10 +120,14 @@ class Console:
         if not rows:
             self._line("", empty, "")
             return
-        shown = columns
+        shown: Sequence[str]
         if self._output.format == "wide":
             shown = list(dict.fromkeys((*columns, *(key for row in rows for key in row))))
+        else:
+            shown = fitting(rows, columns, _columns_left())
         self.text(columns_text(([row.get(key, "") for key in shown] for row in rows), shown))
+        if len(shown) < len(columns):
+            self._line("", "Some columns do not fit the terminal; use -o wide to see them.", "")
 
     def properties(
         self,
@@ -353,6 +360,13 @@ def _write_quietly(stream: TextIO | None, text: str) -> None:
     """Write, unless nobody can read it: losing a terminal must not stop the work."""
     with contextlib.suppress(CseError, OutputClosed, ValueError):
         _write(stream, text)
+
+
+def _columns_left() -> int:
+    """Return the width of the terminal that stdout is; 0 where it is none, or of no known width."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return 0
+    return shutil.get_terminal_size((0, 0)).columns
 
 
 def _no_reset_at_exit() -> None:

@@ -175,6 +175,15 @@ def keyed(row: Mapping[str, Any]) -> dict[str, Any]:
     return {re.sub(r"\W+", "_", label.strip()).lower(): value for label, value in row.items()}
 
 
+#: Columns that a narrow terminal does without, the least important first.
+_EXPENDABLE = (
+    *("Description", "Catalog Item", "Provider", "Org", "K8s Runtime", "Owner", "Origin"),
+    *("Catalog", "OS", "CPU", "Memory MB", "VDC", "Support Ends", "CNI"),
+)
+#: Spaces between two columns, and behind a head.
+_GAP = 2
+
+
 def columns_text(rows: Iterable[Sequence[Any]], columns: Sequence[str] = ()) -> str:
     """Return rows as a table, without a head where there are no columns.
 
@@ -188,6 +197,28 @@ def columns_text(rows: Iterable[Sequence[Any]], columns: Sequence[str] = ()) -> 
         cells, columns, tablefmt="simple" if columns else "plain", disable_numparse=True
     ).splitlines()
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def fitting(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int) -> Sequence[str]:
+    """Return the columns that a table of `width` characters has room for; 0 is any width.
+
+    Those in `_EXPENDABLE` are left out, in that order, until the others fit.
+    """
+    # tabulate pads heads (MIN_PADDING), not cells
+    needed = {
+        key: max(len(key) + _GAP, *(_width(row.get(key, "")) for row in rows)) for key in columns
+    }
+    shown = list(columns)
+    for key in _EXPENDABLE:
+        if not width or sum(needed[one] + _GAP for one in shown) - _GAP <= width:
+            break
+        if key in shown:
+            shown.remove(key)
+    return shown
+
+
+def _width(value: Any) -> int:
+    return max(map(len, _cell(value).splitlines()), default=0)
 
 
 def _search(query: str, record: Any) -> Any:

@@ -107,3 +107,17 @@ def test_terminals(place: Workstation, mode: str, columns: int, settings: dict[s
     assert all(len(part) < columns for part in spinning)
     if settings:
         assert "\x1b[3" not in shown.out
+
+
+def test_a_table_fits_a_narrow_terminal(place: Workstation) -> None:
+    listing = 'stty cols 80; exec "$@"', "sh", CSE, "template", "list"
+    environment = {**place.environment, "TERM": "xterm"}
+    shown = on_terminal(place.home, ["sh", "-c", *listing], environment=environment).out
+    wide = on_terminal(place.home, ["sh", "-c", *listing, "-o", "wide"], environment=environment)
+    table, _, hint = shown.partition("Some columns do not fit the terminal")
+    assert max(map(len, table.splitlines())) <= 80
+    assert table.startswith("Name ")
+    assert "Description" not in table
+    assert hint == "; use -o wide to see them.\n"
+    assert "Description" in wide.out
+    assert "Some columns" not in wide.out

@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator
 
 from cse_client import model
 from cse_client.cli.options import org_option
-from cse_client.cli.output import Output, keyed, shows
+from cse_client.cli.output import Output, columns_text, fitting, keyed, shows
 from cse_client.cli.records import (
     cluster_record,
     grant_record,
@@ -134,7 +134,7 @@ def test_every_command_with_progress_has_its_option() -> None:
             "Node    IP\n------  --------\na       10.0.0.1\n",
         ),
         (Output(query="nodes[].[name, ip]"), "a  10.0.0.1\n"),
-        (Output(query="{n: name}"), "key    value\n-----  -------\nn      demo\n"),
+        (Output(query="{n: name}"), "Key    Value\n-----  -------\nn      demo\n"),
         (Output(query="nodes[?name=='b']"), ""),
         (Output("name", "nodes"), "a\n"),
         (Output("json", "nodes[0].name"), '"a"\n'),
@@ -303,3 +303,30 @@ def test_administration(
     check("ovdc compute-policy list", shown([plain(policy)]))
     for one in (system, served):
         check("system info", shown({**system_record(one), "engine": "direct"}))
+
+
+ROWS: list[dict[str, Any]] = [
+    {"Name": "a", "Description": "x" * 50, "Org": "acme", "Status": "POWERED_ON", "VDC": "vdc1"},
+    {"Name": "b" * 20, "Description": "", "Org": "o", "Status": ("one", "other"), "VDC": ""},
+]
+ORDER = ("Name", "Description", "Org", "Status", "VDC")
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (0, ORDER),
+        (98, ORDER),
+        (97, ("Name", "Org", "Status", "VDC")),
+        (46, ("Name", "Org", "Status", "VDC")),
+        (45, ("Name", "Status", "VDC")),
+        (38, ("Name", "Status")),
+        (1, ("Name", "Status")),
+    ],
+)
+def test_a_table_leaves_columns_out_until_it_fits(width: int, shown: tuple[str, ...]) -> None:
+    found = fitting(ROWS, ORDER, width)
+    assert tuple(found) == shown
+    lines = columns_text(([row[key] for key in found] for row in ROWS), found).splitlines()
+    longest = max(map(len, lines))
+    assert longest <= width or not width or len(found) == 2
