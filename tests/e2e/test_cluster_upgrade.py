@@ -1,101 +1,252 @@
-"""Upgrading a cluster by replacing its nodes, and everything that is in the way of it."""
+"""Upgrading a cluster by replacing its nodes, and everything that is in the way of it.
+
+One cluster goes through all of it, from one control plane with 1.36 to three with a later 1.37: the
+tests depend on their order.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.programs import Result, Workstation
-from tests.support.simulator import Control
-
-Run = Callable[..., Result]
+from tests.support.output import lasting
+from tests.support.programs import VCD, Result, Workstation, clean_environment, command_line
+from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 NAME = "aging"
 BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
 OLD = "ubuntu-24.04_k8-1.36_antrea-2.3_rev1"
 NEW = "ubuntu-24.04_k8-1.37_antrea-2.3_rev1"
+LATER = "ubuntu-24.04_k8-1.37_antrea-2.3_rev2"
 SKIPPING = "ubuntu-24.04_k8-1.38_antrea-2.3_rev1"
+PLAIN = "ubuntu-24.04_k8-1.37_plain-1_rev1"
 RELEASES = {OLD: "1.36.3", NEW: "1.37.2", SKIPPING: "1.38.0"}
-REFUSED, WRONG_USAGE, NOT_FOUND = 4, 2, 3
+FAILED, WRONG_USAGE, NOT_FOUND, REFUSED, UNFINISHED = 1, 2, 3, 4, 5
 
 
-@pytest.fixture(autouse=True)
-def _templates(cse: Run, control: Control) -> Iterator[None]:
-    """Offer templates of three releases; remove what a test left behind."""
-    for item, release in RELEASES.items():
-        image = {"keepalived": True, "kubernetes": release}
-        control.set(f"templates/{item}", like=BARE, image=image)
+class Place(Workstation):
+    """A simulator of its own, since faults of guests concern everybody, and a cluster in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process, self.cloud = start_simulator(folder, "--guest-speed", "50")
+        home = folder / "home"
+        log_in(self.cloud, home)
+        super().__init__(home, {**clean_environment(home), **self.cloud.environment()})
+        self.control = Control(self.cloud)
+
+    def offer(self, item: str, release: str, *, keepalived: bool = True) -> None:
+        """Offer a template."""
+        image = {"keepalived": keepalived, "kubernetes": release}
+        self.control.set(f"templates/{item}", like=BARE, image=image)
         register = ("template", "register", "cse", item, "--kubernetes-version", release)
-        assert cse(*register, "--keepalived").code == 0
-    yield
-    for name in {NAME} & set(control.get("state")["vapps"]):
-        cse("cluster", "delete", name, "--yes")
-    for item in RELEASES:
-        control.set(f"templates/{item}", remove=True)
+        self.cse(*register, *(["--keepalived"] if keepalived else [])).checked()
+
+    def afflict(self, vm: str, **faults: object) -> None:
+        """Give faults to the guests of that name that start from now on."""
+        self.control.set("guests", vm=vm, faults=faults)
+
+    def info(self) -> Any:
+        return json.loads(self.cse("cluster", "info", NAME, "-o", "json").checked())
+
+    def nodes(self) -> set[str]:
+        return {node["name"] for node in self.info()["nodes"]}
+
+    def plan(self, *words: str) -> Any:
+        listed = self.cse("cluster", "upgrade-plan", NAME, "-o", "json", *words)
+        return json.loads(listed.checked())[0]["plan"]
+
+    def everything(self) -> Any:
+        """Return what a failed upgrade must leave as it was: all but claims that have ended."""
+        state = self.control.possessions()
+        for vapp in state["vapps"].values():
+            vapp["metadata"] = lasting(vapp["metadata"])
+        return state
+
+    def kubeadm_release(self) -> str:
+        found = self.kubectl(
+            *("-n", "kube-system", "get", "configmap", "kubeadm-config"),
+            *("-o", "jsonpath={.data.ClusterConfiguration}"),
+        )
+        lines = [line for line in found.checked().splitlines() if "kubernetesVersion" in line]
+        return lines[0].partition(": v")[2]
+
+    def interrupted(self, text: str, *words: str) -> Result:
+        """Run `cse ...` and interrupt it once its stderr holds `text`."""
+        with (self.home / "err").open("wb") as err:
+            process = subprocess.Popen(
+                command_line(VCD, "cse", *words),
+                cwd=self.home,
+                env=self.environment,
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+            )
+        deadline = time.monotonic() + 120
+        while text not in (self.home / "err").read_text():
+            assert process.poll() is None, (self.home / "err").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        return Result(process.wait(60), "", (self.home / "err").read_text())
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place(tmp_path_factory.mktemp("aging"))
+    for item, release in RELEASES.items():
+        place.offer(item, release)
+    place.offer(PLAIN, "1.37.2", keepalived=False)
+    place.cse("cluster", "create", NAME, "-n", "net1", "-t", OLD, "-N", "2").checked()
+    place.cse("cluster", "config", NAME, "--save").checked()
+    yield place
+    stop_simulator(place.process)
 
 
 @pytest.fixture
-def kubectl(home: Path, environment: dict[str, str]) -> Callable[..., Result]:
-    """Run kubectl with what `cluster config --save` saved."""
-    return Workstation(home, environment).kubectl
+def place(running: Place) -> Iterator[Place]:
+    """The cluster, and no faults after the test."""
+    yield running
+    running.control.ask("DELETE", "guests")
+    running.control.ask("DELETE", "faults")
 
 
-def create(cse: Run, *words: str) -> None:
-    cse("cluster", "create", NAME, "-n", "net1", "-t", OLD, *words).checked()
+def test_the_plan_names_every_node_and_no_obstacle(place: Place) -> None:
+    listed = place.cse("cluster", "upgrade-plan", NAME).checked()
+    head, *_rest = listed.splitlines()
+    assert head.split()[:2] == ["Template", "Name"]
+    assert "1.37.2" in listed
+    assert "1.38" not in listed
+    found = place.plan()
+    assert (found["before"], found["after"], found["template"]) == ("1.36.3", "1.37.2", NEW[:-5])
+    names = [step["node"] for step in found["steps"]]
+    assert set(names) == place.nodes()
+    assert names[0].startswith("mstr-")
+    assert (found["obstacles"], found["resumed"], found["minutes"]) == ([], False, None)
+    dry = place.cse("cluster", "upgrade", NAME, "--dry-run").checked()
+    assert all(step["action"] in dry for step in found["steps"])
+    asked = place.cse("cluster", "upgrade", NAME)
+    assert asked.code == WRONG_USAGE
+    assert f"Upgrading {NAME} must be confirmed, and there is no terminal; use --yes." in asked.err
 
 
-def info(cse: Run) -> Any:
-    return json.loads(cse("cluster", "info", NAME, options=("-j",)).checked())
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("-t", SKIPPING), REFUSED, "an upgrade cannot skip a minor release"),
+        (("-t", BARE), REFUSED, "a cluster cannot be downgraded"),
+        (("-t", PLAIN), REFUSED, "is not known to contain keepalived"),
+        (("-t", "nonsense"), NOT_FOUND, "Template 'nonsense' was not found."),
+        (("--max-surge", "0"), WRONG_USAGE, "--max-surge must be at least 1, not 0."),
+        (("--roll-back",), REFUSED, f"No upgrade of cluster '{NAME}' is unfinished."),
+        ((NEW[:-5],), WRONG_USAGE, "Missing argument 'TEMPLATE_REVISION'."),
+        ((NEW[:-5], "one"), WRONG_USAGE, "TEMPLATE_REVISION 'one' is not a number."),
+    ],
+)
+def test_what_is_refused(place: Place, words: tuple[str, ...], code: int, text: str) -> None:
+    before = place.everything()
+    refused = place.cse("cluster", "upgrade", NAME, *words, "--yes")
+    assert (refused.code, text in refused.err) == (code, True), refused.err
+    assert place.everything() == before
 
 
-def plan(cse: Run, *words: str) -> Any:
-    (first, *_others) = json.loads(
-        cse("cluster", "upgrade-plan", NAME, "-o", "json", *words).checked()
+def test_what_is_in_the_way(place: Place) -> None:
+    worker = next(name for name in place.nodes() if name.startswith("node-"))
+    place.kubectl("run", "lonely", "--image", "registry.k8s.io/pause:3.10").checked()
+    place.control.set("vdcs/vdc1", vm_quota=3)
+    found = place.plan()["obstacles"]
+    assert any("default/lonely on node-" in text for text in found), found
+    assert any("has room for 0 more VMs" in text for text in found), found
+    refused = place.cse("cluster", "upgrade", NAME, "--yes")
+    assert refused.code == REFUSED
+    assert f"'{NAME}' cannot be upgraded to Kubernetes 1.37.2 for 2 reasons" in refused.err
+    place.control.set("vdcs/vdc1", vm_quota=0)
+    assert any("default/lonely" in text for text in place.plan("--force")["warnings"])
+    assert place.plan("--force")["obstacles"] == []
+    place.kubectl("delete", "pod", "lonely", "--now").checked()
+    place.control.ask("POST", f"guests/{worker}", {"crash": True})
+    assert any(f"VM {worker} is not powered on" in text for text in place.plan()["obstacles"]), (
+        place.plan()
     )
-    return first["plan"]
+    place.cse("cluster", "repair", NAME, "--yes").checked()
+    assert place.plan()["obstacles"] == []
 
 
-def test_one_control_plane_and_two_workers(
-    cse: Run, control: Control, kubectl: Callable[..., Result]
-) -> None:
-    create(cse, "-N", "2")
-    before = info(cse)
+def test_a_new_control_plane_that_fails_leaves_everything_as_it_was(place: Place) -> None:
+    before = place.everything()
+    place.afflict("mstr-.*", fail={"kubeadm join.*": 7})
+    failed = place.cse("cluster", "upgrade", NAME, "--yes")
+    assert failed.code == FAILED
+    assert "failed in phase 'join'" in failed.err
+    assert "Note: No node was replaced, so the cluster is as it was." in failed.err
+    assert place.everything() == before
+    assert place.kubeadm_release() == "1.36.3"
+    assert place.info()["problems"] == []
+
+
+def test_an_interrupted_upgrade_is_rolled_back(place: Place) -> None:
+    nodes = place.nodes()
+    place.afflict("mstr-.*", slow={"kubeadm join.*": 600})
+    stopped = place.interrupted(": join", "cluster", "upgrade", NAME, "--yes")
+    assert stopped.code == UNFINISHED, stopped.err
+    assert "is in the middle of upgrading to Kubernetes 1.37.2." in stopped.err
+    assert place.kubeadm_release() == "1.37.2"
+    other = place.cse("cluster", "resize", NAME, "--nodes", "3")
+    assert "has an unfinished operation: upgrading to Kubernetes 1.37.2." in other.err
+    assert place.plan()["resumed"] is True
+    back = place.cse("cluster", "upgrade", NAME, "--roll-back", "--yes")
+    assert back.out == f"Cluster {NAME} has Kubernetes 1.36.3 again.\n", back.err
+    assert place.kubeadm_release() == "1.36.3"
+    assert place.nodes() == nodes
+    assert place.info()["problems"] == []
+
+
+def test_a_worker_that_fails_and_the_same_command_again(place: Place) -> None:
+    before = place.info()
+    place.afflict("node-.*", fail={"kubeadm join.*": 7})
+    failed = place.cse("cluster", "upgrade", NAME, "--yes")
+    assert (failed.code, "Run the same command again to resume." in failed.err) == (FAILED, True)
     old = {node["name"] for node in before["nodes"]}
-    listed = cse("cluster", "upgrade-plan", NAME).checked()
-    assert "1.37.2" in listed and "1.38" not in listed
-    assert "from Kubernetes 1.36.3 to 1.37.2" in listed
-    assert all(f"{name} by a new one" in listed for name in old)
-    assert "In the way" not in listed
-    asked = cse("cluster", "upgrade", NAME)
-    assert (asked.code, "must be confirmed" in asked.err) == (WRONG_USAGE, True), asked
-    done = cse("cluster", "upgrade", NAME, "--yes")
+    left = place.nodes()
+    assert {name[:5] for name in left - old} == {"mstr-"}
+    assert {name for name in old if name.startswith("node-")} < left
+    late = place.cse("cluster", "upgrade", NAME, "--roll-back", "--yes")
+    assert (late.code, "a control plane has been replaced" in late.err) == (REFUSED, True)
+    place.control.ask("DELETE", "guests")
+    other = place.cse("cluster", "upgrade", NAME, "-t", PLAIN, "--yes")
+    assert f"is being upgraded to template '{NEW}', not to '{PLAIN}'." in other.err
+    done = place.cse("cluster", "upgrade", NAME, "--yes")
     assert done.out == f"Cluster {NAME} is upgraded to Kubernetes 1.37.2.\n", done.err
-    after = info(cse)
+    after = place.info()
     names = {node["name"] for node in after["nodes"]}
-    assert not names & old and len(names) == len(old)
-    assert after["endpoint"] == before["endpoint"]
-    assert after["problems"] == []
-    cse("cluster", "config", NAME, "--save").checked()
-    versions = kubectl("get", "nodes", "--no-headers").checked()
-    assert versions.count("v1.37.2") == 3, versions
-    for what in ("daemonset/kube-proxy", "deployment/coredns"):
-        image = kubectl("-n", "kube-system", "get", what, "-o", "yaml").checked()
-        assert "kube-proxy:v1.37.2" in image or "coredns" in image
-    config = kubectl(
-        "-n", "kube-system", "get", "configmap", "kubeadm-config", "-o", "yaml"
-    ).checked()
-    assert "kubernetesVersion: v1.37.2" in config
-    metadata = control.get("state")["vapps"][NAME]["metadata"]
+    assert (names & old, len(names)) == (set(), len(old))
+    assert (after["endpoint"], after["problems"]) == (before["endpoint"], [])
+    assert place.kubectl("get", "nodes", "--no-headers").checked().count("v1.37.2") == 3
+    assert place.kubeadm_release() == "1.37.2"
+    proxy = place.kubectl("-n", "kube-system", "get", "daemonset", "kube-proxy", "-o", "yaml")
+    assert "kube-proxy:v1.37.2" in proxy.checked()
+    metadata = place.control.get("state")["vapps"][NAME]["metadata"]
     assert metadata["GENERAL:cse.kubernetes.version"] == "1.37.2"
     assert metadata["GENERAL:cse.template.name"] == NEW[: -len("_rev1")]
-    # new nodes are made from the new template from now on
-    cse("cluster", "resize", NAME, "--nodes", "3").checked()
-    assert kubectl("get", "nodes", "--no-headers").checked().count("v1.37.2") == 4
-    nothing = cse("cluster", "upgrade-plan", NAME).checked()
-    assert "1.38" in nothing
-    again = cse("cluster", "upgrade", NAME, "--yes", "-t", OLD)
-    assert (again.code, "cannot be downgraded" in again.err) == (REFUSED, True), again
+    listed = place.cse("cluster", "list").checked()
+    assert "1.37.2" in listed
+
+
+def test_three_control_planes_get_a_new_revision(place: Place) -> None:
+    place.cse("cluster", "resize", NAME, "--control-planes", "3").checked()
+    assert place.kubectl("get", "nodes", "--no-headers").checked().count("v1.37.2") == 5
+    assert place.cse("cluster", "upgrade-plan", NAME).checked().count("1.38.0") >= 1
+    place.offer(LATER, "1.37.3")
+    nodes = place.nodes()
+    found = place.plan("-t", LATER)
+    assert len(found["steps"]) == 5
+    assert found["minutes"] is not None
+    place.cse("cluster", "upgrade", NAME, "-t", LATER, "--max-surge", "2", "--yes").checked()
+    assert not place.nodes() & nodes
+    assert place.kubectl("get", "nodes", "--no-headers").checked().count("v1.37.3") == 5
+    assert place.info()["problems"] == []

@@ -21,6 +21,8 @@ __all__ = ["choose_target", "release_of", "short_release", "skew_problems", "tar
 
 _EXACT = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?", re.ASCII)
 _THREE_MINORS_SINCE = 28
+#: The numbers of a minor release: 1.37.
+_MINOR = 2
 
 
 def release_of(template: Template) -> str:
@@ -35,12 +37,19 @@ def short_release(version: str) -> str:
 
 
 def targets(
-    templates: Sequence[Template], release: str, metadata: Mapping[str, str]
+    templates: Sequence[Template],
+    release: str,
+    metadata: Mapping[str, str],
+    *,
+    keepalived: bool = False,
 ) -> list[Template]:
-    """Return what a cluster of this release can be upgraded to, the newest first.
+    """Return what a cluster of this release can be upgraded to, the best first.
 
-    Of one release, a higher revision of the cluster's own template is an upgrade as well.
+    That is the newest release; of one release, a template that contains keepalived where that is
+    needed, then one for the cluster's network plug-in, then the user's own, then the highest
+    revision. A higher revision of the cluster's own template is an upgrade as well.
     """
+    cni = metadata.get(footprint.CNI, "").lower()
     name = metadata.get(footprint.TEMPLATE_NAME, "")
     revision = recorded_template_revision(metadata) or 0
 
@@ -51,11 +60,27 @@ def targets(
         return new > old or (template.name == name and template.revision > revision)
 
     found = [template for template in templates if fits(template)]
-    return sorted(found, key=lambda t: (version_key(release_of(t)), t.revision), reverse=True)
+
+    def worth(template: Template) -> tuple[object, ...]:
+        facts = template.facts
+        return (
+            version_key(release_of(template)),
+            facts.keepalived or not keepalived,
+            facts.cni.lower() == cni,
+            template.is_own,
+            template.revision,
+        )
+
+    return sorted(found, key=worth, reverse=True)
 
 
 def choose_target(
-    templates: Sequence[Template], spec: UpgradeSpec, release: str, metadata: Mapping[str, str]
+    templates: Sequence[Template],
+    spec: UpgradeSpec,
+    release: str,
+    metadata: Mapping[str, str],
+    *,
+    keepalived: bool = False,
 ) -> Template:
     """Return the template that is requested, or the newest one that fits.
 
@@ -64,7 +89,7 @@ def choose_target(
     """
     if spec.template:
         return choose(templates, spec.template, spec.template_revision)
-    found = targets(templates, release, metadata)
+    found = targets(templates, release, metadata, keepalived=keepalived)
     if not found:
         raise NotFound(
             f"No template is newer than Kubernetes {plain(release)} of cluster '{spec.cluster}' by"
@@ -77,14 +102,11 @@ def choose_target(
 def skew_problems(template: Template, release: str, kubelets: Sequence[str]) -> Iterator[CseError]:
     """Yield why a cluster of this release, with kubelets of these, may not get the template's."""
     new = release_of(template)
-    if not _EXACT.fullmatch(new):
-        yield Refused(
-            f"The exact Kubernetes version of template '{template.item}' is not known.",
-            hint="Register the template with --kubernetes-version X.Y.Z.",
-        )
-        return
     before, after = version_key(release), version_key(new)
-    if after[:3] < before[:3]:
+    if len(after) < _MINOR:
+        yield _unknown(template)
+        return
+    if after[:3] < before[: len(after)]:
         yield Refused(
             f"Template '{template.item}' contains Kubernetes {new}, and the cluster has"
             f" {plain(release)}: a cluster cannot be downgraded."
@@ -95,6 +117,8 @@ def skew_problems(template: Template, release: str, kubelets: Sequence[str]) -> 
             f" {plain(release)}: an upgrade cannot skip a minor release.",
             hint=f"Upgrade to a template with Kubernetes 1.{before[1] + 1} first.",
         )
+    elif not _EXACT.fullmatch(new):
+        yield _unknown(template)
     most = 3 if after[1] >= _THREE_MINORS_SINCE else 2
     late = sorted(
         {v for v in kubelets if version_key(v)[1:2] and after[1] - version_key(v)[1] > most}
@@ -105,3 +129,10 @@ def skew_problems(template: Template, release: str, kubelets: Sequence[str]) -> 
             f" old for a control plane of {new}.",
             hint="Replace those nodes first.",
         )
+
+
+def _unknown(template: Template) -> Refused:
+    return Refused(
+        f"The exact Kubernetes version of template '{template.item}' is not known.",
+        hint="Register the template with --kubernetes-version X.Y.Z.",
+    )

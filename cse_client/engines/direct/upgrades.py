@@ -97,7 +97,9 @@ class ClusterUpgrades:
         elif spec.template:
             found = [choose_target(offered, spec, release, cluster.metadata)]
         else:
-            found = targets(offered, release, cluster.metadata)
+            found = targets(
+                offered, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
+            )
         rows = [_row(template) for template in found]
         if rows:
             before = pending.before_release if pending is not None else release
@@ -122,7 +124,9 @@ class ClusterUpgrades:
             made_of = self._resolve(cluster, spec, template, pending, progress)
             return self._run(locked, spec, pki, template, pending, made_of, options, progress).run()
         release = self._release(cluster, pki)
-        template = choose_target(offered, spec, release, cluster.metadata)
+        template = choose_target(
+            offered, spec, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
+        )
         operation = self._begin(cluster, pki, template, release)
         found: list[tuple[Resolved | None, Resolved]] = []
 

@@ -343,10 +343,10 @@ class ControlPlaneReplacement:
         self._machines.remove(doomed)
         left = self._left()
         with self._api(without=names) as api:
+            for name in names:
+                delete_node(api, name)
             for node in api.nodes():
-                if node.name in names:
-                    delete_node(api, node.name)
-                elif node.name in left and node.unschedulable:
+                if node.name in left and node.unschedulable:
                     uncordon(api, node.name)
             if not self.is_final:
                 kubeadm_config.write_release(api, self._operation.before_release)

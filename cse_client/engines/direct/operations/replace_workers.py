@@ -269,13 +269,16 @@ class WorkerReplacement:
             return {node.name for node in api.nodes() if node.ready}
 
     def _let_go(self, removed: Sequence[str]) -> None:
-        """Delete the Nodes of removed VMs, and let the old nodes take pods again."""
+        """Delete the Nodes of removed VMs, and let the old nodes take pods again.
+
+        The report of a node that never joined goes as well: the next VM gets its name.
+        """
         left = set(self._left(self._names))
         with self._api() as api:
+            for name in removed:
+                delete_node(api, name)
             for node in api.nodes():
-                if node.name in removed:
-                    delete_node(api, node.name)
-                elif node.name in left and node.unschedulable:
+                if node.name in left and node.unschedulable:
                     uncordon(api, node.name)
 
     def _failed(self, error: CseError) -> None:
