@@ -441,11 +441,13 @@ def _step(name: str, template: Template) -> UpgradeStep:
 
 def _minutes(cluster: ExistingCluster, nodes: Sequence[str]) -> int | None:
     pace = recorded_pace(cluster.metadata)
+    if not nodes or not (pace.head or pace.worker):
+        return None
     heads = sum(node_kind(name) == CONTROL_PLANE for name in nodes)
     workers = len(nodes) - heads
-    if (heads and not pace.head) or (workers and not pace.worker):
-        return None
-    return max(1, round((heads * pace.head + workers * pace.worker) / 60))
+    # both kinds boot and join; the last run of an upgrade may have replaced only one of them
+    seconds = heads * (pace.head or pace.worker) + workers * (pace.worker or pace.head)
+    return max(1, round(seconds / 60))
 
 
 def _others(vcd: VcdClient, clock: Clock, cluster: ExistingCluster) -> list[str]:
