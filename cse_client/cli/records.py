@@ -8,14 +8,16 @@ in `server_document`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cse_client.cli.tables import all_problems, plain, same_ids
-from cse_client.model import Cluster, ClusterSummary, SystemInfo, Template
-from cse_client.model.grants import Grant
-from cse_client.model.server import OvdcState, Share
 from cse_client.model.support import end_of_support
-from cse_client.model.templates import TemplateDetails
+
+if TYPE_CHECKING:
+    from cse_client.model import Cluster, ClusterSummary, SystemInfo, Template
+    from cse_client.model.grants import Grant
+    from cse_client.model.server import OvdcState, Share
+    from cse_client.model.templates import TemplateDetails
 
 __all__ = [
     "cluster_record",

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cse_client.model import (
     CONTROL_PLANE,
@@ -18,12 +18,13 @@ from cse_client.model import (
     Template,
 )
 from cse_client.model.footprint import without_build
-from cse_client.model.grants import Grant
-from cse_client.model.nodes import Removal
-from cse_client.model.server import ServedCluster
 from cse_client.model.settings import setting_shown
 from cse_client.model.support import end_of_support
-from cse_client.model.templates import TemplateDetails
+
+if TYPE_CHECKING:
+    from cse_client.model.grants import Grant
+    from cse_client.model.nodes import Removal
+    from cse_client.model.templates import TemplateDetails
 
 __all__ = [
     "CLUSTER_COLUMNS",
@@ -266,6 +267,8 @@ def grant_row(grant: Grant) -> dict[str, Any]:
 
 def cluster_object(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as one flat JSON object with its nodes."""
+    from cse_client.model.server import ServedCluster
+
     if isinstance(cluster, ServedCluster):
         return dict(plain(cluster.document))
     value: dict[str, Any] = plain(cluster)
