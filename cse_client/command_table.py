@@ -187,6 +187,26 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             ),
         },
     ),
+    "pool": (
+        "Manage the worker pools of a cluster.",
+        {
+            "create": ("cse_client.cli.commands.pool", "Add a worker pool to a cluster."),
+            "delete": (
+                "cse_client.cli.commands.pool",
+                "Drain the workers of a pool, delete their VMs, and delete the pool.",
+            ),
+            "list": ("cse_client.cli.commands.pool", "List the worker pools of a cluster."),
+            "resize": ("cse_client.cli.commands.pool", "Change the number of a pool's workers."),
+            "update": (
+                "cse_client.cli.commands.pool",
+                "Change the labels and taints of a pool and of its nodes.",
+            ),
+            "upgrade": (
+                "cse_client.cli.commands.pool",
+                "Replace the workers of a pool by new ones of another template.",
+            ),
+        },
+    ),
     "system": (
         "Show versions, engine and session; manage the CSE server.",
         {

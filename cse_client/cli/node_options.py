@@ -21,6 +21,7 @@ __all__ = [
     "ScaleOptions",
     "growth_options",
     "nodes_spec",
+    "pool_option",
     "print_cluster_change",
     "print_new_cluster",
     "scale_options",
@@ -56,6 +57,16 @@ class ScaleOptions:
     force: bool
     max_parallel: int | None
     break_lock: bool
+
+
+def pool_option(function: F) -> F:
+    """Add --pool."""
+    return click.option(
+        "--pool",
+        default="",
+        metavar="NAME",
+        help="Worker pool. May be omitted if the cluster has only one.",
+    )(function)
 
 
 def growth_options(function: F) -> F:

@@ -18,18 +18,20 @@ from cse_client.model import (
     Template,
 )
 from cse_client.model.footprint import without_build
+from cse_client.model.pools import DEFAULT_POOL
 from cse_client.model.settings import setting_shown
 from cse_client.model.support import end_of_support
 
 if TYPE_CHECKING:
     from cse_client.model.grants import Grant
     from cse_client.model.nodes import Removal
+    from cse_client.model.pools import PoolState
     from cse_client.model.templates import TemplateDetails
 
 __all__ = [
     "CLUSTER_COLUMNS",
     "GRANT_COLUMNS",
-    "NODE_COLUMNS",
+    "POOL_COLUMNS",
     "TEMPLATE_COLUMNS",
     "all_problems",
     "cluster_object",
@@ -37,8 +39,10 @@ __all__ = [
     "cluster_row",
     "deletion_sentence",
     "grant_row",
+    "node_columns",
     "node_row",
     "plain",
+    "pool_row",
     "removal_sentence",
     "same_ids",
     "size_sentence",
@@ -73,6 +77,8 @@ TEMPLATE_COLUMNS = (
     "Support Ends",
 )
 NODE_COLUMNS = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
+
+POOL_COLUMNS = ("Name", "Workers", "Ready", "Template", "Labels", "Taints")
 
 GRANT_COLUMNS = ("Kind", "Name", "Role", "Namespace")
 
@@ -223,6 +229,7 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
             (SETTING_NAMES[name], setting_shown(name, value))
             for name, value in cluster.settings.given().items()
         ),
+        ("Worker pools", _pools(cluster)),
         ("Owner", summary.owner),
         ("Created by", cluster.created_by),
         ("Created", _time(cluster.created)),
@@ -234,6 +241,37 @@ def cluster_properties(cluster: Cluster) -> list[tuple[str, Any]]:
         ("Problems", all_problems(cluster)),
     ]
     return [(name, value) for name, value in pairs if value]
+
+
+def pool_row(pool: PoolState) -> dict[str, Any]:
+    """Return one row of `pool list`; what is as the cluster has it is empty."""
+    workers = str(pool.workers)
+    if pool.workers != pool.size:
+        workers = f"{pool.workers} of {pool.size}"
+    template = pool.template
+    if template and pool.template_revision is not None:
+        template = f"{template} (revision {pool.template_revision})"
+    return {
+        "Name": pool.name,
+        "Workers": workers,
+        "Ready": "" if pool.ready is None else pool.ready,
+        "Template": template,
+        "Labels": ", ".join(f"{key}={value}" for key, value in pool.labels.items()),
+        "Taints": ", ".join(map(str, pool.taints)),
+        "CPU": pool.cpus or "",
+        "Memory MB": pool.memory_mb or "",
+        "Disk MB": pool.disk_mb or "",
+        "Sizing Policy": pool.sizing_policy,
+        "Placement Policy": pool.placement_policy,
+        "Storage Profile": pool.storage_profile,
+    }
+
+
+def _pools(cluster: Cluster) -> str:
+    """Return the pools with their sizes; empty for a cluster that has the default one only."""
+    if [pool.name for pool in cluster.pools] in ([], [DEFAULT_POOL]):
+        return ""
+    return ", ".join(f"{pool.name} ({pool.size})" for pool in cluster.pools)
 
 
 def node_row(node: Node) -> dict[str, Any]:
@@ -250,7 +288,14 @@ def node_row(node: Node) -> dict[str, Any]:
         "VM": node.vm_status,
         "Kubernetes": kubernetes,
         "Version": node.kubelet_version,
+        "Pool": node.pool,
     }
+
+
+def node_columns(nodes: Sequence[Node]) -> tuple[str, ...]:
+    """Return the columns of nodes; that of pools is omitted where there is only the default one."""
+    pools = {node.pool for node in nodes} - {"", DEFAULT_POOL}
+    return (*NODE_COLUMNS, "Pool") if pools else NODE_COLUMNS
 
 
 def grant_row(grant: Grant) -> dict[str, Any]:

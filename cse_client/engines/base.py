@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
     from cse_client.model.grants import KubeconfigSpec
     from cse_client.model.identity import ClusterIdentity
     from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
+    from cse_client.model.pools import PoolSpec, PoolState
     from cse_client.model.server import (
         ComputePolicy,
         OvdcState,
@@ -62,6 +63,7 @@ __all__ = [
     "Maintaining",
     "NodeDetails",
     "Planning",
+    "Pooling",
     "Protecting",
     "Provider",
     "Registering",
@@ -309,6 +311,40 @@ class Maintaining(Protocol):
 
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
+
+
+@runtime_checkable
+class Pooling(Protocol):
+    """Worker pools."""
+
+    def pools(self, ref: ClusterRef) -> Sequence[PoolState]:
+        """Return the worker pools of a cluster."""
+
+    def create_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Add a pool with its workers and return the cluster."""
+
+    def resize_pool(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Scale the pool `spec.pool` to `spec.workers` workers and return the cluster."""
+
+    def update_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Give a pool the labels and taints of `spec`; change nothing else. Return the cluster."""
+
+    def upgrade_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Replace a pool's workers by new ones of the template of `spec`; return the cluster.
+
+        Without a template, of the cluster's.
+        """
+
+    def delete_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Removal:
+        """Drain and delete a pool's workers, and delete the pool."""
+
+    def plan_pool(
+        self, change: str, spec: PoolSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Return what `create`, `update`, `upgrade` or `delete` (`change`) would do, as sentences.
+
+        After the same checks.
+        """
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 import shlex
 import zlib
@@ -30,6 +31,13 @@ from cse_client.guest.pki import (
 )
 from cse_client.model import TemplateFacts
 from cse_client.model.endpoints import API_PORT, router_id
+from cse_client.model.pools import (
+    DEFAULT_POOL,
+    POOL_LABEL,
+    Pool,
+    may_be_set_by_kubelet,
+    pool_problems,
+)
 from cse_client.model.ranges import pod_cidr_for_kubeadm, pod_cidr_problem
 from cse_client.model.settings import ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
@@ -197,9 +205,17 @@ def further_control_plane_script(
 
 
 def worker_script(
-    b: Bootstrap, pki: ClusterPKI, *, endpoint: str, head: str = "", now: datetime | None = None
+    b: Bootstrap,
+    pki: ClusterPKI,
+    *,
+    endpoint: str,
+    head: str = "",
+    pool: Pool | None = None,
+    now: datetime | None = None,
 ) -> str:
     """Return the script of a worker that joins the API at `endpoint` (host or host:port).
+
+    Its node gets the labels and taints of `pool`, by default those of the default pool.
 
     `head` is the control plane's own address, where `endpoint` is a virtual one: a network that
     lets only the former through is noticed.
@@ -210,12 +226,29 @@ def worker_script(
     Raises WrongUsage when a value cannot stand in a script, CseError when it would be too long.
     """
     host, port = split_endpoint(endpoint)
-    data = {**common_data(b, now), **_joining_data(host, port, b)}
+    data = {
+        **common_data(b, now),
+        **_joining_data(host, port, b),
+        **_pool_data(pool or Pool(DEFAULT_POOL)),
+    }
     if head not in ("", host):
         _check_host(head)
         data["HEAD"] = head
     discovery = _join_credentials(b, pki, host, port, ["system:nodes"], now)
     return assemble(_WORKER, b, data, discovery)
+
+
+def _pool_data(pool: Pool) -> dict[str, str]:
+    """Return what the node is marked with, in the forms of a kubelet's flag and of YAML."""
+    for problem in pool_problems([pool]):
+        raise WrongUsage(f"The node cannot be marked: {problem}.")
+    labels = {POOL_LABEL: pool.name}
+    labels.update({k: v for k, v in pool.labels.items() if may_be_set_by_kubelet(k)})
+    taints = [json.dumps(vars(one)) for one in pool.taints]
+    return {
+        "LABELS": ",".join(f"{key}={value}" for key, value in labels.items()),
+        "TAINTS": ", ".join(taints),
+    }
 
 
 def _joining_data(host: str, port: int, b: Bootstrap) -> dict[str, str]:
@@ -426,7 +459,8 @@ def assemble(
         raise too_long or CseError(
             f"the bootstrap script of {b.node} would be {len(script.encode())} bytes, more than "
             f"the {MAX_SCRIPT_BYTES} that are safe in VCD",
-            hint="Use a shorter SSH key, a shorter --registry-ca or fewer extra names.",
+            hint="Use a shorter SSH key, a shorter --registry-ca, fewer extra names or fewer labels"
+            " of the pool.",
         )
     return script
 

@@ -27,6 +27,7 @@ from cse_client.kube.serving import EXPIRED, read_end, read_names, show_end
 from cse_client.kube.shapes import checked, items_of, moment
 from cse_client.kube.unreachable import explain, explain_content, explain_redirect, explain_status
 from cse_client.model import KubeNode, NodeReport
+from cse_client.model.pools import POOL_LABEL
 from cse_client.reports import (
     LEASE_NAMESPACE,
     OLD_NAMESPACE,
@@ -389,4 +390,5 @@ def _node(item: Json) -> KubeNode:
         unschedulable=item.get("spec", {}).get("unschedulable", False),
         created=moment(metadata.get("creationTimestamp", "")),
         heard=heard,
+        pool=metadata.get("labels", {}).get(POOL_LABEL, ""),
     )

@@ -131,7 +131,10 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Node:
-    """One VM of a cluster. Kubernetes fields are empty where nothing was reachable."""
+    """One VM of a cluster. Kubernetes fields are empty where nothing was reachable.
+
+    `pool` is that of a worker; empty for all others, and for clusters of a CSE server.
+    """
 
     name: str
     kind: str
@@ -142,6 +145,7 @@ class Node:
     kubernetes_status: str = ""
     kubelet_version: str = ""
     bootstrap_phase: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ class Cluster:
     holder: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
     node_options: NodeOptions = field(default_factory=NodeOptions)
+    pools: tuple[Pool, ...] = ()
     nodes: tuple[Node, ...] = ()
     sources: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -231,7 +236,8 @@ class Deletion:
 class KubeNode:
     """A Node object: `ready` is True, False or None (Unknown); `heard` is its last heartbeat.
 
-    `reason` and `message` are those of the Ready condition while it is not True.
+    `reason` and `message` are those of the Ready condition while it is not True. `pool` is what its
+    label names, empty without one.
     """
 
     name: str
@@ -243,6 +249,7 @@ class KubeNode:
     created: datetime | None = None
     heard: datetime | None = None
     message: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True)

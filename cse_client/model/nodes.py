@@ -17,7 +17,8 @@ class NodesSpec:
     creation. `remove` names the workers that go first when the number shrinks. `max_parallel` is
     how many nodes are drained at a time; 0 means a tenth of the workers, at least one.
     `control_planes` is the wanted number of those for a resize, which then leaves the workers
-    alone; 0: it is about workers.
+    alone; 0: it is about workers. They are those of `pool`, which may be empty where there is only
+    one.
     """
 
     cluster: str
@@ -41,6 +42,7 @@ class NodesSpec:
     max_parallel: int = 0
     nfs: bool = False
     control_planes: int = 0
+    pool: str = ""
 
     @property
     def ref(self) -> ClusterRef:
@@ -50,7 +52,10 @@ class NodesSpec:
 
 @dataclass(frozen=True)
 class RemovalSpec:
-    """Which nodes are to go. `force` also evicts what no controller would start again."""
+    """Which nodes are to go. `force` also evicts what no controller would start again.
+
+    All of them are in `pool`, if that is not empty.
+    """
 
     cluster: str
     nodes: tuple[str, ...]
@@ -58,6 +63,7 @@ class RemovalSpec:
     org: str = ""
     force: bool = False
     max_parallel: int = 0
+    pool: str = ""
 
     @property
     def ref(self) -> ClusterRef:

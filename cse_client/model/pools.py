@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cse_client.model.cluster import ClusterRef
 
 __all__ = [
     "DEFAULT_POOL",
@@ -18,7 +22,9 @@ __all__ = [
     "POOL_LABEL",
     "Pool",
     "PoolSpec",
+    "PoolState",
     "Taint",
+    "administrators_labels",
     "label_problem",
     "may_be_set_by_kubelet",
     "pool_name_problem",
@@ -94,14 +100,23 @@ class Pool:
     placement_policy: str = ""
     storage_profile: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    taints: Sequence[Taint] = ()
+    taints: tuple[Taint, ...] = ()
+
+
+@dataclass(frozen=True)
+class PoolState(Pool):
+    """A pool, and how many workers it has; `ready` is None where Kubernetes did not answer."""
+
+    workers: int = 0
+    ready: int | None = None
 
 
 @dataclass(frozen=True)
 class PoolSpec:
     """Which pool of which cluster is meant, and as what it is wanted.
 
-    `force` and `max_parallel` are those of a removal of workers, see `NodesSpec`.
+    `force` and `max_parallel` are those of a removal of workers, see `NodesSpec`. `max_surge` is
+    how many workers are replaced at a time.
     """
 
     cluster: str
@@ -112,6 +127,14 @@ class PoolSpec:
     keep_healthy: bool = False
     force: bool = False
     max_parallel: int = 0
+    max_surge: int = 1
+
+    @property
+    def ref(self) -> ClusterRef:
+        """Which cluster is meant."""
+        from cse_client.model.cluster import ClusterRef
+
+        return ClusterRef(self.cluster, self.vdc, self.org)
 
 
 def pool_problems(pools: Sequence[Pool]) -> Iterator[str]:
@@ -195,6 +218,11 @@ def may_be_set_by_kubelet(key: str) -> bool:
     if not _is_of_kubernetes(domain) or key in _FOR_KUBELETS:
         return True
     return any(domain == one or domain.endswith(f".{one}") for one in _DOMAINS_FOR_KUBELETS)
+
+
+def administrators_labels(pool: Pool) -> dict[str, str]:
+    """Return the labels of a pool that its nodes may not give themselves."""
+    return {key: value for key, value in pool.labels.items() if set_by_client(key)}
 
 
 def set_by_client(key: str) -> bool:

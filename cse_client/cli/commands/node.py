@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from cse_client import suggest
@@ -10,6 +14,7 @@ from cse_client.cli.node_options import (
     ScaleOptions,
     growth_options,
     nodes_spec,
+    pool_option,
     print_cluster_change,
     scale_options,
 )
@@ -23,6 +28,10 @@ from cse_client.cli.options import (
 from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 from cse_client.model import ClusterRef
+
+if TYPE_CHECKING:
+    from cse_client.engines.base import Engine
+    from cse_client.model import Node
 
 __all__ = ["create_command", "delete_command", "info_command", "list_command"]
 
@@ -38,6 +47,7 @@ __all__ = ["create_command", "delete_command", "info_command", "list_command"]
     help="Number of nodes to add. Default: 1.",
 )
 @growth_options
+@pool_option
 @click.option("--enable-nfs", is_flag=True, help="Add NFS nodes (requires a CSE server).")
 @break_lock_option
 @vdc_option
@@ -51,6 +61,7 @@ def create_command(
     nodes: int,
     enable_nfs: bool,
     growth: GrowthOptions,
+    pool: str,
     break_lock: bool,
     vdc: str,
     org: str,
@@ -80,8 +91,10 @@ def create_command(
     run.when_interrupted = suggest.RESUME
     ref = ClusterRef(cluster, vdc, org)
     spec = nodes_spec(ref, nodes, growth, timeout=timeout, problems=problems, nfs=enable_nfs)
+    spec = replace(spec, pool=pool)
     options = run.options(timeout, rollback=not growth.disable_rollback, break_lock=break_lock)
     engine = run.engine(needs_server=enable_nfs)
+    _refuse_pool(engine, pool)
     with run.console.progress() as progress:
         changed = engine.add_nodes(spec, options, progress)
     print_cluster_change(run, changed)
@@ -89,18 +102,22 @@ def create_command(
 
 @shows("list", "node", many=True)
 @click.argument("cluster")
+@click.option("--pool", default="", metavar="NAME", help="Show only the nodes of this worker pool.")
 @vdc_option
 @org_option
 @command
-def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
+def list_command(run: Run, cluster: str, pool: str, vdc: str, org: str) -> None:
     """List the nodes of a cluster."""
-    from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
+    from cse_client.cli.tables import node_columns, node_row, plain
     from cse_client.cli.validation import check_existing_name
 
     check_existing_name(cluster)
     ref = ClusterRef(cluster, vdc, org)
     engine = run.engine()
+    _refuse_pool(engine, pool)
     nodes = engine.nodes(ref)
+    if pool:
+        nodes = _of_pool(cluster, pool, engine, ref, nodes)
     records = [plain(node) for node in nodes]
     empty = f"No nodes in cluster {cluster}."
     if engine.has_server:
@@ -110,7 +127,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
         run.console.table(rows, SERVED_NODE_COLUMNS, empty=empty, records=records)
         return
     rows = [node_row(node) for node in nodes]
-    run.console.table(rows, NODE_COLUMNS, empty=empty, records=records)
+    run.console.table(rows, node_columns(nodes), empty=empty, records=records)
 
 
 @shows("info", "node")
@@ -121,7 +138,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 @command
 def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     """Show a node of a cluster."""
-    from cse_client.cli.tables import NODE_COLUMNS, node_row, plain
+    from cse_client.cli.tables import node_row, plain
     from cse_client.cli.validation import check_existing_name
     from cse_client.engines.base import NodeDetails
 
@@ -141,13 +158,19 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     if node not in nodes:
         raise unknown_nodes(cluster, [node])
     row = node_row(nodes[node])
-    pairs = [(name, row[name]) for name in NODE_COLUMNS if row[name] not in ("", None)]
+    pairs = [(name, row[name]) for name in row if row[name] not in ("", None)]
     run.console.properties(pairs, plain(nodes[node]))
 
 
 @click.command("delete")
 @click.argument("cluster")
 @click.argument("nodes", nargs=-1, required=True)
+@click.option(
+    "--pool",
+    default="",
+    metavar="NAME",
+    help="Worker pool that all these nodes must be in, as a safeguard.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @scale_options
 @vdc_option
@@ -159,6 +182,7 @@ def delete_command(
     run: Run,
     cluster: str,
     nodes: tuple[str, ...],
+    pool: str,
     yes: bool,
     scale: ScaleOptions,
     vdc: str,
@@ -189,9 +213,11 @@ def delete_command(
         org=org,
         force=scale.force,
         max_parallel=scale.max_parallel or 0,
+        pool=pool,
     )
     options = run.options(timeout, break_lock=scale.break_lock)
     engine = run.engine()
+    _refuse_pool(engine, pool)
     with run.console.progress() as progress:
         removal = engine.remove_nodes(spec, options, progress)
 
@@ -201,3 +227,38 @@ def delete_command(
     if report_task(run, removal, f"cluster {cluster}"):
         return
     run.console.sentence(removal_sentence(removal), plain(removal))
+
+
+def _of_pool(
+    cluster: str, pool: str, engine: Engine, ref: ClusterRef, nodes: Sequence[Node]
+) -> list[Node]:
+    """Return the nodes of a pool.
+
+    Raises:
+        NotFound: the cluster has no such pool.
+    """
+    found = [node for node in nodes if node.pool == pool]
+    if found:
+        return found
+    from cse_client.engines.base import Pooling
+    from cse_client.errors import NotFound
+
+    pools = [one.name for one in engine.pools(ref)] if isinstance(engine, Pooling) else []
+    if pool not in pools:
+        raise NotFound(
+            f"Cluster '{cluster}' has no worker pool '{pool}'; its pools: {', '.join(pools)}."
+        )
+    return []
+
+
+def _refuse_pool(engine: Engine, pool: str) -> None:
+    """Refuse --pool where a CSE server has the cluster: it knows no pools.
+
+    Raises:
+        WrongUsage: a pool is named.
+    """
+    from cse_client.cli.needs import lacking
+    from cse_client.engines.base import Pooling
+
+    if pool and not isinstance(engine, Pooling):
+        raise lacking("--pool", Pooling, engine)

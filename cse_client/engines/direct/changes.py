@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client import bounds
 from cse_client.clock import Clock
-from cse_client.engines.direct.control_plane_changes import ControlPlaneChanges, refuse_ended
+from cse_client.engines.direct.control_plane_changes import ControlPlaneChanges
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
@@ -24,26 +24,18 @@ from cse_client.engines.direct.metadata import is_protected
 from cse_client.engines.direct.operation import (
     GROW,
     HEAD_KINDS,
-    SHRINK,
-    Operation,
-)
-from cse_client.engines.direct.operations.add_workers import WorkerAddition
-from cse_client.engines.direct.operations.leaving import (
-    begin_removal,
-    check_choice,
-    choose_workers,
-    removed_before,
 )
 from cse_client.engines.direct.operations.power import PowerChange
-from cse_client.engines.direct.operations.remove_workers import WorkerRemoval, reach
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
 from cse_client.engines.direct.operations.restore import Restoration
 from cse_client.engines.direct.pending import pending_operation
+from cse_client.engines.direct.pool_changes import PoolChanges
 from cse_client.engines.direct.resolve import resolve_growth
 from cse_client.engines.direct.restorable import read_restorable, refuse_other
 from cse_client.engines.direct.upgrades import ClusterUpgrades
-from cse_client.errors import NotFound, WrongUsage
+from cse_client.engines.direct.worker_changes import WorkerChanges, begin_in_pool
+from cse_client.errors import NotFound
 from cse_client.model import (
     Cluster,
     ClusterRef,
@@ -56,6 +48,7 @@ from cse_client.model import (
     footprint,
 )
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
+from cse_client.model.pools import Pool, PoolSpec
 from cse_client.model.upgrades import UpgradeSpec
 from cse_client.vcd import tasks
 
@@ -63,7 +56,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cse_client.kube.api import ClusterAPI
     from cse_client.model.backups import BackupKey
     from cse_client.vcd.client import VcdClient
 
@@ -109,47 +101,14 @@ class ClusterChanges:
                 self._heads.resize(locked, spec, options, progress)
                 return self._inspect(locked.existing)
         with self._locked(spec.ref, options) as locked:
-            cluster = locked.existing
-            pending = pending_operation(cluster, lambda op: op.workers == spec.workers)
-            present = len(cluster.workers)
-            if pending.kind == SHRINK if pending else present > spec.workers:
-                self._shrink(locked, pending, spec, options, progress)
-            elif pending is not None or present < spec.workers:
-                if spec.remove:
-                    raise WrongUsage(
-                        f"Cluster '{spec.cluster}' has {present} workers and grows to"
-                        f" {spec.workers}, so no node is removed.",
-                        hint="Omit --nodes-to-remove.",
-                    )
-                operation = pending or Operation.begin(
-                    GROW, workers=spec.workers, before=present, waited=options.wait
-                )
-                return self._grow(locked, spec, operation, options, progress)
-            else:
-                if cluster.desired_workers not in (None, present):
-                    self._record_size(locked, present, options)
-                noun = "worker" if present == 1 else "workers"
-                text = f"Cluster '{spec.cluster}' already has {present} {noun}."
-                progress(Event(EventKind.NOTE, text))
-            return self._inspect(cluster)
+            self._workers.resize(locked, spec, options, progress)
+            return self._inspect(locked.existing)
 
     @_looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again resumes a run that died."""
         with self._locked(spec.ref, options) as locked:
-            cluster = locked.existing
-            pending = pending_operation(
-                cluster, lambda op: op.kind == GROW and op.asked == spec.workers and op.waited
-            )
-            present = len(cluster.workers)
-            operation = pending or Operation.begin(
-                GROW,
-                workers=present + spec.workers,
-                before=present,
-                asked=spec.workers,
-                waited=options.wait,
-            )
-            return self._grow(locked, spec, operation, options, progress)
+            return self._workers.add(locked, spec, options, progress)
 
     @_looking_again
     def remove(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
@@ -163,25 +122,41 @@ class ClusterChanges:
             cluster = locked.existing
             if cluster.leaving_heads(spec.nodes):
                 return self._heads.remove(locked, spec, options, progress)
-            pending = pending_operation(
-                cluster, lambda op: op.kind == SHRINK and set(spec.nodes) <= {*op.nodes}
-            )
-            vms = {vm.name for vm in cluster.vapp.vms}
-            if pending is None and removed_before(cluster, spec.nodes):
-                return Removal(cluster=spec.cluster, nodes=(), already_gone=spec.nodes)
-            cluster.check_workers([name for name in spec.nodes if name in vms])
-            with _closing(reach(cluster, force=spec.force, progress=progress)) as api:
-                known = {node.name: node for node in api.nodes()} if api is not None else {}
-                operation = pending or begin_removal(cluster, spec.nodes, known)
-                return self._carry_out(
-                    locked,
-                    operation,
-                    options,
-                    progress,
-                    api,
-                    spec,
-                    new=pending is None,
-                )
+            return self._workers.remove(locked, spec, options, progress)
+
+    @_looking_again
+    def change_pool(
+        self, change: str, spec: PoolSpec, options: RunOptions, progress: Progress
+    ) -> Cluster:
+        """Create, update or upgrade a worker pool, or resume that."""
+        with self._locked(spec.ref, options) as locked:
+            self._pools(change)(locked, spec, options, progress)
+            return self._inspect(locked.existing)
+
+    @_looking_again
+    def delete_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Removal:
+        """Delete a worker pool with its workers, or resume that."""
+        with self._locked(spec.ref, options) as locked:
+            removal: Removal = self._pools("delete")(locked, spec, options, progress)
+            return removal
+
+    def plan_pool(
+        self, change: str, spec: PoolSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Return what a change of a worker pool would do."""
+        plan: list[str] = []
+        with self._locked(spec.ref, options) as locked:
+            self._pools(change, plan)(locked, spec, options, progress)
+        return plan
+
+    def _pools(self, change: str, plan: list[str] | None = None) -> Callable[..., Any]:
+        pools = PoolChanges(self.vcd, self.clock, self.templates, self._workers, plan)
+        return {
+            "create": pools.create,
+            "update": pools.update,
+            "upgrade": pools.upgrade,
+            "delete": pools.delete,
+        }[change]
 
     @_looking_again
     def repair(
@@ -196,13 +171,15 @@ class ClusterChanges:
         with self._locked(ref, options) as locked:
             cluster = locked.existing
 
-            def grow(workers: int) -> None:
-                fresh = replace(locked, existing=cluster.reread())
-                operation = Operation.begin(
-                    GROW, workers=workers, before=len(fresh.existing.workers)
+            def grow(name: str, workers: int) -> None:
+                # what an operation before this one has recorded counts, too
+                fresh = replace(locked, existing=self._reread(cluster))
+                pool = fresh.existing.pool(name)
+                operation = begin_in_pool(
+                    *(fresh.existing, GROW, workers, fresh.existing.pools, name)
                 )
                 spec = NodesSpec(ref.name, workers, ref.vdc, ref.org)
-                self._grow(fresh, spec, operation, options, progress)
+                self._workers.grow(fresh, spec, pool, operation, options, progress)
 
             def grow_heads(heads: int) -> None:
                 fresh = replace(locked, existing=cluster.reread())
@@ -362,6 +339,10 @@ class ClusterChanges:
     def _heads(self) -> ControlPlaneChanges:
         return ControlPlaneChanges(self.vcd, self.clock, self.templates, self._record_size)
 
+    @property
+    def _workers(self) -> WorkerChanges:
+        return WorkerChanges(self.vcd, self.clock, self.templates, self._record_size)
+
     def _locked(
         self, ref: ClusterRef, options: RunOptions
     ) -> AbstractContextManager[LockedCluster]:
@@ -402,6 +383,7 @@ class ClusterChanges:
         options: RunOptions,
         *,
         heads: int | None = None,
+        pools: tuple[Pool, ...] | None = None,
     ) -> None:
         """Record that the cluster is to have the nodes that it has."""
         with self._claimed(locked, "recording its size", options):
@@ -413,94 +395,16 @@ class ClusterChanges:
                 workers,
                 (),
                 heads,
+                pools,
             )
 
     def _write(self, cluster: ExistingCluster, values: Mapping[str, str], deadline: float) -> None:
         href = cluster.vapp.href
         tasks.done(self.vcd, lambda: self.vcd.write_metadata(href, values), deadline=deadline)
 
-    def _grow(
-        self,
-        locked: LockedCluster,
-        spec: NodesSpec,
-        operation: Operation,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Cluster:
-        cluster = locked.existing
-        pki = find_pki(cluster)
-        refuse_ended(cluster, pki, progress)
-        found = resolve_growth(self.vcd, cluster, spec, operation.workers, self.templates, progress)
-        return WorkerAddition(
-            locked,
-            found,
-            operation,
-            options,
-            pki=pki,
-            clock=self.clock,
-            progress=progress,
-            keep_healthy=spec.keep_healthy,
-        ).run()
-
-    def _shrink(
-        self,
-        locked: LockedCluster,
-        pending: Operation | None,
-        spec: NodesSpec,
-        options: RunOptions,
-        progress: Progress,
-    ) -> None:
-        cluster = locked.existing
-        if pending is None:
-            check_choice(cluster, spec)
-        with _closing(reach(cluster, force=spec.force, progress=progress)) as api:
-            operation = pending
-            if operation is None:
-                known = {node.name: node for node in api.nodes()} if api is not None else {}
-                surplus = len(cluster.workers) - spec.workers
-                names = choose_workers(cluster.workers, known, surplus, spec.remove)
-                operation = Operation.begin(
-                    SHRINK,
-                    workers=spec.workers,
-                    before=len(cluster.workers),
-                    nodes=tuple(names),
-                )
-            self._carry_out(locked, operation, options, progress, api, spec, new=pending is None)
-
-    def _carry_out(
-        self,
-        locked: LockedCluster,
-        operation: Operation,
-        options: RunOptions,
-        progress: Progress,
-        api: ClusterAPI | None,
-        spec: NodesSpec | RemovalSpec,
-        *,
-        new: bool,
-    ) -> Removal:
-        removal = WorkerRemoval(
-            locked,
-            operation,
-            options,
-            api=api,
-            force=spec.force,
-            max_parallel=spec.max_parallel,
-            clock=self.clock,
-            progress=progress,
-        )
-        if new:
-            removal.check()
-        return removal.run()
-
     def _inspect(self, cluster: ExistingCluster) -> Cluster:
+        return inspect_cluster(self._reread(cluster))
+
+    def _reread(self, cluster: ExistingCluster) -> ExistingCluster:
         metadata = self.vcd.vapp_metadata(cluster.vapp.href)
-        return inspect_cluster(replace(cluster.reread(), metadata=metadata))
-
-
-@contextlib.contextmanager
-def _closing(api: ClusterAPI | None) -> Iterator[ClusterAPI | None]:
-    try:
-        yield api
-    finally:
-        if api is not None:
-            api.close()
+        return replace(cluster.reread(), metadata=metadata)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.holders import damaged_claims
 from cse_client.engines.direct.metadata import unusable_metadata
+from cse_client.engines.direct.pools import pool_of
 from cse_client.engines.direct.summary import shown, summarize
 from cse_client.engines.lookup import find_vapp
 from cse_client.errors import ClusterUnreachable, CseError
@@ -126,6 +127,7 @@ def describe_cluster(
         virtual_address=cluster.virtual_address,
         settings=cluster.spec.settings,
         node_options=cluster.spec.node_options,
+        pools=cluster.pools,
         nodes=nodes,
         sources=tuple(sources),
         problems=problems,
@@ -168,6 +170,7 @@ def _nodes(vapp: VApp, kube: Mapping[str, KubeNode] | None) -> tuple[Node, ...]:
                     vm_status="no VM",
                     kubernetes_status=_kubernetes_status(seen, asked=True),
                     kubelet_version=seen.kubelet_version,
+                    pool=seen.pool,
                 )
             )
     return tuple(found)
@@ -186,6 +189,7 @@ def _node(vm: Vm, kube: Mapping[str, KubeNode] | None) -> Node:
         kubernetes_status=_kubernetes_status(seen, asked=kube is not None),
         kubelet_version=seen.kubelet_version if seen is not None else "",
         bootstrap_phase="" if report is None else f"{report.status}: {report.phase}".strip(": "),
+        pool=pool_of(vm) if node_kind(vm.name) == WORKER else "",
     )
 
 
@@ -210,14 +214,30 @@ def _problems(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, .
     heads, wanted = len(cluster.control_planes), cluster.desired_heads
     if heads and heads != wanted:
         problems.append(f"{heads} control plane VMs where {wanted} were requested")
-    workers, desired = len(cluster.workers), cluster.desired_workers
-    if desired is not None and workers != desired:
-        problems.append(f"{workers} worker VMs where {desired} were requested")
+    problems.extend(_other_sizes(cluster))
     problems.extend(
         f"VM {node.name} is not part of the cluster" for node in nodes if not _ours(node)
     )
     problems.extend(drift(cluster.vapp, nodes))
     return tuple(problems)
+
+
+def _other_sizes(cluster: ExistingCluster) -> Iterator[str]:
+    """Yield where there are more or fewer workers than requested, and workers of no pool."""
+    workers, desired = len(cluster.workers), cluster.desired_workers
+    if not cluster.records_pools:
+        if desired is not None and workers != desired:
+            yield f"{workers} worker VMs where {desired} were requested"
+        return
+    for pool in cluster.pools:
+        present = len(cluster.workers_of(pool.name))
+        if present != pool.size:
+            noun = "worker VM" if present == 1 else "worker VMs"
+            yield f"pool '{pool.name}' has {present} {noun} where {pool.size} were requested"
+    known = {pool.name for pool in cluster.pools}
+    for vm in cluster.workers:
+        if pool_of(vm) not in known:
+            yield f"VM {vm.name} is of the pool '{pool_of(vm)}', which the cluster does not have"
 
 
 def _ours(node: Node) -> bool:

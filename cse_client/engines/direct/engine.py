@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
+    from cse_client.model.pools import PoolSpec, PoolState
     from cse_client.model.server import UpgradeTarget
     from cse_client.model.upgrades import UpgradeSpec
 
@@ -302,6 +303,38 @@ class DirectEngine:
 
         vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         return list_nodes(self._vcd, self._session, vdc, ref.name)
+
+    def pools(self, ref: ClusterRef) -> Sequence[PoolState]:
+        """Return the worker pools of a cluster, and how many workers each has."""
+        from cse_client.engines.direct.pool_changes import pool_states
+
+        return pool_states(self._existing(ref))
+
+    def create_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Add a pool with its workers."""
+        return self._changes.change_pool("create", spec, options, progress)
+
+    def resize_pool(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Bring the number of a pool's workers to `spec.workers`, up or down."""
+        return self._changes.resize(spec, options, progress)
+
+    def update_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Give a pool other labels and taints."""
+        return self._changes.change_pool("update", spec, options, progress)
+
+    def upgrade_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Cluster:
+        """Replace a pool's workers by new ones."""
+        return self._changes.change_pool("upgrade", spec, options, progress)
+
+    def delete_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Removal:
+        """Delete a pool with its workers."""
+        return self._changes.delete_pool(spec, options, progress)
+
+    def plan_pool(
+        self, change: str, spec: PoolSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Return what a change of a pool would do, after the same checks."""
+        return self._changes.plan_pool(change, spec, options, progress)
 
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, up or down."""

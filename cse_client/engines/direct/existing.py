@@ -17,6 +17,7 @@ from cse_client.engines.direct.metadata import (
     recorded_spec,
 )
 from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.pools import pool_of, resized
 from cse_client.engines.lookup import find_cluster
 from cse_client.errors import Conflict, NotFound, WrongUsage
 from cse_client.model import (
@@ -29,6 +30,7 @@ from cse_client.model import (
     footprint,
     node_kind,
 )
+from cse_client.model.pools import DEFAULT_POOL, Pool
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -100,6 +102,74 @@ class ExistingCluster:
     def workers(self) -> list[Vm]:
         """The VMs that are workers, in VCD's order."""
         return [vm for vm in self.vapp.vms if node_kind(vm.name) == WORKER]
+
+    @cached_property
+    def pools(self) -> tuple[Pool, ...]:
+        """The worker pools that the cluster is to have, with their sizes."""
+        desired = self.desired_workers
+        found = self.journal.desired_pools(self.spec.pools, desired)
+        if desired is not None:
+            return found
+        return resized(found, DEFAULT_POOL, len(self.workers_of(DEFAULT_POOL)))
+
+    @property
+    def recorded_pools(self) -> tuple[Pool, ...]:
+        """The pools as they were before the unfinished operation."""
+        return self.journal.pools or self.spec.pools or self.default_pools()
+
+    @staticmethod
+    def default_pools(size: int = 0) -> tuple[Pool, ...]:
+        """Return the pools of a cluster that was created without any."""
+        return (Pool(DEFAULT_POOL, size),)
+
+    @property
+    def records_pools(self) -> bool:
+        """Whether its pools are recorded: the default one alone need not be."""
+        begun = self.unfinished is not None and self.unfinished.pools
+        return bool(begun or self.journal.pools or self.spec.pools)
+
+    def workers_of(self, pool: str) -> list[Vm]:
+        """Return the VMs that are workers of this pool, in VCD's order."""
+        return [vm for vm in self.workers if pool_of(vm) == pool]
+
+    def pool(self, name: str = "") -> Pool:
+        """Return one of the pools; its name may be omitted where there is only one.
+
+        Raises:
+            NotFound: there is no such pool.
+            WrongUsage: there are several, and no name.
+        """
+        found = {pool.name: pool for pool in self.pools}
+        names = ", ".join(found)
+        if not name:
+            if len(found) == 1:
+                return self.pools[0]
+            raise WrongUsage(
+                f"Cluster '{self.name}' has {len(found)} worker pools: {names}.",
+                hint="Specify one of them with --pool.",
+            )
+        if name not in found:
+            raise NotFound(
+                f"Cluster '{self.name}' has no worker pool '{name}'; its pools: {names}.",
+                hint=f"List them: {suggest.cse('pool list', self.name)}",
+            )
+        return found[name]
+
+    def check_pool(self, vms: Sequence[Vm], pool: str) -> None:
+        """Refuse workers of other pools than `pool`, if that is not empty.
+
+        Raises:
+            NotFound: there is no such pool.
+            WrongUsage: some are of another one.
+        """
+        others = [vm for vm in vms if pool and pool_of(vm) != self.pool(pool).name]
+        if others:
+            listed = ", ".join(f"{vm.name} (pool '{pool_of(vm)}')" for vm in others)
+            raise WrongUsage(
+                f"{listed} {'is' if len(others) == 1 else 'are'} not in pool '{pool}' of cluster"
+                f" '{self.name}'.",
+                hint=f"List its nodes: {suggest.cse('node list', self.name)}",
+            )
 
     @property
     def endpoint(self) -> str:

@@ -23,8 +23,10 @@ from typing import Any
 
 from cse_client.engines.direct import claims
 from cse_client.engines.direct.operation import Operation, parse_operation
+from cse_client.engines.direct.pools import parse_pools, pool_documents, sized_to
 from cse_client.model import footprint
 from cse_client.model.cluster import CONTROL_PLANES
+from cse_client.model.pools import DEFAULT_POOL, Pool
 
 __all__ = ["Journal", "read_journal"]
 
@@ -44,13 +46,15 @@ _KEY = re.compile(
 class Done:
     """A turn that has ended: how many workers it left (None: as before), and who was removed.
 
-    `heads` is the number of control planes that the cluster is to have, None: as before.
+    `heads` is the number of control planes that the cluster is to have, `pools` are its worker
+    pools; None: as before.
     """
 
     turn: int
     workers: int | None = None
     nodes: tuple[str, ...] = ()
     heads: int | None = None
+    pools: tuple[Pool, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Journal:
     ended: int = -1
     workers: int | None = None
     heads: int | None = None
+    pools: tuple[Pool, ...] | None = None
     removed: frozenset[str] = frozenset()
     damaged: tuple[str, ...] = ()
     unclear: bool = False
@@ -84,6 +89,15 @@ class Journal:
         if self.operation is not None and self.operation.heads:
             return self.operation.heads
         return self.heads if self.heads is not None else recorded
+
+    def desired_pools(self, recorded: tuple[Pool, ...], workers: int | None) -> tuple[Pool, ...]:
+        """Return the worker pools that the cluster is to have.
+
+        `recorded` are those that it was created with, `workers` is how many workers it is to have.
+        """
+        begun = self.operation.pools if self.operation is not None else ()
+        known = begun or self.pools or recorded or (Pool(DEFAULT_POOL),)
+        return sized_to(known, workers)
 
 
 def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) -> Journal:
@@ -112,12 +126,14 @@ def read_journal(metadata: Mapping[str, str], *, without: Collection[str] = ()) 
     done.sort(key=lambda one: one.turn)
     sizes = [one for one in done if one.workers is not None]
     heads = [one for one in done if one.heads is not None]
+    pools = [one for one in done if one.pools is not None]
     return Journal(
         operation=operation if turn > last else None,
         turn=max(turn, last, 0),
         ended=last,
         workers=sizes[-1].workers if sizes else None,
         heads=heads[-1].heads if heads else None,
+        pools=pools[-1].pools if pools else None,
         removed=frozenset(name for one in done for name in one.nodes),
         damaged=tuple(damaged),
         unclear=any(key.startswith(footprint.OPERATION) for key in damaged),
@@ -142,6 +158,7 @@ def ended(
     workers: int | None = None,
     nodes: tuple[str, ...] = (),
     heads: int | None = None,
+    pools: tuple[Pool, ...] | None = None,
 ) -> dict[str, str]:
     """Return the metadata that records the end of a turn, see `Done`."""
     value: dict[str, Any] = {"turn": turn}
@@ -151,6 +168,8 @@ def ended(
         value["nodes"] = list(nodes)
     if heads is not None:
         value["heads"] = heads
+    if pools:
+        value["pools"] = pool_documents(pools)
     return {**_entries(f"{footprint.DONE}.{owner}", value), f"{footprint.OPERATION}.{owner}": NONE}
 
 
@@ -166,7 +185,8 @@ def _done(raw: Mapping[str, Any] | None, turn: int | None) -> Done | None:
         or ("heads" in raw and heads is None)
     ):
         return None
-    return Done(turn, workers, nodes, heads)
+    pools = parse_pools(raw.get("pools", []))
+    return Done(turn, workers, nodes, heads, pools or None) if pools is not None else None
 
 
 def _entries(key: str, value: Mapping[str, Any]) -> dict[str, str]:

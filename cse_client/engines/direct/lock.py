@@ -45,6 +45,7 @@ from cse_client.engines.direct.holders import (
 )
 from cse_client.errors import Conflict, CseError
 from cse_client.model import Session, footprint
+from cse_client.model.pools import Pool
 from cse_client.state import state_folder
 from cse_client.vcd import tasks
 
@@ -218,12 +219,13 @@ class ClusterLock:
         workers: int | None = None,
         nodes: tuple[str, ...] = (),
         heads: int | None = None,
+        pools: tuple[Pool, ...] | None = None,
     ) -> None:
         """Record the end of what this claim was for, and release the cluster.
 
         `write` writes the metadata. See `journal.Done` for the other arguments.
         """
-        write(self._ended(vapp_href, workers, nodes, heads))
+        write(self._ended(vapp_href, workers, nodes, heads, pools or None))
         self._held = self._written = False
 
     def _ended(
@@ -232,6 +234,7 @@ class ClusterLock:
         workers: int | None = None,
         nodes: tuple[str, ...] = (),
         heads: int | None = None,
+        pools: tuple[Pool, ...] | None = None,
     ) -> dict[str, str]:
         """Return the metadata that ends what this claim was for and releases the cluster.
 
@@ -247,7 +250,8 @@ class ClusterLock:
         known = journal.read_journal(seen)
         workers = known.workers if workers is None else workers
         heads = known.heads if heads is None else heads
-        return {**journal.ended(self.owner, turn, workers, nodes, heads), **self._free()}
+        pools = known.pools if pools is None else pools
+        return {**journal.ended(self.owner, turn, workers, nodes, heads, pools), **self._free()}
 
     def ending_broken(self) -> dict[str, str]:
         """Return the metadata that ends the claims and records which `break_lock` was about."""

@@ -6,9 +6,11 @@ behind (VCD does not document which), so nothing is assumed: the vApp is read ag
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
@@ -17,9 +19,10 @@ from cse_client.engines.direct.addresses import is_about
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
 from cse_client.engines.direct.names import fresh_names
+from cse_client.engines.direct.pools import pool_mark, pool_of
 from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.removal import remove_vms
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolve import PoolSource, Resolved
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
@@ -96,7 +99,14 @@ class Machines:
 
     def missing_workers(self) -> int:
         """Return how many workers are still to be made."""
-        return max(0, self.resolved.spec.workers - len(self._of_kind(WORKER)))
+        return sum(count for _source, count in self._lacking())
+
+    def _lacking(self) -> list[tuple[PoolSource, int]]:
+        """Return how many workers each pool lacks."""
+        present = Counter(pool_of(vm) for vm in self._of_kind(WORKER))
+        return [
+            (one, max(0, one.pool.size - present[one.pool.name])) for one in self.resolved.sources
+        ]
 
     def head_is_on(self) -> bool:
         """Return whether the control plane VM exists and runs."""
@@ -208,11 +218,32 @@ class Machines:
             settings=spec.settings,
         )
 
-    def _worker_script(self, name: str, address: str = "") -> str:
+    def _worker_script(self, name: str, source: PoolSource, address: str = "") -> str:
         virtual = self.resolved.virtual.address
         head = address or ("" if virtual else self.control_plane_address())
         endpoint = server_url(virtual or head).removeprefix("https://")
-        return render.worker_script(self._bootstrap(name), self.pki(), endpoint=endpoint, head=head)
+        bootstrap = replace(self._bootstrap(name), facts=source.template.facts)
+        return render.worker_script(
+            bootstrap, self.pki(), endpoint=endpoint, head=head, pool=source.pool
+        )
+
+    def _new_workers(
+        self, *, address: str = "", later: bool = False, count: int | None = None
+    ) -> list[NewVm]:
+        """Return the workers that are missing, or `count` of the first pool.
+
+        With `later`, they get their scripts later. `address` is the control plane's own, where that
+        is not made yet.
+        """
+        lacking = self._lacking() if count is None else [(self.resolved.sources[0], count)]
+        names = iter(self._fresh_names(WORKER_PREFIX, sum(count for _source, count in lacking)))
+        return [
+            self._new_worker(
+                name, "" if later else self._worker_script(name, source, address), source
+            )
+            for source, count in lacking
+            for name in islice(names, count)
+        ]
 
     # Making VMs
 
@@ -223,13 +254,12 @@ class Machines:
         """
         spec = self.resolved.spec
         heads = self._fresh_names(CONTROL_PLANE_PREFIX, spec.control_planes)
-        workers = self._fresh_names(WORKER_PREFIX, spec.workers)
         vms = [
             replace(self._new_head(heads[0]), address=address),
             *self.further_heads(heads[1:], after=heads[0]),
-            *(self._new_vm(name, self._worker_script(name, address)) for name in workers),
+            *self._new_workers(address=address),
         ]
-        return [_sized(vm, self.resolved.hardware(vm.name)) for vm in vms]
+        return [_sized(vm, self._hardware(vm)) for vm in vms]
 
     def further_heads(self, names: Sequence[str], *, after: str = "") -> list[NewVm]:
         """Return control planes that join one after the other, the first of them after `after`."""
@@ -292,8 +322,7 @@ class Machines:
 
     def make_workers(self, *, wait: bool) -> None:
         """Make and start the missing workers; without `wait` only until VCD has accepted it."""
-        names = self._fresh_names(WORKER_PREFIX, self.missing_workers())
-        vms = [self._new_vm(name, self._worker_script(name)) for name in names]
+        vms = self._new_workers()
         if vms and not wait:
             tasks.change(
                 self.vcd, lambda: self._recompose(vms, power_on=True), deadline=self.deadline
@@ -306,8 +335,7 @@ class Machines:
     def make_all_powered_off(self) -> None:
         """Make every missing VM without starting it; workers get their scripts later."""
         self._drop_strays()
-        names = self._fresh_names(WORKER_PREFIX, self.missing_workers())
-        vms = [self._new_vm(name, "") for name in names]
+        vms = self._new_workers(later=True)
         if self.head is None:
             vms.insert(0, self._new_head())
         self._add(vms, power_on=False)
@@ -317,9 +345,7 @@ class Machines:
 
         `count` is how many, by default those that are missing.
         """
-        missing = self.missing_workers() if count is None else count
-        names = self._fresh_names(WORKER_PREFIX, missing)
-        vms = [self._new_vm(name, self._worker_script(name)) for name in names]
+        vms = self._new_workers(count=count)
         if wait:
             self._add(vms, power_on=power_on)
             return
@@ -329,7 +355,7 @@ class Machines:
 
     def start(self, vms: Sequence[Vm]) -> None:
         """Give stopped VMs the wanted sizes, then start them side by side."""
-        changes = [self._change(vm) for vm in vms if self.resolved.hardware(vm.name).is_sized]
+        changes = [self._change(vm) for vm in vms if self._hardware(vm).is_sized]
         if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
         started = [
@@ -346,7 +372,7 @@ class Machines:
 
     def other_sizes(self) -> list[Vm]:
         """Return the VMs that VCD shows with other CPUs, memory or disk than requested."""
-        return [vm for vm in self.vms() if _differs(vm, self.resolved.hardware(vm.name))]
+        return [vm for vm in self.vms() if _differs(vm, self._hardware(vm))]
 
     def size_again(self) -> None:
         """Stop the VMs that have other sizes than requested, and start them with these."""
@@ -364,7 +390,8 @@ class Machines:
         for vm in self.vms():
             if vm.status != _ON:
                 is_worker = node_kind(vm.name) == WORKER
-                script = self._worker_script(vm.name) if is_worker else None
+                source = self.resolved.source(pool_of(vm))
+                script = self._worker_script(vm.name, source) if is_worker else None
                 changes.append(replace(self._change(vm), script=script))
         if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
@@ -389,7 +416,7 @@ class Machines:
         return fresh_names(prefix, count, self.names(), purpose=purpose)
 
     def _change(self, vm: Vm) -> VmChange:
-        hardware = self.resolved.hardware(vm.name)
+        hardware = self._hardware(vm)
         return VmChange(
             href=vm.href,
             name=vm.name,
@@ -398,15 +425,42 @@ class Machines:
             disk_mb=hardware.disk_mb,
         )
 
+    def _hardware(self, vm: Vm | NewVm) -> Hardware:
+        """Return what a node is to be made of."""
+        if node_kind(vm.name) != WORKER:
+            return self.resolved.head
+        return self.resolved.source(pool_of(vm)).hardware
+
     def _new_vm(self, name: str, script: str) -> NewVm:
-        hardware = self.resolved.hardware(name)
-        return NewVm(
-            name=name,
-            source=self.resolved.template_vm,
-            network=self.resolved.network.name,
-            script=script,
-            storage_profile=self.resolved.storage_profile,
-            description=self.mark,
+        """Return a new control plane."""
+        resolved = self.resolved
+        return self._with_policies(
+            NewVm(
+                name=name,
+                source=resolved.template_vm,
+                network=resolved.network.name,
+                script=script,
+                storage_profile=resolved.storage_profile,
+                description=self.mark,
+            )
+        )
+
+    def _new_worker(self, name: str, script: str, source: PoolSource) -> NewVm:
+        return self._with_policies(
+            NewVm(
+                name=name,
+                source=source.template_vm,
+                network=self.resolved.network.name,
+                script=script,
+                storage_profile=source.storage_profile,
+                description=f"{self.mark} {pool_mark(source.pool.name)}".strip(),
+            )
+        )
+
+    def _with_policies(self, vm: NewVm) -> NewVm:
+        hardware = self._hardware(vm)
+        return replace(
+            vm,
             sizing_policy=hardware.sizing_policy,
             placement_policy=hardware.placement_policy,
         )

@@ -14,10 +14,12 @@ from typing import Any
 
 from cse_client import __version__
 from cse_client.engines.direct import claims
+from cse_client.engines.direct.pools import parse_pools, pool_documents
 from cse_client.model import ClusterSpec, Template, footprint
 from cse_client.model.cluster import CONTROL_PLANES
 from cse_client.model.endpoints import NO_ADDRESS, is_address, is_endpoint
 from cse_client.model.hardware import NODE_OPTIONS, NodeOptions
+from cse_client.model.pools import Pool
 from cse_client.model.settings import OPTIONS, ClusterSettings, setting_problem
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
@@ -65,7 +67,7 @@ _OPTION_NUMBERS = {
 #: A field without meaning that keeps a shorter record as long as the one before.
 _FILLER = "filler"
 #: Everything that is recorded of a cluster's options.
-_FIELDS = (*_NUMBERS, *_TEXTS, *NODE_OPTIONS, *OPTIONS)
+_FIELDS = (*_NUMBERS, *_TEXTS, *NODE_OPTIONS, *OPTIONS, "pools")
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def _spec_text(spec: ClusterSpec, template: Template) -> str:
         **spec.node_options.given(),
         "vip": spec.vip if is_address(spec.vip) else "",
         **spec.settings.given(),
+        "pools": pool_documents(spec.pools),
     }
     asked.update({key: value for key, value in optional.items() if value})
     return json.dumps(asked, separators=(",", ":"), sort_keys=True)
@@ -221,6 +224,7 @@ class RecordedSpec:
     vip: str = ""
     settings: ClusterSettings = field(default_factory=ClusterSettings)
     node_options: NodeOptions = field(default_factory=NodeOptions)
+    pools: tuple[Pool, ...] = ()
     damaged: tuple[str, ...] = ()
 
 
@@ -254,8 +258,11 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     damaged = [name for name in given if raw.get(name) not in (None, "", given[name])]
     numbers = (*_NUMBERS, *_OPTION_NUMBERS)
     damaged += [name for name in numbers if isinstance(raw.get(name), bool)]
+    pools = parse_pools(raw.get("pools", []))
+    damaged += ["pools"] if pools is None else []
     return RecordedSpec(
         **found,
+        pools=pools or (),
         settings=ClusterSettings(**settings),
         node_options=NodeOptions(**chosen),
         damaged=tuple(dict.fromkeys(damaged)),

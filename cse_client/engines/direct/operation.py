@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cse_client.engines.direct import claims
+from cse_client.engines.direct.pools import parse_pools, pool_documents
 from cse_client.model.cluster import CONTROL_PLANES
+from cse_client.model.pools import DEFAULT_POOL, Pool
 
 __all__ = [
     "GROW",
@@ -21,6 +23,7 @@ __all__ = [
     "REPLACE",
     "SHRINK",
     "SHRINK_HEADS",
+    "UPDATE",
     "UPGRADE",
     "Operation",
     "parse_operation",
@@ -33,11 +36,13 @@ SHRINK_HEADS = "shrink-control-planes"
 HEAD_KINDS = (GROW_HEADS, SHRINK_HEADS)
 #: Workers are replaced by new ones, of another template for example.
 REPLACE = "replace"
+#: The nodes of a pool get other labels or taints.
+UPDATE = "update-pool"
 #: All nodes get another Kubernetes release.
 UPGRADE = "upgrade"
 _WITH_HEADS = (*HEAD_KINDS, UPGRADE)
-_WITHOUT_NODES = (GROW, GROW_HEADS)
-_KINDS = (GROW, SHRINK, *HEAD_KINDS, REPLACE, UPGRADE)
+_WITHOUT_NODES = (GROW, GROW_HEADS, UPDATE)
+_KINDS = (GROW, SHRINK, *HEAD_KINDS, REPLACE, UPDATE, UPGRADE)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class Operation:
     of an operation on control planes, which leaves the workers alone, and the number of control
     planes of an upgrade. `template` is the id of the template of which new nodes are made, in a
     replacement (of workers of `pool`) and in an upgrade (from the release `before_release` to
-    `release`, such as 1.37.2).
+    `release`, such as 1.37.2). `pools` are the worker pools as they are to be afterwards, empty for
+    a cluster that has the default one only; the operation is about `pool`, empty for several.
     """
 
     id: str
@@ -64,6 +70,7 @@ class Operation:
     release: str = ""
     before_release: str = ""
     pool: str = ""
+    pools: tuple[Pool, ...] = ()
 
     @classmethod
     def begin(
@@ -80,6 +87,7 @@ class Operation:
         release: str = "",
         before_release: str = "",
         pool: str = "",
+        pools: tuple[Pool, ...] = (),
     ) -> Operation:
         """Return a new operation with an id of its own."""
         return cls(
@@ -95,6 +103,15 @@ class Operation:
             release,
             before_release,
             pool,
+            pools,
+        )
+
+    def is_for(self, pool: str, size: int) -> bool:
+        """Return whether a pool has this number of workers afterwards, and no other changes."""
+        if not self.pools:
+            return pool == DEFAULT_POOL and self.workers == size
+        return self.pool == pool and any(
+            one.name == pool and one.size == size for one in self.pools
         )
 
     def mark(self) -> str:
@@ -103,12 +120,13 @@ class Operation:
 
     def document(self) -> dict[str, Any]:
         """Return the operation as a JSON object."""
-        document = {**asdict(self), "nodes": list(self.nodes)}
+        pools = pool_documents(self.pools)
+        document = {**asdict(self), "nodes": list(self.nodes), "pools": pools}
         return {k: v for k, v in document.items() if v or k not in _OPTIONAL}
 
 
 _TEXTS = ("template", "release", "before_release", "pool")
-_OPTIONAL = ("heads", *_TEXTS)
+_OPTIONAL = ("heads", *_TEXTS, "pools")
 
 
 def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
@@ -130,7 +148,10 @@ def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
     if heads is None or (kind in _WITH_HEADS) != bool(heads):
         return None
     waited = raw.get("waited", True) is not False
-    texts = {name: claims.text(raw.get(name, "")) for name in _TEXTS}
-    if any(raw.get(name, "") != text for name, text in texts.items()):
+    texts: dict[str, Any] = {name: claims.text(raw.get(name, "")) for name in _TEXTS}
+    pools = parse_pools(raw.get("pools", []))
+    if pools is None or any(raw.get(name, "") != text for name, text in texts.items()):
         return None
-    return Operation(identifier, kind, workers, before, asked, nodes, waited, heads, **texts)
+    return Operation(
+        *(identifier, kind, workers, before, asked, nodes, waited, heads), **texts, pools=pools
+    )

@@ -11,6 +11,7 @@ from cse_client.engines.direct.operation import (
     HEAD_KINDS,
     REPLACE,
     SHRINK,
+    UPDATE,
     UPGRADE,
     Operation,
 )
@@ -32,13 +33,20 @@ def pending_operation(
     unfinished = cluster.unfinished
     if unfinished is None:
         return None
-    others = (REPLACE, UPGRADE)
+    others = (REPLACE, UPDATE, UPGRADE)
     of_this_kind = unfinished.kind not in others and (unfinished.kind in HEAD_KINDS) == heads
     if of_this_kind and fits(unfinished):
         return unfinished
-    if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
+    if unfinished.kind == GROW and _all_made(cluster, unfinished):
         return None
     raise other_first(cluster, unfinished)
+
+
+def _all_made(cluster: ExistingCluster, growth: Operation) -> bool:
+    for pool in growth.pools:
+        if pool.name == growth.pool:
+            return len(cluster.workers_of(pool.name)) >= pool.size
+    return len(cluster.workers) >= growth.workers
 
 
 def other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:
@@ -64,10 +72,22 @@ def finishing_command(name: str, unfinished: Operation) -> tuple[str, str]:
     elif unfinished.kind == SHRINK:
         what = f"removing {', '.join(unfinished.nodes)}"
         command = suggest.cse("node delete", name, *unfinished.nodes)
-    elif unfinished.asked:
-        what = f"adding {unfinished.asked} nodes"
-        command = suggest.cse("node create", name, nodes=unfinished.asked)
+    elif unfinished.kind == UPDATE:
+        what = f"changing the labels and taints of pool '{unfinished.pool}'"
+        command = suggest.cse("pool update", name, unfinished.pool)
     else:
-        what = f"growing to {unfinished.workers} workers"
-        command = suggest.cse("cluster resize", name, nodes=unfinished.workers)
+        what, command = _growth(name, unfinished)
     return what, command
+
+
+def _growth(name: str, unfinished: Operation) -> tuple[str, str]:
+    sizes = {pool.name: pool.size for pool in unfinished.pools}
+    workers = sizes.get(unfinished.pool, unfinished.workers)
+    of_pool = {"pool": unfinished.pool} if unfinished.pool else {}
+    if unfinished.asked:
+        what = f"adding {unfinished.asked} nodes"
+        command = suggest.cse("node create", name, nodes=unfinished.asked, **of_pool)
+    else:
+        what = f"growing to {workers} workers"
+        command = suggest.cse("cluster resize", name, nodes=workers, **of_pool)
+    return f"{what} in pool '{unfinished.pool}'" if unfinished.pool else what, command

@@ -26,6 +26,7 @@ __all__ = [
     "mirror_problems",
     "network_problems",
     "network_warnings",
+    "pool_problems",
     "range_problems",
     "room_problems",
     "template_problems",
@@ -124,6 +125,28 @@ def room_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
             f"nodes, and the cluster would have {nodes}",
             hint="Use fewer --nodes, or create the cluster with a larger --pod-cidr.",
         )
+
+
+def pool_problems(template: Template | None, kubernetes: str) -> Iterator[CseError]:
+    """Yield why no worker of a cluster can be made from this template.
+
+    kubeadm joins a cluster of its own minor release or the next one, and a kubelet is never newer
+    than the API server (kubernetes.io/releases/version-skew-policy). `kubernetes` is the cluster's
+    version; one that is not known passes.
+    """
+    if template is None:
+        return
+    own, wanted = version_key(template.facts.kubernetes)[:2], version_key(kubernetes)[:2]
+    if len(own) < 2 or len(wanted) < 2:  # noqa: PLR2004
+        return
+    if own[0] == wanted[0] and 0 <= wanted[1] - own[1] <= 1:
+        return
+    yield Refused(
+        f"the template '{template.item}' has Kubernetes {template.facts.kubernetes}, and workers of"
+        f" a cluster with Kubernetes {kubernetes} must have the same minor release or the one"
+        " before",
+        hint="Choose another template for the pool.",
+    )
 
 
 def network_problems(

@@ -7,6 +7,7 @@ a finished cluster (refused), or this very creation, interrupted earlier (resume
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -17,8 +18,10 @@ from cse_client.engines.direct.addresses import AddressPool, read_pool
 from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.metadata import recorded_spec
 from cse_client.engines.direct.no_proxy import with_no_proxy
+from cse_client.engines.direct.pools import pool_of
 from cse_client.engines.direct.specs import (
     inherited_spec,
+    pool_spec,
     refuse_other_options,
     resumed_spec,
     unusable_records,
@@ -50,17 +53,29 @@ from cse_client.model.footprint import address_in_description, id_in_description
 from cse_client.model.hardware import Hardware
 from cse_client.model.hrefs import href_id
 from cse_client.model.nodes import NodesSpec
+from cse_client.model.pools import DEFAULT_POOL, Pool
 from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.vcd.client import VcdClient
-    from cse_client.vcd.findings import Findings
+    from cse_client.vcd.findings import Findings, Lot
 
 
-__all__ = ["Resolved", "resolve_creation", "resolve_growth"]
+__all__ = ["PoolSource", "Resolved", "recorded_pool", "resolve_creation", "resolve_growth"]
 
 _AddressChoice = Callable[[Network, Template], "tuple[VirtualAddress, list[CseError]]"]
+
+
+@dataclass(frozen=True)
+class PoolSource:
+    """What the workers of a pool are made from; `pool.size` is how many there are to be."""
+
+    pool: Pool
+    template: Template
+    template_vm: TemplateVm
+    storage_profile: StorageProfile | None
+    hardware: Hardware
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,7 @@ class Resolved:
 
     `pool` is where the control plane's address of a new cluster comes from. `head` and `worker` are
     what the two kinds of VM are made of, `virtual` the address of the cluster's API that belongs to
-    no machine.
+    no machine. `pools` has the worker pools that are made, empty for the default one alone.
     """
 
     spec: ClusterSpec
@@ -87,15 +102,30 @@ class Resolved:
     worker: Hardware = field(default_factory=Hardware)
     virtual: VirtualAddress = field(default_factory=VirtualAddress)
     needs: tuple[Need, ...] = ()
+    pools: tuple[PoolSource, ...] = ()
 
-    def hardware(self, vm_name: str) -> Hardware:
-        """Return what a node of this name is made of."""
-        return self.worker if node_kind(vm_name) == WORKER else self.head
+    @property
+    def sources(self) -> tuple[PoolSource, ...]:
+        """What workers are made from, by pool."""
+        if self.pools:
+            return self.pools
+        default = Pool(DEFAULT_POOL, self.spec.workers)
+        made_of = self.template, self.template_vm, self.storage_profile, self.worker
+        return (PoolSource(default, *made_of),)
+
+    def source(self, pool: str) -> PoolSource:
+        """Return what the workers of a pool are made from; the first pool's, if it is unknown."""
+        return next((one for one in self.sources if one.pool.name == pool), self.sources[0])
+
+    @property
+    def workers_are_sized(self) -> bool:
+        """Whether the sizes of new workers differ from their templates'."""
+        return any(one.hardware.is_sized for one in self.sources if one.pool.size)
 
     @property
     def is_sized(self) -> bool:
         """Whether the sizes of new VMs differ from the template's."""
-        return self.head.is_sized or (self.worker.is_sized and self.spec.workers > 0)
+        return self.head.is_sized or self.workers_are_sized
 
 
 @dataclass(frozen=True)
@@ -138,10 +168,12 @@ def resolve_growth(
     progress: Progress,
     *,
     heads: int = 0,
+    pool: Pool | None = None,
 ) -> Resolved:
     """Resolve what new workers are made from and check it against the cloud; reads only.
 
-    With `heads`, new control planes, up to that number.
+    With `heads`, new control planes, up to that number. `pool` is the pool of the workers, with the
+    size that it is to have; `target` is the number of all workers.
 
     What is not specified is as the cluster was created: CSE takes the server's default template
     instead, and drops the ssh key (container-service-extension 2.6.1, its resize operation).
@@ -149,7 +181,7 @@ def resolve_growth(
     Raises the one problem found, or PreflightFailed with all of them.
     """
     return _reported(
-        lambda: _resolve_growth(vcd, cluster, wanted, target, templates, heads), progress
+        lambda: _resolve_growth(vcd, cluster, wanted, target, templates, heads, pool), progress
     )
 
 
@@ -194,7 +226,12 @@ def _resolve_creation(
             return choose_address(vcd, spec, network, template)
         return VirtualAddress(_earlier_address(earlier), href_id(network.href)), []
 
-    found = _resolve(vcd, spec, vdc, templates, present, problems, address=address)
+    pool_workers = _workers_by_pool(earlier.vapp) if earlier is not None else {}
+    found = _resolve(
+        *(vcd, spec, vdc, templates, present, problems),
+        address=address,
+        pool_workers=pool_workers,
+    )
     if found is None:
         raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
     facts = found.template.facts
@@ -205,7 +242,7 @@ def _resolve_creation(
     )
     if earlier is None:
         return found
-    typed = with_no_proxy(typed, found.network, facts)
+    typed = with_no_proxy(replace(typed, pools=found.spec.pools), found.network, facts)
     refuse_other_options(earlier.vapp, earlier.metadata, typed, found.template)
     return replace(
         found,
@@ -223,8 +260,9 @@ def _resolve_growth(
     target: int,
     templates: Callable[[], Sequence[Template]],
     heads: int,
+    pool: Pool | None,
 ) -> Resolved:
-    spec = inherited_spec(cluster, wanted, target)
+    spec = inherited_spec(cluster, wanted, target, pool)
     if heads:
         spec = replace(spec, control_planes=heads)
     problems: list[CseError] = list(unusable_records(cluster, wanted))
@@ -233,7 +271,11 @@ def _resolve_growth(
         spec, warning = with_recorded_key(vcd, spec, cluster.vapp, cluster.metadata)
     except CseError as problem:
         problems.append(problem)
-    present = len(cluster.control_planes), len(cluster.workers)
+    workers = len(cluster.workers)
+    if pool is not None:
+        # workers that other pools lack are not made
+        workers = target - max(0, pool.size - len(cluster.workers_of(pool.name)))
+    present = len(cluster.control_planes), workers
     if spec.network not in cluster.vapp.networks:
         problems.append(
             Conflict(
@@ -245,8 +287,10 @@ def _resolve_growth(
     found = _resolve(vcd, spec, cluster.vdc, templates, present, problems, heads=bool(heads))
     if found is None:
         raise _all_of(problems, f"Cluster '{cluster.name}' cannot be changed")
+    made_of = found.template, found.template_vm, found.storage_profile, found.worker
     return replace(
         found,
+        pools=(PoolSource(pool, *made_of),) if pool is not None else (),
         vapp=cluster.vapp,
         cluster_id=cluster.metadata[footprint.CLUSTER_ID],
         metadata=cluster.metadata,
@@ -259,6 +303,10 @@ def _count(vapp: VApp) -> tuple[int, int]:
     """Return how many control planes and workers there are."""
     kinds = [node_kind(vm.name) for vm in vapp.vms]
     return kinds.count(CONTROL_PLANE), kinds.count(WORKER)
+
+
+def _workers_by_pool(vapp: VApp) -> Mapping[str, int]:
+    return Counter(pool_of(vm) for vm in vapp.vms if node_kind(vm.name) == WORKER)
 
 
 def _earlier_address(earlier: _Earlier) -> str:
@@ -278,27 +326,32 @@ def _resolve(
     *,
     address: _AddressChoice | None = None,
     heads: bool = False,
+    pool_workers: Mapping[str, int] | None = None,
 ) -> Resolved | None:
     """Find what `spec` names; add to `problems` what is wrong, None when there is any.
 
     `present` are the control planes and workers that exist already. `address` chooses the virtual
-    address of a new cluster; with `heads`, control planes are made.
+    address of a new cluster; with `heads`, control planes are made. `pool_workers` is how many
+    workers each pool has already.
 
     The requirements of a control plane and of ranges are those of a new cluster: in one that
     stands they were met, or changing its workers does not make it worse.
     """
     template: Template | None = None
+    offered: Sequence[Template] = ()
     try:
         offered = templates()
         template = _chosen(vcd, spec, offered)
     except CseError as problem:
         problems.append(problem)
     is_new = address is not None or heads
+    pools = _requests(vcd, spec, offered, pool_workers or {}, problems)
     checked = preflight.check_create(
         *(vcd, spec, vdc, template),
         heads_present=present[0],
         workers_present=present[1],
         is_new=is_new,
+        pools=pools,
     )
     problems.extend(checked.problems)
     if template is not None and not spec.template_id:
@@ -309,6 +362,8 @@ def _resolve(
         problems.extend(requirements.room_problems(spec, template))
         if address is not None:
             problems.extend(_unmet(spec, template, checked))
+        for request in pools:
+            problems.extend(requirements.pool_problems(request.template, template.facts.kubernetes))
     virtual = VirtualAddress()
     if address is not None and template is not None and checked.network is not None:
         virtual, wrong = address(checked.network, template)
@@ -319,8 +374,13 @@ def _resolve(
         return None
     assert template is not None  # noqa: S101  (a missing template is a problem above)
     assert checked.network is not None and checked.template_vm is not None  # noqa: S101
+    made = [
+        PoolSource(recorded_pool(pool, found), found, lot.template_vm, *_made_of(lot))
+        for pool, request, lot in zip(spec.pools, pools, checked.pools)
+        if (found := request.template) is not None and lot.template_vm is not None
+    ]
     return Resolved(
-        spec=spec,
+        spec=replace(spec, pools=tuple(one.pool for one in made)),
         vdc=vdc,
         template=template,
         template_vm=checked.template_vm,
@@ -331,7 +391,46 @@ def _resolve(
         worker=checked.worker,
         virtual=virtual,
         needs=tuple(checked.needs),
+        pools=tuple(made),
     )
+
+
+def _made_of(lot: Lot) -> tuple[StorageProfile | None, Hardware]:
+    return lot.storage_profile, lot.hardware
+
+
+def recorded_pool(pool: Pool, template: Template) -> Pool:
+    """Return a pool as it is recorded: with the template that its name means now."""
+    if not pool.template:
+        return pool
+    return replace(
+        pool,
+        template=template.name,
+        template_revision=template.revision,
+        template_id=template.id,
+    )
+
+
+def _requests(
+    vcd: VcdClient,
+    spec: ClusterSpec,
+    offered: Sequence[Template],
+    present: Mapping[str, int],
+    problems: list[CseError],
+) -> list[preflight.PoolRequest]:
+    """Return the new workers of each pool; add to `problems` why a template cannot be found."""
+    found = []
+    for pool in spec.pools:
+        own = pool_spec(spec, pool)
+        template: Template | None = None
+        try:
+            template = _chosen(vcd, own, offered)
+        except NotFound as problem:
+            if problem.message not in {one.message for one in problems}:
+                problems.append(problem)
+        count = max(0, pool.size - present.get(pool.name, 0))
+        found.append(preflight.PoolRequest(own, template, count))
+    return found
 
 
 def _no_address(

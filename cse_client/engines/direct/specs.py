@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct.metadata import (
+    RecordedSpec,
     options_digest,
     recorded_cluster_id,
     recorded_spec,
@@ -26,6 +27,7 @@ from cse_client.model.endpoints import AUTO, NO_ADDRESS
 from cse_client.model.footprint import options_in_description
 from cse_client.model.hardware import NODE_OPTIONS, NodeOptions
 from cse_client.model.nodes import NodesSpec
+from cse_client.model.pools import Pool
 from cse_client.model.settings import OPTIONS, ClusterSettings, setting_shown
 from cse_client.model.ssh_keys import parse_public_key
 
@@ -36,19 +38,24 @@ if TYPE_CHECKING:
 __all__ = [
     "inherited_spec",
     "lost_settings",
+    "pool_spec",
     "refuse_other_options",
     "resumed_spec",
+    "same_pool",
     "unusable_records",
     "with_recorded_key",
 ]
 
 
-def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> ClusterSpec:
+def inherited_spec(
+    cluster: ExistingCluster, wanted: NodesSpec, target: int, pool: Pool | None = None
+) -> ClusterSpec:
     """Return what new nodes are made from: what is requested now, else what is recorded.
 
-    `target` is the number of workers that the cluster will have.
+    Recorded of their pool, else of the cluster. `target` is the number of workers that the cluster
+    will have.
     """
-    recorded = cluster.spec
+    recorded = _recorded_of(cluster, pool)
     networks, options = cluster.vapp.networks, recorded.node_options
     options = replace(
         options,
@@ -62,10 +69,9 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
     general = None if wanted.sizing_policy else recorded
     template, revision, earlier = wanted.template, wanted.template_revision, ""
     if not template:
-        earlier = recorded.template_id
-        template = cluster.metadata.get(footprint.TEMPLATE_NAME, "")
+        earlier, template = recorded.template_id, recorded.template
         if revision is None:
-            revision = recorded_template_revision(cluster.metadata)
+            revision = recorded.template_revision
     return ClusterSpec(
         name=cluster.name,
         network=wanted.network or recorded.network or (networks[0] if networks else ""),
@@ -83,6 +89,54 @@ def inherited_spec(cluster: ExistingCluster, wanted: NodesSpec, target: int) -> 
         settings=recorded.settings,
         node_options=options,
         accept_eulas=wanted.accept_eulas,
+    )
+
+
+def _recorded_of(cluster: ExistingCluster, pool: Pool | None) -> ClusterSpec:
+    """Return what is recorded of a cluster's nodes, of the workers of a pool in particular."""
+    recorded, metadata = cluster.spec, cluster.metadata
+    spec = ClusterSpec(
+        name=cluster.name,
+        network=recorded.network,
+        template=metadata.get(footprint.TEMPLATE_NAME, ""),
+        template_revision=recorded_template_revision(metadata),
+        template_id=recorded.template_id,
+        cpus=recorded.cpus,
+        memory_mb=recorded.memory_mb,
+        storage_profile=recorded.storage_profile,
+        endpoint=recorded.endpoint,
+        vip=recorded.vip,
+        settings=recorded.settings,
+        node_options=recorded.node_options,
+    )
+    return pool_spec(spec, pool) if pool is not None else spec
+
+
+def pool_spec(spec: ClusterSpec, pool: Pool) -> ClusterSpec:
+    """Return what the workers of a pool are made from: what it gives, else what `spec` does."""
+    options = replace(
+        spec.node_options,
+        disk_mb=pool.disk_mb or spec.node_options.disk_mb,
+        sizing_policy=pool.sizing_policy or spec.node_options.sizing_policy,
+        placement_policy=pool.placement_policy or spec.node_options.placement_policy,
+    )
+    # another policy mostly defines other sizes
+    sized = spec if not pool.sizing_policy else replace(spec, cpus=None, memory_mb=None)
+    if pool.template:
+        sized = replace(
+            sized,
+            template=pool.template,
+            template_revision=pool.template_revision,
+            template_id=pool.template_id,
+        )
+    return replace(
+        sized,
+        workers=pool.size,
+        cpus=pool.cpus or sized.cpus,
+        memory_mb=pool.memory_mb or sized.memory_mb,
+        storage_profile=pool.storage_profile or spec.storage_profile,
+        node_options=options,
+        pools=(),
     )
 
 
@@ -183,6 +237,7 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
         )
         if now not in ("", None) and was != now
     ]
+    differences += _other_pools(recorded, spec)
     differences += _other_key(spec, metadata)
     if differences:
         raise Conflict(
@@ -203,7 +258,34 @@ def resumed_spec(spec: ClusterSpec, metadata: Mapping[str, str]) -> ClusterSpec:
         vip=recorded.vip or NO_ADDRESS,
         settings=recorded.settings,
         node_options=recorded.node_options,
+        pools=recorded.pools,
+        workers=recorded.workers,
     )
+
+
+def _other_pools(recorded: RecordedSpec, spec: ClusterSpec) -> Iterator[str]:
+    """Name the pools that are requested otherwise than they were; none is as many as there were."""
+    if not spec.pools:
+        return
+    was, now = ({one.name: one for one in pools} for pools in (recorded.pools, spec.pools))
+    for name in sorted({*was, *now}):
+        if name not in was or name not in now:
+            yield f"pool '{name}' {'not given' if name in now else 'given'} then"
+        elif not same_pool(was[name], now[name], recorded):
+            yield f"pool '{name}'"
+
+
+def same_pool(was: Pool, now: Pool, recorded: RecordedSpec) -> bool:
+    """Return whether a pool is requested as it was; only the record has the template's id."""
+    name = was.template if now.template == was.template_id else name_of(now.template, recorded)
+    return replace(
+        now,
+        template=name,
+        template_revision=now.template_revision or was.template_revision,
+        template_id=was.template_id,
+        labels=dict(now.labels),
+        taints=tuple(now.taints),
+    ) == replace(was, labels=dict(was.labels), taints=tuple(was.taints))
 
 
 def _node_options(was: NodeOptions, now: NodeOptions) -> Iterator[tuple[str, object, object]]:

@@ -38,7 +38,8 @@ step pki
 step wait
 step images
 step turn
-JOIN=(--control-plane --apiserver-advertise-address "$IP")
+JOIN=(--discovery-file "$DISCOVERY" --node-name "$NODE" --cri-socket "$CRI"
+  --control-plane --apiserver-advertise-address "$IP")
 step join
 step config
 step address

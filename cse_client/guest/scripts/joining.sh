@@ -44,8 +44,7 @@ step_join() {
   mark join.started
   for n in 1 2 3; do
     rc=0
-    kubeadm join --discovery-file "$DISCOVERY" --node-name "$NODE" --cri-socket "$CRI" \
-      ${JOIN[@]+"${JOIN[@]}"} || rc=$?
+    kubeadm join "${JOIN[@]}" || rc=$?
     [ "$rc" = 0 ] && return 0
     clean_join
     [ "$n" = 3 ] || { sleep $((n * 5)); until_ok 60 api_ready || true; }

@@ -1,6 +1,21 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # A worker: it needs of the registry what every node runs, and joins.
-JOIN=()
+# kubeadm has no flags for what a node registers with: LABELS and TAINTS are its pool's.
+join_config() {
+  local v=v1beta4 args="[{name: node-labels, value: \"$LABELS\"}]"
+  [ "$MINOR" -ge 31 ] || { v=v1beta3 args="{node-labels: \"$LABELS\"}"; }
+  [ "$MINOR" -ge 22 ] || v=v1beta2
+  cat <<E
+apiVersion: kubeadm.k8s.io/$v
+kind: JoinConfiguration
+discovery: {file: {kubeConfigPath: "$DISCOVERY"}}
+nodeRegistration:
+  name: "$NODE"
+  criSocket: "$CRI"
+  kubeletExtraArgs: $args
+  taints: [$TAINTS]
+E
+}
 node_there() { DISCOVERY=$KUBELET K get node "$NODE" -o name; }
 clean_join() {
   kubeadm reset -f --cri-socket "$CRI" || true
@@ -25,5 +40,7 @@ await_runtime
 start_pulls '/(kube-proxy|pause):'
 step wait
 step images
+join_config | put /run/cse/join.yaml 600
+JOIN=(--config /run/cse/join.yaml)
 step join
 all_done

@@ -23,6 +23,7 @@ from cse_client.simulator.guest.kubeclient import (
 )
 from cse_client.simulator.guest.life import PowerLoss
 from cse_client.simulator.guest.pods import NodePods
+from cse_client.simulator.kube.node_authorizer import is_own_label
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.system import System
@@ -38,6 +39,7 @@ _LONGEST_LOOK = 15.0
 _CREATED, _CONFLICT, _NOT_FOUND, _OK = 201, 409, 404, 200
 _MERGE = "application/strategic-merge-patch+json"
 _CSR_V1_SINCE = 19
+_LABELS_CHECKED_SINCE = 16
 
 
 class Kubelet:
@@ -77,6 +79,7 @@ class Kubelet:
             raise OSError(f"failed to load Kubelet config file {CONFIG}: {error}") from error
         if not isinstance(config, dict):
             raise OSError(f"failed to load Kubelet config file {CONFIG}: empty")
+        self._refuse_labels()
         if swap_in_use(system) and config.get("failSwapOn", True):
             raise OSError(
                 "failed to run Kubelet: running with swap on is not supported, please disable"
@@ -127,11 +130,44 @@ class Kubelet:
     @property
     def node(self) -> str:
         """The node's name: --hostname-override of kubeadm's flags, else the host name."""
+        return self._flag("hostname-override") or self._system.hostname().lower()
+
+    def _flag(self, name: str) -> str:
+        """Return a flag in the file that kubeadm writes; empty where it is not there."""
         flags = self._system.disk.text("/var/lib/kubelet/kubeadm-flags.env")
         for word in flags.replace('"', " ").split():
-            if word.startswith("--hostname-override="):
+            if word.startswith(f"--{name}="):
                 return word.partition("=")[2]
-        return self._system.hostname().lower()
+        return ""
+
+    def _labels(self) -> dict[str, str]:
+        """Return what --node-labels adds when the node registers."""
+        pairs = (one.partition("=") for one in self._flag("node-labels").split(",") if one)
+        return {key: value for key, _equal, value in pairs}
+
+    def _refuse_labels(self) -> None:
+        """Refuse labels that a kubelet may not give itself, as since Kubernetes 1.16.
+
+        Source: kubernetes:cmd/kubelet/app/options/options.go, ValidateKubeletFlags.
+        """
+        unknown = sorted(key for key in self._labels() if not is_own_label(key))
+        if unknown and self._system.image.minor >= _LABELS_CHECKED_SINCE:
+            raise OSError(
+                "failed to validate kubelet flags: unknown 'kubernetes.io' or 'k8s.io' labels"
+                f" specified with --node-labels: [{' '.join(unknown)}]\n--node-labels in the"
+                " 'kubernetes.io' namespace must begin with an allowed prefix"
+                " (kubelet.kubernetes.io, node.kubernetes.io)"
+            )
+
+    def _taints(self) -> list[dict[str, str]]:
+        """Return the taints of --register-with-taints."""
+        found = []
+        for one in filter(None, self._flag("register-with-taints").split(",")):
+            rest, _colon, effect = one.rpartition(":")
+            key, _equal, value = rest.partition("=")
+            taint = {"key": key, "effect": effect}
+            found.append({**taint, "value": value} if value else taint)
+        return found
 
     def _work(self, stop: threading.Event) -> None:
         life = self._system.life
@@ -275,7 +311,9 @@ class Kubelet:
             "kubernetes.io/arch": "amd64",
             "beta.kubernetes.io/os": "linux",
             "beta.kubernetes.io/arch": "amd64",
+            **self._labels(),
         }
+        taints = self._taints()
         body = {
             "apiVersion": "v1",
             "kind": "Node",
@@ -284,7 +322,7 @@ class Kubelet:
                 "labels": labels,
                 "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
             },
-            "spec": {},
+            "spec": {"taints": taints} if taints else {},
             "status": self._status(),
         }
         status, answer = client.request("POST", "/api/v1/nodes", body)

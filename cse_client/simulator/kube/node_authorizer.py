@@ -15,7 +15,7 @@ from cse_client.simulator.kube.rbac import Attributes, User, rule_allows
 from cse_client.simulator.kube.rbac_defaults import node_rules
 from cse_client.simulator.kube.store import Store
 
-__all__ = ["NodeAuthorizer", "restrict_node"]
+__all__ = ["NodeAuthorizer", "is_own_label", "restrict_node"]
 
 _SELECTORS_SINCE = 32
 _RULES = node_rules()
@@ -40,7 +40,7 @@ _LABELS = frozenset(
         "topology.kubernetes.io/region",
     }
 )
-_PREFIXES = ("kubelet.kubernetes.io/", "node.kubernetes.io/")
+_DOMAINS = (".kubelet.kubernetes.io", ".node.kubernetes.io")
 
 
 class NodeAuthorizer:
@@ -148,14 +148,15 @@ def _references(pod: Obj, asked: Attributes) -> set[str]:
     return found
 
 
-def _own_label(key: str) -> bool:
+def is_own_label(key: str) -> bool:
+    """Return whether a kubelet may set this label on its own Node."""
     domain = key.split("/", 1)[0] if "/" in key else ""
     system = domain in ("kubernetes.io", "k8s.io") or domain.endswith((".kubernetes.io", ".k8s.io"))
     if domain == "node-restriction.kubernetes.io" or domain.endswith(
         ".node-restriction.kubernetes.io"
     ):
         return False
-    return not system or key in _LABELS or key.startswith(_PREFIXES)
+    return not system or key in _LABELS or f".{domain}".endswith(_DOMAINS)
 
 
 def restrict_node(user: User, asked: Attributes, new: Obj | None, old: Obj | None) -> None:
@@ -200,6 +201,6 @@ def _restrict_labels(node: str, new: Obj | None, old: Obj | None, refuse: Any) -
     if new is None:
         return
     changed = {key for key in {*after, *before} if after.get(key) != before.get(key)}
-    bad = sorted(key for key in changed if not _own_label(key))
+    bad = sorted(key for key in changed if not is_own_label(key))
     if bad:
         raise refuse(f"is not allowed to modify labels: {', '.join(bad)} (node {node!r})")

@@ -28,9 +28,9 @@ def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str
     """
     from cse_client.cli.records import cluster_record
     from cse_client.cli.tables import (
-        NODE_COLUMNS,
         cluster_object,
         cluster_properties,
+        node_columns,
         node_row,
     )
     from cse_client.model.server import ServedCluster
@@ -48,4 +48,6 @@ def info_command(run: Run, name: str | None, vdc: str, org: str, cluster_id: str
     if run.console.shows_tables:
         run.console.text("\n" if cluster.nodes else "")
         rows = [node_row(node) for node in cluster.nodes]
-        run.console.table(rows, NODE_COLUMNS, empty=f"No nodes in cluster {cluster.summary.name}.")
+        run.console.table(
+            rows, node_columns(cluster.nodes), empty=f"No nodes in cluster {cluster.summary.name}."
+        )

@@ -13,6 +13,7 @@ from cse_client.cli.node_options import (
     ScaleOptions,
     growth_options,
     nodes_spec,
+    pool_option,
     print_cluster_change,
     scale_options,
 )
@@ -38,6 +39,7 @@ __all__ = ["resize_command"]
     metavar="NODE,...",
     help="Workers to remove first when scaling down. Default: the newest.",
 )
+@pool_option
 @growth_options
 @scale_options
 @vdc_option
@@ -52,6 +54,7 @@ def resize_command(
     nodes: int | None,
     control_planes: int | None,
     nodes_to_remove: str,
+    pool: str,
     growth: GrowthOptions,
     scale: ScaleOptions,
     vdc: str,
@@ -79,10 +82,10 @@ def resize_command(
         growth,
         timeout=timeout,
         scale=scale,
-        problems=_check(nodes, control_planes),
+        problems=_check(nodes, control_planes, pool),
         remove=remove,
     )
-    spec = replace(spec, control_planes=control_planes or 0)
+    spec = replace(spec, control_planes=control_planes or 0, pool=pool)
     run.when_interrupted = suggest.RESUME
     options = run.options(
         timeout, rollback=not growth.disable_rollback, break_lock=scale.break_lock
@@ -92,18 +95,24 @@ def resize_command(
         from cse_client.errors import WrongUsage
 
         raise WrongUsage("A CSE server cannot change the number of control planes.")
+    if pool and engine.has_server:
+        from cse_client.errors import WrongUsage
+
+        raise WrongUsage("A CSE server knows no worker pools.", hint="Omit --pool.")
     with run.console.progress() as progress:
         cluster = engine.resize(spec, options, progress)
     print_cluster_change(run, cluster)
 
 
-def _check(nodes: int | None, control_planes: int | None) -> list[CseError]:
+def _check(nodes: int | None, control_planes: int | None, pool: str) -> list[CseError]:
     from cse_client.cli.validation import check_control_planes, check_workers
     from cse_client.errors import WrongUsage
 
     if (nodes is None) == (control_planes is None):
         what = "Missing option" if nodes is None else "Use only one of the options"
         return [WrongUsage(f"{what} '-N' / '--nodes' or '--control-planes'.")]
+    if control_planes is not None and pool:
+        return [WrongUsage("Control planes are in no pool.", hint="Omit --pool.")]
     if control_planes is not None:
         return check_control_planes(control_planes)
     return check_workers(nodes or 0)

@@ -25,6 +25,7 @@ from cse_client.engines.direct.operations.failure import (
     remove_made,
 )
 from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.pools import pool_of, resized, total
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
@@ -36,6 +37,7 @@ from cse_client.errors import (
 )
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.drain import delete_node
+from cse_client.kube.node_marks import mark_node
 from cse_client.model import (
     WORKER,
     Cluster,
@@ -44,6 +46,7 @@ from cse_client.model import (
     Vm,
     node_kind,
 )
+from cse_client.model.pools import Pool, administrators_labels
 
 __all__ = ["WorkerAddition"]
 
@@ -92,18 +95,21 @@ class WorkerAddition:
         self._claimed = False
         self._verdict: Verdict | None = None
         self._recorded = False
+        self._labeled = False
+        self._pool = resolved.sources[0].pool
 
     def steps(self) -> list[Step]:
         """Return the steps in order."""
-        count = self._operation.workers - self._operation.before
+        operation, cluster = self._operation, f"cluster '{self._cluster.name}'"
+        count = operation.workers - operation.before
+        grows = f"pool '{operation.pool}' of {cluster}" if operation.pool else cluster
         workers = f"{count} worker VM{'' if count == 1 else 's'}"
-        sized = self._resolved.worker.is_sized
+        sized = self._resolved.workers_are_sized
         machines = self._machines
         steps = [
             Step(
                 "Claim the cluster",
-                f"Record that cluster '{self._cluster.name}' grows to"
-                f" {self._operation.workers} workers.",
+                f"Record that {grows} grows to {self._size} workers.",
                 lambda: self._claimed,
                 self._claim,
             ),
@@ -128,14 +134,28 @@ class WorkerAddition:
             steps += self._final_steps()
         return steps
 
+    @property
+    def _size(self) -> int:
+        """How many workers the pool is to have."""
+        return self._pool.size
+
     def _final_steps(self) -> list[Step]:
+        ready = Step(
+            "Wait until the new nodes are Ready",
+            "Wait until the new nodes are Ready in the cluster's own Kubernetes API.",
+            lambda: self._verdict is not None,
+            self._await_ready,
+        )
+        labels = ", ".join(self._labels)
+        marked = Step(
+            "Label the new nodes",
+            f"Give the new nodes the labels that they may not set themselves: {labels}.",
+            lambda: self._labeled,
+            self._label,
+        )
         return [
-            Step(
-                "Wait until the new nodes are Ready",
-                "Wait until the new nodes are Ready in the cluster's own Kubernetes API.",
-                lambda: self._verdict is not None,
-                self._await_ready,
-            ),
+            ready,
+            *([marked] if labels else []),
             Step(
                 "Record the new size",
                 "Write the new size to the metadata and release the cluster's lock.",
@@ -143,6 +163,17 @@ class WorkerAddition:
                 self._record,
             ),
         ]
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        """The pool's labels that only an administrator may set."""
+        return administrators_labels(self._pool)
+
+    def _label(self) -> None:
+        with open_api(self._cluster, self._pki, timeout=API_TIMEOUT) as api:
+            for vm in self._machines.marked():
+                mark_node(api, vm.name, labels=self._labels)
+        self._labeled = True
 
     def run(self) -> Cluster:
         """Carry it out and return the cluster; on failure roll back unless that is disabled.
@@ -180,7 +211,8 @@ class WorkerAddition:
         """
         if self._verdict is None:
             return suggest.RESUME
-        command = suggest.cse("cluster resize", self._cluster.name, nodes=self._operation.workers)
+        of_pool = {"pool": self._operation.pool} if self._operation.pool else {}
+        command = suggest.cse("cluster resize", self._cluster.name, nodes=self._size, **of_pool)
         return f"To make sure that this is recorded: {command}"
 
     def _claim(self) -> None:
@@ -191,7 +223,7 @@ class WorkerAddition:
             lock.claim(
                 self._machines.href,
                 self._cluster.metadata,
-                doing=f"growing to {self._operation.workers} workers",
+                doing=f"growing to {self._size} workers",
                 deadline=self._deadline,
                 seconds=None if self._options.wait else CLAIM_WITHOUT_WAITING,
                 operation=self._operation,
@@ -224,12 +256,12 @@ class WorkerAddition:
         )
 
     def _record(self) -> None:
-        self._end(self._operation.workers)
+        self._end(self._operation.workers, self._operation.pools)
         self._recorded = True
 
-    def _end(self, workers: int) -> None:
+    def _end(self, workers: int, pools: tuple[Pool, ...]) -> None:
         """Record the size that the cluster has now, and release it."""
-        self._lock.end(self._machines.href, self._write, workers)
+        self._lock.end(self._machines.href, self._write, workers, pools=pools)
 
     # Failure
 
@@ -291,9 +323,17 @@ class WorkerAddition:
 
     def _settle(self, error: CseError) -> None:
         """Record the size that the cluster has after all, and release it."""
-        workers = sum(1 for vm in self._machines.vms() if node_kind(vm.name) == WORKER)
+        present = [vm for vm in self._machines.vms() if node_kind(vm.name) == WORKER]
+        workers, pools = len(present), self._operation.pools
+        if pools:
+            left = sum(1 for vm in present if pool_of(vm) == self._pool.name)
+            pools = resized(pools, self._pool.name, left)
+            before = {pool.name for pool in self._cluster.recorded_pools}
+            if not left and self._pool.name not in before:
+                pools = tuple(pool for pool in pools if pool.name != self._pool.name)
+            workers = total(pools)
         try:
-            self._end(workers)
+            self._end(workers, pools)
         except CseError as second:
             error.notes.append(f"The cluster's record could not be written: {second.message}")
 

@@ -12,6 +12,7 @@ from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.errors import CseError, Interrupted, NotFinished, SessionInvalid
 from cse_client.model import Progress, RunOptions
+from cse_client.model.pools import Pool
 from cse_client.vcd import tasks
 
 __all__ = ["ClaimedRun"]
@@ -60,7 +61,8 @@ class ClaimedRun:
         """Return the step that records the end, with `values` in the same request."""
 
         def end() -> None:
-            self.end(self._operation.workers, nodes=nodes, heads=heads, values=values)
+            pools = self._operation.pools or None
+            self.end(self._operation.workers, nodes=nodes, heads=heads, values=values, pools=pools)
             self._ended = True
 
         return Step(title, sentence, lambda: self._ended, end)
@@ -101,12 +103,16 @@ class ClaimedRun:
         nodes: tuple[str, ...] = (),
         heads: int | None = None,
         values: Mapping[str, str] | None = None,
+        pools: tuple[Pool, ...] | None = None,
     ) -> None:
-        """Record the end: how many nodes there are now and who left; release the cluster."""
+        """Record the end: how many nodes there are now and who left; release the cluster.
+
+        `pools` are the worker pools, None: as before.
+        """
         href = self._cluster.vapp.href
         write = self.write
         self._lock.end(
-            href, lambda ended: write({**(values or {}), **ended}), workers, nodes, heads
+            href, lambda ended: write({**(values or {}), **ended}), workers, nodes, heads, pools
         )
 
     def release(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.operation import SHRINK, Operation
+from cse_client.engines.direct.pools import pool_of, total
 from cse_client.engines.lookup import unknown_nodes
 from cse_client.errors import Refused, WrongUsage
 from cse_client.kube.drain import Stuck, find_stuck_pods
@@ -50,20 +53,21 @@ def choose_workers(
     return [*first, *sorted(rest, key=age)][:count]
 
 
-def check_choice(cluster: ExistingCluster, spec: NodesSpec) -> None:
-    """Refuse names for --nodes-to-remove that are not workers, or too many.
+def check_choice(cluster: ExistingCluster, spec: NodesSpec, pool: str) -> None:
+    """Refuse names for --nodes-to-remove that are not workers of this pool, or too many.
 
     Raises:
         NotFound: some names are of no VM.
         Conflict: some are not workers.
-        WrongUsage: more names than workers that are to be removed.
+        WrongUsage: some are of another pool, or there are more names than workers to be removed.
     """
-    vms = {vm.name for vm in cluster.vapp.vms}
+    vms = {vm.name: vm for vm in cluster.vapp.vms}
     unknown = [name for name in spec.remove if name not in vms]
     if unknown:
         raise unknown_nodes(cluster.name, unknown)
     cluster.check_workers(spec.remove)
-    surplus = len(cluster.workers) - spec.workers
+    cluster.check_pool([vms[name] for name in spec.remove], pool)
+    surplus = len(cluster.workers_of(pool)) - spec.workers
     if len(spec.remove) > surplus:
         raise WrongUsage(
             f"--nodes-to-remove names {len(spec.remove)} nodes, but {surplus} must go to leave"
@@ -88,11 +92,39 @@ def begin_removal(
         raise unknown_nodes(cluster.name, unknown)
     cluster.check_workers([name for name in names if name in vms])
     workers = [vm.name for vm in cluster.workers if vm.name not in names]
+    if cluster.records_pools:
+        return _begin_in_pools(cluster, names, known)
     return Operation.begin(
         SHRINK,
         workers=len(workers),
         before=len(cluster.workers),
         nodes=tuple(dict.fromkeys(names)),
+    )
+
+
+def _begin_in_pools(
+    cluster: ExistingCluster, names: Sequence[str], known: Mapping[str, KubeNode]
+) -> Operation:
+    """Return the operation that takes `names` out of their pools, which are smaller then.
+
+    A node without a VM is of the pool that its label names.
+    """
+    vms = {vm.name: pool_of(vm) for vm in cluster.workers}
+    lost = {name: known[name].pool for name in names if name not in vms and name in known}
+    of_pools = {**{name: vms[name] for name in names if name in vms}, **lost}
+    leaving = Counter(of_pools.values())
+    left = Counter(pool for name, pool in vms.items() if name not in names)
+    pools = tuple(
+        replace(pool, size=max(left[pool.name], pool.size - leaving[pool.name]))
+        for pool in cluster.pools
+    )
+    return Operation.begin(
+        SHRINK,
+        workers=total(pools),
+        before=total(cluster.pools),
+        nodes=tuple(dict.fromkeys(names)),
+        pool=next(iter(leaving)) if len(leaving) == 1 else "",
+        pools=pools,
     )
 
 

@@ -258,10 +258,11 @@ class WorkerRemoval:
         self._end(self._operation.workers, self._operation.nodes, self._deadline)
         self._recorded = True
 
-    def _end(self, workers: int, gone: tuple[str, ...], deadline: float) -> None:
+    def _end(self, workers: int | None, gone: tuple[str, ...], deadline: float) -> None:
         """Record the size that the cluster has now and which nodes left, and release it."""
         href = self._cluster.vapp.href
-        self._lock.end(href, lambda ended: self._write(ended, deadline), workers, gone)
+        pools = self._operation.pools if gone else None
+        self._lock.end(href, lambda ended: self._write(ended, deadline), workers, gone, pools=pools)
 
     def _write(self, values: Mapping[str, str], deadline: float) -> None:
         vcd, href = self._cluster.vcd, self._cluster.vapp.href
@@ -274,7 +275,9 @@ class WorkerRemoval:
             for name in self._operation.nodes:
                 self._uncordon(self._api, name, error)
         try:
-            self._end(len(present), (), self._clock.monotonic() + _ROLLBACK_SECONDS)
+            # pools stay as they were recorded
+            workers = None if self._operation.pools else len(present)
+            self._end(workers, (), self._clock.monotonic() + _ROLLBACK_SECONDS)
         except CseError as second:
             error.notes.append(f"The cluster's record could not be written: {second.message}")
         error.notes.append("No node was removed; all of them take pods again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +17,7 @@ from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.members import remove_member
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since, keys_at_hand
+from cse_client.engines.direct.pools import pool_of
 from cse_client.engines.direct.removal import delete_vms
 from cse_client.engines.direct.root_key import own_key
 from cse_client.engines.direct.specs import lost_settings
@@ -37,6 +39,7 @@ from cse_client.model import (
     footprint,
     node_kind,
 )
+from cse_client.model.pools import Pool
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 
@@ -63,11 +66,16 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Remedy:
-    """One thing to do. `node` is the name of a VM or Kubernetes node; empty for new workers."""
+    """One thing to do. `node` is the name of a VM or Kubernetes node; empty for new workers.
+
+    New workers are of `pool`, and it has `size` of them afterwards.
+    """
 
     action: Action
     sentence: str
     node: str = ""
+    pool: str = ""
+    size: int = 0
 
     @property
     def is_awaited(self) -> bool:
@@ -76,13 +84,13 @@ class Remedy:
 
 
 def remedies(
-    vms: Sequence[Vm], nodes: Sequence[Node], wanted: int | None, heads: int = 0
+    vms: Sequence[Vm], nodes: Sequence[Node], pools: Sequence[Pool], heads: int = 0
 ) -> list[Remedy]:
     """Return what puts a cluster right, in the order in which it is to be done.
 
-    `nodes` are the VMs as nodes and what Kubernetes has beyond them. `wanted` is the number of
-    workers that the cluster is to have, None where that is not known; `heads` that of control
-    planes, 0 where none can be added.
+    `nodes` are the VMs as nodes and what Kubernetes has beyond them. `pools` are the worker pools
+    with the sizes that they are to have, none where that is not known; `heads` is the number of
+    control planes, 0 where none can be added.
     """
     present = {vm.name: vm for vm in vms}
     ours = [node for node in nodes if node.kind == CONTROL_PLANE]
@@ -99,11 +107,17 @@ def remedies(
         lacking = heads - len(sound)
         noun = "a control plane that is" if lacking == 1 else f"{lacking} control planes that are"
         found.append(Remedy(Action.GROW_HEADS, f"Replace {noun} missing."))
-    whole = sum(1 for vm in vms if node_kind(vm.name) == WORKER and vm.status not in _HOPELESS)
-    if wanted is not None and whole < wanted:
-        missing = wanted - whole
-        noun = "a worker that is" if missing == 1 else f"{missing} workers that are"
-        found.append(Remedy(Action.GROW, f"Replace {noun} missing."))
+    workers = [vm for vm in vms if node_kind(vm.name) == WORKER and vm.status not in _HOPELESS]
+    whole = Counter(map(pool_of, workers))
+    for pool in pools:
+        missing = pool.size - whole[pool.name]
+        if missing > 0:
+            of_pool = f" of pool '{pool.name}'" if len(pools) > 1 else ""
+            noun = f"a worker{of_pool} that is"
+            if missing > 1:
+                noun = f"{missing} workers{of_pool} that are"
+            text = f"Replace {noun} missing."
+            found.append(Remedy(Action.GROW, text, pool=pool.name, size=pool.size))
     return found
 
 
@@ -130,7 +144,7 @@ def _remedy(node: Node, *, has_vm: bool, several: bool) -> Remedy | None:
 class Repair:
     """One look at a cluster, and what follows from it.
 
-    `grow` brings the number of workers to the desired one, once broken nodes are removed,
+    `grow` brings the number of a pool's workers to the desired one, once broken nodes are removed,
     `grow_heads` that of control planes.
     """
 
@@ -139,7 +153,7 @@ class Repair:
         cluster: ExistingCluster,
         options: RunOptions,
         *,
-        grow: Callable[[int], None],
+        grow: Callable[[str, int], None],
         grow_heads: Callable[[int], None],
         clock: Clock,
         progress: Progress,
@@ -191,8 +205,8 @@ class Repair:
         asked = self._ask()
         vapp = self._cluster.vapp
         heads = self._cluster.desired_heads if self._cluster.virtual_address else 0
-        workers = self._cluster.desired_workers
-        found = remedies(vapp.vms, asked.all_nodes(vapp), workers, heads)
+        pools = self._cluster.pools if self._cluster.desired_workers is not None else ()
+        found = remedies(vapp.vms, asked.all_nodes(vapp), pools, heads)
         if asked.silence is not None and not found:
             asked.silence.notes.append(
                 "Its VMs need no repair; the nodes' state in Kubernetes is not known."
@@ -217,9 +231,7 @@ class Repair:
 
     def _apply(self, remedy: Remedy) -> None:
         if remedy.action is Action.GROW:
-            wanted = self._cluster.desired_workers
-            assert wanted is not None  # noqa: S101  (there is no such remedy without a number)
-            self._grow(wanted)
+            self._grow(remedy.pool, remedy.size)
         elif remedy.action is Action.GROW_HEADS:
             self._grow_heads(self._cluster.desired_heads)
         elif remedy.action is Action.FORGET:
@@ -281,7 +293,9 @@ class Repair:
         cluster.require_control_plane()
         host = cluster.node_endpoint
         endpoint = server_url(host).removeprefix("https://")
-        script = render.worker_script(bootstrap, self._keys(), endpoint=endpoint)
+        pools = {pool.name: pool for pool in cluster.pools}
+        pool = pools.get(pool_of(vm), Pool(pool_of(vm)))
+        script = render.worker_script(bootstrap, self._keys(), endpoint=endpoint, pool=pool)
         if vm.deployed:
             self._change(lambda: vcd.undeploy(vm.href))
         self._change(lambda: vcd.write_customization_script(vm.href, script))

@@ -29,7 +29,9 @@ from cse_client.errors import CseError, GuestFailed
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import delete_node, drain, uncordon
+from cse_client.kube.node_marks import mark_node
 from cse_client.model import WORKER, Cluster, Progress, RunOptions, Vm, node_kind
+from cse_client.model.pools import administrators_labels
 
 __all__ = ["WorkerReplacement"]
 
@@ -186,6 +188,9 @@ class WorkerReplacement:
         await_ready(self._cluster.vcd, machines, progress=self._progress, names=names)
         leaving = self._left(batch)
         with self._api() as api:
+            labels = administrators_labels(self._resolved.sources[0].pool)
+            for name in names if labels else ():
+                mark_node(api, name, labels=labels)
             self._drain(api, leaving)
             href = self._cluster.vapp.href
             delete_vms(self._cluster.vcd, href, leaving, deadline=machines.deadline)

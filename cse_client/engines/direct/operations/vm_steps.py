@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operations.plan import Step
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolve import PoolSource, Resolved
 from cse_client.model import ClusterSpec
 from cse_client.model.hardware import Hardware
 
@@ -25,7 +25,7 @@ def whole_sentence(resolved: Resolved) -> str:
     return (
         f"Create vApp '{spec.name}' in VDC '{resolved.vdc.name}' on network '{spec.network}' with"
         f" {_heads(spec.control_planes)}{workers} from '{resolved.template.item}'{sizes} and start"
-        f" {'them' if spec.nodes > 1 else 'it'}; {_own_addresses(resolved)}"
+        f" {'them' if spec.nodes > 1 else 'it'}; {_own_addresses(resolved)}{_pools(resolved)}"
         f"{virtual_sentence(resolved)}"
     )
 
@@ -114,6 +114,26 @@ def _own_addresses(resolved: Resolved) -> str:
     return "the control plane gets a free address of the network's static pool."
 
 
+def _pools(resolved: Resolved) -> str:
+    """Return a sentence for each pool of the workers, which may be made of something else."""
+    return "".join(f" {_pool_sentence(resolved, one)}" for one in resolved.pools)
+
+
+def _pool_sentence(resolved: Resolved, source: PoolSource) -> str:
+    parts = []
+    if source.template.id != resolved.template.id:
+        parts.append(f"from '{source.template.item}'")
+    made_of = _parts(source.hardware, policies=True)
+    if made_of:
+        parts.append(f"with {made_of}")
+    if source.storage_profile is not None:
+        parts.append(f"on storage profile '{source.storage_profile.name}'")
+    what = f": {', '.join(parts)}" if parts else ""
+    workers = source.pool.size
+    noun = "worker" if workers == 1 else "workers"
+    return f"Pool '{source.pool.name}' has {workers} {noun}{what}."
+
+
 def _count(workers: int) -> str:
     return f"{workers} worker VM{'' if workers == 1 else 's'}"
 
@@ -121,6 +141,8 @@ def _count(workers: int) -> str:
 def _hardware(resolved: Resolved, *, policies: bool = False) -> str:
     """Return what the VMs are made of, as far as it is not the template's; may be empty."""
     head = _parts(resolved.head, policies=policies)
+    if resolved.pools:
+        return head
     workers = _parts(resolved.worker, policies=policies)
     if not resolved.spec.workers or head == workers:
         return head

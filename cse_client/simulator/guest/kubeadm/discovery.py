@@ -21,7 +21,7 @@ from cse_client.simulator.guest.certs import BadCertificate, load_certificate, s
 from cse_client.simulator.guest.kubeadm.cluster import client_for
 from cse_client.simulator.guest.kubeadm.flags import Flags
 from cse_client.simulator.guest.kubeadm.problems import KubeadmError
-from cse_client.simulator.guest.kubeadm.settings import read_config
+from cse_client.simulator.guest.kubeadm.settings import kubelet_flags, read_config
 from cse_client.simulator.guest.kubeadm.tokens import TOKEN
 from cse_client.simulator.guest.kubeclient import (
     BadKubeconfig,
@@ -59,6 +59,7 @@ class JoinSettings:
     control_plane: bool
     address: str
     ignored: frozenset[str]
+    kubelet_flags: tuple[str, ...] = ()
 
 
 def join_settings(system: System, flags: Flags, cri_socket: str) -> JoinSettings:
@@ -91,6 +92,7 @@ def join_settings(system: System, flags: Flags, cri_socket: str) -> JoinSettings
         control_plane=flags.on("control-plane") or "controlPlane" in found,
         address=flags.get("apiserver-advertise-address"),
         ignored=frozenset(w.lower() for w in flags.list("ignore-preflight-errors")),
+        kubelet_flags=kubelet_flags(node),
     )
     _validate(settings)
     return settings

@@ -114,7 +114,13 @@ def _join(system: System, call: Call, settings: JoinSettings, client: KubeClient
         system.disk.write("/etc/kubernetes/pki/ca.crt", client.credentials.authority)
     system.systemd.stop("kubelet.service")
     call.out('[kubelet-start] Writing kubelet configuration to file "/var/lib/kubelet/config.yaml"')
-    write_kubelet_files(system, config, node=settings.node, cri_socket=settings.cri_socket)
+    write_kubelet_files(
+        system,
+        config,
+        node=settings.node,
+        cri_socket=settings.cri_socket,
+        extra=settings.kubelet_flags,
+    )
     system.step("kubeadm join kubelet start")
     call.out("[kubelet-start] Starting the kubelet")
     system.systemd.begin("kubelet.service")

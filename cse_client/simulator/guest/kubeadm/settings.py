@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.system import System
 
-__all__ = ["InitSettings", "init_settings", "read_config"]
+__all__ = ["InitSettings", "init_settings", "kubelet_flags", "read_config"]
 
 # API version of the configuration file: (first, last) minor release that reads it.
 _CONFIG_VERSIONS = {
@@ -110,6 +110,28 @@ def read_config(system: System, flags: Flags, kinds: tuple[str, ...]) -> dict[st
     if not any(kind in found for kind in kinds):
         raise KubeadmError(f"no {' or '.join(kinds)} kind was found in the YAML file")
     return found
+
+
+def kubelet_flags(registration: dict[str, Any]) -> tuple[str, ...]:
+    """Return the kubelet's flags that a nodeRegistration asks for, as kubeadm writes them.
+
+    `kubeletExtraArgs` is a map until v1beta3 and a list from v1beta4 on; taints become the flag
+    --register-with-taints (kubernetes/kubernetes:cmd/kubeadm/app/phases/kubelet/flags.go).
+
+    Raises:
+        KubeadmError: a taint is not one.
+    """
+    extra = registration.get("kubeletExtraArgs") or {}
+    pairs = extra.items() if isinstance(extra, dict) else [(x["name"], x["value"]) for x in extra]
+    taints = [_taint(one) for one in registration.get("taints") or []]
+    with_taints = [f"--register-with-taints={','.join(taints)}"] if taints else []
+    return (*with_taints, *(f"--{name}={value}" for name, value in sorted(pairs)))
+
+
+def _taint(taint: dict[str, Any]) -> str:
+    if taint.get("effect") not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
+        raise KubeadmError(f"nodeRegistration.taints: invalid taint effect: {taint.get('effect')}")
+    return f"{taint['key']}={taint.get('value') or ''}:{taint['effect']}"
 
 
 def _default_address(system: System) -> str:

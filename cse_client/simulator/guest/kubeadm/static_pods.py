@@ -107,8 +107,13 @@ def kubelet_config(settings_domain: str, service_cidr: str, minor: int) -> str:
     return str(yaml.safe_dump(config, sort_keys=False))
 
 
-def write_kubelet_files(system: System, config: str, *, node: str, cri_socket: str) -> None:
-    """Write the kubelet's configuration and flags, as kubeadm's kubelet-start phase does."""
+def write_kubelet_files(
+    system: System, config: str, *, node: str, cri_socket: str, extra: tuple[str, ...] = ()
+) -> None:
+    """Write the kubelet's configuration and flags, as kubeadm's kubelet-start phase does.
+
+    `extra` are the flags that the node's registration asks for.
+    """
     flags = []
     if "dockershim" in cri_socket:
         flags += ["--cgroup-driver=cgroupfs", "--network-plugin=cni"]
@@ -118,6 +123,7 @@ def write_kubelet_files(system: System, config: str, *, node: str, cri_socket: s
         flags += [f"--container-runtime-endpoint={cri_socket}"]
     if node != system.hostname().lower():
         flags.append(f"--hostname-override={node}")
+    flags += extra
     with system.life.guard():
         system.disk.write(
             "/var/lib/kubelet/kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{" ".join(flags)}"\n'

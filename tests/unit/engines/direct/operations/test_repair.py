@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cse_client.engines.direct.operations.repair import Action, remedies
 from cse_client.model import CONTROL_PLANE, WORKER, Node, Vm, node_kind
+from cse_client.model.pools import Pool
 
 ON, OFF = "POWERED_ON", "POWERED_OFF"
 FORGET, DELETE, START = Action.FORGET, Action.DELETE, Action.START
@@ -23,7 +24,8 @@ def planned(rows: list[Row], wanted: int | None) -> list[tuple[Action, str]]:
         Node(name, node_kind(name), vm_status=vm, kubernetes_status=kubernetes)
         for name, vm, kubernetes in rows
     ]
-    return [(one.action, one.node) for one in remedies(vms, nodes, wanted)]
+    pools = [Pool("default", wanted)] if wanted is not None else []
+    return [(one.action, one.node) for one in remedies(vms, nodes, pools)]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +77,21 @@ def test_plan(rows: list[Row], wanted: int | None, expected: list[tuple[Action, 
     [(1, "Replace a worker that is missing."), (3, "Replace 3 workers that are missing.")],
 )
 def test_missing_workers_are_counted(workers: int, sentence: str) -> None:
-    (one,) = remedies([], [], workers)
+    (one,) = remedies([], [], [Pool("default", workers)])
     assert (one.sentence, one.is_awaited) == (sentence, False)
+
+
+def test_missing_workers_are_replaced_in_their_pools() -> None:
+    vms = [
+        Vm("node-a", "a", ON),
+        Vm("node-b", "b", ON, description="[operation 12] [pool gpu]"),
+        Vm("node-c", "c", "UNRESOLVED", description="[pool web]"),
+    ]
+    found = remedies(vms, [], [Pool("default", 1), Pool("gpu", 3), Pool("web", 1)])
+    assert [(one.pool, one.size, one.sentence) for one in found] == [
+        ("gpu", 3, "Replace 2 workers of pool 'gpu' that are missing."),
+        ("web", 1, "Replace a worker of pool 'web' that is missing."),
+    ]
 
 
 _NAMES = st.sampled_from(["mstr-a", "node-b", "node-c", "node-d", "nfsd-e", "other"])
