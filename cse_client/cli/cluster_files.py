@@ -120,8 +120,8 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
     if plan.removals and not options.yes:
         removed = " and ".join(plan.removals)
         run.confirm(
-            f"Applying {file.name} {removed} of cluster {name}. Continue?",
-            action=f"Applying {file.name}, which {removed} of {name},",
+            f"Applying {file.name} to cluster {name} {removed}. Continue?",
+            action=f"Applying {file.name} to {name}, which {removed},",
             declined="Nothing was changed.",
         )
     run.when_interrupted = suggest.RESUME

@@ -41,9 +41,9 @@ class Declared:
     """What a cluster is to be: as a file declares it, or as an existing one is recorded.
 
     For an existing cluster: `is_new` says that its creation has not ended, `unfinished` names the
-    sizes (`workers`, `control_planes` or a pool's name) that a command began to change and did not
-    reach, and `unknown` the values of `ClusterSpec` that are recorded unusably. `problems` are what
-    is wrong with it, clauses.
+    values (`workers`, `control_planes`, `template` or a pool's name) that a command began to change
+    and did not reach, and `unknown` the values of `ClusterSpec` that are recorded unusably.
+    `problems` are what is wrong with it, clauses.
     """
 
     spec: ClusterSpec
@@ -59,7 +59,7 @@ class Declared:
 class Change:
     """One change of a cluster: `current` is empty where nothing is yet, `wanted` where nothing is.
 
-    `removes` completes "This ..." where nodes or data go: "deletes 2 workers".
+    `removes` completes "This ..." where nodes are deleted or replaced: "deletes 2 workers".
     """
 
     action: str

@@ -152,8 +152,8 @@ def test_removals_are_confirmed(place: Place) -> None:
     done = place.apply(text)
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        "Error: Applying the file 'demo.yaml', which deletes 1 worker of pool default of"
-        f" {NAME}, must be confirmed, and there is no terminal; use --yes.\n"
+        f"Error: Applying the file 'demo.yaml' to {NAME}, which deletes 1 worker of pool default,"
+        " must be confirmed, and there is no terminal; use --yes.\n"
         "Hint: cse cluster apply -f demo.yaml --yes\n"
     )
     assert place.planned(text)["changes"][0]["current"] == "2"

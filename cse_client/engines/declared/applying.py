@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cse_client import suggest
-from cse_client.engines.base import Declaring, Planning, Protecting
+from cse_client.engines.base import Declaring, Planning, Protecting, Replacing
 from cse_client.engines.declared.difference import (
     Difference,
     addon_changes,
@@ -16,6 +16,7 @@ from cse_client.engines.declared.difference import (
     uncompared,
 )
 from cse_client.engines.declared.reading import DeclaredFile
+from cse_client.engines.upgrade_plans import checked_plan
 from cse_client.errors import PreflightFailed, WrongUsage
 from cse_client.model import (
     Cluster,
@@ -29,6 +30,7 @@ from cse_client.model import (
 from cse_client.model.addons import AddonInfo, AddonOptions, ManifestSource
 from cse_client.model.declared import Change, Declared, WantedAddon
 from cse_client.model.nodes import NodesSpec
+from cse_client.model.upgrades import UpgradeSpec
 
 if TYPE_CHECKING:
     from cse_client.engines.addons.installer import Addons
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Application", "Plan", "installed_addons"]
 
 
-class _Engine(Declaring, Planning, Protecting, Protocol):
+class _Engine(Declaring, Planning, Protecting, Replacing, Protocol):
     """What is needed of an engine."""
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
@@ -103,6 +105,8 @@ class Application:
             text = f"{len(problems)} values cannot be changed; nothing was changed."
             raise PreflightFailed(text, problems)
         found = differences(self.file, there)
+        if any(one.change.action == "upgrade" for one in found):
+            checked_plan(self.engine, self._upgrade(RunOptions()))
         if wanted.addons:
             found += addon_changes(wanted.addons, self.addons(progress).status(self.spec.ref))
         return Plan(False, tuple(found), tuple(_warnings(self.file, there)))
@@ -156,12 +160,26 @@ class Application:
         if one.change.action in ("protect", "unprotect"):
             self.engine.protect(ref, options, progress, on=one.change.action == "protect")
             return None
+        if one.change.action == "upgrade":
+            return self.engine.upgrade_to(self._upgrade(options), options, progress)
         nodes = NodesSpec(ref.name, 0, ref.vdc, ref.org, accept_eulas=self.spec.accept_eulas)
         if one.pool is not None:
             nodes = replace(nodes, workers=one.pool.size, force=options.force)
         else:
             nodes = replace(nodes, control_planes=self.spec.control_planes, force=options.force)
         return self.engine.resize(nodes, options, progress)
+
+    def _upgrade(self, options: RunOptions) -> UpgradeSpec:
+        spec = self.spec
+        return UpgradeSpec(
+            spec.name,
+            spec.vdc,
+            spec.org,
+            template=spec.template,
+            template_revision=spec.template_revision,
+            force=options.force,
+            rollback=options.rollback,
+        )
 
     def _install(self, addon: WantedAddon, options: RunOptions, progress: Progress) -> None:
         ref = self.spec.ref

@@ -9,7 +9,7 @@ from typing import Any
 from cse_client.content import plain
 from cse_client.engines.declared.fields import FIELDS, Field
 from cse_client.engines.declared.reading import DeclaredFile
-from cse_client.engines.declared.writing import pools_of
+from cse_client.engines.declared.writing import pools_of, template_text
 from cse_client.errors import CseError, Refused
 from cse_client.model import ClusterSpec
 from cse_client.model.addons import AddonInfo
@@ -23,6 +23,8 @@ __all__ = ["Difference", "addon_changes", "differences", "refusals"]
 
 #: What is decided again whenever nodes are made, and so is never different.
 _PASSING = ("accept_eulas",)
+#: What can be changed, see `differences`.
+_CHANGEABLE = ("control_planes", "template")
 _LONGEST_SHOWN = 60
 
 
@@ -39,7 +41,7 @@ def refusals(file: DeclaredFile, there: Declared) -> list[CseError]:
     """Return why a cluster cannot become what a file declares: what cannot be changed, by name."""
     found: list[CseError] = []
     for field in FIELDS:
-        if field.name == "control_planes" or not _differs(field, file, there):
+        if field.name in _CHANGEABLE or not _differs(field, file, there):
             continue
         now = _shown(field, there.spec)
         is_now = f"has {now}" if now else "was created without it"
@@ -65,7 +67,11 @@ def uncompared(file: DeclaredFile, there: Declared) -> list[str]:
 def differences(file: DeclaredFile, there: Declared) -> list[Difference]:
     """Return the changes of nodes and of protection, in the order in which they are made."""
     wanted = file.declared.spec
-    found = []
+    found = [
+        _upgrade(file, there)
+        for field in FIELDS
+        if field.name == "template" and _is_upgrade(field, file, there)
+    ]
     if ("spec", "controlPlane", "count") in file.stated:
         found += _sizes(
             "control planes",
@@ -132,6 +138,18 @@ def is_same_template(wanted: ClusterSpec | Pool, now: ClusterSpec | Pool) -> boo
     return name == its_name and wanted.template_revision in (None, now.template_revision)
 
 
+def _is_upgrade(field: Field, file: DeclaredFile, there: Declared) -> bool:
+    begun = "template" in there.unfinished
+    return _differs(field, file, there) or (begun and file.states(field))
+
+
+def _upgrade(file: DeclaredFile, there: Declared) -> Difference:
+    now, wanted = template_text(there.spec), template_text(file.declared.spec)
+    current = f"{now} (begun)" if is_same_template(file.declared.spec, there.spec) else now
+    removes = f"upgrades all nodes to template {plain(wanted, _LONGEST_SHOWN)}"
+    return Difference(Change("upgrade", f"cluster {file.cluster}", current, wanted, removes))
+
+
 def _pools(now: Sequence[Pool], wanted: Sequence[Pool], there: Declared) -> Iterator[Difference]:
     known = {pool.name: pool for pool in now}
     for pool in wanted:
@@ -149,7 +167,8 @@ def _sizes(what: str, now: int, wanted: int, *, begun: bool, noun: str) -> list[
     if now == wanted and not begun:
         return []
     gone = now - wanted
-    removes = f"deletes {_count(gone, noun)} of {what}" if gone > 0 else ""
+    of_pool = f" of {what}" if noun == "worker" else ""
+    removes = f"deletes {_count(gone, noun)}{of_pool}" if gone > 0 else ""
     current = f"{now} (begun)" if now == wanted else str(now)
     return [Difference(Change("resize", what, current, str(wanted), removes))]
 
@@ -178,8 +197,6 @@ def _shown(field: Field, spec: ClusterSpec) -> str:
     value = field.of(spec)
     if value in ("", None):
         return ""
-    if field.name == "template" and spec.template_revision is not None:
-        value = f"{value}_rev{spec.template_revision}"
     if field.name == "ssh_key":
         return parse_public_key(value).fingerprint
     group, _, name = field.name.rpartition(".")
@@ -189,7 +206,7 @@ def _shown(field: Field, spec: ClusterSpec) -> str:
 
 
 def _hint(field: Field) -> str:
-    if field.path[1] in ("nodes", "controlPlane") or field.name == "template":
+    if field.path[1] in ("nodes", "controlPlane"):
         return "Remove the key from the file, or create another cluster."
     return "Write the cluster's own value, or remove the key; another value requires a new cluster."
 

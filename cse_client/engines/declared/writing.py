@@ -12,7 +12,7 @@ from cse_client.model.declared import Declared, WantedAddon
 from cse_client.model.hardware import size_text
 from cse_client.model.pools import DEFAULT_POOL, Pool, Taint
 
-__all__ = ["document_of", "pools_of"]
+__all__ = ["document_of", "pools_of", "template_text"]
 
 
 def document_of(declared: Declared) -> dict[str, Any]:
@@ -21,7 +21,9 @@ def document_of(declared: Declared) -> dict[str, Any]:
     metadata = {"name": cluster.name, "vdc": cluster.vdc, "org": cluster.org}
     spec: dict[str, Any] = {}
     for field, value in given(cluster):
-        written = _template(cluster) if field.name == "template" else field.form.write(value)
+        if field.name == "settings.no_proxy" and not cluster.settings.has_proxy:
+            continue
+        written = template_text(cluster) if field.name == "template" else field.form.write(value)
         _put(spec, field.path[1:], written)
         if field.name == "control_planes":
             spec["pools"] = []
@@ -49,7 +51,8 @@ def _put(spec: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     spec[path[-1]] = value
 
 
-def _template(spec: ClusterSpec | Pool) -> str:
+def template_text(spec: ClusterSpec | Pool) -> str:
+    """Return the template of a cluster or a pool as a file states it."""
     if spec.template_revision is None:
         return spec.template
     return f"{spec.template}_rev{spec.template_revision}"
@@ -57,7 +60,7 @@ def _template(spec: ClusterSpec | Pool) -> str:
 
 def _pool(pool: Pool) -> dict[str, Any]:
     values: Mapping[str, Any] = {
-        "template": _template(pool) if pool.template else "",
+        "template": template_text(pool) if pool.template else "",
         "cpus": pool.cpus,
         "memory": pool.memory_mb and size_text(pool.memory_mb),
         "disk": pool.disk_mb and size_text(pool.disk_mb),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.metadata import (
     is_protected,
     recorded_ssh_key,
     recorded_template_revision,
 )
-from cse_client.engines.direct.operation import HEAD_KINDS
-from cse_client.model import ClusterSpec, footprint
+from cse_client.engines.direct.operation import HEAD_KINDS, UPGRADE
+from cse_client.model import ClusterSpec, Template, footprint
 from cse_client.model.cluster import CONTROL_PLANES
 from cse_client.model.declared import Declared
 from cse_client.model.endpoints import NO_ADDRESS
@@ -19,12 +21,24 @@ from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 __all__ = ["declared_of"]
 
+#: What is known from the vApp itself, or from metadata of its own.
+_ELSEWHERE = (
+    "catalog",
+    "control_planes",
+    "network",
+    "revision",
+    "template",
+    "template_id",
+    "workers",
+)
 
-def declared_of(cluster: ExistingCluster) -> Declared:
+
+def declared_of(cluster: ExistingCluster, templates: Callable[[], Sequence[Template]]) -> Declared:
     """Return what a cluster is to be.
 
-    Sizes are those that were requested last, also where nodes are missing. Of what is recorded in a
-    way that cannot be meant, the name is in `unknown`.
+    Sizes are those that were requested last, also where nodes are missing, and the template is that
+    of an upgrade which has begun. Of what is recorded in a way that cannot be meant, the name is in
+    `unknown`. `templates` lists those that can be seen.
     """
     recorded, metadata = cluster.spec, cluster.metadata
     key, damaged = "", set(recorded.damaged)
@@ -35,14 +49,15 @@ def declared_of(cluster: ExistingCluster) -> Declared:
         damaged.add("ssh_key")
     networks = cluster.vapp.networks
     workers = cluster.desired_workers
+    template, revision, template_id = _template(cluster, templates)
     spec = ClusterSpec(
         name=cluster.name,
         network=recorded.network or (networks[0] if len(networks) == 1 else ""),
         workers=len(cluster.workers) if workers is None else workers,
         control_planes=_odd(cluster.desired_heads),
-        template=_template(cluster),
-        template_revision=_revision(cluster),
-        template_id=recorded.template_id,
+        template=template,
+        template_revision=revision,
+        template_id=template_id,
         ssh_key=key,
         cpus=recorded.cpus,
         memory_mb=recorded.memory_mb,
@@ -50,7 +65,7 @@ def declared_of(cluster: ExistingCluster) -> Declared:
         vdc=cluster.vdc.name,
         org=cluster.org,
         endpoint=recorded.endpoint,
-        vip=cluster.virtual_address or NO_ADDRESS,
+        vip=cluster.virtual_address or ("" if "vip" in damaged else NO_ADDRESS),
         settings=recorded.settings,
         node_options=recorded.node_options,
     )
@@ -60,7 +75,7 @@ def declared_of(cluster: ExistingCluster) -> Declared:
         is_new=metadata.get(footprint.PHASE) == footprint.PHASE_CREATING
         or not metadata.get(footprint.CLUSTER_ID),
         unfinished=_unfinished(cluster),
-        unknown=frozenset(map(_named, damaged)),
+        unknown=frozenset(_named(name) for name in damaged if name not in _ELSEWHERE),
         problems=tuple(_missing(cluster)),
     )
 
@@ -75,23 +90,32 @@ def _odd(heads: int) -> int:
     )
 
 
-def _template(cluster: ExistingCluster) -> str:
-    name = cluster.metadata.get(footprint.TEMPLATE_NAME, "") or cluster.spec.template
-    same = name == cluster.spec.template
-    return f"{cluster.spec.catalog}/{name}" if name and same and cluster.spec.catalog else name
-
-
-def _revision(cluster: ExistingCluster) -> int | None:
-    if not _template(cluster):
-        return None
+def _template(
+    cluster: ExistingCluster, templates: Callable[[], Sequence[Template]]
+) -> tuple[str, int | None, str]:
+    """Return the name, the revision and the id of the cluster's template."""
+    recorded, operation = cluster.spec, cluster.unfinished
+    if operation is not None and operation.kind == UPGRADE:
+        found = next((one for one in templates() if one.id == operation.template), None)
+        if found is None:
+            return operation.template, None, operation.template
+        return f"{found.catalog}/{found.name}", found.revision, found.id
+    name = cluster.metadata.get(footprint.TEMPLATE_NAME, "") or recorded.template
+    if not name:
+        return "", None, ""
     revision = recorded_template_revision(cluster.metadata)
-    return cluster.spec.revision if revision is None else revision
+    revision = recorded.revision if revision is None else revision
+    if name == recorded.template and recorded.catalog:
+        name = f"{recorded.catalog}/{name}"
+    return name, revision, recorded.template_id
 
 
 def _unfinished(cluster: ExistingCluster) -> frozenset[str]:
     operation = cluster.unfinished
     if operation is None:
         return frozenset()
+    if operation.kind == UPGRADE:
+        return frozenset(["template"])
     return frozenset(["control_planes" if operation.kind in HEAD_KINDS else "workers"])
 
 

@@ -494,11 +494,12 @@ class DirectEngine:
 
         vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         try:
-            return declared_of(find_existing(self._vcd, self._session, vdc, ref.name))
+            cluster = find_existing(self._vcd, self._session, vdc, ref.name)
         except NotFound:
             if required:
                 raise
             return None
+        return declared_of(cluster, self.templates)
 
     def events(self, ref: ClusterRef, *, all_: bool = False) -> Sequence[ClusterEvent]:
         """Return what happened to a cluster, from the tasks that VCD keeps."""

@@ -180,6 +180,7 @@ def upgrade_command(
         vcd cse cluster upgrade demo ubuntu-16.04_k8-1.18_weave-2.6.5 2
     """
     from cse_client.engines.base import Replacing
+    from cse_client.engines.upgrade_plans import checked_plan
 
     name, template, revision = _named(words, cluster_id)
     reference = cluster_reference(name, cluster_id)
@@ -200,7 +201,7 @@ def upgrade_command(
         _roll_back(run, engine, spec, timeout, yes=yes, break_lock=break_lock)
         return
     if dry_run or not yes:
-        plan = _checked_plan(engine, spec)
+        plan = checked_plan(engine, spec)
         if dry_run:
             _show(run, plan)
             return
@@ -240,35 +241,6 @@ def _roll_back(
         f"Cluster {spec.cluster} has Kubernetes {release} again.",
         {"cluster": spec.cluster, "kubernetes": release},
     )
-
-
-def _checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
-    """Return the plan of an upgrade that nothing is in the way of.
-
-    Raises:
-        NotFound: there is no template to upgrade to.
-        Refused, PreflightFailed: something is in the way.
-    """
-    from cse_client.errors import NotFound, PreflightFailed, Refused
-
-    targets = engine.upgrade_targets(spec)
-    plan = targets[0].plan if targets else None
-    if plan is None:
-        raise NotFound(
-            f"No upgrades are available for cluster '{spec.cluster}'.",
-            hint="Build or register a template with a newer Kubernetes version; upgrades skip no"
-            " minor release.",
-        )
-    problems = [Refused(text) for text in plan.obstacles]
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise PreflightFailed(
-            f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after} for"
-            f" {len(problems)} reasons; nothing was changed.",
-            problems,
-        )
-    return plan
 
 
 def _show(run: Run, plan: UpgradePlan) -> None:

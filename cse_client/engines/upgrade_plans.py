@@ -1,0 +1,40 @@
+"""The plan of an upgrade without a CSE server, before anything is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cse_client.errors import NotFound, PreflightFailed, Refused
+
+if TYPE_CHECKING:
+    from cse_client.engines.base import Replacing
+    from cse_client.model.upgrades import UpgradePlan, UpgradeSpec
+
+__all__ = ["checked_plan"]
+
+
+def checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
+    """Return the plan of an upgrade that nothing is in the way of.
+
+    Raises:
+        NotFound: there is no template to upgrade to.
+        Refused, PreflightFailed: something is in the way.
+    """
+    targets = engine.upgrade_targets(spec)
+    plan = targets[0].plan if targets else None
+    if plan is None:
+        raise NotFound(
+            f"No upgrades are available for cluster '{spec.cluster}'.",
+            hint="Build or register a template with a newer Kubernetes version; upgrades skip no"
+            " minor release.",
+        )
+    problems = [Refused(text) for text in plan.obstacles]
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PreflightFailed(
+            f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after} for"
+            f" {len(problems)} reasons; nothing was changed.",
+            problems,
+        )
+    return plan
