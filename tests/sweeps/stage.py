@@ -278,6 +278,8 @@ def _plain(name: str, vapp: Mapping[str, Any]) -> Any:
     metadata = lasting(vapp["metadata"])
     # what was asked for at first; the size has changed since
     metadata.pop("GENERAL:cse.client.spec", None)
+    # how long it took
+    metadata.pop("GENERAL:cse.client.pace", None)
     for key in ("cse.cluster.id", "cse.master.ip"):
         metadata[f"GENERAL:{key}"] = bool(metadata.get(f"GENERAL:{key}"))
     vms = sorted(

@@ -100,9 +100,10 @@ def _control_plane_problems(
     cluster: ExistingCluster, pki: ClusterPKI, template: Template
 ) -> Iterator[str]:
     if not template.facts.keepalived:
+        register = suggest.cse("template register", help=True)
         yield (
             f"Template '{template.item}' is not known to contain keepalived, which holds the"
-            " cluster's virtual address."
+            f" cluster's virtual address; if it does, register it with --keepalived: {register}"
         )
     try:
         members = see_members(cluster, pki)
@@ -133,10 +134,11 @@ def _look_at_pods(
 def _look_at_api(api: ClusterAPI, template: Template, found: Findings) -> None:
     after = version_key(release_of(template))[:2]
     for one in requested_deprecated(api):
+        # without a release that removes it, Kubernetes' own components use it, too
         removed = version_key(one.removed_in)[:2]
         if not removed:
-            found.warnings.append(f"Clients still use the deprecated API {plain(one.name)}.")
-        elif removed <= after:
+            continue
+        if removed <= after:
             found.obstacles.append(
                 f"Clients still use the API {plain(one.name)}, which Kubernetes"
                 f" {plain(one.removed_in)} no longer serves."

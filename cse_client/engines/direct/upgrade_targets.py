@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from cse_client import suggest
 from cse_client.content import plain
 from cse_client.engines.direct.metadata import RELEASES, recorded_template_revision
 from cse_client.engines.direct.templates import choose
@@ -134,5 +135,6 @@ def skew_problems(template: Template, release: str, kubelets: Sequence[str]) -> 
 def _unknown(template: Template) -> Refused:
     return Refused(
         f"The exact Kubernetes version of template '{template.item}' is not known.",
-        hint="Register the template with --kubernetes-version X.Y.Z.",
+        hint="Register the template with --kubernetes-version X.Y.Z:"
+        f" {suggest.cse('template register', help=True)}",
     )

@@ -11,10 +11,12 @@ from cse_client.clock import Clock
 from cse_client.content import plain
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
+from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.members import newest_heads
+from cse_client.engines.direct.metadata import recorded_template_revision
 from cse_client.engines.direct.operation import GROW, UPGRADE, Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
 from cse_client.engines.direct.operations.replace_control_planes import ControlPlaneReplacement
@@ -46,6 +48,7 @@ from cse_client.model import (
     Progress,
     RunOptions,
     Template,
+    footprint,
     node_kind,
     silent,
 )
@@ -127,6 +130,11 @@ class ClusterUpgrades:
         template = choose_target(
             offered, spec, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
         )
+        if _has_already(cluster, template, release):
+            what = f"Kubernetes {plain(release)} of template '{template.item}'"
+            text = f"Cluster '{cluster.name}' already has {what}."
+            progress(Event(EventKind.NOTE, text))
+            return inspect_cluster(cluster)
         operation = self._begin(cluster, pki, template, release)
         found: list[tuple[Resolved | None, Resolved]] = []
 
@@ -154,7 +162,9 @@ class ClusterUpgrades:
         pki = find_pki(cluster)
         made_of = None
         if cluster.virtual_address:
-            made_of = self._resolve(cluster, spec, template, pending, progress)
+            # what makes nodes is needed, and no room for any
+            none = replace(spec, max_surge=0)
+            made_of = self._resolve(cluster, none, template, pending, progress)
         self._run(locked, spec, pki, template, pending, made_of, options, progress).roll_back()
         return pending.before_release
 
@@ -348,6 +358,8 @@ class ClusterUpgrades:
         """Return what an upgrade to a template would do, or what is left of one."""
         pending = cluster.unfinished
         resumed = _is_upgrade(pending)
+        if pending is None and _has_already(cluster, template, before):
+            return UpgradePlan(cluster.name, before, before, template.name, template.revision)
         operation = self._begin(cluster, pki, template, before)
 
         def resolve() -> None:
@@ -386,6 +398,19 @@ class ClusterUpgrades:
 
 def _is_upgrade(operation: Operation | None) -> bool:
     return operation is not None and operation.kind == UPGRADE
+
+
+def _has_already(cluster: ExistingCluster, template: Template, release: str) -> bool:
+    """Return whether all of a cluster is of a template: an upgrade to it was the last one."""
+    recorded = cluster.spec.template_id or template.id
+    name = cluster.metadata.get(footprint.TEMPLATE_NAME, "")
+    revision = recorded_template_revision(cluster.metadata)
+    return (recorded, name, revision, release) == (
+        template.id,
+        template.name,
+        template.revision,
+        release_of(template),
+    )
 
 
 def _same(

@@ -175,6 +175,27 @@ def test_joining_with_a_bootstrap_token(machine: Make, image: Image) -> None:
     until(lambda: "node-1" in first.ready_nodes())
 
 
+def test_a_newer_node_joins_a_cluster_only_as_far_as_kubeadm_allows(machine: Make) -> None:
+    first = _control_plane(machine, NEW)
+    older, newer = (machine(replace(NEW, kubernetes=version)) for version in ("1.34.1", "1.35.0"))
+    first.on(first.script, name="cp-1")
+    until(lambda: first.status == "ready", lambda: _log(first))
+    token, pin = "abcdef.0123456789abcdef", spki_hash(first.ca.certificate)
+    assert first.guest.system.run(["kubeadm", "token", "create", token, "--ttl", "2h"]) == 0
+    join = (
+        "#!/bin/bash\n[ $1 = precustomization ] && exit\nexec >>/var/log/b.log 2>&1\nsleep 60\n"
+        "modprobe br_netfilter; sysctl -q -w net.ipv4.ip_forward=1\n"
+        f"kubeadm join {first.nic.address}:6443 --token {token}"
+        f" --discovery-token-ca-cert-hash {pin} $MORE\necho rc=$?\n"
+    )
+    newer.on(join, name="node-1")
+    older.on(join.replace("$MORE", "--control-plane"), name="cp-2")
+    until(lambda: "rc=" in _log(newer), lambda: _log(newer))
+    assert ">= 1.34.0. Current version: v1.33.1" in _log(newer)
+    until(lambda: "rc=" in _log(older), lambda: _log(older))
+    assert "the kubelet version is higher than the control plane version" in _log(older)
+
+
 def test_a_ready_namesake_is_refused(machine: Make) -> None:
     first, second, third = _control_plane(machine), machine(), machine()
     first.on(first.script, name="cp-1")

@@ -205,13 +205,8 @@ def upgrade_command(
         if dry_run:
             _show(run, plan)
             return
-        if run.console.can_ask():
-            _show(run, plan)
-        run.confirm(
-            f"Upgrade cluster {name} from Kubernetes {plan.before} to {plan.after}?",
-            action=f"Upgrading {name}",
-            declined="Nothing was changed.",
-        )
+        if plan.steps:
+            _confirm(run, plan)
     options = run.options(timeout, rollback=not no_rollback, break_lock=break_lock)
     with run.console.progress() as progress:
         cluster = engine.upgrade_to(spec, options, progress)
@@ -221,6 +216,16 @@ def upgrade_command(
     run.console.sentence(
         f"Cluster {summary.name} is upgraded to Kubernetes {summary.kubernetes_version}.",
         cluster_object(cluster),
+    )
+
+
+def _confirm(run: Run, plan: UpgradePlan) -> None:
+    if run.console.can_ask():
+        _show(run, plan)
+    run.confirm(
+        f"Upgrade cluster {plan.cluster} from Kubernetes {plan.before} to {plan.after}?",
+        action=f"Upgrading {plan.cluster}",
+        declined="Nothing was changed.",
     )
 
 
@@ -245,6 +250,12 @@ def _roll_back(
 
 def _show(run: Run, plan: UpgradePlan) -> None:
     """Print a plan below the table of templates."""
+    if not plan.steps:
+        run.console.lines(
+            f"\nCluster {plan.cluster} already has Kubernetes {plan.after} of template"
+            f" {plan.template}, revision {plan.template_revision}."
+        )
+        return
     lines = [
         "",
         f"{'Resuming the upgrade' if plan.resumed else 'Upgrade'} of cluster {plan.cluster} from"
