@@ -20,7 +20,7 @@ from cse_client.reports import LEASE_NAMESPACE
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
 
-__all__ = ["Stuck", "delete_node", "delete_pods", "drain", "find_stuck_pods", "uncordon"]
+__all__ = ["Stuck", "cordon", "delete_node", "delete_pods", "drain", "find_stuck_pods", "uncordon"]
 
 _MIRROR = "kubernetes.io/config.mirror"
 _EVICTIONS_V1 = (1, 22)
@@ -131,6 +131,11 @@ def delete_pods(api: ClusterAPI, node: str) -> None:
     """Delete the pods of a machine that no longer exists, at once: nothing of them can run."""
     for pod in list(_pods(api, node)):
         _delete(api, pod, at_once=True)
+
+
+def cordon(api: ClusterAPI, node: str) -> bool:
+    """Let no more pods onto a node; False when there is no such node."""
+    return _cordon(api, node, on=True)
 
 
 def uncordon(api: ClusterAPI, node: str) -> bool:

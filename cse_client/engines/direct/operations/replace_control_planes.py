@@ -13,8 +13,10 @@ from functools import partial
 from cse_client import bounds, suggest
 from cse_client.clock import Clock, polling
 from cse_client.engines.direct import kubeadm_config
+from cse_client.engines.direct.api_servers import ask_api_servers
 from cse_client.engines.direct.credentials import API_TIMEOUT, admin_credentials, open_etcd
 from cse_client.engines.direct.deletion import out_of_reach
+from cse_client.engines.direct.departure import hand_over, remove_control_plane
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.machines import BROKEN, Machines
 from cse_client.engines.direct.members import remove_member, see_members
@@ -22,14 +24,13 @@ from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remove_made
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.quorum import growth_problems
-from cse_client.engines.direct.removal import delete_vms
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed, TimedOut
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
-from cse_client.kube.drain import delete_node, drain, uncordon
+from cse_client.kube.drain import cordon, delete_node, uncordon
 from cse_client.model import CONTROL_PLANE, Event, EventKind, Progress, Vm, footprint, node_kind
 
 __all__ = ["ControlPlaneReplacement"]
@@ -219,21 +220,16 @@ class ControlPlaneReplacement:
             self._machines.change(write)
 
     def _leave(self, name: str) -> None:
-        cluster = self._now()
-        address = next((vm.ip for vm in cluster.control_planes if vm.name == name), "")
-        with self._api(without=[name]) as api:
-            if any(node.name == name and node.ready for node in api.nodes()):
-                drain(
-                    api,
-                    name,
-                    force=self._force,
-                    deadline=self._machines.deadline,
-                    clock=self._clock,
-                    progress=self._progress,
-                )
-            remove_member(cluster, self._pki, name, address)
-            delete_vms(cluster.vcd, cluster.vapp.href, [name], deadline=self._machines.deadline)
-            delete_node(api, name)
+        remove_control_plane(
+            self._cluster,
+            self._pki,
+            name,
+            leaving=(name,),
+            force=self._force,
+            deadline=self._machines.deadline,
+            clock=self._clock,
+            progress=self._progress,
+        )
 
     def _finish(self) -> None:
         """Delete Nodes that an earlier run has left, and wait for kubeadm's last work."""
@@ -335,10 +331,22 @@ class ControlPlaneReplacement:
     def _new(self) -> list[Vm]:
         return [vm for vm in self._machines.marked() if node_kind(vm.name) == CONTROL_PLANE]
 
+    def _give_up_address(self, name: str, doomed: Sequence[str]) -> None:
+        """Move the virtual address to an old control plane, if this one holds it."""
+        cluster = self._now()
+        if ask_api_servers(cluster, self._pki).holder != name:
+            return
+        with self._api(without=doomed) as api:
+            for old in self._left():
+                uncordon(api, old)
+            cordon(api, name)
+        hand_over(cluster, self._pki, name, clock=self._clock, progress=self._progress)
+
     def _remove(self, doomed: Sequence[Vm]) -> None:
         """Take new control planes out of etcd, VCD and Kubernetes; the old ones take over."""
         names = [vm.name for vm in doomed]
         for vm in doomed:
+            self._give_up_address(vm.name, names)
             remove_member(self._now(), self._pki, vm.name, vm.ip)
         self._machines.remove(doomed)
         left = self._left()
