@@ -29,7 +29,7 @@ from pyte.screens import Char
 
 TARGET = Path(__file__).parent / "images" / "demo.svg"
 TITLE = "A Kubernetes cluster on VMware Cloud Director: created, used, scaled and deleted"
-COLUMNS, ROWS = 80, 24
+COLUMNS, ROWS = 80, 22
 #: Before the recording: what the commands below use.
 PREPARATIONS = (
     "vcd profile extension add cse_client.cse",

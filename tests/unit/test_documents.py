@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -41,3 +42,17 @@ def test_an_index_lists_every_page(index: Path) -> None:
 def test_the_readme_leads_to_every_page_of_users() -> None:
     linked = {file for _link, file, _anchor in inside(ROOT / "README.md")}
     assert set(DOCS.glob("*.md")) - linked == set()
+
+
+def test_a_recording_is_a_picture_that_needs_nothing_else() -> None:
+    pictures = list(DOCS.glob("images/*.svg"))
+    assert pictures
+    for picture in pictures:
+        root = ElementTree.parse(picture).getroot()  # noqa: S314  (it is ours)
+        names = {element.tag.rpartition("}")[2] for element in root.iter()}
+        assert {"title", "desc", "text", "use"} <= names
+        assert names.isdisjoint({"script", "image", "foreignObject", "a"})
+        links = {element.get("href", "#") for element in root.iter()}
+        ids = {f"#{element.get('id')}" for element in root.iter()}
+        assert links - ids == {"#"}
+        assert "prefers-color-scheme:dark" in picture.read_text(encoding="utf-8")
