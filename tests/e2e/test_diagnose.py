@@ -164,7 +164,7 @@ def test_a_node_whose_bootstrap_failed(place: Place) -> None:
 
 def test_a_guest_without_tools(place: Place) -> None:
     place.control.set("guests", vm="mstr-.*", faults={"never_boot": True}, times=1)
-    create = ("cluster", "create", "mute", "--network", "net1", "--nodes", "0", "--timeout", "30s")
+    create = ("cluster", "create", "mute", "--network", "net1", "--nodes", "0", "--timeout", "10s")
     assert place.cse(*create, "--disable-rollback").code != 0
     place.control.set("clock", advance=900)
     first, *_others = place.causes("mute")

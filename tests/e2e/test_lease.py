@@ -19,8 +19,9 @@ Run = Callable[..., Result]
     [
         pytest.param({"kind": "task", "operation": "vappUpdateLease"}, id="the task fails"),
         pytest.param(
-            {"kind": "status", "status": 500, "method": "PUT", "path": "lease", "times": 0},
-            id="the request fails",
+            # any other failure is repeated for half a minute before it is a warning
+            {"kind": "status", "status": 403, "method": "PUT", "path": "lease", "times": 0},
+            id="the request is refused",
         ),
     ],
 )
