@@ -19,9 +19,9 @@ Run = Callable[..., Result]
     [
         pytest.param({"kind": "task", "operation": "vappUpdateLease"}, id="the task fails"),
         pytest.param(
-            # any other failure is repeated for half a minute before it is a warning
-            {"kind": "status", "status": 403, "method": "PUT", "path": "lease", "times": 0},
-            id="the request is refused",
+            # as from a proxy; a 500 is repeated for half a minute before it is a warning
+            {"kind": "status", "status": 405, "method": "PUT", "path": "lease", "times": 0},
+            id="the request fails",
         ),
     ],
 )
