@@ -108,7 +108,7 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
         force=options.force,
     )
     with run.console.progress() as progress, _keys_for_options():
-        plan = application.plan(progress)
+        plan = application.plan(progress, thorough=options.dry_run)
         creation: CreationPlan | None = None
         if options.dry_run and plan.creates:
             creation = application.engine.plan_create(file.declared.spec, progress)

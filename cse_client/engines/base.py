@@ -201,10 +201,15 @@ class Building(Protocol):
 
 @runtime_checkable
 class Planning(Protocol):
-    """Showing what a creation would do."""
+    """Showing what a creation, or a change of sizes, would do."""
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> CreationPlan:
         """Return what `create` would do, after the same checks."""
+
+    def plan_resize(
+        self, spec: NodesSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Return what `resize` or `resize_pool` would do, as sentences, after the same checks."""
 
 
 @runtime_checkable

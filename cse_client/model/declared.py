@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cse_client.model.capacity import Need
 from cse_client.model.cluster import ClusterSpec
+from cse_client.model.pools import DEFAULT_POOL, Pool
 
 __all__ = ["Change", "CreationPlan", "Declared", "WantedAddon"]
 
@@ -40,19 +42,24 @@ class WantedAddon:
 class Declared:
     """What a cluster is to be: as a file declares it, or as an existing one is recorded.
 
-    For an existing cluster: `is_new` says that its creation has not ended, `unfinished` names the
-    values (`workers`, `control_planes`, `template` or a pool's name) that a command began to change
-    and did not reach, and `unknown` the values of `ClusterSpec` that are recorded unusably.
-    `problems` are what is wrong with it, clauses.
+    For an existing cluster: `is_new` says that its creation has not ended. `unfinished` names what
+    a command began to change and did not reach: `control_planes`, `template` or `pools.NAME`, and
+    the action: create, resize, update, upgrade or delete. `unknown` are the values of `ClusterSpec`
+    that are recorded unusably, and `problems` are what is wrong with it, clauses.
     """
 
     spec: ClusterSpec
     addons: tuple[WantedAddon, ...] = ()
     is_protected: bool = False
     is_new: bool = False
-    unfinished: frozenset[str] = frozenset()
+    unfinished: Mapping[str, str] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """The worker pools: one, `default`, where there are no others."""
+        return self.spec.pools or (Pool(DEFAULT_POOL, self.spec.workers),)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ _NAME_RULE = (
     f"A name has 1 to {_NAME_LENGTH} letters, digits and dashes, begins with a letter and does not "
     "end with a dash."
 )
-_REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d{1,9})", re.ASCII)
+_REVISION = re.compile(r"(?P<name>.+)_rev(?P<revision>\d{1,9})", re.ASCII | re.DOTALL)
 
 
 def split_revision(template: str) -> tuple[str, int | None]:

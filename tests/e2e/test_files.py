@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.cluster_files import Place
 from tests.support.editor import Editor
-from tests.support.people import Person, person
-from tests.support.programs import CSE, Result
+from tests.support.people import person
+from tests.support.programs import CSE
 from tests.support.schemas import check
 from tests.support.simulator import Cloud, Control
 from tests.support.waiting import until
@@ -30,38 +29,6 @@ spec:
   - name: default
     size: 1
 """
-
-
-class Place(Person):
-    """Somebody who keeps the file of a cluster."""
-
-    @property
-    def file(self) -> Path:
-        return self.home / "demo.yaml"
-
-    def run_cse(self, *words: str, stdin: str = "") -> Result:
-        return self.run(CSE, "cluster", *words, stdin=stdin)
-
-    def apply(self, text: str, *words: str) -> Result:
-        self.file.write_text(text)
-        return self.run_cse("apply", "-f", "demo.yaml", *words)
-
-    def planned(self, text: str) -> dict[str, Any]:
-        """Return the plan for a file, after comparing it with its schema."""
-        self.file.write_text(text)
-        done = self.run_cse("apply", "demo.yaml", "--dry-run", "-o", "json")
-        assert done.code == 0, done.err
-        found: dict[str, Any] = json.loads(done.out)
-        check("cluster apply", found)
-        return found
-
-    def exported(self, name: str = NAME) -> str:
-        """Return the file of a cluster, after comparing it with the schema; applying it is void."""
-        done = self.run_cse("export", name)
-        assert done.code == 0, done.err
-        check("cluster export", yaml.safe_load(done.out))
-        assert self.planned(done.out)["changes"] == []
-        return done.out
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +84,7 @@ def test_the_file_of_a_creation_creates_it(place: Place, control: Control) -> No
 
 
 def test_what_export_wrote_changes_nothing(place: Place, control: Control) -> None:
-    text = place.exported()
+    text = place.exported(NAME)
     spec = yaml.safe_load(text)["spec"]
     assert (spec["network"], spec["ntp"]) == ("net1", ["ntp.example.com"])
     control.ask("DELETE", "journal")
@@ -142,7 +109,7 @@ def test_a_size_and_the_protection_are_changed(place: Place) -> None:
         0,
         f"Cluster {NAME} has 1 control plane and 2 workers.\n",
     )
-    assert yaml.safe_load(place.exported())["spec"]["deletionProtection"] is True
+    assert yaml.safe_load(place.exported(NAME))["spec"]["deletionProtection"] is True
     # what a file leaves out is left as it is
     assert place.planned(LEAST.replace("size: 1", "size: 2"))["changes"] == []
 
@@ -159,7 +126,7 @@ def test_removals_are_confirmed(place: Place) -> None:
     assert place.planned(text)["changes"][0]["current"] == "2"
     done = place.apply(text, "--yes")
     assert (done.code, done.out) == (0, f"Cluster {NAME} has 1 control plane and 1 worker.\n")
-    assert "deletionProtection" not in place.exported()
+    assert "deletionProtection" not in place.exported(NAME)
 
 
 def test_what_cannot_be_changed_is_refused_by_name(place: Place, control: Control) -> None:
@@ -214,7 +181,7 @@ def test_changes_by_hand_are_named_and_left(place: Place, cloud: Cloud, control:
     done = place.apply(text.replace("size: 2", "size: 1\n  deletionProtection: false"), "--yes")
     assert done.code == 0, done.err
     assert place.run_cse("repair", NAME, "--yes").code == 0
-    assert place.exported() == place.run_cse("export", NAME).out
+    assert place.exported(NAME) == place.run_cse("export", NAME).out
 
 
 def test_while_another_operation_runs(place: Place, control: Control) -> None:

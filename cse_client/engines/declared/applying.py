@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cse_client import suggest
-from cse_client.engines.base import Declaring, Planning, Protecting, Replacing
+from cse_client.engines.base import Declaring, Planning, Pooling, Protecting, Replacing
 from cse_client.engines.declared.difference import (
     Difference,
     addon_changes,
@@ -17,7 +17,13 @@ from cse_client.engines.declared.difference import (
 )
 from cse_client.engines.declared.reading import DeclaredFile
 from cse_client.engines.upgrade_plans import checked_plan
-from cse_client.errors import PreflightFailed, WrongUsage
+from cse_client.errors import (
+    CseError,
+    PreflightFailed,
+    SessionInvalid,
+    VcdFault,
+    WrongUsage,
+)
 from cse_client.model import (
     Cluster,
     ClusterRef,
@@ -26,10 +32,12 @@ from cse_client.model import (
     EventKind,
     Progress,
     RunOptions,
+    silent,
 )
 from cse_client.model.addons import AddonInfo, AddonOptions, ManifestSource
 from cse_client.model.declared import Change, Declared, WantedAddon
 from cse_client.model.nodes import NodesSpec
+from cse_client.model.pools import Pool, PoolSpec
 from cse_client.model.upgrades import UpgradeSpec
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Application", "Plan", "installed_addons"]
 
 
-class _Engine(Declaring, Planning, Protecting, Replacing, Protocol):
+class _Engine(Declaring, Planning, Pooling, Protecting, Replacing, Protocol):
     """What is needed of an engine."""
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
@@ -84,16 +92,14 @@ class Application:
         """What the file declares."""
         return self.file.declared.spec
 
-    def plan(self, progress: Progress) -> Plan:
+    def plan(self, progress: Progress, *, thorough: bool = True) -> Plan:
         """Return what there is to do; reads only.
+
+        Unless `thorough`, what the only change checks by itself is not checked before.
 
         Raises:
             Refused, PreflightFailed: the file declares what cannot be changed.
         """
-        if self.spec.pools:
-            raise WrongUsage(
-                "Other worker pools than 'default', with a size only, are not supported yet."
-            )
         there = self.engine.declared(self.spec.ref)
         wanted = self.file.declared
         if there is None or there.is_new:
@@ -105,10 +111,11 @@ class Application:
             text = f"{len(problems)} values cannot be changed; nothing was changed."
             raise PreflightFailed(text, problems)
         found = differences(self.file, there)
-        if any(one.change.action == "upgrade" for one in found):
-            checked_plan(self.engine, self._upgrade(RunOptions()))
         if wanted.addons:
             found += addon_changes(wanted.addons, self.addons(progress).status(self.spec.ref))
+        if thorough or len(found) > 1:
+            # a change alone is checked by its own operation
+            self._check(found, progress if thorough else silent)
         return Plan(False, tuple(found), tuple(_warnings(self.file, there)))
 
     def carry_out(self, plan: Plan, options: RunOptions, progress: Progress) -> Cluster | None:
@@ -162,12 +169,101 @@ class Application:
             return None
         if one.change.action == "upgrade":
             return self.engine.upgrade_to(self._upgrade(options), options, progress)
-        nodes = NodesSpec(ref.name, 0, ref.vdc, ref.org, accept_eulas=self.spec.accept_eulas)
         if one.pool is not None:
-            nodes = replace(nodes, workers=one.pool.size, force=options.force)
+            return self._change_pool(one, one.pool, options, progress)
+        return self.engine.resize(self._heads_spec(options), options, progress)
+
+    def _heads_spec(self, options: RunOptions) -> NodesSpec:
+        return replace(self._sized(Pool(""), options), control_planes=self.spec.control_planes)
+
+    def _sized(self, pool: Pool, options: RunOptions) -> NodesSpec:
+        ref = self.spec.ref
+        return NodesSpec(
+            ref.name,
+            pool.size,
+            ref.vdc,
+            ref.org,
+            accept_eulas=self.spec.accept_eulas,
+            force=options.force,
+            pool=pool.name,
+        )
+
+    def _change_pool(
+        self, one: Difference, pool: Pool, options: RunOptions, progress: Progress
+    ) -> Cluster | None:
+        action, spec = one.change.action, self._pool_spec(pool, options)
+        if action == "create":
+            return self.engine.create_pool(spec, options, progress)
+        if action == "update":
+            return self.engine.update_pool(spec, options, progress)
+        if action == "upgrade":
+            return self.engine.upgrade_pool(spec, options, progress)
+        if action == "delete":
+            self.engine.delete_pool(spec, options, progress)
+            return None
+        return self.engine.resize_pool(self._sized(pool, options), options, progress)
+
+    def _pool_spec(self, pool: Pool, options: RunOptions) -> PoolSpec:
+        ref = self.spec.ref
+        return PoolSpec(
+            ref.name,
+            pool,
+            ref.vdc,
+            ref.org,
+            accept_eulas=self.spec.accept_eulas,
+            force=options.force,
+        )
+
+    def _check(self, found: Sequence[Difference], progress: Progress) -> None:
+        """Check what the operations would check, before the first of them changes anything.
+
+        Not what depends on an earlier one: an unfinished operation refuses all others, an upgrade
+        makes other templates fit, and a new pool allows the last old one to go.
+
+        Raises:
+            CseError: one of them would be refused; PreflightFailed: several.
+        """
+        if any(one.begun for one in found):
+            return
+        problems: list[CseError] = []
+        for one in found:
+            if not self._depends(one, found):
+                try:
+                    self._plan_of(one, progress)
+                except (SessionInvalid, VcdFault):
+                    raise
+                except PreflightFailed as several:
+                    problems += several.problems
+                except CseError as problem:
+                    problems.append(problem)
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            text = f"{len(problems)} problems were found; nothing was changed."
+            raise PreflightFailed(text, problems)
+
+    @staticmethod
+    def _depends(one: Difference, found: Sequence[Difference]) -> bool:
+        """Return whether an earlier change decides what can be said of this one."""
+        actions = [(other.change.action, other.pool is not None) for other in found]
+        upgraded, created = ("upgrade", False) in actions, ("create", True) in actions
+        if one.pool is None:
+            return False
+        return (upgraded and bool(one.pool.template)) or (created and one.change.action == "delete")
+
+    def _plan_of(self, one: Difference, progress: Progress) -> None:
+        """Let the engine check one change; reads only."""
+        options = RunOptions()
+        if one.pool is None:
+            if one.change.action == "upgrade":
+                checked_plan(self.engine, self._upgrade(options))
+            elif one.change.action == "resize":
+                self.engine.plan_resize(self._heads_spec(options), options, progress)
+        elif one.change.action == "resize":
+            self.engine.plan_resize(self._sized(one.pool, options), options, progress)
         else:
-            nodes = replace(nodes, control_planes=self.spec.control_planes, force=options.force)
-        return self.engine.resize(nodes, options, progress)
+            spec = self._pool_spec(one.pool, options)
+            self.engine.plan_pool(one.change.action, spec, options, progress)
 
     def _upgrade(self, options: RunOptions) -> UpgradeSpec:
         spec = self.spec

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cse_client.content import plain
 from cse_client.engines.declared.fields import FIELDS, Field
+from cse_client.engines.declared.pools import pool_changes, pool_refusals
 from cse_client.engines.declared.reading import DeclaredFile
-from cse_client.engines.declared.writing import pools_of, template_text
+from cse_client.engines.declared.templates import is_same_template, template_text
 from cse_client.errors import CseError, Refused
 from cse_client.model import ClusterSpec
 from cse_client.model.addons import AddonInfo
 from cse_client.model.declared import Change, Declared, WantedAddon
 from cse_client.model.endpoints import AUTO
-from cse_client.model.pools import DEFAULT_POOL, Pool
+from cse_client.model.pools import Pool
 from cse_client.model.settings import setting_shown
 from cse_client.model.ssh_keys import parse_public_key
 
@@ -30,11 +31,15 @@ _LONGEST_SHOWN = 60
 
 @dataclass(frozen=True)
 class Difference:
-    """One change, and what it is carried out with."""
+    """One change, and what it is carried out with.
+
+    `begun`: an operation on the same thing is unfinished; it is this change, or in its way.
+    """
 
     change: Change
     pool: Pool | None = None
     addon: WantedAddon | None = None
+    begun: bool = False
 
 
 def refusals(file: DeclaredFile, there: Declared) -> list[CseError]:
@@ -52,7 +57,7 @@ def refusals(file: DeclaredFile, there: Declared) -> list[CseError]:
                 hint=_hint(field),
             )
         )
-    return found
+    return [*found, *pool_refusals(file, there)]
 
 
 def uncompared(file: DeclaredFile, there: Declared) -> list[str]:
@@ -66,29 +71,23 @@ def uncompared(file: DeclaredFile, there: Declared) -> list[str]:
 
 def differences(file: DeclaredFile, there: Declared) -> list[Difference]:
     """Return the changes of nodes and of protection, in the order in which they are made."""
-    wanted = file.declared.spec
     found = [
         _upgrade(file, there)
         for field in FIELDS
         if field.name == "template" and _is_upgrade(field, file, there)
     ]
     if ("spec", "controlPlane", "count") in file.stated:
-        found += _sizes(
-            "control planes",
-            there.spec.control_planes,
-            wanted.control_planes,
-            begun="control_planes" in there.unfinished,
-            noun="control plane",
-        )
-    if ("spec", "pools") in file.stated:
-        found += _pools(pools_of(there.spec), pools_of(wanted), there)
+        found += _heads(there, file.declared.spec.control_planes)
+    found += [
+        Difference(one.change, pool=one.pool, begun=one.begun) for one in pool_changes(file, there)
+    ]
     if ("spec", "deletionProtection") in file.stated:
         now, then = there.is_protected, file.declared.is_protected
         if now != then:
             action = "protect" if then else "unprotect"
             change = Change(action, f"cluster {file.cluster}", _on(now), _on(then))
             found.append(Difference(change))
-    return found
+    return sorted(found, key=lambda one: not one.begun)
 
 
 def addon_changes(
@@ -127,17 +126,6 @@ def _same(name: str, wanted: Any, now: Any, file: DeclaredFile, there: Declared)
     return bool(wanted == now)
 
 
-def is_same_template(wanted: ClusterSpec | Pool, now: ClusterSpec | Pool) -> bool:
-    """Return whether the template in `now` is one that `wanted` means."""
-    if wanted.template and wanted.template == now.template_id:
-        return True
-    catalog, _, name = wanted.template.rpartition("/")
-    its_catalog, _, its_name = now.template.rpartition("/")
-    if catalog and its_catalog and catalog != its_catalog:
-        return False
-    return name == its_name and wanted.template_revision in (None, now.template_revision)
-
-
 def _is_upgrade(field: Field, file: DeclaredFile, there: Declared) -> bool:
     begun = "template" in there.unfinished
     return _differs(field, file, there) or (begun and file.states(field))
@@ -147,30 +135,19 @@ def _upgrade(file: DeclaredFile, there: Declared) -> Difference:
     now, wanted = template_text(there.spec), template_text(file.declared.spec)
     current = f"{now} (begun)" if is_same_template(file.declared.spec, there.spec) else now
     removes = f"upgrades all nodes to template {plain(wanted, _LONGEST_SHOWN)}"
-    return Difference(Change("upgrade", f"cluster {file.cluster}", current, wanted, removes))
+    change = Change("upgrade", f"cluster {file.cluster}", current, wanted, removes)
+    return Difference(change, begun="template" in there.unfinished)
 
 
-def _pools(now: Sequence[Pool], wanted: Sequence[Pool], there: Declared) -> Iterator[Difference]:
-    known = {pool.name: pool for pool in now}
-    for pool in wanted:
-        current = known.get(pool.name)
-        if current is None:
-            continue
-        begun = pool.name in there.unfinished or (
-            pool.name == DEFAULT_POOL and "workers" in there.unfinished
-        )
-        for one in _sizes(f"pool {pool.name}", current.size, pool.size, begun=begun, noun="worker"):
-            yield replace(one, pool=pool)
-
-
-def _sizes(what: str, now: int, wanted: int, *, begun: bool, noun: str) -> list[Difference]:
+def _heads(there: Declared, wanted: int) -> Iterator[Difference]:
+    now = there.spec.control_planes
+    begun = "control_planes" in there.unfinished
     if now == wanted and not begun:
-        return []
+        return
     gone = now - wanted
-    of_pool = f" of {what}" if noun == "worker" else ""
-    removes = f"deletes {_count(gone, noun)}{of_pool}" if gone > 0 else ""
-    current = f"{now} (begun)" if now == wanted else str(now)
-    return [Difference(Change("resize", what, current, str(wanted), removes))]
+    removes = f"deletes {gone} control planes" if gone > 0 else ""
+    text = f"{now} (begun)" if now == wanted else str(now)
+    yield Difference(Change("resize", "control planes", text, str(wanted), removes), begun=begun)
 
 
 def _same_addon(wanted: WantedAddon, there: AddonInfo) -> bool:
@@ -209,10 +186,6 @@ def _hint(field: Field) -> str:
     if field.path[1] in ("nodes", "controlPlane"):
         return "Remove the key from the file, or create another cluster."
     return "Write the cluster's own value, or remove the key; another value requires a new cluster."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _on(is_on: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class DeclaredFile:
     declared: Declared
     places: Places
     stated: frozenset[Steps] = frozenset()
-    pool_keys: Mapping[str, frozenset[str]] | None = None
+    pool_keys: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     name: str = ""
 
     @property

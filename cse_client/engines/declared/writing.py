@@ -7,12 +7,12 @@ from typing import Any
 
 from cse_client.engines.declared.fields import given
 from cse_client.engines.declared.reading import API_VERSION, KIND
-from cse_client.model import ClusterSpec
+from cse_client.engines.declared.templates import template_text
 from cse_client.model.declared import Declared, WantedAddon
 from cse_client.model.hardware import size_text
-from cse_client.model.pools import DEFAULT_POOL, Pool, Taint
+from cse_client.model.pools import Pool, Taint
 
-__all__ = ["document_of", "pools_of", "template_text"]
+__all__ = ["document_of"]
 
 
 def document_of(declared: Declared) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def document_of(declared: Declared) -> dict[str, Any]:
         _put(spec, field.path[1:], written)
         if field.name == "control_planes":
             spec["pools"] = []
-    spec["pools"] = [_pool(pool) for pool in pools_of(cluster)]
+    spec["pools"] = [_pool(pool) for pool in declared.pools]
     if declared.is_protected:
         spec["deletionProtection"] = True
     if declared.addons:
@@ -40,22 +40,10 @@ def document_of(declared: Declared) -> dict[str, Any]:
     }
 
 
-def pools_of(spec: ClusterSpec) -> tuple[Pool, ...]:
-    """Return a cluster's pools: one, `default`, where it has no others."""
-    return spec.pools or (Pool(DEFAULT_POOL, spec.workers),)
-
-
 def _put(spec: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     for step in path[:-1]:
         spec = spec.setdefault(step, {})
     spec[path[-1]] = value
-
-
-def template_text(spec: ClusterSpec | Pool) -> str:
-    """Return the template of a cluster or a pool as a file states it."""
-    if spec.template_revision is None:
-        return spec.template
-    return f"{spec.template}_rev{spec.template_revision}"
 
 
 def _pool(pool: Pool) -> dict[str, Any]:

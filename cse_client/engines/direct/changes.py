@@ -104,6 +104,18 @@ class ClusterChanges:
             self._workers.resize(locked, spec, options, progress)
             return self._inspect(locked.existing)
 
+    def plan_resize(
+        self, spec: NodesSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Return what `resize` would do, after the same checks."""
+        plan: list[str] = []
+        with self._locked(spec.ref, options) as locked:
+            if spec.control_planes:
+                replace(self._heads, plan=plan).resize(locked, spec, options, progress)
+            else:
+                replace(self._workers, plan=plan).resize(locked, spec, options, progress)
+        return plan
+
     @_looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again resumes a run that died."""

@@ -51,12 +51,16 @@ class Recording(Protocol):
 
 @dataclass(frozen=True)
 class ControlPlaneChanges:
-    """Changes the control planes of clusters with one user's rights."""
+    """Changes the control planes of clusters with one user's rights.
+
+    With a `plan`, a resize only adds sentences to it, after the same checks.
+    """
 
     vcd: VcdClient
     clock: Clock
     templates: Callable[[], Sequence[Template]]
     record: Recording
+    plan: list[str] | None = None
 
     def resize(
         self, locked: LockedCluster, spec: NodesSpec, options: RunOptions, progress: Progress
@@ -77,7 +81,7 @@ class ControlPlaneChanges:
             self._shrink(locked, pending, names, wanted, options, progress, force=spec.force)
         elif pending is not None or present < wanted:
             self.grow(locked, spec, pending, options, progress)
-        else:
+        elif self.plan is None:
             if cluster.desired_heads != present:
                 self.record(locked, None, options, heads=present)
             noun = "control plane" if present == 1 else "control planes"
@@ -126,6 +130,9 @@ class ControlPlaneChanges:
         )
         if pending is None:
             addition.check()
+        if self.plan is not None:
+            self.plan.append(f"Add control planes up to {operation.heads}, one at a time.")
+            return
         addition.run()
 
     def remove(
@@ -192,6 +199,10 @@ class ControlPlaneChanges:
         )
         if pending is None:
             removal.check()
+        if self.plan is not None:
+            listed = ", ".join(operation.nodes)
+            self.plan.append(f"Remove the control planes {listed}, one at a time.")
+            return
         removal.run()
 
 

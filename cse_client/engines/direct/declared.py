@@ -10,17 +10,26 @@ from cse_client.engines.direct.metadata import (
     recorded_ssh_key,
     recorded_template_revision,
 )
-from cse_client.engines.direct.operation import HEAD_KINDS, UPGRADE
+from cse_client.engines.direct.operation import (
+    GROW,
+    HEAD_KINDS,
+    REPLACE,
+    SHRINK,
+    UPDATE,
+    UPGRADE,
+)
 from cse_client.model import ClusterSpec, Template, footprint
 from cse_client.model.cluster import CONTROL_PLANES
 from cse_client.model.declared import Declared
 from cse_client.model.endpoints import NO_ADDRESS
 from cse_client.model.hardware import NODE_OPTIONS
+from cse_client.model.pools import DEFAULT_POOL, Pool
 from cse_client.model.settings import OPTIONS
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
 __all__ = ["declared_of"]
 
+_POOL_ACTIONS = {REPLACE: "upgrade", UPDATE: "update"}
 #: What is known from the vApp itself, or from metadata of its own.
 _ELSEWHERE = (
     "catalog",
@@ -48,12 +57,12 @@ def declared_of(cluster: ExistingCluster, templates: Callable[[], Sequence[Templ
     except InvalidPublicKey:
         damaged.add("ssh_key")
     networks = cluster.vapp.networks
-    workers = cluster.desired_workers
     template, revision, template_id = _template(cluster, templates)
     spec = ClusterSpec(
         name=cluster.name,
         network=recorded.network or (networks[0] if len(networks) == 1 else ""),
-        workers=len(cluster.workers) if workers is None else workers,
+        workers=sum(pool.size for pool in cluster.pools),
+        pools=() if len(cluster.pools) == 1 and _is_plain(cluster.pools[0]) else cluster.pools,
         control_planes=_odd(cluster.desired_heads),
         template=template,
         template_revision=revision,
@@ -78,6 +87,11 @@ def declared_of(cluster: ExistingCluster, templates: Callable[[], Sequence[Templ
         unknown=frozenset(_named(name) for name in damaged if name not in _ELSEWHERE),
         problems=tuple(_missing(cluster)),
     )
+
+
+def _is_plain(pool: Pool) -> bool:
+    """Return whether this is the pool of a cluster that was created without any."""
+    return pool == Pool(DEFAULT_POOL, pool.size)
 
 
 def _odd(heads: int) -> int:
@@ -110,13 +124,26 @@ def _template(
     return name, revision, recorded.template_id
 
 
-def _unfinished(cluster: ExistingCluster) -> frozenset[str]:
+def _unfinished(cluster: ExistingCluster) -> dict[str, str]:
+    """Return what has begun and not ended, see `Declared`."""
     operation = cluster.unfinished
     if operation is None:
-        return frozenset()
+        return {}
     if operation.kind == UPGRADE:
-        return frozenset(["template"])
-    return frozenset(["control_planes" if operation.kind in HEAD_KINDS else "workers"])
+        return {"template": "upgrade"}
+    if operation.kind in HEAD_KINDS:
+        return {"control_planes": "resize"}
+    name = operation.pool or DEFAULT_POOL
+    if operation.kind in _POOL_ACTIONS:
+        return {f"pools.{name}": _POOL_ACTIONS[operation.kind]}
+    recorded = {pool.name for pool in cluster.recorded_pools}
+    wanted = {pool.name for pool in cluster.pools}
+    action = "resize"
+    if operation.kind == GROW and name not in recorded:
+        action = "create"
+    elif operation.kind == SHRINK and name not in wanted:
+        action = "delete"
+    return {f"pools.{name}": action}
 
 
 def _named(name: str) -> str:
@@ -130,12 +157,12 @@ def _missing(cluster: ExistingCluster) -> list[str]:
     """Return where the numbers of VMs are not the requested ones and no operation is going on."""
     if cluster.unfinished is not None:
         return []
-    pairs = (
-        ("control plane", len(cluster.control_planes), cluster.desired_heads),
-        ("worker", len(cluster.workers), cluster.desired_workers),
-    )
+    pairs = [("control plane", len(cluster.control_planes), cluster.desired_heads)]
+    for pool in cluster.pools:
+        noun = "worker" if len(cluster.pools) == 1 else f"'{pool.name}' worker"
+        pairs.append((noun, len(cluster.workers_of(pool.name)), pool.size))
     return [
         f"it has {there} {noun} {'VM' if there == 1 else 'VMs'} where {wanted} were requested"
         for noun, there, wanted in pairs
-        if wanted is not None and there != wanted
+        if there != wanted
     ]

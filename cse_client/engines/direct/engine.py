@@ -336,6 +336,12 @@ class DirectEngine:
         """Return what a change of a pool would do, after the same checks."""
         return self._changes.plan_pool(change, spec, options, progress)
 
+    def plan_resize(
+        self, spec: NodesSpec, options: RunOptions, progress: Progress
+    ) -> Sequence[str]:
+        """Return what `resize` or `resize_pool` would do, after the same checks."""
+        return self._changes.plan_resize(spec, options, progress)
+
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, up or down."""
         return self._changes.resize(spec, options, progress)

@@ -65,12 +65,16 @@ def begin_in_pool(
 
 @dataclass(frozen=True)
 class WorkerChanges:
-    """Adds and removes workers of a locked cluster. `record` writes the sizes that it has."""
+    """Adds and removes workers of a locked cluster. `record` writes the sizes that it has.
+
+    With a `plan`, a resize only adds sentences to it, after the same checks.
+    """
 
     vcd: VcdClient
     clock: Clock
     templates: Callable[[], Sequence[Template]]
     record: Callable[..., None]
+    plan: list[str] | None = None
 
     def resize(
         self, locked: LockedCluster, spec: NodesSpec, options: RunOptions, progress: Progress
@@ -96,8 +100,12 @@ class WorkerChanges:
             operation = pending or begin_in_pool(
                 *(cluster, GROW, spec.workers, cluster.pools, pool.name), waited=options.wait
             )
-            self.grow(locked, spec, pool, operation, options, progress)
-        else:
+            addition = self._growth(locked, spec, pool, operation, options, progress)
+            if self.plan is None:
+                addition.run()
+            else:
+                self.plan.extend(step.sentence for step in addition.steps())
+        elif self.plan is None:
             if pool.size != present or cluster.desired_workers is None:
                 self.record_pool(locked, pool, present, options)
             noun = "worker" if present == 1 else "workers"
@@ -174,6 +182,17 @@ class WorkerChanges:
         progress: Progress,
     ) -> Cluster:
         """Make the workers that the operation is about, of `pool`."""
+        return self._growth(locked, spec, pool, operation, options, progress).run()
+
+    def _growth(
+        self,
+        locked: LockedCluster,
+        spec: NodesSpec,
+        pool: Pool,
+        operation: Operation,
+        options: RunOptions,
+        progress: Progress,
+    ) -> WorkerAddition:
         cluster = locked.existing
         sizes = {one.name: one.size for one in operation.pools}
         wanted = replace(pool, size=sizes.get(pool.name, operation.workers))
@@ -183,7 +202,7 @@ class WorkerChanges:
         version = cluster.metadata.get(footprint.KUBERNETES_VERSION, "")
         for problem in pool_problems(found.template, version):
             raise problem
-        return self.addition(locked, found, operation, spec, options, progress).run()
+        return self.addition(locked, found, operation, spec, options, progress)
 
     def addition(
         self,
@@ -230,7 +249,11 @@ class WorkerChanges:
                 operation = begin_in_pool(
                     *(cluster, SHRINK, spec.workers, cluster.pools, pool.name), nodes=tuple(names)
                 )
-            self.carry_out(*(locked, operation, options, progress, api, spec), new=pending is None)
+            self.carry_out(
+                *(locked, operation, options, progress, api, spec),
+                new=pending is None,
+                plan=self.plan,
+            )
 
     def carry_out(
         self,

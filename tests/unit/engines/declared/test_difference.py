@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,14 +28,18 @@ from cse_client.engines.direct.declared import declared_of
 from cse_client.engines.direct.operation import (
     GROW,
     GROW_HEADS,
+    REPLACE,
     SHRINK,
     SHRINK_HEADS,
+    UPDATE,
     UPGRADE,
     Operation,
 )
-from cse_client.model import Template
+from cse_client.engines.direct.pools import pool_documents, pool_mark
+from cse_client.model import Template, Vm
 from cse_client.model.addons import AddonInfo
 from cse_client.model.declared import Declared, WantedAddon
+from cse_client.model.pools import Pool, Taint
 from cse_client.yamldocs import read_yaml
 from tests.support.direct import existing, vapp
 from tests.support.ssh_keys import public_key
@@ -90,8 +95,37 @@ def operation(kind: str, **values: Any) -> dict[str, str]:
 
 
 NODES = ("mstr-1", "node-1", "node-2")
+GPU = Pool(
+    "gpu",
+    1,
+    template="ubuntu",
+    template_revision=3,
+    template_id="vappTemplate-2",
+    cpus=8,
+    disk_mb=50_000,
+    storage_profile="silver",
+    labels={"example.com/kind": "gpu"},
+    taints=(Taint("gpu", "NoSchedule", "true"),),
+)
+POOLS = (Pool("default", 1), GPU)
+WITH_POOLS = {**RECORD, "pools": pool_documents(POOLS)}
+
+
+def worker(name: str, pool: str = "default") -> Vm:
+    return Vm(name, f"https://vcd/{name}", "POWERED_ON", description=pool_mark(pool))
+
+
+PAIR = ("mstr-1", worker("node-1"), worker("node-2", "gpu"))
+
+
+def with_pools(kind: str, pools: Sequence[Pool] = POOLS, **values: Any) -> dict[str, str]:
+    """Return the metadata of a cluster with two pools that is to get others."""
+    begun = operation(kind, pools=tuple(pools), pool="gpu", **values)
+    return metadata(spec=WITH_POOLS, **begun)
+
+
 #: Metadata and VMs of clusters; the second of a name is a cluster of CSE.
-STATES: dict[str, tuple[dict[str, str], Sequence[str]]] = {
+STATES: dict[str, tuple[dict[str, str], Sequence[str | Vm]]] = {
     "everything": (metadata(), NODES),
     "of CSE": (
         {key: value for key, value in metadata().items() if "client" not in key},
@@ -123,6 +157,23 @@ STATES: dict[str, tuple[dict[str, str], Sequence[str]]] = {
         metadata(spec={**RECORD, "revision": 3, "template_id": "x"}, cse__template__revision="3"),
         NODES,
     ),
+    "with pools": (metadata(spec=WITH_POOLS), PAIR),
+    "with a pool to come": (
+        metadata(**operation(GROW, workers=3, pool="gpu", pools=(Pool("default", 2), GPU))),
+        NODES,
+    ),
+    "with a pool to go": (with_pools(SHRINK, POOLS[:1], workers=1, nodes=("node-2",)), PAIR),
+    "with a growing pool": (with_pools(GROW, [POOLS[0], replace(GPU, size=4)], workers=5), PAIR),
+    "with new labels": (with_pools(UPDATE, [POOLS[0], replace(GPU, labels={"a": "b"})]), PAIR),
+    "with a pool to replace": (
+        with_pools(REPLACE, nodes=("node-2",), template="vappTemplate-2"),
+        PAIR,
+    ),
+    "with a labeled default pool": (
+        metadata(spec={**RECORD, "pools": pool_documents([Pool("default", 2, labels={"a": "1"})])}),
+        NODES,
+    ),
+    "with damaged pools": (metadata(spec={**RECORD, "pools": [{"name": "A B"}]}), NODES),
     "protected": (metadata(cse__client__protected="true"), NODES),
     "without its nodes": (metadata(), ("mstr-1",)),
     "with strange texts": (
@@ -161,7 +212,7 @@ def test_what_was_exported_changes_nothing(state: str) -> None:
     # what has begun goes on, and nothing else is done
     changes = [one.change for one in differences(file, there)]
     assert all("(begun)" in one.current for one in changes)
-    assert len(changes) == len(there.unfinished)
+    assert len(changes) == len(there.unfinished), there.unfinished
     assert uncompared(file, there) == []
 
 
@@ -222,6 +273,46 @@ def changed(state: str, **spec: Any) -> DeclaredFile:
                 )
             ],
         ),
+        (
+            "with pools",
+            {
+                "pools": [
+                    {"name": "new", "size": 3, "cpus": 2},
+                    {"name": "default", "size": 0, "storageProfile": "gold"},
+                    {
+                        "name": "gpu",
+                        "size": 2,
+                        "template": "cse/ubuntu_rev2",
+                        "labels": {},
+                        "storageProfile": "silver",
+                    },
+                ]
+            },
+            [
+                ("create", "pool new", "", "3 workers", ""),
+                ("resize", "pool gpu", "1", "2", ""),
+                (
+                    "update",
+                    "pool gpu",
+                    "labels example.com/kind=gpu; taints gpu=true:NoSchedule",
+                    "taints gpu=true:NoSchedule",
+                    "",
+                ),
+                (
+                    "upgrade",
+                    "pool gpu",
+                    "ubuntu_rev3",
+                    "cse/ubuntu_rev2",
+                    "replaces 1 worker of pool gpu",
+                ),
+                ("resize", "pool default", "1", "0", "deletes 1 worker of pool default"),
+            ],
+        ),
+        (
+            "with pools",
+            {"pools": [{"name": "default", "size": 1, "template": "ubuntu"}]},
+            [("delete", "pool gpu", "1 worker", "", "deletes pool gpu with 1 worker")],
+        ),
         ("everything", {"template": "ubuntu"}, []),
         ("everything", {"template": "ubuntu_rev2"}, []),
         ("everything", {"template": "vappTemplate-1"}, []),
@@ -270,6 +361,10 @@ def test_changes(state: str, spec: dict[str, Any], expected: list[tuple[str, ...
         ({"serviceCidr": "172.29.0.0/16"}, "cluster 'demo' was created without it; it cannot"),
         ({"ntp": ["ntp.example.com"]}, "has ntp.example.com 10.0.0.3; it cannot be changed."),
         ({"sshKey": public_key("ssh-rsa")}, "is SHA256:"),
+        (
+            {"pools": [{"name": "default", "size": 2, "cpus": 8}]},
+            "(line 26) is 8, and pool 'default' has 2; it cannot be changed.",
+        ),
         ({"proxy": {"https": "http://other:1"}}, "has http://proxy.example.com:3128; it cannot"),
     ],
 )
