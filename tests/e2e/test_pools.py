@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.editor import Editor
 from tests.support.people import Person, person
 from tests.support.simulator import Cloud, Control, start_simulator, stop_simulator
 
@@ -199,14 +200,14 @@ def test_labels_and_taints_change_on_nodes_that_are_there(admin: Person) -> None
     assert marks(admin, name)[0]["zone"] == "b"
 
 
-def test_a_lost_worker_is_replaced_in_its_pool(admin: Person, world: Control) -> None:
+def test_a_lost_worker_is_replaced_in_its_pool(admin: Person, simulated: Cloud) -> None:
     (lost, _other) = members(admin, "gpu")
-    world.set(f"vms/{lost}", remove=True)
+    Editor(simulated).delete_vm(NAME, lost)
     problems = json.loads(admin.cluster("info", NAME, "-o", "json").checked())["problems"]
     assert "pool 'gpu' has 1 worker VM where 2 were requested" in problems
     planned = admin.cluster("repair", NAME).checked()
     assert "Replace a worker of pool 'gpu' that is missing." in planned
-    admin.cluster("repair", NAME, "--apply").checked()
+    admin.cluster("repair", NAME, "--yes").checked()
     assert sizes(admin) == {"default": (1, 1, 1), "gpu": (2, 2, 2)}
     assert all(marks(admin, name)[0]["zone"] == "b" for name in members(admin, "gpu"))
 

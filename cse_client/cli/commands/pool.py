@@ -114,7 +114,7 @@ def create_command(
 
     \b
     Example
-        vcd cse pool create demo gpu -N 2 --sizing-policy gpu --taint gpu=yes:NoSchedule
+        vcd cse pool create demo gpu --nodes 2 --taint gpu=yes:NoSchedule
     """
     from cse_client.engines.base import Pooling
     from cse_client.model.pools import PoolSpec

@@ -41,6 +41,8 @@ from cse_client.kube.node_marks import mark_node
 from cse_client.model import (
     WORKER,
     Cluster,
+    Event,
+    EventKind,
     Progress,
     RunOptions,
     Vm,
@@ -201,7 +203,17 @@ class WorkerAddition:
         except CseError as error:
             self._after_failure(error)
             raise
+        self._warn_of_labels()
         return self._outcome()
+
+    def _warn_of_labels(self) -> None:
+        """Name the labels that nobody sets where the nodes are not waited for."""
+        if self._options.wait or not self._labels:
+            return
+        command = suggest.cse("pool update", self._cluster.name, self._pool.name)
+        labels = ", ".join(self._labels)
+        text = f"Once the nodes are Ready, set their labels {labels}: {command}"
+        self._progress(Event(EventKind.WARNING, text))
 
     def _next_step(self) -> str:
         """Return how to resume a run that ended early.

@@ -1,0 +1,103 @@
+"""Kill the client while it changes worker pools; the same command again must finish the job."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.programs import VCD, command_line
+from tests.sweeps.stage import FULL, NAME, Stage
+
+pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
+
+POOL = "gpu"
+MARKS = (
+    "--label",
+    "tier=front",
+    "--label",
+    "node-role.kubernetes.io/gpu=",
+    "--taint",
+    "a=b:NoSchedule",
+)
+CREATE = ("pool", "create", NAME, POOL, "-N", "2", *MARKS)
+DELETE = ("pool", "delete", NAME, POOL, "--yes")
+UPDATE = ("pool", "update", NAME, POOL, "--label", "tier=back", "--taint", "a-")
+BACK = ("pool", "update", NAME, POOL, "--label", "tier=front", "--taint", "a=b:NoSchedule")
+UPGRADE = ("pool", "upgrade", NAME, POOL, "--yes")
+RESIZE = ("cluster", "resize", NAME, "--pool", POOL, "-N", "1")
+LARGER = ("cluster", "resize", NAME, "--pool", POOL, "-N", "2")
+
+
+@pytest.fixture(scope="module")
+def pooled(stage: Stage) -> Iterator[Stage]:
+    """A cluster with a worker in the default pool."""
+    stage.reach(None)
+    stage.reach(1)
+    yield stage
+    stage.reach(None)
+
+
+def shown(stage: Stage, *words: str) -> Any:
+    listed = subprocess.run(
+        command_line(VCD, "cse", *words, "-o", "json"),
+        cwd=stage.home,
+        env=stage.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(listed.stdout)
+
+
+def seen(stage: Stage) -> Any:
+    """Return the world, its pools and which nodes are in them."""
+    pools = shown(stage, "pool", "list", NAME)
+    nodes = shown(stage, "node", "list", NAME)
+    problems = shown(stage, "cluster", "info", NAME)["problems"]
+    return stage.world(), pools, sorted((one["kind"], one["pool"]) for one in nodes), problems
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("before", "words", "codes"),
+    [
+        # killed after the last request, there is nothing more to do, and that may be an error
+        ((), CREATE, (0, 1)),
+        ((CREATE, BACK), UPDATE, (0,)),
+        ((CREATE,), UPGRADE, (0,)),
+        ((CREATE, LARGER), RESIZE, (0,)),
+        ((CREATE,), DELETE, (0, 3)),
+    ],
+    ids=["create", "update", "upgrade", "resize", "delete"],
+)
+def test_every_crash_converges(
+    pooled: Stage,
+    before: tuple[tuple[str, ...], ...],
+    words: tuple[str, ...],
+    codes: tuple[int, ...],
+) -> None:
+    def begin() -> None:
+        names = [one["name"] for one in shown(pooled, "pool", "list", NAME)]
+        if POOL in names and CREATE not in before:
+            assert pooled.run(DELETE).code == 0
+        for command in before:
+            if command is not CREATE or POOL not in names:
+                ended = pooled.run(command)
+                assert ended.code == 0, ended.err
+
+    begin()
+    ended, requests = pooled.counted(words)
+    assert ended.code == 0, ended.err
+    wanted = seen(pooled)
+    assert wanted[-1] == []
+    for number in range(1, requests + 1):
+        begin()
+        crashed = pooled.killed_after(words, number)
+        if crashed.killed:
+            again = pooled.run(words)
+            assert again.code in codes, (number, again.err)
+        assert seen(pooled) == wanted, f"killed after request {number} of {requests}"
