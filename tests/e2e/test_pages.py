@@ -40,6 +40,14 @@ def test_a_page_that_is_wrong_fails(home: Path) -> None:
             reader.follow([wrong])
 
 
+def test_every_page_with_commands_is_followed() -> None:
+    docs = ROOT / "docs"
+    names = {str(path.relative_to(docs)) for path in docs.rglob("*.md")}
+    pages = {name for name in names if commands(name)}
+    followed = set(re.findall(r'commands\("(.+?)"\)', Path(__file__).read_text(encoding="utf-8")))
+    assert pages == followed
+
+
 def _short(shown: Shown) -> Shown:
     """Take the program `cse`, which starts faster."""
     command, output = (text.replace("vcd cse ", "cse ") for text in (shown.command, shown.output))
