@@ -46,6 +46,11 @@ _RIGHTS = (
     _Right("vApp: Edit Properties", "every command that changes a cluster fails"),
     _Right("vApp: Power Operations", "cluster create, start and stop fail"),
     _Right("vApp: Delete", "cluster delete and node delete fail"),
+    _Right(
+        "vApp: Snapshot Operations",
+        "control planes without a virtual address are upgraded with --no-rollback only",
+        limits=True,
+    ),
     _Right("vApp: Sharing", "clusters cannot be shared", limits=True),
     _Right(
         "vApp: Allow All Extra Config",

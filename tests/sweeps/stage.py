@@ -257,6 +257,15 @@ class Stage:
             "nodes": self._nodes() if NAME in vapps else [],
         }
 
+    def nodes(self) -> list[dict[str, str]]:
+        """Return the rows of `node list`."""
+        words = command_line(VCD, "-j", "cse", "node", "list", NAME)
+        listed = subprocess.run(
+            words, cwd=self.home, env=self.environment, capture_output=True, check=True
+        )
+        rows: list[dict[str, str]] = json.loads(listed.stdout)
+        return rows
+
     def _nodes(self) -> list[tuple[str, str, str]]:
         listed = subprocess.run(
             command_line(VCD, "-j", "cse", "node", "list", NAME),

@@ -186,7 +186,13 @@ class InPlaceUpgrade:
         return self._running_version() == self._target.version
 
     def steps(self) -> list[Step]:
-        """Return all of it as one step of a longer plan."""
+        """Return all of it as one step of a longer plan.
+
+        Raises:
+            Conflict: an earlier run was requested with other options.
+        """
+        if self._record is not None:
+            self._check_resumed(self._record)
         name, to = self._head().name, self._target.version
         title = f"Upgrade the control plane {name} to Kubernetes {to} in place"
         return [Step(title, " ".join(self.sentences()), self.is_done, self.run)]
@@ -207,9 +213,10 @@ class InPlaceUpgrade:
             GuestFailed, CseError: it failed; the message says what serves now.
             NotFinished: it can be resumed.
         """
-        if self._record is not None and self._record.phase in (BACK, REVERTED):
-            self._go_back(self._record)
-            raise CseError(self._message(self._record))
+        begun_before = self._record
+        if begun_before is not None and begun_before.phase in (BACK, REVERTED):
+            self._go_back(begun_before)
+            raise CseError(self._message(begun_before))
         if self._record is None:
             self._record = self._begin()
             if self._record is None:
@@ -440,7 +447,7 @@ class InPlaceUpgrade:
             error.hint = f"Try again to go back: {roll}{kept}"
             raise error from None
         error.message = self._message(record)
-        error.hint = error.hint or suggest.cse("cluster info", self._cluster.name)
+        error.hint = error.hint or "Remove the cause, then run the same command again."
         raise error
 
     def _message(self, record: UpgradeRecord) -> str:

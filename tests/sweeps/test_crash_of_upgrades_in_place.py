@@ -1,0 +1,75 @@
+"""Kill the client while it upgrades a control plane in place: on, or back, by one more command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sweeps.stage import FULL, NAME, Stage
+
+OLD, NEW = "swept-1.36", "ubuntu-24.04_k8-1.37_antrea-2.3_rev1"
+LIKE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
+UPGRADE = ("cluster", "upgrade", NAME, "--yes")
+BACK = ("cluster", "upgrade", NAME, "--roll-back", "--yes")
+NOTHING = 4
+
+pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
+
+
+@pytest.fixture(scope="module")
+def old(stage: Stage) -> Iterator[Stage]:
+    """Templates of two releases, the older one built so that its nodes have packages."""
+    stage.reach(None)
+    build = ("template", "build", OLD, "--from", "images/ubuntu-24.04-server", "-n", "net1")
+    built = stage.run((*build, "--kubernetes", "1.36.3"))
+    assert built.code == 0, built.err
+    stage.control.set(f"templates/{NEW}", like=LIKE, image={"kubernetes": "1.37.2"})
+    register = ("template", "register", "cse", NEW, "--kubernetes-version", "1.37.2")
+    assert stage.run(register).code == 0
+    yield stage
+    stage.reach(None)
+    assert stage.run(("template", "delete", OLD, "--yes")).code == 0
+    stage.control.set(f"templates/{NEW}", remove=True)
+
+
+def create(stage: Stage) -> None:
+    """Make sure that there is a cluster of the old release."""
+    if NAME in stage.control.get("state")["vapps"]:
+        return
+    words = ("cluster", "create", NAME, "-n", "net1", "-N", "0", "-t", OLD, "--vip", "none")
+    made = stage.run(words)
+    assert made.code == 0, made.err
+
+
+def check(stage: Stage, release: str, number: int) -> None:
+    """Check that a release serves, and that nothing is left of the upgrade."""
+    vapp = stage.control.get("state")["vapps"][NAME]
+    (vm,) = vapp["vms"].values()
+    left = (vm["snapshot"], vapp["metadata"].get("GENERAL:cse.client.in_place", "-"))
+    assert left == (False, "-"), number
+    assert vm["status"] == "POWERED_ON", number
+    assert [one["Version"] for one in stage.nodes()] == [release], number
+
+
+@pytest.mark.timeout(7200)
+def test_every_crash_converges(old: Stage) -> None:
+    create(old)
+    ended, requests = old.counted(UPGRADE)
+    assert ended.code == 0, ended.err
+    check(old, "v1.37.2", 0)
+    old.reach(None)
+    for number in range(1, requests + 1):
+        create(old)
+        crashed = old.killed_after(UPGRADE, number)
+        if crashed.killed and number % 2:
+            back = old.run(BACK)
+            if back.code == 0 or "No upgrade" in back.err:
+                check(old, "v1.36.3", number)
+                continue
+            # it was too late to go back
+            assert back.code in (1, NOTHING), (number, back.err)
+        again = old.run(UPGRADE)
+        assert again.code in (0, 3), (number, again.err)
+        check(old, "v1.37.2", number)
+        old.reach(None)
