@@ -1,7 +1,12 @@
-"""Kill the client while it upgrades a control plane in place: on, or back, by one more command."""
+"""Upgrades in place whose client is killed, or whose VM loses its power or hangs.
+
+One more command goes on, or back; by itself, the client starts a VM again that has gone off, and
+goes back where one does not come up.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -73,3 +78,59 @@ def test_every_crash_converges(old: Stage) -> None:
         assert again.code in (0, 3), (number, again.err)
         check(old, "v1.37.2", number)
         old.reach(None)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"kill_at": "^curl .*Release.key"},
+        {"kill_at": "^apt-get .*update"},
+        {"kill_at": "^apt-get .*--download-only"},
+        {"kill_at": "^apt-get .* kubeadm="},
+        {"kill_at_step": "kubeadm upgrade preflight"},
+        {"kill_at_step": "kubeadm upgrade etcd"},
+        {"kill_at_step": "kubeadm upgrade kube-apiserver"},
+        {"kill_at_step": "kubeadm upgrade kube-scheduler"},
+        {"kill_at_step": "kubeadm init upload-config"},
+        {"kill_at_step": "kubeadm upgrade kubelet-config"},
+        {"kill_at_step": "kubeadm init addon"},
+        {"kill_at": "^apt-get .* kubelet=.* kubectl="},
+        {"kill_at": "^systemctl restart kubelet"},
+        {"kill_at": "task-status ready"},
+        {"kill_at": "^systemctl disable cse-task"},
+    ],
+    ids=lambda faults: next(iter(faults.values())),
+)
+def test_a_power_loss_in_every_phase(old: Stage, faults: dict[str, str]) -> None:
+    create(old)
+    (head,) = old.control.get("state")["vapps"][NAME]["vms"]
+    old.control.set(f"guests/{head}", faults=faults)
+    ended = old.run(UPGRADE)
+    assert ended.code == 0, ended.err
+    assert "is off and is started again" in ended.err
+    check(old, "v1.37.2", 0)
+    old.reach(None)
+
+
+@pytest.mark.timeout(600)
+def test_a_vm_that_hangs_is_reverted(old: Stage) -> None:
+    create(old)
+    (head,) = old.control.get("state")["vapps"][NAME]["vms"]
+    old.control.set(f"guests/{head}", faults={"never_boot": True})
+    process = old.start((*UPGRADE, "--timeout", "60s"))
+    while not _goes_back(old):
+        assert process.poll() is None
+        time.sleep(0.1)
+    old.control.set(f"guests/{head}", faults={"never_boot": False})
+    _out, err = process.communicate()
+    assert process.returncode == 1, err
+    assert b"has not come back with Kubernetes 1.37.2" in err
+    assert b"Kubernetes 1.36.3 serves again." in err
+    check(old, "v1.36.3", 0)
+
+
+def _goes_back(stage: Stage) -> bool:
+    metadata = stage.control.get("state")["vapps"][NAME]["metadata"]
+    record = metadata.get("GENERAL:cse.client.in_place", "")
+    return '"phase":"back"' in record or '"phase":"reverted"' in record

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cse_client.model import NodeReport
-from cse_client.reports import parse_configmap, parse_guestinfo, parse_lease
+from cse_client.reports import parse_configmap, parse_guestinfo, parse_lease, parse_task
 
 LOG = base64.b64encode(b"one\ntwo \x1b[31mred\n").decode()
 
@@ -110,3 +110,33 @@ def test_logs_of_any_bytes_become_printable_lines(raw: bytes) -> None:
     )
     assert report is not None
     assert _is_clean(report)
+
+
+def test_the_report_on_a_task_is_not_that_of_the_bootstrap() -> None:
+    values = {
+        "guestinfo.cse.status": "ready",
+        "guestinfo.cse.phase": "done",
+        "guestinfo.cse.task-id": "upgrade-1 mstr-ab12",
+        "guestinfo.cse.task-status": "failed",
+        "guestinfo.cse.task-phase": "apply",
+        "guestinfo.cse.task-rc": "1",
+        "guestinfo.cse.task-error": LOG,
+    }
+    report = parse_task("mstr-ab12", "upgrade-1", values)
+    assert report is not None
+    assert (report.status, report.phase, report.exit_code) == ("failed", "apply", 1)
+    assert report.log[0] == "one"
+    bootstrap = parse_guestinfo("mstr-ab12", values)
+    assert bootstrap is not None
+    assert (bootstrap.status, bootstrap.phase) == ("ready", "done")
+    # of another task, or of the machine that the template was captured from
+    assert parse_task("mstr-ab12", "upgrade-2", values) is None
+    assert parse_task("mstr-cd34", "upgrade-1", values) is None
+    annotations = {
+        "cse-client/task-id": "upgrade-1 n",
+        "cse-client/task-status": "running",
+        "cse-client/task-phase": "download",
+    }
+    report = parse_task("n", "upgrade-1", annotations)
+    assert report is not None
+    assert (report.source, report.phase) == ("lease", "download")

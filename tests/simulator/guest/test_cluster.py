@@ -55,6 +55,12 @@ def test_a_control_plane_and_a_worker(machine: Make, image: Image) -> None:
     role = "master" if image is OLD else "control-plane"
     assert [taint["key"] for taint in node["spec"]["taints"]] == [f"node-role.kubernetes.io/{role}"]
     assert (image is NEW) == first.guest.disk.exists("/etc/kubernetes/super-admin.conf")
+    if image is NEW:
+        # kubeadm's policy: one minor release up at most, none above its own, and not unasked
+        apply = ["kubeadm", "upgrade", "apply"]
+        for refused in ([], ["1.33"], ["v1.35.0", "-y"], ["v1.34.0", "-y"], ["v1.33.1"]):
+            assert first.guest.system.run([*apply, *refused]) == 1, refused
+        assert first.guest.system.run([*apply, "v1.33.1", "--yes"]) == 0
     # Power off and on: everything comes back by itself.
     for vm in (first, second):
         vm.guest.power_off()
