@@ -7,6 +7,7 @@ tests depend on their order.
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -28,6 +29,8 @@ LATER = "ubuntu-24.04_k8-1.37_antrea-2.3_rev2"
 SKIPPING = "ubuntu-24.04_k8-1.38_antrea-2.3_rev1"
 PLAIN = "ubuntu-24.04_k8-1.37_plain-1_rev1"
 RELEASES = {OLD: "1.36.3", NEW: "1.37.2", SKIPPING: "1.38.0"}
+pytestmark = pytest.mark.timeout(600)
+
 FAILED, WRONG_USAGE, NOT_FOUND, REFUSED, UNFINISHED = 1, 2, 3, 4, 5
 
 
@@ -35,7 +38,7 @@ class Place(Workstation):
     """A simulator of its own, since faults of guests concern everybody, and a cluster in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.process, self.cloud = start_simulator(folder, "--guest-speed", "50")
+        self.process, self.cloud = start_simulator(folder, "--time", "instant")
         home = folder / "home"
         log_in(self.cloud, home)
         super().__init__(home, {**clean_environment(home), **self.cloud.environment()})
@@ -241,12 +244,22 @@ def test_three_control_planes_get_a_new_revision(place: Place) -> None:
     place.cse("cluster", "resize", NAME, "--control-planes", "3").checked()
     assert place.kubectl("get", "nodes", "--no-headers").checked().count("v1.37.2") == 5
     assert place.cse("cluster", "upgrade-plan", NAME).checked().count("1.38.0") >= 1
+    place.cse("pool", "create", NAME, "more", "--nodes", "1").checked()
+    place.cse("pool", "create", NAME, "own", "--nodes", "1", "-t", NEW).checked()
     place.offer(LATER, "1.37.3")
     nodes = place.nodes()
     found = place.plan("-t", LATER)
-    assert len(found["steps"]) == 5
+    assert len(found["steps"]) == 6
     assert found["minutes"] is not None
+    assert any("pool 'own' keep its own template" in text for text in found["warnings"])
     place.cse("cluster", "upgrade", NAME, "-t", LATER, "--max-surge", "2", "--yes").checked()
-    assert not place.nodes() & nodes
-    assert place.kubectl("get", "nodes", "--no-headers").checked().count("v1.37.3") == 5
+    (kept,) = place.nodes() & nodes
+    listed = place.kubectl("get", "nodes", "--no-headers").checked()
+    assert listed.count("v1.37.3") == 6
+    assert re.search(rf"^{kept} .* v1\.37\.2$", listed, re.M), listed
     assert place.info()["problems"] == []
+    pools = json.loads(place.cse("pool", "list", NAME, "-o", "json").checked())
+    assert {pool["name"]: pool["ready"] for pool in pools} == {"default": 2, "more": 1, "own": 1}
+    again = place.cse("cluster", "upgrade", NAME, "-t", LATER, "--yes")
+    assert f"Cluster '{NAME}' already has Kubernetes 1.37.3" in again.err
+    assert again.code == 0

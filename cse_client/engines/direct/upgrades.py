@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from cse_client import suggest
 from cse_client.clock import Clock
@@ -30,6 +30,13 @@ from cse_client.engines.direct.operations.upgrade_in_place import (
 from cse_client.engines.direct.pending import other_first
 from cse_client.engines.direct.resolve import Resolved, resolve_growth
 from cse_client.engines.direct.templates import choose
+from cse_client.engines.direct.upgrade_groups import (
+    Group,
+    groups_of,
+    kept_pools,
+    pools_of,
+    replaced_workers,
+)
 from cse_client.engines.direct.upgrade_obstacles import Findings, find_obstacles
 from cse_client.engines.direct.upgrade_record import new_template, recorded_pace
 from cse_client.engines.direct.upgrade_targets import (
@@ -41,7 +48,6 @@ from cse_client.engines.direct.upgrade_targets import (
 from cse_client.errors import Conflict, PreflightFailed, Refused, WrongUsage
 from cse_client.model import (
     CONTROL_PLANE,
-    WORKER,
     Cluster,
     Event,
     EventKind,
@@ -62,6 +68,9 @@ if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
 __all__ = ["ClusterUpgrades", "pending_upgrade"]
+
+#: What new control planes are made from, None where they stay; and new workers, group by group.
+MadeOf = tuple[Optional[Resolved], list[tuple[Group, Resolved]]]
 
 
 def pending_upgrade(cluster: ExistingCluster) -> Operation | None:
@@ -136,7 +145,7 @@ class ClusterUpgrades:
             progress(Event(EventKind.NOTE, text))
             return inspect_cluster(cluster)
         operation = self._begin(cluster, pki, template, release)
-        found: list[tuple[Resolved | None, Resolved]] = []
+        found: list[MadeOf] = []
 
         def resolve() -> None:
             found.append(self._resolve(cluster, spec, template, operation, progress))
@@ -180,13 +189,15 @@ class ClusterUpgrades:
         count = len(cluster.control_planes)
         # without a virtual address, nobody leaves
         heads = newest_heads(cluster, pki, count) if cluster.virtual_address else []
-        workers = [vm.name for vm in cluster.workers]
+        pools = pools_of(cluster)
+        count_of_workers = sum(pool.size for pool in pools) if pools else len(cluster.workers)
         return Operation.begin(
             UPGRADE,
-            workers=len(workers),
-            before=len(workers),
+            workers=count_of_workers,
+            before=count_of_workers,
             heads=count,
-            nodes=(*heads, *workers),
+            nodes=(*heads, *replaced_workers(cluster, pools)),
+            pools=pools,
             template=template.id,
             release=release_of(template),
             before_release=release,
@@ -199,13 +210,13 @@ class ClusterUpgrades:
         pki: ClusterPKI,
         template: Template,
         operation: Operation,
-        made_of: tuple[Resolved | None, Resolved] | None,
+        made_of: MadeOf | None,
         options: RunOptions,
         progress: Progress,
     ) -> ClusterUpgrade:
         """Return a run; without what new nodes are made of, it can only be rolled back."""
         cluster = locked.existing
-        heads, workers = made_of or (None, None)
+        heads, workers = made_of or (None, [])
         claim = ClaimedRun(
             locked,
             operation,
@@ -230,22 +241,22 @@ class ClusterUpgrades:
                 clock=self.clock,
                 progress=progress,
             )
-        names = [name for name in operation.nodes if node_kind(name) == WORKER]
-        replacements = []
-        if names and workers is not None:
-            replacement = WorkerReplacement(
+        replacements = [
+            WorkerReplacement(
                 locked,
-                workers,
+                resolved,
                 operation,
                 options,
-                names=names,
+                names=group.names,
                 surge=spec.max_surge,
                 force=spec.force,
                 pki=pki,
                 clock=self.clock,
                 progress=progress,
+                mark=group.mark(operation),
             )
-            replacements.append(replacement)
+            for group, resolved in workers
+        ]
         return ClusterUpgrade(
             locked,
             operation,
@@ -263,7 +274,7 @@ class ClusterUpgrades:
         template: Template,
         operation: Operation,
         progress: Progress,
-    ) -> tuple[Resolved | None, Resolved]:
+    ) -> MadeOf:
         """Return what new control planes and new workers are made from, with room for the surge.
 
         Without a virtual address, there are no new control planes.
@@ -292,14 +303,21 @@ class ClusterUpgrades:
                 progress,
                 heads=operation.heads + 1,
             )
-        workers = resolve_growth(
-            self.vcd,
-            cluster,
-            replace(wanted, control_planes=0),
-            operation.before + (min(spec.max_surge, operation.before)),
-            self.templates,
-            silent,
-        )
+        none = replace(wanted, control_planes=0)
+        workers = []
+        for group in groups_of(operation):
+            # what is there already, of an earlier run, needs no room
+            size = len(group.names) + min(spec.max_surge, len(group.names))
+            if group.pool is None:
+                found = resolve_growth(self.vcd, cluster, none, size, self.templates, silent)
+            else:
+                lacking = max(0, size - len(cluster.workers_of(group.pool.name)))
+                found = resolve_growth(
+                    *(self.vcd, cluster, none, len(cluster.workers) + lacking, self.templates),
+                    silent,
+                    pool=replace(group.pool, size=size),
+                )
+            workers.append((group, found))
         return heads, workers
 
     def _in_place(
@@ -368,6 +386,7 @@ class ClusterUpgrades:
         findings = Findings()
         if not resumed:
             findings = self._findings(cluster, spec, pki, template, before, resolve)
+        findings.warnings += kept_pools(cluster, operation.pools)
         findings.obstacles += _others(self.vcd, self.clock, cluster)
         if pending is not None and not resumed:
             findings.add(other_first(cluster, pending))

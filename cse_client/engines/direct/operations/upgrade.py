@@ -147,7 +147,12 @@ class ClusterUpgrade:
         metadata = cluster.vcd.vapp_metadata(cluster.vapp.href)
         took = [seconds for one in self.workers for seconds in one.took]
         values = {**self.values(metadata), **pace_entry(metadata, self.heads.took, took)}
-        self.claim.end(self.operation.workers, nodes=self.operation.nodes, values=values)
+        self.claim.end(
+            self.operation.workers,
+            nodes=self.operation.nodes,
+            values=values,
+            pools=self.operation.pools or None,
+        )
 
     def _failed(self, error: CseError) -> None:
         if not self.heads.is_done():

@@ -1,0 +1,65 @@
+"""The workers that an upgrade replaces, by pool: a pool with a template of its own keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from cse_client import suggest
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.operation import Operation
+from cse_client.model import WORKER, node_kind
+from cse_client.model.pools import Pool
+
+__all__ = ["Group", "groups_of", "kept_pools", "pools_of", "replaced_workers"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The workers of one pool that are replaced; `pool` is None for a cluster without pools."""
+
+    names: tuple[str, ...]
+    pool: Pool | None = None
+
+    def mark(self, operation: Operation) -> str:
+        """Return what the descriptions of the new VMs contain."""
+        own = f" for pool '{self.pool.name}'" if self.pool is not None else ""
+        return f"{operation.mark()}{own}"
+
+
+def pools_of(cluster: ExistingCluster) -> tuple[Pool, ...]:
+    """Return the pools of a cluster with the sizes that they have; none where none are recorded."""
+    if not cluster.records_pools:
+        return ()
+    return tuple(replace(pool, size=len(cluster.workers_of(pool.name))) for pool in cluster.pools)
+
+
+def replaced_workers(cluster: ExistingCluster, pools: tuple[Pool, ...]) -> list[str]:
+    """Return the workers that an upgrade replaces, pool by pool."""
+    if not pools:
+        return [vm.name for vm in cluster.workers]
+    return [vm.name for pool in pools if not pool.template for vm in cluster.workers_of(pool.name)]
+
+
+def groups_of(operation: Operation) -> list[Group]:
+    """Return the workers of an upgrade by pool: `replaced_workers` gave their order."""
+    names = [name for name in operation.nodes if node_kind(name) == WORKER]
+    if not operation.pools:
+        return [Group(tuple(names))] if names else []
+    found = []
+    for pool in operation.pools:
+        if not pool.template and pool.size:
+            found.append(Group(tuple(names[: pool.size]), pool))
+            names = names[pool.size :]
+    return found
+
+
+def kept_pools(cluster: ExistingCluster, pools: tuple[Pool, ...]) -> Iterator[str]:
+    """Yield a sentence for each pool whose workers stay as they are."""
+    for pool in pools:
+        if pool.template and pool.size:
+            upgrade = suggest.cse("pool upgrade", cluster.name, pool.name)
+            yield (
+                f"The workers of the pool '{pool.name}' keep its own template '{pool.template}'."
+                f" To replace them afterwards: {upgrade}"
+            )
