@@ -25,6 +25,7 @@ from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remov
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.quorum import growth_problems
 from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed, TimedOut
 from cse_client.guest import render
@@ -258,6 +259,8 @@ class ControlPlaneReplacement:
                         f"{', '.join(waiting)} has not upgraded CoreDNS and kube-proxy in time."
                     )
                 self._clock.sleep(pause)
+        cluster = self._now()
+        keep_separate(cluster.vcd, cluster.vdc, cluster.vapp, self._progress)
         self._finished = True
 
     # What is there
