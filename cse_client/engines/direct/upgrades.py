@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.clock import Clock
@@ -15,37 +15,23 @@ from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.locked import LockedCluster
-from cse_client.engines.direct.members import newest_heads
 from cse_client.engines.direct.metadata import recorded_template_revision
 from cse_client.engines.direct.operation import GROW, UPGRADE, Operation
-from cse_client.engines.direct.operations.claimed import ClaimedRun
-from cse_client.engines.direct.operations.replace_control_planes import ControlPlaneReplacement
-from cse_client.engines.direct.operations.replace_workers import WorkerReplacement
-from cse_client.engines.direct.operations.upgrade import ClusterUpgrade, HeadsUpgrade
-from cse_client.engines.direct.operations.upgrade_in_place import (
-    InPlaceTarget,
-    InPlaceUpgrade,
-    begun,
-)
 from cse_client.engines.direct.pending import other_first
-from cse_client.engines.direct.resolve import Resolved, resolve_growth
 from cse_client.engines.direct.templates import choose
 from cse_client.engines.direct.upgrade_groups import (
-    Group,
-    groups_of,
     kept_pools,
-    pools_of,
-    replaced_workers,
 )
 from cse_client.engines.direct.upgrade_obstacles import Findings, find_obstacles
-from cse_client.engines.direct.upgrade_record import new_template, recorded_pace
+from cse_client.engines.direct.upgrade_parts import MadeOf, UpgradeParts
+from cse_client.engines.direct.upgrade_record import recorded_pace
 from cse_client.engines.direct.upgrade_targets import (
     choose_target,
     release_of,
     short_release,
     targets,
 )
-from cse_client.errors import Conflict, PreflightFailed, Refused, WrongUsage
+from cse_client.errors import Conflict, PreflightFailed, Refused
 from cse_client.model import (
     CONTROL_PLANE,
     Cluster,
@@ -58,9 +44,7 @@ from cse_client.model import (
     node_kind,
     silent,
 )
-from cse_client.model.nodes import NodesSpec
 from cse_client.model.server import UpgradeTarget
-from cse_client.model.templates import DEFAULT_SOURCE
 from cse_client.model.upgrades import UpgradePlan, UpgradeSpec, UpgradeStep
 
 if TYPE_CHECKING:
@@ -68,9 +52,6 @@ if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
 __all__ = ["ClusterUpgrades", "pending_upgrade"]
-
-#: What new control planes are made from, None where they stay; and new workers, group by group.
-MadeOf = tuple[Optional[Resolved], list[tuple[Group, Resolved]]]
 
 
 def pending_upgrade(cluster: ExistingCluster) -> Operation | None:
@@ -133,8 +114,10 @@ class ClusterUpgrades:
         pki = find_pki(cluster)
         if pending is not None:
             template = _same(pending, cluster, spec, offered)
-            made_of = self._resolve(cluster, spec, template, pending, progress)
-            return self._run(locked, spec, pki, template, pending, made_of, options, progress).run()
+            made_of = self._parts.resolve(cluster, spec, template, pending, progress)
+            return self._parts.run(
+                locked, spec, pki, template, pending, made_of, options, progress
+            ).run()
         release = self._release(cluster, pki)
         template = choose_target(
             offered, spec, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
@@ -144,16 +127,18 @@ class ClusterUpgrades:
             text = f"Cluster '{cluster.name}' already has {what}."
             progress(Event(EventKind.NOTE, text))
             return inspect_cluster(cluster)
-        operation = self._begin(cluster, pki, template, release)
+        operation = self._parts.begin(cluster, pki, template, release)
         found: list[MadeOf] = []
 
         def resolve() -> None:
-            found.append(self._resolve(cluster, spec, template, operation, progress))
+            found.append(self._parts.resolve(cluster, spec, template, operation, progress))
 
         findings = self._findings(cluster, spec, pki, template, release, resolve)
         _refuse(cluster, release_of(template), findings, progress)
         (made_of,) = found
-        return self._run(locked, spec, pki, template, operation, made_of, options, progress).run()
+        return self._parts.run(
+            locked, spec, pki, template, operation, made_of, options, progress
+        ).run()
 
     def roll_back(
         self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
@@ -173,170 +158,21 @@ class ClusterUpgrades:
         if cluster.virtual_address:
             # what makes nodes is needed, and no room for any
             none = replace(spec, max_surge=0)
-            made_of = self._resolve(cluster, none, template, pending, progress)
-        self._run(locked, spec, pki, template, pending, made_of, options, progress).roll_back()
+            made_of = self._parts.resolve(cluster, none, template, pending, progress)
+        self._parts.run(
+            locked, spec, pki, template, pending, made_of, options, progress
+        ).roll_back()
         return pending.before_release
 
     # Private
 
+    @property
+    def _parts(self) -> UpgradeParts:
+        return UpgradeParts(self.vcd, self.clock, self.templates)
+
     def _release(self, cluster: ExistingCluster, pki: ClusterPKI) -> str:
         with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
             return short_release(api.version())
-
-    def _begin(
-        self, cluster: ExistingCluster, pki: ClusterPKI, template: Template, release: str
-    ) -> Operation:
-        count = len(cluster.control_planes)
-        # without a virtual address, nobody leaves
-        heads = newest_heads(cluster, pki, count) if cluster.virtual_address else []
-        pools = pools_of(cluster)
-        count_of_workers = sum(pool.size for pool in pools) if pools else len(cluster.workers)
-        return Operation.begin(
-            UPGRADE,
-            workers=count_of_workers,
-            before=count_of_workers,
-            heads=count,
-            nodes=(*heads, *replaced_workers(cluster, pools)),
-            pools=pools,
-            template=template.id,
-            release=release_of(template),
-            before_release=release,
-        )
-
-    def _run(
-        self,
-        locked: LockedCluster,
-        spec: UpgradeSpec,
-        pki: ClusterPKI,
-        template: Template,
-        operation: Operation,
-        made_of: MadeOf | None,
-        options: RunOptions,
-        progress: Progress,
-    ) -> ClusterUpgrade:
-        """Return a run; without what new nodes are made of, it can only be rolled back."""
-        cluster = locked.existing
-        heads, workers = made_of or (None, [])
-        claim = ClaimedRun(
-            locked,
-            operation,
-            options,
-            doing=f"upgrading to Kubernetes {operation.release}",
-            clock=self.clock,
-            progress=progress,
-        )
-        upgrade: HeadsUpgrade
-        if heads is None:
-            upgrade = self._in_place(cluster, spec, pki, operation.release, options, progress)
-        else:
-            upgrade = ControlPlaneReplacement(
-                cluster,
-                heads,
-                operation,
-                names=[name for name in operation.nodes if node_kind(name) == CONTROL_PLANE],
-                force=spec.force,
-                rollback=options.rollback,
-                pki=pki,
-                deadline=claim.deadline,
-                clock=self.clock,
-                progress=progress,
-            )
-        replacements = [
-            WorkerReplacement(
-                locked,
-                resolved,
-                operation,
-                options,
-                names=group.names,
-                surge=spec.max_surge,
-                force=spec.force,
-                pki=pki,
-                clock=self.clock,
-                progress=progress,
-                mark=group.mark(operation),
-            )
-            for group, resolved in workers
-        ]
-        return ClusterUpgrade(
-            locked,
-            operation,
-            claim,
-            upgrade,
-            replacements,
-            lambda metadata: new_template(metadata, template),
-            progress,
-        )
-
-    def _resolve(
-        self,
-        cluster: ExistingCluster,
-        spec: UpgradeSpec,
-        template: Template,
-        operation: Operation,
-        progress: Progress,
-    ) -> MadeOf:
-        """Return what new control planes and new workers are made from, with room for the surge.
-
-        Without a virtual address, there are no new control planes.
-        """
-        wanted = NodesSpec(
-            spec.cluster,
-            operation.workers,
-            spec.vdc,
-            spec.org,
-            template=template.id,
-            control_planes=operation.heads,
-        )
-        heads = None
-        if cluster.virtual_address:
-            if spec.package_source:
-                raise WrongUsage(
-                    f"--package-source cannot be used with cluster '{cluster.name}': it has a"
-                    " virtual address, so its control planes are replaced."
-                )
-            heads = resolve_growth(
-                self.vcd,
-                cluster,
-                wanted,
-                len(cluster.workers),
-                self.templates,
-                progress,
-                heads=operation.heads + 1,
-            )
-        none = replace(wanted, control_planes=0)
-        workers = []
-        for group in groups_of(operation):
-            # what is there already, of an earlier run, needs no room
-            size = len(group.names) + min(spec.max_surge, len(group.names))
-            if group.pool is None:
-                found = resolve_growth(self.vcd, cluster, none, size, self.templates, silent)
-            else:
-                lacking = max(0, size - len(cluster.workers_of(group.pool.name)))
-                found = resolve_growth(
-                    *(self.vcd, cluster, none, len(cluster.workers) + lacking, self.templates),
-                    silent,
-                    pool=replace(group.pool, size=size),
-                )
-            workers.append((group, found))
-        return heads, workers
-
-    def _in_place(
-        self,
-        cluster: ExistingCluster,
-        spec: UpgradeSpec,
-        pki: ClusterPKI,
-        release: str,
-        options: RunOptions,
-        progress: Progress,
-    ) -> InPlaceUpgrade:
-        """Return the upgrade of a control plane that cannot be replaced."""
-        earlier = begun(cluster)
-        if earlier is not None and not spec.package_source:
-            target = earlier
-        else:
-            source = spec.package_source or DEFAULT_SOURCE
-            target = InPlaceTarget(release, source, options.rollback)
-        return InPlaceUpgrade(cluster, pki, target, options, clock=self.clock, progress=progress)
 
     def _findings(
         self,
@@ -352,7 +188,7 @@ class ClusterUpgrades:
             if not cluster.virtual_address:
                 options = RunOptions(rollback=spec.rollback)
                 to = release_of(template)
-                self._in_place(cluster, spec, pki, to, options, silent).check()
+                self._parts.in_place(cluster, spec, pki, to, options, silent).check()
 
         with open_api(cluster, pki, timeout=API_TIMEOUT) as api:
             return find_obstacles(
@@ -378,10 +214,10 @@ class ClusterUpgrades:
         resumed = _is_upgrade(pending)
         if pending is None and _has_already(cluster, template, before):
             return UpgradePlan(cluster.name, before, before, template.name, template.revision)
-        operation = self._begin(cluster, pki, template, before)
+        operation = self._parts.begin(cluster, pki, template, before)
 
         def resolve() -> None:
-            self._resolve(cluster, spec, template, operation, silent)
+            self._parts.resolve(cluster, spec, template, operation, silent)
 
         findings = Findings()
         if not resumed:
@@ -398,7 +234,7 @@ class ClusterUpgrades:
         if not cluster.virtual_address:
             head = cluster.require_control_plane().name
             options = RunOptions(rollback=spec.rollback)
-            way = self._in_place(cluster, spec, pki, operation.release, options, silent)
+            way = self._parts.in_place(cluster, spec, pki, operation.release, options, silent)
             steps[:0] = [UpgradeStep(text, head) for text in way.sentences()]
             nodes.insert(0, head)
         return UpgradePlan(

@@ -1,0 +1,210 @@
+"""What an upgrade is made of: its record, what new nodes are made from, and the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Optional
+
+from cse_client.clock import Clock
+from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.locked import LockedCluster
+from cse_client.engines.direct.members import newest_heads
+from cse_client.engines.direct.operation import UPGRADE, Operation
+from cse_client.engines.direct.operations.claimed import ClaimedRun
+from cse_client.engines.direct.operations.replace_control_planes import ControlPlaneReplacement
+from cse_client.engines.direct.operations.replace_workers import WorkerReplacement
+from cse_client.engines.direct.operations.upgrade import ClusterUpgrade, HeadsUpgrade
+from cse_client.engines.direct.operations.upgrade_in_place import (
+    InPlaceTarget,
+    InPlaceUpgrade,
+    begun,
+)
+from cse_client.engines.direct.resolve import Resolved, resolve_growth
+from cse_client.engines.direct.upgrade_groups import (
+    Group,
+    groups_of,
+    pools_of,
+    replaced_workers,
+)
+from cse_client.engines.direct.upgrade_record import new_template
+from cse_client.engines.direct.upgrade_targets import release_of
+from cse_client.errors import WrongUsage
+from cse_client.model import CONTROL_PLANE, Progress, RunOptions, Template, node_kind, silent
+from cse_client.model.nodes import NodesSpec
+from cse_client.model.templates import DEFAULT_SOURCE
+from cse_client.model.upgrades import UpgradeSpec
+
+if TYPE_CHECKING:
+    from cse_client.guest.pki import ClusterPKI
+    from cse_client.vcd.client import VcdClient
+
+__all__ = ["MadeOf", "UpgradeParts"]
+
+#: What new control planes are made from, None where they stay; and new workers, group by group.
+MadeOf = tuple[Optional[Resolved], list[tuple[Group, Resolved]]]
+
+
+@dataclass(frozen=True)
+class UpgradeParts:
+    """Prepares upgrades with one user's rights."""
+
+    vcd: VcdClient
+    clock: Clock
+    templates: Callable[[], Sequence[Template]]
+
+    def begin(
+        self, cluster: ExistingCluster, pki: ClusterPKI, template: Template, release: str
+    ) -> Operation:
+        """Return a new upgrade of a cluster to a template."""
+        count = len(cluster.control_planes)
+        # without a virtual address, nobody leaves
+        heads = newest_heads(cluster, pki, count) if cluster.virtual_address else []
+        pools = pools_of(cluster)
+        count_of_workers = sum(pool.size for pool in pools) if pools else len(cluster.workers)
+        return Operation.begin(
+            UPGRADE,
+            workers=count_of_workers,
+            before=count_of_workers,
+            heads=count,
+            nodes=(*heads, *replaced_workers(cluster, pools)),
+            pools=pools,
+            template=template.id,
+            release=release_of(template),
+            before_release=release,
+        )
+
+    def run(
+        self,
+        locked: LockedCluster,
+        spec: UpgradeSpec,
+        pki: ClusterPKI,
+        template: Template,
+        operation: Operation,
+        made_of: MadeOf | None,
+        options: RunOptions,
+        progress: Progress,
+    ) -> ClusterUpgrade:
+        """Return a run; without what new nodes are made of, it can only be rolled back."""
+        cluster = locked.existing
+        heads, workers = made_of or (None, [])
+        claim = ClaimedRun(
+            locked,
+            operation,
+            options,
+            doing=f"upgrading to Kubernetes {operation.release}",
+            clock=self.clock,
+            progress=progress,
+        )
+        upgrade: HeadsUpgrade
+        if heads is None:
+            upgrade = self.in_place(cluster, spec, pki, operation.release, options, progress)
+        else:
+            upgrade = ControlPlaneReplacement(
+                cluster,
+                heads,
+                operation,
+                names=[name for name in operation.nodes if node_kind(name) == CONTROL_PLANE],
+                force=spec.force,
+                rollback=options.rollback,
+                pki=pki,
+                deadline=claim.deadline,
+                clock=self.clock,
+                progress=progress,
+            )
+        replacements = [
+            WorkerReplacement(
+                locked,
+                resolved,
+                operation,
+                options,
+                names=group.names,
+                surge=spec.max_surge,
+                force=spec.force,
+                pki=pki,
+                clock=self.clock,
+                progress=progress,
+                mark=group.mark(operation),
+            )
+            for group, resolved in workers
+        ]
+        return ClusterUpgrade(
+            locked,
+            operation,
+            claim,
+            upgrade,
+            replacements,
+            lambda metadata: new_template(metadata, template),
+            progress,
+        )
+
+    def resolve(
+        self,
+        cluster: ExistingCluster,
+        spec: UpgradeSpec,
+        template: Template,
+        operation: Operation,
+        progress: Progress,
+    ) -> MadeOf:
+        """Return what new control planes and new workers are made from, with room for the surge.
+
+        Without a virtual address, there are no new control planes.
+        """
+        wanted = NodesSpec(
+            spec.cluster,
+            operation.workers,
+            spec.vdc,
+            spec.org,
+            template=template.id,
+            control_planes=operation.heads,
+        )
+        heads = None
+        if cluster.virtual_address:
+            if spec.package_source:
+                raise WrongUsage(
+                    f"--package-source cannot be used with cluster '{cluster.name}': it has a"
+                    " virtual address, so its control planes are replaced."
+                )
+            heads = resolve_growth(
+                self.vcd,
+                cluster,
+                wanted,
+                len(cluster.workers),
+                self.templates,
+                progress,
+                heads=operation.heads + 1,
+            )
+        none = replace(wanted, control_planes=0)
+        workers = []
+        for group in groups_of(operation):
+            # what is there already, of an earlier run, needs no room
+            size = len(group.names) + min(spec.max_surge, len(group.names))
+            if group.pool is None:
+                found = resolve_growth(self.vcd, cluster, none, size, self.templates, silent)
+            else:
+                lacking = max(0, size - len(cluster.workers_of(group.pool.name)))
+                found = resolve_growth(
+                    *(self.vcd, cluster, none, len(cluster.workers) + lacking, self.templates),
+                    silent,
+                    pool=replace(group.pool, size=size),
+                )
+            workers.append((group, found))
+        return heads, workers
+
+    def in_place(
+        self,
+        cluster: ExistingCluster,
+        spec: UpgradeSpec,
+        pki: ClusterPKI,
+        release: str,
+        options: RunOptions,
+        progress: Progress,
+    ) -> InPlaceUpgrade:
+        """Return the upgrade of a control plane that cannot be replaced."""
+        earlier = begun(cluster)
+        if earlier is not None and not spec.package_source:
+            target = earlier
+        else:
+            source = spec.package_source or DEFAULT_SOURCE
+            target = InPlaceTarget(release, source, options.rollback)
+        return InPlaceUpgrade(cluster, pki, target, options, clock=self.clock, progress=progress)
