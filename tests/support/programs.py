@@ -49,6 +49,7 @@ _MEASURED = (
         for name in (
             "backup",
             "cluster",
+            "cluster_upgrade",
             "diagnose",
             "doctor",
             "nodes",
