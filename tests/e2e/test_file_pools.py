@@ -1,8 +1,12 @@
-"""A file with several pools: one composition, and each change of it by its own operation."""
+"""A file with several pools: one composition, and each change of it by its own operation.
+
+`make sweep` does the same with three control planes.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +18,19 @@ from tests.support.people import person
 from tests.support.simulator import Cloud, Control
 
 NAME = "pooled"
+HEADS = 3 if os.environ.get("CSE_SWEEP") == "full" else 1
+BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
+OLD, NEW = "pooled-1.36_rev1", "pooled-1.37_rev1"
+RELEASES = {OLD: "1.36.3", NEW: "1.37.2"}
 FILE = f"""\
 apiVersion: cse-client/v1
 kind: Cluster
 metadata: {{name: {NAME}}}
 spec:
   network: net1
+  template: cse/{OLD}
+  virtualAddress: auto
+  controlPlane: {{count: {HEADS}}}
   pools:
   - name: default
     size: 1
@@ -35,6 +46,7 @@ apiVersion: cse-client/v1
 kind: Cluster
 metadata: {{name: {NAME}}}
 spec:
+  template: cse/{NEW}
   pools:
   - name: gpu
     size: 2
@@ -51,8 +63,16 @@ def place(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
         pytest.skip("needs a simulator")
     home = tmp_path_factory.mktemp("pooled")
     place = Place(home, person(cloud, home).environment)
+    control = Control(cloud)
+    for item, release in RELEASES.items():
+        image = {"keepalived": True, "kubernetes": release}
+        control.set(f"templates/{item}", like=BARE, image=image)
+        register = ("template", "register", "cse", item, "--kubernetes-version", release)
+        place.cse(*register, "--keepalived").checked()
     yield place
     place.run_cse("delete", NAME, "--yes")
+    for item in RELEASES:
+        control.set(f"templates/{item}", remove=True)
 
 
 def pools(place: Place) -> dict[str, Any]:
@@ -79,15 +99,15 @@ def test_a_refusal_comes_before_every_change(place: Place, control: Control) -> 
     )
     done = place.apply(text, "--yes")
     assert (done.code, done.out) == (4, "")
-    assert "'spec.pools[0].cpus' (line 9) is 8, and pool 'gpu' has 4; it cannot be" in done.err
-    assert "'spec.network' (line 5) is net2" in done.err
-    text = CHANGED.replace("  pools:", "  controlPlane: {count: 3}\n  pools:")
-    text = text.replace("- name: new", "- name: new\n    template: gone")
+    assert "'spec.pools[0].cpus' (line 10) is 8, and pool 'gpu' has 4; it cannot be" in done.err
+    assert "'spec.network' (line 6) is net2" in done.err
+    text = CHANGED.replace(NEW, OLD).replace("- name: new", "- name: new\n    template: gone")
+    text = text.replace("size: 2", "size: 400")
     for words in (("--yes",), ("--dry-run",)):
         done = place.apply(text, *words)
-        assert (done.code, done.out) == (4, "")
-        assert "has no virtual address, so it can have one control plane only." in done.err
+        assert (done.code, done.out) == (3, "")
         assert "Template 'gone' was not found." in done.err
+        assert "free addresses in its static pool" in done.err
     assert control.possessions() == before
 
 
@@ -96,6 +116,7 @@ def test_each_change_is_shown_and_made(place: Place) -> None:
         (one["action"], one["object"], one["current"], one["wanted"])
         for one in place.planned(CHANGED)["changes"]
     ] == [
+        ("upgrade", f"cluster {NAME}", f"cse/{OLD}", f"cse/{NEW}"),
         ("create", "pool new", "", "1 worker"),
         ("resize", "pool gpu", "1", "2"),
         (
@@ -108,11 +129,17 @@ def test_each_change_is_shown_and_made(place: Place) -> None:
     ]
     done = place.apply(CHANGED)
     assert (done.code, done.out) == (2, "")
-    assert "which deletes pool default with 1 worker, must be confirmed" in done.err
+    both = f"upgrades all nodes to template cse/{NEW} and deletes pool default with 1 worker"
+    assert f"which {both}, must be confirmed" in done.err
     done = place.apply(CHANGED, "--yes")
     assert done.code == 0, done.err
     assert pools(place) == {"gpu": (2, {"example.com/kind": "fast"}), "new": (1, {})}
-    assert yaml.safe_load(place.exported(NAME))["spec"]["pools"] == [
+    assert (
+        json.loads(place.run_cse("info", NAME, "-o", "json").out)["kubernetes_version"] == "1.37.2"
+    )
+    spec = yaml.safe_load(place.exported(NAME))["spec"]
+    assert (spec["template"], spec["controlPlane"]) == (f"cse/{NEW}", {"count": HEADS})
+    assert spec["pools"] == [
         {"name": "gpu", "size": 2, "cpus": 4, "labels": {"example.com/kind": "fast"}},
         {"name": "new", "size": 1},
     ]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cse_client import __version__, suggest
 from cse_client.content import capitalized, plain
-from cse_client.engines.addons.ranges import parse_auto, parse_ranges
 from cse_client.engines.declared.fields import FIELDS, Field, Steps, size_of, value_at
 from cse_client.engines.declared.schema import Problems, form_problems
+from cse_client.engines.declared.values import (
+    LARGEST_MB,
+    SIZE_CLAUSE,
+    clause_of,
+    fits,
+    ranges_clause,
+    shown,
+)
 from cse_client.errors import CseError, PreflightFailed, WrongUsage
 from cse_client.model import ClusterSpec
-from cse_client.model.certificates import InvalidCa, ca_certificates
+from cse_client.model.certificates import ca_certificates
 from cse_client.model.declared import Declared, WantedAddon
-from cse_client.model.endpoints import AUTO, NO_ADDRESS, is_address, is_endpoint
 from cse_client.model.hardware import NodeOptions
 from cse_client.model.names import check_name, split_revision
 from cse_client.model.pools import (
@@ -28,8 +34,8 @@ from cse_client.model.pools import (
     pool_name_problem,
     taint_problem,
 )
-from cse_client.model.settings import ClusterSettings, setting_problem, setting_shown
-from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
+from cse_client.model.settings import ClusterSettings
+from cse_client.model.ssh_keys import parse_public_key
 from cse_client.yamldocs import Path, Places, Reading
 
 __all__ = [
@@ -45,7 +51,6 @@ API_VERSION = "cse-client/v1"
 KIND = "Cluster"
 _DOMAIN = API_VERSION.partition("/")[0]
 _MOST_WORKERS = 500
-_LARGEST_MB = {"memory": 24 * 1024 * 1024, "disk": 62 * 1024 * 1024}
 _WORKERS = 2
 _CHECKSUM = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
@@ -173,8 +178,8 @@ class _Values:
         for field in FIELDS:
             value = value_at(self._document, field.path)
             if value is not None:
-                clause = _clause(field, value)
-                found += self._wrong(field.path, clause, _shown(field, value)) if clause else []
+                clause = clause_of(field, value)
+                found += self._wrong(field.path, clause, shown(field, value)) if clause else []
         found += self._proxy_problems()
         found += self._pool_problems()
         found += self._addon_problems()
@@ -207,9 +212,9 @@ class _Values:
             seen.setdefault(name, here)
             clause = pool_name_problem(name)
             found += self._wrong(here, clause, plain(name, 60)) if clause else []
-            for key, most in _LARGEST_MB.items():
-                if key in pool and not _fits(pool[key], most):
-                    found += self._wrong((*path, key), _SIZE_CLAUSE, str(pool[key])[:40])
+            for key, most in LARGEST_MB.items():
+                if key in pool and not fits(pool[key], most):
+                    found += self._wrong((*path, key), SIZE_CLAUSE, str(pool[key])[:40])
             found += self._mark_problems(pool, path)
         workers = sum(pool["size"] for pool in self._pools)
         if workers > _MOST_WORKERS:
@@ -247,7 +252,7 @@ class _Values:
                 if option in raw and raw["name"] != addon:
                     found += self._wrong((*path, option), f"it is for {addon} only")
                 elif option in raw:
-                    clause = _ranges_clause(raw[option], one=option == "address")
+                    clause = ranges_clause(raw[option], one=option == "address")
                     shown = plain(raw[option], 60)
                     found += self._wrong((*path, option), clause, shown) if clause else []
         return found
@@ -327,81 +332,6 @@ def _pool(raw: Mapping[str, Any]) -> Pool:
 
 def _taint(raw: Mapping[str, Any]) -> Taint:
     return Taint(raw["key"], raw["effect"], raw.get("value", ""))
-
-
-_SIZE_CLAUSE = "it is not a size such as 8G or 8192, or too large"
-
-
-def _fits(value: int | str, most: int) -> bool:
-    size = size_of(value)
-    return size is not None and size <= most
-
-
-def _ranges_clause(value: str, *, one: bool) -> str:
-    """Return why a text is not addresses for an add-on: one, or ranges, or auto:N."""
-    if one:
-        return "" if is_address(value) else "it is not an IPv4 address"
-    try:
-        return "" if parse_auto(value) or parse_ranges(value) else "it is empty"
-    except WrongUsage as wrong:
-        return wrong.clause[:1].lower() + wrong.clause[1:]
-
-
-def _endpoint_clause(value: str) -> str:
-    return "" if is_endpoint(value) else "it is not of the form HOST or HOST:PORT"
-
-
-def _address_clause(value: str) -> str:
-    good = value in (AUTO, NO_ADDRESS) or is_address(value)
-    return "" if good else "it is not an IPv4 address, auto or none"
-
-
-def _key_clause(value: str) -> str:
-    try:
-        parse_public_key(value)
-    except InvalidPublicKey as wrong:
-        return f"it {wrong}"
-    return ""
-
-
-def _ca_clause(value: str) -> str:
-    try:
-        ca_certificates(value.encode())
-    except InvalidCa as wrong:
-        return f"it {wrong}"
-    return ""
-
-
-_CLAUSES: Mapping[str, Callable[[Any], str]] = {
-    "endpoint": _endpoint_clause,
-    "vip": _address_clause,
-    "ssh_key": _key_clause,
-    "settings.registry_ca": _ca_clause,
-}
-#: Values of which nothing is shown: they may be private keys, written at the wrong place.
-_SECRET = ("ssh_key", "settings.registry_ca")
-
-
-def _clause(field: Field, value: Any) -> str:
-    """Return why a value cannot be used, a clause; empty when it can."""
-    if field.path[-1] in _LARGEST_MB:
-        return "" if _fits(value, _LARGEST_MB[field.path[-1]]) else _SIZE_CLAUSE
-    if field.name in _CLAUSES:
-        return _CLAUSES[field.name](value)
-    group, _, name = field.name.rpartition(".")
-    if group != "settings" or not value:
-        return ""
-    if isinstance(value, list) and any(" " in one or "," in one for one in value):
-        return "each entry of the list is one of them, without blanks and commas"
-    return setting_problem(name, field.form.read(value))
-
-
-def _shown(field: Field, value: Any) -> str:
-    if field.name in _SECRET:
-        return ""
-    group, _, name = field.name.rpartition(".")
-    text = str(field.form.read(value) if group == "settings" else value)
-    return plain(setting_shown(name, text) if group == "settings" else text, 60)
 
 
 def _paths_of(value: Any, above: Steps = ()) -> Iterator[Steps]:

@@ -36,7 +36,10 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
+from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
 from cse_client.model.grants import KubeconfigSpec
+from cse_client.model.identity import ClusterIdentity
+from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.client import VcdClient
 
 if TYPE_CHECKING:
@@ -45,12 +48,9 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
     from cse_client.engines.direct.operations.incoming import Incoming
-    from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
     from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
-    from cse_client.model.identity import ClusterIdentity
-    from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
     from cse_client.model.pools import PoolSpec, PoolState
     from cse_client.model.server import UpgradeTarget
     from cse_client.model.upgrades import UpgradeSpec
@@ -380,25 +380,6 @@ class DirectEngine:
 
         return back_up(self._existing(ref), path, lock, progress=progress)
 
-    def plan_restore(
-        self,
-        ref: ClusterRef,
-        path: Path,
-        key: BackupKey,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Sequence[str]:
-        """Return what restoring a cluster would do, and what it would not bring back."""
-        self._check_restored(ref)
-        return self._changes.plan_restore(ref, path, key, options, progress)
-
-    def _check_restored(self, ref: ClusterRef) -> None:
-        try:
-            self._existing(ref)
-        except NotFound as absent:
-            absent.hint = f"To make a new cluster from the backup: {suggest.again(new=True)}"
-            raise
-
     def restore(
         self,
         ref: ClusterRef,
@@ -408,7 +389,11 @@ class DirectEngine:
         progress: Progress,
     ) -> Cluster:
         """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
-        self._check_restored(ref)
+        try:
+            self._existing(ref)
+        except NotFound as absent:
+            absent.hint = f"To make a new cluster from the backup: {suggest.again(new=True)}"
+            raise
         return self._changes.restore(ref, path, key, options, progress)
 
     def restore_new(
@@ -432,27 +417,8 @@ class DirectEngine:
         ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
         if not self._changes.is_being_restored(ref, incoming.mark):
             self._create(recorded.spec(wanted), waiting, progress, incoming)
-        pools = recorded.pools(wanted)
-        return self._changes.complete_restored(ref, backup.heads, pools, waiting, progress)
-
-    def plan_restore_new(
-        self,
-        wanted: RestoredSpec,
-        path: Path,
-        key: BackupKey,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Sequence[str]:
-        """Return what making a new cluster from a backup would do, and what it would leave."""
-        from cse_client.engines.direct.operations.incoming import Incoming, Recorded
-        from cse_client.engines.direct.restorable import read_restorable
-
-        backup = read_restorable(path, key)
-        recorded = Recorded(backup)
-        incoming = Incoming(backup, progress)
-        creation = self._creation(recorded.spec(wanted), options, progress, incoming)
-        steps = [step.sentence for step in creation.steps() if not step.done()]
-        return [*steps, *recorded.plan(wanted)]
+        workers = recorded.workers if wanted.workers is None else wanted.workers
+        return self._changes.complete_restored(ref, backup.heads, workers, waiting, progress)
 
     def protect(
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True

@@ -1,0 +1,90 @@
+"""Kill the client while it applies a file; the same command brings the cluster to the file."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.programs import VCD, command_line
+from tests.sweeps.stage import FULL, NAME, Stage, places
+
+pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
+
+BEFORE = f"""\
+apiVersion: cse-client/v1
+kind: Cluster
+metadata: {{name: {NAME}}}
+spec:
+  network: net1
+  pools:
+  - {{name: default, size: 1}}
+  - {{name: gpu, size: 1, labels: {{example.com/kind: gpu}}}}
+  deletionProtection: false
+"""
+#: One change of each kind: a pool is made, one grows and is labeled, one is deleted.
+AFTER = f"""\
+apiVersion: cse-client/v1
+kind: Cluster
+metadata: {{name: {NAME}}}
+spec:
+  pools:
+  - {{name: gpu, size: 2, labels: {{example.com/kind: fast}}}}
+  - {{name: new, size: 1}}
+  deletionProtection: true
+"""
+BEGIN = ("cluster", "apply", "-f", "before.yaml", "--yes")
+APPLY = ("cluster", "apply", "-f", "after.yaml", "--yes")
+
+
+@pytest.fixture(scope="module")
+def declared(stage: Stage) -> Iterator[Stage]:
+    """A cluster of a file with two pools."""
+    stage.reach(None)
+    (stage.home / "before.yaml").write_text(BEFORE)
+    (stage.home / "after.yaml").write_text(AFTER)
+    yield stage
+    stage.run(("cluster", "unprotect", NAME))
+    stage.reach(None)
+
+
+def seen(stage: Stage) -> tuple[Any, str]:
+    """Return the cloud, and the file that describes the cluster."""
+    exported = subprocess.run(
+        command_line(VCD, "cse", "cluster", "export", NAME),
+        cwd=stage.home,
+        env=stage.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return stage.world(), exported.stdout
+
+
+def test_every_crash_of_a_creation_converges(declared: Stage) -> None:
+    ended, requests = declared.counted(BEGIN)
+    assert ended.code == 0, ended.err
+    wanted = seen(declared)
+    for number in places(requests):
+        declared.reach(None)
+        if declared.killed_after(BEGIN, number).killed:
+            again = declared.run(BEGIN)
+            assert again.code == 0, (number, again.err)
+        assert seen(declared) == wanted, f"killed after request {number} of {requests}"
+
+
+@pytest.mark.timeout(3600)
+def test_every_crash_of_a_change_converges(declared: Stage) -> None:
+    assert declared.run(BEGIN).code == 0
+    ended, requests = declared.counted(APPLY)
+    assert ended.code == 0, ended.err
+    wanted = seen(declared)
+    for number in places(requests):
+        begun = declared.run(BEGIN)
+        assert begun.code == 0, begun.err
+        if declared.killed_after(APPLY, number).killed:
+            again = declared.run(APPLY)
+            assert again.code == 0, (number, again.err)
+        assert seen(declared) == wanted, f"killed after request {number} of {requests}"
