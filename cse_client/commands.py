@@ -6,7 +6,6 @@ imports its extensions at every start. click's public interface of 7.1 to 8.5 is
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -101,6 +100,8 @@ class LazyGroup(click.Group):
         """Return a command, importing its module; None when there is no such command."""
         if cmd_name not in self._known:
             return super().get_command(ctx, cmd_name)
+        import gc
+
         # What is loaded by now stays: looking through all of vcd-cli's and pyvcloud's objects for
         # garbage again and again would take longer than the imports of a command.
         gc.freeze()
