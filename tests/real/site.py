@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,6 +89,16 @@ class Site:
     def vcd(self, *words: str) -> Result:
         """Run `vcd`."""
         return self.run(VCD, *words)
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Start `vcd`, and end it with the context."""
+        process = self._workstation.start(*self._enter, VCD, *words)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
     def asking(self, cluster: str, app: str = "") -> AbstractContextManager[Client]:
         """Ask a cluster once a second whether it is ready, until the context ends; see `asking`."""

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from tests.real.asking import Asked
+from tests.real.build.components import KUBERNETES
 from tests.real.site import Site, eventually
+
+# The older release has the tests of an upgrade instead.
+pytestmark = pytest.mark.parametrize("kit", [KUBERNETES[-1]], indirect=True, scope="session")
 
 NAME = "steady"
 #: Outside of the pool of net1 and away from what MetalLB's tests take.
