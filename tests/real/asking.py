@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -27,22 +28,31 @@ __all__ = ["Asked", "Client", "asking"]
 _SECONDS = 5.0
 _OK = 200
 _EVERY, _PODS_EVERY = 1.0, 0.5
+#: Load average of this machine above which etcd and API servers get no processor for seconds.
+_OVERLOAD = 10.0 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
 class Asked:
     """What came of it: how many were asked, and when (time of day) which of them failed and why.
 
-    `fewest` is how many pods were Ready when there were the fewest; -1 if none were watched.
+    `fewest` is how many pods were Ready when there were the fewest; -1 if none were watched. `load`
+    is the highest load average.
     """
 
     asked: int
     failed: tuple[str, ...]
     slowest: float
     fewest: int
+    load: float
+
+    def noticed(self) -> tuple[str, ...]:
+        """Return the failures; none on an overloaded machine, where they mean nothing."""
+        return () if self.load > _OVERLOAD else self.failed
 
     def __str__(self) -> str:
         line = f"{self.asked} asked, {len(self.failed)} failed, slowest {self.slowest:.2f} s"
+        line += f", load {self.load:.0f}"
         return "\n".join([line, *self.failed])
 
 
@@ -133,9 +143,11 @@ def _main(kubeconfig: str, app: str) -> None:
     took: list[float] = []
     failed: list[tuple[float, str]] = []
     ready: list[int] = []
+    loads: list[float] = []
 
     def ask() -> None:
         began = time.time()
+        loads.append(os.getloadavg()[0])
         why, _content = api.get("/readyz")
         took.append(time.time() - began)
         if why:
@@ -173,6 +185,7 @@ def _main(kubeconfig: str, app: str) -> None:
                 "failed": lines,
                 "slowest": max(took, default=0.0),
                 "fewest": min(ready, default=-1),
+                "load": max(loads, default=0.0),
             }
         )
     )
