@@ -242,7 +242,7 @@ def test_the_schema_and_what_does_not_go_together(place: Place) -> None:
         assert done.code == (2 if said else 0)
 
 
-def test_a_file_that_a_new_cluster_cannot_be_made_of(place: Place) -> None:
+def test_a_file_that_a_new_cluster_cannot_be_made_of(place: Place, control: Control) -> None:
     text = LEAST.replace(NAME, "other").replace("  network: net1\n", "")
     done = place.apply(text)
     assert (done.code, done.out) == (2, "")
@@ -251,3 +251,9 @@ def test_a_file_that_a_new_cluster_cannot_be_made_of(place: Place) -> None:
     done = place.apply(LEAST.replace(NAME, "other").replace("net1", "nope"))
     assert (done.code, done.out) == (3, "")
     assert "Hint: Specify one of them with spec.network.\n" in done.err
+    with control.changed("networks/net1", {"egress": False}, {"egress": True}):
+        text = LEAST.replace(NAME, "other")
+        assert "no visible access to the Internet" in place.apply(text, "--dry-run").err
+        done = place.apply(text, "--dry-run", "--strict")
+        assert (done.code, done.out) == (4, "")
+        assert done.err.endswith("Hint: Add a SNAT rule for it, or omit --strict.\n")

@@ -73,8 +73,8 @@ class DeclaredFile:
         """The cluster's name."""
         return self.declared.spec.name
 
-    def located(self, *, vdc: str, org: str) -> DeclaredFile:
-        """Return it for the VDC and the organization of a command line, where these are given.
+    def as_typed(self, *, vdc: str, org: str, strict: bool) -> DeclaredFile:
+        """Return it with the options of a command line: the VDC and the organization, if given.
 
         Raises:
             WrongUsage: the file states others.
@@ -85,7 +85,7 @@ class DeclaredFile:
                 raise WrongUsage(
                     f"{capitalized(self.name)} is for {noun} '{stated}', not for '{typed}'."
                 )
-        spec = replace(spec, vdc=vdc or spec.vdc, org=org or spec.org)
+        spec = replace(spec, vdc=vdc or spec.vdc, org=org or spec.org, strict=strict)
         return replace(self, declared=replace(self.declared, spec=spec))
 
     def states(self, field: Field) -> bool:

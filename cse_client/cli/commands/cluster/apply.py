@@ -152,7 +152,9 @@ def apply_command(
             return
     if cluster_id:
         raise WrongUsage("--id requires a file for a CSE server 3.")
-    declared = read_declared(reading, called(file)).located(vdc=vdc, org=org)
+    declared = read_declared(reading, called(file)).as_typed(
+        vdc=vdc, org=org, strict=options.strict
+    )
     spec = declared.declared.spec
     run.aim_at(spec.ref)
     apply_declared(run, declared, options, timeout)
@@ -243,7 +245,8 @@ def _print_sample(run: Run, release: str | None, output: str) -> None:
     if not version:
         run.console.hint(
             "No CSE server 3 is available; this sample is for CSE 3.1. For CSE 3.0, use"
-            " --cse-version 3.0."
+            " --cse-version 3.0. For a file without a CSE server:"
+            f" {suggest.cse('cluster create', 'NAME', network='NETWORK', dry_run=True)} -o yaml"
         )
 
 
