@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from cse_client.simulator.guest.real import Kit
 from tests.real.build.components import KUBERNETES
 from tests.real.build.packages import packages_folder
 from tests.real.build.plain import is_made, plain_folder
 from tests.real.internet import Registry, folders, internet
+from tests.real.plain_machines import network, plain_name
 from tests.real.site import Site
 from tests.support.programs import Result
 
@@ -94,35 +93,8 @@ def nodes(site: Site, built: dict[str, Any]) -> Iterator[dict[str, Path]]:
     site.vcd("cse", "cluster", "delete", CLUSTER, "--yes").checked()
 
 
-def network(kit: Kit) -> str:
-    """Return the manifest of a pod network that only stands there: machines are wired outside."""
-    labels = {"app": "flannel"}
-    container = {"name": "kube-flannel", "image": kit.pause_image()}
-    pod = {
-        "hostNetwork": True,
-        "priorityClassName": "system-node-critical",
-        "tolerations": [{"operator": "Exists"}],
-        "containers": [container],
-    }
-    return yaml.safe_dump(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "DaemonSet",
-            "metadata": {"name": "kube-flannel-ds", "namespace": "kube-system", "labels": labels},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        }
-    )
-
-
 def vapps(site: Site) -> set[str]:
     return set(site.control.get("state")["vapps"])
-
-
-def plain_name(site: Site) -> str:
-    return plain_folder(site.kit.folder.parent).name.partition("-")[2]
 
 
 def test_the_built_template_gives_ready_nodes(site: Site, nodes: dict[str, Path]) -> None:

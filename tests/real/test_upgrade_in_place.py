@@ -18,8 +18,8 @@ from tests.real.build.components import KUBERNETES
 from tests.real.build.packages import packages_folder
 from tests.real.build.plain import is_made, plain_folder
 from tests.real.internet import Registry, folders, internet
+from tests.real.plain_machines import network, plain_name
 from tests.real.site import Site
-from tests.real.test_template import network, plain_name
 from tests.support.programs import Result
 
 pytestmark = pytest.mark.parametrize("kit", [KUBERNETES[0]], indirect=True, scope="session")
@@ -58,6 +58,9 @@ def head(site: Site, reached: None, tmp_path_factory: pytest.TempPathFactory) ->
         *("cse", "template", "build", TEMPLATE, "--from", f"cse/{plain_name(site)}", "-n", "net1"),
         *("--kubernetes", OLD.removeprefix("v"), "--cni", str(manifest), "--catalog", "cse"),
     ).checked()
+    # its name has the minor release only
+    version = ("--kubernetes-version", NEW.removeprefix("v"))
+    site.vcd("cse", "template", "register", "cse", new_template(site), *version).checked()
     made = site.vcd(
         *("-j", "cse", "cluster", "create", NAME, "-n", "net1", "-N", "0", "-t", TEMPLATE),
         *("--vip", "none"),
@@ -73,9 +76,12 @@ def head(site: Site, reached: None, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def upgrade(site: Site) -> Result:
+    return site.vcd("cse", "cluster", "upgrade", NAME, "-t", new_template(site), "--yes")
+
+
+def new_template(site: Site) -> str:
     kits = read_kits(site.kit.folder.parent)
-    template = next(kit.template for kit in kits if kit.folder.name == NEW)
-    return site.vcd("cse", "cluster", "upgrade", NAME, "-t", template, "--yes")
+    return next(kit.template for kit in kits if kit.folder.name == NEW)
 
 
 def served(site: Site) -> tuple[str, str]:
@@ -108,6 +114,7 @@ def test_what_fails_late_is_rolled_back_whole(site: Site, head: str) -> None:
 
 
 def test_a_real_control_plane_is_upgraded_in_place(site: Site, head: str) -> None:
+    site.kubectl("create", "configmap", "there", "--from-literal=a=1", of=NAME).checked()
     began = time.monotonic()
     with site.asking(NAME) as client:
         done = upgrade(site)
@@ -119,7 +126,7 @@ def test_a_real_control_plane_is_upgraded_in_place(site: Site, head: str) -> Non
     assert served(site) == (NEW, NEW)
     assert record(site) == "-"
     assert not site.control.get("state")["vapps"][NAME]["vms"][head]["snapshot"]
-    site.kubectl("get", "configmap", "kept", of=NAME).checked()
+    site.kubectl("get", "configmap", "there", of=NAME).checked()
     held = site.inside(head, "apt-mark", "showhold").checked().split()
     assert {"kubeadm", "kubectl", "kubelet"} <= set(held)
     dns = ("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s")

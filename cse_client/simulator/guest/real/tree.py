@@ -74,6 +74,8 @@ for inside in /usr/bin/kubeadm /usr/bin/kubelet /usr/sbin/runc; do
     rm "/run/.wrapped-$name"
     umount -l "{PROGRAMS}/$name"
     mount --bind "$inside" "{PROGRAMS}/$name"
+    # or what is mounted over the one would be mounted over the other, too
+    mount --make-private "{PROGRAMS}/$name"
     for wrapper in "/.sim/bin/$name" "/.sim/sbin/$name"; do
       [ ! -e "$wrapper" ] || mount --bind "$wrapper" "$inside"
     done
