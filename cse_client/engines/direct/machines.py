@@ -293,14 +293,23 @@ class Machines:
         if stopped:
             self.start(stopped)
 
-    def make_successor(self, replaces: Sequence[str]) -> None:
-        """Make and start one more control plane, see `render.further_control_plane_script`."""
+    def new_successor(self, replaces: Sequence[str]) -> NewVm:
+        """Return one more control plane, see `render.further_control_plane_script`.
+
+        Raises:
+            CseError: its script would be too long.
+        """
         (name,) = self._fresh_names(CONTROL_PLANE_PREFIX, 1)
         script = render.further_control_plane_script(
             self._bootstrap(name), self.pki(), replaces=replaces
         )
-        self._add([self._new_vm(name, script)], power_on=not self.resolved.head.is_sized)
-        stopped = [vm for vm in self.vms() if vm.name == name and vm.status != _ON]
+        return self._new_vm(name, script)
+
+    def make_successor(self, replaces: Sequence[str]) -> None:
+        """Make and start one more control plane; raises like `new_successor`."""
+        new = self.new_successor(replaces)
+        self._add([new], power_on=not self.resolved.head.is_sized)
+        stopped = [vm for vm in self.vms() if vm.name == new.name and vm.status != _ON]
         if stopped:
             self.start(stopped)
 

@@ -136,9 +136,11 @@ class ClusterUpgrades:
         findings = self._findings(cluster, spec, pki, template, release, resolve)
         _refuse(cluster, release_of(template), findings, progress)
         (made_of,) = found
-        return self._parts.run(
+        upgrade = self._parts.run(
             locked, spec, pki, template, operation, made_of, options, progress
-        ).run()
+        )
+        upgrade.check()
+        return upgrade.run()
 
     def roll_back(
         self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress

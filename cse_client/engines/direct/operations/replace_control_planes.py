@@ -23,7 +23,6 @@ from cse_client.engines.direct.members import remove_member, see_members
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remove_made
 from cse_client.engines.direct.operations.plan import Step
-from cse_client.engines.direct.quorum import growth_problems
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
@@ -109,13 +108,12 @@ class ControlPlaneReplacement:
         return not self._left() and len(self._made()) >= len(self._names)
 
     def check(self) -> None:
-        """Refuse what etcd would not survive, before anything is changed.
+        """Refuse what cannot be finished, before anything is changed.
 
         Raises:
-            Refused: it has no quorum, or a member does not answer.
+            CseError: the script of the last new control plane, the longest, would be too long.
         """
-        for problem in growth_problems(see_members(self._cluster, self._pki)):
-            raise problem
+        self._machines.new_successor(self._names)
 
     def steps(self) -> list[Step]:
         """Return the steps in order."""

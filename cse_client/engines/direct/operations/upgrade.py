@@ -31,7 +31,7 @@ class HeadsUpgrade(Protocol):
     took: list[float]
 
     def check(self) -> None:
-        """Refuse what the control planes would not survive, before anything is changed."""
+        """Refuse what cannot be finished, before anything is changed."""
 
     def steps(self) -> list[Step]:
         """Return the steps in order."""
@@ -69,14 +69,12 @@ class ClusterUpgrade:
     progress: Progress
 
     def check(self) -> None:
-        """Refuse what etcd or pods would not survive, before anything is touched.
+        """Refuse what the control planes do not allow, before anything is changed.
 
         Raises:
-            Refused: the reason.
+            CseError: the reason.
         """
         self.heads.check()
-        for one in self.workers:
-            one.check()
 
     def node_steps(self) -> list[Step]:
         """Return the steps that change nodes, in order."""
