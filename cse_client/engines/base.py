@@ -272,6 +272,26 @@ class BackingUp(Protocol):
     ) -> Cluster:
         """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
 
+    def plan_restore(
+        self,
+        ref: ClusterRef,
+        path: pathlib.Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Sequence[str]:
+        """Return what `restore` would do and not bring back, one sentence each."""
+
+    def plan_restore_new(
+        self,
+        wanted: RestoredSpec,
+        path: pathlib.Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Sequence[str]:
+        """Return what `restore_new` would do and leave, one sentence each."""
+
     def restore_new(
         self,
         wanted: RestoredSpec,

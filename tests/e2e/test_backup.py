@@ -184,6 +184,13 @@ def test_a_lost_control_plane_is_restored(admin: Admin, control: Control) -> Non
     admin.run(CSE, "node", "delete", NAME, old, "--yes").checked()
     (head,) = admin.nodes(NAME, "mstr-")
     control.set(f"guests/{head}", crash=True)
+    before_plan = control.possessions()
+    plan = admin.shown("cluster", "restore", NAME, "full", "--identity", "key", "--dry-run")["plan"]
+    assert plan[0] == f"Delete {head}, whatever runs there."
+    assert plan[1].endswith(f"at the address {before[head]}.")
+    assert plan[-2] == "Seal the cluster again."
+    assert plan[-1].startswith("Not brought back: what was changed in the cluster since 20")
+    assert control.possessions() == before_plan
     assert f"{NAME} is restored: 1 control plane and 1 worker" in admin.restore(NAME, "full")
     after = admin.nodes(NAME)
     assert (after[head], len(after)) == (before[head], 2)
@@ -234,6 +241,12 @@ def test_a_new_cluster_is_made_from_a_backup(admin: Admin, control: Control) -> 
     assert absent.code == 3
     suggested = f"cse cluster {' '.join(words)} --yes --new"
     assert f"Hint: To make a new cluster from the backup: {suggested}\n" in absent.err
+    possessions = control.possessions()
+    plan = admin.run("sh", "-c", f"{suggested} --dry-run").checked()
+    assert f"Create vApp '{CLONE}' in VDC" in plan
+    assert "Create 1 worker in the pool 'default'." in plan
+    assert "Not taken over from the cluster that was backed up on 20" in plan
+    assert control.possessions() == possessions
     made = admin.run("sh", "-c", suggested)
     assert made.code == 0, made.err
     assert f"Cluster {CLONE} is made from the backup: 1 control plane and 1 worker" in made.out

@@ -23,13 +23,16 @@ from tests.support.programs import Result
 
 NAME = "phoenix"
 OBJECTS = 300
+#: Outside of the pool of net1, and of what other tests take.
+ADDRESS = "10.77.0.8"
 
 
 class Phoenix:
-    """A cluster of a control plane and a worker, with objects in it, and a backup of both."""
+    """A cluster with objects in it, and a backup of both."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
+    def __init__(self, site: Site, folder: Path, name: str = NAME) -> None:
         self.site = site
+        self.name = name
         self.took = 0.0
         self.file = folder / "phoenix.backup"
         identity = x25519.Identity.generate()
@@ -44,14 +47,42 @@ class Phoenix:
     def kubectl(self, *words: str, stdin: str = "") -> Result:
         return self.site.kubectl("--kubeconfig", str(self._kubeconfig), *words, stdin=stdin)
 
-    def create(self) -> None:
+    def create(self, *words: str) -> None:
         began = time.monotonic()
-        self.cluster(
-            "create", NAME, "-n", "net1", "-N", "1", "-t", self.site.kit.template
-        ).checked()
+        template = self.site.kit.template
+        self.cluster("create", self.name, "-n", "net1", "-t", template, *words).checked()
         self.took = time.monotonic() - began
+        self.save_config()
+
+    def save_config(self) -> None:
         self._kubeconfig.touch(0o600)
-        self._kubeconfig.write_text(self.site.vcd("cse", "cluster", "config", NAME).checked())
+        self._kubeconfig.write_text(self.site.vcd("cse", "cluster", "config", self.name).checked())
+
+    def strange_pods(self, node: str) -> list[str]:
+        """Return the pods that are bound to another node than this one."""
+        path = "jsonpath={range .items[*]}{.spec.nodeName}/{.metadata.name}{'\\n'}{end}"
+        listed = self.kubectl("get", "pods", "-A", "-o", path).checked().split()
+        return [pod for pod in listed if not pod.startswith((f"{node}/", "/"))]
+
+    def pods_run(self) -> bool:
+        """Return whether all pods of the system run."""
+        listed = self.kubectl("get", "pods", "-n", "kube-system", "--no-headers").out
+        return bool(listed) and all(" Running " in line for line in listed.splitlines())
+
+    def back_up(self) -> dict[str, Any]:
+        words = ("-o", str(self.file), "--recipient", self.recipient)
+        return dict(json.loads(self.cluster("backup", self.name, *words).checked()))
+
+    def restore(self, *words: str) -> dict[str, Any]:
+        """Restore this cluster, or with --new another one; show how long it took and for what."""
+        began = time.monotonic()
+        key = ("--identity", str(self.identity), "--yes")
+        restored = self.cluster("restore", *(words or (self.name,)), str(self.file), *key)
+        took = time.monotonic() - began
+        logs = self.site.bootstrap_logs()
+        assert restored.code == 0, f"{restored.err}\n" + "\n".join(logs.values())
+        print(f"{self.name}: created in {self.took:.0f} s, restored in {took:.0f} s")  # noqa: T201
+        return dict(json.loads(restored.out))
 
     def fill(self) -> None:
         """Make objects of 4 kB in a namespace of their own."""
@@ -73,24 +104,25 @@ class Phoenix:
         return {line for line in listed.split() if line.startswith("configmap/c")}
 
     def head(self) -> dict[str, Any]:
-        rows = json.loads(self.site.vcd("-j", "cse", "node", "list", NAME).checked())
-        (row,) = (one for one in rows if one["Name"].startswith("mstr-"))
-        return dict(row)
+        (row,) = self.heads()
+        return row
+
+    def heads(self) -> list[dict[str, Any]]:
+        rows = json.loads(self.site.vcd("-j", "cse", "node", "list", self.name).checked())
+        return [dict(one) for one in rows if one["Name"].startswith("mstr-")]
 
 
 @pytest.fixture(scope="module")
 def phoenix(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phoenix]:
     phoenix = Phoenix(site, tmp_path_factory.mktemp("phoenix"))
-    phoenix.create()
+    phoenix.create("-N", "1")
     phoenix.fill()
     yield phoenix
     phoenix.cluster("delete", NAME, "--yes").checked()
 
 
 def test_a_backup_holds_what_etcd_has(phoenix: Phoenix, tmp_path: Path) -> None:
-    options = ("--recipient", phoenix.recipient)
-    made = phoenix.cluster("backup", NAME, "-o", str(phoenix.file), *options)
-    shown = json.loads(made.checked())
+    shown = phoenix.back_up()
     assert shown["kubernetes_version"] == f"v{phoenix.site.kit.version}"
     with open_backup(phoenix.file, BackupKey(identity=phoenix.identity.read_text())) as backup:
         (head,) = backup.record["control_planes"]
@@ -116,21 +148,13 @@ def test_a_lost_control_plane_is_restored(phoenix: Phoenix) -> None:
     phoenix.kubectl("delete", "cm", "-n", "filled", "c1", "c2").checked()
     name = head["Name"]
     site.control.set(f"guests/{name}", crash=True)
-    began = time.monotonic()
-    restored = phoenix.cluster(
-        *("restore", NAME, str(phoenix.file), "--yes"),
-        *("--identity", str(phoenix.identity)),
-    )
-    took = time.monotonic() - began
-    assert restored.code == 0, restored.err + site.bootstrap_logs().get(name, "")
-    nodes = json.loads(restored.out)["nodes"]
+    nodes = phoenix.restore()["nodes"]
     assert {node["kubernetes_status"] for node in nodes} == {"Ready"}
     again = phoenix.head()
     assert (again["Name"], again["IP"]) == (head["Name"], head["IP"])
     assert len(phoenix.objects()) == OBJECTS
     assert phoenix.kubectl("get", "namespace", "after-the-backup").code != 0
     phoenix.kubectl("create", "namespace", "after-the-restore").checked()
-    print(f"created in {phoenix.took:.0f} s, restored in {took:.0f} s")  # noqa: T201
     eventually(
         lambda: "Running" in phoenix.kubectl("get", "pods", "-n", "kube-system").out,
         "pods run again",
@@ -152,3 +176,56 @@ def test_certificates_are_renewed(phoenix: Phoenix) -> None:
     assert len(phoenix.objects()) == OBJECTS
     phoenix.cluster("config", NAME).checked()
     eventually(lambda: phoenix.kubectl("get", "nodes").out.count(" Ready ") == 2, "nodes are Ready")
+
+
+def test_a_new_cluster_begins_with_the_backup(phoenix: Phoenix, tmp_path: Path) -> None:
+    """It is another cluster: nodes, keys and add-ons are its own."""
+    site = phoenix.site
+    risen = Phoenix(site, tmp_path, "risen")
+    nodes = phoenix.restore("risen", "--new", "--nodes", "0")["nodes"]
+    try:
+        risen.save_config()
+        assert [node["kubernetes_status"] for node in nodes] == ["Ready"]
+        assert len(risen.objects()) == OBJECTS
+        (name,) = risen.kubectl("get", "nodes", "-o", "name").checked().split()
+        assert name == f"node/{nodes[0]['name']}"
+        eventually(lambda: not risen.strange_pods(nodes[0]["name"]), "old pods are gone")
+        eventually(risen.pods_run, "its own pods run")
+        # whoever may use one cluster may not use the other
+        there = ("--server", f"https://{nodes[0]['ip']}:6443", "--insecure-skip-tls-verify=true")
+        refused = phoenix.kubectl(*there, "get", "nodes")
+        assert (refused.code, "Unauthorized" in refused.err or "logged in" in refused.err) == (
+            1,
+            True,
+        ), refused.err
+        assert len(phoenix.objects()) == OBJECTS
+    finally:
+        risen.cluster("delete", "risen", "--yes").checked()
+
+
+def test_three_control_planes_are_restored_without_a_quorum(
+    site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if not site.kit.image()["keepalived"]:
+        pytest.skip("A virtual address needs keepalived, which is not installed.")
+    hydra = Phoenix(site, tmp_path_factory.mktemp("hydra"), "hydra")
+    hydra.create("-N", "0", "--control-planes", "3", "--vip", ADDRESS)
+    try:
+        hydra.fill()
+        hydra.back_up()
+        hydra.kubectl("create", "namespace", "after-the-backup").checked()
+        before = {head["Name"] for head in hydra.heads()}
+        for name in sorted(before)[:2]:
+            site.control.set(f"guests/{name}", crash=True)
+        # the third one still runs, and cannot do anything
+        nodes = hydra.restore()["nodes"]
+        assert [node["kubernetes_status"] for node in nodes] == ["Ready"] * 3
+        assert len({node["name"] for node in nodes} & before) == 1
+        assert len(hydra.objects()) == OBJECTS
+        assert hydra.kubectl("get", "namespace", "after-the-backup").code != 0
+        shown = json.loads(hydra.cluster("info", "hydra").checked())
+        assert (shown["virtual_address"], shown["problems"]) == (ADDRESS, [])
+        site.control.set(f"guests/{shown['holder']}", crash=True)
+        eventually(lambda: hydra.kubectl("get", "--raw", "/readyz").code == 0, "one may fail")
+    finally:
+        hydra.cluster("delete", "hydra", "--yes").checked()

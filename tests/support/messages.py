@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,3 +37,10 @@ def templates(package: str) -> tuple[str, ...]:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             texts |= {template(node) for node in ast.walk(tree)}
     return tuple(sorted(one for one in texts if one))
+
+
+def arguments(path: Path, maker: str) -> Iterator[list[str]]:
+    """Yield the arguments of each call of `maker` in a file: their texts, or their code."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == maker:
+            yield [template(one) or ast.unparse(one) for one in node.args]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.documents import anchors, text
-from tests.support.messages import templates
+from tests.support.messages import VARIABLE, arguments, templates
 from tests.support.programs import ROOT
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -31,30 +31,54 @@ OTHERS = {
 
 
 def shown() -> Iterator[str]:
-    """Yield the messages in the page's headings and in the first column of its tables."""
+    """Yield the messages in the page's headings, in its tables, and what it says is printed."""
     page = text(PAGE)
+    yield from re.findall(r"prints `([^`]+)`", page)
     for line in re.findall(r"^### (.*)$", page, re.M):
-        yield from re.findall(r"`([^`]+)`", line)
+        found = re.findall(r"`([^`]+)`", line)
+        yield from (one for one in found if " " in one or one in OTHERS)
     for line in re.findall(r"^\| (`.*?) \|", page, re.M):
         yield from (one for one in re.findall(r"`([^`]+)`", line) if " " in one)
 
 
+def can_become(text: str, message: str) -> bool:
+    """Return whether a text in the sources can become the message."""
+    parts = [re.escape(part) for part in message.split(ANYTHING)]
+    return re.search(".*".join(parts), text, re.S | re.I) is not None
+
+
 def is_printed(message: str, package: str) -> bool:
     """Return whether a package's sources have a text that can become the message."""
-    parts = [re.escape(part) for part in message.split(ANYTHING)]
-    pattern = re.compile(".*".join(parts), re.S | re.I)
-    return any(pattern.search(one) for one in templates(package))
+    return any(can_become(one, message) for one in templates(package))
+
+
+def diagnoses() -> Iterator[str]:
+    """Yield what `cluster diagnose` and `doctor` find wrong, as their sources have it."""
+    direct = ROOT / "cse_client/engines/direct"
+    for path in (direct / "diagnosis.py", direct / "kube_symptoms.py"):
+        yield from (first for first, *_rest in arguments(path, "Cause"))
+    for path in (ROOT / "cse_client/engines/doctor.py", ROOT / "cse_client/cli/environment.py"):
+        yield from (
+            text for state, _check, text, *_rest in arguments(path, "Finding") if state != "OK"
+        )
 
 
 @pytest.mark.parametrize("message", sorted(set(shown())))
 def test_a_message_exists(message: str) -> None:
     literal = message.replace(ANYTHING, "").strip(" ,.:'()")
     if message not in OTHERS:
-        assert len(literal) > len("Task failed"), "what is quoted would fit any text"
+        assert len(literal) > len("failed at"), "what is quoted would fit any text"
         assert is_printed(message, "cse_client"), message
     elif package := OTHERS[message]:
         name = message.replace("'cse'", ANYTHING)
         assert is_printed(name, package), message
+
+
+def test_what_diagnose_and_doctor_find_is_explained() -> None:
+    found = [text for text in diagnoses() if " " in text.replace(VARIABLE, "").strip()]
+    assert len(found) > 30
+    messages = [message for message in shown() if message not in OTHERS]
+    assert [one for one in found if not any(can_become(one, message) for message in messages)] == []
 
 
 def test_a_message_that_nothing_prints_is_found() -> None:

@@ -28,11 +28,9 @@ from cse_client.engines.direct.operation import (
 from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
-from cse_client.engines.direct.operations.restore import Restoration
+from cse_client.engines.direct.operations.restore import Restoration, prepare_restoration
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.pool_changes import PoolChanges
-from cse_client.engines.direct.resolve import resolve_growth
-from cse_client.engines.direct.restorable import read_restorable, refuse_other
 from cse_client.engines.direct.upgrades import ClusterUpgrades
 from cse_client.engines.direct.worker_changes import WorkerChanges, begin_in_pool
 from cse_client.errors import NotFound
@@ -242,24 +240,7 @@ class ClusterChanges:
         """Restore a cluster from a backup of it, or resume that."""
         with self._locked(ref, options) as locked:
             cluster = locked.existing
-            backup = read_restorable(path, key)
-            refuse_other(cluster, backup)
-            workers = len(cluster.workers)
-            heads = cluster.desired_heads if cluster.virtual_address else 1
-            spec = NodesSpec(ref.name, workers, ref.vdc, ref.org)
-            found = resolve_growth(
-                self.vcd,
-                cluster,
-                spec,
-                workers,
-                self.templates,
-                progress,
-                heads=heads if heads > 1 else 0,
-            )
-            restoration = Restoration(
-                cluster, backup, found, options, clock=self.clock, progress=progress
-            )
-            restoration.check()
+            restoration = self._restoration(cluster, path, key, options, progress)
             with self._claimed(locked, "restoring it from a backup", options):
                 deadline = self.clock.monotonic() + bounds.share(options.timeout)
                 self._write(cluster, {footprint.RESTORE: restoration.mark}, deadline)
@@ -270,9 +251,33 @@ class ClusterChanges:
                     locked.lock.end(
                         cluster.vapp.href,
                         lambda ended: self._write(cluster, ended, deadline),
-                        heads=heads,
+                        heads=restoration.heads,
                     )
             return self._inspect(cluster)
+
+    def plan_restore(
+        self,
+        ref: ClusterRef,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Sequence[str]:
+        """Return what a restore of a cluster would do, and what it would not bring back."""
+        with self._locked(ref, options) as locked:
+            return self._restoration(locked.existing, path, key, options, progress).plan()
+
+    def _restoration(
+        self,
+        cluster: ExistingCluster,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Restoration:
+        return prepare_restoration(
+            cluster, path, key, self.templates, options, clock=self.clock, progress=progress
+        )
 
     def is_being_restored(self, ref: ClusterRef, mark: str) -> bool:
         """Return whether a new cluster has its control plane from this backup, and no more yet."""
@@ -285,13 +290,27 @@ class ClusterChanges:
         return made and metadata.get(footprint.RESTORE) == mark
 
     def complete_restored(
-        self, ref: ClusterRef, heads: int, workers: int, options: RunOptions, progress: Progress
+        self,
+        ref: ClusterRef,
+        heads: int,
+        pools: Sequence[Pool],
+        options: RunOptions,
+        progress: Progress,
     ) -> Cluster:
-        """Add the other nodes to a new cluster that was made from a backup."""
+        """Add the other nodes to a new cluster that was made from a backup, or resume that."""
         if heads > 1:
             spec = NodesSpec(ref.name, 0, ref.vdc, ref.org, control_planes=heads)
             self.resize(spec, options, progress)
-        self.resize(NodesSpec(ref.name, workers, ref.vdc, ref.org), options, progress)
+        vdc = self.vcd.surroundings.vdc(ref.vdc, ref.org)
+        present = {one.name for one in find_existing(self.vcd, self.session, vdc, ref.name).pools}
+        for pool in pools:
+            if pool.name in present:
+                nodes = NodesSpec(ref.name, pool.size, ref.vdc, ref.org, pool=pool.name)
+                self.resize(nodes, options, progress)
+            else:
+                self.change_pool(
+                    "create", PoolSpec(ref.name, pool, ref.vdc, ref.org), options, progress
+                )
         with self._locked(ref, options) as locked:
             cluster = locked.existing
             with self._claimed(locked, "restoring it from a backup", options):

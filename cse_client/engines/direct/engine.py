@@ -380,6 +380,25 @@ class DirectEngine:
 
         return back_up(self._existing(ref), path, lock, progress=progress)
 
+    def plan_restore(
+        self,
+        ref: ClusterRef,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Sequence[str]:
+        """Return what restoring a cluster would do, and what it would not bring back."""
+        self._check_restored(ref)
+        return self._changes.plan_restore(ref, path, key, options, progress)
+
+    def _check_restored(self, ref: ClusterRef) -> None:
+        try:
+            self._existing(ref)
+        except NotFound as absent:
+            absent.hint = f"To make a new cluster from the backup: {suggest.again(new=True)}"
+            raise
+
     def restore(
         self,
         ref: ClusterRef,
@@ -389,11 +408,7 @@ class DirectEngine:
         progress: Progress,
     ) -> Cluster:
         """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
-        try:
-            self._existing(ref)
-        except NotFound as absent:
-            absent.hint = f"To make a new cluster from the backup: {suggest.again(new=True)}"
-            raise
+        self._check_restored(ref)
         return self._changes.restore(ref, path, key, options, progress)
 
     def restore_new(
@@ -417,8 +432,27 @@ class DirectEngine:
         ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
         if not self._changes.is_being_restored(ref, incoming.mark):
             self._create(recorded.spec(wanted), waiting, progress, incoming)
-        workers = recorded.workers if wanted.workers is None else wanted.workers
-        return self._changes.complete_restored(ref, backup.heads, workers, waiting, progress)
+        pools = recorded.pools(wanted)
+        return self._changes.complete_restored(ref, backup.heads, pools, waiting, progress)
+
+    def plan_restore_new(
+        self,
+        wanted: RestoredSpec,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Sequence[str]:
+        """Return what making a new cluster from a backup would do, and what it would leave."""
+        from cse_client.engines.direct.operations.incoming import Incoming, Recorded
+        from cse_client.engines.direct.restorable import read_restorable
+
+        backup = read_restorable(path, key)
+        recorded = Recorded(backup)
+        incoming = Incoming(backup, progress)
+        creation = self._creation(recorded.spec(wanted), options, progress, incoming)
+        steps = [step.sentence for step in creation.steps() if not step.done()]
+        return [*steps, *recorded.plan(wanted)]
 
     def protect(
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True

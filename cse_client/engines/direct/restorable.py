@@ -49,6 +49,11 @@ class Restorable:
         return claims.text(self.record.get("kubernetes")).lstrip("v")
 
     @property
+    def created(self) -> str:
+        """When the backup was made, as it is shown."""
+        return plain(claims.text(self.record.get("created")), _LONGEST_SHOWN) or "an unknown day"
+
+    @property
     def awaited(self) -> render.AwaitedSnapshot:
         """What the script of a new control plane waits for."""
         etcd = claims.text(self.record.get("etcd"))

@@ -24,7 +24,9 @@ __all__ = ["SnapshotSender", "has_failed"]
 
 _SENDER_LIFETIME = timedelta(hours=12)
 _UPLOAD_TIMEOUT = 30.0
-_LOOK_AGAIN = 2.0
+_LOOK_AGAIN = 0.5
+#: Seconds between two looks at whether there is anything to wait for.
+_LOOK_EVERY = 15.0
 #: Seconds after which the other side has verified what it got, and listens no longer.
 _UNTIL_CHECKED = 5.0
 
@@ -53,15 +55,21 @@ class SnapshotSender:
         """
         upload = Upload(self._sender(), _UPLOAD_TIMEOUT)
         sent_before = False
+        look_at = self.clock.monotonic()
         while True:
             sent = False
             try:
                 sent = upload.attempt(self._pieces)
             except ClusterUnreachable as broken:
                 self.progress(Event(EventKind.WARNING, f"Sending it again: {broken.clause}."))
-            if not sent and (sent_before or self._has_spoken()):
+            if not sent and sent_before:
                 return
             sent_before = sent_before or sent
+            # not each time: whoever listens takes one connection at a time
+            if not sent and self.clock.monotonic() >= look_at:
+                if self._has_spoken():
+                    return
+                look_at = self.clock.monotonic() + _LOOK_EVERY
             if self.clock.monotonic() >= self.deadline:
                 raise TimedOut(
                     "The new control plane has not asked for the snapshot in time.",

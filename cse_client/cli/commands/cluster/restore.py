@@ -20,7 +20,10 @@ from cse_client.cli.run import Question, Run, command
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
-    from cse_client.model import Cluster
+    from collections.abc import Callable, Sequence
+
+    from cse_client.engines.base import BackingUp
+    from cse_client.model import Cluster, Progress
     from cse_client.model.backups import BackupKey, RestoredSpec
 
 __all__ = ["restore_command"]
@@ -103,6 +106,7 @@ class NewOptions:
     metavar="FILE",
     help="File with the private key, of age or ssh, for a backup made with --recipient.",
 )
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @break_lock_option
 @vdc_option
@@ -118,6 +122,7 @@ def restore_command(
     options: NewOptions,
     passphrase_file: str,
     identity: str,
+    dry_run: bool,
     yes: bool,
     break_lock: bool,
     vdc: str,
@@ -144,6 +149,17 @@ def restore_command(
         _check(name, options)
     key = _key(run, identity, passphrase_file)
     path = Path(file).expanduser()
+    if dry_run:
+        _show(
+            run,
+            name,
+            lambda engine, progress: (
+                engine.plan_restore_new(wanted, path, key, how, progress)
+                if new
+                else engine.plan_restore(ref, path, key, how, progress)
+            ),
+        )
+        return
     if new:
         cluster = _restore_new(run, wanted, path, key, timeout, break_lock=break_lock)
         sentence = f"Cluster {name} is made from the backup: {size_sentence(cluster.nodes)}."
@@ -169,6 +185,19 @@ def restore_command(
     run.console.sentence(
         f"Cluster {name} is restored: {size_sentence(cluster.nodes)}.", cluster_object(cluster)
     )
+
+
+def _show(run: Run, name: str, plan: Callable[[BackingUp, Progress], Sequence[str]]) -> None:
+    from cse_client.engines.base import BackingUp
+
+    engine = run.require(BackingUp, "cluster restore --dry-run")
+    with run.console.progress() as progress:
+        steps = list(plan(engine, progress))
+    if run.console.as_json:
+        run.console.document({"cluster": name, "plan": steps})
+        return
+    for number, step in enumerate(steps, 1):
+        run.console.sentence(f"{number}. {step}", {})
 
 
 def _restore_new(

@@ -12,6 +12,7 @@ from cse_client.engines.direct import backup_files
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api, open_etcd
 from cse_client.engines.direct.custody import find_pki, identity_of
 from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.pools import pool_documents
 from cse_client.errors import CseError
 from cse_client.guest.pki import fingerprint
 from cse_client.model import CONTROL_PLANE, WORKER, Event, EventKind, Progress, footprint, node_kind
@@ -109,6 +110,7 @@ def _record(cluster: ExistingCluster) -> dict[str, Any]:
             if node_kind(vm.name) == CONTROL_PLANE
         ],
         "workers": [vm.name for vm in vms if node_kind(vm.name) == WORKER],
+        "pools": pool_documents(cluster.pools),
         "metadata": {key: value for key, value in metadata if not _is_passing(key)},
     }
 

@@ -15,37 +15,64 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, admin_credentials
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.metadata import recorded_spec, recorded_ssh_key
 from cse_client.engines.direct.operations.plan import Step
+from cse_client.engines.direct.pools import parse_pools
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.restorable import Restorable, refuse_release
 from cse_client.engines.direct.sending import SnapshotSender, has_failed
-from cse_client.errors import ClusterUnreachable, Conflict, CseError, TimedOut
+from cse_client.errors import ClusterUnreachable, Conflict, CseError, Refused, TimedOut
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.parting import Parted, part
 from cse_client.model import ClusterSpec, Event, EventKind, Progress, Vm, footprint
 from cse_client.model.backups import RestoredSpec
 from cse_client.model.endpoints import NO_ADDRESS
+from cse_client.model.pools import DEFAULT_POOL, Pool
 
 __all__ = ["Incoming", "Recorded", "refuse_other_beginning"]
 
-_LOOK_AGAIN = 2.0
+_LOOK_AGAIN = 1.0
+#: Seconds in which an API server reads the roles that it grants.
+_UNTIL_ROLES = 120.0
 
 
 class Recorded:
     """What a backup records of the cluster that it was made of."""
 
     def __init__(self, backup: Restorable) -> None:
+        self._backup = backup
         self._record = backup.record
         found = backup.record.get("metadata")
         found = found if isinstance(found, dict) else {}
         self._metadata = {str(key): claims.text(value, 1024) for key, value in found.items()}
         self._spec = recorded_spec(self._metadata)
-        self._path = backup.path
 
-    @property
-    def workers(self) -> int:
-        """How many workers it had."""
+    def pools(self, wanted: RestoredSpec) -> tuple[Pool, ...]:
+        """Return the worker pools of the new cluster, which has none but the default one at first.
+
+        A number of workers that is wanted is that of the default pool, and there are no others.
+        """
         workers = self._record.get("workers")
-        return len(workers) if isinstance(workers, list) else 0
+        number = len(workers) if isinstance(workers, list) else 0
+        recorded = parse_pools(self._record.get("pools", [])) or (Pool(DEFAULT_POOL, number),)
+        return recorded if wanted.workers is None else (Pool(DEFAULT_POOL, wanted.workers),)
+
+    def plan(self, wanted: RestoredSpec) -> list[str]:
+        """Return what follows when the new cluster has its first control plane, and what is left.
+
+        One sentence each.
+        """
+        found = []
+        heads = self._backup.heads
+        if heads > 1:
+            found.append(f"Add control planes, one after the other, up to {heads}.")
+        for pool in self.pools(wanted):
+            noun = "worker" if pool.size == 1 else "workers"
+            found.append(f"Create {pool.size} {noun} in the pool '{pool.name}'.")
+        found.append(
+            f"Not taken over from the cluster that was backed up on {self._backup.created}: its"
+            " nodes and the pods on them, kubeconfigs and CA keys, the API's address, and the"
+            " addresses of load balancers. Persistent volumes stay the same disks."
+        )
+        return found
 
     def spec(self, wanted: RestoredSpec) -> ClusterSpec:
         """Return what the new cluster is created from: a control plane, and no workers yet.
@@ -57,8 +84,8 @@ class Recorded:
         if recorded.damaged or not (wanted.network or recorded.network):
             what = ", ".join(recorded.damaged) or "network"
             raise CseError(
-                f"The backup {self._path} has no usable record of the cluster that it was made of"
-                f" ({what}), so no new cluster can be made from it."
+                f"The backup {self._backup.path} has no usable record of the cluster that it was"
+                f" made of ({what}), so no new cluster can be made from it."
             )
         return ClusterSpec(
             name=wanted.name,
@@ -104,7 +131,7 @@ class Incoming:
         """Return what comes between the making of the VM and its node's being Ready."""
         return [
             self._step("Send etcd's snapshot to the control plane", machines, self._send),
-            self._step("Part it from the cluster that was backed up", machines, self._part),
+            self._step("Separate it from the cluster that was backed up", machines, self._part),
         ]
 
     def _step(self, title: str, machines: Machines, run: Callable[[Machines], Any]) -> Step:
@@ -129,6 +156,7 @@ class Incoming:
     def _part(self, machines: Machines) -> None:
         """Do it as soon as the API answers, before anything in the cluster is at work."""
         access = admin_credentials(machines.pki(), machines.api_address(), machines.session)
+        refused_until = 0.0
         while True:
             try:
                 with ClusterAPI(access, timeout=API_TIMEOUT) as api:
@@ -142,6 +170,12 @@ class Incoming:
                         f"The API of the new cluster does not answer: {silence.clause}.",
                         hint=suggest.RESUME,
                     ) from None
+            except Refused:
+                # an API server that has just begun knows no roles yet
+                now = machines.clock.monotonic()
+                refused_until = refused_until or now + _UNTIL_ROLES
+                if now >= refused_until:
+                    raise
             machines.clock.sleep(_LOOK_AGAIN)
 
     def _say(self, parted: Parted) -> None:

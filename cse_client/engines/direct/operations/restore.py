@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,8 +28,13 @@ from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.removal import remove_vms
-from cse_client.engines.direct.resolve import Resolved
-from cse_client.engines.direct.restorable import Restorable, refuse_release
+from cse_client.engines.direct.resolve import Resolved, resolve_growth
+from cse_client.engines.direct.restorable import (
+    Restorable,
+    read_restorable,
+    refuse_other,
+    refuse_release,
+)
 from cse_client.engines.direct.sending import SnapshotSender, has_failed
 from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import CseError, Interrupted, NotFinished, Refused
@@ -38,17 +44,23 @@ from cse_client.model import (
     KubeNode,
     Progress,
     RunOptions,
+    Template,
     Vm,
     footprint,
     node_kind,
     silent,
 )
+from cse_client.model.nodes import NodesSpec
+from cse_client.reports import parse_guestinfo
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cse_client.model.backups import BackupKey
     from cse_client.vcd.tasks import Task
 
-__all__ = ["Restoration"]
+__all__ = ["Restoration", "prepare_restoration"]
 
 _ON = "POWERED_ON"
 
@@ -77,6 +89,7 @@ class Restoration:
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._began = clock.monotonic()
         self._done: set[str] = set()
+        self._bootstrapped = False
         begun = cluster.metadata.get(footprint.RESTORE, "")
         if not begun.startswith(backup.mark) or has_failed(self._marked(begun)):
             begun = f"{backup.mark} {secrets.token_hex(4)}]"
@@ -113,34 +126,48 @@ class Restoration:
             error.notes.append(f"Cluster '{name}' is not restored yet. {suggest.RESUME}")
             raise
 
+    def plan(self) -> list[str]:
+        """Return what is to be done, and what it does not bring back, one sentence each."""
+        return [
+            *(step.sentence for step in self._steps() if not step.done()),
+            f"Not brought back: what was changed in the cluster since {self._backup.created}, the"
+            " data of persistent volumes, and files on control plane VMs.",
+        ]
+
     def ending(self) -> dict[str, str]:
         """Return the metadata to write once the cluster is restored."""
         return {footprint.RESTORE: "-"}
 
     def _steps(self) -> list[Step]:
-        several = self._heads > 1
+        several = self.heads > 1
         steps = [
             Step(
                 f"Remove the old control plane VM{'s' * several}",
-                "Remove the old control plane.",
+                f"Delete {', '.join(vm.name for vm in self._old())}, whatever runs there.",
                 lambda: not self._old(),
                 self._remove,
             ),
             Step(
                 f"Create the control plane VM {self._backup.node}",
-                "Create the control plane VM.",
+                f"Create the control plane VM {self._backup.node} from the template"
+                f" '{self._resolved.template.item}', at {self._where()}.",
                 lambda: (new := self._new()) is not None and new.status == _ON,
                 self._create,
             ),
             self._step("Send etcd's snapshot to the new control plane", self._send),
             self._step(f"Wait until {self._backup.node} is Ready", self._await_head),
-            self._step("Bring the workers to the restored control plane", self._tidy),
+            self._step(
+                "Bring the workers to the restored control plane",
+                self._tidy,
+                "Delete Kubernetes nodes without a VM, and restart workers that the backup does not"
+                " know.",
+            ),
         ]
         if several:
             steps.append(
                 Step(
-                    f"Create {self._heads - 1} more control planes",
-                    "Create the other control planes.",
+                    f"Create {self.heads - 1} more control planes",
+                    f"Create {self.heads - 1} more control planes, which join one after the other.",
                     lambda: self._machines().missing_heads() == 0,
                     self._create_others,
                 )
@@ -152,17 +179,24 @@ class Restoration:
             steps.append(self._step("Seal the cluster again", self._seal))
         return steps
 
-    def _step(self, title: str, run: Callable[[], None]) -> Step:
+    def _step(self, title: str, run: Callable[[], None], sentence: str = "") -> Step:
         """Return a step that each run takes once: what it does may be repeated."""
 
         def once() -> None:
             run()
             self._done.add(title)
 
-        return Step(title, f"{title}.", lambda: title in self._done, once)
+        return Step(title, sentence or f"{title}.", lambda: title in self._done, once)
+
+    def _where(self) -> str:
+        virtual = self._resolved.virtual.address
+        return (
+            f"the virtual address {virtual}" if virtual else f"the address {self._backup.address}"
+        )
 
     @property
-    def _heads(self) -> int:
+    def heads(self) -> int:
+        """How many control planes there are afterwards."""
         return max(1, self._resolved.spec.control_planes)
 
     def _look(self) -> None:
@@ -297,11 +331,25 @@ class Restoration:
             return [
                 node
                 if node.name != self._backup.node and _alive(node, renewed.get(node.name), start)
-                else nodes.get(node.name, node)
+                else self._unless_at_work(nodes.get(node.name, node))
                 for node in api.nodes()
             ]
 
         return read
+
+    def _unless_at_work(self, node: KubeNode) -> KubeNode:
+        """Return a Node, which is not Ready while the script of a new control plane is at work.
+
+        Its kubelet finds the restored Node, and reports that it is Ready before kubeadm has ended.
+        """
+        if node.name != self._backup.node or self._bootstrapped:
+            return node
+        new = self._see_new()
+        report = parse_guestinfo(new.name, new.guestinfo) if new and new.guestinfo else None
+        if report is not None and report.status == "running":
+            return replace(node, ready=None, reason="its bootstrap has not ended")
+        self._bootstrapped = True
+        return node
 
     def _await_head(self) -> None:
         self._await([self._backup.node])
@@ -328,3 +376,37 @@ def _alive(node: KubeNode, renewed: datetime | None, start: datetime) -> bool:
     """Return whether a node has shown since `start` that it runs."""
     seen = [when for when in (node.heard, renewed) if when is not None]
     return bool(seen) and max(seen) >= start
+
+
+def prepare_restoration(
+    cluster: ExistingCluster,
+    path: Path,
+    key: BackupKey,
+    templates: Callable[[], Sequence[Template]],
+    options: RunOptions,
+    *,
+    clock: Clock,
+    progress: Progress,
+) -> Restoration:
+    """Read a backup to its end, and compare it with the cluster; nothing is changed.
+
+    Raises:
+        CseError: it cannot be opened, or is damaged.
+        Refused: it is of another cluster, or no template fits.
+    """
+    backup = read_restorable(path, key)
+    refuse_other(cluster, backup)
+    workers = len(cluster.workers)
+    heads = cluster.desired_heads if cluster.virtual_address else 1
+    found = resolve_growth(
+        cluster.vcd,
+        cluster,
+        NodesSpec(cluster.name, workers, cluster.vdc.name, cluster.vdc.org),
+        workers,
+        templates,
+        progress,
+        heads=heads if heads > 1 else 0,
+    )
+    restoration = Restoration(cluster, backup, found, options, clock=clock, progress=progress)
+    restoration.check()
+    return restoration
