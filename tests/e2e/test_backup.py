@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cse_client.engines.direct.backup_files import write_backup
+from cse_client.engines.direct.backup_files import open_backup, write_backup
 from cse_client.guest.pki import mint_pki
-from cse_client.model.backups import BackupLock
+from cse_client.model.backups import BackupKey, BackupLock
 from tests.support.editor import Editor
 from tests.support.programs import VCD, Result, Workstation
 from tests.support.simulator import Asker, Cloud, Control
@@ -137,6 +137,11 @@ def files(admin: Admin, cloud: Cloud) -> None:
     write("other-cluster", "another id")
     whole = write("other-ca", Editor(cloud).metadata(NAME)["cse.cluster.id"])
     (admin.home / "cut-off").write_bytes(whole[:30_000])
+    admin.backed_up(NAME, "own")
+    key = BackupKey(identity=(admin.home / "key").read_text())
+    with open_backup(admin.home / "own", key) as own:
+        newer = {**own.record, "kubernetes": "v1.99.0"}
+        write_backup(admin.home / "newer", newer, own.pki, own.snapshot(), own.size, lock)
     (admin.home / "text").write_text("hello")
 
 
@@ -147,6 +152,7 @@ def files(admin: Admin, cloud: Cloud) -> None:
         ("other-ca", "key", 4, "it holds another CA than the cluster's"),
         ("cut-off", "key", 1, "The backup cut-off is damaged or cut off."),
         ("other-ca", "another", 1, "The private key does not open other-ca."),
+        ("newer", "key", 4, "The backup is of Kubernetes 1.99.0, and the template"),
         ("text", "key", 1, "The file text is not a backup of a cluster."),
         ("absent", "key", 2, "The backup file 'absent' cannot be read: No such file or directory."),
     ],
