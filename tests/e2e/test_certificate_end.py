@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
+import yaml
+from cryptography import x509
 
 from tests.support.people import Person, person
 from tests.support.programs import VCD
@@ -106,3 +110,18 @@ def test_it_is_renewed_after_its_end(admin: Person, control: Control) -> None:
     assert "client-key-data" in config, "the CA is found in the script as before"
     code, _out, err = admin.cluster("resize", NAME, "-N", "0")
     assert code == 0, err
+
+
+def test_saving_again_renews_an_administrators_kubeconfig(admin: Person) -> None:
+    def saved() -> x509.Certificate:
+        admin.cluster("config", NAME, "--save").checked()
+        (user,) = yaml.safe_load(admin.config.read_text())["users"]
+        encoded = base64.b64decode(user["user"]["client-certificate-data"])
+        return x509.load_pem_x509_certificate(encoded)
+
+    first, second = saved(), saved()
+    assert first.serial_number != second.serial_number
+    assert second.not_valid_after_utc >= first.not_valid_after_utc
+    left = second.not_valid_after_utc - datetime.now(timezone.utc)
+    assert timedelta(days=364) < left <= timedelta(days=366)
+    assert admin.kubectl("get", "nodes").code == 0

@@ -450,8 +450,11 @@ class DirectEngine:
         backup = read_restorable(path, key)
         recorded = Recorded(backup)
         incoming = Incoming(backup, progress)
-        creation = self._creation(recorded.spec(wanted), options, progress, incoming)
-        steps = [step.sentence for step in creation.steps() if not step.done()]
+        steps: list[str] = []
+        ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
+        if not self._changes.is_being_restored(ref, incoming.mark):
+            creation = self._creation(recorded.spec(wanted), options, progress, incoming)
+            steps = [step.sentence for step in creation.steps() if not step.done()]
         return [*steps, *recorded.plan(wanted)]
 
     def protect(
