@@ -36,10 +36,7 @@ from cse_client.model import (
     Template,
     TemplateFacts,
 )
-from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
 from cse_client.model.grants import KubeconfigSpec
-from cse_client.model.identity import ClusterIdentity
-from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.vcd.client import VcdClient
 
 if TYPE_CHECKING:
@@ -48,9 +45,12 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
     from cse_client.engines.direct.operations.incoming import Incoming
+    from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
     from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
+    from cse_client.model.identity import ClusterIdentity
+    from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
     from cse_client.model.pools import PoolSpec, PoolState
     from cse_client.model.server import UpgradeTarget
     from cse_client.model.upgrades import UpgradeSpec
