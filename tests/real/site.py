@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -163,8 +163,12 @@ class Site:
 
     def disks(self) -> dict[str, Path]:
         """Return the root of each machine's disk, by host name."""
-        roots = self._disks.glob("vcd-simulator-*/guests/*/root")
-        return {(root / "etc/hostname").read_text(encoding="utf-8").strip(): root for root in roots}
+        found = {}
+        for root in self._disks.glob("vcd-simulator-*/guests/*/root"):
+            # one that is just being made, or deleted, has no name
+            with suppress(FileNotFoundError):
+                found[(root / "etc/hostname").read_text(encoding="utf-8").strip()] = root
+        return found
 
     def bootstrap_logs(self) -> dict[str, str]:
         """Return the log of each machine's bootstrap, by host name."""
