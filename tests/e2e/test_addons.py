@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cse_client.kube.addons.table import RELEASES
 from tests.support import manifests
@@ -309,6 +310,36 @@ def test_the_whole_story(place: Place) -> None:
     assert removed[1].startswith("metallb is removed from demo: ")
     after = place.kubectl_out("get", "ns,clusterroles,cm,secrets", "-A", "-o", "name")
     assert sorted(after.splitlines()) == sorted(before.splitlines())
+
+
+def test_addons_that_a_file_names(place: Place) -> None:
+    digests = {name: manifests.digest(_FILES[name, ""]) for name in ("metallb", "contour")}
+    addons = (
+        f"  - {{name: metallb, addresses: auto:2, checksum: {digests['metallb']}}}\n"
+        f"  - {{name: contour, checksum: {digests['contour']}}}\n"
+    )
+    head = "apiVersion: cse-client/v1\nkind: Cluster\nmetadata: {name: demo}\nspec:\n"
+    file = place.home / "demo.yaml"
+    file.write_text(f"{head}  addons:\n{addons}")
+    apply = (VCD, "cse", "cluster", "apply", "-f", "demo.yaml")
+    planned = json.loads(place.run(*apply, "--dry-run", "-o", "json").checked())
+    assert [one["object"] for one in planned["changes"]] == ["add-on metallb", "add-on contour"]
+    done = place.run(*apply)
+    assert (done.code, done.out) == (
+        0,
+        "Cluster demo is now as the file 'demo.yaml' describes it.\n",
+    ), done.err
+    unchanged = "Cluster demo is as the file 'demo.yaml' describes it; nothing was changed.\n"
+    assert place.run(*apply).out == unchanged
+    exported = place.run(VCD, "cse", "cluster", "export", "demo").checked()
+    assert yaml.safe_load(exported)["spec"]["addons"] == [
+        {"name": "contour", "version": "1.14.2", "address": "10.0.0.253"},
+        {"name": "metallb", "version": "0.9.6", "addresses": "10.0.0.253-10.0.0.254"},
+    ]
+    file.write_text(exported.replace("10.0.0.", place.subnet))
+    assert place.run(*apply).out == unchanged
+    assert place.addon("remove", "demo", "contour", "--yes", "--purge")[0] == 0
+    assert place.addon("remove", "demo", "metallb", "--yes")[0] == 0
 
 
 def test_an_address_of_another_cluster(place: Place) -> None:

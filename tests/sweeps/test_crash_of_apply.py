@@ -22,7 +22,6 @@ spec:
   pools:
   - {{name: default, size: 1}}
   - {{name: gpu, size: 1, labels: {{example.com/kind: gpu}}}}
-  deletionProtection: false
 """
 #: One change of each kind: a pool is made, one grows and is labeled, one is deleted.
 AFTER = f"""\
@@ -33,7 +32,6 @@ spec:
   pools:
   - {{name: gpu, size: 2, labels: {{example.com/kind: fast}}}}
   - {{name: new, size: 1}}
-  deletionProtection: true
 """
 BEGIN = ("cluster", "apply", "-f", "before.yaml", "--yes")
 APPLY = ("cluster", "apply", "-f", "after.yaml", "--yes")
@@ -46,7 +44,6 @@ def declared(stage: Stage) -> Iterator[Stage]:
     (stage.home / "before.yaml").write_text(BEFORE)
     (stage.home / "after.yaml").write_text(AFTER)
     yield stage
-    stage.run(("cluster", "unprotect", NAME))
     stage.reach(None)
 
 

@@ -12,6 +12,7 @@ from cse_client.engines.declared.pools import pool_changes, pool_refusals
 from cse_client.engines.declared.reading import DeclaredFile
 from cse_client.engines.declared.templates import is_same_template, template_text
 from cse_client.errors import CseError, Refused
+from cse_client.kube.addons.table import METALLB
 from cse_client.model import ClusterSpec
 from cse_client.model.addons import AddonInfo
 from cse_client.model.declared import Change, Declared, WantedAddon
@@ -95,7 +96,8 @@ def addon_changes(
 ) -> Iterator[Difference]:
     """Yield the add-ons to install or change; others are left as they are."""
     known = {info.name: info for info in installed}
-    for addon in wanted:
+    # an ingress controller gets its address from the load balancer
+    for addon in sorted(wanted, key=lambda one: one.name != METALLB):
         there = known.get(addon.name)
         now = "" if there is None or not there.installed else _addon_text(there)
         if there is not None and now and _same_addon(addon, there):

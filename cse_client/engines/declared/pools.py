@@ -65,6 +65,8 @@ def pool_step(name: str) -> str:
 
 def pool_refusals(file: DeclaredFile, there: Declared) -> Iterator[CseError]:
     """Yield what a file declares of a pool that cannot be changed."""
+    if _PATH not in file.stated:
+        return
     known = {pool.name: pool for pool in there.pools}
     for number, pool in enumerate(file.declared.pools):
         current = known.get(pool.name)

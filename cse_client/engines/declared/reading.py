@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from cse_client.engines.declared.schema import Problems, form_problems
 from cse_client.engines.declared.values import (
     LARGEST_MB,
     SIZE_CLAUSE,
+    checksum_clause,
     clause_of,
     fits,
     ranges_clause,
@@ -52,7 +52,6 @@ KIND = "Cluster"
 _DOMAIN = API_VERSION.partition("/")[0]
 _MOST_WORKERS = 500
 _WORKERS = 2
-_CHECKSUM = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -245,9 +244,9 @@ class _Values:
             if raw["name"] in names:
                 found += self._wrong((*path, "name"), "the file has two entries of it", raw["name"])
             names.append(raw["name"])
-            if "checksum" in raw and not _CHECKSUM.fullmatch(raw["checksum"]):
-                clause = "it does not have 64 hexadecimal digits"
-                found += self._wrong((*path, "checksum"), clause, plain(raw["checksum"], 70))
+            clause = checksum_clause(raw["checksum"]) if "checksum" in raw else ""
+            if clause:
+                found += self._wrong((*path, "checksum"), clause)
             for option, addon in (key, other):
                 if option in raw and raw["name"] != addon:
                     found += self._wrong((*path, option), f"it is for {addon} only")

@@ -14,7 +14,15 @@ from cse_client.model.endpoints import AUTO, NO_ADDRESS, is_address, is_endpoint
 from cse_client.model.settings import setting_problem, setting_shown
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 
-__all__ = ["LARGEST_MB", "SIZE_CLAUSE", "clause_of", "fits", "ranges_clause", "shown"]
+__all__ = [
+    "LARGEST_MB",
+    "SIZE_CLAUSE",
+    "checksum_clause",
+    "clause_of",
+    "fits",
+    "ranges_clause",
+    "shown",
+]
 
 LARGEST_MB = {"memory": 24 * 1024 * 1024, "disk": 62 * 1024 * 1024}
 SIZE_CLAUSE = "it is not a size such as 8G or 8192, or too large"
@@ -34,6 +42,17 @@ def ranges_clause(value: str, *, one: bool) -> str:
         return "" if parse_auto(value) or parse_ranges(value) else "it is empty"
     except WrongUsage as wrong:
         return wrong.clause[:1].lower() + wrong.clause[1:]
+
+
+def checksum_clause(value: str) -> str:
+    """Return why a text is not the checksum of a manifest; empty if it is one."""
+    from cse_client.kube.addons.fetch import parse_checksum
+
+    try:
+        parse_checksum(value)
+    except WrongUsage as wrong:
+        return wrong.clause[:1].lower() + wrong.clause[1:]
+    return ""
 
 
 def _endpoint_clause(value: str) -> str:

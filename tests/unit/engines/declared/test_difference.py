@@ -216,6 +216,15 @@ def test_what_was_exported_changes_nothing(state: str) -> None:
     assert uncompared(file, there) == []
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_what_a_file_omits_is_left_as_it_is(state: str) -> None:
+    there = found(state)
+    file = read("apiVersion: cse-client/v1\nkind: Cluster\nmetadata: {name: demo}\n")
+    assert refusals(file, there) == []
+    assert differences(file, there) == []
+    assert uncompared(file, there) == []
+
+
 def test_what_is_known_of_a_damaged_record() -> None:
     there = found("damaged in parts")
     assert there.unknown == {"cpus", "memory_mb", "settings.dns", "vip"}
@@ -406,6 +415,12 @@ def test_installed_addons_stay() -> None:
     exported = installed_addons([INSTALLED, foreign])
     assert exported == (WantedAddon("metallb", "0.14.9", "10.0.0.200-10.0.0.203"),)
     assert list(addon_changes(exported, [INSTALLED, foreign])) == []
+    # Contour gets its address from MetalLB, whatever the order of the file is
+    both = [WantedAddon("contour"), WantedAddon("metallb", addresses="auto:2")]
+    assert [one.change.object for one in addon_changes(both, [])] == [
+        "add-on metallb",
+        "add-on contour",
+    ]
 
 
 _JUNK: st.SearchStrategy[Any] = st.one_of(
