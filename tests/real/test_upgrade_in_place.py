@@ -70,6 +70,9 @@ def head(site: Site, reached: None, tmp_path_factory: pytest.TempPathFactory) ->
     config.touch(0o600)
     config.write_text(site.vcd("cse", "cluster", "config", NAME).checked(), encoding="utf-8")
     (name,) = (node["name"] for node in json.loads(made.out)["nodes"])
+    # kubeadm tries a Job with `pause -v` where a node can be scheduled to, and the pause that is
+    # built here does not know -v
+    site.kubectl("cordon", str(name), of=NAME).checked()
     yield str(name)
     site.vcd("cse", "cluster", "delete", NAME, "--yes", "--break-lock").checked()
     site.vcd("cse", "template", "delete", TEMPLATE, "--yes").checked()
@@ -119,7 +122,7 @@ def test_a_real_control_plane_is_upgraded_in_place(site: Site, head: str) -> Non
     with site.asking(NAME) as client:
         done = upgrade(site)
     took = time.monotonic() - began
-    assert done.code == 0, done.err + str(site.bootstrap_logs()[head][-4000:])
+    assert done.code == 0, done.err
     asked = client.end()
     logging.getLogger(__name__).info("in place: %.0f s, %s", took, asked)
     assert len(asked.failed) <= MOST_UNSERVED
@@ -129,5 +132,6 @@ def test_a_real_control_plane_is_upgraded_in_place(site: Site, head: str) -> Non
     site.kubectl("get", "configmap", "there", of=NAME).checked()
     held = site.inside(head, "apt-mark", "showhold").checked().split()
     assert {"kubeadm", "kubectl", "kubelet"} <= set(held)
+    site.kubectl("uncordon", head, of=NAME).checked()
     dns = ("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s")
     site.kubectl(*dns, of=NAME).checked()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -413,7 +414,7 @@ class InPlaceUpgrade:
             clean = later.without_task(script)
             self._change(partial(vcd.write_customization_script, vm.href, clean))
         if record.snapshot and vcd.snapshot_state(vm.href).created is not None:
-            self._change(partial(vcd.remove_snapshots, vm.href))
+            self._change(partial(vcd.remove_snapshots, vm.href), idempotent=True)
         self._write(None)
         upgrade_backup.discard(self._cluster)
 
@@ -436,7 +437,7 @@ class InPlaceUpgrade:
         text = f"The upgrade has failed, and {record.node} goes back: {error.clause}."
         self._progress(Event(EventKind.WARNING, text))
         try:
-            with bounds.afterwards(_LONGEST_RETURN):
+            with _time_to_return():
                 self._go_back(record)
         except CseError as second:
             if isinstance(second, (SessionInvalid, NotFinished)):
@@ -472,7 +473,7 @@ class InPlaceUpgrade:
                 record = replace(record, phase=BACK)
                 self._write(record)
                 self._shut_down(vm, "powerOff")
-                self._change(partial(vcd.revert_to_snapshot, vm.href))
+                self._change(partial(vcd.revert_to_snapshot, vm.href), idempotent=True)
             elif later.task_of(vcd.customization_script(vm.href)) == record.task:
                 raise Conflict(
                     f"The VM {vm.name} has no snapshot to go back to.",
@@ -547,8 +548,17 @@ class InPlaceUpgrade:
         self._change(partial(vcd.write_metadata, href, values))
         self._record = record
 
-    def _change(self, call: Callable[[], tasks.Task]) -> None:
-        tasks.done(self._cluster.vcd, call, deadline=self._deadline)
+    def _change(self, call: Callable[[], tasks.Task], *, idempotent: bool = False) -> None:
+        tasks.done(self._cluster.vcd, call, deadline=self._deadline, idempotent=idempotent)
+
+
+def _time_to_return() -> AbstractContextManager[None]:
+    """Give the way back its time, where the command does not have so much left.
+
+    There, single requests may take less time than otherwise; see `bounds.afterwards`.
+    """
+    enough = bounds.share(_LONGEST_RETURN) >= _LONGEST_RETURN
+    return nullcontext() if enough else bounds.afterwards(_LONGEST_RETURN)
 
 
 def _is_final(error: CseError) -> bool:
