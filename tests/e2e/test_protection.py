@@ -52,6 +52,17 @@ def test_a_protected_cluster_is_not_deleted(admin: Person, control: Control) -> 
     assert "cannot be deleted" in admin.cluster("info", NAME).out
 
 
+def test_the_claim_of_a_killed_command_is_ended(admin: Person, cloud: Cloud) -> None:
+    admin.cluster("protect", NAME)
+    editor = Editor(cloud)
+    (key,) = (one for one in editor.metadata(NAME) if one.startswith("cse.client.lock."))
+    claim = {"who": "admin@acme", "host": "vm", "doing": "protecting it", "turn": 99}
+    times = {"since": "2026-01-01T00:00:00+00:00", "until": "2100-01-01T00:00:00+00:00"}
+    editor.write(NAME, {key: json.dumps({**claim, **times})})
+    assert admin.cluster("protect", NAME).code == 0
+    assert editor.metadata(NAME)[key].startswith("free")
+
+
 def test_protecting_twice_changes_nothing(admin: Person, control: Control) -> None:
     admin.cluster("protect", NAME)
     before = control.get("state")["vapps"][NAME]["metadata"]

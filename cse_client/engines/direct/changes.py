@@ -357,6 +357,9 @@ class ClusterChanges:
                 already = "is already" if on else "is not"
                 text = f"Cluster '{ref.name}' {already} protected against deletion."
                 progress(Event(EventKind.NOTE, text))
+                if locked.lock.left_behind(cluster.metadata):
+                    with self._claimed(locked, "ending what was interrupted", options):
+                        return
                 return
             doing = "protecting it against deletion" if on else "ending its protection"
             with self._claimed(locked, doing, options):

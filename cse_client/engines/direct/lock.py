@@ -164,6 +164,13 @@ class ClusterLock:
         for holder in self._others(metadata).values():
             raise self._is_held(holder)
 
+    def left_behind(self, metadata: Mapping[str, str]) -> bool:
+        """Return whether a killed command of this owner has left its claim.
+
+        To be asked with the local lock held: no command is running then whose claim it may be.
+        """
+        return metadata.get(self.key, FREE).partition(" ")[0] != FREE
+
     def claim(
         self,
         vapp_href: str,
