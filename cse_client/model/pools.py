@@ -10,10 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cse_client.model.cluster import ClusterRef
 
 __all__ = [
     "DEFAULT_POOL",
@@ -128,13 +124,6 @@ class PoolSpec:
     force: bool = False
     max_parallel: int = 0
     max_surge: int = 1
-
-    @property
-    def ref(self) -> ClusterRef:
-        """Which cluster is meant."""
-        from cse_client.model.cluster import ClusterRef
-
-        return ClusterRef(self.cluster, self.vdc, self.org)
 
 
 def pool_problems(pools: Sequence[Pool]) -> Iterator[str]:

@@ -139,14 +139,14 @@ class ClusterChanges:
         self, change: str, spec: PoolSpec, options: RunOptions, progress: Progress
     ) -> Cluster:
         """Create, update or upgrade a worker pool, or resume that."""
-        with self._locked(spec.ref, options) as locked:
+        with self._locked(_cluster_of(spec), options) as locked:
             self._pools(change)(locked, spec, options, progress)
             return self._inspect(locked.existing)
 
     @_looking_again
     def delete_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Removal:
         """Delete a worker pool with its workers, or resume that."""
-        with self._locked(spec.ref, options) as locked:
+        with self._locked(_cluster_of(spec), options) as locked:
             removal: Removal = self._pools("delete")(locked, spec, options, progress)
             return removal
 
@@ -155,7 +155,7 @@ class ClusterChanges:
     ) -> Sequence[str]:
         """Return what a change of a worker pool would do."""
         plan: list[str] = []
-        with self._locked(spec.ref, options) as locked:
+        with self._locked(_cluster_of(spec), options) as locked:
             self._pools(change, plan)(locked, spec, options, progress)
         return plan
 
@@ -442,3 +442,7 @@ class ClusterChanges:
     def _reread(self, cluster: ExistingCluster) -> ExistingCluster:
         metadata = self.vcd.vapp_metadata(cluster.vapp.href)
         return replace(cluster.reread(), metadata=metadata)
+
+
+def _cluster_of(spec: PoolSpec) -> ClusterRef:
+    return ClusterRef(spec.cluster, spec.vdc, spec.org)

@@ -19,10 +19,11 @@ from cse_client.engines.direct.addresses import is_about
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
 from cse_client.engines.direct.names import fresh_names
+from cse_client.engines.direct.pool_sources import PoolSource
 from cse_client.engines.direct.pools import pool_mark, pool_of
 from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.removal import remove_vms
-from cse_client.engines.direct.resolve import PoolSource, Resolved
+from cse_client.engines.direct.resolve import Resolved
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki

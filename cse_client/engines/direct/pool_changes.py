@@ -17,9 +17,10 @@ from cse_client.engines.direct.operations.mark_workers import WorkerMarking
 from cse_client.engines.direct.operations.remove_workers import reach
 from cse_client.engines.direct.operations.replace_workers import WorkerReplacement
 from cse_client.engines.direct.pending import other_first, pending_operation
+from cse_client.engines.direct.pool_sources import recorded_pool
 from cse_client.engines.direct.pools import total
 from cse_client.engines.direct.requirements import pool_problems
-from cse_client.engines.direct.resolve import Resolved, recorded_pool, resolve_growth
+from cse_client.engines.direct.resolve import Resolved, resolve_growth
 from cse_client.engines.direct.specs import same_pool
 from cse_client.engines.direct.worker_changes import WorkerChanges, closing
 from cse_client.errors import Conflict, Refused

@@ -7,7 +7,6 @@ a finished cluster (refused), or this very creation, interrupted earlier (resume
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -18,18 +17,24 @@ from cse_client.engines.direct.addresses import AddressPool, read_pool
 from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.metadata import recorded_spec
 from cse_client.engines.direct.no_proxy import with_no_proxy
-from cse_client.engines.direct.pools import pool_of
+from cse_client.engines.direct.pool_sources import (
+    PoolSource,
+    chosen_template,
+    made_of,
+    pool_requests,
+    recorded_pool,
+    workers_by_pool,
+)
 from cse_client.engines.direct.specs import (
     inherited_spec,
-    pool_spec,
     refuse_other_options,
     resumed_spec,
     unusable_records,
     with_recorded_key,
 )
-from cse_client.engines.direct.templates import choose, namesakes, support_ended
+from cse_client.engines.direct.templates import namesakes, support_ended
 from cse_client.engines.direct.virtual_address import VirtualAddress, choose_address
-from cse_client.errors import Conflict, CseError, NotFound, PreflightFailed, Refused
+from cse_client.errors import Conflict, CseError, PreflightFailed, Refused
 from cse_client.model import (
     CONTROL_PLANE,
     WORKER,
@@ -59,23 +64,12 @@ from cse_client.vcd import preflight
 if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.vcd.client import VcdClient
-    from cse_client.vcd.findings import Findings, Lot
+    from cse_client.vcd.findings import Findings
 
 
-__all__ = ["PoolSource", "Resolved", "recorded_pool", "resolve_creation", "resolve_growth"]
+__all__ = ["Resolved", "resolve_creation", "resolve_growth"]
 
 _AddressChoice = Callable[[Network, Template], "tuple[VirtualAddress, list[CseError]]"]
-
-
-@dataclass(frozen=True)
-class PoolSource:
-    """What the workers of a pool are made from; `pool.size` is how many there are to be."""
-
-    pool: Pool
-    template: Template
-    template_vm: TemplateVm
-    storage_profile: StorageProfile | None
-    hardware: Hardware
 
 
 @dataclass(frozen=True)
@@ -226,7 +220,7 @@ def _resolve_creation(
             return choose_address(vcd, spec, network, template)
         return VirtualAddress(_earlier_address(earlier), href_id(network.href)), []
 
-    pool_workers = _workers_by_pool(earlier.vapp) if earlier is not None else {}
+    pool_workers = workers_by_pool(earlier.vapp) if earlier is not None else {}
     found = _resolve(
         *(vcd, spec, vdc, templates, present, problems),
         address=address,
@@ -305,10 +299,6 @@ def _count(vapp: VApp) -> tuple[int, int]:
     return kinds.count(CONTROL_PLANE), kinds.count(WORKER)
 
 
-def _workers_by_pool(vapp: VApp) -> Mapping[str, int]:
-    return Counter(pool_of(vm) for vm in vapp.vms if node_kind(vm.name) == WORKER)
-
-
 def _earlier_address(earlier: _Earlier) -> str:
     """Return the virtual address of an unfinished cluster, wherever it is recorded."""
     recorded = recorded_spec(earlier.metadata).vip
@@ -341,11 +331,11 @@ def _resolve(
     offered: Sequence[Template] = ()
     try:
         offered = templates()
-        template = _chosen(vcd, spec, offered)
+        template = chosen_template(vcd, spec, offered)
     except CseError as problem:
         problems.append(problem)
     is_new = address is not None or heads
-    pools = _requests(vcd, spec, offered, pool_workers or {}, problems)
+    pools = pool_requests(vcd, spec, offered, pool_workers or {}, problems)
     checked = preflight.check_create(
         *(vcd, spec, vdc, template),
         heads_present=present[0],
@@ -375,7 +365,7 @@ def _resolve(
     assert template is not None  # noqa: S101  (a missing template is a problem above)
     assert checked.network is not None and checked.template_vm is not None  # noqa: S101
     made = [
-        PoolSource(recorded_pool(pool, found), found, lot.template_vm, *_made_of(lot))
+        PoolSource(recorded_pool(pool, found), found, lot.template_vm, *made_of(lot))
         for pool, request, lot in zip(spec.pools, pools, checked.pools)
         if (found := request.template) is not None and lot.template_vm is not None
     ]
@@ -393,44 +383,6 @@ def _resolve(
         needs=tuple(checked.needs),
         pools=tuple(made),
     )
-
-
-def _made_of(lot: Lot) -> tuple[StorageProfile | None, Hardware]:
-    return lot.storage_profile, lot.hardware
-
-
-def recorded_pool(pool: Pool, template: Template) -> Pool:
-    """Return a pool as it is recorded: with the template that its name means now."""
-    if not pool.template:
-        return pool
-    return replace(
-        pool,
-        template=template.name,
-        template_revision=template.revision,
-        template_id=template.id,
-    )
-
-
-def _requests(
-    vcd: VcdClient,
-    spec: ClusterSpec,
-    offered: Sequence[Template],
-    present: Mapping[str, int],
-    problems: list[CseError],
-) -> list[preflight.PoolRequest]:
-    """Return the new workers of each pool; add to `problems` why a template cannot be found."""
-    found = []
-    for pool in spec.pools:
-        own = pool_spec(spec, pool)
-        template: Template | None = None
-        try:
-            template = _chosen(vcd, own, offered)
-        except NotFound as problem:
-            if problem.message not in {one.message for one in problems}:
-                problems.append(problem)
-        count = max(0, pool.size - present.get(pool.name, 0))
-        found.append(preflight.PoolRequest(own, template, count))
-    return found
 
 
 def _no_address(
@@ -453,22 +405,6 @@ def _unchecked(virtual: VirtualAddress) -> Iterator[str]:
             f"VCD does not show {unseen}, so it was not checked whether the virtual address"
             f" {virtual.address} is free"
         )
-
-
-def _chosen(vcd: VcdClient, spec: ClusterSpec, offered: Sequence[Template]) -> Template:
-    """Return the template that is meant; one of TKG must be named, for only its document tells.
-
-    Raises:
-        NotFound: there is none.
-    """
-    try:
-        return choose(offered, spec.template, spec.template_revision, earlier=spec.template_id)
-    except NotFound:
-        item = spec.template.rpartition("/")[2]
-        found = vcd.templates.tkg(item) if item else []
-        if not found:
-            raise
-        return choose(found, spec.template, spec.template_revision, earlier=spec.template_id)
 
 
 def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator[CseError]:
