@@ -115,19 +115,19 @@ def test_a_killed_backup_leaves_no_file(
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("phase", PHASES)
 def test_an_interrupted_restore_is_resumed(saved: Stage, phase: str) -> None:
-    process = saved.start(RESTORE)
-    killer = threading.Timer(240, process.kill)
-    killer.start()
-    assert process.stderr is not None
     said = []
-    for line in process.stderr:
-        said.append(line.decode())
-        if phase in said[-1]:
-            process.send_signal(signal.SIGINT)
-            break
-    said.append(process.stderr.read().decode())
-    code = process.wait()
-    killer.cancel()
+    with saved.start(RESTORE) as process:
+        killer = threading.Timer(240, process.kill)
+        killer.start()
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line.decode())
+            if phase in said[-1]:
+                process.send_signal(signal.SIGINT)
+                break
+        said.append(process.stderr.read().decode())
+        code = process.wait()
+        killer.cancel()
     text = "".join(said)
     assert code == 5, text
     assert f"Interrupted; cluster '{NAME}' is not restored yet." in text
