@@ -252,7 +252,8 @@ def test_three_control_planes_get_a_new_revision(place: Place) -> None:
     assert len(found["steps"]) == 6
     assert found["minutes"] is not None
     assert any("pool 'own' keep its own template" in text for text in found["warnings"])
-    place.cse("cluster", "upgrade", NAME, "-t", LATER, "--max-surge", "2", "--yes").checked()
+    words = ("cluster", "upgrade", NAME, "-t", LATER, "--max-surge", "2", "--yes")
+    place.run(VCD, "cse", *words, timeout=400).checked()
     (kept,) = place.nodes() & nodes
     listed = place.kubectl("get", "nodes", "--no-headers").checked()
     assert listed.count("v1.37.3") == 6
