@@ -24,11 +24,11 @@ __all__ = ["export_command"]
 @org_option
 @command
 def export_command(run: Run, name: str, vdc: str, org: str) -> None:
-    """Print the file that describes a cluster, for `vcd cse cluster apply`.
+    """Print the file that describes a cluster.
 
-    The file has the sizes and settings that were requested last, the SSH public key, and the
-    add-ons that this client installed; it contains no private keys and no passwords. Its default
-    format is YAML.
+    It is for `vcd cse cluster apply`, and has the sizes and settings that were requested last, the
+    SSH public key, and the add-ons that this client installed; it contains no private keys and no
+    passwords. Its default format is YAML.
 
     \b
     Example
