@@ -143,6 +143,24 @@ def test_a_signal_then_delete(cse: Run, stop: Run, control: Control) -> None:
     assert control.possessions() == before
 
 
+def test_what_is_unfinished_outlives_other_commands(cse: Run, stop: Run, control: Control) -> None:
+    cse(*CREATE).checked()
+    grow = ("cluster", "resize", "halfway", "--nodes", "2")
+    control.set("faults", kind="slow", method="POST", path="recomposeVApp", seconds=2)
+    assert stop(signal.SIGINT, "• [2/5]", *grow).code == 5
+    cse("cluster", "stop", "halfway", "--yes").checked()
+    cse("cluster", "start", "halfway").checked()
+    (worker, *_others) = [
+        name for name in control.get("state")["vapps"]["halfway"]["vms"] if name.startswith("node-")
+    ]
+    refused = cse("node", "delete", "halfway", worker, "--yes")
+    assert refused.code == 1
+    assert "Cluster 'halfway' has an unfinished operation" in refused.err
+    assert " ".join(grow) in refused.err
+    cse(*grow).checked()
+    assert vms(control) == ["mstr", "node", "node"]
+
+
 def test_a_session_that_expires_in_the_middle(
     cse: Run, control: Control, login: Login, home: Path
 ) -> None:

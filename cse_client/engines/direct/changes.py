@@ -391,7 +391,10 @@ class ClusterChanges:
 
     @contextlib.contextmanager
     def _claimed(self, locked: LockedCluster, doing: str, options: RunOptions) -> Iterator[None]:
-        """Hold the cluster while something short is done that leaves no record of its own."""
+        """Hold the cluster while something short is done that leaves no record of its own.
+
+        An operation that was unfinished before stays so.
+        """
         cluster, lock = locked.existing, locked.lock
         href = cluster.vapp.href
         deadline = self.clock.monotonic() + bounds.share(options.timeout)
@@ -408,7 +411,7 @@ class ClusterChanges:
                 self._write(locked.existing, first, deadline)
             yield
         finally:
-            lock.release(href, ended=True)
+            lock.release(href, ended=cluster.unfinished is None)
 
     def _record_size(
         self,
