@@ -29,7 +29,7 @@ from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
 from cse_client.engines.direct.operations.restore import Restoration, prepare_restoration
-from cse_client.engines.direct.pending import pending_operation
+from cse_client.engines.direct.pending import pending_operation, refuse_during_upgrade
 from cse_client.engines.direct.pool_changes import PoolChanges
 from cse_client.engines.direct.upgrades import ClusterUpgrades
 from cse_client.engines.direct.worker_changes import WorkerChanges, begin_in_pool
@@ -222,6 +222,8 @@ class ClusterChanges:
         """Start or stop a whole cluster."""
         with self._locked(ref, options) as locked:
             cluster = locked.existing
+            if on and not cluster.virtual_address:
+                refuse_during_upgrade(cluster)
             power = PowerChange(cluster, options, clock=self.clock, progress=progress)
             with self._claimed(locked, "starting it" if on else "stopping it", options):
                 if on:
@@ -323,6 +325,7 @@ class ClusterChanges:
         """Renew the certificates of the control planes; return when the first of them ends."""
         with self._locked(ref, options) as locked:
             cluster = locked.existing
+            refuse_during_upgrade(cluster)
             pki = find_pki(cluster)
             renewal = Renewal(cluster, pki, options, clock=self.clock, progress=progress)
             renewal.check()

@@ -17,7 +17,7 @@ from cse_client.engines.direct.operation import (
 )
 from cse_client.errors import Conflict, CseError
 
-__all__ = ["finishing_command", "other_first", "pending_operation"]
+__all__ = ["finishing_command", "other_first", "pending_operation", "refuse_during_upgrade"]
 
 
 def pending_operation(
@@ -47,6 +47,17 @@ def _all_made(cluster: ExistingCluster, growth: Operation) -> bool:
         if pool.name == growth.pool:
             return len(cluster.workers_of(pool.name)) >= pool.size
     return len(cluster.workers) >= growth.workers
+
+
+def refuse_during_upgrade(cluster: ExistingCluster) -> None:
+    """Refuse to touch a control plane that an unfinished upgrade has changed.
+
+    Raises:
+        Conflict: an upgrade must be finished, or rolled back, first.
+    """
+    unfinished = cluster.unfinished
+    if unfinished is not None and unfinished.kind == UPGRADE:
+        raise other_first(cluster, unfinished)
 
 
 def other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:

@@ -53,7 +53,7 @@ _template_options = (
         default="",
         metavar="URL",
         help="Where the control plane of a cluster without a virtual address gets the Kubernetes"
-        " packages. Default: https://pkgs.k8s.io/core:/stable:",
+        " packages: a mirror of https://pkgs.k8s.io/core:/stable: (the part before /vX.Y/deb/).",
     ),
     click.option(
         "--force",

@@ -22,6 +22,7 @@ from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, PROBE_TIMEOUT, admin_credentials
 from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.in_place_record import no_record
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.members import see_members
 from cse_client.engines.direct.operations.plan import Step, carry_out
@@ -136,7 +137,8 @@ class Restoration:
 
     def ending(self) -> dict[str, str]:
         """Return the metadata to write once the cluster is restored."""
-        return {footprint.RESTORE: "-"}
+        upgrade = no_record() if footprint.IN_PLACE in self._cluster.metadata else {}
+        return {footprint.RESTORE: "-", **upgrade}
 
     def _steps(self) -> list[Step]:
         several = self.heads > 1

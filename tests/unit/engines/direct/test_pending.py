@@ -12,7 +12,7 @@ from cse_client.engines.direct.operation import (
     UPGRADE,
     Operation,
 )
-from cse_client.engines.direct.pending import pending_operation
+from cse_client.engines.direct.pending import pending_operation, refuse_during_upgrade
 from cse_client.errors import Conflict
 from tests.support.direct import existing, vapp
 
@@ -86,3 +86,17 @@ def test_one_that_has_ended_is_not_pending() -> None:
     metadata.update(journal.ended(OWNER, 1, 3))
     found = existing(vapp("mstr-a"), metadata)
     assert pending_operation(found, lambda _one: True) is None
+
+
+@pytest.mark.parametrize("unfinished", [None, GROWING, SHRINKING, REPLACING, UPGRADING])
+def test_an_upgrade_is_finished_before_a_control_plane_is_touched(
+    unfinished: Operation | None,
+) -> None:
+    metadata = journal.begun(OWNER, 1, unfinished) if unfinished is not None else {}
+    found = existing(vapp("mstr-a", "node-a"), metadata)
+    if unfinished is not UPGRADING:
+        refuse_during_upgrade(found)
+        return
+    with pytest.raises(Conflict, match=r"upgrading to Kubernetes 1\.37\.2") as refused:
+        refuse_during_upgrade(found)
+    assert "cluster upgrade" in refused.value.hint
