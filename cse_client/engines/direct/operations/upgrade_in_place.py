@@ -37,6 +37,7 @@ from cse_client.engines.direct.operations import upgrade_backup
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.readiness import failure_text
 from cse_client.errors import (
+    ClusterUnreachable,
     Conflict,
     CseError,
     GuestFailed,
@@ -64,6 +65,9 @@ _LOOK_AGAIN = 2.0
 #: (kubeadm's UpgradeManifests). Then the same for a way back, which needs no more than a boot.
 _LONGEST_UPGRADE = 2400.0
 _LONGEST_RETURN = 900.0
+#: Seconds after which a node that serves in the old version, and has not reported the task, was
+#: started without it. A forced customization is over by then, and the task's first act is a report.
+_LONGEST_SILENCE = 180.0
 #: Seconds of the command's time that are left when the wait for the new version ends.
 _LEAST_REST = 5.0
 #: How often a VM that went off by itself is started again.
@@ -115,6 +119,8 @@ class InPlaceUpgrade:
         self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._record = read_record(cluster.metadata)
         self._done = False
+        # whether the new version was seen to serve: there is no going back from there
+        self._proven = self._record is not None and self._record.phase == FINAL
         self.took: list[float] = []
 
     # What there is to know before
@@ -230,6 +236,9 @@ class InPlaceUpgrade:
         except (SessionInvalid, NotFinished):
             raise
         except CseError as error:
+            if self._proven:
+                error.notes.append(f"Kubernetes {self._target.version} serves.")
+                raise
             if not _is_final(error):
                 raise
             self._fall_back(error)
@@ -305,23 +314,42 @@ class InPlaceUpgrade:
     # Forward
 
     def _forward(self, record: UpgradeRecord) -> None:
-        vcd, vm = self._cluster.vcd, self._head()
         if record.phase == BEGUN:
-            script = vcd.customization_script(vm.href)
-            if later.task_of(script) != record.task:
-                self._prepare(record, vm, script)
-            if vcd.vm(vm.href).status != _ON:
-                self._change(partial(vcd.deploy, vm.href, True))
-            self._await_upgraded(record)
+            self._upgrade(record)
+            self._proven = True
             record = replace(record, phase=FINAL)
             self._write(record)
         self._tidy(record)
 
+    def _upgrade(self, record: UpgradeRecord) -> None:
+        """Bring the node to the new version, from wherever an earlier run has ended."""
+        vcd, vm = self._cluster.vcd, self._head()
+        script = vcd.customization_script(vm.href)
+        prepared = later.task_of(script) == record.task
+        if not prepared:
+            self._prepare(record, vm, script)
+        found_on = vcd.vm(vm.href).status == _ON
+        if not found_on:
+            self._change(partial(vcd.deploy, vm.href, True))
+        if self._await_upgraded(record, found_on=found_on):
+            return
+        text = f"The VM {vm.name} was started without the upgrade, which is prepared again."
+        self._progress(Event(EventKind.WARNING, text))
+        # without its task, nobody goes back to the snapshot: it is older than what has happened
+        script = later.without_task(script)
+        self._change(partial(vcd.write_customization_script, vm.href, script))
+        self._prepare(record, vm, script)
+        self._change(partial(vcd.deploy, vm.href, True))
+        self._await_upgraded(record)
+
     def _prepare(self, record: UpgradeRecord, vm: Vm, script: str) -> None:
-        """Shut the VM down, create its snapshot and write the task into its script."""
+        """Shut the VM down, create its snapshot and write the task into its script.
+
+        A snapshot that is there already is replaced: the VM may have run since.
+        """
         vcd = self._cluster.vcd
         self._shut_down(vm)
-        if record.snapshot and vcd.snapshot_state(vm.href).created is None:
+        if record.snapshot:
             name = f"before Kubernetes {record.version}"
             self._change(partial(vcd.create_snapshot, vm.href, name))
         task = self._with_task(script, vm, record.task)
@@ -345,46 +373,101 @@ class InPlaceUpgrade:
             self._progress(Event(EventKind.WARNING, text))
             self._change(partial(vcd.undeploy, vm.href))
 
-    def _await_upgraded(self, record: UpgradeRecord) -> None:
+    def _await_upgraded(self, record: UpgradeRecord, *, found_on: bool = False) -> bool:
         """Wait until the new version serves.
+
+        Returns False where the VM was on already (`found_on`) and evidently runs without the task.
 
         Raises:
             GuestFailed: the node says that it failed.
+            TimedOut: the node says that it is ready, and its API cannot be reached from here; or it
+                cannot be known yet whether the node has the task.
             CseError: it has not come back in time.
         """
         began = self._clock.monotonic()
         # within the command's time, for what comes after it has to be begun in it
         left = self._deadline - began
         until = began + min(left - max(_LEAST_REST, left / 10), _LONGEST_UPGRADE)
-        phase, starts = "", 0
+        seen: NodeReport | None = None
+        quiet_since: float | None = None
+        starts = 0
         while True:
             vm, report = self._look(record)
-            if report is not None and report.phase != phase:
-                phase = report.phase
-                text = f"{record.node}: {phase}"
-                self._progress(Event(EventKind.PHASE, text, node=record.node, phase=phase))
+            if report is not None and (seen is None or report.phase != seen.phase):
+                text = f"{record.node}: {report.phase}"
+                self._progress(Event(EventKind.PHASE, text, node=record.node, phase=report.phase))
+            seen = report or seen
             if report is not None and report.status == "failed":
                 raise GuestFailed(
                     failure_text(report), node=report.node, phase=report.phase, log=report.log
                 )
             why = unhealthy(self._cluster, self._pki, record.node, record.version)
             if not why:
-                return
+                return True
+            now = self._clock.monotonic()
+            if not found_on or seen is not None or self._is_unhealthy(record, record.before):
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = now
+            elif now - quiet_since >= _LONGEST_SILENCE:
+                return False
             if vm is not None and vm.status != _ON and starts < _MOST_STARTS:
                 starts += 1
+                # from here on it has the task
+                found_on = False
                 text = f"The VM {record.node} is off and is started again."
                 self._progress(Event(EventKind.WARNING, text))
                 self._change(partial(self._cluster.vcd.deploy, vm.href, True))
             if self._clock.monotonic() >= until:
-                where = f" in phase {phase}" if phase else ""
-                raise GuestFailed(
-                    f"{record.node} has not come back with Kubernetes {record.version} after"
-                    f" {self._clock.monotonic() - began:.0f} s{where}: {why}",
-                    node=record.node,
-                    phase=phase,
-                    log=report.log if report is not None else (),
-                )
+                seconds = self._clock.monotonic() - began
+                raise self._too_late(record, why, seen, seconds, quiet=quiet_since is not None)
             self._clock.sleep(_LOOK_AGAIN)
+
+    def _is_unhealthy(self, record: UpgradeRecord, version: str) -> bool:
+        return bool(unhealthy(self._cluster, self._pki, record.node, version))
+
+    def _too_late(
+        self,
+        record: UpgradeRecord,
+        why: str,
+        report: NodeReport | None,
+        seconds: float,
+        *,
+        quiet: bool,
+    ) -> CseError:
+        """Return the error for a new version that does not serve in time."""
+        back = suggest.cse("cluster upgrade", self._cluster.name, roll_back=True)
+        hint = f"{suggest.RESUME} To go back instead: {back}"
+        if quiet:
+            return TimedOut(
+                f"The upgrade of {record.node} has not begun, and Kubernetes {record.before}"
+                " serves.",
+                hint=hint,
+            )
+        if report is not None and report.status == "ready" and self._is_out_of_reach():
+            return TimedOut(
+                f"{record.node} reports that it has Kubernetes {record.version}, but its API"
+                f" cannot be reached from here: {why}.",
+                hint=hint,
+            )
+        where = f" in phase {report.phase}" if report is not None and report.phase else ""
+        return GuestFailed(
+            f"{record.node} has not come back with Kubernetes {record.version} after"
+            f" {seconds:.0f} s{where}: {why}",
+            node=record.node,
+            phase=report.phase if report is not None else "",
+            log=report.log if report is not None else (),
+        )
+
+    def _is_out_of_reach(self) -> bool:
+        try:
+            with open_api(self._cluster, self._pki, timeout=PROBE_TIMEOUT) as api:
+                api.version()
+        except ClusterUnreachable:
+            return True
+        except CseError:
+            return False
+        return False
 
     def _look(self, record: UpgradeRecord) -> tuple[Vm | None, NodeReport | None]:
         """Return the VM, and the node's report by whichever way it can be read."""
@@ -469,16 +552,17 @@ class InPlaceUpgrade:
     def _return(self, record: UpgradeRecord) -> None:
         vcd, vm = self._cluster.vcd, self._head()
         if record.phase != REVERTED:
-            if record.snapshot and vcd.snapshot_state(vm.href).created is not None:
+            # without the task in its script the node is as it was, and the snapshot may be older
+            if later.task_of(vcd.customization_script(vm.href)) == record.task:
+                if not record.snapshot or vcd.snapshot_state(vm.href).created is None:
+                    raise Conflict(
+                        f"The VM {vm.name} has no snapshot to go back to.",
+                        hint=upgrade_backup.restoring(self._cluster).strip(),
+                    )
                 record = replace(record, phase=BACK)
                 self._write(record)
                 self._shut_down(vm, "powerOff")
                 self._change(partial(vcd.revert_to_snapshot, vm.href), idempotent=True)
-            elif later.task_of(vcd.customization_script(vm.href)) == record.task:
-                raise Conflict(
-                    f"The VM {vm.name} has no snapshot to go back to.",
-                    hint=upgrade_backup.restoring(self._cluster).strip(),
-                )
             record = replace(record, phase=REVERTED)
             self._write(record)
         script = vcd.customization_script(vm.href)

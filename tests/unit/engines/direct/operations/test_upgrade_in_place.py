@@ -1,0 +1,255 @@
+"""Which way an upgrade in place goes, whatever it finds: on, back, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any, cast
+
+import pytest
+
+from cse_client.engines.direct.in_place_record import (
+    BEGUN,
+    FINAL,
+    UpgradeRecord,
+    no_record,
+    read_record,
+)
+from cse_client.engines.direct.operations import upgrade_backup, upgrade_in_place
+from cse_client.engines.direct.operations.upgrade_in_place import InPlaceTarget, InPlaceUpgrade
+from cse_client.errors import ClusterUnreachable, CseError, TaskFailed, TimedOut
+from cse_client.model import RunOptions, Vm, silent
+from cse_client.model.cloud import SnapshotState
+from cse_client.vcd.tasks import Task
+from tests.support import direct
+from tests.support.clock import FakeClock
+
+HEAD = "mstr-ab12"
+OLD, NEW = "1.36.3", "1.37.2"
+SOURCE = "https://pkgs.k8s.io/core:/stable:"
+ON, OFF = "POWERED_ON", "POWERED_OFF"
+RECORD = UpgradeRecord(HEAD, OLD, NEW, SOURCE, "upgrade-1f2e3d4c")
+DONE = Task("https://vcd.example/api/task/1", "success")
+
+
+def script_of(task: str) -> str:
+    return f"#!/bin/bash\n# cse-client task {task}\nTASK\n# cse-client task end\nexit 0\n"
+
+
+PLAIN = "#!/bin/bash\nexit 0\n"
+
+
+@dataclass
+class FakeVcd:
+    """A VCD with one VM. `disk` is what runs; a forced start with a task upgrades it."""
+
+    clock: FakeClock
+    metadata: dict[str, str]
+    script: str = PLAIN
+    on: bool = True
+    disk: str = OLD
+    snapshot: str = ""
+    reports: dict[str, str] = field(default_factory=dict)
+    #: What a task does on the node: its report, and the version that runs then.
+    ends: tuple[str, str] = ("ready", NEW)
+    fails: dict[str, CseError] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def _does(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.fails:
+            raise self.fails[name]
+
+    def vm(self, href: str) -> Vm:
+        return Vm(HEAD, href, ON if self.on else OFF, deployed=self.on, guestinfo=self.reports)
+
+    def customization_script(self, _href: str) -> str:
+        return self.script
+
+    def write_customization_script(self, _href: str, script: str) -> Task:
+        self._does("write script")
+        self.script = script
+        return DONE
+
+    def snapshot_state(self, _href: str) -> SnapshotState:
+        created = datetime(2026, 1, 1, tzinfo=timezone.utc) if self.snapshot else None
+        return SnapshotState(allowed=True, created=created)
+
+    def create_snapshot(self, _href: str, _name: str) -> Task:
+        self._does("create snapshot")
+        assert not self.on
+        self.snapshot = self.disk
+        return DONE
+
+    def revert_to_snapshot(self, _href: str) -> Task:
+        self._does("revert")
+        self.disk = self.snapshot
+        return DONE
+
+    def remove_snapshots(self, _href: str) -> Task:
+        self._does("remove snapshot")
+        self.snapshot = ""
+        return DONE
+
+    def undeploy(self, _href: str, _action: str = "") -> Task:
+        self._does("stop")
+        self.on = False
+        return DONE
+
+    def deploy(self, _href: str, force: bool = False) -> Task:
+        self._does("start")
+        self.on = True
+        task = self.script.partition("# cse-client task ")[2].partition("\n")[0]
+        if force and task:
+            status, self.disk = self.ends
+            self.reports = {
+                "guestinfo.cse.task-id": f"{task} {HEAD}",
+                "guestinfo.cse.task-status": status,
+                "guestinfo.cse.task-phase": "apply",
+            }
+        return DONE
+
+    def write_metadata(self, _href: str, values: dict[str, str]) -> Task:
+        record = read_record(values)
+        self._does(f"record {record.phase if record is not None else 'nothing'}")
+        self.metadata.update(values)
+        return DONE
+
+
+class Upgrade(InPlaceUpgrade):
+    """With scripts that are shorter than real ones."""
+
+    def _with_task(self, script: str, vm: Vm, task: str) -> str | None:
+        return script_of(task)
+
+
+class World:
+    """A cluster whose API serves what the VM's disk has, unless it is `unreachable`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.unreachable = False
+        self.clock = FakeClock()
+        self.vcd = FakeVcd(self.clock, dict(no_record()))
+        monkeypatch.setattr(upgrade_in_place, "unhealthy", self._unhealthy)
+        monkeypatch.setattr(upgrade_in_place, "open_api", self._open_api)
+        monkeypatch.setattr(upgrade_backup, "discard", lambda _cluster: None)
+        monkeypatch.setattr(upgrade_backup, "restoring", lambda _cluster: "")
+
+    def begun(self, record: UpgradeRecord, **found: object) -> None:
+        self.vcd.metadata.update(record.metadata())
+        for name, value in found.items():
+            setattr(self.vcd, name, value)
+
+    def upgrade(self, target: InPlaceTarget | None = None) -> InPlaceUpgrade:
+        cluster = direct.existing(direct.vapp(HEAD), self.vcd.metadata)
+        return Upgrade(
+            replace(cluster, vcd=cast(Any, self.vcd)),
+            cast(Any, None),
+            target or InPlaceTarget(NEW, SOURCE),
+            RunOptions(timeout=7200),
+            clock=self.clock,
+            progress=silent,
+        )
+
+    def record(self) -> UpgradeRecord | None:
+        return read_record(self.vcd.metadata)
+
+    def _unhealthy(self, *args: Any, **_options: object) -> str:
+        version = args[3]
+        if self.unreachable or not self.vcd.on:
+            return "no route"
+        return "" if self.vcd.disk == version else f"the API server is of version {self.vcd.disk}"
+
+    @contextmanager
+    def _open_api(self, *_args: object, **_options: object) -> Iterator[Any]:
+        if self.unreachable:
+            raise ClusterUnreachable("No route.", reason="no route")
+        yield FakeAPI(self.vcd)
+
+
+@dataclass
+class FakeAPI:
+    """The API of the cluster."""
+
+    vcd: FakeVcd
+
+    def version(self) -> str:
+        return f"v{self.vcd.disk}"
+
+    def task_report(self, _node: str, _task: str) -> None:
+        return None
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def failing(what: str) -> Callable[[World], None]:
+    def set_up(world: World) -> None:
+        world.vcd.fails[what] = TaskFailed("VCD failed.")
+
+    return set_up
+
+
+def failure(world: World) -> str:
+    with pytest.raises(CseError) as failed:
+        world.upgrade().run()
+    return failed.value.message
+
+
+@pytest.mark.parametrize("what", ["record final", "write script", "remove snapshot"])
+def test_what_is_proven_is_never_reverted(world: World, what: str) -> None:
+    world.begun(RECORD, script=script_of(RECORD.task), on=False, snapshot=OLD)
+    failing(what)(world)
+    with pytest.raises(TaskFailed) as failed:
+        world.upgrade().run()
+    assert failed.value.notes == [f"Kubernetes {NEW} serves."]
+    assert (world.vcd.disk, world.vcd.on, "revert" in world.vcd.calls) == (NEW, True, False)
+    assert world.record() == replace(RECORD, phase=BEGUN if what == "record final" else FINAL)
+    world.vcd.fails.clear()
+    world.upgrade().run()
+    assert (world.vcd.disk, world.vcd.snapshot, world.record()) == (NEW, "", None)
+
+
+def test_a_snapshot_from_before_a_start_is_replaced(world: World) -> None:
+    world.begun(RECORD, snapshot="stale", ends=("failed", "broken"))
+    assert "was rolled back" in failure(world)
+    assert (world.vcd.disk, world.vcd.snapshot, world.record()) == (OLD, "", None)
+
+
+@pytest.mark.parametrize("what", ["stop", "create snapshot"])
+def test_a_snapshot_from_before_a_start_is_not_reverted_to(world: World, what: str) -> None:
+    world.begun(RECORD, snapshot="stale")
+    failing(what)(world)
+    assert "was rolled back" in failure(world)
+    assert (world.vcd.disk, world.vcd.on, world.record()) == (OLD, True, None)
+
+
+@pytest.mark.parametrize("what", ["", "create snapshot"])
+def test_a_vm_that_was_started_without_its_task_gets_it(world: World, what: str) -> None:
+    world.begun(RECORD, script=script_of(RECORD.task), on=True, snapshot="stale")
+    if not what:
+        world.upgrade().run()
+        assert (world.vcd.disk, world.vcd.snapshot, world.record()) == (NEW, "", None)
+        return
+    failing(what)(world)
+    assert "was rolled back" in failure(world)
+    assert (world.vcd.disk, world.vcd.on, world.record()) == (OLD, True, None)
+
+
+def test_a_node_that_is_ready_and_out_of_reach_is_not_reverted(world: World) -> None:
+    world.begun(RECORD, script=script_of(RECORD.task), on=False, snapshot=OLD)
+    world.unreachable = True
+    with pytest.raises(TimedOut, match="cannot be reached from here") as late:
+        world.upgrade().run()
+    assert "Run the same command again to resume." in late.value.hint
+    assert (world.vcd.disk, world.record()) == (NEW, RECORD)
+    world.unreachable = False
+    world.upgrade().run()
+    assert world.record() is None
