@@ -32,7 +32,7 @@ def requested_deprecated(api: ClusterAPI) -> list[Deprecated]:
     """Return them in order; none where the API server does not show its metrics.
 
     Raises:
-        ClusterUnreachable: it does not answer.
+        ClusterUnreachable: it does not answer in time, or its metrics are too large.
     """
     return parse_metrics(api.text("/metrics") or "")
 

@@ -13,7 +13,7 @@ from cse_client.engines.direct.members import see_members
 from cse_client.engines.direct.operations.leaving import name_stuck
 from cse_client.engines.direct.quorum import growth_problems
 from cse_client.engines.direct.upgrade_targets import release_of, skew_problems
-from cse_client.errors import CseError, PreflightFailed
+from cse_client.errors import ClusterUnreachable, CseError, PreflightFailed
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.addons.table import ADDONS
 from cse_client.kube.addons.table import RELEASES as ADDON_RELEASES
@@ -67,7 +67,7 @@ def find_obstacles(
         found.obstacles += _control_plane_problems(cluster, pki, template)
     _collect(found, resolve)
     _look_at_pods(cluster, api, found, force=force)
-    _look_at_api(api, template, found)
+    _look_at_api(api, template, found, force=force)
     found.obstacles += _certificate_problems(api)
     _look_at_addons(cluster, api, template, found)
     return found
@@ -131,22 +131,31 @@ def _look_at_pods(
         (found.warnings if force else found.obstacles).append(f"{name_stuck(stuck)}.")
 
 
-def _look_at_api(api: ClusterAPI, template: Template, found: Findings) -> None:
+def _look_at_api(api: ClusterAPI, template: Template, found: Findings, *, force: bool) -> None:
+    """Look at which APIs clients have used; the API server forgets none until it restarts."""
     after = version_key(release_of(template))[:2]
-    for one in requested_deprecated(api):
+    try:
+        requested = requested_deprecated(api)
+    except ClusterUnreachable as unknown:
+        found.warnings.append(
+            "It was not checked whether clients use APIs that Kubernetes"
+            f" {release_of(template)} does not serve: {unknown.clause}."
+        )
+        return
+    for one in requested:
         # without a release that removes it, Kubernetes' own components use it, too
         removed = version_key(one.removed_in)[:2]
         if not removed:
             continue
-        if removed <= after:
-            found.obstacles.append(
-                f"Clients still use the API {plain(one.name)}, which Kubernetes"
-                f" {plain(one.removed_in)} no longer serves."
-            )
+        text = (
+            f"Clients have used the API {plain(one.name)} since the API server started, and"
+            f" Kubernetes {plain(one.removed_in)} does not serve it"
+        )
+        if removed > after or force:
+            found.warnings.append(f"{text}.")
         else:
-            found.warnings.append(
-                f"Clients still use the API {plain(one.name)}, which Kubernetes"
-                f" {plain(one.removed_in)} will no longer serve."
+            found.obstacles.append(
+                f"{text}; update these clients and restart kube-apiserver, or use --force."
             )
 
 

@@ -58,7 +58,8 @@ _template_options = (
     click.option(
         "--force",
         is_flag=True,
-        help="Also evict pods that no controller would start again.",
+        help="Also evict pods that no controller would start again, and upgrade although clients"
+        " have used APIs that the new release does not serve.",
     ),
 )
 

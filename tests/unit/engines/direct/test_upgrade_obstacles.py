@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from cse_client.bounds import MOST_BYTES
 from cse_client.engines.direct.upgrade_obstacles import Findings, find_obstacles
 from cse_client.errors import PreflightFailed, Refused
 from cse_client.kube.addons.table import RELEASES
@@ -73,7 +74,9 @@ def test_everything_at_once(running: Running) -> None:
         "The pool is empty.",
         "The VDC is full.",
         "1 pod cannot be moved to other nodes: default/lonely on node-b",
-        "policy/v1beta1 podsecuritypolicies, which Kubernetes 1.25 no longer serves.",
+        "Clients have used the API policy/v1beta1 podsecuritypolicies since the API server started,"
+        " and Kubernetes 1.25 does not serve it; update these clients and restart kube-apiserver,"
+        " or use --force.",
         "The API server's certificate ends on ",
     ]
     assert len(found.obstacles) == len(expected), found.obstacles
@@ -84,6 +87,8 @@ def test_everything_at_once(running: Running) -> None:
     forced = look(running, force=True)
     assert not any("lonely" in one for one in forced.obstacles)
     assert any("lonely" in one for one in forced.warnings)
+    assert not any("podsecuritypolicies" in one for one in forced.obstacles)
+    assert any("1.25 does not serve it." in one for one in forced.warnings)
 
 
 def test_an_add_on_for_other_releases_is_a_warning(running: Running) -> None:
@@ -94,3 +99,12 @@ def test_an_add_on_for_other_releases_is_a_warning(running: Running) -> None:
     running.post("/api/v1/namespaces/kube-system/configmaps", record)
     (text,) = (one for one in look(running).warnings if "metallb" in one)
     assert text.startswith(f"Add-on metallb {late.version} is for Kubernetes {late.kubernetes};")
+
+
+def test_metrics_that_are_too_large_do_not_prevent_an_upgrade(running: Running) -> None:
+    running.api._cluster.deprecated.add(("policy", "v1beta1", "x" * MOST_BYTES, "", 25))
+    (text,) = (one for one in look(running).warnings if "not checked" in one)
+    assert text.startswith(
+        "It was not checked whether clients use APIs that Kubernetes 1.25.3 does"
+    )
+    assert "is larger than 16 MiB" in text
