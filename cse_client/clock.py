@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Protocol
 
 from cse_client import bounds
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "backoff", "polling"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "StoppableClock", "Stopped", "backoff", "polling"]
 
 #: Seconds between two looks at something that is being done: never more than one in the first five
 #: minutes, then a 300th of its age, at most five. So a minute of waiting costs 63 looks at most.
@@ -20,6 +21,8 @@ _GROWTH = 2.0
 _LONGEST_AT_FIRST = 1.0
 _AT_FIRST = 300.0
 _LONGEST = 5.0
+#: How long a `StoppableClock` may sleep after it was stopped.
+_PIECE = 0.2
 
 
 class Clock(Protocol):
@@ -41,6 +44,40 @@ class _SystemClock:
 
 
 SYSTEM_CLOCK: Clock = _SystemClock()
+
+
+class Stopped(Exception):
+    """What waits with a `StoppableClock` must not go on: another part of the work has failed."""
+
+
+class StoppableClock:
+    """A clock for several threads that wait, so that they end together."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End all sleeps, present and future ones."""
+        self._stopped.set()
+
+    def monotonic(self) -> float:
+        """Return seconds since some fixed moment."""
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`.
+
+        Raises:
+            Stopped: `stop` was called.
+        """
+        while not self._stopped.is_set():
+            piece = min(seconds, _PIECE)
+            self._clock.sleep(piece)
+            seconds -= piece
+            if seconds <= 0:
+                return
+        raise Stopped
 
 
 def backoff(first: float, longest: float, factor: float) -> Iterator[float]:

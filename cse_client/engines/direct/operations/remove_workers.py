@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
-from cse_client.clock import Clock
+from cse_client.clock import Clock, StoppableClock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.deletion import DeletedMeanwhile
@@ -199,7 +199,10 @@ class WorkerRemoval:
     def _drain(self) -> None:
         vms = {vm.name: vm for vm in self._cluster.vapp.vms}
         with ThreadPoolExecutor(self._max_parallel) as pool:
-            drains = {pool.submit(self._drain_one, name): name for name in self._operation.nodes}
+            clock = StoppableClock(self._clock)
+            drains = {
+                pool.submit(self._drain_one, name, clock): name for name in self._operation.nodes
+            }
             try:
                 for drained in as_completed(drains):
                     drained.result()
@@ -207,18 +210,20 @@ class WorkerRemoval:
                     if vm is not None and vm.deployed:
                         self._begin_stop(vm)
             except BaseException:
+                # Ctrl-C and failures do not wait for what a disruption budget holds elsewhere
+                clock.stop()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         self._drained = True
 
-    def _drain_one(self, name: str) -> None:
+    def _drain_one(self, name: str, clock: Clock) -> None:
         assert self._api is not None  # noqa: S101  (the step exists only with an API)
         drain(
             self._api,
             name,
             force=self._force,
             deadline=self._deadline,
-            clock=self._clock,
+            clock=clock,
             progress=self._progress,
         )
 
