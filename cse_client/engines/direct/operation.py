@@ -56,6 +56,7 @@ class Operation:
     replacement (of workers of `pool`) and in an upgrade (from the release `before_release` to
     `release`, such as 1.37.2). `pools` are the worker pools as they are to be afterwards, empty for
     a cluster that has the default one only; the operation is about `pool`, empty for several.
+    `counts` is how many of the nodes of an upgrade are workers of each of `pools`.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Operation:
     before_release: str = ""
     pool: str = ""
     pools: tuple[Pool, ...] = ()
+    counts: tuple[int, ...] = ()
 
     @classmethod
     def begin(
@@ -88,6 +90,7 @@ class Operation:
         before_release: str = "",
         pool: str = "",
         pools: tuple[Pool, ...] = (),
+        counts: tuple[int, ...] = (),
     ) -> Operation:
         """Return a new operation with an id of its own."""
         return cls(
@@ -104,6 +107,7 @@ class Operation:
             before_release,
             pool,
             pools,
+            counts,
         )
 
     def is_for(self, pool: str, size: int) -> bool:
@@ -121,12 +125,17 @@ class Operation:
     def document(self) -> dict[str, Any]:
         """Return the operation as a JSON object."""
         pools = pool_documents(self.pools)
-        document = {**asdict(self), "nodes": list(self.nodes), "pools": pools}
+        document = {
+            **asdict(self),
+            "nodes": list(self.nodes),
+            "pools": pools,
+            "counts": list(self.counts),
+        }
         return {k: v for k, v in document.items() if v or k not in _OPTIONAL}
 
 
 _TEXTS = ("template", "release", "before_release", "pool")
-_OPTIONAL = ("heads", *_TEXTS, "pools")
+_OPTIONAL = ("heads", *_TEXTS, "pools", "counts")
 
 
 def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
@@ -141,17 +150,34 @@ def parse_operation(raw: Mapping[str, Any]) -> Operation | None:
     heads = claims.integer(raw.get("heads", 0), 0, max(CONTROL_PLANES))
     if kind not in _KINDS:
         return None
-    # an upgrade without workers replaces nobody where the control plane stays
-    nobody = kind == UPGRADE and not workers
-    if not nobody and (kind in _WITHOUT_NODES) != (not nodes):
+    # an upgrade replaces nobody where the control plane stays and there are no workers to replace
+    if not (kind == UPGRADE and not nodes) and (kind in _WITHOUT_NODES) != (not nodes):
         return None
     if heads is None or (kind in _WITH_HEADS) != bool(heads):
         return None
     waited = raw.get("waited", True) is not False
     texts: dict[str, Any] = {name: claims.text(raw.get(name, "")) for name in _TEXTS}
     pools = parse_pools(raw.get("pools", []))
-    if pools is None or any(raw.get(name, "") != text for name, text in texts.items()):
+    counts = _counts(raw.get("counts"), kind, pools or ())
+    damaged = any(raw.get(name, "") != text for name, text in texts.items())
+    if pools is None or counts is None or damaged:
         return None
     return Operation(
-        *(identifier, kind, workers, before, asked, nodes, waited, heads), **texts, pools=pools
+        *(identifier, kind, workers, before, asked, nodes, waited, heads),
+        **texts,
+        pools=pools,
+        counts=counts,
     )
+
+
+def _counts(raw: object, kind: str, pools: tuple[Pool, ...]) -> tuple[int, ...] | None:
+    if raw is None and kind == UPGRADE:
+        # before counts were recorded, the pools had the sizes that were there
+        return tuple(0 if pool.template else pool.size for pool in pools)
+    if raw is None:
+        return ()
+    if kind != UPGRADE or not isinstance(raw, list) or len(raw) != len(pools):
+        return None
+    found = [claims.integer(one, 0, claims.MOST_WORKERS) for one in raw]
+    whole = tuple(one for one in found if one is not None)
+    return whole if len(whole) == len(raw) else None

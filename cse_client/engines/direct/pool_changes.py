@@ -15,8 +15,12 @@ from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.operation import GROW, REPLACE, SHRINK, UPDATE, Operation
 from cse_client.engines.direct.operations.mark_workers import WorkerMarking
 from cse_client.engines.direct.operations.remove_workers import reach
-from cse_client.engines.direct.operations.replace_workers import WorkerReplacement
-from cse_client.engines.direct.pending import other_first, pending_operation
+from cse_client.engines.direct.operations.replace_workers import WorkerReplacement, further_workers
+from cse_client.engines.direct.pending import (
+    finishing_command,
+    other_first,
+    pending_operation,
+)
 from cse_client.engines.direct.pool_sources import recorded_pool
 from cse_client.engines.direct.pools import total
 from cse_client.engines.direct.requirements import pool_problems
@@ -77,11 +81,11 @@ class PoolChanges:
         if pending is not None:
             begun = cluster.pool(pool.name)
             if not same_pool(begun, pool, cluster.spec):
+                _what, command = finishing_command(cluster.name, pending)
                 raise Conflict(
                     f"The unfinished pool '{pool.name}' of cluster '{cluster.name}' was started"
                     " with different options.",
-                    hint="Repeat the first command to finish it, or: "
-                    + suggest.cse("pool delete", cluster.name, pool.name),
+                    hint=f"Finish it first: {command}",
                 )
             found = self._resolve(cluster, spec, begun, begun.size, progress)
             self._grow(locked, found, pending, spec, options, progress)
@@ -215,10 +219,11 @@ class PoolChanges:
         if pending is not None and not template:
             template, revision = pending.template, None
         wanted = replace(pool, template=template, template_revision=revision, template_id="")
-        names = pending.nodes if pending else [vm.name for vm in cluster.workers_of(pool.name)]
+        present = [vm.name for vm in cluster.workers_of(pool.name)]
+        names = pending.nodes if pending else present
         surge = max(1, min(spec.max_surge, len(names)))
-        room = len(cluster.workers_of(pool.name)) + surge
-        found = self._resolve(cluster, spec, wanted, room, progress)
+        room = surge if pending is None else further_workers(cluster, names, surge, pending.mark())
+        found = self._resolve(cluster, spec, wanted, len(present) + room, progress)
         if pending is not None and found.template.id != pending.template:
             raise other_first(cluster, pending)
         made = replace(found.sources[0].pool, size=pool.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cse_client import suggest
 from cse_client.engines.direct.existing import ExistingCluster
@@ -11,7 +11,7 @@ from cse_client.engines.direct.operation import Operation
 from cse_client.model import WORKER, node_kind
 from cse_client.model.pools import Pool
 
-__all__ = ["Group", "groups_of", "kept_pools", "pools_of", "replaced_workers"]
+__all__ = ["Group", "groups_of", "kept_pools", "replaced_counts", "replaced_workers"]
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,16 @@ class Group:
         return f"{operation.mark()}{own}"
 
 
-def pools_of(cluster: ExistingCluster) -> tuple[Pool, ...]:
-    """Return the pools of a cluster with the sizes that they have; none where none are recorded."""
-    if not cluster.records_pools:
-        return ()
-    return tuple(replace(pool, size=len(cluster.workers_of(pool.name))) for pool in cluster.pools)
-
-
 def replaced_workers(cluster: ExistingCluster, pools: tuple[Pool, ...]) -> list[str]:
     """Return the workers that an upgrade replaces, pool by pool."""
     if not pools:
         return [vm.name for vm in cluster.workers]
     return [vm.name for pool in pools if not pool.template for vm in cluster.workers_of(pool.name)]
+
+
+def replaced_counts(cluster: ExistingCluster, pools: tuple[Pool, ...]) -> tuple[int, ...]:
+    """Return how many of `replaced_workers` are of each pool, whatever its size is to be."""
+    return tuple(0 if pool.template else len(cluster.workers_of(pool.name)) for pool in pools)
 
 
 def groups_of(operation: Operation) -> list[Group]:
@@ -47,10 +45,10 @@ def groups_of(operation: Operation) -> list[Group]:
     if not operation.pools:
         return [Group(tuple(names))] if names else []
     found = []
-    for pool in operation.pools:
-        if not pool.template and pool.size:
-            found.append(Group(tuple(names[: pool.size]), pool))
-            names = names[pool.size :]
+    for pool, count in zip(operation.pools, operation.counts):
+        if count:
+            found.append(Group(tuple(names[:count]), pool))
+            names = names[count:]
     return found
 
 

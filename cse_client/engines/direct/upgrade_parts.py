@@ -13,7 +13,10 @@ from cse_client.engines.direct.members import newest_heads
 from cse_client.engines.direct.operation import UPGRADE, Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
 from cse_client.engines.direct.operations.replace_control_planes import ControlPlaneReplacement
-from cse_client.engines.direct.operations.replace_workers import WorkerReplacement
+from cse_client.engines.direct.operations.replace_workers import (
+    WorkerReplacement,
+    further_workers,
+)
 from cse_client.engines.direct.operations.upgrade import ClusterUpgrade, HeadsUpgrade
 from cse_client.engines.direct.operations.upgrade_in_place import (
     InPlaceTarget,
@@ -24,7 +27,7 @@ from cse_client.engines.direct.resolve import Resolved, resolve_growth
 from cse_client.engines.direct.upgrade_groups import (
     Group,
     groups_of,
-    pools_of,
+    replaced_counts,
     replaced_workers,
 )
 from cse_client.engines.direct.upgrade_record import new_template
@@ -60,15 +63,17 @@ class UpgradeParts:
         count = len(cluster.control_planes)
         # without a virtual address, nobody leaves
         heads = newest_heads(cluster, pki, count) if cluster.virtual_address else []
-        pools = pools_of(cluster)
-        count_of_workers = sum(pool.size for pool in pools) if pools else len(cluster.workers)
+        pools = cluster.pools if cluster.records_pools else ()
+        desired = cluster.desired_workers
+        workers = len(cluster.workers) if desired is None else desired
         return Operation.begin(
             UPGRADE,
-            workers=count_of_workers,
-            before=count_of_workers,
+            workers=workers,
+            before=workers,
             heads=count,
             nodes=(*heads, *replaced_workers(cluster, pools)),
             pools=pools,
+            counts=replaced_counts(cluster, pools),
             template=template.id,
             release=release_of(template),
             before_release=release,
@@ -158,6 +163,10 @@ class UpgradeParts:
             template=template.id,
             control_planes=operation.heads,
         )
+        # a roll-back makes nothing
+        spare = spec.max_surge > 0
+        present = {vm.name for vm in cluster.vapp.vms}
+        left = any(node_kind(name) == CONTROL_PLANE for name in operation.nodes if name in present)
         heads = None
         if cluster.virtual_address:
             if spec.package_source:
@@ -172,22 +181,20 @@ class UpgradeParts:
                 len(cluster.workers),
                 self.templates,
                 progress,
-                heads=operation.heads + 1,
+                heads=max(len(cluster.control_planes), operation.heads + (spare and left)),
             )
         none = replace(wanted, control_planes=0)
         workers = []
         for group in groups_of(operation):
-            # what is there already, of an earlier run, needs no room
-            size = len(group.names) + min(spec.max_surge, len(group.names))
-            if group.pool is None:
-                found = resolve_growth(self.vcd, cluster, none, size, self.templates, silent)
-            else:
-                lacking = max(0, size - len(cluster.workers_of(group.pool.name)))
-                found = resolve_growth(
-                    *(self.vcd, cluster, none, len(cluster.workers) + lacking, self.templates),
-                    silent,
-                    pool=replace(group.pool, size=size),
-                )
+            mark = group.mark(operation)
+            count = further_workers(cluster, group.names, spec.max_surge, mark) if spare else 0
+            pool = group.pool
+            if pool is not None:
+                pool = replace(pool, size=len(cluster.workers_of(pool.name)) + count)
+            found = resolve_growth(
+                *(self.vcd, cluster, none, len(cluster.workers) + count, self.templates, silent),
+                pool=pool,
+            )
             workers.append((group, found))
         return heads, workers
 

@@ -7,14 +7,15 @@ next one counts both and goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from cse_client import bounds, suggest
-from cse_client.clock import Clock
+from cse_client.clock import Clock, StoppableClock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.deletion import out_of_reach
 from cse_client.engines.direct.describe import inspect_cluster
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import BROKEN, Machines
 from cse_client.engines.direct.operation import Operation
@@ -30,12 +31,44 @@ from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import delete_node, drain, uncordon
 from cse_client.kube.node_marks import mark_node
-from cse_client.model import WORKER, Cluster, Progress, RunOptions, Vm, node_kind
+from cse_client.model import WORKER, Cluster, KubeNode, Progress, RunOptions, Vm, node_kind
 from cse_client.model.pools import administrators_labels
 
-__all__ = ["WorkerReplacement"]
+__all__ = ["WorkerReplacement", "failed_workers", "further_workers"]
 
 _ON = "POWERED_ON"
+
+
+def further_workers(cluster: ExistingCluster, names: Sequence[str], surge: int, mark: str) -> int:
+    """Return how many more VMs must fit into the VDC to replace the workers `names`.
+
+    What earlier runs have made carries `mark`, and counts.
+    """
+    made = sum(mark in vm.description for vm in cluster.workers)
+    present = {vm.name for vm in cluster.workers}
+    left = [name in present for name in names]
+    most = now = made + sum(left)
+    for start in range(0, len(names), surge):
+        count = min(start + surge, len(names))
+        if made < count:
+            most = max(most, count + sum(left[start:]))
+    return most - now
+
+
+def failed_workers(
+    new: Sequence[Vm], nodes: Sequence[KubeNode], settled: Collection[str], failed: str
+) -> list[Vm]:
+    """Return which new workers may be deleted without a drain: `failed` is one that failed.
+
+    Those `settled` before the last batch have taken the pods of old workers: one of them that is
+    not Ready stays, unless it is not even a node.
+    """
+    ready = {node.name: node.ready for node in nodes}
+    return [
+        vm
+        for vm in new
+        if vm.name == failed or vm.name not in ready or not (ready[vm.name] or vm.name in settled)
+    ]
 
 
 class WorkerReplacement:
@@ -95,6 +128,8 @@ class WorkerReplacement:
             known_pki=pki,
         )
         self._tidy = False
+        #: New workers that were there before the present batch.
+        self._settled: frozenset[str] = frozenset()
         #: How many seconds the replacement of each worker took in this run.
         self.took: list[float] = []
 
@@ -178,7 +213,10 @@ class WorkerReplacement:
         began = self._clock.monotonic()
         machines, sized = self._machines, self._resolved.worker.is_sized
         machines.refresh_when_quiet()
-        lacking = count - len(self._made())
+        made = [vm.name for vm in self._made()]
+        lacking = count - len(made)
+        # what an earlier run has made of this batch cannot be told from the others
+        self._settled = frozenset(made)
         if lacking > 0:
             machines.add_workers(count=lacking, power_on=not sized)
         stopped = [vm for vm in self._made() if vm.status != _ON]
@@ -200,20 +238,29 @@ class WorkerReplacement:
         self.took += [self._clock.monotonic() - began] * len(leaving)
 
     def _drain(self, api: ClusterAPI, names: Sequence[str]) -> None:
+        clock = StoppableClock(self._clock)
+
         def one(name: str) -> None:
             drain(
                 api,
                 name,
                 force=self._force,
                 deadline=self._machines.deadline,
-                clock=self._clock,
+                clock=clock,
                 progress=self._progress,
             )
 
         if not names:
             return
         with ThreadPoolExecutor(len(names)) as pool:
-            list(pool.map(one, names))
+            drains = [pool.submit(one, name) for name in names]
+            try:
+                for drained in as_completed(drains):
+                    drained.result()
+            except BaseException:
+                # Ctrl-C and failures do not wait for what a disruption budget holds elsewhere
+                clock.stop()
+                raise
 
     def _delete_nodes(self) -> None:
         """Delete Nodes whose VM an earlier run has deleted before it was stopped."""
@@ -255,9 +302,10 @@ class WorkerReplacement:
             machines = self._machines
             machines.deadline = self._clock.monotonic() + ROLLBACK_SECONDS
             machines.refresh_when_quiet()
-            ready = self._ready()
             failed = error.node if isinstance(error, GuestFailed) else ""
-            doomed = [vm for vm in self._new() if vm.name == failed or vm.name not in ready]
+            with self._api() as api:
+                nodes = api.nodes()
+            doomed = failed_workers(self._new(), nodes, self._settled, failed)
             removed.extend(vm.name for vm in doomed)
             machines.remove(doomed)
             self._let_go(removed)
@@ -268,10 +316,6 @@ class WorkerReplacement:
         if removed:
             error.notes.append(f"Removed the new VMs that are not Ready: {', '.join(removed)}.")
         return self._left(self._names) == list(self._names) and not self._made()
-
-    def _ready(self) -> set[str]:
-        with self._api() as api:
-            return {node.name for node in api.nodes() if node.ready}
 
     def _let_go(self, removed: Sequence[str]) -> None:
         """Delete the Nodes of removed VMs, and let the old nodes take pods again.

@@ -157,7 +157,8 @@ class ClusterUpgrade:
             if self.heads.withdraw(error):
                 error.notes.append("No node was replaced, so the cluster is as it was.")
                 try:
-                    self.claim.end(self.operation.before)
+                    pools = self.operation.pools or None
+                    self.claim.end(self.operation.before, pools=pools)
                 except CseError as second:
                     text = f"The cluster's record could not be written: {second.message}"
                     error.notes.append(text)

@@ -47,7 +47,8 @@ def test_an_upgrade_is_read_back_whole() -> None:
     assert read_journal(journal.begun(ANN, 1, operation)).operation == operation
     damages: list[dict[str, object]] = [
         {"heads": 0},
-        {"nodes": []},
+        {"nodes": [""]},
+        {"counts": [1]},
         {"release": 1},
         {"template": "x" * 300},
     ]
