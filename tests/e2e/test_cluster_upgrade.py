@@ -209,8 +209,9 @@ def test_an_interrupted_upgrade_is_rolled_back(place: Place) -> None:
     assert place.info()["problems"] == []
 
 
-def test_a_worker_that_fails_and_the_same_command_again(place: Place) -> None:
+def test_failures_after_the_first_replacement_and_the_same_command_again(place: Place) -> None:
     before = place.info()
+    _refuse_to_stop_the_old_control_plane(place, before)
     place.afflict("node-.*", fail={"kubeadm join.*": 7})
     failed = place.cse("cluster", "upgrade", NAME, "--yes")
     assert (failed.code, "Run the same command again to resume." in failed.err) == (FAILED, True)
@@ -238,6 +239,22 @@ def test_a_worker_that_fails_and_the_same_command_again(place: Place) -> None:
     assert metadata["GENERAL:cse.template.name"] == NEW[: -len("_rev1")]
     listed = place.cse("cluster", "list").checked()
     assert "1.37.2" in listed
+
+
+def _refuse_to_stop_the_old_control_plane(place: Place, before: Any) -> None:
+    """Upgrade, until an old control plane has left etcd and its VM cannot be deleted."""
+    (old,) = (node["name"] for node in before["nodes"] if node["name"].startswith("mstr-"))
+    vm = place.control.get("state")["vapps"][NAME]["vms"][old]["id"].rpartition(":")[2]
+    forbidden = {"kind": "status", "status": 403, "times": 0, "method": "POST"}
+    place.control.set("faults", path=f"{vm}/action/undeploy", **forbidden)
+    failed = place.cse("cluster", "upgrade", NAME, "--yes")
+    assert (failed.code, "Run the same command again to resume." in failed.err) == (4, True), failed
+    assert "as it was" not in failed.err
+    assert {name[:5] for name in place.nodes() - {n["name"] for n in before["nodes"]}} == {"mstr-"}
+    assert place.kubeadm_release() == "1.37.2"
+    ready = place.kubectl("get", "nodes", "--no-headers").checked()
+    assert old not in ready or re.search(rf"^{old} .*SchedulingDisabled", ready, re.M), ready
+    place.control.ask("DELETE", "faults")
 
 
 def test_three_control_planes_get_a_new_revision(place: Place) -> None:

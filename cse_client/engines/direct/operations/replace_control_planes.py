@@ -23,6 +23,7 @@ from cse_client.engines.direct.members import remove_member, see_members
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remove_made
 from cse_client.engines.direct.operations.plan import Step
+from cse_client.engines.direct.quorum import Members
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
@@ -98,10 +99,11 @@ class ControlPlaneReplacement:
         Raises:
             Refused, ClusterUnreachable: etcd cannot be asked.
         """
-        if self.is_final:
-            return True
-        voters = {one.name for one in see_members(self._now(), self._pki).voters}
-        return not voters >= {*self._names}
+        return self.is_final or self._has_left(see_members(self._now(), self._pki))
+
+    def _has_left(self, members: Members) -> bool:
+        """Return whether an old control plane has left etcd: its VM may still be there."""
+        return self.is_final or not {one.name for one in members.voters} >= {*self._names}
 
     def is_done(self) -> bool:
         """Whether all old control planes are gone, and all of them replaced."""
@@ -293,23 +295,25 @@ class ControlPlaneReplacement:
         if out_of_reach(error) or not self._rollback:
             return False
         removed: list[str] = []
+        past: list[bool] = []
 
         def remove() -> None:
             self._machines.deadline = self._clock.monotonic() + ROLLBACK_SECONDS
             self._machines.refresh_when_quiet()
             failed = error.node if isinstance(error, GuestFailed) else ""
             members = see_members(self._now(), self._pki)
+            past.append(self._has_left(members))
             serving = {one.name for one in members.voters} & {*members.answering} - {failed}
-            doomed = [vm for vm in self._new() if vm.name not in serving or not self.is_final]
+            doomed = [vm for vm in self._new() if vm.name not in serving or not past[0]]
             removed.extend(vm.name for vm in doomed)
-            self._remove(doomed)
+            self._remove(doomed, members, past=past[0])
 
         with bounds.afterwards(ROLLBACK_SECONDS):
             if not remove_made(remove, error, self._progress, advice=suggest.RESUME):
                 return False
         if removed:
             error.notes.append(f"Removed the new control plane {', '.join(removed)}.")
-        return not self.is_final and not self._new()
+        return not past[0] and not self._new()
 
     def roll_back(self) -> None:
         """Remove the new control plane, and let the old ones be as they were.
@@ -318,7 +322,12 @@ class ControlPlaneReplacement:
             CseError: that failed; it can be repeated.
         """
         self._machines.refresh_when_quiet()
-        self._note("Remove the new control plane", lambda: self._remove(self._new()))
+
+        def remove() -> None:
+            members = see_members(self._now(), self._pki)
+            self._remove(self._new(), members, past=self._has_left(members))
+
+        self._note("Remove the new control plane", remove)
 
     def _note(self, title: str, work: Callable[[], None]) -> None:
         self._progress(Event(EventKind.STARTED, title))
@@ -343,19 +352,23 @@ class ControlPlaneReplacement:
             cordon(api, name)
         hand_over(cluster, self._pki, name, clock=self._clock, progress=self._progress)
 
-    def _remove(self, doomed: Sequence[Vm]) -> None:
-        """Take new control planes out of etcd, VCD and Kubernetes; the old ones take over."""
+    def _remove(self, doomed: Sequence[Vm], members: Members, *, past: bool) -> None:
+        """Take new control planes out of etcd, VCD and Kubernetes; the old ones take over.
+
+        `past`: an old one has left for good, so new nodes keep joining with the new release. One
+        that is not a member of etcd any more stays cordoned.
+        """
         names = [vm.name for vm in doomed]
         for vm in doomed:
             self._give_up_address(vm.name, names)
             remove_member(self._now(), self._pki, vm.name, vm.ip)
         self._machines.remove(doomed)
-        left = self._left()
+        left = {*self._left()} & {one.name for one in members.voters}
         with self._api(without=names) as api:
             for name in names:
                 delete_node(api, name)
             for node in api.nodes():
                 if node.name in left and node.unschedulable:
                     uncordon(api, node.name)
-            if not self.is_final:
+            if not past:
                 kubeadm_config.write_release(api, self._operation.before_release)
