@@ -10,6 +10,7 @@ from cse_client.errors import CseError, WrongUsage
 from cse_client.inputs import read_file
 from cse_client.model.cni import KNOWN, Cni, name_in
 from cse_client.model.endpoints import is_endpoint
+from cse_client.model.templates import LONGEST_SOURCE
 
 __all__ = [
     "check_kubernetes",
@@ -83,6 +84,13 @@ def check_kubernetes(text: str) -> tuple[str, list[CseError]]:
 
 def check_package_source(url: str) -> list[CseError]:
     """Check the URL of a package source."""
+    if len(url) > LONGEST_SOURCE:
+        return [
+            WrongUsage(
+                f"The value of --package-source has {len(url)} characters; {LONGEST_SOURCE} are"
+                " possible."
+            )
+        ]
     found = _URL.fullmatch(url)
     if found and is_endpoint(found[1]):
         return []

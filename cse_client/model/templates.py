@@ -13,6 +13,7 @@ from cse_client.model.settings import ClusterSettings
 
 __all__ = [
     "DEFAULT_SOURCE",
+    "LONGEST_SOURCE",
     "BootSpec",
     "BuildSpec",
     "BuiltTemplate",
@@ -26,6 +27,8 @@ __all__ = [
 #: The packages of every minor release are below it, in /vX.Y/deb/ (kubernetes.io, "pkgs.k8s.io:
 #: Introducing Kubernetes Community-Owned Package Repositories").
 DEFAULT_SOURCE = "https://pkgs.k8s.io/core:/stable:"
+#: Characters of a package source: it is kept in metadata, and written into scripts.
+LONGEST_SOURCE = 256
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def build(cse: Run, *words: str, name: str = "made") -> Result:
         (["--from", "ubuntu"], "'ubuntu' is not a valid value of --from: specify CATALOG/ITEM."),
         (["--cni", "nope"], "'nope' is neither a known CNI plugin nor a file."),
         (["--package-source", "ftp://x"], "'ftp://x' is not a valid value of --package-source"),
+        (["--package-source", f"https://x/{'y' * 247}"], "has 257 characters; 256 are possible."),
         (["--no-proxy", "x"], "--no-proxy requires --http-proxy or --https-proxy."),
     ],
 )

@@ -38,11 +38,16 @@ def station(
     control = Control(cloud)
     build = ("template", "build", OLD, "--from", "images/ubuntu-24.04-server", "-n", "net1")
     station.cse(*build, "--kubernetes", "1.36.3").checked()
-    control.set(f"templates/{NEW}", like=LIKE, image={"kubernetes": "1.37.2"})
-    station.cse("template", "register", "cse", NEW, "--kubernetes-version", "1.37.2").checked()
+    make_template(station, control)
     yield station
     station.cse("template", "delete", OLD, "--yes").checked()
     control.set(f"templates/{NEW}", remove=True)
+
+
+def make_template(station: Workstation, control: Control) -> None:
+    """Make the template of the new release."""
+    control.set(f"templates/{NEW}", like=LIKE, image={"kubernetes": "1.37.2"})
+    station.cse("template", "register", "cse", NEW, "--kubernetes-version", "1.37.2").checked()
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +217,10 @@ def test_an_interrupted_one_goes_back_or_on(cluster: Cluster) -> None:
     assert cluster.left() == {"record", "snapshot", "task", "backup"}
     other = cluster.cse("cluster", "upgrade", NAME, "--yes", "--package-source", "https://x.org/y")
     assert (other.code, "is not finished" in other.err) == (1, True), other.err
+    # to go back, the new template is not needed
+    cluster.control.set(f"templates/{NEW}", remove=True)
     back = cluster.cse("cluster", "upgrade", NAME, "--roll-back", "--yes")
+    make_template(cluster.station, cluster.control)
     assert back.out == f"Cluster {NAME} has Kubernetes 1.36.3 again.\n", back.err
     assert cluster.is_as_before()
     again = cluster.cse("cluster", "upgrade", NAME, "--roll-back", "--yes")

@@ -111,12 +111,18 @@ class Application:
             text = f"{len(problems)} values cannot be changed; nothing was changed."
             raise PreflightFailed(text, problems)
         found = differences(self.file, there)
-        if wanted.addons:
+        warnings = _warnings(self.file, there)
+        if wanted.addons and any(one.begun and one.change.action == "upgrade" for one in found):
+            # its control plane may be off
+            warnings.append(
+                "the add-ons are compared once the upgrade has ended: apply the file again then."
+            )
+        elif wanted.addons:
             found += addon_changes(wanted.addons, self.addons(progress).status(self.spec.ref))
         if thorough or len(found) > 1:
             # a change alone is checked by its own operation
             self._check(found, progress if thorough else silent)
-        return Plan(False, tuple(found), tuple(_warnings(self.file, there)))
+        return Plan(False, tuple(found), tuple(warnings))
 
     def carry_out(self, plan: Plan, options: RunOptions, progress: Progress) -> Cluster | None:
         """Do it; return the cluster as the last change of its nodes left it, None without one.

@@ -25,6 +25,8 @@ BEGUN, FINAL, BACK, REVERTED = "begun", "final", "back", "reverted"
 _VERSION = re.compile(r"1\.\d{1,3}\.\d{1,3}", re.ASCII)
 _TASK = re.compile(r"upgrade-[0-9a-f]{1,16}", re.ASCII)
 _LONGEST_WHY = 200
+#: A text value of VCD's metadata ends at about a thousand characters.
+_LONGEST_TEXT = 960
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,14 @@ class UpgradeRecord:
     why: str = ""
 
     def metadata(self) -> dict[str, str]:
-        """Return the metadata that records it."""
-        return {footprint.IN_PLACE: json.dumps(asdict(self), separators=(",", ":"))}
+        """Return the metadata that records it; of a `why` that is too long in it, the beginning."""
+        why = self.why[:_LONGEST_WHY]
+        while len(text := self._text(why)) > _LONGEST_TEXT and why:
+            why = why[:-1]
+        return {footprint.IN_PLACE: text}
+
+    def _text(self, why: str) -> str:
+        return json.dumps({**asdict(self), "why": why}, separators=(",", ":"))
 
 
 def no_record() -> dict[str, str]:

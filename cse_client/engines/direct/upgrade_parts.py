@@ -21,7 +21,7 @@ from cse_client.engines.direct.operations.upgrade import ClusterUpgrade, HeadsUp
 from cse_client.engines.direct.operations.upgrade_in_place import (
     InPlaceTarget,
     InPlaceUpgrade,
-    begun,
+    has_return,
 )
 from cse_client.engines.direct.resolve import Resolved, resolve_growth
 from cse_client.engines.direct.upgrade_groups import (
@@ -35,7 +35,6 @@ from cse_client.engines.direct.upgrade_targets import release_of
 from cse_client.errors import WrongUsage
 from cse_client.model import CONTROL_PLANE, Progress, RunOptions, Template, node_kind, silent
 from cse_client.model.nodes import NodesSpec
-from cse_client.model.templates import DEFAULT_SOURCE
 from cse_client.model.upgrades import UpgradeSpec
 
 if TYPE_CHECKING:
@@ -84,13 +83,16 @@ class UpgradeParts:
         locked: LockedCluster,
         spec: UpgradeSpec,
         pki: ClusterPKI,
-        template: Template,
+        template: Template | None,
         operation: Operation,
         made_of: MadeOf | None,
         options: RunOptions,
         progress: Progress,
     ) -> ClusterUpgrade:
-        """Return a run; without what new nodes are made of, it can only be rolled back."""
+        """Return a run; without what new nodes are made of, it can only be rolled back.
+
+        For that, `template` may be None.
+        """
         cluster = locked.existing
         heads, workers = made_of or (None, [])
         claim = ClaimedRun(
@@ -139,7 +141,7 @@ class UpgradeParts:
             claim,
             upgrade,
             replacements,
-            lambda metadata: new_template(metadata, template),
+            lambda metadata: {} if template is None else new_template(metadata, template),
             progress,
         )
 
@@ -208,10 +210,5 @@ class UpgradeParts:
         progress: Progress,
     ) -> InPlaceUpgrade:
         """Return the upgrade of a control plane that cannot be replaced."""
-        earlier = begun(cluster)
-        if earlier is not None and not spec.package_source:
-            target = earlier
-        else:
-            source = spec.package_source or DEFAULT_SOURCE
-            target = InPlaceTarget(release, source, options.rollback)
+        target = InPlaceTarget(release, spec.package_source, has_return(cluster, options))
         return InPlaceUpgrade(cluster, pki, target, options, clock=self.clock, progress=progress)

@@ -84,7 +84,8 @@ class ClusterUpgrades:
         offered = list(self.templates())
         pki = find_pki(cluster)
         pending = cluster.unfinished if _is_upgrade(cluster.unfinished) else None
-        release = self._release(cluster, pki)
+        # while an upgrade is going on, its control plane may be off
+        release = pending.before_release if pending is not None else self._release(cluster, pki)
         if pending is not None:
             found = [choose(offered, pending.template, None)]
         elif spec.template:
@@ -95,8 +96,7 @@ class ClusterUpgrades:
             )
         rows = [_row(template) for template in found]
         if rows:
-            before = pending.before_release if pending is not None else release
-            rows[0] = replace(rows[0], plan=self._plan(cluster, spec, pki, found[0], before))
+            rows[0] = replace(rows[0], plan=self._plan(cluster, spec, pki, found[0], release))
         return rows
 
     def upgrade(
@@ -154,11 +154,11 @@ class ClusterUpgrades:
         pending = pending_upgrade(cluster)
         if pending is None:
             raise Refused(f"No upgrade of cluster '{cluster.name}' is unfinished.")
-        template = choose(list(self.templates()), pending.template, None)
         pki = find_pki(cluster)
-        made_of = None
+        template, made_of = None, None
         if cluster.virtual_address:
             # what makes nodes is needed, and no room for any
+            template = choose(list(self.templates()), pending.template, None)
             none = replace(spec, max_surge=0)
             made_of = self._parts.resolve(cluster, none, template, pending, progress)
         self._parts.run(

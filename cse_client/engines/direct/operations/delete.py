@@ -11,6 +11,7 @@ from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.deletion import known_absent
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.metadata import is_protected
+from cse_client.engines.direct.operations import upgrade_backup
 from cse_client.engines.direct.separation import drop_separation
 from cse_client.errors import (
     CseError,
@@ -122,6 +123,7 @@ def delete_cluster(
     cluster = replace(cluster, metadata=metadata)
     for note in _remove_ca_file(cluster):
         progress(Event(EventKind.WARNING, note))
+    upgrade_backup.discard(cluster)
     return Deletion(
         cluster=name,
         vapp=vapp.id,

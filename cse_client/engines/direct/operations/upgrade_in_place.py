@@ -49,7 +49,9 @@ from cse_client.errors import (
     VcdFault,
 )
 from cse_client.guest import later
+from cse_client.guest.render import MAX_SCRIPT_BYTES, is_ours
 from cse_client.model import Event, EventKind, Progress, RunOptions, Vm
+from cse_client.model.templates import DEFAULT_SOURCE, LONGEST_SOURCE
 from cse_client.reports import parse_task
 from cse_client.vcd import tasks
 
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
     from cse_client.model import NodeReport
 
-__all__ = ["InPlaceTarget", "InPlaceUpgrade", "begun"]
+__all__ = ["InPlaceTarget", "InPlaceUpgrade", "has_return"]
 
 _ON = "POWERED_ON"
 _LOOK_AGAIN = 2.0
@@ -82,7 +84,8 @@ _VERSION = re.compile(r"v?1\.(\d{1,3})\.\d{1,3}", re.ASCII)
 class InPlaceTarget:
     """What is wanted: `version` X.Y.Z, and whether to insist on a way back.
 
-    `package_source` is where the packages are, as in `model.templates.BuildSpec`.
+    `package_source` is where the packages are, as in `model.templates.BuildSpec`; empty if none was
+    requested.
     """
 
     version: str
@@ -90,12 +93,10 @@ class InPlaceTarget:
     rollback: bool = True
 
 
-def begun(cluster: ExistingCluster) -> InPlaceTarget | None:
-    """Return what an earlier run began and did not end."""
+def has_return(cluster: ExistingCluster, options: RunOptions) -> bool:
+    """Return whether there is, or is to be, a way back: what an earlier run began stays so."""
     record = read_record(cluster.metadata)
-    if record is None:
-        return None
-    return InPlaceTarget(record.version, record.source, record.snapshot)
+    return options.rollback if record is None else record.snapshot
 
 
 class InPlaceUpgrade:
@@ -142,11 +143,7 @@ class InPlaceUpgrade:
             return
         script = self._cluster.vcd.customization_script(vm.href)
         if self._with_task(script, vm, "upgrade-0") is None:
-            raise Refused(
-                f"The customization script of {vm.name} is not this client's, so it cannot be"
-                " upgraded from here.",
-                hint=f"Upgrade it by hand with `kubeadm upgrade apply v{self._target.version}`.",
-            )
+            raise self._no_script(script, vm)
         state = self._cluster.vcd.snapshot_state(vm.href)
         if state.created is not None and self._target.rollback:
             raise Conflict(
@@ -173,8 +170,8 @@ class InPlaceUpgrade:
         return [
             "Save a backup of the cluster on this computer until the upgrade has ended.",
             f"{stop}." if not self._target.rollback else f"{stop} and create a snapshot of its VM.",
-            f"Upgrade {name} to Kubernetes {to} with the packages of"
-            f" {self._target.package_source}; the API does not answer for some minutes.",
+            f"Upgrade {name} to Kubernetes {to} with the packages of {self._source}; the API does"
+            " not answer for some minutes.",
             f"Check API server, scheduler, controller manager, etcd and node. {fall}",
         ]
 
@@ -272,7 +269,7 @@ class InPlaceUpgrade:
             node=vm.name,
             before=before,
             version=self._target.version,
-            source=self._target.package_source,
+            source=self._source,
             task=later.new_upgrade(),
             snapshot=self._target.rollback,
         )
@@ -298,32 +295,59 @@ class InPlaceUpgrade:
                 " up by one minor release at most."
             )
 
+    @property
+    def _source(self) -> str:
+        """Where the packages are; what an earlier run recorded is only compared with it."""
+        return self._target.package_source or DEFAULT_SOURCE
+
     def _check_resumed(self, record: UpgradeRecord) -> None:
-        wanted = (self._target.version, self._target.package_source, self._target.rollback)
-        if record.phase in (BEGUN, FINAL) and wanted != (
-            record.version,
-            record.source,
-            record.snapshot,
-        ):
+        """Refuse to go on with anything else than what this command requests.
+
+        Anybody who may edit the vApp may have written the record, so it chooses no packages.
+        """
+        if record.phase not in (BEGUN, FINAL):
+            return
+        back = suggest.cse("cluster upgrade", self._cluster.name, roll_back=True)
+        if record.version != self._target.version:
             raise Conflict(
-                f"An upgrade of cluster '{self._cluster.name}' to Kubernetes {record.version} with"
-                f" the packages of {record.source} is not finished.",
-                hint="Resume it with the same options, or go back with --roll-back.",
+                f"Cluster '{self._cluster.name}' is being upgraded to Kubernetes"
+                f" {self._target.version}, but its metadata records an upgrade to"
+                f" {record.version}.",
+                hint=f"Go back: {back}",
             )
+        if record.phase == FINAL or record.source == self._source:
+            return
+        source = plain(record.source, LONGEST_SOURCE)
+        text = (
+            f"An upgrade of cluster '{self._cluster.name}' to Kubernetes {record.version} with the"
+            f" packages of {source} is not finished."
+        )
+        if not self._target.package_source:
+            again = suggest.cse("cluster upgrade", self._cluster.name, package_source=source)
+            raise Conflict(text, hint=f"Repeat --package-source: {again}")
+        if not self._has_failed(record):
+            raise Conflict(text, hint=f"Resume it with the same options, or go back: {back}")
 
     # Forward
 
     def _forward(self, record: UpgradeRecord) -> None:
         if record.phase == BEGUN:
-            self._upgrade(record)
+            record = self._upgrade(record)
             self._proven = True
             record = replace(record, phase=FINAL)
             self._write(record)
         self._tidy(record)
 
-    def _upgrade(self, record: UpgradeRecord) -> None:
-        """Bring the node to the new version, from wherever an earlier run has ended."""
+    def _upgrade(self, record: UpgradeRecord) -> UpgradeRecord:
+        """Bring the node to the new version, from wherever an earlier run has ended.
+
+        Returns the record as it is then.
+        """
         vcd, vm = self._cluster.vcd, self._head()
+        if self._has_failed(record) and self._is_unhealthy(record, record.version):
+            # a task runs once: with a new one, and with the packages that are requested now
+            record = replace(record, task=later.new_upgrade(), source=self._source)
+            self._write(record)
         script = vcd.customization_script(vm.href)
         prepared = later.task_of(script) == record.task
         if not prepared:
@@ -332,7 +356,7 @@ class InPlaceUpgrade:
         if not found_on:
             self._change(partial(vcd.deploy, vm.href, True))
         if self._await_upgraded(record, found_on=found_on):
-            return
+            return record
         text = f"The VM {vm.name} was started without the upgrade, which is prepared again."
         self._progress(Event(EventKind.WARNING, text))
         # without its task, nobody goes back to the snapshot: it is older than what has happened
@@ -341,6 +365,14 @@ class InPlaceUpgrade:
         self._prepare(record, vm, script)
         self._change(partial(vcd.deploy, vm.href, True))
         self._await_upgraded(record)
+        return record
+
+    def _has_failed(self, record: UpgradeRecord) -> bool:
+        """Return whether the node reports that its task failed, where nobody goes back."""
+        if record.snapshot or record.phase != BEGUN:
+            return False
+        _vm, report = self._look(record)
+        return report is not None and report.status == "failed"
 
     def _prepare(self, record: UpgradeRecord, vm: Vm, script: str) -> None:
         """Shut the VM down, create its snapshot and write the task into its script.
@@ -354,13 +386,23 @@ class InPlaceUpgrade:
             self._change(partial(vcd.create_snapshot, vm.href, name))
         task = self._with_task(script, vm, record.task)
         if task is None:
-            raise Refused(f"The customization script of {vm.name} is not this client's.")
+            raise self._no_script(script, vm)
         self._change(partial(vcd.write_customization_script, vm.href, task))
 
     def _with_task(self, script: str, vm: Vm, task: str) -> str | None:
         target = self._target
-        upgrade = later.Upgrade(task, vm.name, target.version, target.package_source)
+        upgrade = later.Upgrade(task, vm.name, target.version, self._source)
         return later.with_upgrade(script, upgrade)
+
+    def _no_script(self, script: str, vm: Vm) -> Refused:
+        """Return the error where `_with_task` returns None."""
+        why = "is not this client's"
+        if is_ours(script):
+            why = f"would be longer than the {MAX_SCRIPT_BYTES} bytes that are safe in VCD"
+        return Refused(
+            f"The customization script of {vm.name} {why}, so it cannot be upgraded from here.",
+            hint=f"Upgrade it by hand with `kubeadm upgrade apply v{self._target.version}`.",
+        )
 
     def _shut_down(self, vm: Vm, action: str = "shutdown") -> None:
         vcd = self._cluster.vcd
@@ -397,13 +439,13 @@ class InPlaceUpgrade:
                 text = f"{record.node}: {report.phase}"
                 self._progress(Event(EventKind.PHASE, text, node=record.node, phase=report.phase))
             seen = report or seen
+            why = unhealthy(self._cluster, self._pki, record.node, record.version)
+            if not why:
+                return True
             if report is not None and report.status == "failed":
                 raise GuestFailed(
                     failure_text(report), node=report.node, phase=report.phase, log=report.log
                 )
-            why = unhealthy(self._cluster, self._pki, record.node, record.version)
-            if not why:
-                return True
             now = self._clock.monotonic()
             if not found_on or seen is not None or self._is_unhealthy(record, record.before):
                 quiet_since = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn, cast
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cse_client.cli.cluster_files import file_yaml
-from cse_client.engines.declared.applying import installed_addons
+from cse_client.engines.declared.applying import Application, installed_addons
 from cse_client.engines.declared.difference import (
     addon_changes,
     differences,
@@ -36,7 +37,7 @@ from cse_client.engines.direct.operation import (
     Operation,
 )
 from cse_client.engines.direct.pools import pool_documents, pool_mark
-from cse_client.model import Template, Vm
+from cse_client.model import Template, Vm, silent
 from cse_client.model.addons import AddonInfo
 from cse_client.model.declared import Declared, WantedAddon
 from cse_client.model.pools import Pool, Taint
@@ -436,3 +437,19 @@ def test_whatever_is_recorded_comes_back(junk: dict[str, Any], name: str) -> Non
     file = read(file_yaml(document_of(there)))
     assert refusals(file, there) == []
     assert differences(file, there) == []
+
+
+def test_the_add_ons_are_not_asked_for_while_an_upgrade_is_unfinished() -> None:
+    """Its control plane may be off."""
+    there = found("being upgraded")
+    document = document_of(there)
+    document["spec"]["addons"] = [{"name": "metallb", "addresses": "10.0.0.100-10.0.0.120"}]
+    engine = cast(Any, SimpleNamespace(declared=lambda _ref: there))
+    application = Application(engine, _unreachable, read(file_yaml(document)))
+    plan = application.plan(silent)
+    assert [change.action for change in plan.changes] == ["upgrade"]
+    assert any("once the upgrade has ended" in warning for warning in plan.warnings)
+
+
+def _unreachable(_progress: object) -> NoReturn:
+    raise AssertionError

@@ -14,6 +14,7 @@ from cse_client.engines.direct.in_place_record import (
     read_record,
 )
 from cse_client.model import footprint
+from cse_client.model.templates import LONGEST_SOURCE
 
 RECORD = UpgradeRecord(
     node="mstr-ab12",
@@ -40,6 +41,19 @@ def test_it_is_read_back(record: UpgradeRecord) -> None:
     assert read_record(metadata) == record
     assert all(len(value) < LONGEST for value in metadata.values())
     assert read_record({**metadata, **no_record()}) is None
+
+
+@pytest.mark.parametrize("why", ["\u00fc" * 300, "\U0001f600" * 300, "y" * 300])
+def test_a_long_reason_is_cut_so_that_vcd_keeps_it(why: str) -> None:
+    source = f"https://mirror.example.com/{'x' * (LONGEST_SOURCE - 27)}"
+    record = replace(RECORD, source=source, why=why)
+    (text,) = record.metadata().values()
+    assert len(text) < LONGEST
+    found = read_record(record.metadata())
+    assert found is not None
+    assert replace(found, why="") == replace(record, why="")
+    assert why.startswith(found.why)
+    assert len(found.why) > 20
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ from cse_client.engines.direct.in_place_record import (
 )
 from cse_client.engines.direct.operations import upgrade_backup, upgrade_in_place
 from cse_client.engines.direct.operations.upgrade_in_place import InPlaceTarget, InPlaceUpgrade
-from cse_client.errors import ClusterUnreachable, CseError, TaskFailed, TimedOut
+from cse_client.errors import ClusterUnreachable, Conflict, CseError, Refused, TaskFailed, TimedOut
 from cse_client.model import RunOptions, Vm, silent
 from cse_client.model.cloud import SnapshotState
+from cse_client.model.templates import DEFAULT_SOURCE
 from cse_client.vcd.tasks import Task
 from tests.support import direct
 from tests.support.clock import FakeClock
@@ -253,3 +254,107 @@ def test_a_node_that_is_ready_and_out_of_reach_is_not_reverted(world: World) -> 
     world.unreachable = False
     world.upgrade().run()
     assert world.record() is None
+
+
+MIRROR = "https://mirror.example.com/k8s"
+WITHOUT = replace(RECORD, snapshot=False)
+BY_DEFAULT = InPlaceTarget(NEW, "", rollback=False)
+BY_MIRROR = InPlaceTarget(NEW, MIRROR, rollback=False)
+
+
+def failed_task(world: World, record: UpgradeRecord) -> None:
+    reports = {
+        "guestinfo.cse.task-id": f"{record.task} {HEAD}",
+        "guestinfo.cse.task-status": "failed",
+        "guestinfo.cse.task-phase": "source",
+    }
+    world.begun(record, script=script_of(record.task), reports=reports)
+
+
+@pytest.mark.parametrize("target", [BY_DEFAULT, BY_MIRROR])
+def test_without_a_snapshot_a_failed_task_is_followed_by_another(
+    world: World, target: InPlaceTarget
+) -> None:
+    failed_task(world, WITHOUT)
+    world.vcd.ends = ("failed", OLD)
+    upgrade = world.upgrade(target)
+    upgrade.check()
+    with pytest.raises(CseError, match="failed in phase 'apply'"):
+        upgrade.run()
+    record = world.record()
+    assert record is not None
+    assert record == replace(
+        WITHOUT, task=record.task, source=target.package_source or DEFAULT_SOURCE
+    )
+    assert record.task != WITHOUT.task
+    assert world.vcd.script == script_of(record.task)
+    world.vcd.ends = ("ready", NEW)
+    world.upgrade(target).run()
+    assert (world.vcd.disk, world.record()) == (NEW, None)
+
+
+def test_a_node_that_serves_is_upgraded_whatever_it_reported(world: World) -> None:
+    failed_task(world, WITHOUT)
+    world.vcd.disk = NEW
+    world.upgrade(BY_DEFAULT).run()
+    assert (world.vcd.on, world.record(), "start" in world.vcd.calls) == (True, None, False)
+
+
+@pytest.mark.parametrize(
+    ("record", "target", "error", "hint"),
+    [
+        (RECORD, InPlaceTarget(NEW, ""), "", ""),
+        (RECORD, InPlaceTarget(NEW, SOURCE), "", ""),
+        (RECORD, InPlaceTarget(NEW, MIRROR), "is not finished", "with the same options"),
+        (WITHOUT, BY_MIRROR, "is not finished", "with the same options"),
+        (replace(RECORD, source=MIRROR), InPlaceTarget(NEW, MIRROR), "", ""),
+        (
+            replace(RECORD, source=MIRROR),
+            InPlaceTarget(NEW, ""),
+            f"with the packages of {MIRROR} is not finished",
+            f"cse cluster upgrade demo --package-source {MIRROR}",
+        ),
+        (
+            replace(RECORD, source="http://x/\x1b[1m'; reboot"),
+            InPlaceTarget(NEW, ""),
+            "is not finished",
+            "cse cluster upgrade demo --package-source 'http",
+        ),
+        (replace(RECORD, source=MIRROR, phase=FINAL), InPlaceTarget(NEW, ""), "", ""),
+        (replace(RECORD, version="1.37.9"), InPlaceTarget(NEW, ""), "1.37.9", "--roll-back"),
+        (
+            replace(RECORD, version="1.37.9", phase=FINAL),
+            InPlaceTarget(NEW, ""),
+            "1.37.9",
+            "--roll-back",
+        ),
+    ],
+)
+def test_what_is_recorded_chooses_nothing(
+    world: World, record: UpgradeRecord, target: InPlaceTarget, error: str, hint: str
+) -> None:
+    world.begun(record)
+    for ask in (world.upgrade(target).check, world.upgrade(target).steps):
+        if not error:
+            ask()
+            continue
+        with pytest.raises(Conflict, match=error) as refused:
+            ask()
+        assert hint in refused.value.hint
+        assert refused.value.hint.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ("# cse-client control-plane script, format 1\n", "longer than the 16384 bytes"),
+        ("", "is not this client's"),
+    ],
+)
+def test_a_script_that_cannot_have_the_task_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, header: str, why: str
+) -> None:
+    monkeypatch.setattr(Upgrade, "_with_task", lambda *_: None)
+    world.vcd.script = f"#!/bin/bash\n{header}exit 0\n"
+    with pytest.raises(Refused, match=why):
+        world.upgrade().check()
