@@ -183,7 +183,7 @@ class UpgradeParts:
                 len(cluster.workers),
                 self.templates,
                 progress,
-                heads=max(len(cluster.control_planes), operation.heads + (spare and left)),
+                heads=max(1, len(cluster.control_planes), operation.heads + left if spare else 0),
             )
         none = replace(wanted, control_planes=0)
         workers = []
