@@ -225,8 +225,17 @@ def test_an_interrupted_one_goes_back_or_on(cluster: Cluster) -> None:
     assert cluster.is_as_before()
     again = cluster.cse("cluster", "upgrade", NAME, "--roll-back", "--yes")
     assert again.code == REFUSED, again.err
+    cluster.faults(slow={}, fail={"^kubeadm upgrade": 1})
+    failed = cluster.upgrade("--no-rollback")
+    assert (failed.code, "There is no snapshot to go back to" in failed.err) == (1, True), (
+        failed.err
+    )
+    # without a way back, the same command tries again
     cluster.faults(
-        slow={}, kill_at="^apt-get .*install.*kubeadm=", kill_at_step="kubeadm upgrade kube-api"
+        fail={},
+        slow={},
+        kill_at="^apt-get .*install.*kubeadm=",
+        kill_at_step="kubeadm upgrade kube-api",
     )
     done = cluster.upgrade()
     assert done.out == f"Cluster {NAME} is upgraded to Kubernetes 1.37.2.\n", done.err

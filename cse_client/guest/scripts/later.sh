@@ -5,6 +5,9 @@ if [ "${1-}" = install ]; then
   umask 077
   U=/etc/systemd/system/cse-task.service
   D=/var/lib/cse-bootstrap/$TASK
+  # An earlier task that failed runs again since this boot: it gives way.
+  START=start
+  grep -qs "$D/run.sh" "$U" || START=restart
   cat >"$U" <<E
 [Unit]
 Description=Kubernetes node task
@@ -22,6 +25,6 @@ E
   systemctl daemon-reload
   systemctl enable cse-task.service
   sync
-  systemctl start --no-block cse-task.service
+  systemctl "$START" --no-block cse-task.service
   exit 0
 fi
