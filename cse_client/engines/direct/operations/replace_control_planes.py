@@ -34,7 +34,7 @@ from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import cordon, delete_node, uncordon
 from cse_client.model import CONTROL_PLANE, Event, EventKind, Progress, Vm, footprint, node_kind
 
-__all__ = ["ControlPlaneReplacement"]
+__all__ = ["ControlPlaneReplacement", "failed_heads", "have_left"]
 
 _ON = "POWERED_ON"
 #: How long a control plane may take to vote after its node is Ready, and kubeadm's last work after
@@ -42,6 +42,20 @@ _ON = "POWERED_ON"
 _VOTES_WITHIN = 300.0
 _UPLOADS_WITHIN = 600.0
 _DONE = "done"
+
+
+def have_left(names: Sequence[str], members: Members) -> bool:
+    """Return whether any of these control planes is not a voting member of etcd."""
+    return not {one.name for one in members.voters} >= {*names}
+
+
+def failed_heads(new: Sequence[Vm], members: Members, failed: str, *, past: bool) -> list[Vm]:
+    """Return which new control planes are removed after a failure; `failed` is one that failed.
+
+    `past`: an old one has left for good, so those that serve stay.
+    """
+    serving = {one.name for one in members.voters} & {*members.answering} - {failed}
+    return [vm for vm in new if not past or vm.name not in serving]
 
 
 class ControlPlaneReplacement:
@@ -103,7 +117,7 @@ class ControlPlaneReplacement:
 
     def _has_left(self, members: Members) -> bool:
         """Return whether an old control plane has left etcd: its VM may still be there."""
-        return self.is_final or not {one.name for one in members.voters} >= {*self._names}
+        return self.is_final or have_left(self._names, members)
 
     def is_done(self) -> bool:
         """Whether all old control planes are gone, and all of them replaced."""
@@ -303,8 +317,7 @@ class ControlPlaneReplacement:
             failed = error.node if isinstance(error, GuestFailed) else ""
             members = see_members(self._now(), self._pki)
             past.append(self._has_left(members))
-            serving = {one.name for one in members.voters} & {*members.answering} - {failed}
-            doomed = [vm for vm in self._new() if vm.name not in serving or not past[0]]
+            doomed = failed_heads(self._new(), members, failed, past=past[0])
             removed.extend(vm.name for vm in doomed)
             self._remove(doomed, members, past=past[0])
 
