@@ -250,6 +250,7 @@ def _refuse_to_stop_the_old_control_plane(place: Place, before: Any) -> None:
     failed = place.cse("cluster", "upgrade", NAME, "--yes")
     assert (failed.code, "Run the same command again to resume." in failed.err) == (4, True), failed
     assert "as it was" not in failed.err
+    assert "removal failed" not in failed.err
     assert {name[:5] for name in place.nodes() - {n["name"] for n in before["nodes"]}} == {"mstr-"}
     assert place.kubeadm_release() == "1.37.2"
     ready = place.kubectl("get", "nodes", "--no-headers").checked()
