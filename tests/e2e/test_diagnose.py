@@ -196,7 +196,7 @@ RECORDS: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a command that did not end": (
         {f"cse.client.operation.{OWNER}": f"1:{json.dumps(GROW)}"},
         (),
-        r"A command that was to change the number of workers from 1 to 3 did not end\.",
+        r"An operation is unfinished: growing to 3 workers\.",
     ),
     "a damaged record": (
         {f"cse.client.operation.{OWNER}": "x"},

@@ -14,8 +14,9 @@ from cse_client.engines.direct.credentials import PROBE_TIMEOUT, open_api
 from cse_client.engines.direct.custody import contradictions, find_pki
 from cse_client.engines.direct.drift import drift
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.holders import damaged_claims
+from cse_client.engines.direct.holders import damaged_claims, holders
 from cse_client.engines.direct.metadata import unusable_metadata
+from cse_client.engines.direct.pending import unfinished_work
 from cse_client.engines.direct.pools import pool_of
 from cse_client.engines.direct.summary import shown, summarize
 from cse_client.engines.lookup import find_vapp
@@ -214,6 +215,10 @@ def _problems(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, .
     heads, wanted = len(cluster.control_planes), cluster.desired_heads
     if heads and heads != wanted:
         problems.append(f"{heads} control plane VMs where {wanted} were requested")
+    unfinished = None if holders(cluster.metadata) else unfinished_work(cluster)
+    if unfinished is not None:
+        what, command = unfinished
+        problems.append(f"unfinished: {what}; to resume it: {command}")
     problems.extend(_other_sizes(cluster))
     problems.extend(
         f"VM {node.name} is not part of the cluster" for node in nodes if not _ours(node)

@@ -24,7 +24,7 @@ from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.history import events_of
 from cse_client.engines.direct.holders import holders
 from cse_client.engines.direct.kube_symptoms import KubeSymptoms, look_at_kubernetes
-from cse_client.engines.direct.pending import finishing_command
+from cse_client.engines.direct.pending import unfinished_work
 from cse_client.errors import ClusterUnreachable, CseError, SessionInvalid
 from cse_client.model import VApp, Vm
 from cse_client.model.diagnosis import Cause, Diagnosis
@@ -48,7 +48,9 @@ _METADATA = "Change the metadata"
 #: Reasons of ClusterUnreachable that say more of where this machine is than of the cluster.
 _UNSEEN = ("no route", "timed out", "unknown host")
 #: Problems of `cluster info` that other steps name with their causes.
-_NAMED_ALREADY = re.compile(r"is powered off|is suspended|is stopped|is NotReady|is Unknown")
+_NAMED_ALREADY = re.compile(
+    r"is powered off|is suspended|is stopped|is NotReady|is Unknown|^unfinished: "
+)
 
 
 @dataclass
@@ -294,16 +296,10 @@ def _records(look: _Look, problems: tuple[str, ...]) -> Iterator[Cause]:
     holding = list(holders(cluster.metadata).values())
     for holder in holding:
         yield Cause(holder.sentence(cluster.name), "Wait until that has ended.")
-    unfinished = cluster.unfinished
+    unfinished = unfinished_work(cluster)
     if unfinished is not None and not holding:
-        what = f"workers from {unfinished.before} to {unfinished.workers}"
-        if unfinished.heads:
-            what = f"control planes to {unfinished.heads}"
-        _what, command = finishing_command(cluster.name, unfinished)
-        yield Cause(
-            f"A command that was to change the number of {what} did not end.",
-            f"Resume it: {command}",
-        )
+        what, command = unfinished
+        yield Cause(f"An operation is unfinished: {what}.", f"Resume it: {command}")
     # a record that is missing stops little; what cannot be read, or is not there, stops more
     for problem in sorted(problems, key=lambda one: one.endswith("is missing")):
         if _NAMED_ALREADY.search(problem):

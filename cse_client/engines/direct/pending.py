@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from cse_client import suggest
@@ -16,8 +17,19 @@ from cse_client.engines.direct.operation import (
     Operation,
 )
 from cse_client.errors import Conflict, CseError
+from cse_client.model import footprint
 
-__all__ = ["finishing_command", "other_first", "pending_operation", "refuse_during_upgrade"]
+__all__ = [
+    "finishing_command",
+    "other_first",
+    "pending_operation",
+    "refuse_during_restore",
+    "refuse_during_upgrade",
+    "unfinished_work",
+]
+
+#: The record of a restore into the same cluster; that of a new one has no second number.
+_RESTORING = re.compile(r"\[restore [0-9a-f]{16} [0-9a-f]{8}\]", re.ASCII)
 
 
 def pending_operation(
@@ -30,6 +42,7 @@ def pending_operation(
     Raises:
         Conflict: another one must be finished first.
     """
+    refuse_during_restore(cluster)
     unfinished = cluster.unfinished
     if unfinished is None:
         return None
@@ -49,12 +62,37 @@ def _all_made(cluster: ExistingCluster, growth: Operation) -> bool:
     return len(cluster.workers) >= growth.workers
 
 
+def refuse_during_restore(cluster: ExistingCluster) -> None:
+    """Refuse to change a cluster whose control plane is being restored from a backup.
+
+    Raises:
+        Conflict: the restore must be finished first.
+    """
+    if _RESTORING.fullmatch(cluster.metadata.get(footprint.RESTORE, "")):
+        raise Conflict(
+            f"Cluster '{cluster.name}' has an unfinished operation: restoring it from a backup.",
+            hint=f"Finish it first: {suggest.cse('cluster restore', cluster.name, 'FILE')}",
+        )
+
+
+def unfinished_work(cluster: ExistingCluster) -> tuple[str, str] | None:
+    """Return what an earlier command left unfinished, and the command that resumes it.
+
+    None where there is nothing, or only nodes that nobody waited for.
+    """
+    unfinished = cluster.unfinished
+    if unfinished is None or (unfinished.kind == GROW and _all_made(cluster, unfinished)):
+        return None
+    return finishing_command(cluster.name, unfinished)
+
+
 def refuse_during_upgrade(cluster: ExistingCluster) -> None:
     """Refuse to touch a control plane that an unfinished upgrade has changed.
 
     Raises:
         Conflict: an upgrade must be finished, or rolled back, first.
     """
+    refuse_during_restore(cluster)
     unfinished = cluster.unfinished
     if unfinished is not None and unfinished.kind == UPGRADE:
         raise other_first(cluster, unfinished)

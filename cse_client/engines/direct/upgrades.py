@@ -17,7 +17,7 @@ from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.metadata import recorded_template_revision
 from cse_client.engines.direct.operation import GROW, UPGRADE, Operation
-from cse_client.engines.direct.pending import other_first
+from cse_client.engines.direct.pending import other_first, refuse_during_restore
 from cse_client.engines.direct.templates import choose
 from cse_client.engines.direct.upgrade_groups import (
     kept_pools,
@@ -60,6 +60,7 @@ def pending_upgrade(cluster: ExistingCluster) -> Operation | None:
     Raises:
         Conflict: another operation must be finished first.
     """
+    refuse_during_restore(cluster)
     unfinished = cluster.unfinished
     if unfinished is None or unfinished.kind == UPGRADE:
         return unfinished

@@ -75,6 +75,8 @@ def backup_command(
         raise WrongUsage("Specify either --recipient or --passphrase-file, not both.")
     engine = run.require(BackingUp, "cluster backup")
     passphrase = "" if recipients else new_passphrase(run.console, passphrase_file)
+    if output == "-":
+        raise click.UsageError("A backup cannot be written to stdout; name a file with -o.")
     path = Path(output).expanduser() if output else Path(_default_name(name))
     lock = BackupLock(passphrase=passphrase, recipients=recipients)
     with run.console.progress() as progress:

@@ -195,6 +195,9 @@ def upgrade_command(
             run, upgrading, ClusterRef(reference, vdc, org), template, revision, timeout
         )
         return
+    if roll_back and (dry_run or no_rollback):
+        other = "--dry-run" if dry_run else "--no-rollback"
+        raise click.UsageError(f"--roll-back cannot be combined with {other}.")
     chosen = _positional(chosen, template, revision)
     spec = _spec(reference, chosen, vdc, org, rollback=not no_rollback)
     run.when_interrupted = suggest.RESUME

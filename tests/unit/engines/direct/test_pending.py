@@ -14,6 +14,7 @@ from cse_client.engines.direct.operation import (
 )
 from cse_client.engines.direct.pending import pending_operation, refuse_during_upgrade
 from cse_client.errors import Conflict
+from cse_client.model import footprint
 from tests.support.direct import existing, vapp
 
 OWNER = "0123456789ab"
@@ -100,3 +101,22 @@ def test_an_upgrade_is_finished_before_a_control_plane_is_touched(
     with pytest.raises(Conflict, match=r"upgrading to Kubernetes 1\.37\.2") as refused:
         refuse_during_upgrade(found)
     assert "cluster upgrade" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("mark", "refused"),
+    [
+        ("", False),
+        ("-", False),
+        ("[restore 0123456789abcdef]", False),  # of a new cluster, which its own command changes
+        ("[restore 0123456789abcdef 01234567]", True),
+    ],
+)
+def test_a_restore_is_finished_before_anything_is_changed(mark: str, refused: bool) -> None:
+    found = existing(vapp("mstr-a", "node-a"), {footprint.RESTORE: mark} if mark else {})
+    if not refused:
+        assert pending_operation(found, lambda _one: True) is None
+        return
+    with pytest.raises(Conflict, match="restoring it from a backup") as error:
+        pending_operation(found, lambda _one: True)
+    assert "cluster restore demo FILE" in error.value.hint
