@@ -160,7 +160,8 @@ class ShowingCommand(click.Command):
         return found
 
     def _option(self, value: str) -> str:
-        return "--output" if value in FORMATS else self._other
+        # an empty value is neither; the message about it names what was typed
+        return "--output" if value in FORMATS or not value.strip() else self._other
 
 
 def shows(

@@ -113,6 +113,18 @@ def test_the_installed_program_names_the_option(vcd: Run, words: list[str], opti
     assert json.loads(result.out)["exit_code"] == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["list", "-o", ""], ["list", "-o "], ["apply", "-o", " "], ["apply", "--output="]],
+)
+def test_an_empty_output_is_not_taken_for_an_organization_or_a_file(
+    vcd: Run, words: list[str]
+) -> None:
+    result = vcd("cse", "cluster", *words)
+    assert (result.code, result.out) == (2, "")
+    assert "Invalid value for '-o' / '--output': '" in result.err
+
+
 @pytest.mark.parametrize("nodes", [",", " , ", "a,,b", "a,"])
 def test_an_empty_name_in_a_list(vcd: Run, nodes: str) -> None:
     result = vcd("cse", "cluster", "resize", "demo", "-N", "1", "--nodes-to-remove", nodes)
