@@ -58,7 +58,7 @@ _SUPPORTED: Mapping[str, str] = {
     "CreateSnapshotParams": "@name @memory @quiesce Description",
     "CaptureVAppParams": "@name Description Source CustomizationSection TargetCatalogItem",
     "CustomizationSection": "CustomizeOnInstantiate",
-    "VmAffinityRule": "Name IsEnabled IsMandatory Polarity Scope VmReferences",
+    "VmAffinityRule": "Name IsEnabled IsMandatory Polarity VmReferences",
     "VmReferences": "VmReference",
     "NetworkConfigSection": "NetworkConfig",
     "NetworkConfig": "@networkName Description Configuration",

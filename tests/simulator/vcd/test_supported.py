@@ -16,6 +16,7 @@ from cse_client.simulator.vcd import shapes, supported
 from cse_client.simulator.vcd.markup import NS, VCLOUD, local
 from tests.simulator.client import (
     NAMESPACES,
+    V,
     compose_body,
     metadata_body,
     recompose_body,
@@ -162,6 +163,14 @@ CALLS: dict[str, Callable[[Place], tuple[str, str, str, str]]] = {
         f'<AccessSettings><AccessSetting><Subject href="{author(at)}"/><AccessLevel>ReadOnly'
         "</AccessLevel></AccessSetting></AccessSettings></ControlAccessParams>",
     ),
+    "VmAffinityRule": lambda at: (
+        "POST",
+        f"{at.vdc}/vmAffinityRules/",
+        "vmaffinityrule",
+        f"<VmAffinityRule {NAMESPACES}><Name>apart</Name><IsEnabled>true</IsEnabled>"
+        "<IsMandatory>false</IsMandatory><Polarity>Anti-Affinity</Polarity>"
+        f"<VmReferences>{vm_references(at)}</VmReferences></VmAffinityRule>",
+    ),
     "ProductSectionList": lambda at: (
         "PUT",
         f"{at.vm}/productSections/",
@@ -169,6 +178,13 @@ CALLS: dict[str, Callable[[Place], tuple[str, str, str, str]]] = {
         f"<ProductSectionList {NAMESPACES}/>",
     ),
 }
+
+
+def vm_references(place: Place) -> str:
+    """Return references to two VMs, which a rule needs at least: the place's and another one."""
+    place.tenant.done(place.tenant.add_vms(place.vapp, "other"))
+    vms = place.tenant.get(place.vapp).iterfind(f"{V}Children/{V}Vm")
+    return "".join(f'<VmReference href="{vm.get("href")}"/>' for vm in vms)
 
 
 def author(place: Place) -> str:
