@@ -119,8 +119,15 @@ def test_a_word_that_is_no_name_is_not_taken_for_one(vcd: Run, words: list[str])
         (["node", "crate", "demo"], "No such command 'crate'. Did you mean 'create'?"),
         (["ovdc", "compute-policies"], "Did you mean 'compute-policy'?"),
         (["ovdc", "compute-policy", "lst"], "No such command 'lst'. Did you mean 'list'?"),
-        (["create", "demo"], "Did you mean one of: 'cluster create', 'node create'?"),
-        (["resize", "demo"], "No such command 'resize'. Did you mean 'cluster resize'?"),
+        (
+            ["create", "demo"],
+            "Did you mean one of: 'cluster create', 'node create', 'pool create'?",
+        ),
+        (
+            ["resize", "demo"],
+            "No such command 'resize'. Did you mean one of: 'cluster resize', 'pool resize'?",
+        ),
+        (["protect", "x"], "No such command 'protect'. Did you mean 'cluster protect'?"),
         (["cluster", "zzz"], "No such command 'zzz'."),
         (["cluster", "a\nb\x1b[2J"], r"No such command 'a\nb\x1b[2J'."),
     ],

@@ -223,6 +223,7 @@ def test_create_and_info(place: Place) -> None:
     table = place.cse("node", "info", NAME, new).out
     assert [line.split()[0] for line in table.splitlines()[2:]] == [
         "Name", "Kind", "IP", "CPU", "Memory", "VM", "Kubernetes", "Version",
+        "Pool",
     ]  # fmt: skip
 
 

@@ -230,15 +230,22 @@ def test_a_server_that_must_be_there(cse: Run, served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["ovdc", "list"], ["system", "disable"], ["cluster", "upgrade-plan", "blue"]],
+    ("words", "server"),
+    [
+        (["ovdc", "list"], "a CSE server"),
+        (["system", "disable"], "a CSE server"),
+        (
+            ["cluster", "delete-nfs", "blue", "nfs-1"],
+            "a CSE server 3 that is not in legacy mode",
+        ),
+    ],
 )
-def test_what_needs_a_server(cse: Run, served: Served, words: list[str]) -> None:
+def test_what_needs_a_server(cse: Run, served: Served, words: list[str], server: str) -> None:
     served.set(PROBE, XML_404)
     result = cse(*words)
     assert (result.out, result.code) == ("", 2)
     assert result.err == (
-        f"Error: `{' '.join(words[:2])}` requires a CSE server, and the direct engine is in use.\n"
+        f"Error: `{' '.join(words[:2])}` requires {server}, and the direct engine is in use.\n"
         "Hint: `cse system info` shows why.\n"
     )
 

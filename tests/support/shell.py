@@ -55,7 +55,9 @@ class Guest:
             data,
             *(SCRIPTS.joinpath(name).read_text() for name in ("base.sh", "common.sh")),
         ]
-        parts = {"worker": ("joining", "worker")}.get(kind, (kind,))
+        parts = {"worker": ("joining", "worker"), "template": ("packages", "template")}.get(
+            kind, (kind,)
+        )
         steps = "\n".join(SCRIPTS.joinpath(f"{part}.sh").read_text() for part in parts)
         sources += [steps[: steps.rindex(until)], code]
         script = self.folder / "script.sh"

@@ -71,6 +71,9 @@ def test_what_apt_refuses(machine: Make, release: str) -> None:
         "gpg --dearmor <$K/k.asc >$K/k.gpg; source v1.37 k.gpg; update\n"
         "install 'kubeadm=1.37.1-*'; apt-mark hold kubeadm\n"
         "install kubeadm\n"
+        # kubeadm comes alone (kubernetes/release, templates/latest/metadata.yaml: since 1.32)
+        "command -v kubelet kubectl crictl\n"
+        "install kubelet kubectl\n"
         "install kubectl=1.37.0-1.1\n"
         "dpkg-query -W -f='${Package} ${Version} ${db:Status-Abbrev}\\n' kubeadm kubelet nothere\n"
         "apt-get -qq -y remove kubeadm; command -v kubeadm || echo gone\n"
@@ -96,6 +99,7 @@ def test_what_apt_refuses(machine: Make, release: str) -> None:
         "kubeadm set on hold.",
         "E: Held packages were changed and -y was used without --allow-change-held-packages.",
         "rc 100",
+        "rc 0",
         "E: Packages were downgraded and -y was used without --allow-downgrades.",
         "rc 100",
         "dpkg-query: no packages found matching nothere",
