@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # What every script does: report, walk steps once each. Set before this text: NODE CSE_ID, and TASK
 # by what a node does later (see later.py), which has a folder and a report of its own.
 set -Eeuo pipefail
@@ -73,7 +73,10 @@ left() {
   n=$(cat /run/cse/tries 2>/dev/null)
   n=$((${n:-0} + 1))
   echo "$n" >/run/cse/tries
-  [ "$n" -lt 5 ] && [ -z "${TASK:-}" ] || { say "giving up until the next boot"; exit 3; }
+  if [ "$n" -ge 5 ] || [ -n "${TASK:-}" ]; then
+    say "giving up until the next boot"
+    exit 3
+  fi
   exit 1
 }
 trap 'exit 143' TERM INT HUP

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2317
 # Upgrades the only control plane of a cluster where it is, once for each TASK, after packages.sh.
 # KUBE is the version, SOURCE where its packages are. Whoever waits outside may throw all of it away
 # by reverting to a snapshot of the VM, so nothing is undone here.
@@ -58,7 +58,7 @@ step kubeadm
 step apply
 step kubelet
 PHASE="done"
-mark done
+mark "done"
 say "upgraded"
 tell_vm ready 0 ""
 tell_api ready 0 "" || say "no report to the API"
