@@ -146,8 +146,9 @@ def test_a_signal_then_delete(cse: Run, stop: Run, control: Control) -> None:
 def test_what_is_unfinished_outlives_other_commands(cse: Run, stop: Run, control: Control) -> None:
     cse(*CREATE).checked()
     grow = ("cluster", "resize", "halfway", "--nodes", "2")
-    control.set("faults", kind="slow", method="POST", path="recomposeVApp", seconds=2)
+    control.set("faults", kind="hang", method="POST", path="recomposeVApp")
     assert stop(signal.SIGINT, "• [2/5]", *grow).code == 5
+    control.ask("DELETE", "faults")
     cse("cluster", "stop", "halfway", "--yes").checked()
     cse("cluster", "start", "halfway").checked()
     (worker, *_others) = [
