@@ -22,7 +22,11 @@ _RECORD_SECONDS = 60.0
 
 
 class ClaimedRun:
-    """One run of an operation, new or resumed. `doing` is a clause for those who have to wait."""
+    """One run of an operation, new or resumed.
+
+    `doing` is a clause for those who have to wait, `interrupted` a clause that says how an
+    interruption leaves the cluster.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class ClaimedRun:
         doing: str,
         clock: Clock,
         progress: Progress,
+        interrupted: str = "",
     ) -> None:
         self._cluster = locked.existing
         self._lock = locked.lock
@@ -40,6 +45,8 @@ class ClaimedRun:
         self._operation = operation
         self._options = options
         self._doing = doing
+        name = locked.existing.name
+        self._interrupted = interrupted or f"cluster '{name}' is in the middle of {doing}"
         self._clock = clock
         self._progress = progress
         self.deadline = clock.monotonic() + bounds.share(options.timeout)
@@ -79,10 +86,7 @@ class ClaimedRun:
                 carry_out(steps, self._progress, look)
         except KeyboardInterrupt:
             self.release()
-            raise Interrupted(
-                f"Interrupted; cluster '{self._cluster.name}' is in the middle of {self._doing}.",
-                hint=suggest.RESUME,
-            ) from None
+            raise Interrupted(f"Interrupted; {self._interrupted}.", hint=suggest.RESUME) from None
         except NotFinished as late:
             late.notes.append(suggest.RESUME)
             self.release()

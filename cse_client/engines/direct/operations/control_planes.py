@@ -6,28 +6,27 @@ members. Those that join do so by themselves, one after the other, as learners o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from cse_client import bounds, suggest
+from cse_client import suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import (
     API_TIMEOUT,
     admin_credentials,
     open_etcd,
 )
-from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.departure import other_api, remove_control_plane
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.members import remove_member, see_members
 from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.operations.claimed import ClaimedRun
 from cse_client.engines.direct.operations.failure import (
     ROLLBACK_SECONDS,
     after_failure,
     remove_made,
 )
-from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.quorum import (
     growth_problems,
     removal_problems,
@@ -37,25 +36,18 @@ from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     CseError,
-    Interrupted,
-    NotFinished,
     Refused,
-    SessionInvalid,
 )
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import delete_node, find_stuck_pods
 from cse_client.model import Progress, RunOptions, Vm, footprint
-from cse_client.vcd import tasks
 
 __all__ = ["ControlPlaneAddition", "ControlPlaneRemoval"]
 
 
-_RECORD_SECONDS = 60.0
-
-
-class _Change:
+class _Change(ClaimedRun):
     """What both directions share: the claim, the record, and the end of a run."""
 
     def __init__(
@@ -68,88 +60,31 @@ class _Change:
         clock: Clock,
         progress: Progress,
     ) -> None:
-        self._cluster = locked.existing
-        self.lock = locked.lock
-        self._adoption = locked.adoption
-        self._operation = operation
-        self._options = options
+        super().__init__(
+            locked,
+            operation,
+            options,
+            doing=f"changing to {operation.heads} control planes",
+            clock=clock,
+            progress=progress,
+            interrupted=f"the control planes of cluster '{locked.existing.name}' are only partly"
+            " changed",
+        )
         self._pki = pki
-        self._clock = clock
-        self._progress = progress
-        self._deadline = clock.monotonic() + bounds.share(options.timeout)
-        self._claimed = False
-        self._recorded = False
-
-    def claim_step(self, sentence: str) -> Step:
-        return Step("Claim the cluster", sentence, lambda: self._claimed, self._claim)
 
     def record_step(self, gone: tuple[str, ...] = ()) -> Step:
         def record() -> None:
             if gone:
                 self.separate()
-            self.end(self._operation.heads, gone)
-            self._recorded = True
+            self.end(None, nodes=gone, heads=self._operation.heads)
+            self._ended = True
 
         return Step(
             "Record the new size",
             "Write the new size to the metadata and release the cluster's lock.",
-            lambda: self._recorded,
+            lambda: self._ended,
             record,
         )
-
-    def carry_out(
-        self, steps: Sequence[Step], look: Callable[[], None], failed: Callable[[CseError], None]
-    ) -> None:
-        href, lock = self._cluster.vapp.href, self.lock
-        try:
-            with self._cluster.noticing_deletion():
-                carry_out(steps, self._progress, look)
-        except KeyboardInterrupt:
-            lock.release(href)
-            raise Interrupted(
-                f"Interrupted; the control planes of cluster '{self._cluster.name}' are only"
-                " partly changed.",
-                hint=suggest.RESUME,
-            ) from None
-        except NotFinished as late:
-            late.notes.append(suggest.RESUME)
-            lock.release(href)
-            raise
-        except (SessionInvalid, DeletedMeanwhile):
-            raise
-        except CseError as error:
-            if self._claimed:
-                failed(error)
-            else:
-                lock.release(href)
-            raise
-
-    def _claim(self) -> None:
-        lock = self.lock
-        if lock.held:
-            first = lock.begun(self._operation)
-        else:
-            lock.claim(
-                self._cluster.vapp.href,
-                self._cluster.metadata,
-                doing=f"changing to {self._operation.heads} control planes",
-                deadline=self._deadline,
-                operation=self._operation,
-                break_lock=self._options.break_lock,
-            )
-            first = {**self._adoption, **lock.ending_broken()}
-        if first:
-            self._write(first)
-        self._claimed = True
-
-    def end(self, heads: int | None, gone: tuple[str, ...] = ()) -> None:
-        self.lock.end(self._cluster.vapp.href, self._write, None, gone, heads)
-
-    def _write(self, values: Mapping[str, str]) -> None:
-        vcd, href = self._cluster.vcd, self._cluster.vapp.href
-        # the time of the operation may be used up
-        deadline = max(self._deadline, self._clock.monotonic() + _RECORD_SECONDS)
-        tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
 
     def separate(self) -> None:
         """Keep the control planes that there are now on different hosts."""
@@ -190,7 +125,7 @@ class ControlPlaneAddition:
             resolved,
             cluster_id=resolved.cluster_id,
             clock=clock,
-            deadline=clock.monotonic() + bounds.share(options.timeout),
+            deadline=self._change.deadline,
             vapp=locked.existing.vapp,
             mark=operation.mark(),
             known_pki=pki,
@@ -312,11 +247,11 @@ class ControlPlaneAddition:
             error.notes.append(f"Removed {len(made)} of the new VMs; the cluster is as it was.")
             self._settle(error)
         else:
-            self._change.lock.release(self._machines.href)
+            self._change.release()
 
     def _settle(self, error: CseError) -> None:
         try:
-            self._change.end(self._operation.before)
+            self._change.end(None, heads=self._operation.before)
         except CseError as second:
             error.notes.append(f"The cluster's record could not be written: {second.message}")
 
@@ -342,7 +277,6 @@ class ControlPlaneRemoval:
         self._force = force
         self._clock = clock
         self._progress = progress
-        self._deadline = clock.monotonic() + bounds.share(options.timeout)
         self._gone: set[str] = set()
 
     def check(self) -> None:
@@ -399,11 +333,11 @@ class ControlPlaneRemoval:
             name,
             leaving=self._operation.nodes,
             force=self._force,
-            deadline=self._deadline,
+            deadline=self._change.deadline,
             clock=self._clock,
             progress=self._progress,
         )
 
     def _after_failure(self, error: CseError) -> None:
         error.notes.append(suggest.RESUME)
-        self._change.lock.release(self._cluster.vapp.href)
+        self._change.release()
