@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cse_client.model.nodes import NodesSpec
 
 __all__ = [
+    "NEW_NODE_OPTIONS",
+    "TEMPLATE_OPTIONS",
     "GrowthOptions",
     "ScaleOptions",
     "growth_options",
@@ -29,6 +31,33 @@ __all__ = [
 
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+#: What new nodes are made from.
+TEMPLATE_OPTIONS: Sequence[Callable[[Any], Any]] = (
+    click.option(
+        "-t",
+        "--template",
+        "--template-name",
+        "template",
+        default="",
+        metavar="NAME",
+        help="Template. Default: the cluster's.",
+    ),
+    click.option(
+        "-r", "--template-revision", type=int, metavar="N", help="Revision of the template."
+    ),
+)
+#: How new nodes are made, and what becomes of them if that fails.
+NEW_NODE_OPTIONS: Sequence[Callable[[Any], Any]] = (
+    click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements."),
+    click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure."),
+    click.option(
+        "--keep-healthy",
+        is_flag=True,
+        help="After a failure, keep the new nodes that are Ready.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -93,18 +122,7 @@ def growth_options(function: F) -> F:
             metavar="MB",
             help="Memory per node. Default: the cluster's.",
         ),
-        click.option(
-            "-t",
-            "--template",
-            "--template-name",
-            "template",
-            default="",
-            metavar="NAME",
-            help="Template. Default: the cluster's.",
-        ),
-        click.option(
-            "-r", "--template-revision", type=int, metavar="N", help="Revision of the template."
-        ),
+        *TEMPLATE_OPTIONS,
         click.option(
             "-k",
             "--ssh-key",
@@ -136,15 +154,7 @@ def growth_options(function: F) -> F:
             metavar="NAME",
             help="VM placement policy. Default: the cluster's.",
         ),
-        click.option(
-            "--accept-eulas", is_flag=True, help="Accept the template's license agreements."
-        ),
-        click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure."),
-        click.option(
-            "--keep-healthy",
-            is_flag=True,
-            help="After a failure, keep the new nodes that are Ready.",
-        ),
+        *NEW_NODE_OPTIONS,
     ]
     for option in reversed(options):
         function = option(function)

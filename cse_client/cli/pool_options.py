@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cse_client import suggest
+from cse_client.cli.node_options import NEW_NODE_OPTIONS, TEMPLATE_OPTIONS
 from cse_client.cli.options import DISK_SIZE
 
 if TYPE_CHECKING:
@@ -55,18 +56,7 @@ class MarkOptions:
 def pool_options(function: F) -> F:
     """Add what the workers of a pool are made of."""
     options = [
-        click.option(
-            "-t",
-            "--template",
-            "--template-name",
-            "template",
-            default="",
-            metavar="NAME",
-            help="Template. Default: the cluster's.",
-        ),
-        click.option(
-            "-r", "--template-revision", type=int, metavar="N", help="Revision of the template."
-        ),
+        *TEMPLATE_OPTIONS,
         click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs per node."),
         click.option("-m", "--memory", type=int, metavar="MB", help="Memory per node."),
         click.option(
@@ -77,15 +67,7 @@ def pool_options(function: F) -> F:
         click.option(
             "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile."
         ),
-        click.option(
-            "--accept-eulas", is_flag=True, help="Accept the template's license agreements."
-        ),
-        click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure."),
-        click.option(
-            "--keep-healthy",
-            is_flag=True,
-            help="After a failure, keep the new nodes that are Ready.",
-        ),
+        *NEW_NODE_OPTIONS,
     ]
     for option in reversed(options):
         function = option(function)
