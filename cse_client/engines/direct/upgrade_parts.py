@@ -12,17 +12,14 @@ from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.members import newest_heads
 from cse_client.engines.direct.operation import UPGRADE, Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
+from cse_client.engines.direct.operations.in_place.forward import InPlaceTarget
+from cse_client.engines.direct.operations.in_place.upgrade import InPlaceUpgrade, has_return
 from cse_client.engines.direct.operations.replace_control_planes import ControlPlaneReplacement
 from cse_client.engines.direct.operations.replace_workers import (
     WorkerReplacement,
     further_workers,
 )
 from cse_client.engines.direct.operations.upgrade import ClusterUpgrade, HeadsUpgrade
-from cse_client.engines.direct.operations.upgrade_in_place import (
-    InPlaceTarget,
-    InPlaceUpgrade,
-    has_return,
-)
 from cse_client.engines.direct.resolve import Resolved, resolve_growth
 from cse_client.engines.direct.upgrade_groups import (
     Group,

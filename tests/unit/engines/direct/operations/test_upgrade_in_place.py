@@ -17,9 +17,12 @@ from cse_client.engines.direct.in_place_record import (
     no_record,
     read_record,
 )
-from cse_client.engines.direct.operations import upgrade_backup, upgrade_in_place
-from cse_client.engines.direct.operations.upgrade_in_place import InPlaceTarget, InPlaceUpgrade
+from cse_client.engines.direct.operations import upgrade_backup
+from cse_client.engines.direct.operations.in_place import control_plane
+from cse_client.engines.direct.operations.in_place.forward import InPlaceTarget
+from cse_client.engines.direct.operations.in_place.upgrade import InPlaceUpgrade
 from cse_client.errors import ClusterUnreachable, Conflict, CseError, Refused, TaskFailed, TimedOut
+from cse_client.guest import later
 from cse_client.model import RunOptions, Vm, silent
 from cse_client.model.cloud import SnapshotState
 from cse_client.model.templates import DEFAULT_SOURCE
@@ -119,13 +122,6 @@ class FakeVcd:
         return DONE
 
 
-class Upgrade(InPlaceUpgrade):
-    """With scripts that are shorter than real ones."""
-
-    def _with_task(self, script: str, vm: Vm, task: str) -> str | None:
-        return script_of(task)
-
-
 class World:
     """A cluster whose API serves what the VM's disk has, unless it is `unreachable`."""
 
@@ -133,8 +129,10 @@ class World:
         self.unreachable = False
         self.clock = FakeClock()
         self.vcd = FakeVcd(self.clock, dict(no_record()))
-        monkeypatch.setattr(upgrade_in_place, "unhealthy", self._unhealthy)
-        monkeypatch.setattr(upgrade_in_place, "open_api", self._open_api)
+        # with scripts that are shorter than real ones
+        monkeypatch.setattr(later, "with_upgrade", lambda _script, one: script_of(one.task))
+        monkeypatch.setattr(control_plane, "unhealthy", self._unhealthy)
+        monkeypatch.setattr(control_plane, "open_api", self._open_api)
         monkeypatch.setattr(upgrade_backup, "discard", lambda _cluster: None)
         monkeypatch.setattr(upgrade_backup, "restoring", lambda _cluster: "")
 
@@ -145,7 +143,7 @@ class World:
 
     def upgrade(self, target: InPlaceTarget | None = None) -> InPlaceUpgrade:
         cluster = direct.existing(direct.vapp(HEAD), self.vcd.metadata)
-        return Upgrade(
+        return InPlaceUpgrade(
             replace(cluster, vcd=cast(Any, self.vcd)),
             cast(Any, None),
             target or InPlaceTarget(NEW, SOURCE),
@@ -354,7 +352,7 @@ def test_what_is_recorded_chooses_nothing(
 def test_a_script_that_cannot_have_the_task_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch, header: str, why: str
 ) -> None:
-    monkeypatch.setattr(Upgrade, "_with_task", lambda *_: None)
+    monkeypatch.setattr(later, "with_upgrade", lambda *_: None)
     world.vcd.script = f"#!/bin/bash\n{header}exit 0\n"
     with pytest.raises(Refused, match=why):
         world.upgrade().check()

@@ -1,0 +1,91 @@
+"""The way back to the old version: the VM's snapshot, and a start without a customization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+
+from cse_client import bounds
+from cse_client.engines.direct.in_place_record import BACK, REVERTED, UpgradeRecord
+from cse_client.engines.direct.operations import upgrade_backup
+from cse_client.engines.direct.operations.in_place.control_plane import ON, OnlyControlPlane
+from cse_client.errors import Conflict
+from cse_client.guest import later
+from cse_client.model import Vm
+from cse_client.vcd import tasks
+
+__all__ = ["go_back", "time_to_return"]
+
+#: Seconds for a way back, which needs no more than a boot.
+_LONGEST_RETURN = 900.0
+
+
+def go_back(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
+    """Bring the VM back to its snapshot, start it, and prove that the old version serves.
+
+    Raises:
+        Conflict: the snapshot does not exist.
+        TimedOut: the old version does not serve in time.
+    """
+    deadline = control_plane.deadline
+    control_plane.deadline = control_plane.clock.monotonic() + _LONGEST_RETURN
+    try:
+        _return(control_plane, record)
+    finally:
+        control_plane.deadline = deadline
+
+
+def time_to_return() -> AbstractContextManager[None]:
+    """Give the way back its time, where the command does not have so much left.
+
+    There, single requests may take less time than otherwise; see `bounds.afterwards`.
+    """
+    enough = bounds.share(_LONGEST_RETURN) >= _LONGEST_RETURN
+    return nullcontext() if enough else bounds.afterwards(_LONGEST_RETURN)
+
+
+def _return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
+    vcd, vm = control_plane.vcd, control_plane.vm()
+    if record.phase != REVERTED:
+        record = _reverted(control_plane, vm, record)
+    script = vcd.customization_script(vm.href)
+    if later.task_of(script) == record.task:
+        if vcd.vm(vm.href).status == ON:
+            control_plane.shut_down(vm)
+        clean = later.without_task(script)
+        control_plane.change(partial(vcd.write_customization_script, vm.href, clean))
+    started = _start_old(control_plane, vm)
+    control_plane.await_healthy(record.node, record.before, "after going back", started=started)
+    control_plane.tidy(record)
+
+
+def _reverted(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> UpgradeRecord:
+    """Revert the VM to its snapshot where it may have changed; return the record as it is then."""
+    vcd = control_plane.vcd
+    # without the task in its script the node is as it was, and the snapshot may be older
+    if later.task_of(vcd.customization_script(vm.href)) == record.task:
+        if not record.snapshot or vcd.snapshot_state(vm.href).created is None:
+            raise Conflict(
+                f"The VM {vm.name} has no snapshot to go back to.",
+                hint=upgrade_backup.restoring(control_plane.cluster).strip(),
+            )
+        record = replace(record, phase=BACK)
+        control_plane.write(record)
+        control_plane.shut_down(vm, "powerOff")
+        control_plane.change(partial(vcd.revert_to_snapshot, vm.href), idempotent=True)
+    record = replace(record, phase=REVERTED)
+    control_plane.write(record)
+    return record
+
+
+def _start_old(control_plane: OnlyControlPlane, vm: Vm) -> bool:
+    """Start the VM where it is off, without a customization; return whether it was."""
+    vcd = control_plane.vcd
+    now = vcd.vm(vm.href)
+    if now.status == ON:
+        return False
+    start: Callable[[str], tasks.Task] = vcd.power_on_vapp if now.deployed else vcd.deploy
+    control_plane.change(partial(start, vm.href))
+    return True
