@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import click
 from cse_client import suggest
 from cse_client.cli.log import redact
 from cse_client.cli.profile import read_session
+from cse_client.command_table import CHANGES, ON_YES
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -29,41 +29,20 @@ from cse_client.errors import (
 )
 from cse_client.state import state_folder, write_private
 
-__all__ = ["last_failure", "record"]
+__all__ = ["forget", "last_failure", "record"]
 
 _FAILED, _NOT_FINISHED = 1, 5
 #: What changed nothing says nothing of the cluster; what an interruption left is in its own record.
 _NO_FAILURES = (Conflict, Interrupted, PreflightFailed)
 _MOST_BYTES = 1024 * 1024
-#: Commands that change a cluster, and the parameter with its name.
-_CHANGES: Mapping[str, str] = {
-    "addon install": "cluster",
-    "addon remove": "cluster",
-    "cluster apply": "cluster",
-    "cluster create": "name",
-    "cluster delete": "name",
-    "cluster repair": "name",
-    "cluster resize": "cluster",
-    "cluster start": "name",
-    "cluster stop": "name",
-    "cluster upgrade": "cluster",
-    "node create": "cluster",
-    "node delete": "cluster",
-}
 
 
 def record(ctx: click.Context, error: CseError) -> None:
     """Write a failure down, where the command was to change a cluster; never raises."""
-    words = ctx.command_path.split()[-2:]
-    parameter = _CHANGES.get(" ".join(words))
-    if parameter is None or error.exit_code not in (_FAILED, _NOT_FINISHED):
+    name = _changed_cluster(ctx)
+    if not name or error.exit_code not in (_FAILED, _NOT_FINISHED):
         return
     if isinstance(error, _NO_FAILURES):
-        return
-    name = next(
-        (str(ctx.params[one]) for one in (parameter, "name", "cluster") if ctx.params.get(one)), ""
-    )
-    if not name:
         return
     document: dict[str, Any] = {
         "when": datetime.now(timezone.utc).isoformat(),
@@ -80,6 +59,17 @@ def record(ctx: click.Context, error: CseError) -> None:
         write_private(_path(name, ctx), redact(json.dumps(document, indent=4)))
 
 
+def forget(ctx: click.Context) -> None:
+    """Remove the failure of an earlier command, after this one has changed the cluster.
+
+    Never raises.
+    """
+    name = _changed_cluster(ctx)
+    if name:
+        with contextlib.suppress(OSError, CseError):
+            _path(name, ctx).unlink()
+
+
 def last_failure(ctx: click.Context, name: str) -> dict[str, Any] | None:
     """Return the last failure of a command on a cluster; None where none is known."""
     try:
@@ -88,6 +78,16 @@ def last_failure(ctx: click.Context, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _changed_cluster(ctx: click.Context) -> str:
+    """Return the name of the cluster that a command changes; empty if it changes none."""
+    words = " ".join(ctx.command_path.split()[-2:])
+    if words not in CHANGES or ctx.params.get("dry_run"):
+        return ""
+    if words in ON_YES and not ctx.params.get("yes"):
+        return ""
+    return str(ctx.params.get("cluster") or ctx.params.get("name") or "")
 
 
 def _path(name: str, ctx: click.Context) -> Path:

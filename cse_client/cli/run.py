@@ -22,6 +22,7 @@ from cse_client import bounds, suggest
 from cse_client.cli import values
 from cse_client.cli.console import Console, OutputClosed
 from cse_client.cli.profile import chosen_before, engine_option, read_session, stored_profile
+from cse_client.command_table import CHANGES
 from cse_client.errors import CseError, Interrupted, WrongUsage
 from cse_client.model import Session
 
@@ -131,6 +132,13 @@ class Run:
         from cse_client.cli.failures import record
 
         record(self._ctx, error)
+
+    def succeeded(self) -> None:
+        """Let `cluster diagnose` forget the failure of an earlier command on the cluster."""
+        if " ".join(self._ctx.command_path.split()[-2:]) in CHANGES:
+            from cse_client.cli.failures import forget
+
+            forget(self._ctx)
 
     def scope(self, *, vdc: str, org: str) -> str:
         """Return what a list covers, such as `organization acme`, to end a sentence."""
@@ -322,6 +330,7 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
         bug = _bug(error)
         run.console.error(bug)
         return bug.exit_code
+    run.succeeded()
     return 0
 
 

@@ -129,8 +129,12 @@ def test_a_failure_is_known_after_its_rollback(place: Place) -> None:
     assert "failed in phase 'join'" in first["cause"]
     assert any("kubeadm" in line for line in first["evidence"])
     assert others == []
-    place.cse("node", "create", NAME, "--nodes", "1").checked()
+    place.cse("pool", "create", NAME, "more", "--nodes", "1", "--dry-run").checked()
+    assert place.causes() == [first]
+    # nothing that VCD has a task for
+    place.cse("cluster", "protect", NAME).checked()
     assert place.causes() == []
+    place.cse("cluster", "unprotect", NAME).checked()
 
 
 def test_a_cluster_that_was_never_made(place: Place) -> None:

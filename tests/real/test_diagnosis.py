@@ -57,9 +57,16 @@ def test_nothing_is_wrong(site: Site, cluster: dict[str, Any]) -> None:
 
 
 def test_an_etcd_without_room(site: Site, full: Etcd) -> None:
-    refused = site.kubectl("create", "namespace", "no-room")
-    assert "database space exceeded" in refused.err
-    first = diagnosed(site)[0]
-    assert first.startswith(
+    devs = (CLUSTER, "--group", "devs", "--namespace", "default")
+    grant = ("cse", "cluster", "grant", *devs, "--role", "view")
+    assert "database space exceeded" in site.vcd(*grant).err
+    alarm, command, *others = diagnosed(site)
+    assert alarm.startswith(
         f"etcd on {full.name} has raised the alarm NOSPACE: its database is full"
     )
+    assert command.startswith(f"The last command, `vcd cse cluster grant {CLUSTER} ")
+    assert others == []
+    full.alarm("DEACTIVATE")
+    site.vcd(*grant).checked()
+    assert diagnosed(site) == []
+    site.vcd("cse", "cluster", "revoke", *devs).checked()

@@ -101,11 +101,10 @@ def diagnose(cluster: ExistingCluster, failure: Mapping[str, Any] | None) -> Dia
     if failure is not None:
         look.facts["last failure"] = dict(failure)
     machines = [*_failed_tasks(look), *_machines_off(look), *_guests(look)]
-    causes = [*machines]
+    causes = [*machines, *(etcd.causes() if etcd is not None else ())]
     if failure is not None and _is_newest(failure, look) and not (machines and failure.get("node")):
         causes += of_failure(failure)
     if not causes or symptoms is None or symptoms.silence is None:
-        causes += etcd.causes() if etcd is not None else ()
         causes += _kubernetes_causes(look, symptoms)
     causes += _records(look, described.problems if described is not None else ())
     causes += _soon(look)
