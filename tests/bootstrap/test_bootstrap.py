@@ -320,6 +320,8 @@ def check_power_loss(cluster: Cluster, moment: str, *, unsynced: bool) -> None:
     first.wait_status("ready", 60)
     cluster.wait_ready("mstr-ab12")
     check_finished(cluster, first)
+    if moment in INIT_MOMENTS[:2]:
+        assert "kubeadm reset" not in first.log()
 
 
 #: Moments inside kubeadm join; the kubelet may have finished on its own when power comes back.

@@ -9,9 +9,16 @@ tell_api() {
   lease "$@" | apply
 }
 phase() { kubeadm init phase "$@" "${FLAGS[@]}"; }
+# A key whose certificate was not written any more, or an empty kubeconfig, makes kubeadm fail.
+# Before etcd's manifest is there, nothing uses them.
+put_fresh_pki() {
+  [ -e /etc/kubernetes/manifests/etcd.yaml ] || rm -rf /etc/kubernetes/pki \
+    /etc/kubernetes/{admin,super-admin,kubelet,controller-manager,scheduler}.conf
+  put_pki
+}
 # While images are pulled: kubeadm takes what is there already, and makes what is not.
 step_pki() {
-  put_pki
+  put_fresh_pki
   if [ -n "$(jobs -pr)" ] && phase certs all --apiserver-cert-extra-sans "$ALT" \
     ${SERVICE_CIDR:+--service-cidr "$SERVICE_CIDR"}; then
     phase kubeconfig all --node-name "$NODE" || true
@@ -44,16 +51,19 @@ step_init() {
     for p in 6443 10250 10251 10252 10257 10259 2379 2380; do own+=("Port-$p"); done
     p=$(IFS=,; echo "${own[*]}")
     own=("--ignore-preflight-errors=DirAvailable--var-lib-etcd,$p")
+    put_fresh_pki
   fi
   mark init.started
   init ${own[@]+"${own[@]}"} || rc=$?
   if [ "$rc" != 0 ]; then
     mark init.failed
     start_over
+    # From here on workers may join: what power loss cuts now is carried on with.
+    rm -f "$D/init.failed"
+    sync "$D"
     rc=0
     init || rc=$?
     [ "$rc" = 0 ] || die "kubeadm init failed (rc $rc)"
-    rm -f "$D/init.failed"
   fi
 }
 drop_tokens() {

@@ -27,8 +27,10 @@ receive() {
   have_snapshot
 }
 step_snapshot() {
-  [ -s /etc/kubernetes/pki/apiserver.crt ] ||
+  [ -s /etc/kubernetes/pki/apiserver.crt ] || {
+    put_fresh_pki
     phase certs all --apiserver-cert-extra-sans "$ALT" ${SERVICE_CIDR:+--service-cidr "$SERVICE_CIDR"}
+  }
   until_ok 60 receive || die "no snapshot of etcd came: $(tail -n 1 "$D/s_server.log")"
   rm -f "$D/quiet" "$D/s_server.log"
 }
