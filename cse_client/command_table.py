@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["CHANGES", "COMMANDS", "FORMER", "GROUPS", "ON_YES"]
+__all__ = ["COMMANDS", "FORMER", "GROUPS"]
 
 #: Group (and group in it) -> its help, and its commands: name -> (module, one line of help). The
 #: command is the module's attribute of the same name; `-` and Python keywords become `_`.
@@ -280,19 +280,3 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 FORMER: Mapping[str, tuple[str, str]] = {
     "pks": ("cse_client.cli.commands.pks", "Enterprise PKS is not supported."),
 }
-
-#: Commands that change a cluster.
-CHANGES = frozenset(
-    (
-        *(f"addon {one}" for one in ("install", "remove")),
-        *("cluster apply", "cluster create", "cluster delete", "cluster delete-nfs"),
-        *("cluster grant", "cluster protect", "cluster renew", "cluster repair", "cluster resize"),
-        *("cluster restore", "cluster revoke", "cluster seal", "cluster share", "cluster start"),
-        *("cluster stop", "cluster unprotect", "cluster unshare", "cluster upgrade"),
-        *("node create", "node delete"),
-        *(f"pool {one}" for one in ("create", "delete", "resize", "update", "upgrade")),
-    )
-)
-
-#: Those of them that change nothing without --yes.
-ON_YES = frozenset({"cluster repair"})

@@ -16,9 +16,9 @@ from typing import Any
 import click
 
 from cse_client import suggest
+from cse_client.cli.changes import changed_cluster
 from cse_client.cli.log import redact
 from cse_client.cli.profile import read_session
-from cse_client.command_table import CHANGES, ON_YES
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -39,7 +39,7 @@ _MOST_BYTES = 1024 * 1024
 
 def record(ctx: click.Context, error: CseError) -> None:
     """Write a failure down, where the command was to change a cluster; never raises."""
-    name = _changed_cluster(ctx)
+    name = changed_cluster(ctx)
     if not name or error.exit_code not in (_FAILED, _NOT_FINISHED):
         return
     if isinstance(error, _NO_FAILURES):
@@ -64,7 +64,7 @@ def forget(ctx: click.Context) -> None:
 
     Never raises.
     """
-    name = _changed_cluster(ctx)
+    name = changed_cluster(ctx)
     if name:
         with contextlib.suppress(OSError, CseError):
             _path(name, ctx).unlink()
@@ -78,16 +78,6 @@ def last_failure(ctx: click.Context, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _changed_cluster(ctx: click.Context) -> str:
-    """Return the name of the cluster that a command changes; empty if it changes none."""
-    words = " ".join(ctx.command_path.split()[-2:])
-    if words not in CHANGES or ctx.params.get("dry_run"):
-        return ""
-    if words in ON_YES and not ctx.params.get("yes"):
-        return ""
-    return str(ctx.params.get("cluster") or ctx.params.get("name") or "")
 
 
 def _path(name: str, ctx: click.Context) -> Path:

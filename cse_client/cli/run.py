@@ -20,9 +20,9 @@ import click
 
 from cse_client import bounds, suggest
 from cse_client.cli import values
+from cse_client.cli.changes import changed_cluster
 from cse_client.cli.console import Console, OutputClosed
 from cse_client.cli.profile import chosen_before, engine_option, read_session, stored_profile
-from cse_client.command_table import CHANGES
 from cse_client.errors import CseError, Interrupted, WrongUsage
 from cse_client.model import Session
 
@@ -135,7 +135,7 @@ class Run:
 
     def succeeded(self) -> None:
         """Let `cluster diagnose` forget the failure of an earlier command on the cluster."""
-        if " ".join(self._ctx.command_path.split()[-2:]) in CHANGES:
+        if changed_cluster(self._ctx):
             from cse_client.cli.failures import forget
 
             forget(self._ctx)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cse_client.command_table import CHANGES, GROUPS, ON_YES
+from cse_client.cli.changes import CHANGES, ON_YES
+from cse_client.command_table import GROUPS
 
 _VIEWS = {
     *("addon list", "addon status", "node info", "node list", "pool list"),
