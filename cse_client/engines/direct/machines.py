@@ -1,5 +1,7 @@
 """The VMs of one cluster: what is there, and making, sizing and starting them.
 
+What a new one is made of is in `new_nodes`.
+
 Every change is one VCD task for any number of VMs. A failed recompose may leave some of its VMs
 behind (VCD does not document which), so nothing is assumed: the vApp is read again after each.
 """
@@ -18,16 +20,15 @@ from cse_client.clock import Clock
 from cse_client.engines.direct.addresses import is_about
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
-from cse_client.engines.direct.names import fresh_names
+from cse_client.engines.direct.new_nodes import NewNodes
 from cse_client.engines.direct.pool_sources import PoolSource
-from cse_client.engines.direct.pools import pool_mark, pool_of
+from cse_client.engines.direct.pools import pool_of
 from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.removal import remove_vms
 from cse_client.engines.direct.resolve import Resolved
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
-from cse_client.kube.kubeconfig.document import server_url
 from cse_client.model import (
     CONTROL_PLANE,
     WORKER,
@@ -35,12 +36,10 @@ from cse_client.model import (
     Session,
     VApp,
     Vm,
-    VmChange,
     footprint,
     node_kind,
 )
 from cse_client.model.cluster import CONTROL_PLANE_PREFIX, WORKER_PREFIX
-from cse_client.model.hardware import Hardware
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 
@@ -204,29 +203,18 @@ class Machines:
     def _disappeared(self) -> CseError:
         return CseError(f"The vApp of cluster '{self.resolved.spec.name}' has disappeared.")
 
-    def _bootstrap(self, node: str) -> render.Bootstrap:
-        spec = self.resolved.spec
-        return render.Bootstrap(
-            cluster_id=self.cluster_id,
-            cluster_name=spec.name,
-            node=node,
-            # A name for the outside goes into the certificate only: the nodes talk to the control
-            # plane's own address, which works whatever NAT or DNS do.
-            extra_sans=(spec.endpoint.partition(":")[0],) if spec.endpoint else (),
-            virtual_address=self.resolved.virtual.address,
-            ssh_key=spec.ssh_key,
-            facts=self.resolved.template.facts,
-            settings=spec.settings,
-        )
+    @property
+    def _nodes(self) -> NewNodes:
+        return NewNodes(self.resolved, self.cluster_id, self.mark)
+
+    def _fresh_names(self, prefix: str, count: int) -> list[str]:
+        return self._nodes.names(prefix, count, self.names())
 
     def _worker_script(self, name: str, source: PoolSource, address: str = "") -> str:
-        virtual = self.resolved.virtual.address
-        head = address or ("" if virtual else self.control_plane_address())
-        endpoint = server_url(virtual or head).removeprefix("https://")
-        bootstrap = replace(self._bootstrap(name), facts=source.template.facts)
-        return render.worker_script(
-            bootstrap, self.pki(), endpoint=endpoint, head=head, pool=source.pool
-        )
+        head = address
+        if not head and not self.resolved.virtual.address:
+            head = self.control_plane_address()
+        return self._nodes.worker_script(name, source, self.pki(), head)
 
     def _new_workers(
         self, *, address: str = "", later: bool = False, count: int | None = None
@@ -239,8 +227,8 @@ class Machines:
         lacking = self._lacking() if count is None else [(self.resolved.sources[0], count)]
         names = iter(self._fresh_names(WORKER_PREFIX, sum(count for _source, count in lacking)))
         return [
-            self._new_worker(
-                name, "" if later else self._worker_script(name, source, address), source
+            self._nodes.worker(
+                name, source, "" if later else self._worker_script(name, source, address)
             )
             for source, count in lacking
             for name in islice(names, count)
@@ -257,42 +245,23 @@ class Machines:
         heads = self._fresh_names(CONTROL_PLANE_PREFIX, spec.control_planes)
         vms = [
             replace(self._new_head(heads[0]), address=address),
-            *self.further_heads(heads[1:], after=heads[0]),
+            *self._nodes.further_control_planes(heads[1:], self.pki(), after=heads[0]),
             *self._new_workers(address=address),
         ]
-        return [_sized(vm, self._hardware(vm)) for vm in vms]
-
-    def further_heads(self, names: Sequence[str], *, after: str = "") -> list[NewVm]:
-        """Return control planes that join one after the other, the first of them after `after`."""
-        before = [after, *names]
-        return [
-            self._new_vm(
-                name,
-                render.further_control_plane_script(
-                    self._bootstrap(name), self.pki(), after=earlier
-                ),
-            )
-            for name, earlier in zip(names, before)
-        ]
+        return [self._nodes.sized(vm) for vm in vms]
 
     def make_restored_head(self, name: str, address: str, snapshot: render.AwaitedSnapshot) -> None:
         """Make and start a control plane of that name and address, which waits for a snapshot."""
         self.snapshot = snapshot
         new = replace(self._new_head(name), address=address)
-        self._add([new], power_on=not self.resolved.head.is_sized)
-        stopped = [vm for vm in self.vms() if vm.name == name and vm.status != _ON]
-        if stopped:
-            self.start(stopped)
+        self._make_heads([new])
 
     def make_further_heads(self) -> None:
         """Make and start the missing control planes of a cluster that has one."""
         present = [vm.name for vm in self._of_kind(CONTROL_PLANE)]
         names = self._fresh_names(CONTROL_PLANE_PREFIX, self.missing_heads())
         after = present[-1] if present else ""
-        self._add(self.further_heads(names, after=after), power_on=not self.resolved.head.is_sized)
-        stopped = [vm for vm in self.vms() if vm.name in names and vm.status != _ON]
-        if stopped:
-            self.start(stopped)
+        self._make_heads(self._nodes.further_control_planes(names, self.pki(), after=after))
 
     def new_successor(self, replaces: Sequence[str]) -> NewVm:
         """Return one more control plane, see `render.further_control_plane_script`.
@@ -301,16 +270,17 @@ class Machines:
             CseError: its script would be too long.
         """
         (name,) = self._fresh_names(CONTROL_PLANE_PREFIX, 1)
-        script = render.further_control_plane_script(
-            self._bootstrap(name), self.pki(), replaces=replaces
-        )
-        return self._new_vm(name, script)
+        return self._nodes.successor(name, self.pki(), replaces)
 
     def make_successor(self, replaces: Sequence[str]) -> None:
         """Make and start one more control plane; raises like `new_successor`."""
-        new = self.new_successor(replaces)
-        self._add([new], power_on=not self.resolved.head.is_sized)
-        stopped = [vm for vm in self.vms() if vm.name == new.name and vm.status != _ON]
+        self._make_heads([self.new_successor(replaces)])
+
+    def _make_heads(self, new: Sequence[NewVm]) -> None:
+        """Make control planes, and start those that VCD has not started."""
+        self._add(new, power_on=not self.resolved.head.is_sized)
+        names = {vm.name for vm in new}
+        stopped = [vm for vm in self.vms() if vm.name in names and vm.status != _ON]
         if stopped:
             self.start(stopped)
 
@@ -365,7 +335,8 @@ class Machines:
 
     def start(self, vms: Sequence[Vm]) -> None:
         """Give stopped VMs the wanted sizes, then start them side by side."""
-        changes = [self._change(vm) for vm in vms if self._hardware(vm).is_sized]
+        nodes = self._nodes
+        changes = [nodes.sizing(vm) for vm in vms if nodes.hardware(vm).is_sized]
         if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
         started = [
@@ -382,7 +353,7 @@ class Machines:
 
     def other_sizes(self) -> list[Vm]:
         """Return the VMs that VCD shows with other CPUs, memory or disk than requested."""
-        return [vm for vm in self.vms() if _differs(vm, self._hardware(vm))]
+        return [vm for vm in self.vms() if self._nodes.has_other_size(vm)]
 
     def size_again(self) -> None:
         """Stop the VMs that have other sizes than requested, and start them with these."""
@@ -402,7 +373,7 @@ class Machines:
                 is_worker = node_kind(vm.name) == WORKER
                 source = self.resolved.source(pool_of(vm))
                 script = self._worker_script(vm.name, source) if is_worker else None
-                changes.append(replace(self._change(vm), script=script))
+                changes.append(replace(self._nodes.sizing(vm), script=script))
         if changes:
             self.change(lambda: self.vcd.recompose(self.href, change=changes))
         self.change(lambda: self.vcd.deploy(self.href, force_customization))
@@ -417,63 +388,7 @@ class Machines:
 
     def _new_head(self, name: str = "") -> NewVm:
         name = name or self._fresh_names(CONTROL_PLANE_PREFIX, 1)[0]
-        bootstrap, pki = self._bootstrap(name), self.pki()
-        script = render.control_plane_script(bootstrap, pki, snapshot=self.snapshot)
-        return self._new_vm(name, script)
-
-    def _fresh_names(self, prefix: str, count: int) -> list[str]:
-        purpose = f"{self.cluster_id} {self.mark}"
-        return fresh_names(prefix, count, self.names(), purpose=purpose)
-
-    def _change(self, vm: Vm) -> VmChange:
-        hardware = self._hardware(vm)
-        return VmChange(
-            href=vm.href,
-            name=vm.name,
-            cpus=hardware.cpus,
-            memory_mb=hardware.memory_mb,
-            disk_mb=hardware.disk_mb,
-        )
-
-    def _hardware(self, vm: Vm | NewVm) -> Hardware:
-        """Return what a node is to be made of."""
-        if node_kind(vm.name) != WORKER:
-            return self.resolved.head
-        return self.resolved.source(pool_of(vm)).hardware
-
-    def _new_vm(self, name: str, script: str) -> NewVm:
-        """Return a new control plane."""
-        resolved = self.resolved
-        return self._with_policies(
-            NewVm(
-                name=name,
-                source=resolved.template_vm,
-                network=resolved.network.name,
-                script=script,
-                storage_profile=resolved.storage_profile,
-                description=self.mark,
-            )
-        )
-
-    def _new_worker(self, name: str, script: str, source: PoolSource) -> NewVm:
-        return self._with_policies(
-            NewVm(
-                name=name,
-                source=source.template_vm,
-                network=self.resolved.network.name,
-                script=script,
-                storage_profile=source.storage_profile,
-                description=f"{self.mark} {pool_mark(source.pool.name)}".strip(),
-            )
-        )
-
-    def _with_policies(self, vm: NewVm) -> NewVm:
-        hardware = self._hardware(vm)
-        return replace(
-            vm,
-            sizing_policy=hardware.sizing_policy,
-            placement_policy=hardware.placement_policy,
-        )
+        return self._nodes.control_plane(name, self.pki(), self.snapshot)
 
     def _add(self, vms: Sequence[NewVm], *, power_on: bool) -> None:
         broken = [
@@ -508,19 +423,3 @@ class Machines:
         if any(vm.status != _ON for vm in self.vms()):
             self.change(lambda: self.vcd.deploy(self.href))
             self.refresh()
-
-
-def _sized(vm: NewVm, hardware: Hardware) -> NewVm:
-    return replace(vm, cpus=hardware.cpus, memory_mb=hardware.memory_mb, disk_mb=hardware.disk_mb)
-
-
-def _differs(vm: Vm, hardware: Hardware) -> bool:
-    """Return whether a VM has another size than requested; what VCD does not show is as it is."""
-    return any(
-        wanted and present and wanted != present
-        for wanted, present in (
-            (hardware.cpus, vm.cpus),
-            (hardware.memory_mb, vm.memory_mb),
-            (hardware.disk_mb, vm.disk_mb),
-        )
-    )
