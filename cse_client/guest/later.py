@@ -1,7 +1,7 @@
 """Something that a node does later, once: a block in its customization script.
 
 VCD runs the script again on a forced customization. The block stands before the script's own lines:
-the CA keys can be read from it at every moment (`render.recover_pki`).
+the CA keys can be read from it at every moment (`stored_scripts.recover_pki`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,8 @@ import secrets
 from dataclasses import dataclass
 
 from cse_client.errors import WrongUsage
-from cse_client.guest.render import (
-    MAX_SCRIPT_BYTES,
-    finished_script,
-    is_ours,
-    is_sealed,
-    packed,
-    quoted,
-    script_source,
-)
+from cse_client.guest.script_format import MAX_SCRIPT_BYTES, packed, quoted, script_source
+from cse_client.guest.stored_scripts import finished_script, is_ours, is_sealed
 from cse_client.model.support import NEWEST_MINOR
 
 __all__ = [
@@ -75,7 +68,7 @@ def with_upgrade(script: str, upgrade: Upgrade) -> str | None:
     """Return a control plane's script, as found in VCD, with an upgrade; None where it is not ours.
 
     There is no room for both, so what only the node's bootstrap needs is left out for good
-    (`render.finished_script`): an upgrade is for a node that has finished it.
+    (`stored_scripts.finished_script`): an upgrade is for a node that has finished it.
 
     Raises:
         WrongUsage: a value cannot stand in a script.

@@ -2,33 +2,37 @@
 
 A script is a short installer in plain bash with the real work as its payload (gzip, base64): a
 block of shell assignments and files for this node, then scripts/base.sh, common.sh and the part
-for the kind of node. `recover_pki` reads a control plane's payload back, so any machine that may
-read the VM in VCD can work with the cluster.
+for the kind of node. `stored_scripts.recover_pki` reads a control plane's payload back, so any
+machine that may read the VM in VCD can work with the cluster.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 import shlex
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import cache
 
 from cse_client.errors import CseError, WrongUsage
 from cse_client.guest.pki import (
     ADMIN_GROUP,
     JOIN_LIFETIME,
-    PKI_FILES,
     ClusterPKI,
     issue_client,
-    pki_from_files,
     pki_to_files,
 )
+from cse_client.guest.script_format import (
+    CONTROL_PLANE,
+    MAX_SCRIPT_BYTES,
+    WORKER,
+    put_file,
+    quoted,
+    script_source,
+    with_installer,
+)
+from cse_client.guest.script_settings import settings_data, settings_sources
 from cse_client.model import TemplateFacts
 from cse_client.model.endpoints import API_PORT, router_id
 from cse_client.model.pools import (
@@ -44,52 +48,19 @@ from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 from cse_client.model.tkg import REPOSITORY, tags_of
 
 __all__ = [
-    "FORMAT",
-    "MAX_SCRIPT_BYTES",
     "AwaitedSnapshot",
     "Bootstrap",
     "assemble",
     "common_data",
     "control_plane_script",
-    "finished_script",
     "further_control_plane_script",
-    "is_ours",
-    "is_sealed",
-    "packed",
-    "put_file",
-    "quoted",
-    "recover_pki",
-    "recover_ssh_key",
-    "script_source",
-    "sealed_script",
     "split_endpoint",
     "worker_script",
 ]
 
-FORMAT = 1
-#: Nobody documents a limit for VCD's CustomizationScript; this is what we dare.
-MAX_SCRIPT_BYTES = 16 * 1024
 
 _MAX_PORT = 65535
 _MAX_HOST = 253
-
-_CONTROL_PLANE = "control-plane"
-_WORKER = "worker"
-_SEALED = "sealed"
-_HEADER = re.compile(
-    r"^# cse-client (control-plane|worker|template|check|sealed) script, format (\d+)$", re.M
-)
-_PAYLOAD = re.compile(r"<<'CSE_PAYLOAD'\n(.*?)\nCSE_PAYLOAD$", re.M | re.S)
-_FILE = re.compile(
-    r"^put /etc/kubernetes/pki/(\S+) [0-7]+ <<'CSE_FILE'\n(.*?)^CSE_FILE$", re.M | re.S
-)
-_COMMENT = re.compile(r"\s*#(?!!/)")
-_SSH_KEY = re.compile(r"^SSH_KEY=(.*)$", re.M)
-_IDENTITY = re.compile(r"^CSE_ID=.*$", re.M)
-_KEYS = re.compile(r"^put_pki\(\) \{\n.*?^\}$", re.M | re.S)
-#: zlib's number for gzip's format, and the bytes that a payload has at most when it is unpacked.
-_GZIP = 31
-_LONGEST_PAYLOAD = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -166,9 +137,9 @@ def control_plane_script(
         data["VIP"] = b.virtual_address
         data["ROUTER"] = str(router_id(b.virtual_address))
     if snapshot is None:
-        return assemble(_CONTROL_PLANE, b, data, _put_pki(pki))
+        return assemble(CONTROL_PLANE, b, data, _put_pki(pki))
     data.update(SNAPSHOT=snapshot.digest, SIZE=str(snapshot.size), ETCD=snapshot.etcd)
-    return assemble(_CONTROL_PLANE, b, data, _put_pki(pki), sources=("restore",))
+    return assemble(CONTROL_PLANE, b, data, _put_pki(pki), sources=("restore",))
 
 
 def further_control_plane_script(
@@ -199,9 +170,9 @@ def further_control_plane_script(
     groups = ["system:nodes", ADMIN_GROUP]
     block = [*_put_pki(pki), *_join_credentials(b, pki, host, port, groups, now)]
     if not replaces:
-        return assemble(_CONTROL_PLANE, b, data, block, source="further")
+        return assemble(CONTROL_PLANE, b, data, block, source="further")
     data["OLD"] = " ".join(replaces)
-    return assemble(_CONTROL_PLANE, b, data, block, source="further", sources=("upload",))
+    return assemble(CONTROL_PLANE, b, data, block, source="further", sources=("upload",))
 
 
 def worker_script(
@@ -235,7 +206,7 @@ def worker_script(
         _check_host(head)
         data["HEAD"] = head
     discovery = _join_credentials(b, pki, host, port, ["system:nodes"], now)
-    return assemble(_WORKER, b, data, discovery)
+    return assemble(WORKER, b, data, discovery)
 
 
 def _pool_data(pool: Pool) -> dict[str, str]:
@@ -294,62 +265,6 @@ def _put_pki(pki: ClusterPKI) -> list[str]:
     return ["put_pki() {", *files, "}"]
 
 
-def sealed_script() -> str:
-    """Return what replaces a control plane's script in VCD once the CA has been removed."""
-    return (
-        f"#!/bin/bash\n{_header(_SEALED)}\n"
-        "# The cluster is sealed: its CA is in its own Secret kube-system/cse-cluster-ca and with\n"
-        "# the administrator who sealed it, not here. There is nothing to do.\nexit 0\n"
-    )
-
-
-def is_ours(script: str) -> bool:
-    """Return whether a script, as found in VCD, is a control plane's of ours, sealed or not."""
-    return _kind(script) in (_CONTROL_PLANE, _SEALED)
-
-
-def is_sealed(script: str) -> bool:
-    """Return whether `script`, as found in VCD, is `sealed_script`'s."""
-    return _kind(script) == _SEALED
-
-
-def recover_pki(script: str) -> ClusterPKI | None:
-    """Read the PKI back from a control plane's script as found in VCD.
-
-    Returns None for a script that holds none: sealed, a worker's, or not ours. Raises CseError when
-    the script is ours but damaged, or newer than this version knows.
-    """
-    if _kind(script) != _CONTROL_PLANE:
-        return None
-    text = _normal(script)
-    header = _HEADER.search(text)
-    if header is not None and int(header.group(2)) > FORMAT:
-        raise CseError(
-            "the control plane's script in VCD was written by a newer version of cse-client",
-            hint="Upgrade cse-client.",
-        )
-    body = _payload(text)
-    files = {path: content.encode() for path, content in _FILE.findall(body)}
-    try:
-        return pki_from_files({path: files[path] for path in PKI_FILES.values() if path in files})
-    except CseError as error:
-        raise _damaged(error.message) from None
-
-
-def recover_ssh_key(script: str) -> str | None:
-    """Return root's key line that a node's script holds; empty: the script gives none.
-
-    Returns None for a script that does not say: sealed, not ours, or damaged.
-    """
-    if _kind(script) not in (_CONTROL_PLANE, _WORKER):
-        return None
-    try:
-        found = _SSH_KEY.search(_payload(_normal(script)))
-        return "".join(shlex.split(found.group(1))) if found is not None else None
-    except (CseError, ValueError):
-        return None
-
-
 def split_endpoint(endpoint: str) -> tuple[str, int]:
     """Return host and port of `host`, `host:port` or `https://host:port`; WrongUsage otherwise."""
     text = endpoint[len("https://") :] if endpoint.startswith("https://") else endpoint
@@ -381,7 +296,7 @@ def common_data(b: Bootstrap, now: datetime | None) -> dict[str, str]:
         "T_HOST": str(b.address_deadline),
         "T_RUNTIME": str(b.runtime_deadline),
         "T_IMAGES": str(b.images_deadline),
-        **_settings_data(b.settings),
+        **settings_data(b.settings),
         **_tkg_data(b.facts),
     }
 
@@ -399,34 +314,6 @@ def _tkg_data(facts: TemplateFacts) -> dict[str, str]:
     }
 
 
-def _settings_data(settings: ClusterSettings) -> dict[str, str]:
-    """Return what scripts/settings.sh works with; nothing where it has nothing to do."""
-    if not settings.for_nodes():
-        return {}
-    return {
-        "SETTINGS": "1",
-        "HTTP_P": settings.http_proxy,
-        "HTTPS_P": settings.https_proxy,
-        "NO_P": settings.no_proxy,
-        "CA": "1" if settings.registry_ca else "",
-        "MIRRORS": settings.registry_mirrors,
-        "REPO": settings.image_repository,
-        "NTP": settings.ntp,
-        "DNS": settings.dns,
-    }
-
-
-def _settings_sources(settings: ClusterSettings) -> list[str]:
-    parts = {
-        "proxy": settings.has_proxy,
-        "registries": settings.registry_mirrors or settings.image_repository,
-        "servers": settings.dns or settings.ntp,
-        "settings": True,
-    }
-    sources = [script_source(name) for name, needed in parts.items() if needed]
-    return [_put_ca(settings.registry_ca), *sources] if settings.registry_ca else sources
-
-
 def assemble(
     kind: str,
     b: Bootstrap,
@@ -440,13 +327,12 @@ def assemble(
     """Return a script: the installer, with `data`, the lines of `block` and scripts as payload.
 
     `kind` and `sources` are names of files in scripts, and `source` where it is not the kind's;
-    `too_long` is raised where VCD may refuse
-    the script for its length.
+    `too_long` is raised where VCD may refuse the script for its length.
     """
     identity = f"CSE_ID={shlex.quote(f'{b.cluster_id} {b.node}')}"
     assignments = [f"{name}={quoted(name, value)}" for name, value in data.items()]
     # only where it has something to do: it costs room in VCD
-    more = _settings_sources(b.settings) if "SETTINGS" in data else []
+    more = settings_sources(b.settings) if "SETTINGS" in data else []
     more += [script_source("address")] if "VIP" in data else []
     more += [script_source("joining")] if "API_HOST" in data else []
     more += [script_source("tkg")] if "TKG" in data else []
@@ -454,7 +340,7 @@ def assemble(
     own = script_source(source or kind)
     common = [script_source("base"), script_source("common")]
     parts = [script_source("install"), *assignments, *block, *common, *more, own]
-    script = _with_installer(kind, identity, parts)
+    script = with_installer(kind, identity, parts)
     if len(script.encode()) > MAX_SCRIPT_BYTES:
         raise too_long or CseError(
             f"the bootstrap script of {b.node} would be {len(script.encode())} bytes, more than "
@@ -463,85 +349,6 @@ def assemble(
             " of the pool.",
         )
     return script
-
-
-def _with_installer(kind: str, identity: str, parts: Sequence[str]) -> str:
-    payload = ["payload() { cat <<'CSE_PAYLOAD'", *packed([identity, *parts]), "CSE_PAYLOAD", "}"]
-    lines = ["#!/bin/bash", _header(kind), identity, *payload, script_source("customize")]
-    return "\n".join(lines) + "\n"
-
-
-def packed(parts: Sequence[str]) -> list[str]:
-    """Return lines of base64 that hold the text of `parts` in gzip's format."""
-    body = "\n".join(parts) + "\n"
-    text = base64.b64encode(_gzip(body.encode())).decode()
-    return [text[i : i + 1000] for i in range(0, len(text), 1000)]
-
-
-def finished_script(script: str) -> str:
-    """Return a control plane's script, as found in VCD, without what only its bootstrap needs.
-
-    The keys of the cluster and root's key line can be read from it as before.
-
-    Raises:
-        CseError: the script is damaged, or not a control plane's with keys.
-    """
-    if _kind(script) != _CONTROL_PLANE:
-        raise _damaged("it is not the script of a control plane")
-    body = _payload(_normal(script))
-    kept = [_IDENTITY.search(body), _SSH_KEY.search(body), _KEYS.search(body)]
-    lines = [found.group() for found in kept if found is not None]
-    if len(lines) != len(kept):
-        raise _damaged("its payload has no keys")
-    identity, *rest = lines
-    return _with_installer(_CONTROL_PLANE, identity, [*rest, "exit 0"])
-
-
-def _payload(script: str) -> str:
-    """Return what a script carries.
-
-    Raises:
-        CseError: that is damaged.
-    """
-    payload = _PAYLOAD.search(script)
-    if payload is None:
-        raise _damaged("its payload is missing")
-    try:
-        raw = base64.b64decode("".join(payload.group(1).split()), validate=True)
-        return _unpack(raw).decode()
-    except (binascii.Error, ValueError, OSError, EOFError, zlib.error):
-        raise _damaged("its payload cannot be decoded") from None
-
-
-def _unpack(packed: bytes) -> bytes:
-    """Decompress what somebody else may have written: never more than a script could hold."""
-    stream = zlib.decompressobj(wbits=_GZIP)
-    body = stream.decompress(packed, _LONGEST_PAYLOAD)
-    if not stream.eof:
-        # cut off, or longer than anything of ours
-        raise EOFError
-    return body
-
-
-def _gzip(data: bytes) -> bytes:
-    # The larger memory level keeps a script in one block of deflate: a second costs 180 bytes.
-    packing = zlib.compressobj(9, zlib.DEFLATED, _GZIP, 9)
-    return packing.compress(data) + packing.flush()
-
-
-def _header(kind: str) -> str:
-    return f"# cse-client {kind} script, format {FORMAT}"
-
-
-def put_file(path: str, mode: str, content: str) -> str:
-    """Return the line that writes a file in the guest, `path` as the shell reads it."""
-    return f"put {path} {mode} <<'CSE_FILE'\n{content.rstrip()}\nCSE_FILE"
-
-
-def _put_ca(pem: str) -> str:
-    """Return a function that writes the CA of the registries."""
-    path = "/usr/local/share/ca-certificates/cse-registry.crt"
-    return f"put_ca() {{\n{put_file(path, '644', pem)}\n}}"
 
 
 def _discovery(server: str, ca: bytes, cert: bytes, key: bytes) -> list[str]:
@@ -571,44 +378,6 @@ current-context: x
 CSE_FILE
 }}""",
     ]
-
-
-@cache
-def script_source(name: str) -> str:
-    """Return a shell source without comment lines and half of its indents: they cost room in VCD.
-
-    Half, so that the YAML in here-documents keeps its shape. The first line of a script in a
-    here-document is not a comment.
-    """
-    from importlib.resources import files
-
-    text = files("cse_client.guest").joinpath("scripts").joinpath(f"{name}.sh").read_text("utf-8")
-    code = "\n".join(line for line in text.splitlines() if not _COMMENT.match(line))
-    return re.sub(r"^(?P<half> +)(?P=half)", r"\g<half>", code, flags=re.M)
-
-
-def _kind(script: str) -> str:
-    header = _HEADER.search(_normal(script))
-    return header.group(1) if header else ""
-
-
-def _normal(script: str) -> str:
-    """Undo what a web form or an XML round trip may do to line ends."""
-    return "\n".join(line.rstrip() for line in script.splitlines())
-
-
-def _damaged(why: str) -> CseError:
-    return CseError(
-        f"the control plane's script in VCD is damaged: {why}",
-        hint="The CA is also in /etc/kubernetes/pki on the control plane.",
-    )
-
-
-def quoted(name: str, value: str) -> str:
-    """Return a value as a script may assign it to the variable `name`; WrongUsage if none can."""
-    if not value.isprintable():
-        raise WrongUsage(f"{value!r} cannot be used in a bootstrap script ({name})")
-    return shlex.quote(value)
 
 
 def _ssh_key(text: str) -> str:

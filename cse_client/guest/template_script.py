@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cse_client.errors import WrongUsage
-from cse_client.guest.render import Bootstrap, assemble, common_data, put_file
+from cse_client.guest.render import Bootstrap, assemble, common_data
+from cse_client.guest.script_format import put_file
 from cse_client.model import TemplateFacts
 from cse_client.model.cni import HELM_VERSION, Cni
 from cse_client.model.settings import ClusterSettings

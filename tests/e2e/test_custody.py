@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from cse_client.cli.profile import read_session
-from cse_client.guest import render
+from cse_client.guest import render, stored_scripts
 from cse_client.guest.pki import fingerprint, mint_pki
 from cse_client.model import VApp, Vdc
 from cse_client.vcd import tasks
@@ -348,7 +348,7 @@ def impersonate(author: Person, hands: Hands, name: str, *, endpoint: str = "") 
         client__sealed="true",
         client__spec=json.dumps(spec),
     )
-    his.replace_script(name, render.sealed_script())
+    his.replace_script(name, stored_scripts.sealed_script())
     his.vcd.close()
 
 

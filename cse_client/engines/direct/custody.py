@@ -19,7 +19,7 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.identity import identify, is_gone, named
 from cse_client.errors import ClusterUnreachable, CseError, NotFound, Refused
-from cse_client.guest import render
+from cse_client.guest import stored_scripts
 from cse_client.guest.pki import BACKDATE, ClusterPKI, fingerprint, valid_from
 from cse_client.model import VApp, VAppRecord, footprint
 from cse_client.model.hrefs import href_id
@@ -65,7 +65,7 @@ def find_pki(cluster: ExistingCluster) -> ClusterPKI:
     if kept is not None:
         return kept.pki
     script = cluster.vcd.customization_script(vm.href)
-    found = render.recover_pki(script)
+    found = stored_scripts.recover_pki(script)
     old = ca_files.old_ca_file(identity.cluster_id)
     if old is not None and (found is None or ca_files.read(old).pki != found):
         return _adopt_old(cluster, old)
@@ -80,7 +80,7 @@ def find_pki(cluster: ExistingCluster) -> ClusterPKI:
     if found is not None:
         _refuse_copy(cluster, found)
         return found
-    if sealed or render.is_sealed(script):
+    if sealed or stored_scripts.is_sealed(script):
         raise _not_here(cluster.name, identity)
     raise NotFound(
         f"Cluster '{cluster.name}' was not created by this client, so its CA key is not available"
@@ -151,7 +151,7 @@ def contradictions(cluster: ExistingCluster) -> tuple[str, ...]:
         kept = ca_files.kept(identity_of(cluster))
         if kept is None or vm is None:
             return ()
-        found = render.recover_pki(cluster.vcd.customization_script(vm.href))
+        found = stored_scripts.recover_pki(cluster.vcd.customization_script(vm.href))
     except CseError as error:
         return (error.message,)
     if found is None or found == kept.pki:
@@ -244,7 +244,7 @@ def _key_of(cluster: ExistingCluster) -> ClusterPKI | None:
     kept = ca_files.kept(identity_of(cluster))
     if kept is not None:
         return kept.pki
-    return render.recover_pki(
+    return stored_scripts.recover_pki(
         cluster.vcd.customization_script(cluster.require_control_plane().href)
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.metadata import recorded_ssh_key
 from cse_client.errors import Refused
-from cse_client.guest import render
+from cse_client.guest import stored_scripts
 from cse_client.model import VApp, footprint, node_kind
 from cse_client.model.ssh_keys import InvalidPublicKey, PublicKey, parse_public_key
 
@@ -40,7 +40,8 @@ def inherited_key(
         script_key
         for vm in vapp.vms
         if node_kind(vm.name)
-        and (script_key := render.recover_ssh_key(vcd.customization_script(vm.href))) is not None
+        and (script_key := stored_scripts.recover_ssh_key(vcd.customization_script(vm.href)))
+        is not None
     ]
     if not of_nodes:
         return recorded, (
@@ -60,7 +61,7 @@ def inherited_key(
 
 def own_key(vcd: VcdClient, vm_href: str) -> PublicKey | None:
     """Return the key that a VM's script has for root; None where it has none or does not say."""
-    return _parsed(render.recover_ssh_key(vcd.customization_script(vm_href)) or "")
+    return _parsed(stored_scripts.recover_ssh_key(vcd.customization_script(vm_href)) or "")
 
 
 def parse_recorded(name: str, text: str) -> PublicKey:

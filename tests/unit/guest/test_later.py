@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cse_client.errors import WrongUsage
-from cse_client.guest import later, render
+from cse_client.guest import later, render, script_format, stored_scripts
 from cse_client.guest.pki import mint_pki
 from cse_client.model.settings import ClusterSettings
 
@@ -19,7 +19,7 @@ SCRIPTS = {
     "restored": render.control_plane_script(
         BOOTSTRAP, PKI, snapshot=render.AwaitedSnapshot("a" * 64, 2**40, "3.6.16")
     ),
-    "sealed": render.sealed_script(),
+    "sealed": stored_scripts.sealed_script(),
 }
 
 
@@ -33,8 +33,8 @@ def test_a_task_comes_and_goes(name: str) -> None:
     assert with_another is not None
     assert with_another.count("# cse-client task renew-") == 1
     assert later.without_task(with_another) == script
-    assert render.is_sealed(with_one) == (name == "sealed")
-    assert render.recover_pki(with_one) == (None if name == "sealed" else PKI)
+    assert stored_scripts.is_sealed(with_one) == (name == "sealed")
+    assert stored_scripts.recover_pki(with_one) == (None if name == "sealed" else PKI)
     checked = subprocess.run(["bash", "-n"], input=with_one, text=True, check=False)
     assert checked.returncode == 0
 
@@ -75,14 +75,14 @@ LONGEST = render.control_plane_script(
 def test_an_upgrade_fits_into_every_script(script: str) -> None:
     task = later.with_upgrade(script, UPGRADE)
     assert task is not None
-    assert len(task.encode()) <= render.MAX_SCRIPT_BYTES
+    assert len(task.encode()) <= script_format.MAX_SCRIPT_BYTES
     assert later.task_of(task) == UPGRADE.task
     assert later.task_of(script) == ""
-    sealed = render.is_sealed(script)
+    sealed = stored_scripts.is_sealed(script)
     for one in (task, later.without_task(task)):
-        assert render.is_sealed(one) == sealed
-        assert render.recover_pki(one) == (None if sealed else PKI)
-        assert render.recover_ssh_key(one) == render.recover_ssh_key(script)
+        assert stored_scripts.is_sealed(one) == sealed
+        assert stored_scripts.recover_pki(one) == (None if sealed else PKI)
+        assert stored_scripts.recover_ssh_key(one) == stored_scripts.recover_ssh_key(script)
         checked = subprocess.run(["bash", "-n"], input=one, text=True, check=False)
         assert checked.returncode == 0
     # the same again, and a later task takes its place

@@ -14,19 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cse_client.errors import CseError, WrongUsage
-from cse_client.guest import render
+from cse_client.guest import script_format
 from cse_client.guest.pki import ClusterPKI, mint_pki
 from cse_client.guest.render import (
     Bootstrap,
     control_plane_script,
     further_control_plane_script,
-    is_sealed,
-    recover_pki,
-    recover_ssh_key,
-    sealed_script,
     split_endpoint,
     worker_script,
 )
+from cse_client.guest.stored_scripts import is_sealed, recover_pki, recover_ssh_key, sealed_script
 from cse_client.model import TemplateFacts
 from tests.support.ssh_keys import blob, public_key
 
@@ -318,4 +315,4 @@ def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
 
 
 def test_the_limit_is_what_the_module_says() -> None:
-    assert render.MAX_SCRIPT_BYTES == 16 * 1024
+    assert script_format.MAX_SCRIPT_BYTES == 16 * 1024

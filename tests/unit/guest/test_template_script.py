@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cse_client.errors import WrongUsage
-from cse_client.guest.render import MAX_SCRIPT_BYTES, recover_pki
+from cse_client.guest.script_format import MAX_SCRIPT_BYTES
+from cse_client.guest.stored_scripts import recover_pki
 from cse_client.guest.template_script import Build, template_script
 from cse_client.model.cni import KNOWN, Cni, name_in
 from cse_client.model.settings import ClusterSettings

@@ -38,7 +38,7 @@ from cse_client.errors import (
     CseError,
     Refused,
 )
-from cse_client.guest import render
+from cse_client.guest import stored_scripts
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import delete_node, find_stuck_pods
@@ -210,7 +210,7 @@ class ControlPlaneAddition:
         """Take the CA key out of VCD again where the cluster is sealed: it was in the scripts."""
         if not self._cluster.metadata.get(footprint.SEALED):
             return
-        vcd, sealed = self._cluster.vcd, render.sealed_script()
+        vcd, sealed = self._cluster.vcd, stored_scripts.sealed_script()
         for vm in self._machines.marked():
             write = partial(vcd.write_customization_script, vm.href, sealed)
             self._machines.change(write)

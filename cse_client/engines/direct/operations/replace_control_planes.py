@@ -28,7 +28,7 @@ from cse_client.engines.direct.resolve import Resolved
 from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed, TimedOut
-from cse_client.guest import render
+from cse_client.guest import stored_scripts
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import cordon, delete_node, uncordon
@@ -230,7 +230,9 @@ class ControlPlaneReplacement:
             return
         for vm in self._made():
             write = partial(
-                self._cluster.vcd.write_customization_script, vm.href, render.sealed_script()
+                self._cluster.vcd.write_customization_script,
+                vm.href,
+                stored_scripts.sealed_script(),
             )
             self._machines.change(write)
 

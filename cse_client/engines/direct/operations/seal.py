@@ -14,7 +14,7 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki, identity_of
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.errors import ClusterUnreachable
-from cse_client.guest import render
+from cse_client.guest import stored_scripts
 from cse_client.guest.pki import ClusterPKI, pki_to_files
 from cse_client.kube.ca_secret import store_ca_secret
 from cse_client.model import Event, EventKind, Progress, footprint
@@ -50,7 +50,7 @@ def seal_cluster(
         silence.hint = "A cluster can only be sealed from where its API can be reached."
         raise
     path = ca_files.keep(identity_of(cluster), pki)
-    sealed = render.sealed_script()
+    sealed = stored_scripts.sealed_script()
     for head in cluster.control_planes:
         href = head.href
         write = partial(vcd.write_customization_script, href, sealed)

@@ -16,7 +16,8 @@ from cse_client.engines.direct.operations.in_place.control_plane import (
 from cse_client.engines.direct.readiness import failure_text
 from cse_client.errors import CseError, GuestFailed, Refused, TimedOut
 from cse_client.guest import later
-from cse_client.guest.render import MAX_SCRIPT_BYTES, is_ours
+from cse_client.guest.script_format import MAX_SCRIPT_BYTES
+from cse_client.guest.stored_scripts import is_ours
 from cse_client.model import Event, EventKind, Vm
 from cse_client.model.templates import DEFAULT_SOURCE
 
