@@ -23,7 +23,7 @@ step to take) and `notes`: what went wrong afterwards, while cleaning up. The fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "ClusterUnreachable",
@@ -40,6 +40,7 @@ __all__ = [
     "TimedOut",
     "VcdFault",
     "WrongUsage",
+    "raise_all",
 ]
 
 
@@ -181,3 +182,17 @@ class PreflightFailed(CseError):
         super().__init__(message, hint=hint)
         self.problems = tuple(problems)
         self.exit_code = problems[0].exit_code if problems else CseError.exit_code
+
+
+def raise_all(problems: Iterable[CseError], refused: str = "") -> None:
+    """Raise one problem as it is and several as `PreflightFailed`; do nothing for none.
+
+    `refused` is what cannot be done, a sentence without its full stop.
+    """
+    found = list(problems)
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        text = f"{refused} for {len(found)} reasons" if refused else ""
+        text = text or f"{len(found)} problems were found"
+        raise PreflightFailed(f"{text}; nothing was changed.", found)

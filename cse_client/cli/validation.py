@@ -7,12 +7,12 @@ report all of them at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from cse_client import suggest
-from cse_client.errors import CseError, PreflightFailed, WrongUsage
+from cse_client.errors import CseError, WrongUsage, raise_all
 from cse_client.inputs import read_file
 from cse_client.model.cluster import CONTROL_PLANES
 from cse_client.model.endpoints import AUTO, NO_ADDRESS, is_address, is_endpoint
@@ -52,15 +52,6 @@ _LONGEST_DURATION = 36500 * 86400.0
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", re.ASCII)
 _LONGEST_KEY_FILE = 64 * 1024
 _KEY_HINT = "Specify a file with one public key, for example ~/.ssh/id_ed25519.pub."
-
-
-def raise_all(problems: Iterable[CseError]) -> None:
-    """Raise one problem as it is and several as `PreflightFailed`; do nothing for none."""
-    found = list(problems)
-    if len(found) == 1:
-        raise found[0]
-    if found:
-        raise PreflightFailed(f"{len(found)} problems were found; nothing was changed.", found)
 
 
 def collect(problems: list[CseError], look: Callable[[], T], otherwise: T) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cse_client.errors import NotFound, PreflightFailed, Refused
+from cse_client.errors import NotFound, Refused, raise_all
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Replacing
@@ -29,12 +29,5 @@ def checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
             " minor release.",
         )
     problems = [Refused(text) for text in plan.obstacles]
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise PreflightFailed(
-            f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after} for"
-            f" {len(problems)} reasons; nothing was changed.",
-            problems,
-        )
+    raise_all(problems, f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after}")
     return plan

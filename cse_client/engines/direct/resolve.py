@@ -34,7 +34,7 @@ from cse_client.engines.direct.specs import (
 )
 from cse_client.engines.direct.templates import namesakes, support_ended
 from cse_client.engines.direct.virtual_address import VirtualAddress, choose_address
-from cse_client.errors import Conflict, CseError, PreflightFailed, Refused
+from cse_client.errors import Conflict, CseError, Refused, raise_all
 from cse_client.model import (
     CONTROL_PLANE,
     WORKER,
@@ -226,8 +226,8 @@ def _resolve_creation(
         address=address,
         pool_workers=pool_workers,
     )
-    if found is None:
-        raise _all_of(problems, f"Cluster '{spec.name}' cannot be created")
+    raise_all(problems, f"Cluster '{spec.name}' cannot be created")
+    assert found is not None  # noqa: S101  (that is a problem above)
     facts = found.template.facts
     found = replace(
         found,
@@ -279,8 +279,8 @@ def _resolve_growth(
             )
         )
     found = _resolve(vcd, spec, cluster.vdc, templates, present, problems, heads=bool(heads))
-    if found is None:
-        raise _all_of(problems, f"Cluster '{cluster.name}' cannot be changed")
+    raise_all(problems, f"Cluster '{cluster.name}' cannot be changed")
+    assert found is not None  # noqa: S101  (that is a problem above)
     made_of = found.template, found.template_vm, found.storage_profile, found.worker
     return replace(
         found,
@@ -419,13 +419,6 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
         yield from requirements.machine_problems(
             checked.head, checked.template_vm, facts.kubernetes
         )
-
-
-def _all_of(problems: Sequence[CseError], refused: str) -> CseError:
-    if len(problems) == 1:
-        return problems[0]
-    text = f"{refused} for {len(problems)} reasons; nothing was changed."
-    return PreflightFailed(text, problems)
 
 
 def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earlier | None:

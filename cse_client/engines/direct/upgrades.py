@@ -31,7 +31,7 @@ from cse_client.engines.direct.upgrade_targets import (
     short_release,
     targets,
 )
-from cse_client.errors import Conflict, PreflightFailed, Refused
+from cse_client.errors import Conflict, Refused, raise_all
 from cse_client.model import (
     CONTROL_PLANE,
     Cluster,
@@ -295,14 +295,9 @@ def _refuse(cluster: ExistingCluster, release: str, findings: Findings, progress
     for warning in findings.warnings:
         progress(Event(EventKind.WARNING, warning))
     problems = [Refused(text) for text in findings.obstacles]
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise PreflightFailed(
-            f"Cluster '{cluster.name}' cannot be upgraded to Kubernetes {plain(release)} for"
-            f" {len(problems)} reasons; nothing was changed.",
-            problems,
-        )
+    raise_all(
+        problems, f"Cluster '{cluster.name}' cannot be upgraded to Kubernetes {plain(release)}"
+    )
 
 
 def _row(template: Template) -> UpgradeTarget:

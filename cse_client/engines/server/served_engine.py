@@ -10,7 +10,7 @@ from cse_client.engines.base import Provider
 from cse_client.engines.identity import identify, is_gone
 from cse_client.engines.kubeconfigs import refuse_signing
 from cse_client.engines.server.detect import Detection
-from cse_client.errors import CseError, PreflightFailed, WrongUsage
+from cse_client.errors import CseError, WrongUsage
 from cse_client.model import (
     ClusterRef,
     ClusterSpec,
@@ -39,7 +39,6 @@ from cse_client.vcd.client import VcdClient
 
 __all__ = [
     "ServedEngine",
-    "raise_all",
     "refuse_direct_options",
     "refuse_direct_scaling",
 ]
@@ -299,12 +298,3 @@ def _direct_only(option: str) -> CseError:
         f"{option} is not supported with a CSE server.",
         hint=f"Without the server: {line}" if line else "",
     )
-
-
-def raise_all(problems: Sequence[CseError]) -> None:
-    """Raise one problem as it is and several as `PreflightFailed`; do nothing for none."""
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        message = f"{len(problems)} problems were found; nothing was changed."
-        raise PreflightFailed(message, problems)

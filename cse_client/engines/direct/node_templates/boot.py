@@ -18,8 +18,8 @@ from cse_client.errors import (
     GuestFailed,
     Interrupted,
     NotFound,
-    PreflightFailed,
     TaskFailed,
+    raise_all,
 )
 from cse_client.guest.template_script import CHECK_VM, check_script
 from cse_client.model import (
@@ -99,14 +99,8 @@ class BootCheck:
         profile = preflight.find_profile(self._vcd, self._spec.storage_profile, vdc, findings)
         if self._spec.storage_profile:
             findings.storage_profile = profile
-        if len(findings.problems) == 1:
-            raise findings.problems[0]
-        if findings.problems:
-            raise PreflightFailed(
-                f"Template '{self._template.item}' cannot be checked with a VM:"
-                f" {len(findings.problems)} problems were found; nothing was changed.",
-                findings.problems,
-            )
+        refused = f"Template '{self._template.item}' cannot be checked with a VM"
+        raise_all(findings.problems, refused)
         return findings
 
     def _boot(self, vdc: Vdc, findings: Findings) -> str:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct.node_templates import marks
-from cse_client.errors import Conflict, CseError, NotFound, PreflightFailed, Refused, WrongUsage
+from cse_client.errors import (
+    Conflict,
+    NotFound,
+    Refused,
+    WrongUsage,
+    raise_all,
+)
 from cse_client.model import (
     Event,
     EventKind,
@@ -108,14 +114,9 @@ def _resolve(vcd: VcdClient, spec: BuildSpec, owner: str) -> BuildRequest:
     _check_storage(vcd, spec, vdc, findings, present=vapp is not None)
     _check_capacity(vcd, vdc, findings, present=vapp is not None)
     _check_sizes(spec, findings)
-    if (
-        findings.problems
-        or source is None
-        or catalog is None
-        or findings.template_vm is None
-        or findings.network is None
-    ):
-        raise _all_of(findings.problems, spec)
+    raise_all(findings.problems, f"Template '{spec.name}' cannot be built")
+    assert source is not None and catalog is not None  # noqa: S101  (problems above)
+    assert findings.template_vm is not None and findings.network is not None  # noqa: S101
     return BuildRequest(
         spec=spec,
         vdc=vdc,
@@ -130,16 +131,6 @@ def _resolve(vcd: VcdClient, spec: BuildSpec, owner: str) -> BuildRequest:
         metadata=metadata,
         build_id=build_id,
         captured=captured,
-    )
-
-
-def _all_of(problems: list[CseError], spec: BuildSpec) -> CseError:
-    if len(problems) == 1:
-        return problems[0]
-    return PreflightFailed(
-        f"Template '{spec.name}' cannot be built: {len(problems)} problems were found; nothing was"
-        " changed.",
-        problems,
     )
 
 

@@ -12,9 +12,8 @@ from cse_client.engines.server.entities.documents import Found
 from cse_client.engines.server.entities.following import idle
 from cse_client.engines.server.entities.reading import EntityReader, ambiguous
 from cse_client.engines.server.entities.updates import EntityUpdates
-from cse_client.engines.server.served_engine import raise_all
 from cse_client.engines.server.vdcs import check_network_and_profiles
-from cse_client.errors import WrongUsage
+from cse_client.errors import WrongUsage, raise_all
 from cse_client.model import ClusterRef, Event, EventKind, Progress, RunOptions
 from cse_client.model.server import ServedCluster
 from cse_client.yamldocs import Path, Position

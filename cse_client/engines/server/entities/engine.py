@@ -25,15 +25,12 @@ from cse_client.engines.server.entities.updates import EntityUpdates
 from cse_client.engines.server.extension import quoted
 from cse_client.engines.server.served_engine import (
     ServedEngine,
-    raise_all,
     refuse_direct_options,
     refuse_direct_scaling,
 )
 from cse_client.engines.server.vdcs import check_network_and_profiles
 from cse_client.engines.server.waiting import gone_soon
-from cse_client.errors import (
-    WrongUsage,
-)
+from cse_client.errors import WrongUsage, raise_all
 from cse_client.model import (
     Cluster,
     ClusterRef,

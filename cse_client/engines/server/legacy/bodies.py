@@ -9,9 +9,8 @@ from cse_client import suggest
 from cse_client.engines.lookup import unknown_nodes
 from cse_client.engines.server.documents import text
 from cse_client.engines.server.legacy.reading import LegacyReader
-from cse_client.engines.server.served_engine import raise_all
 from cse_client.engines.server.vdcs import check_network_and_profiles
-from cse_client.errors import NotFound, WrongUsage
+from cse_client.errors import NotFound, WrongUsage, raise_all
 from cse_client.model import WORKER, ClusterSpec, RunOptions
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.server import ServedCluster

@@ -27,7 +27,6 @@ from cse_client.engines.server.legacy.provider import LegacyProvider
 from cse_client.engines.server.legacy.reading import LegacyReader
 from cse_client.engines.server.served_engine import (
     ServedEngine,
-    raise_all,
     refuse_direct_options,
     refuse_direct_scaling,
 )
@@ -37,12 +36,7 @@ from cse_client.engines.server.waiting import (
     gone_soon,
     refuse_older,
 )
-from cse_client.errors import (
-    NotFound,
-    Refused,
-    TaskFailed,
-    WrongUsage,
-)
+from cse_client.errors import NotFound, Refused, TaskFailed, WrongUsage, raise_all
 from cse_client.model import (
     CONTROL_PLANE,
     NFS,
