@@ -25,7 +25,7 @@ from cse_client.engines.direct.pool_sources import PoolSource
 from cse_client.engines.direct.pools import pool_of
 from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.removal import remove_vms
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki

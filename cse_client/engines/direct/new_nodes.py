@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from cse_client.engines.direct.names import fresh_names
 from cse_client.engines.direct.pool_sources import PoolSource
 from cse_client.engines.direct.pools import pool_mark, pool_of
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.kubeconfig.document import server_url

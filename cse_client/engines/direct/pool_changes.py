@@ -24,7 +24,8 @@ from cse_client.engines.direct.pending import (
 from cse_client.engines.direct.pool_sources import recorded_pool
 from cse_client.engines.direct.pools import total
 from cse_client.engines.direct.requirements import pool_problems
-from cse_client.engines.direct.resolve import Resolved, resolve_growth
+from cse_client.engines.direct.resolve import resolve_growth
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.specs import same_pool
 from cse_client.engines.direct.worker_changes import WorkerChanges, closing
 from cse_client.errors import Conflict, Refused

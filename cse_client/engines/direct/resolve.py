@@ -8,14 +8,11 @@ a finished cluster (refused), or this very creation, interrupted earlier (resume
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
 from cse_client.engines.direct import requirements
-from cse_client.engines.direct.addresses import AddressPool, read_pool
-from cse_client.engines.direct.begun import refuse_if_just_begun
-from cse_client.engines.direct.metadata import recorded_spec
+from cse_client.engines.direct.addresses import read_pool
 from cse_client.engines.direct.no_proxy import with_no_proxy
 from cse_client.engines.direct.pool_sources import (
     PoolSource,
@@ -25,6 +22,8 @@ from cse_client.engines.direct.pool_sources import (
     recorded_pool,
     workers_by_pool,
 )
+from cse_client.engines.direct.request_check import show_check
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.specs import (
     inherited_spec,
     refuse_other_options,
@@ -33,32 +32,28 @@ from cse_client.engines.direct.specs import (
     with_recorded_key,
 )
 from cse_client.engines.direct.templates import namesakes, support_ended
-from cse_client.engines.direct.virtual_address import VirtualAddress, choose_address
-from cse_client.errors import Conflict, CseError, Refused, raise_all
+from cse_client.engines.direct.unfinished import UnfinishedCreation, find_unfinished
+from cse_client.engines.direct.virtual_address import (
+    VirtualAddress,
+    address_problems,
+    address_warnings,
+    choose_address,
+)
+from cse_client.errors import Conflict, CseError, raise_all
 from cse_client.model import (
-    CONTROL_PLANE,
-    WORKER,
     ClusterSpec,
     Event,
     EventKind,
     Network,
     Progress,
-    StorageProfile,
     Template,
-    TemplateVm,
-    VApp,
     Vdc,
     footprint,
-    node_kind,
     silent,
 )
-from cse_client.model.capacity import Need
-from cse_client.model.endpoints import is_address
-from cse_client.model.footprint import address_in_description, id_in_description
-from cse_client.model.hardware import Hardware
 from cse_client.model.hrefs import href_id
 from cse_client.model.nodes import NodesSpec
-from cse_client.model.pools import DEFAULT_POOL, Pool
+from cse_client.model.pools import Pool
 from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
@@ -67,66 +62,9 @@ if TYPE_CHECKING:
     from cse_client.vcd.findings import Findings
 
 
-__all__ = ["Resolved", "resolve_creation", "resolve_growth"]
+__all__ = ["resolve_creation", "resolve_growth"]
 
 _AddressChoice = Callable[[Network, Template], "tuple[VirtualAddress, list[CseError]]"]
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """What a new cluster or new workers are made from; `vapp` is set when there is one already.
-
-    `pool` is where the control plane's address of a new cluster comes from. `head` and `worker` are
-    what the two kinds of VM are made of, `virtual` the address of the cluster's API that belongs to
-    no machine. `pools` has the worker pools that are made, empty for the default one alone.
-    """
-
-    spec: ClusterSpec
-    vdc: Vdc
-    template: Template
-    template_vm: TemplateVm
-    network: Network
-    storage_profile: StorageProfile | None = None
-    warnings: tuple[str, ...] = ()
-    vapp: VApp | None = None
-    cluster_id: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    pool: AddressPool = field(default_factory=AddressPool)
-    head: Hardware = field(default_factory=Hardware)
-    worker: Hardware = field(default_factory=Hardware)
-    virtual: VirtualAddress = field(default_factory=VirtualAddress)
-    needs: tuple[Need, ...] = ()
-    pools: tuple[PoolSource, ...] = ()
-
-    @property
-    def sources(self) -> tuple[PoolSource, ...]:
-        """What workers are made from, by pool."""
-        if self.pools:
-            return self.pools
-        default = Pool(DEFAULT_POOL, self.spec.workers)
-        made_of = self.template, self.template_vm, self.storage_profile, self.worker
-        return (PoolSource(default, *made_of),)
-
-    def source(self, pool: str) -> PoolSource:
-        """Return what the workers of a pool are made from; the first pool's, if it is unknown."""
-        return next((one for one in self.sources if one.pool.name == pool), self.sources[0])
-
-    @property
-    def workers_are_sized(self) -> bool:
-        """Whether the sizes of new workers differ from their templates'."""
-        return any(one.hardware.is_sized for one in self.sources if one.pool.size)
-
-    @property
-    def is_sized(self) -> bool:
-        """Whether the sizes of new VMs differ from the template's."""
-        return self.head.is_sized or self.workers_are_sized
-
-
-@dataclass(frozen=True)
-class _Earlier:
-    vapp: VApp
-    cluster_id: str
-    metadata: Mapping[str, str]
 
 
 def resolve_creation(
@@ -145,7 +83,7 @@ def resolve_creation(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    found = _reported(
+    found = show_check(
         lambda: _resolve_creation(vcd, spec, templates, "" if break_lock else owner), progress
     )
     if found.vapp is not None:
@@ -174,23 +112,9 @@ def resolve_growth(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    return _reported(
+    return show_check(
         lambda: _resolve_growth(vcd, cluster, wanted, target, templates, heads, pool), progress
     )
-
-
-def _reported(look: Callable[[], Resolved], progress: Progress) -> Resolved:
-    text = "Check the request"
-    progress(Event(EventKind.STARTED, text))
-    try:
-        found = look()
-    except BaseException:
-        progress(Event(EventKind.FAILED, text))
-        raise
-    progress(Event(EventKind.DONE, text))
-    for warning in found.warnings:
-        progress(Event(EventKind.WARNING, warning))
-    return found
 
 
 def _resolve_creation(
@@ -201,9 +125,9 @@ def _resolve_creation(
 ) -> Resolved:
     vdc = vcd.surroundings.vdc(spec.vdc, spec.org)
     problems: list[CseError] = []
-    earlier: _Earlier | None = None
+    earlier: UnfinishedCreation | None = None
     try:
-        earlier = _look_for_earlier(vcd, vdc, spec.name, owner)
+        earlier = find_unfinished(vcd, vdc, spec.name, owner)
     except Conflict as taken:
         problems.append(taken)
     warning, typed = "", spec
@@ -213,12 +137,12 @@ def _resolve_creation(
             spec, warning = with_recorded_key(vcd, spec, earlier.vapp, earlier.metadata)
         except CseError as problem:
             problems.append(problem)
-    present = _count(earlier.vapp) if earlier is not None else (0, 0)
+    present = earlier.count_nodes() if earlier is not None else (0, 0)
 
     def address(network: Network, template: Template) -> tuple[VirtualAddress, list[CseError]]:
         if earlier is None:
             return choose_address(vcd, spec, network, template)
-        return VirtualAddress(_earlier_address(earlier), href_id(network.href)), []
+        return VirtualAddress(earlier.virtual_address, href_id(network.href)), []
 
     pool_workers = workers_by_pool(earlier.vapp) if earlier is not None else {}
     found = _resolve(
@@ -293,19 +217,6 @@ def _resolve_growth(
     )
 
 
-def _count(vapp: VApp) -> tuple[int, int]:
-    """Return how many control planes and workers there are."""
-    kinds = [node_kind(vm.name) for vm in vapp.vms]
-    return kinds.count(CONTROL_PLANE), kinds.count(WORKER)
-
-
-def _earlier_address(earlier: _Earlier) -> str:
-    """Return the virtual address of an unfinished cluster, wherever it is recorded."""
-    recorded = recorded_spec(earlier.metadata).vip
-    described = address_in_description(earlier.vapp.description)
-    return recorded or (described if is_address(described) else "")
-
-
 def _resolve(
     vcd: VcdClient,
     spec: ClusterSpec,
@@ -358,8 +269,8 @@ def _resolve(
     if address is not None and template is not None and checked.network is not None:
         virtual, wrong = address(checked.network, template)
         problems.extend(wrong)
-        problems.extend(_no_address(spec, virtual, template) if not wrong else ())
-        checked.warnings.extend(_unchecked(virtual))
+        problems.extend(address_problems(spec, virtual, template) if not wrong else ())
+        checked.warnings.extend(address_warnings(virtual))
     if problems:
         return None
     assert template is not None  # noqa: S101  (a missing template is a problem above)
@@ -385,28 +296,6 @@ def _resolve(
     )
 
 
-def _no_address(
-    spec: ClusterSpec, virtual: VirtualAddress, template: Template
-) -> Iterator[CseError]:
-    if spec.control_planes > 1 and not virtual.address:
-        why = f", and it gets none: {virtual.why_not}" if virtual.why_not else ""
-        build = suggest.cse("template build", help=True)
-        with_it = f"Use a template that contains keepalived, for example one of your own: {build}"
-        yield Refused(
-            f"A cluster with {spec.control_planes} control planes requires a virtual address{why}.",
-            hint="Specify one with --vip." if template.facts.keepalived else with_it,
-        )
-
-
-def _unchecked(virtual: VirtualAddress) -> Iterator[str]:
-    if virtual.unknown:
-        unseen = " and ".join(virtual.unknown)
-        yield (
-            f"VCD does not show {unseen}, so it was not checked whether the virtual address"
-            f" {virtual.address} is free"
-        )
-
-
 def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator[CseError]:
     facts = template.facts
     yield from requirements.template_problems(template)
@@ -419,34 +308,3 @@ def _unmet(spec: ClusterSpec, template: Template, checked: Findings) -> Iterator
         yield from requirements.machine_problems(
             checked.head, checked.template_vm, facts.kubernetes
         )
-
-
-def _look_for_earlier(vcd: VcdClient, vdc: Vdc, name: str, owner: str) -> _Earlier | None:
-    """Return the unfinished creation of this name, None when the name is free.
-
-    With an `owner`, one that another owner has begun a moment ago is still that owner's.
-
-    Raises Conflict when the name belongs to anything else.
-    """
-    record = vcd.find_vapp(vdc, name)
-    if record is None:
-        return None
-    phase = record.metadata.get(footprint.PHASE, "")
-    if record.metadata.get(footprint.CLUSTER_ID) and phase != footprint.PHASE_CREATING:
-        maker = "" if phase else ", made by CSE"
-        raise Conflict(
-            f"Cluster '{name}' already exists in VDC '{vdc.name}'{maker}.",
-            hint=f"Show it: {suggest.cse('cluster info', name)}",
-        )
-    # before the vApp, so that the vApp is never older than what is recorded of it
-    metadata = vcd.vapp_metadata(record.href)
-    vapp = vcd.vapp(record.href)
-    cluster_id = record.metadata.get(footprint.CLUSTER_ID) or id_in_description(vapp.description)
-    if not cluster_id:
-        raise Conflict(
-            f"The name '{name}' is taken by a vApp in VDC '{vdc.name}' that is not a cluster.",
-            hint="Choose another name.",
-        )
-    if owner:
-        refuse_if_just_begun(name, vapp, metadata, owner)
-    return _Earlier(vapp, cluster_id, metadata)

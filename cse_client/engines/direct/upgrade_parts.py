@@ -20,7 +20,8 @@ from cse_client.engines.direct.operations.replace_workers import (
     further_workers,
 )
 from cse_client.engines.direct.operations.upgrade import ClusterUpgrade, HeadsUpgrade
-from cse_client.engines.direct.resolve import Resolved, resolve_growth
+from cse_client.engines.direct.resolve import resolve_growth
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.upgrade_groups import (
     Group,
     groups_of,

@@ -7,17 +7,19 @@ keepalived holds it on the control plane, so the template must contain keepalive
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.reserving import (
     NetworkAddresses,
     free_addresses,
     network_addresses,
     problems_of,
 )
-from cse_client.errors import Conflict, CseError
+from cse_client.errors import Conflict, CseError, Refused
 from cse_client.model import ClusterSpec, Fence, Network, Template
 from cse_client.model.addons import VIRTUAL_ADDRESS, AddressRange
 from cse_client.model.endpoints import NO_ADDRESS, is_address, router_id
@@ -25,7 +27,7 @@ from cse_client.model.endpoints import NO_ADDRESS, is_address, router_id
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["VirtualAddress", "choose_address"]
+__all__ = ["VirtualAddress", "address_problems", "address_warnings", "choose_address"]
 
 #: Which one of so many is taken follows from the cluster's name: two administrators hardly choose
 #: the same, and a creation takes the one that its plan has named.
@@ -61,6 +63,30 @@ def choose_address(
     if is_address(asked):
         return _checked(vcd, asked, network)
     return _free_one(vcd, spec.name, network, template), []
+
+
+def address_problems(
+    spec: ClusterSpec, virtual: VirtualAddress, template: Template
+) -> Iterator[CseError]:
+    """Yield why a cluster cannot do without the virtual address that it does not get."""
+    if spec.control_planes > 1 and not virtual.address:
+        why = f", and it gets none: {virtual.why_not}" if virtual.why_not else ""
+        build = suggest.cse("template build", help=True)
+        with_it = f"Use a template that contains keepalived, for example one of your own: {build}"
+        yield Refused(
+            f"A cluster with {spec.control_planes} control planes requires a virtual address{why}.",
+            hint="Specify one with --vip." if template.facts.keepalived else with_it,
+        )
+
+
+def address_warnings(virtual: VirtualAddress) -> Iterator[str]:
+    """Yield what is not known of a virtual address."""
+    if virtual.unknown:
+        unseen = " and ".join(virtual.unknown)
+        yield (
+            f"VCD does not show {unseen}, so it was not checked whether the virtual address"
+            f" {virtual.address} is free"
+        )
 
 
 def _free_one(vcd: VcdClient, name: str, network: Network, template: Template) -> VirtualAddress:

@@ -24,7 +24,8 @@ from cse_client.engines.direct.operations.remove_workers import WorkerRemoval, r
 from cse_client.engines.direct.pending import pending_operation
 from cse_client.engines.direct.pools import resized, total
 from cse_client.engines.direct.requirements import pool_problems
-from cse_client.engines.direct.resolve import Resolved, resolve_growth
+from cse_client.engines.direct.resolve import resolve_growth
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.errors import WrongUsage
 from cse_client.model import (
     Cluster,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct.node_templates import marks
+from cse_client.engines.direct.request_check import show_check
 from cse_client.errors import (
     Conflict,
     NotFound,
@@ -74,16 +75,7 @@ def resolve_build(
 
     Raises the one problem found, or PreflightFailed with all of them.
     """
-    text = "Check the request"
-    progress(Event(EventKind.STARTED, text))
-    try:
-        found = _resolve(vcd, spec, owner)
-    except BaseException:
-        progress(Event(EventKind.FAILED, text))
-        raise
-    progress(Event(EventKind.DONE, text))
-    for warning in found.warnings:
-        progress(Event(EventKind.WARNING, warning))
+    found = show_check(lambda: _resolve(vcd, spec, owner), progress)
     if found.vapp is not None:
         note = f"Resuming the unfinished build of template '{spec.name}'."
         progress(Event(EventKind.NOTE, note))

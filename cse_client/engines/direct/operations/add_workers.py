@@ -26,7 +26,7 @@ from cse_client.engines.direct.operations.failure import (
 )
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.pools import pool_of, resized, total
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     CseError,

@@ -31,7 +31,7 @@ from cse_client.engines.direct.quorum import (
     growth_problems,
     removal_problems,
 )
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (

@@ -50,7 +50,7 @@ from cse_client.engines.direct.operations.vm_steps import (
     whole_title,
 )
 from cse_client.engines.direct.quiet import quiet_vapp
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.separation import drop_separation, keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (

@@ -16,7 +16,7 @@ from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.metadata import recorded_spec, recorded_ssh_key
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.pools import parse_pools
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.restorable import Restorable, refuse_release
 from cse_client.engines.direct.sending import SnapshotSender, has_failed
 from cse_client.errors import ClusterUnreachable, Conflict, CseError, Refused, TimedOut

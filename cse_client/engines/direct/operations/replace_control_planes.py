@@ -24,7 +24,7 @@ from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remove_made
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.quorum import Members
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed, TimedOut

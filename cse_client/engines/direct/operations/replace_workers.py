@@ -24,7 +24,7 @@ from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remov
 from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.removal import delete_vms
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed
 from cse_client.guest.pki import ClusterPKI

@@ -29,7 +29,8 @@ from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import heard_since
 from cse_client.engines.direct.operations.seal import seal_cluster
 from cse_client.engines.direct.removal import remove_vms
-from cse_client.engines.direct.resolve import Resolved, resolve_growth
+from cse_client.engines.direct.resolve import resolve_growth
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.restorable import (
     Restorable,
     read_restorable,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.pool_sources import PoolSource
-from cse_client.engines.direct.resolve import Resolved
+from cse_client.engines.direct.resolved import Resolved
 from cse_client.model import ClusterSpec
 from cse_client.model.hardware import Hardware
 
