@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cse_client.simulator.guest.commands import apt
+from cse_client.simulator.guest.commands import apt, apt_install, apt_lists
 from cse_client.simulator.guest.packages import database
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def apt_get(system: System, call: Call) -> int:
 
 def _act(run: apt.Run, action: str, words: list[str]) -> int:
     if action == "update":
-        return apt.refresh(run)
+        return apt_lists.refresh(run)
     if action == "install":
-        return apt.install(run, words)
+        return apt_install.install(run, words)
     if action in ("remove", "purge", "autoremove"):
-        return apt.remove(run, words)
+        return apt_install.remove(run, words)
     if action in ("upgrade", "dist-upgrade", "full-upgrade", "check"):
         apt.wait_for_lock(run)
         run.out("0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.")
@@ -104,7 +104,7 @@ def apt_cache(system: System, call: Call) -> int:
     if words[:1] != ["madison"]:
         call.err(f"apt-cache {' '.join(words)}: not simulated")
         return apt.FAILED
-    for line in apt.madison(apt.Run(system, call), words[1:]):
+    for line in apt_lists.madison(apt.Run(system, call), words[1:]):
         call.out(line)
     return 0
 
