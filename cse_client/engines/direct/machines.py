@@ -74,6 +74,31 @@ class Machines:
     snapshot: render.AwaitedSnapshot | None = None
     _pki: ClusterPKI | None = None
 
+    @classmethod
+    def of(
+        cls,
+        cluster: ExistingCluster,
+        resolved: Resolved,
+        *,
+        mark: str,
+        pki: ClusterPKI,
+        clock: Clock,
+        deadline: float,
+    ) -> Machines:
+        """Return the VMs of an existing cluster, to which new ones with `mark` are added."""
+        return cls(
+            cluster.vcd,
+            cluster.session,
+            resolved,
+            cluster_id=resolved.cluster_id,
+            clock=clock,
+            deadline=deadline,
+            vapp=cluster.vapp,
+            stands=True,
+            mark=mark,
+            known_pki=pki,
+        )
+
     # What is there
 
     @property

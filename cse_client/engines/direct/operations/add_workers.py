@@ -7,33 +7,30 @@ are made off, changed and started: two more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from cse_client import bounds, suggest
+from cse_client import suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
-from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.evidence import Verdict
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.operations.claimed import ClaimedRun
 from cse_client.engines.direct.operations.failure import (
     CLAIM_WITHOUT_WAITING,
     ROLLBACK_SECONDS,
     after_failure,
     remove_made,
 )
-from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.pools import pool_of, resized, total
 from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     CseError,
     GuestFailed,
-    Interrupted,
-    NotFinished,
-    SessionInvalid,
 )
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.drain import delete_node
@@ -48,7 +45,7 @@ from cse_client.model import (
     Vm,
     node_kind,
 )
-from cse_client.model.pools import Pool, administrators_labels
+from cse_client.model.pools import administrators_labels
 
 __all__ = ["WorkerAddition"]
 
@@ -71,9 +68,6 @@ class WorkerAddition:
         keep_healthy: bool = False,
     ) -> None:
         self._cluster = locked.existing
-        self._lock = locked.lock
-        self._adoption = locked.adoption
-        self._vcd = locked.existing.vcd
         self._resolved = resolved
         self._operation = operation
         self._options = options
@@ -81,24 +75,28 @@ class WorkerAddition:
         self._clock = clock
         self._progress = progress
         self._keep_healthy = keep_healthy
-        self._deadline = clock.monotonic() + bounds.share(options.timeout)
-        self._metadata = dict(locked.existing.metadata)
-        self._machines = Machines(
-            locked.existing.vcd,
-            locked.existing.session,
-            resolved,
-            cluster_id=resolved.cluster_id,
-            clock=clock,
-            deadline=self._deadline,
-            vapp=locked.existing.vapp,
-            mark=operation.mark(),
-            known_pki=pki,
-        )
-        self._claimed = False
-        self._verdict: Verdict | None = None
-        self._recorded = False
-        self._labeled = False
         self._pool = resolved.sources[0].pool
+        self._run = ClaimedRun(
+            locked,
+            operation,
+            options,
+            doing=f"growing to {self._size} workers",
+            clock=clock,
+            progress=progress,
+            seconds=None if options.wait else CLAIM_WITHOUT_WAITING,
+            interrupted=self._state,
+            resume=self._next_step,
+        )
+        self._machines = Machines.of(
+            locked.existing,
+            resolved,
+            mark=operation.mark(),
+            pki=pki,
+            clock=clock,
+            deadline=self._run.deadline,
+        )
+        self._verdict: Verdict | None = None
+        self._labeled = False
 
     def steps(self) -> list[Step]:
         """Return the steps in order."""
@@ -109,12 +107,7 @@ class WorkerAddition:
         sized = self._resolved.workers_are_sized
         machines = self._machines
         steps = [
-            Step(
-                "Claim the cluster",
-                f"Record that {grows} grows to {self._size} workers.",
-                lambda: self._claimed,
-                self._claim,
-            ),
+            self._run.claim_step(f"Record that {grows} grows to {self._size} workers."),
             Step(
                 f"Create {workers}",
                 f"Create {workers} from '{self._resolved.template.item}'.",
@@ -158,11 +151,9 @@ class WorkerAddition:
         return [
             ready,
             *([marked] if labels else []),
-            Step(
+            self._run.end_step(
                 "Record the new size",
                 "Write the new size to the metadata and release the cluster's lock.",
-                lambda: self._recorded,
-                self._record,
             ),
         ]
 
@@ -182,27 +173,7 @@ class WorkerAddition:
 
         Raises what failed first; what the rollback could not remove is in its notes.
         """
-        try:
-            with self._cluster.noticing_deletion():
-                carry_out(self.steps(), self._progress, self._refresh)
-        except KeyboardInterrupt:
-            self._lock.release(self._machines.href)
-            state = (
-                "all its new nodes" if self._verdict is not None else "not all its new nodes yet"
-            )
-            raise Interrupted(
-                f"Interrupted; cluster '{self._cluster.name}' has {state}.",
-                hint=self._next_step(),
-            ) from None
-        except NotFinished as late:
-            late.notes.append(self._next_step())
-            self._lock.release(self._machines.href)
-            raise
-        except (SessionInvalid, DeletedMeanwhile):
-            raise
-        except CseError as error:
-            self._after_failure(error)
-            raise
+        self._run.carry_out(self.steps(), self._machines.refresh_when_quiet, self._after_failure)
         self._warn_of_labels()
         return self._outcome()
 
@@ -214,6 +185,11 @@ class WorkerAddition:
         labels = ", ".join(self._labels)
         text = f"Once the nodes are Ready, set their labels {labels}: {command}"
         self._progress(Event(EventKind.WARNING, text))
+
+    def _state(self) -> str:
+        """Return how an interruption leaves the cluster."""
+        nodes = "all its new nodes" if self._verdict is not None else "not all its new nodes yet"
+        return f"cluster '{self._cluster.name}' has {nodes}"
 
     def _next_step(self) -> str:
         """Return how to resume a run that ended early.
@@ -227,60 +203,21 @@ class WorkerAddition:
         command = suggest.cse("cluster resize", self._cluster.name, nodes=self._size, **of_pool)
         return f"To make sure that this is recorded: {command}"
 
-    def _claim(self) -> None:
-        lock = self._lock
-        if lock.held:
-            first = lock.begun(self._operation)
-        else:
-            lock.claim(
-                self._machines.href,
-                self._cluster.metadata,
-                doing=f"growing to {self._size} workers",
-                deadline=self._deadline,
-                seconds=None if self._options.wait else CLAIM_WITHOUT_WAITING,
-                operation=self._operation,
-                break_lock=self._options.break_lock,
-            )
-            first = {**self._adoption, **lock.ending_broken()}
-        if first:
-            self._write(first)
-        self._claimed = True
-
-    def _write(self, values: Mapping[str, str]) -> None:
-        self._machines.change(lambda: self._vcd.write_metadata(self._machines.href, values))
-        self._metadata.update(values)
-
     def _stopped(self) -> list[Vm]:
         return [vm for vm in self._machines.marked() if vm.status != _ON]
-
-    def _refresh(self) -> None:
-        """Read the vApp again, once nothing is changing it any more."""
-        self._machines.refresh_when_quiet()
-        self._metadata = self._vcd.vapp_metadata(self._machines.href)
 
     def _await_ready(self) -> None:
         names = [vm.name for vm in self._machines.marked()]
         self._verdict = await_ready(
-            self._vcd,
+            self._cluster.vcd,
             self._machines,
             progress=self._progress,
             names=names,
         )
 
-    def _record(self) -> None:
-        self._end(self._operation.workers, self._operation.pools)
-        self._recorded = True
-
-    def _end(self, workers: int, pools: tuple[Pool, ...]) -> None:
-        """Record the size that the cluster has now, and release it."""
-        self._lock.end(self._machines.href, self._write, workers, pools=pools)
-
     # Failure
 
     def _after_failure(self, error: CseError) -> None:
-        if not self._claimed:
-            self._lock.release(self._machines.href)
-            return
         remove = suggest.cse("node delete", self._cluster.name, "NODE")
         after_failure(
             error,
@@ -306,7 +243,7 @@ class WorkerAddition:
         made: list[Vm] = []
         healthy: set[str] = set()
         if not remove_made(remove, error, self._progress, advice=suggest.RESUME):
-            self._lock.release(self._machines.href)
+            self._run.release()
             return
         kept = f"; kept the healthy ones: {', '.join(sorted(healthy))}" if healthy else ""
         if made:
@@ -344,11 +281,9 @@ class WorkerAddition:
             if not left and self._pool.name not in before:
                 pools = tuple(pool for pool in pools if pool.name != self._pool.name)
             workers = total(pools)
-        try:
-            self._end(workers, pools)
-        except CseError as second:
-            error.notes.append(f"The cluster's record could not be written: {second.message}")
+        self._run.end_after(error, workers, pools=pools)
 
     def _outcome(self) -> Cluster:
         self._machines.refresh()
-        return inspect_cluster(self._machines.existing(self._metadata))
+        metadata = self._cluster.vcd.vapp_metadata(self._machines.href)
+        return inspect_cluster(self._machines.existing(metadata))

@@ -24,8 +24,9 @@ _RECORD_SECONDS = 60.0
 class ClaimedRun:
     """One run of an operation, new or resumed.
 
-    `doing` is a clause for those who have to wait, `interrupted` a clause that says how an
-    interruption leaves the cluster.
+    `doing` is a clause for those who have to wait. The claim ends by itself after `seconds`, by
+    default at the operation's time-out. `interrupted` returns a clause on how an interruption
+    leaves the cluster, and `resume` what to do after a run that ended early.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class ClaimedRun:
         doing: str,
         clock: Clock,
         progress: Progress,
-        interrupted: str = "",
+        seconds: float | None = None,
+        interrupted: Callable[[], str] | None = None,
+        resume: Callable[[], str] = lambda: suggest.RESUME,
     ) -> None:
         self._cluster = locked.existing
         self._lock = locked.lock
@@ -46,7 +49,10 @@ class ClaimedRun:
         self._options = options
         self._doing = doing
         name = locked.existing.name
-        self._interrupted = interrupted or f"cluster '{name}' is in the middle of {doing}"
+        state = f"cluster '{name}' is in the middle of {doing}"
+        self._interrupted = interrupted or (lambda: state)
+        self._resume = resume
+        self._seconds = seconds
         self._clock = clock
         self._progress = progress
         self.deadline = clock.monotonic() + bounds.share(options.timeout)
@@ -86,9 +92,10 @@ class ClaimedRun:
                 carry_out(steps, self._progress, look)
         except KeyboardInterrupt:
             self.release()
-            raise Interrupted(f"Interrupted; {self._interrupted}.", hint=suggest.RESUME) from None
+            state = self._interrupted()
+            raise Interrupted(f"Interrupted; {state}.", hint=self._resume()) from None
         except NotFinished as late:
-            late.notes.append(suggest.RESUME)
+            late.notes.append(self._resume())
             self.release()
             raise
         except (SessionInvalid, DeletedMeanwhile):
@@ -119,6 +126,20 @@ class ClaimedRun:
             href, lambda ended: write({**(values or {}), **ended}), workers, nodes, heads, pools
         )
 
+    def end_after(
+        self,
+        error: CseError,
+        workers: int | None,
+        *,
+        heads: int | None = None,
+        pools: tuple[Pool, ...] | None = None,
+    ) -> None:
+        """Record the end of what failed; if that fails as well, a note under `error` says so."""
+        try:
+            self.end(workers, heads=heads, pools=pools)
+        except CseError as second:
+            error.notes.append(f"The cluster's record could not be written: {second.message}")
+
     def release(self) -> None:
         """Release the cluster; the operation stays recorded. Never raises."""
         self._lock.release(self._cluster.vapp.href)
@@ -131,18 +152,18 @@ class ClaimedRun:
 
     def _claim(self) -> None:
         lock = self._lock
-        if lock.held:
-            first = lock.begun(self._operation)
-        else:
+        record = lock.begun(self._operation) if lock.held else {}
+        if not lock.held:
             lock.claim(
                 self._cluster.vapp.href,
                 self._cluster.metadata,
                 doing=self._doing,
                 deadline=self.deadline,
+                seconds=self._seconds,
                 operation=self._operation,
                 break_lock=self._options.break_lock,
             )
-            first = {**self._adoption, **lock.ending_broken()}
+        first = {**self._adoption, **lock.ending_broken(), **record}
         if first:
             self.write(first)
         self._claimed = True

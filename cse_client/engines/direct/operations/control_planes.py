@@ -26,6 +26,7 @@ from cse_client.engines.direct.operations.failure import (
     after_failure,
     remove_made,
 )
+from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.quorum import (
     growth_problems,
@@ -36,18 +37,17 @@ from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (
     CseError,
-    Refused,
 )
 from cse_client.guest import stored_scripts
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
-from cse_client.kube.drain import delete_node, find_stuck_pods
+from cse_client.kube.drain import delete_node
 from cse_client.model import Progress, RunOptions, Vm, footprint
 
 __all__ = ["ControlPlaneAddition", "ControlPlaneRemoval"]
 
 
-class _Change(ClaimedRun):
+class _ControlPlaneChange(ClaimedRun):
     """What both directions share: the claim, the record, and the end of a run."""
 
     def __init__(
@@ -67,8 +67,9 @@ class _Change(ClaimedRun):
             doing=f"changing to {operation.heads} control planes",
             clock=clock,
             progress=progress,
-            interrupted=f"the control planes of cluster '{locked.existing.name}' are only partly"
-            " changed",
+            interrupted=lambda: (
+                f"the control planes of cluster '{locked.existing.name}' are only partly changed"
+            ),
         )
         self._pki = pki
 
@@ -98,7 +99,7 @@ class _Change(ClaimedRun):
             delete_node(api, name)
 
 
-class ControlPlaneAddition:
+class ControlPlaneAddition(_ControlPlaneChange):
     """One run of adding control planes, new or resumed."""
 
     def __init__(
@@ -112,23 +113,14 @@ class ControlPlaneAddition:
         clock: Clock,
         progress: Progress,
     ) -> None:
-        self._change = _Change(locked, operation, options, pki=pki, clock=clock, progress=progress)
-        self._cluster = locked.existing
-        self._operation = operation
-        self._options = options
-        self._pki = pki
-        self._clock = clock
-        self._progress = progress
-        self._machines = Machines(
-            locked.existing.vcd,
-            locked.existing.session,
+        super().__init__(locked, operation, options, pki=pki, clock=clock, progress=progress)
+        self._machines = Machines.of(
+            locked.existing,
             resolved,
-            cluster_id=resolved.cluster_id,
-            clock=clock,
-            deadline=self._change.deadline,
-            vapp=locked.existing.vapp,
             mark=operation.mark(),
-            known_pki=pki,
+            pki=pki,
+            clock=clock,
+            deadline=self.deadline,
         )
         self._cleared = self._ready = self._joined = False
 
@@ -146,7 +138,7 @@ class ControlPlaneAddition:
         name, heads = self._cluster.name, self._operation.heads
         machines = self._machines
         steps = [
-            self._change.claim_step(f"Record that cluster '{name}' gets {heads} control planes."),
+            self.claim_step(f"Record that cluster '{name}' gets {heads} control planes."),
             Step(
                 "Remove members of etcd that never started",
                 "Remove the members of etcd that earlier joins left behind.",
@@ -171,9 +163,9 @@ class ControlPlaneAddition:
                 lambda: self._joined,
                 self._check_members,
             ),
-            self._change.record_step(),
+            self.record_step(),
         ]
-        self._change.carry_out(steps, machines.refresh_when_quiet, self._after_failure)
+        self.carry_out(steps, machines.refresh_when_quiet, self._after_failure)
 
     def _host(self) -> str:
         return see_members(self._cluster, self._pki).host
@@ -203,7 +195,7 @@ class ControlPlaneAddition:
                 " member of its etcd."
             )
         self._seal()
-        self._change.separate()
+        self.separate()
         self._joined = True
 
     def _seal(self) -> None:
@@ -240,23 +232,21 @@ class ControlPlaneAddition:
             for vm in reversed(made):
                 remove_member(cluster, self._pki, vm.name, vm.ip)
             machines.remove(made)
+            host = self._host() if made else ""
             for vm in made:
-                self._change.delete_node(vm.name, self._host())
+                self.delete_node(vm.name, host)
 
         if remove_made(remove, error, self._progress, advice=suggest.RESUME):
             error.notes.append(f"Removed {len(made)} of the new VMs; the cluster is as it was.")
             self._settle(error)
         else:
-            self._change.release()
+            self.release()
 
     def _settle(self, error: CseError) -> None:
-        try:
-            self._change.end(None, heads=self._operation.before)
-        except CseError as second:
-            error.notes.append(f"The cluster's record could not be written: {second.message}")
+        self.end_after(error, None, heads=self._operation.before)
 
 
-class ControlPlaneRemoval:
+class ControlPlaneRemoval(_ControlPlaneChange):
     """One run of removing control planes, new or resumed, one after the other."""
 
     def __init__(
@@ -270,13 +260,8 @@ class ControlPlaneRemoval:
         clock: Clock,
         progress: Progress,
     ) -> None:
-        self._change = _Change(locked, operation, options, pki=pki, clock=clock, progress=progress)
-        self._cluster = locked.existing
-        self._operation = operation
-        self._pki = pki
+        super().__init__(locked, operation, options, pki=pki, clock=clock, progress=progress)
         self._force = force
-        self._clock = clock
-        self._progress = progress
         self._gone: set[str] = set()
 
     def check(self) -> None:
@@ -293,26 +278,19 @@ class ControlPlaneRemoval:
             return
         with other_api(self._cluster, self._pki, names) as api:
             ready = {node.name for node in api.nodes() if node.ready}
-            stuck = find_stuck_pods(api, [name for name in names if name in ready])
-        if stuck:
-            listed = ", ".join(f"{one.namespace}/{one.pod} on {one.node}" for one in stuck[:10])
-            raise Refused(
-                f"{len(stuck)} pods cannot be moved to other nodes, so nothing was touched:"
-                f" {listed}.",
-                hint="Move or delete them yourself, or delete them with --force.",
-            )
+            refuse_stuck_pods(api, [name for name in names if name in ready])
 
     def run(self) -> None:
         """Carry it out; what has begun is resumed by the same command."""
         names = self._operation.nodes
         steps = [
-            self._change.claim_step(
+            self.claim_step(
                 f"Record that {', '.join(names)} leave cluster '{self._cluster.name}'."
             ),
             *(self._step(name) for name in names),
-            self._change.record_step(names),
+            self.record_step(names),
         ]
-        self._change.carry_out(steps, lambda: None, self._after_failure)
+        self.carry_out(steps, lambda: None, self._after_failure)
 
     def _step(self, name: str) -> Step:
         def remove() -> None:
@@ -333,11 +311,11 @@ class ControlPlaneRemoval:
             name,
             leaving=self._operation.nodes,
             force=self._force,
-            deadline=self._change.deadline,
+            deadline=self.deadline,
             clock=self._clock,
             progress=self._progress,
         )
 
     def _after_failure(self, error: CseError) -> None:
         error.notes.append(suggest.RESUME)
-        self._change.release()
+        self.release()

@@ -9,7 +9,7 @@ because a kubelet that still runs, or boots again, would register it again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
@@ -17,18 +17,16 @@ from cse_client import bounds, suggest
 from cse_client.clock import Clock, StoppableClock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
-from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.operation import Operation
+from cse_client.engines.direct.operations.claimed import ClaimedRun
 from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
-from cse_client.engines.direct.operations.plan import Step, carry_out
+from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.removal import delete_vms
 from cse_client.errors import (
     ClusterUnreachable,
     CseError,
-    Interrupted,
-    NotFinished,
     NotFound,
     Refused,
     SessionInvalid,
@@ -73,23 +71,29 @@ class WorkerRemoval:
         progress: Progress,
     ) -> None:
         self._cluster = locked.existing
-        self._lock = locked.lock
-        self._adoption = locked.adoption
         self._operation = operation
-        self._options = options
         self._api = api
         self._force = force
         self._max_parallel = parallel(max_parallel, len(locked.existing.workers))
         self._clock = clock
         self._progress = progress
-        self._deadline = clock.monotonic() + bounds.share(options.timeout)
-        self._claimed = False
+        names = _named(operation.nodes)
+        self._run = ClaimedRun(
+            locked,
+            operation,
+            options,
+            doing=f"removing {names}",
+            clock=clock,
+            progress=progress,
+            interrupted=lambda: (
+                f"the removal of {names} from cluster '{locked.existing.name}' is not finished"
+            ),
+        )
         self._drained = False
         self._touched = False
         self._stopping: list[Task] = []
         self._removed = False
         self._nodes_deleted = False
-        self._recorded = False
         self._gone = tuple(
             name
             for name in operation.nodes
@@ -110,12 +114,7 @@ class WorkerRemoval:
         """Return the steps in order."""
         names = _named(self._operation.nodes)
         steps = [
-            Step(
-                "Claim the cluster",
-                f"Record that {names} leave cluster '{self._cluster.name}'.",
-                lambda: self._claimed,
-                self._claim,
-            ),
+            self._run.claim_step(f"Record that {names} leave cluster '{self._cluster.name}'."),
         ]
         if self._api is not None:
             steps.append(
@@ -140,61 +139,21 @@ class WorkerRemoval:
             )
         return [
             *steps,
-            Step(
+            self._run.end_step(
                 "Record the new size",
                 "Write the new size to the metadata and release the cluster's lock.",
-                lambda: self._recorded,
-                self._record,
+                nodes=self._operation.nodes,
             ),
         ]
 
     def run(self) -> Removal:
         """Carry it out; return what was removed. Nodes that are already gone are not an error."""
-        name = self._cluster.name
-        try:
-            with self._cluster.noticing_deletion():
-                carry_out(self.steps(), self._progress, lambda: None)
-        except KeyboardInterrupt:
-            self._lock.release(self._cluster.vapp.href)
-            raise Interrupted(
-                f"Interrupted; the removal of {_named(self._operation.nodes)} from cluster '{name}'"
-                " is not finished.",
-                hint=suggest.RESUME,
-            ) from None
-        except (SessionInvalid, DeletedMeanwhile):
-            raise
-        except CseError as error:
-            if self._claimed:
-                if isinstance(error, NotFinished) or self._touched:
-                    error.notes.append(suggest.RESUME)
-                    self._lock.release(self._cluster.vapp.href)
-                else:
-                    with bounds.afterwards(_ROLLBACK_SECONDS):
-                        self._step_back(error)
-            else:
-                self._lock.release(self._cluster.vapp.href)
-            raise
+        self._run.carry_out(self.steps(), lambda: None, self._failed)
         return Removal(
-            cluster=name,
+            cluster=self._cluster.name,
             nodes=tuple(n for n in self._operation.nodes if n not in self._gone),
             already_gone=self._gone,
         )
-
-    def _claim(self) -> None:
-        lock = self._lock
-        if not lock.held:
-            lock.claim(
-                self._cluster.vapp.href,
-                self._cluster.metadata,
-                doing=f"removing {_named(self._operation.nodes)}",
-                deadline=self._deadline,
-                operation=self._operation,
-                break_lock=self._options.break_lock,
-            )
-        first = {**self._adoption, **lock.ending_broken()}
-        if first:
-            self._write(first, self._deadline)
-        self._claimed = True
 
     def _drain(self) -> None:
         vms = {vm.name: vm for vm in self._cluster.vapp.vms}
@@ -222,7 +181,7 @@ class WorkerRemoval:
             self._api,
             name,
             force=self._force,
-            deadline=self._deadline,
+            deadline=self._run.deadline,
             clock=clock,
             progress=self._progress,
         )
@@ -244,12 +203,12 @@ class WorkerRemoval:
     def _remove(self) -> None:
         self._touched = True
         stopping, self._stopping = self._stopping, []
-        tasks.wait_all(self._cluster.vcd, stopping, deadline=self._deadline)
+        tasks.wait_all(self._cluster.vcd, stopping, deadline=self._run.deadline)
         delete_vms(
             self._cluster.vcd,
             self._cluster.vapp.href,
             self._operation.nodes,
-            deadline=self._deadline,
+            deadline=self._run.deadline,
         )
         self._removed = True
 
@@ -259,19 +218,13 @@ class WorkerRemoval:
             delete_node(self._api, name)
         self._nodes_deleted = True
 
-    def _record(self) -> None:
-        self._end(self._operation.workers, self._operation.nodes, self._deadline)
-        self._recorded = True
-
-    def _end(self, workers: int | None, gone: tuple[str, ...], deadline: float) -> None:
-        """Record the size that the cluster has now and which nodes left, and release it."""
-        href = self._cluster.vapp.href
-        pools = self._operation.pools if gone else None
-        self._lock.end(href, lambda ended: self._write(ended, deadline), workers, gone, pools=pools)
-
-    def _write(self, values: Mapping[str, str], deadline: float) -> None:
-        vcd, href = self._cluster.vcd, self._cluster.vapp.href
-        tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
+    def _failed(self, error: CseError) -> None:
+        if self._touched:
+            error.notes.append(suggest.RESUME)
+            self._run.release()
+        else:
+            with bounds.afterwards(_ROLLBACK_SECONDS):
+                self._step_back(error)
 
     def _step_back(self, error: CseError) -> None:
         """Uncordon the nodes and release the cluster: none of the VMs was touched."""
@@ -279,12 +232,8 @@ class WorkerRemoval:
         if self._api is not None:
             for name in self._operation.nodes:
                 self._uncordon(self._api, name, error)
-        try:
-            # pools stay as they were recorded
-            workers = None if self._operation.pools else len(present)
-            self._end(workers, (), self._clock.monotonic() + _ROLLBACK_SECONDS)
-        except CseError as second:
-            error.notes.append(f"The cluster's record could not be written: {second.message}")
+        # pools stay as they were recorded
+        self._run.end_after(error, None if self._operation.pools else len(present))
         error.notes.append("No node was removed; all of them take pods again.")
 
     def _uncordon(self, api: ClusterAPI, name: str, error: CseError) -> None:

@@ -87,16 +87,8 @@ class ControlPlaneReplacement:
         self._pki = pki
         self._clock = clock
         self._progress = progress
-        self._machines = Machines(
-            cluster.vcd,
-            cluster.session,
-            resolved,
-            cluster_id=resolved.cluster_id,
-            clock=clock,
-            deadline=deadline,
-            vapp=cluster.vapp,
-            mark=operation.mark(),
-            known_pki=pki,
+        self._machines = Machines.of(
+            cluster, resolved, mark=operation.mark(), pki=pki, clock=clock, deadline=deadline
         )
         self._raised = self._finished = False
         #: How many seconds each replacement of this run took.

@@ -116,16 +116,13 @@ class WorkerReplacement:
             clock=clock,
             progress=progress,
         )
-        self._machines = Machines(
-            locked.existing.vcd,
-            locked.existing.session,
+        self._machines = Machines.of(
+            locked.existing,
             resolved,
-            cluster_id=resolved.cluster_id,
+            mark=mark or operation.mark(),
+            pki=pki,
             clock=clock,
             deadline=self._run.deadline,
-            vapp=locked.existing.vapp,
-            mark=mark or operation.mark(),
-            known_pki=pki,
         )
         self._tidy = False
         #: New workers that were there before the present batch.
@@ -336,7 +333,4 @@ class WorkerReplacement:
             self._run.release()
             return
         error.notes.append("No worker was replaced, so the cluster is as it was.")
-        try:
-            self._run.end(self._operation.before)
-        except CseError as second:
-            error.notes.append(f"The cluster's record could not be written: {second.message}")
+        self._run.end_after(error, self._operation.before)

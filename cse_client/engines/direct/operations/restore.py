@@ -223,17 +223,13 @@ class Restoration:
         self._look()
 
     def _machines(self) -> Machines:
-        return Machines(
-            self._cluster.vcd,
-            self._cluster.session,
+        return Machines.of(
+            self._cluster,
             self._resolved,
-            cluster_id=self._cluster.cluster_id,
+            mark=self.mark,
+            pki=self._backup.pki,
             clock=self._clock,
             deadline=self._deadline,
-            vapp=self._cluster.vapp,
-            stands=True,
-            mark=self.mark,
-            known_pki=self._backup.pki,
         )
 
     def _create(self) -> None:
