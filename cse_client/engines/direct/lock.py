@@ -204,6 +204,8 @@ class ClusterLock:
         self.turn = next_turn(seen)
         record = {} if operation is None else journal.begun(self.owner, self.turn, operation)
         self._before = journal.of_owner(self.owner, seen) if record else {}
+        # a damaged record of our own is overwritten, not ended
+        self._broken = {key: value for key, value in self._broken.items() if key not in record}
         self._written = True
         try:
             values = {**(first or {}), **record, **self._entry(doing, seconds)}

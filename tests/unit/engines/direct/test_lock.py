@@ -159,6 +159,17 @@ def test_a_broken_claim_is_ended_by_the_first_record(cloud: Metadata, lock: Make
     claim(eve, cloud.values)
 
 
+def test_a_damaged_record_of_ones_own_gives_way_to_a_new_one(cloud: Metadata, lock: Maker) -> None:
+    ann = lock("ann")
+    cloud.values[f"cse.client.operation.{ann.owner}"] = "damaged"
+    assert read_journal(cloud.values).unclear
+    operation = Operation.begin(GROW, workers=3, before=1)
+    seen = dict(cloud.values)
+    ann.claim(HREF, seen, doing="growing", deadline=100.0, operation=operation, break_lock=True)
+    cloud.values.update(ann.ending_broken())
+    assert read_journal(cloud.values).operation == operation
+
+
 def test_only_the_claims_that_were_seen_are_broken(cloud: Metadata, lock: Maker) -> None:
     ann, bob = lock("ann"), lock("bob")
     claim(ann, {})
