@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cse_client import suggest
 from cse_client.cli.node_options import NEW_NODE_OPTIONS, TEMPLATE_OPTIONS
 from cse_client.cli.options import DISK_SIZE
 
@@ -144,16 +143,13 @@ def changed_marks(cluster: str, name: str, pools: Sequence[Pool], marks: MarkOpt
         CseError: every problem with the options, at once.
     """
     from cse_client.cli.validation import raise_all
-    from cse_client.errors import NotFound, WrongUsage
+    from cse_client.engines.lookup import unknown_pool
+    from cse_client.errors import WrongUsage
     from cse_client.model.pools import pool_problems
 
     pool = next((one for one in pools if one.name == name), None)
     if pool is None:
-        names = ", ".join(one.name for one in pools)
-        raise NotFound(
-            f"Cluster '{cluster}' has no worker pool '{name}'; its pools: {names}.",
-            hint=f"List them: {suggest.cse('pool list', cluster)}",
-        )
+        raise unknown_pool(cluster, name, (one.name for one in pools))
     problems: list[CseError] = []
     labels = dict(pool.labels)
     for text in marks.labels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
@@ -13,7 +13,7 @@ from cse_client.model.footprint import id_in_description
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["find_cluster", "find_vapp", "unknown_nodes"]
+__all__ = ["find_cluster", "find_vapp", "unknown_nodes", "unknown_pool"]
 
 
 def find_cluster(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VApp, dict[str, str]]:
@@ -66,6 +66,14 @@ def unknown_nodes(cluster: str, names: Sequence[str], *, kind: str = "node") -> 
     return NotFound(
         f"Cluster '{cluster}' has no {kind} {listed}.",
         hint=f"List its nodes: {suggest.cse('node list', cluster)}",
+    )
+
+
+def unknown_pool(cluster: str, name: str, pools: Iterable[str]) -> NotFound:
+    """Make the error for a name that none of the worker pools of a cluster has."""
+    return NotFound(
+        f"Cluster '{cluster}' has no worker pool '{name}'; its pools: {', '.join(pools)}.",
+        hint=f"List them: {suggest.cse('pool list', cluster)}",
     )
 
 

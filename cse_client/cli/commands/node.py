@@ -241,13 +241,11 @@ def _of_pool(
     if found:
         return found
     from cse_client.engines.base import Pooling
-    from cse_client.errors import NotFound
+    from cse_client.engines.lookup import unknown_pool
 
     pools = [one.name for one in engine.pools(ref)] if isinstance(engine, Pooling) else []
     if pool not in pools:
-        raise NotFound(
-            f"Cluster '{cluster}' has no worker pool '{pool}'; its pools: {', '.join(pools)}."
-        )
+        raise unknown_pool(cluster, pool, pools)
     return []
 
 

@@ -18,7 +18,7 @@ from cse_client.engines.direct.metadata import (
 )
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.pools import pool_of, resized
-from cse_client.engines.lookup import find_cluster
+from cse_client.engines.lookup import find_cluster, unknown_pool
 from cse_client.errors import Conflict, NotFound, WrongUsage
 from cse_client.model import (
     CONTROL_PLANE,
@@ -140,19 +140,15 @@ class ExistingCluster:
             WrongUsage: there are several, and no name.
         """
         found = {pool.name: pool for pool in self.pools}
-        names = ", ".join(found)
         if not name:
             if len(found) == 1:
                 return self.pools[0]
             raise WrongUsage(
-                f"Cluster '{self.name}' has {len(found)} worker pools: {names}.",
+                f"Cluster '{self.name}' has {len(found)} worker pools: {', '.join(found)}.",
                 hint="Specify one of them with --pool.",
             )
         if name not in found:
-            raise NotFound(
-                f"Cluster '{self.name}' has no worker pool '{name}'; its pools: {names}.",
-                hint=f"List them: {suggest.cse('pool list', self.name)}",
-            )
+            raise unknown_pool(self.name, name, found)
         return found[name]
 
     def check_pool(self, vms: Sequence[Vm], pool: str) -> None:
