@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cse_client.cli.options import with_options
+
 if TYPE_CHECKING:
     from cse_client.errors import CseError
     from cse_client.model.settings import ClusterSettings
@@ -73,16 +75,12 @@ def setting_options(function: F) -> F:
             help="DNS server for the nodes (repeatable). Default: the network's.",
         ),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def way_out_options(function: F) -> F:
     """Add the settings that the VM of a template needs while it is built."""
-    for option in reversed(_way_out("VM")):
-        function = option(function)
-    return function
+    return with_options(function, _way_out("VM"))
 
 
 def _way_out(who: str) -> list[Callable[[F], F]]:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cse_client.cli.options import DISK_SIZE
+from cse_client.cli.options import (
+    disk_size_option,
+    placement_policy_option,
+    sizing_policy_option,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from cse_client.errors import CseError
@@ -35,24 +40,9 @@ class HardwareOptions:
 def hardware_options(function: F) -> F:
     """Add what the nodes of a new cluster are made of, besides --cpu and --memory."""
     options = [
-        click.option(
-            "--disk-size",
-            type=DISK_SIZE,
-            metavar="SIZE",
-            help="Disk per node, for example 40G. Default: the template's.",
-        ),
-        click.option(
-            "--sizing-policy",
-            default="",
-            metavar="NAME",
-            help="VM sizing policy of the nodes. Default: the VDC's.",
-        ),
-        click.option(
-            "--placement-policy",
-            default="",
-            metavar="NAME",
-            help="VM placement policy of the nodes. Default: the VDC's.",
-        ),
+        disk_size_option("Disk per node, for example 40G. Default: the template's."),
+        sizing_policy_option("VM sizing policy of the nodes. Default: the VDC's."),
+        placement_policy_option("VM placement policy of the nodes. Default: the VDC's."),
         click.option(
             "--control-plane-cpu",
             type=int,
@@ -78,9 +68,7 @@ def hardware_options(function: F) -> F:
             help="VM placement policy of the control plane. Default: as for all nodes.",
         ),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def check_hardware(typed: HardwareOptions) -> tuple[NodeOptions, list[CseError]]:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cse_client.cli.options import DISK_SIZE, break_lock_option
+from cse_client.cli.options import (
+    accept_eulas_option,
+    break_lock_option,
+    cpu_option,
+    disable_rollback_option,
+    disk_size_option,
+    memory_option,
+    placement_policy_option,
+    sizing_policy_option,
+    storage_profile_option,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from cse_client.cli.run import Run
@@ -50,8 +61,8 @@ TEMPLATE_OPTIONS: Sequence[Callable[[Any], Any]] = (
 )
 #: How new nodes are made, and what becomes of them if that fails.
 NEW_NODE_OPTIONS: Sequence[Callable[[Any], Any]] = (
-    click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements."),
-    click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure."),
+    accept_eulas_option,
+    disable_rollback_option,
     click.option(
         "--keep-healthy",
         is_flag=True,
@@ -108,20 +119,8 @@ def growth_options(function: F) -> F:
             metavar="NAME",
             help="Org VDC network. Default: the cluster's.",
         ),
-        click.option(
-            "-c",
-            "--cpu",
-            type=int,
-            metavar="COUNT",
-            help="Virtual CPUs per node. Default: the cluster's.",
-        ),
-        click.option(
-            "-m",
-            "--memory",
-            type=int,
-            metavar="MB",
-            help="Memory per node. Default: the cluster's.",
-        ),
+        cpu_option("Virtual CPUs per node. Default: the cluster's."),
+        memory_option("Memory per node. Default: the cluster's."),
         *TEMPLATE_OPTIONS,
         click.option(
             "-k",
@@ -129,36 +128,13 @@ def growth_options(function: F) -> F:
             metavar="FILE",
             help="SSH public key for root. Default: the cluster's.",
         ),
-        click.option(
-            "-s",
-            "--storage-profile",
-            default="",
-            metavar="NAME",
-            help="Storage profile. Default: the cluster's.",
-        ),
-        click.option(
-            "--disk-size",
-            type=DISK_SIZE,
-            metavar="SIZE",
-            help="Disk per node, for example 40G. Default: the cluster's.",
-        ),
-        click.option(
-            "--sizing-policy",
-            default="",
-            metavar="NAME",
-            help="VM sizing policy. Default: the cluster's.",
-        ),
-        click.option(
-            "--placement-policy",
-            default="",
-            metavar="NAME",
-            help="VM placement policy. Default: the cluster's.",
-        ),
+        storage_profile_option("Storage profile. Default: the cluster's."),
+        disk_size_option("Disk per node, for example 40G. Default: the cluster's."),
+        sizing_policy_option("VM sizing policy. Default: the cluster's."),
+        placement_policy_option("VM placement policy. Default: the cluster's."),
         *NEW_NODE_OPTIONS,
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def scale_options(function: F) -> F:
@@ -178,9 +154,7 @@ def scale_options(function: F) -> F:
         ),
         break_lock_option,
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def nodes_spec(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -19,14 +19,23 @@ __all__ = [
     "ENGINES",
     "PATIENCE",
     "PROGRESS",
+    "accept_eulas_option",
     "as_object",
     "break_lock_option",
+    "cpu_option",
+    "disable_rollback_option",
+    "disk_size_option",
     "kubeconfig_option",
+    "memory_option",
     "org_option",
+    "placement_policy_option",
     "progress_option",
     "runtime_option",
+    "sizing_policy_option",
+    "storage_profile_option",
     "timeout_option",
     "vdc_option",
+    "with_options",
 ]
 
 #: The values of --engine, CSE_ENGINE and the profile's key cse_engine.
@@ -161,6 +170,57 @@ def break_lock_option(function: F) -> F:
         is_flag=True,
         help="Break the lock left by another administrator's command that is no longer running.",
     )(function)
+
+
+def cpu_option(text: str) -> Callable[[F], F]:
+    """Add -c/--cpu, with the help `text`."""
+    return click.option("-c", "--cpu", type=int, metavar="COUNT", help=text)
+
+
+def memory_option(text: str) -> Callable[[F], F]:
+    """Add -m/--memory."""
+    return click.option("-m", "--memory", type=int, metavar="MB", help=text)
+
+
+def disk_size_option(text: str) -> Callable[[F], F]:
+    """Add --disk-size."""
+    return click.option("--disk-size", type=DISK_SIZE, metavar="SIZE", help=text)
+
+
+def storage_profile_option(text: str) -> Callable[[F], F]:
+    """Add -s/--storage-profile."""
+    return click.option("-s", "--storage-profile", default="", metavar="NAME", help=text)
+
+
+def sizing_policy_option(text: str) -> Callable[[F], F]:
+    """Add --sizing-policy."""
+    return click.option("--sizing-policy", default="", metavar="NAME", help=text)
+
+
+def placement_policy_option(text: str) -> Callable[[F], F]:
+    """Add --placement-policy."""
+    return click.option("--placement-policy", default="", metavar="NAME", help=text)
+
+
+def accept_eulas_option(function: F) -> F:
+    """Add --accept-eulas."""
+    return click.option(
+        "--accept-eulas", is_flag=True, help="Accept the template's license agreements."
+    )(function)
+
+
+def disable_rollback_option(function: F) -> F:
+    """Add --disable-rollback."""
+    return click.option(
+        "--disable-rollback", is_flag=True, help="Do not clean up after a failure."
+    )(function)
+
+
+def with_options(function: F, options: Sequence[Callable[[Any], Any]]) -> F:
+    """Add options, which the help lists in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 class Runtime(click.ParamType):  # type: ignore[type-arg,unused-ignore]

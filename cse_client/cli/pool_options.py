@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cse_client.cli.node_options import NEW_NODE_OPTIONS, TEMPLATE_OPTIONS
-from cse_client.cli.options import DISK_SIZE
+from cse_client.cli.options import (
+    cpu_option,
+    disk_size_option,
+    memory_option,
+    placement_policy_option,
+    sizing_policy_option,
+    storage_profile_option,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from cse_client.errors import CseError
@@ -56,21 +64,15 @@ def pool_options(function: F) -> F:
     """Add what the workers of a pool are made of."""
     options = [
         *TEMPLATE_OPTIONS,
-        click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs per node."),
-        click.option("-m", "--memory", type=int, metavar="MB", help="Memory per node."),
-        click.option(
-            "--disk-size", type=DISK_SIZE, metavar="SIZE", help="Disk per node, for example 40G."
-        ),
-        click.option("--sizing-policy", default="", metavar="NAME", help="VM sizing policy."),
-        click.option("--placement-policy", default="", metavar="NAME", help="VM placement policy."),
-        click.option(
-            "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile."
-        ),
+        cpu_option("Virtual CPUs per node."),
+        memory_option("Memory per node."),
+        disk_size_option("Disk per node, for example 40G."),
+        sizing_policy_option("VM sizing policy."),
+        placement_policy_option("VM placement policy."),
+        storage_profile_option("Storage profile."),
         *NEW_NODE_OPTIONS,
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def mark_options(function: F) -> F:
@@ -92,9 +94,7 @@ def mark_options(function: F) -> F:
             " repeated.",
         ),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def new_pool(
