@@ -1,4 +1,7 @@
-"""Whether a VDC has room for new VMs: storage, memory, CPU and the number of VMs."""
+"""Whether a VDC has room for new VMs: storage, memory, CPU and the number of VMs.
+
+`made` is the noun for what is made in messages: nodes, of which there may be fewer, or one VM.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from cse_client.model.capacity import Need
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.findings import Findings, Lot
 
-__all__ = ["check_capacity", "check_storage"]
+__all__ = ["NODE", "check_capacity", "check_storage"]
+
+NODE = "node"
 
 
-def check_storage(lots: Sequence[Lot], findings: Findings) -> None:
+def check_storage(lots: Sequence[Lot], findings: Findings, *, made: str = NODE) -> None:
     """Check that each storage profile has room for the VMs that are made there."""
     profiles = {
         lot.storage_profile.name: lot.storage_profile for lot in lots if lot.storage_profile
@@ -24,10 +29,12 @@ def check_storage(lots: Sequence[Lot], findings: Findings) -> None:
             for lot in lots
             if lot.storage_profile is not None and lot.storage_profile.name == name
         ]
-        _check_room(profile, used_by, findings)
+        _check_room(profile, used_by, findings, made)
 
 
-def _check_room(profile: StorageProfile, lots: Sequence[Lot], findings: Findings) -> None:
+def _check_room(
+    profile: StorageProfile, lots: Sequence[Lot], findings: Findings, made: str
+) -> None:
     known = [lot.template_vm for lot in lots]
     is_known = all(source is not None and source.disk_mb for source in known)
     needed = sum(lot.count * _disk_mb(lot) for lot in lots)
@@ -35,15 +42,21 @@ def _check_room(profile: StorageProfile, lots: Sequence[Lot], findings: Findings
     findings.needs.append(
         Need(f"storage in {profile.name}", needed if is_known else None, left, "MB")
     )
-    nodes = sum(lot.count for lot in lots)
     if is_known and left is not None and needed > left:
+        fewer = "fewer --nodes or " if made == NODE else ""
         findings.problems.append(
             Refused(
                 f"The storage profile '{profile.name}' has {left} MB left, "
-                f"and {nodes} nodes need {needed} MB.",
-                hint="Use fewer --nodes or another --storage-profile, or have the limit raised.",
+                f"and {_those(lots, made)} {needed} MB.",
+                hint=f"Use {fewer}another --storage-profile, or have the limit raised.",
             )
         )
+
+
+def _those(lots: Sequence[Lot], made: str) -> str:
+    """Return subject and verb of what the VMs need."""
+    count = sum(lot.count for lot in lots)
+    return f"1 {made} needs" if count == 1 else f"{count} {made}s need"
 
 
 def _disk_mb(lot: Lot) -> int:
@@ -55,7 +68,9 @@ def _disk_mb(lot: Lot) -> int:
     return source.disk_mb + max(0, (lot.hardware.disk_mb or 0) - first)
 
 
-def check_capacity(vcd: VcdClient, vdc: Vdc, lots: Sequence[Lot], findings: Findings) -> None:
+def check_capacity(
+    vcd: VcdClient, vdc: Vdc, lots: Sequence[Lot], findings: Findings, *, made: str = NODE
+) -> None:
     """Check that the VDC and the user's quota have room for VMs; what is not shown has no limit."""
     nodes = sum(lot.count for lot in lots)
     capacity = findings.collect(lambda: vcd.surroundings.capacity(vdc))
@@ -64,11 +79,13 @@ def check_capacity(vcd: VcdClient, vdc: Vdc, lots: Sequence[Lot], findings: Find
         return
     if capacity.vms_left is not None and capacity.vms_left < nodes:
         noun = "VM" if capacity.vms_left == 1 else "VMs"
+        required = "1 is" if nodes == 1 else f"{nodes} are"
+        fewer = "Use fewer --nodes, delete" if made == NODE else "Delete"
         findings.problems.append(
             Refused(
                 f"VDC '{vdc.name}' has room for {capacity.vms_left} more {noun}, "
-                f"and {nodes} are required.",
-                hint="Use fewer --nodes, delete VMs, or have the VM quota raised.",
+                f"and {required} required.",
+                hint=f"{fewer} VMs, or have the VM quota raised.",
             )
         )
     memory = cpus = 0
@@ -86,20 +103,22 @@ def check_capacity(vcd: VcdClient, vdc: Vdc, lots: Sequence[Lot], findings: Find
         Need("vCPUs", cpus or None, cpus_left),
         Need("memory", memory or None, capacity.memory_mb_left, "MB"),
     ]
+    whose = f"the {made}s need" if nodes != 1 else f"the {made} needs"
     short = [
-        _short("memory", "MB", capacity.memory_mb_left, memory, vdc),
-        _short("CPU", "MHz", capacity.cpu_mhz_left, mhz, vdc),
+        _short("memory", "MB", capacity.memory_mb_left, memory, vdc, whose),
+        _short("CPU", "MHz", capacity.cpu_mhz_left, mhz, vdc, whose),
     ]
+    smaller = "fewer or smaller nodes" if made == NODE else f"a smaller {made}"
     for text in filter(None, short):
         if document.overcommits:
             findings.warnings.append(text)
         else:
-            hint = "Use fewer or smaller nodes, or have the limit raised."
+            hint = f"Use {smaller}, or have the limit raised."
             findings.problems.append(Refused(text, hint=hint))
 
 
-def _short(what: str, unit: str, left: int | None, needed: int, vdc: Vdc) -> str:
-    """Say what does not fit into the VDC's limit; empty when it fits or nothing is known."""
+def _short(what: str, unit: str, left: int | None, needed: int, vdc: Vdc, whose: str) -> str:
+    """Return what does not fit into the VDC's limit; empty when it fits or nothing is known."""
     if left is None or needed <= left:
         return ""
-    return f"VDC '{vdc.name}' has {left} {unit} of {what} left, but the nodes need {needed} {unit}."
+    return f"VDC '{vdc.name}' has {left} {unit} of {what} left, but {whose} {needed} {unit}."

@@ -145,7 +145,7 @@ def test_a_used_up_quota_is_refused(cse: Run, control: Control, nothing_created:
         finally:
             cse("cluster", "delete", "fill-00001", "--yes")
     assert done.code == 4
-    assert "VDC 'vdc1' has no room for another VM: its VM quota is used up." in done.err
+    assert "VDC 'vdc1' has room for 0 more VMs, and 1 is required." in done.err
 
 
 def test_a_catalog_without_the_right_to_add_is_refused(

@@ -34,9 +34,11 @@ from cse_client.model import (
     footprint,
 )
 from cse_client.model.footprint import options_in_description, owner_in_description
+from cse_client.model.hardware import Hardware
 from cse_client.model.templates import BuildSpec
 from cse_client.vcd import preflight
-from cse_client.vcd.findings import Findings
+from cse_client.vcd.findings import Findings, Lot
+from cse_client.vcd.room import check_capacity, check_storage
 from cse_client.vcd.templates import Catalog
 
 if TYPE_CHECKING:
@@ -103,8 +105,7 @@ def _resolve(vcd: VcdClient, spec: BuildSpec, owner: str) -> BuildRequest:
     if source is not None:
         preflight.check_template(vcd, source, findings, accept_eulas=spec.accept_eulas)
     _check_network(vcd, spec, vdc, findings, present=vapp is not None)
-    _check_storage(vcd, spec, vdc, findings, present=vapp is not None)
-    _check_capacity(vcd, vdc, findings, present=vapp is not None)
+    _check_room(vcd, spec, vdc, findings, present=vapp is not None)
     _check_sizes(spec, findings)
     raise_all(findings.problems, f"Template '{spec.name}' cannot be built")
     assert source is not None and catalog is not None  # noqa: S101  (problems above)
@@ -252,36 +253,18 @@ def _check_network(
         preflight.check_egress(vcd, network, findings, without=without)
 
 
-def _check_storage(
+def _check_room(
     vcd: VcdClient, spec: BuildSpec, vdc: Vdc, findings: Findings, *, present: bool
 ) -> None:
     profile = preflight.find_profile(vcd, spec.storage_profile, vdc, findings)
     if spec.storage_profile:
         findings.storage_profile = profile
-    source = findings.template_vm
-    if profile is None or source is None or not profile.limit_mb or present:
+    if present:
         return
-    needed = source.disk_mb + max(0, (spec.disk_mb or 0) - _first_disk(source))
-    left = max(0, profile.limit_mb - profile.used_mb)
-    if needed > left:
-        findings.problems.append(
-            Refused(
-                f"The storage profile '{profile.name}' has {left} MB left, and the VM needs"
-                f" {needed} MB.",
-                hint="Use another --storage-profile, delete VMs, or have the limit raised.",
-            )
-        )
-
-
-def _check_capacity(vcd: VcdClient, vdc: Vdc, findings: Findings, *, present: bool) -> None:
-    capacity = findings.collect(lambda: vcd.surroundings.capacity(vdc))
-    if capacity is not None and capacity.vms_left == 0 and not present:
-        findings.problems.append(
-            Refused(
-                f"VDC '{vdc.name}' has no room for another VM: its VM quota is used up.",
-                hint="Delete VMs, or have the VM quota raised.",
-            )
-        )
+    hardware = Hardware(cpus=spec.cpus, memory_mb=spec.memory_mb, disk_mb=spec.disk_mb)
+    lots = [Lot(1, hardware, findings.template_vm, profile)]
+    check_storage(lots, findings, made="VM")
+    check_capacity(vcd, vdc, lots, findings, made="VM")
 
 
 def _first_disk(source: TemplateVm) -> int:
