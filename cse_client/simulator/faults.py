@@ -21,7 +21,9 @@ Kinds of rules (JSON objects, `kind` and what belongs to it):
 
 All but `task` fire for requests whose `method` and `path` (with query string) match these
 regular expressions; `at` is the first matching request that is hit (1, 2 ...), `times` how many are
-(0: all from then on).
+(0: all from then on). `api` is `vcd`, or `kubernetes` for what comes to the API servers and the
+etcd of clusters from outside of their machines; only `hang`, `reset_before` and `reset_after` are
+known there.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from xml.sax.saxutils import escape
 
 from cse_client.simulator.http import DropConnection, Request, Response
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from cse_client.simulator.vcd.cloud import Cloud
 
 __all__ = ["Faults", "Journal", "Rule"]
+
+_Answer = TypeVar("_Answer")
 
 _KINDS = (
     "reset_before",
@@ -62,6 +66,8 @@ _KINDS = (
     "expire_session",
     "task",
 )
+_APIS = ("vcd", "kubernetes")
+_OF_KUBERNETES = ("hang", "reset_before", "reset_after")
 _LONGEST_JOURNAL = 100_000
 _LONGEST_HOLD = 600.0
 _PAGE = b"<html><head><title>%d</title></head><body><h1>%d %s</h1><hr>nginx</body></html>"
@@ -76,6 +82,7 @@ class Rule:
     path: str = ".*"
     at: int = 1
     times: int = 1
+    api: str = "vcd"
     seconds: float = 0.0
     status: int | str = 500
     retry_after: int | None = None
@@ -98,6 +105,8 @@ class Rule:
         if values.get("kind") not in _KINDS:
             raise ValueError(f"unknown kind of fault: {values.get('kind')!r}")
         rule = cls(**values)
+        if rule.api not in _APIS or (rule.api == "kubernetes" and rule.kind not in _OF_KUBERNETES):
+            raise ValueError(f"unknown API for this kind of fault: {rule.api!r}")
         for pattern in (rule.method, rule.path, rule.operation, rule.owner):
             re.compile(pattern)
         return rule
@@ -112,11 +121,12 @@ class Rule:
 
 
 class Journal:
-    """The requests that came, in order."""
+    """The requests that came, in order; those to clusters name how many came to VCD before."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: list[dict[str, Any]] = []
+        self._kubernetes: list[dict[str, Any]] = []
         self._counts: Counter[str] = Counter()
 
     def note(self, request: Request, status: int, seconds: float) -> None:
@@ -136,10 +146,18 @@ class Journal:
             if len(self._entries) < _LONGEST_JOURNAL:
                 self._entries.append(entry)
 
+    def note_kubernetes(self, method: str, path: str) -> None:
+        """Write down one request to a cluster's API server or etcd."""
+        with self._lock:
+            if len(self._kubernetes) < _LONGEST_JOURNAL:
+                before = sum(self._counts.values())
+                self._kubernetes.append({"method": method, "path": path, "after": before})
+
     def read(self) -> dict[str, Any]:
-        """Return the requests and their number by method."""
+        """Return the requests and their number by method; those to VCD alone are counted."""
         with self._lock:
             return {
+                "kubernetes": list(self._kubernetes),
                 "total": sum(self._counts.values()),
                 "counts": dict(self._counts),
                 "requests": list(self._entries),
@@ -149,6 +167,7 @@ class Journal:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
+            self._kubernetes.clear()
             self._counts.clear()
 
 
@@ -180,28 +199,42 @@ class Faults:
         self._lock = threading.Lock()
 
     def attach(self, cloud: Cloud) -> None:
-        """Let the `task` rules judge the cloud's tasks."""
+        """Let the `task` rules judge the cloud's tasks, and others the requests to clusters."""
         cloud.tasks.judge = self._judge
+        cloud.outside.around = self.around_kubernetes
 
     def around(self, request: Request, vcd: VcdApplication, cloud: Cloud) -> Response:
         """Answer a request as the rules want it; most of the time that is what VCD answers."""
         began = time.monotonic()
         status = 0
         try:
-            rule = self._rule_for(request) if self.rules else None
+            place = f"{request.path}?{request.query}" if request.query else request.path
+            rule = self._rule_for("vcd", request.method, place) if self.rules else None
             response = vcd(request) if rule is None else self._corrupt(rule, request, vcd, cloud)
             status = response.status
             return response
         finally:
             self.journal.note(request, status, time.monotonic() - began)
 
-    def _rule_for(self, request: Request) -> Rule | None:
-        place = f"{request.path}?{request.query}" if request.query else request.path
+    def around_kubernetes(self, method: str, path: str, work: Callable[[], _Answer]) -> _Answer:
+        """Answer a request to a cluster as the rules want it."""
+        self.journal.note_kubernetes(method, path.partition("?")[0])
+        rule = self._rule_for("kubernetes", method, path) if self.rules else None
+        if rule is None:
+            return work()
+        if rule.kind == "reset_after" or rule.act:
+            work()
+            rule.acted = True
+        if rule.kind == "hang":
+            time.sleep(rule.seconds or 3600.0)
+        raise ConnectionResetError
+
+    def _rule_for(self, api: str, method: str, place: str) -> Rule | None:
         with self._lock:
             for rule in self.rules:
-                if rule.kind == "task":
+                if rule.kind == "task" or rule.api != api:
                     continue
-                if not re.fullmatch(rule.method, request.method):
+                if not re.fullmatch(rule.method, method):
                     continue
                 if re.search(rule.path, place) and rule.fires():
                     return rule

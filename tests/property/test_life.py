@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.sweeps.faults import FAULTS
-from tests.sweeps.stage import FULL, NAME, Stage, one_sentence
+from tests.sweeps.kills import FULL
+from tests.sweeps.stage import NAME, Stage, one_sentence
 
 WORKERS = st.integers(0, 2)
 PLACES = st.integers(1, 20)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sweeps.stage import FULL, Stage
+from tests.sweeps.kills import FULL
+from tests.sweeps.stage import Stage
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

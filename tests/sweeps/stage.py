@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -16,13 +15,14 @@ from typing import Any
 from tests.support.output import lasting
 from tests.support.programs import VCD, clean_environment, command_line
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
+from tests.sweeps.kills import FULL, Kill, Kills
 
 NAME = "swept"
 NEIGHBOUR = "neighbour"
-#: `make sweep` sets it; without it a few places of each sweep are tried.
-FULL = os.environ.get("CSE_SWEEP") == "full"
 _PLACES = 2
 _PATIENCE = 60
+#: Seconds between two looks at a rule; the client waits meanwhile.
+_LOOK = 0.04
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,12 @@ class Stage:
         ended = self.run(words)
         return ended, int(self.control.get("journal")["total"])
 
+    def kills(self, words: Sequence[str]) -> tuple[Ended, Kills]:
+        """Run, and find the moments at which the client can be killed."""
+        self.control.ask("DELETE", "journal")
+        ended = self.run(words)
+        return ended, Kills.of(self.control.get("journal"))
+
     def undisturbed(self, operation: Operation) -> Undisturbed:
         """Return what the operation does when nothing goes wrong; tried once."""
         if operation.name not in self._undisturbed:
@@ -159,13 +165,26 @@ class Stage:
 
     def killed_after(self, words: Sequence[str], number: int) -> Ended:
         """Run, and kill the client right after VCD has carried out its request `number`."""
-        self.control.set("faults", kind="hang", at=number, seconds=_PATIENCE, act=True)
+        rule = {"kind": "hang", "at": number, "seconds": _PATIENCE, "act": True}
+        return self._killed(words, rule, lambda state: bool(state["acted"]))
+
+    def killed_at(self, words: Sequence[str], kill: Kill) -> Ended:
+        """Run, and kill the client at a moment, if that comes."""
+        return self._killed(words, kill.rule(), kill.came)
+
+    def _killed(
+        self,
+        words: Sequence[str],
+        rule: Mapping[str, object],
+        came: Callable[[Mapping[str, Any]], bool],
+    ) -> Ended:
+        self.control.set("faults", **rule)
         process = self.start(words)
         while process.poll() is None:
-            if any(rule["acted"] for rule in self.control.get("faults")):
+            if any(came(state) for state in self.control.get("faults")):
                 process.send_signal(signal.SIGKILL)
                 break
-            time.sleep(0.01)
+            time.sleep(_LOOK)
         _out, err = process.communicate()
         self.control.ask("DELETE", "faults")
         killed = process.returncode == -signal.SIGKILL
@@ -202,7 +221,7 @@ class Stage:
                 return True
             if ended:
                 return False
-            time.sleep(0.01)
+            time.sleep(_LOOK)
 
     def let_go(self, rule: str) -> None:
         """Let a held change reach VCD."""

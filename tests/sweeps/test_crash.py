@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sweeps.stage import FULL, OPERATIONS, Operation, Stage, places
+from tests.sweeps.kills import FULL
+from tests.sweeps.stage import OPERATIONS, Operation, Stage, places
 
 
 @pytest.mark.timeout(3600 if FULL else 400)

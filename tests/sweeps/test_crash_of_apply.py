@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.programs import VCD, command_line
-from tests.sweeps.stage import FULL, NAME, Stage, places
+from tests.sweeps.kills import FULL, Kill, Tried, differences
+from tests.sweeps.stage import NAME, Stage
 
 pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
 
@@ -60,28 +61,48 @@ def seen(stage: Stage) -> tuple[Any, str]:
     return stage.world(), exported.stdout
 
 
-def test_every_crash_of_a_creation_converges(declared: Stage) -> None:
-    ended, requests = declared.counted(BEGIN)
+@pytest.mark.timeout(3600)
+def test_every_crash_of_a_creation_converges(
+    declared: Stage, record_property: Callable[[str, object], None]
+) -> None:
+    declared.reach(None)
+    ended, kills = declared.kills(BEGIN)
     assert ended.code == 0, ended.err
     wanted = seen(declared)
-    for number in places(requests):
+
+    def attempt(kill: Kill) -> bool:
         declared.reach(None)
-        if declared.killed_after(BEGIN, number).killed:
-            again = declared.run(BEGIN)
-            assert again.code == 0, (number, again.err)
-        assert seen(declared) == wanted, f"killed after request {number} of {requests}"
+        return crash(declared, BEGIN, kill, wanted)
+
+    tried = Tried("cluster apply, of a new cluster", kills)
+    tried.each(attempt, lambda: declared.reach(None))
+    tried.judge(record_property)
 
 
 @pytest.mark.timeout(3600)
-def test_every_crash_of_a_change_converges(declared: Stage) -> None:
+def test_every_crash_of_a_change_converges(
+    declared: Stage, record_property: Callable[[str, object], None]
+) -> None:
     assert declared.run(BEGIN).code == 0
-    ended, requests = declared.counted(APPLY)
+    ended, kills = declared.kills(APPLY)
     assert ended.code == 0, ended.err
     wanted = seen(declared)
-    for number in places(requests):
+
+    def attempt(kill: Kill) -> bool:
         begun = declared.run(BEGIN)
         assert begun.code == 0, begun.err
-        if declared.killed_after(APPLY, number).killed:
-            again = declared.run(APPLY)
-            assert again.code == 0, (number, again.err)
-        assert seen(declared) == wanted, f"killed after request {number} of {requests}"
+        return crash(declared, APPLY, kill, wanted)
+
+    tried = Tried("cluster apply, of changes", kills)
+    tried.each(attempt, lambda: declared.reach(None))
+    tried.judge(record_property)
+
+
+def crash(stage: Stage, words: tuple[str, ...], kill: Kill, wanted: object) -> bool:
+    """Kill the command, and repeat it; return whether there was such a moment."""
+    crashed = stage.killed_at(words, kill)
+    if crashed.killed:
+        again = stage.run(words)
+        assert again.code == 0, again.err
+    assert not differences(seen(stage), wanted)
+    return crashed.killed

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sweeps.stage import FULL, Stage, places
+from tests.sweeps.kills import FULL
+from tests.sweeps.stage import Stage, places
 
 NAME = "built"
 BUILD = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.programs import VCD, command_line
-from tests.sweeps.stage import FULL, NAME, Stage
+from tests.sweeps.kills import FULL, Kill, Tried, differences
+from tests.sweeps.stage import NAME, Stage
 
 pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
 
@@ -65,7 +66,7 @@ def seen(stage: Stage) -> Any:
 @pytest.mark.parametrize(
     ("before", "words", "codes"),
     [
-        # killed after the last request, there is nothing more to do, and that may be an error
+        # killed after the last change, there is nothing more to do, and that may be an error
         ((), CREATE, (0, 1)),
         ((CREATE, BACK), UPDATE, (0,)),
         ((CREATE,), UPGRADE, (0,)),
@@ -79,8 +80,11 @@ def test_every_crash_converges(
     before: tuple[tuple[str, ...], ...],
     words: tuple[str, ...],
     codes: tuple[int, ...],
+    record_property: Callable[[str, object], None],
 ) -> None:
     def begin() -> None:
+        if NAME not in pooled.control.get("state")["vapps"]:
+            pooled.reach(1)
         names = [one["name"] for one in shown(pooled, "pool", "list", NAME)]
         if POOL in names and CREATE not in before:
             assert pooled.run(DELETE).code == 0
@@ -90,14 +94,21 @@ def test_every_crash_converges(
                 assert ended.code == 0, ended.err
 
     begin()
-    ended, requests = pooled.counted(words)
+    ended, kills = pooled.kills(words)
     assert ended.code == 0, ended.err
     wanted = seen(pooled)
     assert wanted[-1] == []
-    for number in range(1, requests + 1):
+
+    def attempt(kill: Kill) -> bool:
         begin()
-        crashed = pooled.killed_after(words, number)
+        crashed = pooled.killed_at(words, kill)
         if crashed.killed:
             again = pooled.run(words)
-            assert again.code in codes, (number, again.err)
-        assert seen(pooled) == wanted, f"killed after request {number} of {requests}"
+            assert again.code in codes, again.err
+        assert not differences(seen(pooled), wanted)
+        return crashed.killed
+
+    name = " ".join(words[:2]) + (" of a pool" if words[0] == "cluster" else "")
+    tried = Tried(name, kills)
+    tried.each(attempt, lambda: pooled.reach(None))
+    tried.judge(record_property)

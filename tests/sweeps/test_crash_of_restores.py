@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from tests.support.output import lasting
-from tests.sweeps.stage import FULL, NAME, Stage, places
+from tests.sweeps.kills import FULL, Kill, Tried, differences
+from tests.sweeps.stage import NAME, Stage, places
 
 CONFIG_MAP = "kept"
 PHASES = (
@@ -76,20 +77,22 @@ def is_whole(stage: Stage) -> bool:
 def test_every_crash_converges(
     saved: Stage, words: Sequence[str], record_property: Callable[[str, object], None]
 ) -> None:
-    ended, requests = saved.counted(words)
+    ended, kills = saved.kills(words)
     assert ended.code == 0, ended.err
     wanted = saved.world()
-    tried = 0
-    for number in some(requests):
-        crashed = saved.killed_after(words, number)
+
+    def attempt(kill: Kill) -> bool:
+        crashed = saved.killed_at(words, kill)
         if crashed.killed:
             again = saved.run(words)
-            assert again.code == 0, (number, again.err)
-            tried += 1
-        assert saved.world() == wanted, f"killed after request {number} of {requests}"
+            assert again.code == 0, again.err
+        assert not differences(saved.world(), wanted)
         assert is_whole(saved)
-    assert tried
-    record_property("sweep", (f"cluster {words[1]}", "killed", tried, 0, 0))
+        return crashed.killed
+
+    tried = Tried(f"cluster {words[1]}", kills)
+    tried.each(attempt, lambda: None)
+    tried.judge(record_property)
 
 
 @pytest.mark.timeout(3600 if FULL else 300)

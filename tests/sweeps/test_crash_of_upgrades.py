@@ -5,12 +5,14 @@ Each upgrade is to the next patch release, so that one cluster goes through all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.sweeps.stage import FULL, NAME, Stage, places
+from tests.sweeps.kills import FULL, Kill, Tried, differences
+from tests.sweeps.stage import NAME, Stage
 
 BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
 #: What changes with every upgrade.
@@ -38,8 +40,17 @@ class Upgrades:
         self.offered.append(item)
         return item
 
+    def make(self) -> None:
+        """Make sure that there is a cluster, of the last release."""
+        if NAME in self.stage.control.get("state")["vapps"]:
+            return
+        item = self.offered[-1] if self.offered else self.offer()
+        made = self.stage.run(("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", item))
+        assert made.code == 0, made.err
+
     def begin(self) -> tuple[str, ...]:
         """Return the command that upgrades the cluster to the next release."""
+        self.make()
         return ("cluster", "upgrade", NAME, "-t", self.offer(), "--yes")
 
     def world(self) -> Any:
@@ -55,9 +66,7 @@ class Upgrades:
 def upgrades(stage: Stage) -> Iterator[Upgrades]:
     stage.reach(None)
     upgrades = Upgrades(stage)
-    words = ("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", upgrades.offer())
-    made = stage.run(words)
-    assert made.code == 0, made.err
+    upgrades.make()
     yield upgrades
     stage.reach(None)
     for item in upgrades.offered:
@@ -65,53 +74,83 @@ def upgrades(stage: Stage) -> Iterator[Upgrades]:
 
 
 @pytest.mark.timeout(6 * 3600)
-def test_every_crash_converges(upgrades: Upgrades) -> None:
+def test_every_crash_converges(
+    upgrades: Upgrades, record_property: Callable[[str, object], None]
+) -> None:
     stage = upgrades.stage
-    ended, requests = stage.counted(upgrades.begin())
+    ended, kills = stage.kills(upgrades.begin())
     assert ended.code == 0, ended.err
     wanted = upgrades.world()
-    for number in places(requests):
+
+    def attempt(kill: Kill) -> bool:
         words = upgrades.begin()
-        crashed = stage.killed_after(words, number)
+        crashed = stage.killed_at(words, kill)
         if crashed.killed:
             again = stage.run(words)
-            # killed after its last request, it had nothing more to do: no template is newer
-            assert again.code == 0, (number, again.err)
-        assert upgrades.world() == wanted, f"killed after request {number} of {requests}"
+            # killed after its last change, it had nothing more to do: no template is newer
+            assert again.code == 0, again.err
+        assert not differences(upgrades.world(), wanted)
+        return crashed.killed
+
+    tried = Tried("cluster upgrade by replacement", kills)
+    tried.each(attempt, lambda: stage.reach(None))
+    tried.judge(record_property)
 
 
 @pytest.mark.timeout(6 * 3600)
 @pytest.mark.skipif(not FULL, reason="part of `make sweep`")
-def test_every_crash_of_a_roll_back_converges(upgrades: Upgrades) -> None:
+def test_every_crash_of_a_roll_back_converges(
+    upgrades: Upgrades, record_property: Callable[[str, object], None]
+) -> None:
     stage = upgrades.stage
-    before = stage.world()
-    words = upgrades.begin()
-    stage.control.set("guests", vm="mstr-.*", faults={"slow": {"kubeadm join.*": 3600}})
     back = ("cluster", "upgrade", NAME, "--roll-back", "--yes")
-    number, requests = 0, 1
-    while number < requests:
-        _begun(stage, words)
-        if not number:
-            ended, requests = stage.counted(back)
-            assert ended.code == 0, ended.err
-        else:
-            crashed = stage.killed_after(back, number)
-            if crashed.killed:
-                again = stage.run(back)
-                # 4: it is rolled back already
-                assert again.code in (0, 4), (number, again.err)
-        assert stage.world() == before, f"killed after request {number} of {requests}"
-        number += 1
+    stage.reach(None)
+    upgrades.make()
+    before = stage.world()
+    words = ("cluster", "upgrade", NAME, "-t", upgrades.offer(), "--yes")
+    older = upgrades.offered[-2]
+
+    def make() -> None:
+        stage.reach(None)
+        stage.control.ask("DELETE", "guests")
+        made = stage.run(("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", older))
+        assert made.code == 0, made.err
+        slow()
+
+    def slow() -> None:
+        stage.control.set("guests", vm="mstr-.*", faults={"slow": {"kubeadm join.*": 3600}})
+
+    def attempt(kill: Kill) -> bool:
+        _begin_and_kill(stage, words)
+        crashed = stage.killed_at(back, kill)
+        if crashed.killed:
+            again = stage.run(back)
+            # 4: it is rolled back already
+            assert again.code in (0, 4), again.err
+        assert not differences(stage.world(), before)
+        return crashed.killed
+
+    slow()
+    _begin_and_kill(stage, words)
+    ended, kills = stage.kills(back)
+    assert ended.code == 0, ended.err
+    assert not differences(stage.world(), before)
+    tried = Tried("roll-back of an upgrade by replacement", kills)
+    tried.each(attempt, make)
     stage.control.ask("DELETE", "guests")
+    tried.judge(record_property)
 
 
-def _begun(stage: Stage, words: tuple[str, ...]) -> None:
+def _begin_and_kill(stage: Stage, words: tuple[str, ...]) -> None:
     """Begin an upgrade, and kill it once there is a second control plane."""
     process = stage.start(words)
     while True:
         vms = stage.control.get("state")["vapps"][NAME]["vms"]
         if sum(vm["status"] == "POWERED_ON" for name, vm in vms.items() if name[:4] == "mstr") > 1:
             break
-        assert process.poll() is None
+        if process.poll() is not None:
+            _out, err = process.communicate()
+            raise AssertionError(f"The upgrade has ended: {err.decode()}")
+        time.sleep(0.1)
     process.kill()
     process.communicate()

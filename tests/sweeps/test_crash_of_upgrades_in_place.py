@@ -7,11 +7,13 @@ goes back where one does not come up.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.sweeps.stage import FULL, NAME, Stage
+from tests.sweeps.kills import FULL, Kill, Tried
+from tests.sweeps.stage import NAME, Stage
 
 OLD, NEW = "swept-1.36", "ubuntu-24.04_k8-1.37_antrea-2.3_rev1"
 LIKE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
@@ -47,37 +49,83 @@ def create(stage: Stage) -> None:
     assert made.code == 0, made.err
 
 
-def check(stage: Stage, release: str, number: int) -> None:
+def _vm(stage: Stage) -> dict[str, Any]:
+    (vm,) = stage.control.get("state")["vapps"][NAME]["vms"].values()
+    return dict(vm)
+
+
+def check(stage: Stage, release: str) -> None:
     """Check that a release serves, and that nothing is left of the upgrade."""
     vapp = stage.control.get("state")["vapps"][NAME]
     (vm,) = vapp["vms"].values()
     left = (vm["snapshot"], vapp["metadata"].get("GENERAL:cse.client.in_place", "-"))
-    assert left == (False, "-"), number
-    assert vm["status"] == "POWERED_ON", number
-    assert [one["Version"] for one in stage.nodes()] == [release], number
+    assert left == (False, "-")
+    assert vm["status"] == "POWERED_ON"
+    assert [one["Version"] for one in stage.nodes()] == [release]
 
 
 @pytest.mark.timeout(7200)
-def test_every_crash_converges(old: Stage) -> None:
+@pytest.mark.parametrize("way", ["on", "back"])
+def test_every_crash_converges(
+    old: Stage, way: str, record_property: Callable[[str, object], None]
+) -> None:
     create(old)
-    ended, requests = old.counted(UPGRADE)
+    ended, kills = old.kills(UPGRADE)
     assert ended.code == 0, ended.err
-    check(old, "v1.37.2", 0)
+    check(old, "v1.37.2")
     old.reach(None)
-    for number in range(1, requests + 1):
+
+    def attempt(kill: Kill) -> bool:
         create(old)
-        crashed = old.killed_after(UPGRADE, number)
-        if crashed.killed and number % 2:
+        crashed = old.killed_at(UPGRADE, kill)
+        if crashed.killed and way == "back":
             back = old.run(BACK)
             if back.code == 0 or "No upgrade" in back.err:
-                check(old, "v1.36.3", number)
-                continue
+                check(old, "v1.36.3")
+                return True
             # it was too late to go back
-            assert back.code in (1, NOTHING), (number, back.err)
+            assert back.code in (1, NOTHING), back.err
         again = old.run(UPGRADE)
-        assert again.code in (0, 3), (number, again.err)
-        check(old, "v1.37.2", number)
+        assert again.code in (0, 3), again.err
+        check(old, "v1.37.2")
         old.reach(None)
+        return crashed.killed
+
+    tried = Tried(f"cluster upgrade in place, killed, then {way}", kills)
+    tried.each(attempt, lambda: old.reach(None))
+    tried.judge(record_property)
+
+
+@pytest.mark.timeout(7200)
+def test_every_crash_of_a_roll_back_converges(
+    old: Stage, record_property: Callable[[str, object], None]
+) -> None:
+    def begin() -> None:
+        create(old)
+        process = old.start(UPGRADE)
+        # its VM is on again, and the task that upgrades it is in its script
+        while not (_vm(old)["snapshot"] and _vm(old)["status"] == "POWERED_ON"):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.kill()
+        process.communicate()
+
+    def attempt(kill: Kill) -> bool:
+        begin()
+        crashed = old.killed_at(BACK, kill)
+        if crashed.killed:
+            again = old.run(BACK)
+            assert again.code in (0, NOTHING), again.err
+        check(old, "v1.36.3")
+        return crashed.killed
+
+    begin()
+    ended, kills = old.kills(BACK)
+    assert ended.code == 0, ended.err
+    check(old, "v1.36.3")
+    tried = Tried("roll-back of an upgrade in place", kills)
+    tried.each(attempt, lambda: old.reach(None))
+    tried.judge(record_property)
 
 
 @pytest.mark.timeout(600)
@@ -109,7 +157,7 @@ def test_a_power_loss_in_every_phase(old: Stage, faults: dict[str, str]) -> None
     ended = old.run(UPGRADE)
     assert ended.code == 0, ended.err
     assert "is off and is started again" in ended.err
-    check(old, "v1.37.2", 0)
+    check(old, "v1.37.2")
     old.reach(None)
 
 
@@ -127,7 +175,7 @@ def test_a_vm_that_hangs_is_reverted(old: Stage) -> None:
     assert process.returncode == 1, err
     assert b"has not come back with Kubernetes 1.37.2" in err
     assert b"Kubernetes 1.36.3 serves again." in err
-    check(old, "v1.36.3", 0)
+    check(old, "v1.36.3")
 
 
 def _goes_back(stage: Stage) -> bool:

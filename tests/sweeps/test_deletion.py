@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sweeps.stage import FULL, NAME, OPERATIONS, Operation, Stage, places
+from tests.sweeps.kills import FULL
+from tests.sweeps.stage import NAME, OPERATIONS, Operation, Stage, places
 
 _NOT_FOUND = 3
 _CHANGES = [one for one in OPERATIONS if one.after is not None]

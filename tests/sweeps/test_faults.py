@@ -12,7 +12,8 @@ from itertools import zip_longest
 import pytest
 
 from tests.sweeps.faults import FAULTS
-from tests.sweeps.stage import FULL, OPERATIONS, Operation, Stage, one_sentence
+from tests.sweeps.kills import FULL
+from tests.sweeps.stage import OPERATIONS, Operation, Stage, one_sentence
 
 #: Seconds that a command gets whose answers trickle.
 _TIMEOUT = 10

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.programs import VCD, command_line
-from tests.sweeps.stage import FULL, NAME, Ended, Stage, one_sentence
+from tests.sweeps.kills import FULL
+from tests.sweeps.stage import NAME, Ended, Stage, one_sentence
 
 Words = tuple[str, ...]
 
@@ -43,6 +44,9 @@ OTHER = Change("resize to 4", lambda _w: ("cluster", "resize", NAME, "-N", "4"),
 SHRINK = Change("resize down", lambda _w: ("cluster", "resize", NAME, "-N", "1"), lambda _n: 1)
 ADD = Change("node create", lambda _w: ("node", "create", NAME), lambda n: n + 1)
 REMOVE = Change("node delete", lambda w: ("node", "delete", NAME, w[0], "--yes"), lambda n: n - 1)
+REPLACE = Change(
+    "pool upgrade", lambda _w: ("pool", "upgrade", NAME, "default", "--yes"), lambda n: n
+)
 REPAIR = Change("repair", lambda _w: ("cluster", "repair", NAME, "--yes"), lambda n: n)
 STOP = Change("stop", lambda _w: ("cluster", "stop", NAME, "--yes"), lambda n: n)
 DELETE = Change("delete", lambda _w: ("cluster", "delete", NAME, "--yes"), lambda _n: None)
@@ -77,6 +81,8 @@ PAIRS = (
     Pair(ADD, ADD, 1),
     Pair(ADD, REPAIR, 2, crashed=True),
     Pair(REPAIR, ADD, 2, crashed=True),
+    Pair(REPLACE, GROW, 2),
+    Pair(GROW, REPLACE, 2),
     Pair(GROW, STOP, 2),
     Pair(STOP, GROW, 2),
     Pair(GROW, DELETE, 2),

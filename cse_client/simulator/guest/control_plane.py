@@ -202,7 +202,7 @@ class ControlPlane:
 
             if guest.etcd is not None:
                 guest.etcd.stop()
-            api = KubeAPI(version=system.image.kubernetes, clock=guest.clock)
+            api = KubeAPI(version=system.image.kubernetes, clock=guest.clock, outside=guest.outside)
             node = self._flag("etcd", "name") or system.hostname()
             guest.etcd = Etcd.joined(
                 system.disk,

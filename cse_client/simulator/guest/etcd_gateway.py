@@ -57,7 +57,9 @@ def serve_gateway(etcd: Etcd, connection: socket.socket, files: dict[str, bytes]
             if self.path == "/v3/maintenance/snapshot":
                 self._stream(_snapshot(etcd))
                 return
-            status, answer = _answer(etcd, self.path, body)
+            status, answer = etcd.api.outside.around(
+                "POST", self.path, lambda: _answer(etcd, self.path, body)
+            )
             content = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

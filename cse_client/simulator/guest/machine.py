@@ -26,6 +26,7 @@ from cse_client.simulator.guest.model import (
 )
 from cse_client.simulator.guest.sandbox import SandboxUnavailable
 from cse_client.simulator.guest.system import Platform, System
+from cse_client.simulator.outside import Outside
 
 if TYPE_CHECKING:
     from cse_client.simulator.guest.etcd import Etcd
@@ -63,6 +64,7 @@ class Guest:
         settings: how time passes.
         platform: what it is made of.
         source: a folder with the disk that a new one is a copy of; of the image without one.
+        outside: where requests of others to its API server and etcd pass.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Guest:
         settings: GuestSettings,
         platform: Platform = IMITATION,
         source: Path | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self.directory = directory
         self.image = image
@@ -83,6 +86,7 @@ class Guest:
         self.settings = settings
         self.platform = platform
         self._source = source
+        self.outside = outside or Outside()
         self.faults = Faults()
         self.disk = Disk((directory / "root").resolve())
         self.clock_shift = 0.0

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.model import GuestHooks, GuestSettings, Image
     from cse_client.simulator.guest.sandbox import Sandbox
     from cse_client.simulator.guest.toolbox import Toolbox
+    from cse_client.simulator.outside import Outside
 
 __all__ = ["Command", "Host", "Platform", "System"]
 
@@ -53,6 +54,7 @@ class Host(Protocol):
         clock_shift: seconds by which the hardware clock is ahead of it.
         hostname: the host name in force; it survives a reboot.
         etcd: the cluster whose data is on the disk, None while there is none.
+        outside: where requests of others to its API server and etcd pass.
     """
 
     disk: Disk
@@ -64,6 +66,7 @@ class Host(Protocol):
     clock_shift: float
     hostname: str
     etcd: Etcd | None
+    outside: Outside
 
     def remember_console(self, data: bytes) -> None:
         """Keep what was shown on the console."""

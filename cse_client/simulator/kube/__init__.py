@@ -17,6 +17,7 @@ from cse_client.simulator.kube.rbac import User
 from cse_client.simulator.kube.requests import Call
 from cse_client.simulator.kube.server import Server, tls_context
 from cse_client.simulator.kube.state import Cluster
+from cse_client.simulator.outside import Outside
 
 __all__ = ["KubeAPI", "serving_at"]
 
@@ -42,10 +43,18 @@ class KubeAPI:
     `anonymous_auth` is the API server's flag of that name, which kubeadm leaves on: a request
     without credentials is then `system:anonymous`, who may read /version and /healthz, what
     bindings give it, and is refused with 403 else; without it, with 401 (but /version and health
-    stay readable, other than in a real server).
+    stay readable, other than in a real server). `outside` is where requests of others pass.
     """
 
-    def __init__(self, *, version: str, clock: Clock, anonymous_auth: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        version: str,
+        clock: Clock,
+        anonymous_auth: bool = True,
+        outside: Outside | None = None,
+    ) -> None:
+        self.outside = outside or Outside()
         self._cluster = Cluster(version, clock)
         self._cluster.anonymous = anonymous_auth
         self._api = Api(self._cluster)
@@ -95,7 +104,7 @@ class KubeAPI:
         if host in self._servers:
             raise RuntimeError("the API server runs already")
         context = tls_context(server_cert, server_key, client_ca)
-        server = Server(self._api, host, port, context)
+        server = Server(self._api, host, port, context, self.outside)
         with self._cluster.store.lock:
             self._versions[host] = version or self._cluster.version
             self._be_oldest()

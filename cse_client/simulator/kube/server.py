@@ -24,6 +24,7 @@ from cse_client.simulator.kube.api import Api
 from cse_client.simulator.kube.errors import ApiError, internal
 from cse_client.simulator.kube.port_forward import serve_forward
 from cse_client.simulator.kube.requests import Answer, Call
+from cse_client.simulator.outside import Outside
 
 __all__ = ["Server", "tls_context"]
 
@@ -76,8 +77,11 @@ def _load(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
 class Server:
     """Serves one `Api` on one address until `close`."""
 
-    def __init__(self, api: Api, host: str, port: int, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, api: Api, host: str, port: int, context: ssl.SSLContext, outside: Outside
+    ) -> None:
         self._api = api
+        self.outside = outside
         self._context = context
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -106,7 +110,7 @@ class Server:
         Raises:
             OSError: the address is taken.
         """
-        return Server(self._api, host, self.address[1], self._context)
+        return Server(self._api, host, self.address[1], self._context, self.outside)
 
     def replace_certificate(self, certificate: bytes, key: bytes) -> None:
         """Present another certificate to those who connect from now on."""
@@ -195,7 +199,7 @@ class _Connection:
             if headers.get("expect", "").lower() == "100-continue":
                 self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = self._body(headers)
-            answer = self._answer(method, target, headers, body)
+            answer = self._received(method, target, headers, body)
             if answer.forward is not None:
                 port, stream = answer.forward
                 self._socket.settimeout(None)
@@ -208,6 +212,16 @@ class _Connection:
             self._send(answer, keep=keep, head_only=method == "HEAD")
             if not keep:
                 return
+
+    def _received(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        def work() -> Answer:
+            return self._answer(method, target, headers, body)
+
+        if "user-agent" not in headers:
+            return work()
+        return self._server.outside.around(method, target, work)
 
     def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cse_client.simulator.clock import Clock
+from cse_client.simulator.outside import Outside
 from cse_client.simulator.states import Pace
 from cse_client.simulator.vcd.defined import DefinedEntities
 from cse_client.simulator.vcd.entities import Catalog, CatalogItem, Org, Template, Vdc
@@ -94,6 +95,7 @@ class Cloud:
         #: Faults for guests that are yet to start: pattern of the VM's name, attributes.
         #: Expression over VM names, faults, and how many new guests get them (None: all).
         self.guest_faults: list[list[Any]] = []
+        self.outside = Outside()
         self._errands: list[Callable[[], None]] = []
         self._serial = 0
         self._leases_checked = 0.0

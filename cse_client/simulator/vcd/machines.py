@@ -128,6 +128,7 @@ def _new_machine(cloud: Cloud, vm: Vm) -> Any:
         ),
         platform=options.platform or guest.IMITATION,
         source=vm.template.disk,
+        outside=cloud.outside,
     )
     for rule in cloud.guest_faults:
         pattern, faults, times = rule
