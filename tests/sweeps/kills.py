@@ -14,7 +14,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["FULL", "PART", "Kill", "Kills", "Tried", "differences"]
@@ -94,6 +94,10 @@ class Kills:
             moments.append(Kill(api, numbers[api], True, change))
             waited = False
         return cls(int(journal["total"]), sum(numbers.values()), tuple(moments))
+
+    def of_api(self, api: str) -> Kills:
+        """Return the moments around changes to one API only."""
+        return replace(self, moments=tuple(one for one in self.moments if one.api == api))
 
     def part(self) -> Sequence[Kill]:
         """Return the moments to try: in a full sweep all, or those of `PART`, otherwise one."""

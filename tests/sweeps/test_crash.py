@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sweeps.kills import FULL
+from tests.sweeps.kills import FULL, Kill, Tried, differences
 from tests.sweeps.stage import OPERATIONS, Operation, Stage, places
 
 
@@ -32,3 +32,28 @@ def test_every_crash_converges(
         tried += 1
     assert tried
     record_property("sweep", (operation.name, "killed", tried, 0, 0))
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not FULL, reason="part of `make sweep`")
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_every_crash_around_a_change_in_kubernetes_converges(
+    stage: Stage, operation: Operation, record_property: Callable[[str, object], None]
+) -> None:
+    ended, kills = stage.kills(stage.prepare(operation))
+    assert ended.code == 0, ended.err
+    wanted = stage.world()
+
+    def attempt(kill: Kill) -> bool:
+        words = stage.prepare(operation)
+        crashed = stage.killed_at(words, kill)
+        if crashed.killed:
+            again = stage.run(words)
+            assert again.code in operation.repeated, again.err
+        assert not differences(stage.world(), wanted)
+        return crashed.killed
+
+    tried = Tried(f"{operation.name}, in Kubernetes", kills.of_api("kubernetes"))
+    if tried.kills.moments:
+        tried.each(attempt, lambda: stage.reach(None))
+        tried.judge(record_property)
