@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["FULL", "PART", "Kill", "Kills", "Tried", "differences"]
+__all__ = ["FULL", "PART", "TIME", "Kill", "Kills", "Tried", "differences"]
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 60
@@ -32,6 +32,9 @@ _PATHS = {
 FULL = os.environ.get("CSE_SWEEP") == "full"
 #: `CSE_SWEEP_PART=2/3` tries the second of every three moments, and so on.
 PART = os.environ.get("CSE_SWEEP_PART", "1/1")
+#: How long VCD's tasks take, see the simulator's option --time. With `polls:2`, a client that is
+#: killed after a change leaves a task that runs until the next client looks at it.
+TIME = os.environ.get("CSE_SWEEP_TIME", "instant")
 _MOST_BROKEN = 5
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tests.support.output import lasting
 from tests.support.programs import VCD, clean_environment, command_line
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
-from tests.sweeps.kills import FULL, Kill, Kills
+from tests.sweeps.kills import FULL, TIME, Kill, Kills
 
 NAME = "swept"
 NEIGHBOUR = "neighbour"
@@ -105,7 +105,7 @@ class Stage:
     """One simulator for one test process."""
 
     def __init__(self, folder: Path) -> None:
-        self.process, self.cloud = start_simulator(folder, "--guest-speed", "50")
+        self.process, self.cloud = start_simulator(folder, "--guest-speed", "50", "--time", TIME)
         self.home = folder / "home"
         self.elsewhere = folder / "elsewhere"
         self.third = folder / "third"
