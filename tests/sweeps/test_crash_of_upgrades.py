@@ -154,3 +154,40 @@ def _begin_and_kill(stage: Stage, words: tuple[str, ...]) -> None:
         time.sleep(0.1)
     process.kill()
     process.communicate()
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not FULL, reason="part of `make sweep`")
+def test_the_second_of_three_new_control_planes_fails(upgrades: Upgrades) -> None:
+    stage = upgrades.stage
+    stage.reach(None)
+    upgrades.make()
+    grown = stage.run(("cluster", "resize", NAME, "--control-planes", "3"))
+    assert grown.code == 0, grown.err
+    old = _control_planes(stage)
+    words = upgrades.begin()
+    process = stage.start(words)
+    while len(_control_planes(stage)) == len(old):
+        assert process.poll() is None
+        time.sleep(0.1)
+    # the first new one has begun without it
+    stage.control.set("guests", vm="mstr-.*", faults={"fail": {"kubeadm join.*": 7}})
+    _out, err = process.communicate()
+    stage.control.ask("DELETE", "guests")
+    text = err.decode()
+    assert process.returncode == 1, text
+    assert "Note: Removed the new control plane mstr-" in text
+    assert "Run the same command again to resume." in text
+    left = _control_planes(stage)
+    assert (len(left & old), len(left - old)) == (2, 1), text
+    nodes = stage.nodes()
+    assert {one["VM"] for one in nodes if one["Kind"] == "control plane"} == left, nodes
+    assert {one["Kubernetes"] for one in nodes} == {"Ready"}, nodes
+    again = stage.run(words)
+    assert again.code == 0, again.err
+    assert (len(_control_planes(stage)), _control_planes(stage) & old) == (3, set())
+
+
+def _control_planes(stage: Stage) -> set[str]:
+    vms = stage.control.get("state")["vapps"][NAME]["vms"]
+    return {name for name, vm in vms.items() if name[:4] == "mstr" and vm["status"] == "POWERED_ON"}
