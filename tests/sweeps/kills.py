@@ -134,6 +134,10 @@ class Tried:
         After a failure, `mend` brings the world to where an attempt can begin, and the next moment
         is tried.
         """
+        _LOG.info(
+            "%s: %d requests to VCD, %d changes, %d moments",
+            *(self.name, self.kills.requests, self.kills.changes, len(self.kills.moments)),
+        )
         for kill in self.kills.part():
             if len(self.broken) < _MOST_BROKEN:
                 self.one(kill, attempt, mend)
