@@ -22,14 +22,14 @@ import yaml
 
 from tests.support.programs import ROOT
 
-__all__ = ["Asked", "Client", "asking"]
+__all__ = ["OVERLOAD", "Asked", "Client", "asking"]
 
 #: How long an answer may take, as for `kubectl --request-timeout=5s`.
 _SECONDS = 5.0
 _OK = 200
 _EVERY, _PODS_EVERY = 1.0, 0.5
 #: Load average of this machine above which etcd and API servers get no processor for seconds.
-_OVERLOAD = 10.0 * (os.cpu_count() or 1)
+OVERLOAD = 10.0 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Asked:
 
     def noticed(self) -> tuple[str, ...]:
         """Return the failures; none on an overloaded machine, where they mean nothing."""
-        return () if self.load > _OVERLOAD else self.failed
+        return () if self.load > OVERLOAD else self.failed
 
     def __str__(self) -> str:
         line = f"{self.asked} asked, {len(self.failed)} failed, slowest {self.slowest:.2f} s"

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,11 @@ def _release(nodeid: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in a line of its own what was not tested, and why."""
+    """Show what was measured; say in a line of its own what was not tested, and why."""
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, value in report.user_properties:
+            if name == "measured" and report.when == "call":
+                terminalreporter.line(f"measured: {value}")
     skipped = {
         reason: pytest_report
         for pytest_report in terminalreporter.stats.get("skipped", ())
@@ -86,6 +90,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("a real Kubernetes was NOT TESTED", sep="!", red=True)
         for reason in skipped:
             terminalreporter.line(reason, red=True)
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """Have what was measured printed at the end of the run: what it is, and the value."""
+    return lambda what, value: record_property("measured", f"{what}: {value}")
 
 
 @pytest.fixture(scope="session", params=KUBERNETES)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from cse_client.simulator.guest.real import Kit, read_kits
-from tests.real.asking import Asked
+from tests.real.asking import OVERLOAD, Asked
 from tests.real.build.components import KUBERNETES, PROBE_IMAGE
 from tests.real.site import Site, eventually
 from tests.support.programs import Result
@@ -31,6 +32,8 @@ LOSSES = (
     r"\[control-plane-check\] Waiting",
     r"Z phase upload",
 )
+#: Seconds for the only control plane: 1.2 times boot and join of a new machine, by hand (61 s).
+SOLE = 73.0
 APP, PODS, AVAILABLE = "web", 3, 2
 WORKLOAD = f"""
 apiVersion: apps/v1
@@ -63,15 +66,19 @@ spec: {{minAvailable: {AVAILABLE}, selector: {{matchLabels: {{app: {APP}}}}}}}
 
 @pytest.fixture(scope="module")
 def newer(site: Site) -> Kit:
-    """The kit of the next release, whose template is in the same catalog."""
-    return next(one for one in read_kits(site.kit.folder.parent) if f"v{one.version}" == NEW)
+    """The kit of the next release, whose template is in the same catalog, and registered."""
+    if not site.kit.image()["keepalived"]:
+        pytest.skip("A virtual address needs keepalived, which is not installed.")
+    newer = next(one for one in read_kits(site.kit.folder.parent) if f"v{one.version}" == NEW)
+    register = ("cse", "template", "register", "cse", newer.template)
+    exact = ("--kubernetes-version", newer.version, "--keepalived")
+    site.vcd(*register, *exact).checked()
+    return newer
 
 
 @pytest.fixture(scope="module")
 def aging(site: Site, newer: Kit) -> Iterator[None]:
     """A cluster of three control planes and two workers of the older release, with a workload."""
-    if not site.kit.image()["keepalived"]:
-        pytest.skip("A virtual address needs keepalived, which is not installed.")
     made = site.vcd(
         *("cse", "cluster", "create", NAME, "-n", "net1", "-N", "2", "-t", site.kit.template),
         *("--control-planes", "3", "--vip", ADDRESS),
@@ -79,18 +86,19 @@ def aging(site: Site, newer: Kit) -> Iterator[None]:
     if made.code:
         logs = "\n".join(f"== {name}\n{log}" for name, log in site.bootstrap_logs().items())
         pytest.fail(f"{made.err}\n{logs}")
-    config = site.vcd("cse", "cluster", "config", NAME).checked()
-    site.kubeconfig_of(NAME).touch(0o600)
-    site.kubeconfig_of(NAME).write_text(config, encoding="utf-8")
+    save_kubeconfig(site, NAME)
     site.kubectl("apply", "-f", "-", stdin=WORKLOAD, of=NAME).checked()
     rollout = ("rollout", "status", f"deployment/{APP}", "--timeout=180s")
     site.kubectl(*rollout, of=NAME).checked()
     site.kubectl("create", "configmap", "kept", of=NAME).checked()
-    register = ("cse", "template", "register", "cse", newer.template)
-    exact = ("--kubernetes-version", newer.version, "--keepalived")
-    site.vcd(*register, *exact).checked()
     yield
     site.vcd("cse", "cluster", "delete", NAME, "--yes").checked()
+
+
+def save_kubeconfig(site: Site, name: str) -> None:
+    config = site.vcd("cse", "cluster", "config", name).checked()
+    site.kubeconfig_of(name).touch(0o600)
+    site.kubeconfig_of(name).write_text(config, encoding="utf-8")
 
 
 def info(site: Site) -> dict[str, Any]:
@@ -125,6 +133,29 @@ def unnoticed(asked: Asked) -> None:
     assert asked.asked > 0
     assert not asked.noticed(), str(asked)
     assert asked.fewest >= AVAILABLE, asked.fewest
+
+
+def test_the_only_control_plane_is_replaced(
+    site: Site, newer: Kit, measured: Callable[[str, object], None]
+) -> None:
+    """First of all, so that the other cluster's machines do not disturb what is measured."""
+    site.vcd(
+        *("cse", "cluster", "create", "lone", "-n", "net1", "-N", "0", "-t", site.kit.template),
+        *("--vip", ADDRESS),
+    ).checked()
+    save_kubeconfig(site, "lone")
+    with site.asking("lone") as client:
+        began = time.monotonic()
+        done = site.vcd("cse", "cluster", "upgrade", "lone", "-t", newer.template, "--yes")
+        took = time.monotonic() - began
+    assert done.code == 0, done.err
+    asked = client.end()
+    measured("the only control plane is replaced", f"{took:.1f} s; {asked}")
+    assert not asked.noticed(), str(asked)
+    (node,) = json.loads(site.kubectl("get", "nodes", "-o", "json", of="lone").checked())["items"]
+    assert node["status"]["nodeInfo"]["kubeletVersion"] == NEW
+    assert took < SOLE or asked.load > OVERLOAD, took
+    site.vcd("cse", "cluster", "delete", "lone", "--yes").checked()
 
 
 @pytest.mark.usefixtures("aging")

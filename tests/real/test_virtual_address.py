@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -74,13 +74,16 @@ def test_every_api_server_answers_and_one_holds_the_address(
     assert len(roles) == 3
 
 
-def test_the_address_moves_when_its_holder_dies(site: Site, steady: dict[str, Any]) -> None:
+def test_the_address_moves_when_its_holder_dies(
+    site: Site, steady: dict[str, Any], measured: Callable[[str, object], None]
+) -> None:
     heads = heads_of(steady)
     holder = info(site)["holder"]
     site.control.ask("POST", f"guests/{holder}", {"crash": True})
     began = time.monotonic()
     eventually(lambda: site.kubectl("get", "--raw", "/readyz", of=NAME).code == 0, "a new holder")
     took = time.monotonic() - began
+    measured("the address moves after its holder's death", f"{took:.1f} s")
     site.kubectl("create", "configmap", f"after-{holder}", of=NAME).checked()
     left = set(heads) - {holder}
     (new,) = holders(site, left)
