@@ -60,6 +60,7 @@ def check(stage: Stage, release: str) -> None:
     (vm,) = vapp["vms"].values()
     left = (vm["snapshot"], vapp["metadata"].get("GENERAL:cse.client.in_place", "-"))
     assert left == (False, "-")
+    assert not list((stage.home / ".local/state/cse-client/upgrades").glob("*"))
     assert vm["status"] == "POWERED_ON"
     assert [one["Version"] for one in stage.nodes()] == [release]
 

@@ -189,6 +189,9 @@ class InPlaceUpgrade:
             )
         if record is not None:
             go_back(self._control_plane, record)
+        else:
+            # saved by a run that was killed before it recorded anything, or just after its end
+            upgrade_backup.discard(self._cluster)
 
     def _begin(self) -> UpgradeRecord | None:
         """Save a backup and record what is about to happen; None where there is nothing to do."""
@@ -197,6 +200,7 @@ class InPlaceUpgrade:
         before = control_plane.running_version()
         if before == self._target.version:
             control_plane.await_healthy(vm.name, before, "after its upgrade")
+            upgrade_backup.discard(self._cluster)
             return None
         record = UpgradeRecord(
             node=vm.name,
