@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,26 @@ _LONG = ("tests/sweeps/", "tests/property/", "tests/e2e/server/", "tests/e2e/tes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files first; otherwise the order stays."""
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
+#: Tests that run nothing of the product in their own process; programs are measured by themselves.
+_UNMEASURED = frozenset(
+    ROOT / "tests" / name for name in ("bootstrap", "e2e", "simulator", "sweeps")
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unmeasured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let coverage not look on where it sees nothing of the product: that takes time."""
+    from coverage import Coverage
+
+    measuring = Coverage.current()
+    if measuring is None or _UNMEASURED.isdisjoint(request.path.parents):
+        yield
+        return
+    measuring.stop()
+    yield
+    measuring.start()
 
 
 @pytest.fixture(autouse=True)

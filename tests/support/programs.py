@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.forked import fork_server
+
 ROOT = Path(__file__).resolve().parents[2]
 VCD = str(Path(sys.executable).parent / "vcd")
 CSE = str(Path(VCD).with_name("cse"))
@@ -65,7 +67,6 @@ _MEASURED = (
 # These tests call this client as an extension of vcd-cli: a cluster's life, terminals and signals,
 # what the README and the pages show, vcd-cli's log, and the stories of one server.
 _AS_EXTENSION = (
-    "tests/real/",
     "tests/unit/",
     "tests/e2e/server/test_cse_261.py",
     *(
@@ -96,11 +97,14 @@ def command_line(*words: str) -> tuple[str, ...]:
     """
     program, *rest = words
     command = next((word for word in rest if not word.startswith("-")), "")
-    test = os.environ.get("PYTEST_CURRENT_TEST", "")
-    if program != VCD or command != "cse" or test.startswith(_AS_EXTENSION):
+    if program != VCD or command != "cse" or _current_test().startswith(_AS_EXTENSION):
         return words
     rest.remove("cse")
     return (CSE, *rest)
+
+
+def _current_test() -> str:
+    return os.environ.get("PYTEST_CURRENT_TEST", "")
 
 
 def clean_environment(home: Path, *, measured: bool = True) -> dict[str, str]:
@@ -109,7 +113,7 @@ def clean_environment(home: Path, *, measured: bool = True) -> dict[str, str]:
     Coverage that measures the test is passed on if `measured`, in some tests.
     """
     dropped = ["VCD_", "CSE_", "XDG_", "KUBE", "MAKE"]
-    if not measured or not os.environ.get("PYTEST_CURRENT_TEST", "").startswith(_MEASURED):
+    if not measured or not _current_test().startswith(_MEASURED):
         dropped.append("COVERAGE_")
     kept = {
         key: value
@@ -144,11 +148,19 @@ class Workstation:
         timeout: float = 120,
     ) -> Result:
         """Run a program to its end; `env` adds to the environment."""
+        words = command_line(*words)
+        environment = {**self.environment, **(env or {})}
+        given = stdin.encode()
+        if words[0] == CSE and _current_test() and not _current_test().startswith(_AS_EXTENSION):
+            server = fork_server(lambda: clean_environment(ROOT, measured=False))
+            if server.can_run(environment, given):
+                code, *outputs = server.run(words, self.home, environment, given, timeout)
+                return Result(code, *(text.decode("utf-8", "replace") for text in outputs))
         done = subprocess.run(
-            command_line(*words),
+            words,
             cwd=self.home,
-            env={**self.environment, **(env or {})},
-            input=stdin.encode(),
+            env=environment,
+            input=given,
             capture_output=True,
             check=False,
             timeout=timeout,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.output import lasting
-from tests.support.programs import VCD, clean_environment, command_line
+from tests.support.programs import VCD, Result, Workstation, clean_environment, command_line
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 from tests.sweeps.kills import FULL, TIME, Kill, Kills
 
@@ -23,6 +23,7 @@ _PLACES = 2
 _PATIENCE = 60
 #: Seconds between two looks at a rule; the client waits meanwhile.
 _LOOK = 0.04
+_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,16 @@ class Stage:
 
     def run(self, words: Sequence[str], home: Path | None = None) -> Ended:
         """Run `cse ...` to its end."""
-        process = self.start(words, home)
-        _out, err = process.communicate()
-        return Ended(process.returncode, err.decode())
+        done = self.asked(words, home)
+        return Ended(done.code, done.err)
+
+    def asked(
+        self, words: Sequence[str], home: Path | None = None, options: Sequence[str] = ()
+    ) -> Result:
+        """Run `cse ...` to its end and return its stdout as well; `options` precede the command."""
+        home = home or self.home
+        somebody = Workstation(home, {**self.environment, "HOME": str(home)})
+        return somebody.run(VCD, *options, "cse", *words, timeout=_SECONDS)
 
     def counted(self, words: Sequence[str]) -> tuple[Ended, int]:
         """Run and count the requests."""
@@ -278,26 +286,18 @@ class Stage:
 
     def nodes(self) -> list[dict[str, str]]:
         """Return the rows of `node list`."""
-        words = command_line(VCD, "-j", "cse", "node", "list", NAME)
-        listed = subprocess.run(
-            words, cwd=self.home, env=self.environment, capture_output=True, check=True
-        )
-        rows: list[dict[str, str]] = json.loads(listed.stdout)
+        rows: list[dict[str, str]] = json.loads(self._listed().checked())
         return rows
 
     def _nodes(self) -> list[tuple[str, str, str]]:
-        listed = subprocess.run(
-            command_line(VCD, "-j", "cse", "node", "list", NAME),
-            cwd=self.home,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if listed.returncode:
-            return [("", "", listed.stderr)]
-        rows = json.loads(listed.stdout)
+        listed = self._listed()
+        if listed.code:
+            return [("", "", listed.err)]
+        rows = json.loads(listed.out)
         return sorted((row["Kind"], row["VM"], row["Kubernetes"]) for row in rows)
+
+    def _listed(self) -> Result:
+        return self.asked(("node", "list", NAME), options=("-j",))
 
 
 def _plain(name: str, vapp: Mapping[str, Any]) -> Any:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.programs import VCD, command_line
 from tests.sweeps.kills import FULL, Kill, Tried, differences
 from tests.sweeps.stage import NAME, Stage
 
@@ -50,15 +48,8 @@ def declared(stage: Stage) -> Iterator[Stage]:
 
 def seen(stage: Stage) -> tuple[Any, str]:
     """Return the cloud, and the file that describes the cluster."""
-    exported = subprocess.run(
-        command_line(VCD, "cse", "cluster", "export", NAME),
-        cwd=stage.home,
-        env=stage.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return stage.world(), exported.stdout
+    exported = stage.asked(("cluster", "export", NAME)).checked()
+    return stage.world(), exported
 
 
 @pytest.mark.timeout(3600)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.programs import VCD, command_line
 from tests.sweeps.kills import FULL, Kill, Tried, differences
 from tests.sweeps.stage import NAME, Stage
 
@@ -43,15 +41,7 @@ def pooled(stage: Stage) -> Iterator[Stage]:
 
 
 def shown(stage: Stage, *words: str) -> Any:
-    listed = subprocess.run(
-        command_line(VCD, "cse", *words, "-o", "json"),
-        cwd=stage.home,
-        env=stage.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(listed.stdout)
+    return json.loads(stage.asked((*words, "-o", "json")).checked())
 
 
 def seen(stage: Stage) -> Any:

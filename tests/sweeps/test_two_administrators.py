@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.programs import VCD, command_line
 from tests.sweeps.kills import FULL
 from tests.sweeps.stage import NAME, Ended, Stage, one_sentence
 
@@ -209,12 +208,5 @@ def _sizes(pair: Pair, first: int, second: int) -> set[int | None]:
 
 
 def _problems(stage: Stage) -> list[str]:
-    told = subprocess.run(
-        command_line(VCD, "-j", "cse", "cluster", "info", NAME),
-        cwd=stage.third,
-        env={**stage.environment, "HOME": str(stage.third)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return list(json.loads(told.stdout)["problems"])
+    told = stage.asked(("cluster", "info", NAME), stage.third, ("-j",)).checked()
+    return list(json.loads(told)["problems"])
