@@ -21,6 +21,7 @@ from tests.real.build.components import KUBERNETES
 from tests.real.build.kit import kit_folder
 from tests.real.build.places import cache_folder
 from tests.real.site import CLUSTER, Site
+from tests.support.programs import VCD
 from tests.support.simulator import start_simulator, stop_simulator
 
 #: What needs one release only with CSE_REAL=once: losses of power and add-ons take long, the API is
@@ -145,9 +146,9 @@ def _new_disks_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def cluster(site: Site) -> dict[str, Any]:
-    """A cluster of a control plane and two workers: what its creation printed."""
-    made = site.vcd(
-        *("-j", "cse", "cluster", "create", CLUSTER, "-n", "net1", "-N", "2"),
+    """A cluster of a control plane and two workers: what its creation by `vcd` printed."""
+    made = site.run(
+        *(VCD, "-j", "cse", "cluster", "create", CLUSTER, "-n", "net1", "-N", "2"),
         *("-t", site.kit.template),
     )
     if made.code:

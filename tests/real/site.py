@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from cse_client.simulator.guest.real import Kit, inside_network
 from tests.real.asking import Client, asking
-from tests.support.programs import VCD, Result, Workstation, clean_environment
+from tests.support.programs import VCD, Result, Workstation, clean_environment, command_line
 from tests.support.simulator import Cloud, Control, log_in
 
 __all__ = ["CLUSTER", "Site", "eventually"]
@@ -87,13 +87,13 @@ class Site:
         return inside_network(self._pid, action)
 
     def vcd(self, *words: str) -> Result:
-        """Run `vcd`."""
-        return self.run(VCD, *words)
+        """Run `vcd`; `vcd cse` as the program `cse`, which starts in a third of the time."""
+        return self.run(*command_line(VCD, *words))
 
     @contextmanager
     def started(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         """Start `vcd`, and end it with the context."""
-        process = self._workstation.start(*self._enter, VCD, *words)
+        process = self._workstation.start(*self._enter, *command_line(VCD, *words))
         try:
             yield process
         finally:
