@@ -97,10 +97,15 @@ def command_line(*words: str) -> tuple[str, ...]:
     """
     program, *rest = words
     command = next((word for word in rest if not word.startswith("-")), "")
-    if program != VCD or command != "cse" or _current_test().startswith(_AS_EXTENSION):
+    if program != VCD or command != "cse" or runs_as_extension():
         return words
     rest.remove("cse")
     return (CSE, *rest)
+
+
+def runs_as_extension() -> bool:
+    """Return whether the current test calls this client as an extension of vcd-cli."""
+    return _current_test().startswith(_AS_EXTENSION)
 
 
 def _current_test() -> str:
@@ -151,7 +156,7 @@ class Workstation:
         words = command_line(*words)
         environment = {**self.environment, **(env or {})}
         given = stdin.encode()
-        if words[0] == CSE and _current_test() and not _current_test().startswith(_AS_EXTENSION):
+        if words[0] == CSE and _current_test() and not runs_as_extension():
             server = fork_server(lambda: clean_environment(ROOT, measured=False))
             if server.can_run(environment, given):
                 code, *outputs = server.run(words, self.home, environment, given, timeout)
