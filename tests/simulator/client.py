@@ -23,11 +23,11 @@ V = "{http://www.vmware.com/vcloud/v1.5}"
 @dataclass
 class Answer:
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] | http.client.HTTPMessage
     body: bytes
 
     @property
-    def xml(self) -> etree._Element:
+    def xml(self) -> Any:
         return etree.fromstring(self.body)
 
     @property
@@ -107,7 +107,7 @@ class Tenant:
         if self.connection is not None:
             self.connection.close()
 
-    def get(self, path: str, status: int = 200) -> etree._Element:
+    def get(self, path: str, status: int = 200) -> Any:
         answer = self.send("GET", path)
         assert answer.status == status, (path, answer)
         return answer.xml
@@ -121,7 +121,7 @@ class Tenant:
         assert answer.status == 200, answer
         return answer.json
 
-    def query(self, text: str) -> list[etree._Element]:
+    def query(self, text: str) -> list[Any]:
         root = self.get(f"/api/query?{text}")
         return [one for one in root if etree.QName(one).localname != "Link"]
 
@@ -131,7 +131,7 @@ class Tenant:
         assert len(found) == 1, (kind, name, found)
         return found[0].get("href") or ""
 
-    def task(self, answer: Answer | etree._Element) -> etree._Element:
+    def task(self, answer: Answer | Any) -> Any:
         """Return the task that an answer began, as it is now."""
         if isinstance(answer, Answer):
             assert answer.status in (201, 202), (answer.status, answer.body)
@@ -141,7 +141,7 @@ class Tenant:
             href = answer.find(f"{V}Tasks/{V}Task").get("href")
         return self.get(href)
 
-    def done(self, answer: Answer | etree._Element) -> etree._Element:
+    def done(self, answer: Answer | Any) -> Any:
         task = self.task(answer)
         assert task.get("status") == "success", etree.tostring(task)
         return task
@@ -150,7 +150,7 @@ class Tenant:
         vdc = self.get(self.one("orgVdc", "vdc1"))
         for one in vdc.iterfind(f"{V}AvailableNetworks/{V}Network"):
             if one.get("name") == name:
-                return one.get("href")
+                return str(one.get("href"))
         raise AssertionError(name)
 
     def compose(
@@ -169,7 +169,7 @@ class Tenant:
     def template_vm(self, item: str = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2") -> str:
         entity = self.query(f"type=catalogItem&filter=name=={item}")[0].get("entity")
         template = self.get(entity)
-        return template.find(f"{V}Children/{V}Vm").get("href")
+        return str(template.find(f"{V}Children/{V}Vm").get("href"))
 
     def add_vms(self, vapp: str, *names: str, power_on: bool = False, **parts: Any) -> Answer:
         source = self.template_vm()

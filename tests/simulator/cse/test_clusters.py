@@ -6,11 +6,13 @@ Texts and shapes are those of container-service-extension 2.6.1:vcdbroker.py.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
+from cse_client.simulator import Simulator
 from tests.simulator.client import metadata_body
-from tests.simulator.cse.client import TEMPLATE
+from tests.simulator.cse.client import TEMPLATE, Client
 
 KEYS = {
     "cse.cluster.id",
@@ -27,16 +29,16 @@ KEYS = {
 }
 
 
-def vapp_of(served, name="demo"):
+def vapp_of(served: Simulator, name: str = "demo") -> Any:
     """Return the vApp of a cluster, None where there is none."""
     return next((one for one in served.cloud.vapps.values() if one.name == name), None)
 
 
-def rule(client, **values):
+def rule(client: Client, **values: Any) -> None:
     client.tenant.control("POST", "faults", values)
 
 
-def test_a_cluster_from_its_creation_to_its_end(client, served):
+def test_a_cluster_from_its_creation_to_its_end(client: Client, served: Simulator) -> None:
     answer = client.create(num_workers=2, enable_nfs=True)
     assert set(answer.json) == {"name", "cluster_id", "task_href"}
     cluster_id = answer.json["cluster_id"]
@@ -89,7 +91,7 @@ def test_a_cluster_from_its_creation_to_its_end(client, served):
     assert vapp_of(served) is None
 
 
-def test_nodes_are_made_shown_and_deleted(client, served):
+def test_nodes_are_made_shown_and_deleted(client: Client, served: Simulator) -> None:
     cluster_id = client.create(num_workers=0, num_cpu=4, mb_memory=3072)
     client.done(cluster_id)
     more = {"cluster_name": "demo", "network_name": "net1", "num_workers": 2, "num_cpu": 3}
@@ -104,7 +106,7 @@ def test_nodes_are_made_shown_and_deleted(client, served):
         [one["name"] for one in cluster[key]] for key in ("master_nodes", "nodes", "nfs_nodes")
     )
 
-    def node(name):
+    def node(name: str) -> Any:
         return client.read(f"/node/{name}?cluster_name=demo")
 
     assert node(master)["memoryMB"] == "3072"
@@ -127,7 +129,7 @@ def test_nodes_are_made_shown_and_deleted(client, served):
     assert {vm.name for vm in vapp_of(served).vms} == {master, second}
 
 
-def test_an_unknown_node_is_found_out_by_the_task(client):
+def test_an_unknown_node_is_found_out_by_the_task(client: Client) -> None:
     client.done(client.create())
     gone = {"cluster_name": "demo", "node_names": ["node-none"]}
     answer = client.ask("DELETE", "/nodes", gone)
@@ -154,12 +156,14 @@ def test_an_unknown_node_is_found_out_by_the_task(client):
         ),
     ],
 )
-def test_what_create_accepts_and_its_task_finds_out(client, served, changes, text):
+def test_what_create_accepts_and_its_task_finds_out(
+    client: Client, served: Simulator, changes: Any, text: str
+) -> None:
     assert client.failed(client.create(**changes)) == text
     assert vapp_of(served) is None
 
 
-def test_without_rollback_the_remains_stay_a_cluster(client, served):
+def test_without_rollback_the_remains_stay_a_cluster(client: Client, served: Simulator) -> None:
     client.failed(client.create(storage_profile_name="lost", rollback=False))
     assert vapp_of(served).vms == []
     cluster = client.read("/cluster/demo")
@@ -168,7 +172,9 @@ def test_without_rollback_the_remains_stay_a_cluster(client, served):
     assert answer == (500, -1, "Couldn't get cluster configuration")
 
 
-def test_a_vapp_whose_metadata_failed_stays_and_is_no_cluster(client, served):
+def test_a_vapp_whose_metadata_failed_stays_and_is_no_cluster(
+    client: Client, served: Simulator
+) -> None:
     rule(client, kind="task", operation="metadataUpdate", message="No space left.")
     assert client.failed(client.create()) == (
         "VcdTaskException; 500/INTERNAL_SERVER_ERROR: error (No space left.)"
@@ -177,7 +183,7 @@ def test_a_vapp_whose_metadata_failed_stays_and_is_no_cluster(client, served):
     assert client.read("/clusters") == []
 
 
-def test_metadata_alone_makes_a_cluster(client):
+def test_metadata_alone_makes_a_cluster(client: Client) -> None:
     vapp = client.tenant.vapp("old")
     body = metadata_body(cse_cluster_id="1", cse_template="photon-v2_k8-1.12_weave-2.3.0")
     client.tenant.done(client.tenant.post(f"{vapp}/metadata", body, "metadata"))
@@ -187,7 +193,7 @@ def test_metadata_alone_makes_a_cluster(client):
     assert cluster["cse_version"] == cluster["os"] == ""
 
 
-def test_upgrade_plan_and_upgrade(client, served):
+def test_upgrade_plan_and_upgrade(client: Client, served: Simulator) -> None:
     client.done(client.create(template_name=TEMPLATE, template_revision="2"))
     assert client.read("/cluster/demo/upgrade-plan") == []
     name = "ubuntu-16.04_k8-1.19_weave-2.6.5"

@@ -129,8 +129,8 @@ def test_a_failed_creation_is_rolled_back_or_left_with_its_phase(
     assert caller.wait(entity)[0] == "error"
     left = caller.settled(entity["id"])
     assert (left["state"], left["entity"]["status"]["phase"]) == ("RESOLVED", "CREATE:FAILED")
-    status, text = caller.refused("GET", f"cluster/{entity['id']}/config")
-    assert (status, "not in a valid state" in text) == (500, True)
+    code, text = caller.refused("GET", f"cluster/{entity['id']}/config")
+    assert (code, "not in a valid state" in text) == (500, True)
 
 
 def test_a_resize_goes_both_ways_and_its_entity_is_late(

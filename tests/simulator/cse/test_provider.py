@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from cse_client.simulator import Simulator
 from tests.simulator.client import V
+from tests.simulator.cse.client import Client
 
 ABOUT = {
     "product": "CSE",
@@ -14,15 +18,15 @@ ABOUT = {
 SYSTEM = "/system"
 
 
-def vdc_id(served, name="vdc1"):
+def vdc_id(served: Simulator, name: str = "vdc1") -> str:
     return next(one.id for one in served.cloud.vdcs.values() if one.name == name)
 
 
-def act(client, action):
+def act(client: Client, action: str) -> Any:
     return client.ask("PUT", SYSTEM, {"server_action": action})
 
 
-def test_administrators_are_told_more_of_the_server(client, provider):
+def test_administrators_are_told_more_of_the_server(client: Client, provider: Client) -> None:
     assert client.read(SYSTEM) == ABOUT
     more = provider.read(SYSTEM)
     assert more.items() > ABOUT.items()
@@ -38,7 +42,7 @@ def test_administrators_are_told_more_of_the_server(client, provider):
 
 
 @pytest.mark.parametrize("action", ["enable", "disable", "stop"])
-def test_tenants_do_not_change_the_server(client, action):
+def test_tenants_do_not_change_the_server(client: Client, action: str) -> None:
     body = {"server_action": action}
     assert client.refusal("PUT", SYSTEM, body) == (401, -1, "Unauthorized to update CSE")
     assert client.refusal("PUT", SYSTEM, {}) == (
@@ -48,8 +52,8 @@ def test_tenants_do_not_change_the_server(client, action):
     )
 
 
-def test_the_server_is_disabled_enabled_and_stopped(client, provider):
-    def refused(action):
+def test_the_server_is_disabled_enabled_and_stopped(client: Client, provider: Client) -> None:
+    def refused(action: str) -> Any:
         return provider.refusal("PUT", SYSTEM, {"server_action": action})
 
     first = "Cannot stop CSE while it is enabled. Disable the service first"
@@ -74,7 +78,9 @@ def test_the_server_is_disabled_enabled_and_stopped(client, provider):
     assert client.ask("GET", SYSTEM).status == 504
 
 
-def test_org_vdcs_are_enabled_and_disabled(client, provider, served):
+def test_org_vdcs_are_enabled_and_disabled(
+    client: Client, provider: Client, served: Simulator
+) -> None:
     one = vdc_id(served)
     body = {"ovdc_id": one, "ovdc_name": "vdc1", "org_name": "acme", "k8s_provider": "native"}
     for who in (client, provider):
@@ -91,7 +97,7 @@ def test_org_vdcs_are_enabled_and_disabled(client, provider, served):
     assert provider.read(f"/ovdc/{one}") == {"k8s_provider": "none"}
 
 
-def test_pks_is_not_there(client, provider, served):
+def test_pks_is_not_there(client: Client, provider: Client, served: Simulator) -> None:
     one = vdc_id(served)
     body = {"ovdc_id": one, "ovdc_name": "vdc1", "org_name": "acme", "k8s_provider": "ent-pks"}
     assert provider.refusal("PUT", f"/ovdc/{one}", body) == (
@@ -114,13 +120,13 @@ def test_pks_is_not_there(client, provider, served):
     }
 
 
-def test_compute_policies_come_and_go(provider, served):
+def test_compute_policies_come_and_go(provider: Client, served: Simulator) -> None:
     path = f"/ovdc/{vdc_id(served, 'vdc2')}/compute-policies"
 
-    def names():
+    def names() -> set[str]:
         return {one["name"] for one in provider.read(path)}
 
-    def change(action, name):
+    def change(action: str, name: str) -> dict[str, str]:
         return {"ovdc_id": "x", "action": action, "compute_policy_name": name}
 
     before = names()
@@ -147,7 +153,7 @@ def test_compute_policies_come_and_go(provider, served):
     )
 
 
-def test_tenants_see_no_compute_policies(client, served):
+def test_tenants_see_no_compute_policies(client: Client, served: Simulator) -> None:
     path = f"/ovdc/{vdc_id(served)}/compute-policies"
     text = "Only Sys admin clients should be used to initialize ComputePolicyManager."
     assert client.refusal("GET", path) == (500, -1, text)
@@ -155,13 +161,13 @@ def test_tenants_see_no_compute_policies(client, served):
     assert client.refusal("PUT", path, body) == (500, -1, text)
 
 
-def test_an_unknown_vdc_is_forbidden(provider):
+def test_an_unknown_vdc_is_forbidden(provider: Client) -> None:
     status, code, text = provider.refusal("GET", "/ovdc/1234")
     assert (status, code) == (500, -1)
     assert text.startswith("Status code: 403/")
 
 
-def test_templates(client):
+def test_templates(client: Client) -> None:
     old, new = (
         {
             "name": name,
@@ -180,7 +186,7 @@ def test_templates(client):
     assert rows == [new, old]
 
 
-def test_administrators_act_in_the_tenants_organization(client, provider):
+def test_administrators_act_in_the_tenants_organization(client: Client, provider: Client) -> None:
     """Provider and tenant see the same clusters; the provider may name the organization."""
     client.done(client.create(num_workers=0))
     for path in ("/clusters", "/clusters?org_name=acme", "/clusters?org_name=System"):
@@ -194,7 +200,9 @@ def test_administrators_act_in_the_tenants_organization(client, provider):
     assert provider.done(provider.ask("DELETE", "/cluster/demo")) == "Deleted cluster 'demo'"
 
 
-def test_a_provider_finds_a_tenants_vdcs_through_its_organization(served, provider):
+def test_a_provider_finds_a_tenants_vdcs_through_its_organization(
+    served: Simulator, provider: Client
+) -> None:
     tenant = provider.tenant
     org = tenant.get(f"/api/org/{served.cloud.org.id}")
     hrefs = [link.get("href") for link in org.iterfind(f"{V}Link") if "xml" in link.get("type")]

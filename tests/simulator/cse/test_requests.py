@@ -6,9 +6,12 @@ exception_handler.py, broker_manager.py, vcdbroker.py and request_handlers/.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.simulator.cse.client import DEMO, TEMPLATE
+from cse_client.simulator import Simulator
+from tests.simulator.cse.client import DEMO, TEMPLATE, Client
 
 NOT_FOUND = (404, -1, "Invalid url - not found")
 NO_VERB = (405, -1, "Method not allowed")
@@ -45,12 +48,12 @@ def lacking(key: str) -> str:
         ("GET /3.0/clusters", NOT_FOUND),
     ],
 )
-def test_paths_and_verbs(client, call, answer):
+def test_paths_and_verbs(client: Client, call: str, answer: Any) -> None:
     method, path = call.split(" ")
     assert client.refusal(method, path) == answer
 
 
-def test_singular_plural_and_case_are_the_same(client):
+def test_singular_plural_and_case_are_the_same(client: Client) -> None:
     for path in ("/cluster", "/clusters", "/Clusters", "/CLUSTER"):
         assert client.read(path) == []
 
@@ -60,12 +63,12 @@ def test_singular_plural_and_case_are_the_same(client):
     ["application/json", "application/*+json", "application/*", "*/*", "*", "application/x+json"],
 )
 @pytest.mark.parametrize("version", ["33.0", "36.0"])
-def test_any_version_and_json_will_do(client, accept, version):
+def test_any_version_and_json_will_do(client: Client, accept: str, version: str) -> None:
     client.tenant.version = version
     assert client.ask("GET", "/clusters", accept=accept).json == []
 
 
-def test_what_is_no_json_is_not_acceptable(client):
+def test_what_is_no_json_is_not_acceptable(client: Client) -> None:
     answer = client.ask("GET", "/clusters", accept="application/*+xml")
     assert (answer.status, answer.json) == (
         406,
@@ -73,7 +76,7 @@ def test_what_is_no_json_is_not_acceptable(client):
     )
 
 
-def test_a_body_that_is_no_json_is_a_defect_of_the_server(client):
+def test_a_body_that_is_no_json_is_a_defect_of_the_server(client: Client) -> None:
     answer = client.tenant.send("POST", "/api/cse/clusters", "{", "application/json", "*/*")
     assert answer.status == 500
     assert answer.json["message"]["minor error code"] == -1
@@ -125,17 +128,17 @@ def test_a_body_that_is_no_json_is_a_defect_of_the_server(client):
         ),
     ],
 )
-def test_create_is_refused(client, served, changes, answer):
+def test_create_is_refused(client: Client, served: Simulator, changes: Any, answer: Any) -> None:
     assert client.refusal("POST", "/clusters", {**DEMO, **changes}) == answer
     assert not served.cloud.vapps
 
 
-def test_one_trailing_dot_and_labels_make_a_name(client):
+def test_one_trailing_dot_and_labels_make_a_name(client: Client) -> None:
     answer = client.create(cluster_name="a.b.", num_workers=0)
     assert client.done(answer).startswith("Created cluster 'a.b.' (")
 
 
-def test_names_are_free_again_in_another_vdc(client):
+def test_names_are_free_again_in_another_vdc(client: Client) -> None:
     client.done(client.create(num_workers=0))
     answer = (500, -1, "Cluster demo already exists.")
     assert client.refusal("POST", "/clusters", {**DEMO, "cluster_name": "demo"}) == answer
@@ -166,12 +169,14 @@ LOST = (500, -1, "Cluster 'lost' not found.")
         ("GET /node/node-abcd?cluster_name=lost", None),
     ],
 )
-def test_clusters_are_looked_for_before_the_rest_is_checked(client, call, body):
+def test_clusters_are_looked_for_before_the_rest_is_checked(
+    client: Client, call: str, body: Any
+) -> None:
     method, path = call.split(" ")
     assert client.refusal(method, path, body) == LOST
 
 
-def test_with_org_and_vdc_the_vdc_is_looked_at_first(client):
+def test_with_org_and_vdc_the_vdc_is_looked_at_first(client: Client) -> None:
     place = "/cluster/lost?org_name={}&ovdc_name={}"
     assert client.refusal("GET", place.format("acme", "no")) == (
         500,
@@ -186,7 +191,7 @@ def test_with_org_and_vdc_the_vdc_is_looked_at_first(client):
     assert client.refusal("GET", place.format("ACME", "vdc1")) == LOST
 
 
-def test_changes_of_a_cluster_are_refused(client):
+def test_changes_of_a_cluster_are_refused(client: Client) -> None:
     client.done(client.create())
     master = client.read("/cluster/demo")["master_nodes"][0]["name"]
     down = (

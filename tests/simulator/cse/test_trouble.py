@@ -10,7 +10,7 @@ from tests.simulator.cse.client import DEMO, Client
 from tests.support.waiting import until
 
 
-def test_without_a_server_vcd_knows_no_such_path():
+def test_without_a_server_vcd_knows_no_such_path() -> None:
     with Simulator(guests=False) as running:
         tenant = Tenant(running).login()
         answer = tenant.send("GET", "/api/cse/system", accept="application/json")
@@ -19,7 +19,7 @@ def test_without_a_server_vcd_knows_no_such_path():
     assert answer.headers["Content-Type"].startswith("application/vnd.vmware.vcloud.error+xml")
 
 
-def test_a_registered_server_that_does_not_run_times_out():
+def test_a_registered_server_that_does_not_run_times_out() -> None:
     with Simulator(guests=False, cse="down") as running:
         tenant = Tenant(running).login()
         client = Client(tenant)
@@ -31,19 +31,19 @@ def test_a_registered_server_that_does_not_run_times_out():
         tenant.close()
 
 
-def test_nobody_gets_in_without_a_session(served):
+def test_nobody_gets_in_without_a_session(served: Simulator) -> None:
     nobody = Tenant(served)
     answer = nobody.send("GET", "/api/cse/system", accept="application/json")
     nobody.close()
     assert answer.status == 401
 
 
-def test_vcd_still_checks_the_version(client):
+def test_vcd_still_checks_the_version(client: Client) -> None:
     client.tenant.version = "99.0"
     assert client.ask("GET", "/system").status == 406
 
 
-def test_vcd_gives_up_while_the_server_goes_on(client):
+def test_vcd_gives_up_while_the_server_goes_on(client: Client) -> None:
     client.tenant.control("POST", "cse", {"late": 0.5, "patience": 0.1})
     answer = client.create(num_workers=0)
     assert (answer.status, answer.json["majorErrorCode"]) == (504, 504)
@@ -61,7 +61,9 @@ def test_vcd_gives_up_while_the_server_goes_on(client):
         ("silent", 504, "application/json", b"{"),
     ],
 )
-def test_answers_are_spoilt_but_for_the_probe(client, wrong, status, kind, start):
+def test_answers_are_spoilt_but_for_the_probe(
+    client: Client, wrong: str, status: int, kind: str, start: bytes
+) -> None:
     client.tenant.control("POST", "cse", {wrong: True})
     answer = client.ask("GET", "/clusters")
     assert (answer.status, answer.headers.get("Content-Type") or "") == (status, kind)
@@ -73,7 +75,7 @@ def test_answers_are_spoilt_but_for_the_probe(client, wrong, status, kind, start
     assert client.read("/clusters") == []
 
 
-def test_a_task_that_never_ends(client):
+def test_a_task_that_never_ends(client: Client) -> None:
     client.tenant.control("POST", "cse", {"stuck": True})
     href = client.create(num_workers=0).json["task_href"]
     until(lambda: client.read("/clusters"))
@@ -81,13 +83,13 @@ def test_a_task_that_never_ends(client):
     assert client.tenant.get(href).get("status") == "running"
 
 
-def test_a_task_that_a_test_wants_to_fail(client):
+def test_a_task_that_a_test_wants_to_fail(client: Client) -> None:
     rule = {"kind": "task", "operation": "cluster operation", "message": "No."}
     client.tenant.control("POST", "faults", rule)
     assert client.failed(client.create()) == "No."
 
 
-def test_the_journal_has_keys_and_no_values(client):
+def test_the_journal_has_keys_and_no_values(client: Client) -> None:
     client.tenant.control("DELETE", "journal")
     client.done(client.create(num_workers=0, ssh_key="secret"))
     client.read("/cluster/demo?org_name=acme&ovdc_name=vdc1")
@@ -106,7 +108,7 @@ def test_the_journal_has_keys_and_no_values(client):
     assert "secret" not in repr(entries)
 
 
-def test_five_hundred_clusters_are_one_answer(client):
+def test_five_hundred_clusters_are_one_answer(client: Client) -> None:
     client.tenant.control("POST", "vapps", {"count": 500})
     rows = client.read("/clusters")
     assert len(rows) == 500

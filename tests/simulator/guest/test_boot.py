@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ BOTH = pytest.mark.parametrize("image", [OLD, NEW], ids=["classic", "cloud-init"
 
 
 @pytest.mark.skipif(not os.environ.get("CI"), reason="CI must have namespaces")
+def booted(vm: Machine, times: int) -> bool:
+    return bool(vm.text("/root/boots") == "up\n" * times)
+
+
 def test_ci_really_runs_guests() -> None:
     assert sandbox_mode() == "unshare"
 
@@ -150,7 +155,7 @@ def test_enabled_units_come_back_at_every_boot(machine: Make) -> None:
     for count in (1, 2):
         vm.guest.power_off()
         vm.on(needed=False)
-        until(lambda n=count: vm.text("/root/boots") == "up\n" * n)
+        until(partial(booted, vm, count))
     assert vm.hooks.statuses[-1] == "GC_COMPLETE"
 
 

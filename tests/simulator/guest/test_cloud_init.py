@@ -46,7 +46,7 @@ def swallowed(vm: Machine) -> None:
     assert vm.hooks.statuses == ["GC_PENDING"]
     assert vm.hooks.tools[-1]
     assert not vm.guest.disk.exists("/root/log")
-    assert not vm.guest.system.network_up
+    assert vm.guest.system is not None and not vm.guest.system.network_up
     assert "Executing cloud-init workflow." in vm.text("/var/log/vmware-imc/toolsDeployPkg.log")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,11 @@ INIT_STEPS = [
 JOIN_STEPS = ["join discovery", "join ca.crt", "join kubelet start", "join kubelet.conf"]
 
 
-def _control_plane(machine: Make, image: Image = OLD) -> Machine:
-    vm = machine(image)
-    vm.ca = minted()  # type: ignore[attr-defined]
-    vm.script = control_plane_script(vm, vm.ca)  # type: ignore[attr-defined]
+def _control_plane(machine: Make, image: Image = OLD) -> Any:
+    """Return a machine that has, besides, its `ca` and its `script`."""
+    vm: Any = machine(image)
+    vm.ca = minted()
+    vm.script = control_plane_script(vm, vm.ca)
     return vm
 
 

@@ -274,6 +274,7 @@ def test_a_node_of_what_was_installed(
         lambda: first.ready_nodes() == {"cp-1", "node-1"},
         lambda: first.text("/var/log/b.log")[-3000:],
     )
+    assert first.guest.etcd is not None
     _, node = first.guest.etcd.api.request("GET", "/api/v1/nodes/node-1")
     assert node["status"]["nodeInfo"]["kubeletVersion"] == f"v{version}"
     ids = {vm.text("/etc/machine-id").strip() for vm in made}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tests.simulator.guest.lab import NEW, OLD, Machine
 from tests.support.waiting import until
@@ -27,7 +28,8 @@ def test_a_failed_service_is_restarted_unless_its_code_forbids_it(machine: Make)
         " exit 1; exit 7'\nRestart=on-failure\nRestartSec=5\nRestartPreventExitStatus=7"
     )
     vm = _run(machine, unit + "systemctl start x\n")
-    until(lambda: vm.guest.system.systemd.load("x.service").state == "failed")
+    system: Any = vm.guest.system
+    until(lambda: system.systemd.load("x.service").state == "failed")
     assert vm.text("/root/runs") == "run\n" * 3
 
 

@@ -72,5 +72,6 @@ def test_nothing_needs_to_be_pulled(machine: Callable[..., Machine]) -> None:
     assert (
         "[config/images] Pulled projects.registry.vmware.com/tkg/coredns:v1.11.1_vmware.10" in lines
     )
+    assert vm.guest.etcd is not None
     _, found = vm.guest.etcd.api.request("GET", "/api/v1/nodes/cp-1")
     assert found["status"]["nodeInfo"]["kubeletVersion"] == "v1.30.2+vmware.1"

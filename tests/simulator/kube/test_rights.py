@@ -176,10 +176,11 @@ def test_a_kubelet_makes_and_reports_its_own_node_only(api: KubeAPI) -> None:
     status = {"status": {"phase": "x"}}
     assert api.request("PATCH", "/api/v1/nodes/a/status", status, **me, **merge)[0] == 200
     assert api.request("PATCH", "/api/v1/nodes/b/status", status, **me, **merge)[0] == 403
-    for body in (
+    bodies: tuple[dict[str, Any], ...] = (
         {"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}},
         {"spec": {"taints": []}},
-    ):
+    )
+    for body in bodies:
         assert api.request("PATCH", "/api/v1/nodes/a", body, **me, **merge)[0] == 403
     label = {"metadata": {"labels": {"topology.kubernetes.io/zone": "z", "mine": "y"}}}
     assert api.request("PATCH", "/api/v1/nodes/a", label, **me, **merge)[0] == 200

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
-
-from lxml import etree
 
 from cse_client.simulator.vcd import routes
 from tests.simulator.client import Tenant, V
@@ -18,7 +17,7 @@ from tests.simulator.client import Tenant, V
 METHODS = {"remove": "DELETE", "edit": "PUT", "add": "POST", "recompose": "POST"}
 
 
-def references(document: etree._Element) -> Iterator[tuple[str, str, str]]:
+def references(document: Any) -> Iterator[tuple[str, str, str]]:
     """Yield each address of a document: relation (empty for plain references), href, type."""
     for element in document.iter("*"):
         for key, value in element.attrib.items():

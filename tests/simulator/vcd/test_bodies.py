@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.simulator.client import NAMESPACES, compose_body, recompose_body, sourced_item
+from cse_client.simulator import Simulator
+from tests.simulator.client import (
+    NAMESPACES,
+    Answer,
+    Tenant,
+    compose_body,
+    recompose_body,
+    sourced_item,
+)
 
 
-def compose(tenant, body, kind="composeVAppParams"):
+def compose(tenant: Tenant, body: str, kind: str = "composeVAppParams") -> Answer:
     return tenant.post(f"{tenant.one('orgVdc', 'vdc1')}/action/composeVApp", body, kind)
 
 
-def test_elements_out_of_order_get_the_words_of_xerces(tenant):
+def test_elements_out_of_order_get_the_words_of_xerces(tenant: Tenant) -> None:
     body = compose_body("demo", "net1", tenant.network())
     wrong = body.replace("<Description></Description>", "").replace(
         "</ComposeVAppParams>", "<Description>late</Description></ComposeVAppParams>"
@@ -35,7 +45,9 @@ def test_elements_out_of_order_get_the_words_of_xerces(tenant):
         ("</ComposeVAppParams>", "", "Bad request"),
     ],
 )
-def test_missing_doubled_and_unknown_elements(tenant, old, new, text):
+def test_missing_doubled_and_unknown_elements(
+    tenant: Tenant, old: str, new: str, text: str
+) -> None:
     body = compose_body("demo", "net1", tenant.network())
     assert old in body
     answer = compose(tenant, body.replace(old, new))
@@ -43,7 +55,7 @@ def test_missing_doubled_and_unknown_elements(tenant, old, new, text):
     assert text in answer.message
 
 
-def test_values_have_types(tenant):
+def test_values_have_types(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     items = sourced_item(tenant.template_vm(), "one").replace(
         "<IsConnected>true</IsConnected>", "<IsConnected>perhaps</IsConnected>"
@@ -55,13 +67,15 @@ def test_values_have_types(tenant):
     assert "'perhaps' is not a valid value for 'boolean'" in answer.message
 
 
-def test_another_content_type_is_415(tenant):
+def test_another_content_type_is_415(tenant: Tenant) -> None:
     body = compose_body("demo", "net1", tenant.network())
     assert compose(tenant, body, "recomposeVAppParams").status == 415
     assert compose(tenant, body, "COMPOSEvappPARAMS").status == 201
 
 
-def test_pyvclouds_misplaced_script_is_refused_as_by_real_servers(simulator, tenant, pyvcloud):
+def test_pyvclouds_misplaced_script_is_refused_as_by_real_servers(
+    simulator: Simulator, tenant: Tenant, pyvcloud: Any
+) -> None:
     """vcd-cli issue 508: the script is appended behind Link when the section has none."""
     from pyvcloud.vcd.exceptions import BadRequestException
     from pyvcloud.vcd.vm import VM
@@ -78,7 +92,7 @@ def test_pyvclouds_misplaced_script_is_refused_as_by_real_servers(simulator, ten
         )
 
 
-def test_a_whole_section_read_and_put_back_is_accepted(tenant):
+def test_a_whole_section_read_and_put_back_is_accepted(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one", script="echo 1"))
     vm = tenant.one("vm", "one")
@@ -96,7 +110,7 @@ def test_a_whole_section_read_and_put_back_is_accepted(tenant):
     assert script == "echo 1"
 
 
-def test_newer_elements_pass(tenant):
+def test_newer_elements_pass(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     vdc = tenant.get(tenant.one("orgVdc", "vdc1"))
     place = next(
@@ -117,7 +131,7 @@ def test_newer_elements_pass(tenant):
     assert (record.get("numberOfCpus"), record.get("memoryMB")) == ("4", "8192")
 
 
-def test_bodies_that_name_unknown_things_are_refused(tenant):
+def test_bodies_that_name_unknown_things_are_refused(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     late = tenant.add_vms(vapp, "one", network="net9")
     task = tenant.task(late)

@@ -52,7 +52,8 @@ def customized(tenant: Tenant, name: str) -> None:
 
 
 def items(tenant: Tenant) -> dict[str, Any]:
-    return tenant.control("GET", "state")["catalogs"]["cse"]["items"]
+    items: dict[str, Any] = tenant.control("GET", "state")["catalogs"]["cse"]["items"]
+    return items
 
 
 def put_section(place: Place, body: str) -> None:

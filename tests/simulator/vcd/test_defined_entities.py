@@ -62,7 +62,7 @@ def test_an_entity_is_made_resolved_and_deleted(things: Tenant) -> None:
     assert (resolved.status, resolved.json["state"]) == (200, "RESOLVED")
     task = things.get(made["task"])
     assert task.get("status") == "success"
-    assert task.find("{*}Owner").get("id") == made["id"]  # type: ignore[union-attr]
+    assert task.find("{*}Owner").get("id") == made["id"]
     assert ask(things, "DELETE", f"/entities/{made['id']}").status == 204
     gone = ask(things, "GET", f"/entities/{made['id']}")
     assert (gone.status, gone.json["minorErrorCode"]) == (403, "ACCESS_TO_RESOURCE_IS_FORBIDDEN")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
+from cse_client.simulator import Simulator
 from tests.simulator.client import Tenant, metadata_body
 from tests.support.waiting import until
 
 TEMPLATE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
 
 
-def names(tenant):
+def names(tenant: Tenant) -> set[str]:
     return set(tenant.control("GET", "state")["vapps"])
 
 
-def rule(tenant, **values):
+def rule(tenant: Tenant, **values: Any) -> None:
     tenant.control("POST", "faults", values)
 
 
 @pytest.mark.parametrize(("kind", "made"), [("reset_before", set()), ("reset_after", {"demo"})])
-def test_the_connection_breaks_before_or_after_acting(tenant, kind, made):
+def test_the_connection_breaks_before_or_after_acting(tenant: Tenant, kind: str, made: Any) -> None:
     network = tenant.network()
     assert network
     rule(tenant, kind=kind, method="POST", path="composeVApp")
@@ -32,7 +34,7 @@ def test_the_connection_breaks_before_or_after_acting(tenant, kind, made):
     assert [one["status"] for one in tenant.control("GET", "journal")["requests"]].count(0) == 1
 
 
-def test_a_hanging_and_a_slow_answer(tenant):
+def test_a_hanging_and_a_slow_answer(tenant: Tenant) -> None:
     rule(tenant, kind="hang", path="^/api/session", seconds=0.2)
     began = time.monotonic()
     with pytest.raises(OSError):
@@ -44,14 +46,14 @@ def test_a_hanging_and_a_slow_answer(tenant):
     assert time.monotonic() - began >= 0.2
 
 
-def test_a_proxys_html_page(tenant):
+def test_a_proxys_html_page(tenant: Tenant) -> None:
     rule(tenant, kind="status", status=502, html=True, path="^/api/session")
     answer = tenant.send("GET", "/api/session")
     assert (answer.status, answer.headers["Content-Type"]) == (502, "text/html")
     assert b"<h1>502 Bad Gateway</h1>" in answer.body
 
 
-def test_an_error_of_vcd_with_a_time_to_wait_after_having_acted(tenant):
+def test_an_error_of_vcd_with_a_time_to_wait_after_having_acted(tenant: Tenant) -> None:
     rule(
         tenant,
         kind="status",
@@ -67,7 +69,7 @@ def test_an_error_of_vcd_with_a_time_to_wait_after_having_acted(tenant):
     assert names(tenant) == {"demo"}
 
 
-def test_the_kth_request_is_hit_and_as_often_as_wished(tenant):
+def test_the_kth_request_is_hit_and_as_often_as_wished(tenant: Tenant) -> None:
     rule(tenant, kind="status", status=500, path="^/api/session", at=2, times=2)
     assert [tenant.send("GET", "/api/session").status for _ in range(5)] == [
         200, 500, 500, 200, 200,
@@ -78,7 +80,7 @@ def test_the_kth_request_is_hit_and_as_often_as_wished(tenant):
     tenant.get("/api/session")
 
 
-def test_a_busy_entity_and_a_session_that_ends_in_between(tenant):
+def test_a_busy_entity_and_a_session_that_ends_in_between(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     rule(tenant, kind="busy", method="DELETE")
     assert tenant.send("DELETE", vapp).code == "BUSY_ENTITY"
@@ -88,7 +90,7 @@ def test_a_busy_entity_and_a_session_that_ends_in_between(tenant):
     assert names(tenant) == {"demo"}
 
 
-def test_rules_and_switches_that_mean_nothing_are_refused(tenant):
+def test_rules_and_switches_that_mean_nothing_are_refused(tenant: Tenant) -> None:
     for path, values in [
         ("faults", {"kind": "earthquake"}),
         ("faults", {"kind": "slow", "colour": "red"}),
@@ -110,7 +112,7 @@ def test_rules_and_switches_that_mean_nothing_are_refused(tenant):
         assert tenant.send("POST", f"/simulator/{path}", "{}").status == 404, path
 
 
-def test_a_copy_of_a_template_has_metadata_of_its_own(tenant):
+def test_a_copy_of_a_template_has_metadata_of_its_own(tenant: Tenant) -> None:
     tenant.control("POST", "templates/copy", {"like": TEMPLATE})
     entities = [
         tenant.query(f"type=vAppTemplate&filter=name=={name}")[0].get("href")
@@ -121,13 +123,13 @@ def test_a_copy_of_a_template_has_metadata_of_its_own(tenant):
     assert found[1] == found[0] + 1
 
 
-def _json(values):
+def _json(values: Any) -> str:
     import json
 
     return json.dumps(values)
 
 
-def test_the_journal_counts_and_is_cleared(tenant):
+def test_the_journal_counts_and_is_cleared(tenant: Tenant) -> None:
     tenant.control("DELETE", "journal")
     tenant.get("/api/session")
     tenant.compose("demo")
@@ -138,7 +140,7 @@ def test_the_journal_counts_and_is_cleared(tenant):
     assert tenant.control("GET", "journal")["total"] == 0
 
 
-def test_a_template_can_vanish_and_lose_its_nic(tenant):
+def test_a_template_can_vanish_and_lose_its_nic(tenant: Tenant) -> None:
     item = TEMPLATE
     tenant.control("POST", f"templates/{item}", {"has_nic": False, "customization_enabled": False})
     template = tenant.query(f"type=catalogItem&filter=name=={item}")[0].get("entity")
@@ -150,16 +152,16 @@ def test_a_template_can_vanish_and_lose_its_nic(tenant):
     assert tenant.send("GET", template).status == 403
 
 
-def test_a_network_can_lose_its_dns(tenant):
+def test_a_network_can_lose_its_dns(tenant: Tenant) -> None:
     tenant.control("POST", "networks/net1", {"dns": []})
     scope = tenant.get(tenant.network()).find("{*}Configuration/{*}IpScopes/{*}IpScope")
     assert scope.find("{*}Dns1") is None
 
 
-def test_requests_at_once_from_several_clients(simulator, tenant):
+def test_requests_at_once_from_several_clients(simulator: Simulator, tenant: Tenant) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    def work(number):
+    def work(number: int) -> None:
         client = Tenant(simulator).login()
         client.done(client.add_vms(client.vapp(f"v{number}"), "a", "b", power_on=True))
         client.close()
@@ -171,7 +173,7 @@ def test_requests_at_once_from_several_clients(simulator, tenant):
     assert len(set(addresses)) == 12
 
 
-def test_a_request_is_held_back_until_its_rule_is_removed(tenant):
+def test_a_request_is_held_back_until_its_rule_is_removed(tenant: Tenant) -> None:
     held = tenant.control("POST", "faults", {"kind": "hold", "path": "^/api/session"})
     other = Tenant(tenant.simulator, tenant.user).login()
     began = time.monotonic()
@@ -183,7 +185,7 @@ def test_a_request_is_held_back_until_its_rule_is_removed(tenant):
     other.close()
 
 
-def test_a_request_is_delivered_after_its_connection_was_cut(tenant):
+def test_a_request_is_delivered_after_its_connection_was_cut(tenant: Tenant) -> None:
     tenant.network()
     rule = {"kind": "hold", "cut": True, "method": "POST", "path": "composeVApp"}
     held = tenant.control("POST", "faults", rule)

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,7 @@ vmtoolsd --cmd "info-set guestinfo.cse.test $1"
 
 
 @pytest.fixture(scope="module")
-def tenant():
+def tenant() -> Iterator[Tenant]:
     pytest.importorskip("cse_client.simulator.guest")
     with Simulator(guest_speed=20) as simulator:
         one = Tenant(simulator).login()
@@ -34,16 +36,16 @@ def tenant():
         one.close()
 
 
-def gc_status(tenant, vm):
+def gc_status(tenant: Tenant, vm: str) -> Any:
     return tenant.get(f"{vm}/guestcustomizationstatus/").findtext(f"{V}GuestCustStatus")
 
 
-def guest(tenant, vm):
+def guest(tenant: Tenant, vm: str) -> Any:
     return tenant.simulator.cloud.vms[vm[-36:]][1].guest
 
 
 @pytest.fixture
-def vm(tenant, request):
+def vm(tenant: Tenant, request: pytest.FixtureRequest) -> Iterator[str]:
     vapp = tenant.vapp(request.node.name[:60])
     name = f"vm-{abs(hash(request.node.name)) % 10**6}"
     tenant.done(tenant.add_vms(vapp, name, power_on=True, script=SCRIPT))
@@ -51,7 +53,7 @@ def vm(tenant, request):
     tenant.done(tenant.send("DELETE", f"{vapp}?force=true"))
 
 
-def test_an_image_may_lack_commands(tenant):
+def test_an_image_may_lack_commands(tenant: Tenant) -> None:
     source = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
     image = {"missing_commands": ["docker"]}
     tenant.control("POST", "templates/poor", {"like": source, "image": image})
@@ -68,7 +70,9 @@ def test_an_image_may_lack_commands(tenant):
     tenant.done(tenant.send("DELETE", f"{vapp}?force=true"))
 
 
-def test_the_script_runs_before_and_after_the_network_and_once_only(tenant, vm):
+def test_the_script_runs_before_and_after_the_network_and_once_only(
+    tenant: Tenant, vm: str
+) -> None:
     until(lambda: gc_status(tenant, vm) == "GC_COMPLETE", "customization does not end")
     machine = guest(tenant, vm)
     assert machine.read_file("/root/runs") == b"precustomization\npostcustomization\n"
@@ -79,7 +83,7 @@ def test_the_script_runs_before_and_after_the_network_and_once_only(tenant, vm):
     assert machine.read_file("/root/runs") == b"precustomization\npostcustomization\n"
 
 
-def test_forced_customization_runs_it_again(tenant, vm):
+def test_forced_customization_runs_it_again(tenant: Tenant, vm: str) -> None:
     until(lambda: gc_status(tenant, vm) == "GC_COMPLETE", "customization does not end")
     undeploy = f"<UndeployVAppParams {NAMESPACES}/>"
     tenant.done(tenant.post(f"{vm}/action/undeploy", undeploy, "undeployVAppParams"))
@@ -90,7 +94,7 @@ def test_forced_customization_runs_it_again(tenant, vm):
     until(lambda: machine.read_file("/root/runs") == twice, "it did not run again")
 
 
-def test_the_guest_reads_its_environment_and_reports_by_guestinfo(tenant, vm):
+def test_the_guest_reads_its_environment_and_reports_by_guestinfo(tenant: Tenant, vm: str) -> None:
     until(lambda: gc_status(tenant, vm) == "GC_COMPLETE", "customization does not end")
     environment = guest(tenant, vm).read_file("/root/env").decode()
     script = SCRIPT.replace("&gt;", ">")
@@ -103,7 +107,7 @@ def test_the_guest_reads_its_environment_and_reports_by_guestinfo(tenant, vm):
     assert shown["guestinfo.cse.test"] == "postcustomization"
 
 
-def test_power_off_leaves_no_process(tenant, vm):
+def test_power_off_leaves_no_process(tenant: Tenant, vm: str) -> None:
     until(lambda: gc_status(tenant, vm) == "GC_COMPLETE", "customization does not end")
     machine = guest(tenant, vm)
     processes = machine.processes()
@@ -112,7 +116,7 @@ def test_power_off_leaves_no_process(tenant, vm):
     assert not any(Path(f"/proc/{one}").exists() for one in processes)
 
 
-def test_a_crash_is_seen_as_power_off(tenant, vm):
+def test_a_crash_is_seen_as_power_off(tenant: Tenant, vm: str) -> None:
     name = tenant.get(vm).get("name")
     tenant.control("POST", f"guests/{name}", {"crash": True})
     assert tenant.get(vm).get("status") == "8"
@@ -120,7 +124,7 @@ def test_a_crash_is_seen_as_power_off(tenant, vm):
     until(lambda: guest(tenant, vm).running, "it does not start again")
 
 
-def test_the_end_of_the_simulator_is_the_end_of_its_guests(tmp_path):
+def test_the_end_of_the_simulator_is_the_end_of_its_guests(tmp_path: Path) -> None:
     pytest.importorskip("cse_client.simulator.guest")
     ready = tmp_path / "ready"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -145,24 +149,24 @@ def test_the_end_of_the_simulator_is_the_end_of_its_guests(tmp_path):
 class _Elsewhere:
     """Looks enough like a `Simulator` for `Tenant`: one that runs in another process."""
 
-    def __init__(self, values) -> None:
+    def __init__(self, values: Any) -> None:
         self.host, self.ca = values["host"], values["ca"]
         self._password = values["password"]
 
     def password(self, _user: str) -> str:
-        return self._password
+        return str(self._password)
 
 
 class Remote(Tenant):
-    def __init__(self, values) -> None:
-        super().__init__(_Elsewhere(values))
+    def __init__(self, values: Any) -> None:
+        super().__init__(_Elsewhere(values))  # type: ignore[arg-type]
 
 
-def test_with_the_pace_of_tasks_guests_take_their_time_to_boot():
+def test_with_the_pace_of_tasks_guests_take_their_time_to_boot() -> None:
     with Simulator(guest_speed=20, time="seconds:0.05") as simulator:
         tenant = Tenant(simulator).login()
 
-        def idle():
+        def idle() -> bool:
             return not simulator.cloud.tasks.running
 
         vapp = tenant.compose("slow").headers["Location"]

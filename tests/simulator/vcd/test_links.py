@@ -28,7 +28,7 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize("user", ["admin", "author", "administrator"])
 @pytest.mark.parametrize(("release", "version"), [("10.3", "36.0"), ("10.6", "39.1")])
-def test_every_address_leads_somewhere(user, release, version):
+def test_every_address_leads_somewhere(user: str, release: str, version: str) -> None:
     with Simulator(guests=False, release=release) as simulator:
         tenant = Tenant(simulator, "author" if user == "author" else "admin", version).login()
         vapp = tenant.vapp("demo")

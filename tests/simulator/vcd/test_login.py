@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from cse_client.simulator import Simulator
@@ -10,7 +13,7 @@ from tests.simulator.client import Tenant, basic, pyvcloud_client
 VERSIONS = "{http://www.vmware.com/vcloud/versions}"
 
 
-def served(root):
+def served(root: Any) -> dict[str | None, str | None]:
     return {
         info.findtext(f"{VERSIONS}Version"): info.get("deprecated")
         for info in root.iter(f"{VERSIONS}VersionInfo")
@@ -28,7 +31,9 @@ def served(root):
         ("10.6", "38.0", "36.0"),
     ],
 )
-def test_each_release_serves_its_versions_and_refuses_others_with_406(release, offered, missing):
+def test_each_release_serves_its_versions_and_refuses_others_with_406(
+    release: str, offered: str, missing: str
+) -> None:
     with Simulator(guests=False, release=release) as simulator:
         tenant = Tenant(simulator, version=offered)
         versions = served(tenant.send("GET", "/api/versions").xml)
@@ -45,7 +50,7 @@ def test_each_release_serves_its_versions_and_refuses_others_with_406(release, o
         tenant.close()
 
 
-def test_deprecated_versions_are_marked_in_both_places():
+def test_deprecated_versions_are_marked_in_both_places() -> None:
     with Simulator(guests=False, release="10.5") as simulator:
         tenant = Tenant(simulator, version="36.0")
         assert served(tenant.send("GET", "/api/versions").xml)["36.0"] == "true"
@@ -55,7 +60,7 @@ def test_deprecated_versions_are_marked_in_both_places():
         tenant.close()
 
 
-def test_wrong_credentials_get_an_empty_401(simulator):
+def test_wrong_credentials_get_an_empty_401(simulator: Simulator) -> None:
     tenant = Tenant(simulator)
     password = simulator.password()
     for name, word in [("admin@acme", "x"), ("nobody@acme", password), ("admin@other", password)]:
@@ -70,7 +75,7 @@ def test_wrong_credentials_get_an_empty_401(simulator):
     tenant.close()
 
 
-def test_header_names_of_the_token_are_in_upper_case(simulator):
+def test_header_names_of_the_token_are_in_upper_case(simulator: Simulator) -> None:
     tenant = Tenant(simulator)
     answer = tenant.send(
         "POST",
@@ -84,7 +89,7 @@ def test_header_names_of_the_token_are_in_upper_case(simulator):
     tenant.close()
 
 
-def test_below_33_the_old_login_and_its_header_work():
+def test_below_33_the_old_login_and_its_header_work() -> None:
     with Simulator(guests=False, release="10.2") as simulator:
         tenant = Tenant(simulator, version="32.0")
         login = {"Authorization": basic("admin@acme", simulator.password())}
@@ -97,7 +102,7 @@ def test_below_33_the_old_login_and_its_header_work():
         tenant.close()
 
 
-def test_from_38_on_the_old_login_and_logout_are_gone():
+def test_from_38_on_the_old_login_and_logout_are_gone() -> None:
     with Simulator(guests=False, release="10.6") as simulator:
         tenant = Tenant(simulator, version="38.0").login()
         login = {"Authorization": basic("admin@acme", simulator.password())}
@@ -107,7 +112,7 @@ def test_from_38_on_the_old_login_and_logout_are_gone():
         tenant.close()
 
 
-def test_a_session_ends_by_idling_by_age_and_by_logout(simulator):
+def test_a_session_ends_by_idling_by_age_and_by_logout(simulator: Simulator) -> None:
     tenant = Tenant(simulator).login()
     simulator.clock.advance(29 * 60)
     tenant.get("/api/session")
@@ -125,7 +130,9 @@ def test_a_session_ends_by_idling_by_age_and_by_logout(simulator):
     tenant.close()
 
 
-def test_cse_is_not_registered_and_unknown_calls_are_loud(simulator, tenant, capfd):
+def test_cse_is_not_registered_and_unknown_calls_are_loud(
+    simulator: Simulator, tenant: Tenant, capfd: pytest.CaptureFixture[str]
+) -> None:
     answer = tenant.send("GET", "/api/cse/system")
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
     answer = tenant.send("GET", "/api/vApp/startTheWorld")
@@ -135,14 +142,16 @@ def test_cse_is_not_registered_and_unknown_calls_are_loud(simulator, tenant, cap
     assert tenant.send("PUT", "/api/session").status == 501
 
 
-def test_an_alpha_version_is_served_to_those_who_ask(simulator):
+def test_an_alpha_version_is_served_to_those_who_ask(simulator: Simulator) -> None:
     tenant = Tenant(simulator, version="37.0.0-alpha").login()
     tenant.get("/api/session")
     assert "37.0.0-alpha" not in served(tenant.send("GET", "/api/versions").xml)
     tenant.close()
 
 
-def test_the_xml_api_in_json_is_not_there_and_says_so(tenant, capfd):
+def test_the_xml_api_in_json_is_not_there_and_says_so(
+    tenant: Tenant, capfd: pytest.CaptureFixture[str]
+) -> None:
     answer = tenant.send("GET", "/api/session", accept="application/*+json")
     assert answer.status == 501
     assert "in JSON" in capfd.readouterr().err
@@ -152,7 +161,9 @@ def test_the_xml_api_in_json_is_not_there_and_says_so(tenant, capfd):
     ("release", "negotiated"),
     [("10.1", "34.0"), ("10.2", "35.0"), ("10.3", "36.0"), ("10.4", "36.0"), ("10.5", "36.0")],
 )
-def test_pyvcloud_negotiates_as_with_real_releases(release, negotiated, monkeypatch, tmp_path):
+def test_pyvcloud_negotiates_as_with_real_releases(
+    release: str, negotiated: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with (
         Simulator(guests=False, release=release) as simulator,
         pyvcloud_client(simulator, monkeypatch, tmp_path) as client,
@@ -160,7 +171,7 @@ def test_pyvcloud_negotiates_as_with_real_releases(release, negotiated, monkeypa
         assert client.get_api_version() == negotiated
 
 
-def test_pyvcloud_finds_no_version_on_10_6(monkeypatch, tmp_path):
+def test_pyvcloud_finds_no_version_on_10_6(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from pyvcloud.vcd.exceptions import VcdException
 
     with Simulator(guests=False, release="10.6") as simulator:

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ class Vcd:
         assert result.returncode == 0, (words, result.stdout, result.stderr)
         return result.stdout
 
-    def json(self, *words: str):
+    def json(self, *words: str) -> Any:
         return json.loads(self.ok("-j", *words))
 
     def login(self, *options: str, user: str = "admin") -> str:
@@ -58,9 +60,10 @@ class Vcd:
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory):
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("simulator")
     ready = folder / "ready.json"
+    process: Any
     with subprocess.Popen(
         [sys.executable, "-m", "cse_client.simulator", "--ready-file", str(ready), "--no-guests"],
         cwd=ROOT,
@@ -79,31 +82,31 @@ def process(tmp_path_factory):
 
 
 @pytest.fixture
-def vcd(process, tmp_path):
+def vcd(process: Any, tmp_path: Path) -> Vcd:
     return Vcd(tmp_path, json.loads(process.ready.read_text(encoding="utf-8")))
 
 
-def test_login_verified_through_the_bundle_and_logout(vcd):
+def test_login_verified_through_the_bundle_and_logout(vcd: Vcd) -> None:
     assert vcd.login() == "\nadmin logged in, org: 'acme', vdc: 'vdc1'\n"
     assert "vdc1" in vcd.ok("vdc", "list")
     vcd.ok("logout")
     assert vcd.run("vdc", "list").returncode != 0
 
 
-def test_login_unverified(vcd):
+def test_login_unverified(vcd: Vcd) -> None:
     del vcd.environment["REQUESTS_CA_BUNDLE"]
     assert vcd.run("login", vcd.ready["host"], "acme", "admin", "-p", "x").returncode != 0
     vcd.login("-i", "-w")
     assert "vdc1" in vcd.ok("vdc", "list")
 
 
-def test_login_with_a_wrong_password(vcd):
+def test_login_with_a_wrong_password(vcd: Vcd) -> None:
     result = vcd.run("login", vcd.ready["host"], "acme", "admin", "-p", "wrong")
     assert result.returncode == 2
     assert "Error: Login failed." in result.stderr
 
 
-def test_what_there_is(vcd):
+def test_what_there_is(vcd: Vcd) -> None:
     vcd.login()
     assert [one["name"] for one in vcd.json("vdc", "list")] == ["vdc1", "vdc2"]
     assert vcd.json("vdc", "info", "vdc1")["networks"] == ["net1", "net2", "net3", "net4"]
@@ -118,7 +121,7 @@ def test_what_there_is(vcd):
     assert "not implemented" in vcd.run("vm", "list").stderr
 
 
-def test_the_life_of_a_vapp(vcd):
+def test_the_life_of_a_vapp(vcd: Vcd) -> None:
     vcd.login()
     created = vcd.ok(
         "vapp", "create", "v1", "-c", "cse", "-t", TEMPLATE, "-n", "net1", "-i", "pool"
@@ -141,17 +144,18 @@ def test_the_life_of_a_vapp(vcd):
     assert "vdcDeleteVapp" in vcd.ok("task", "list", "SUCCESS")
 
 
-def test_the_ready_file_and_what_is_printed(process, vcd):
+def test_the_ready_file_and_what_is_printed(process: Any, vcd: Vcd) -> None:
     mode = stat.S_IMODE(process.ready.stat().st_mode)
     assert mode == 0o600
     assert set(vcd.ready) == {"host", "org", "user", "password", "ca"}
     assert re.fullmatch(r"127\.0\.0\.1:\d+", vcd.ready["host"])
 
 
-def test_it_ends_at_sigterm_with_everything_it_made(tmp_path):
+def test_it_ends_at_sigterm_with_everything_it_made(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     command = [sys.executable, "-m", "cse_client.simulator", "--ready-file", str(ready)]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process: Any
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -168,6 +172,7 @@ def test_it_ends_at_sigterm_with_everything_it_made(tmp_path):
         with opener.open(url) as answer:
             assert b"<Version>36.0</Version>" in answer.read()
         process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
         printed = process.stdout.read()
         assert process.wait(20) == 0
     assert f"vcd login {values['host']} acme admin --password {values['password']}" in printed
@@ -177,7 +182,7 @@ def test_it_ends_at_sigterm_with_everything_it_made(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["ready"]
 
 
-def _started(tmp_path, *before, **settings):
+def _started(tmp_path: Path, *before: str, **settings: Any) -> subprocess.Popen[Any]:
     ready = tmp_path / "ready"
     words = [*before, sys.executable, "-m", "cse_client.simulator", "--ready-file", str(ready)]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -188,7 +193,7 @@ def _started(tmp_path, *before, **settings):
     return process
 
 
-def test_it_ends_with_its_terminal_and_leaves_nothing(tmp_path):
+def test_it_ends_with_its_terminal_and_leaves_nothing(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = _started(
         tmp_path,
@@ -208,7 +213,7 @@ def test_it_ends_with_its_terminal_and_leaves_nothing(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["ready"]
 
 
-def test_nohup_keeps_it_alive(tmp_path):
+def test_nohup_keeps_it_alive(tmp_path: Path) -> None:
     process = _started(tmp_path, "nohup", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.send_signal(signal.SIGHUP)
@@ -229,7 +234,7 @@ def test_nohup_keeps_it_alive(tmp_path):
         (["--vcd", "9.0"], "unknown VCD release"),
     ],
 )
-def test_wishes_that_cannot_be_met_are_refused_with_a_sentence(words, text):
+def test_wishes_that_cannot_be_met_are_refused_with_a_sentence(words: Any, text: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "cse_client.simulator", *words],
         cwd=ROOT,
@@ -242,7 +247,7 @@ def test_wishes_that_cannot_be_met_are_refused_with_a_sentence(words, text):
     assert text in result.stderr
 
 
-def test_a_taken_port_is_said_so(process, vcd):
+def test_a_taken_port_is_said_so(process: Any, vcd: Vcd) -> None:
     port = vcd.ready["host"].rpartition(":")[2]
     result = subprocess.run(
         [sys.executable, "-m", "cse_client.simulator", "--port", port],

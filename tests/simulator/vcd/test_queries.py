@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -10,11 +11,11 @@ from cse_client.simulator import Simulator
 from tests.simulator.client import NAMESPACES, Tenant, V, metadata_body
 
 
-def names(tenant, text):
+def names(tenant: Tenant, text: str) -> list[str | None]:
     return [one.get("name") for one in tenant.query(text)]
 
 
-def rel(root, wanted):
+def rel(root: Any, wanted: str) -> Any:
     for link in root.iterfind(f"{V}Link"):
         if link.get("rel") == wanted and not link.get("type").endswith("+json"):
             return link.get("href")
@@ -22,12 +23,12 @@ def rel(root, wanted):
 
 
 @pytest.fixture
-def many(tenant):
+def many(tenant: Tenant) -> Tenant:
     tenant.control("POST", "vapps", {"count": 300, "prefix": "c"})
     return tenant
 
 
-def test_pages_hold_25_unless_asked_and_128_at_most(many):
+def test_pages_hold_25_unless_asked_and_128_at_most(many: Tenant) -> None:
     root = many.get("/api/query?type=vApp")
     assert (root.get("total"), root.get("pageSize"), root.get("page")) == ("300", "25", "1")
     assert len(root.findall(f"{V}VAppRecord")) == 25
@@ -35,7 +36,7 @@ def test_pages_hold_25_unless_asked_and_128_at_most(many):
     assert (root.get("pageSize"), len(root.findall(f"{V}VAppRecord"))) == ("128", 128)
 
 
-def test_next_page_links_lead_through_everything_and_keep_the_query(many):
+def test_next_page_links_lead_through_everything_and_keep_the_query(many: Tenant) -> None:
     place = "/api/query?type=vApp&pageSize=128&filter=name!=c-00007&fields=name&sortDesc=name"
     seen = []
     while place:
@@ -66,21 +67,23 @@ def test_next_page_links_lead_through_everything_and_keep_the_query(many):
         ("metadata@SYSTEM:cse.version==STRING:2.6.1", []),
     ],
 )
-def test_filters(many, text, hits):
+def test_filters(many: Tenant, text: str, hits: Any) -> None:
     assert names(many, f"type=vApp&filter={quote(text, safe='=!;,()*:@')}") == hits
 
 
 @pytest.mark.parametrize("text", ["name=", "name==x)", "(name==x", "metadata:a==x", "colour==red"])
-def test_broken_filters_are_refused(many, text):
+def test_broken_filters_are_refused(many: Tenant, text: str) -> None:
     assert many.send("GET", f"/api/query?type=vApp&filter={quote(text)}").status == 400
 
 
-def test_unknown_types_and_formats_are_refused(tenant):
+def test_unknown_types_and_formats_are_refused(tenant: Tenant) -> None:
     assert tenant.send("GET", "/api/query?type=unicorn").status == 400
     assert tenant.send("GET", "/api/query?type=vApp&format=poem").status == 400
 
 
-def test_a_name_full_of_special_characters_is_found_by_both_ways_of_escaping(simulator, tenant):
+def test_a_name_full_of_special_characters_is_found_by_both_ways_of_escaping(
+    simulator: Simulator, tenant: Tenant
+) -> None:
     name = "a(b),c;d\\e f&g*"
     vapp = tenant.vapp("demo")
     simulator.cloud.vapps[vapp[-36:]].name = name
@@ -92,7 +95,7 @@ def test_a_name_full_of_special_characters_is_found_by_both_ways_of_escaping(sim
     old.close()
 
 
-def test_pyvcloud_finds_special_names(simulator, tenant, pyvcloud):
+def test_pyvcloud_finds_special_names(simulator: Simulator, tenant: Tenant, pyvcloud: Any) -> None:
     from pyvcloud.vcd.client import QueryResultFormat
 
     vapp = tenant.vapp("demo")
@@ -105,7 +108,7 @@ def test_pyvcloud_finds_special_names(simulator, tenant, pyvcloud):
     assert record.get("id") == f"urn:vcloud:vapp:{vapp[-36:]}"
 
 
-def test_references_are_compared_by_their_id(tenant):
+def test_references_are_compared_by_their_id(tenant: Tenant) -> None:
     tenant.vapp("demo")
     vdc = tenant.one("orgVdc", "vdc1")
     other = tenant.one("orgVdc", "vdc2")
@@ -114,7 +117,7 @@ def test_references_are_compared_by_their_id(tenant):
     assert names(tenant, f"type=vApp&filter=vdc=={quote(other)}") == []
 
 
-def test_metadata_fields_come_with_the_record_and_are_eight_at_most(tenant):
+def test_metadata_fields_come_with_the_record_and_are_eight_at_most(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     values = {f"k{number}": str(number) for number in range(9)}
     tenant.done(tenant.post(f"{vapp}/metadata", metadata_body(**values), "metadata"))
@@ -128,14 +131,14 @@ def test_metadata_fields_come_with_the_record_and_are_eight_at_most(tenant):
     assert tenant.send("GET", f"/api/query?type=vApp&fields={eight},metadata:k8").status == 400
 
 
-def test_template_vms_are_told_apart(tenant):
+def test_template_vms_are_told_apart(tenant: Tenant) -> None:
     tenant.done(tenant.add_vms(tenant.vapp("demo"), "one"))
     assert names(tenant, "type=vm&filter=isVAppTemplate==false") == ["one"]
     templates = names(tenant, "type=vAppTemplate")
     assert len(names(tenant, "type=vm&filter=isVAppTemplate==true")) == len(templates) > 1
 
 
-def test_formats(tenant):
+def test_formats(tenant: Tenant) -> None:
     root = tenant.get("/api/query?type=catalogItem&format=references")
     assert root.tag == f"{V}CatalogItemReferences"
     first = root.find(f"{V}CatalogItemReference")
@@ -151,7 +154,7 @@ def test_formats(tenant):
     assert root.find(f"{V}CatalogItemRecord").get("id") is None
 
 
-def test_a_thousand_clusters_are_listed_in_eight_requests():
+def test_a_thousand_clusters_are_listed_in_eight_requests() -> None:
     with Simulator(guests=False) as simulator:
         tenant = Tenant(simulator).login()
         tenant.control("POST", "vapps", {"count": 1000, "workers": 1})
@@ -166,7 +169,7 @@ def test_a_thousand_clusters_are_listed_in_eight_requests():
         tenant.close()
 
 
-def test_deleting_metadata(tenant):
+def test_deleting_metadata(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.post(f"{vapp}/metadata", metadata_body(a_b="1", c="2"), "metadata"))
     value = (

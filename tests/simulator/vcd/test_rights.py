@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from cse_client.simulator import Simulator
 from cse_client.simulator.vcd.people import Right
 from tests.simulator.client import NAMESPACES, Tenant, V, metadata_body
 
@@ -11,18 +15,18 @@ ZERO = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture
-def users(simulator):
+def users(simulator: Simulator) -> Iterator[dict[str, Tenant]]:
     made = {name: Tenant(simulator, name).login() for name in ("author", "viewer")}
     yield made
     for one in made.values():
         one.close()
 
 
-def rels(root):
+def rels(root: Any) -> set[str | None]:
     return {link.get("rel") for link in root.iterfind(f"{V}Link")}
 
 
-def test_links_of_a_vapp_follow_its_state(tenant):
+def test_links_of_a_vapp_follow_its_state(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     assert "remove" in rels(tenant.get(vapp))
     tenant.done(tenant.add_vms(vapp, "one"))
@@ -35,7 +39,7 @@ def test_links_of_a_vapp_follow_its_state(tenant):
     assert not {"remove", "power:powerOn", "deploy"} & on
 
 
-def test_links_of_a_vm_follow_its_state(tenant):
+def test_links_of_a_vm_follow_its_state(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one"))
     vm = tenant.one("vm", "one")
@@ -46,12 +50,12 @@ def test_links_of_a_vm_follow_its_state(tenant):
     assert not {"remove", "power:powerOn", "customizeAtNextPowerOn"} & on
 
 
-def test_newer_servers_double_typed_links_with_json_twins(tenant):
+def test_newer_servers_double_typed_links_with_json_twins(tenant: Tenant) -> None:
     types = [link.get("type") for link in tenant.get("/api/session").iterfind(f"{V}Link")]
     assert "application/vnd.vmware.vcloud.orgList+json" in types
 
 
-def test_a_viewer_reads_and_changes_nothing(tenant, users):
+def test_a_viewer_reads_and_changes_nothing(tenant: Tenant, users: dict[str, Tenant]) -> None:
     vapp = tenant.vapp("demo")
     viewer = users["viewer"]
     seen = rels(viewer.get(vapp))
@@ -66,7 +70,9 @@ def test_a_viewer_reads_and_changes_nothing(tenant, users):
     assert viewer.post(f"{vapp}/power/action/powerOn").status == 403
 
 
-def test_vapps_of_others_are_seen_only_when_shared(tenant, users):
+def test_vapps_of_others_are_seen_only_when_shared(
+    tenant: Tenant, users: dict[str, Tenant]
+) -> None:
     vapp = tenant.vapp("demo")
     author = users["author"]
     assert author.send("GET", vapp).status == 403
@@ -83,13 +89,13 @@ def test_vapps_of_others_are_seen_only_when_shared(tenant, users):
 @pytest.mark.parametrize(
     "path", ["vApp/vapp-", "vApp/vm-", "vdc/", "network/", "catalogItem/", "task/", "org/"]
 )
-def test_an_unknown_id_is_forbidden_and_not_missing(tenant, path):
+def test_an_unknown_id_is_forbidden_and_not_missing(tenant: Tenant, path: str) -> None:
     answer = tenant.send("GET", f"/api/{path}{ZERO}")
     assert (answer.status, answer.code) == (403, "ACCESS_TO_RESOURCE_IS_FORBIDDEN")
     assert "No access to entity" in answer.message
 
 
-def test_an_author_makes_and_removes_his_own(users):
+def test_an_author_makes_and_removes_his_own(users: dict[str, Tenant]) -> None:
     author = users["author"]
     vapp = author.vapp("mine")
     author.done(author.add_vms(vapp, "one", power_on=True))
@@ -97,19 +103,21 @@ def test_an_author_makes_and_removes_his_own(users):
     author.done(author.send("DELETE", f"{vapp}?force=true"))
 
 
-def test_a_right_taken_away_takes_its_links_along(tenant):
+def test_a_right_taken_away_takes_its_links_along(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.control("POST", "users/admin", {"rights": {Right.DELETE: False, Right.POWER: False}})
     assert not {"remove", "deploy", "power:powerOn"} & rels(tenant.get(vapp))
     assert tenant.send("DELETE", vapp).status == 403
 
 
-def extra_config(root):
+def extra_config(root: Any) -> set[str | None]:
     keys = root.iter("{http://www.vmware.com/schema/ovf}ExtraConfig")
     return {one.get("{http://www.vmware.com/schema/ovf}key") for one in keys}
 
 
-def test_extra_config_is_shown_and_taken_only_with_the_right(simulator, tenant):
+def test_extra_config_is_shown_and_taken_only_with_the_right(
+    simulator: Simulator, tenant: Tenant
+) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one"))
     vm = tenant.one("vm", "one")
@@ -135,13 +143,13 @@ def test_extra_config_is_shown_and_taken_only_with_the_right(simulator, tenant):
     assert simulator.cloud.vms[vm[-36:]][1].extra_config == {"guestinfo.a": "1"}
 
 
-def etree_text(element):
+def etree_text(element: Any) -> str:
     from lxml import etree
 
     return etree.tostring(element, with_tail=False).decode()
 
 
-def test_gateways_are_shown_only_with_the_right(tenant, users):
+def test_gateways_are_shown_only_with_the_right(tenant: Tenant, users: dict[str, Tenant]) -> None:
     record = tenant.query("type=edgeGateway")[0]
     assert record.get("edgeGatewayType") == "NSXT_BACKED"
     edge = record.get("href").rpartition("/")[2]
@@ -156,7 +164,7 @@ def test_gateways_are_shown_only_with_the_right(tenant, users):
     assert answer.json["minorErrorCode"] == "ACCESS_TO_RESOURCE_IS_FORBIDDEN"
 
 
-def test_an_nsx_v_gateway_tells_in_its_own_xml(tenant):
+def test_an_nsx_v_gateway_tells_in_its_own_xml(tenant: Tenant) -> None:
     tenant.control("POST", "networks/net1", {"backing": "NSXV"})
     record = tenant.query("type=edgeGateway")[0]
     assert record.get("edgeGatewayType") == "NSXV_BACKED"

@@ -30,7 +30,7 @@ class Recorder:
         return response
 
     def refusal(self, request: Request, error: Exception) -> Response:
-        return self.vcd.refusal(request, error)
+        return self.vcd.refusal(request, error)  # type: ignore[arg-type]
 
 
 def change_everything(tenant: Tenant) -> None:
@@ -102,7 +102,7 @@ def change_everything(tenant: Tenant) -> None:
 def answers() -> list[tuple[str, str, bytes]]:
     with Simulator(guests=False) as simulator:
         recorder = Recorder(simulator.vcd)
-        simulator.vcd = recorder
+        simulator.vcd = recorder  # type: ignore[assignment]
         tenant = Tenant(simulator).login()
         tenant.control("POST", f"templates/{TEMPLATE}", {"eula": "Do no harm."})
         tenant.send("GET", "/api/versions")
@@ -120,7 +120,7 @@ def answers() -> list[tuple[str, str, bytes]]:
         return recorder.seen
 
 
-def test_the_run_saw_every_kind_of_document(answers):
+def test_the_run_saw_every_kind_of_document(answers: list[tuple[str, str, bytes]]) -> None:
     roots = {etree.QName(etree.fromstring(body)).localname for _m, _p, body in answers}
     assert roots >= {
         "SupportedVersions", "Session", "OrgList", "Org", "Vdc", "VdcComputePolicyReferences",
@@ -136,7 +136,7 @@ def test_the_run_saw_every_kind_of_document(answers):
     }  # fmt: skip
 
 
-def test_every_answer_is_valid(answers):
+def test_every_answer_is_valid(answers: list[tuple[str, str, bytes]]) -> None:
     if not official_schemas.present():
         pytest.skip(f"VMware's schemas are not in {official_schemas.FOLDER} (VCD_API_SCHEMAS)")
     schema, versions = schemas.load()
@@ -148,6 +148,6 @@ def test_every_answer_is_valid(answers):
             continue
         judge = versions if etree.QName(root).localname == "SupportedVersions" else schema
         if not judge.validate(stripped):
-            for line in judge.error_log:
+            for line in judge.error_log:  # type: ignore[attr-defined]
                 wrong.setdefault(line.message, f"{method} {path}")
     assert not wrong, "\n".join(f"{place}: {text}" for text, place in wrong.items())

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -194,7 +196,7 @@ def author(place: Place) -> str:
 WILDCARDS = {"(SECTION)": "OddSection", "(OTHER)": "Odd", "(FOREIGN)": "Odd"}
 
 
-def additions(root: etree._Element, method: str) -> Iterator[tuple[list[str], bytes]]:
+def additions(root: Any, method: str) -> Iterator[tuple[list[str], bytes]]:
     """Yield bodies with one more element or attribute each, that no handler carries out.
 
     With each come the names that the refusal may give: the part's own, or that of a whole that can
@@ -218,22 +220,26 @@ def additions(root: etree._Element, method: str) -> Iterator[tuple[list[str], by
             new = addition(name, particle)
             yield (
                 [name, *around],
-                changed(root, place, lambda target, at=before, one=new: target.insert(at, one)),
+                changed(root, place, partial(inserted, before, new)),
             )
 
 
-def changed(root: etree._Element, place: str, change: Callable[[etree._Element], object]) -> bytes:
+def inserted(at: int, new: Any, target: Any) -> None:
+    target.insert(at, new)
+
+
+def changed(root: Any, place: str, change: Callable[[Any], object]) -> bytes:
     tree = copy.deepcopy(root).getroottree()
     namespaces = {str(key): value for key, value in root.nsmap.items() if key}
     change(tree.xpath(place, namespaces=namespaces)[0])
     return etree.tostring(tree)
 
 
-def position(allowed: tuple[shapes.Particle, ...], element: etree._Element) -> int:
+def position(allowed: tuple[shapes.Particle, ...], element: Any) -> int:
     return next(at for at, particle in enumerate(allowed) if particle.takes(element))
 
 
-def addition(name: str, particle: shapes.Particle) -> etree._Element:
+def addition(name: str, particle: shapes.Particle) -> Any:
     namespace = "urn:odd" if name == "Odd" else VCLOUD
     new = etree.Element(f"{{{namespace}}}{name}")
     if shapes.particles(shapes.ALIASES.get(name, name)):
@@ -243,19 +249,19 @@ def addition(name: str, particle: shapes.Particle) -> etree._Element:
     return new
 
 
-def form_of(element: etree._Element, method: str) -> str:
+def form_of(element: Any, method: str) -> str:
     parent = element.getparent()
     prefix = f"{method} " if parent is None else f"{local(parent)}/"
     name = prefix + local(element)
     return name if supported.parts(name) else local(element)
 
 
-def test_every_kind_of_body_is_tried():
+def test_every_kind_of_body_is_tried() -> None:
     assert {name.removeprefix("PUT ") for name in CALLS} == set(shapes.MEDIA_TYPES)
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_what_nothing_carries_out_is_refused_by_name(place, name):
+def test_what_nothing_carries_out_is_refused_by_name(place: Place, name: Any) -> None:
     method, path, kind, body = CALLS[name](place)
     state = place.tenant.control("GET", "state")
     tried = 0
@@ -272,7 +278,7 @@ def test_what_nothing_carries_out_is_refused_by_name(place, name):
     assert answer.status in (200, 201, 202), answer
 
 
-def test_everything_that_was_read_can_be_sent_back(place):
+def test_everything_that_was_read_can_be_sent_back(place: Place) -> None:
     """As pyvcloud does: the whole document, or a whole section, with one value changed or none."""
     tenant = place.tenant
     state = tenant.control("GET", "state")["vapps"]
@@ -284,6 +290,6 @@ def test_everything_that_was_read_can_be_sent_back(place):
         body = section(place, name)
         tenant.done(tenant.send("PUT", f"{place.vm}/{name}/", body, name))
     for name in ("networkConfigSection", "leaseSettingsSection"):
-        body = etree.tostring(tenant.get(f"{place.vapp}/{name}/"))
-        tenant.done(tenant.send("PUT", f"{place.vapp}/{name}/", body, name))
+        document = etree.tostring(tenant.get(f"{place.vapp}/{name}/"))
+        tenant.done(tenant.send("PUT", f"{place.vapp}/{name}/", document, name))
     assert tenant.control("GET", "state")["vapps"] == state

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from cse_client.simulator import Simulator
-from tests.simulator.client import Tenant, V, metadata_body, sourced_item
+from tests.simulator.client import Answer, Tenant, V, metadata_body, sourced_item
 from tests.support.waiting import until
 
 
 @pytest.fixture
-def slow():
+def slow() -> Iterator[Tenant]:
     """A tenant of a simulator whose tasks end at the third look."""
     with Simulator(guests=False, time="polls:3") as simulator:
         tenant = Tenant(simulator).login()
@@ -18,7 +21,7 @@ def slow():
         tenant.close()
 
 
-def wait(tenant, answer):
+def wait(tenant: Tenant, answer: Answer) -> Any:
     for _ in range(20):
         task = tenant.task(answer)
         if task.get("status") not in ("queued", "running"):
@@ -26,7 +29,7 @@ def wait(tenant, answer):
     raise AssertionError("the task does not end")
 
 
-def test_a_task_goes_through_its_states_and_its_text_changes_tense(slow):
+def test_a_task_goes_through_its_states_and_its_text_changes_tense(slow: Tenant) -> None:
     answer = slow.compose("demo")
     assert answer.xml.get("status") == "0"
     first = answer.xml.find(f"{V}Tasks/{V}Task")
@@ -40,7 +43,7 @@ def test_a_task_goes_through_its_states_and_its_text_changes_tense(slow):
     assert seen[-1].findtext(f"{V}Progress") == "100"
 
 
-def test_in_seconds_tasks_follow_the_clock():
+def test_in_seconds_tasks_follow_the_clock() -> None:
     with Simulator(guests=False, time="seconds:10") as simulator:
         tenant = Tenant(simulator).login()
         answer = tenant.compose("demo")
@@ -54,7 +57,7 @@ def test_in_seconds_tasks_follow_the_clock():
         tenant.close()
 
 
-def test_a_composition_that_copies_vms_takes_as_long_as_copying_them():
+def test_a_composition_that_copies_vms_takes_as_long_as_copying_them() -> None:
     with Simulator(guests=False, time="seconds:1") as simulator:
         tenant = Tenant(simulator).login()
         tenant.compose("empty")
@@ -65,7 +68,7 @@ def test_a_composition_that_copies_vms_takes_as_long_as_copying_them():
         tenant.close()
 
 
-def test_time_passes_without_anybody_looking():
+def test_time_passes_without_anybody_looking() -> None:
     with Simulator(guests=False, time="seconds:0.005") as simulator:
         tenant = Tenant(simulator).login()
         tenant.compose("demo")
@@ -73,7 +76,7 @@ def test_time_passes_without_anybody_looking():
         tenant.close()
 
 
-def test_a_failed_task_stays_with_its_owner(tenant):
+def test_a_failed_task_stays_with_its_owner(tenant: Tenant) -> None:
     tenant.control(
         "POST", "faults", {"kind": "task", "operation": "metadataUpdate", "message": "No disk."}
     )
@@ -90,7 +93,7 @@ def test_a_failed_task_stays_with_its_owner(tenant):
 
 
 @pytest.mark.parametrize("status", ["error", "aborted", "canceled"])
-def test_a_vapp_whose_creation_fails_is_left_behind(tenant, status):
+def test_a_vapp_whose_creation_fails_is_left_behind(tenant: Tenant, status: str) -> None:
     rule = {"kind": "task", "operation": "vdcComposeVapp", "status": status}
     tenant.control("POST", "faults", rule)
     answer = tenant.compose("demo")
@@ -103,7 +106,7 @@ def test_a_vapp_whose_creation_fails_is_left_behind(tenant, status):
     assert tenant.query("type=vApp") == []
 
 
-def test_cancelling(slow):
+def test_cancelling(slow: Tenant) -> None:
     answer = slow.compose("demo")
     wait(slow, answer)
     vapp = answer.headers["Location"]
@@ -117,7 +120,7 @@ def test_cancelling(slow):
     assert slow.get(f"{vapp}/metadata").find(f"{V}MetadataEntry") is None
 
 
-def test_a_second_change_is_refused_and_names_the_holder(slow):
+def test_a_second_change_is_refused_and_names_the_holder(slow: Tenant) -> None:
     answer = slow.compose("demo")
     vapp = answer.headers["Location"]
     task = answer.xml.find(f"{V}Tasks/{V}Task").get("href").rpartition("/")[2]
@@ -129,7 +132,7 @@ def test_a_second_change_is_refused_and_names_the_holder(slow):
     wait(slow, slow.post(f"{vapp}/metadata", metadata_body(a="1"), "metadata"))
 
 
-def test_two_recomposes_never_run_together_and_a_vm_update_blocks_one(slow):
+def test_two_recomposes_never_run_together_and_a_vm_update_blocks_one(slow: Tenant) -> None:
     answer = slow.compose("demo")
     wait(slow, answer)
     vapp = answer.headers["Location"]
@@ -151,12 +154,12 @@ def test_two_recomposes_never_run_together_and_a_vm_update_blocks_one(slow):
     wait(slow, slow.add_vms(vapp, "two"))
 
 
-def test_vms_of_two_vapps_do_not_hinder_each_other(slow):
+def test_vms_of_two_vapps_do_not_hinder_each_other(slow: Tenant) -> None:
     first, second = slow.compose("a"), slow.compose("b")
     assert wait(slow, first).get("status") == "success"
     assert wait(slow, second).get("status") == "success"
 
 
-def test_tasks_expire_after_ninety_days(tenant):
+def test_tasks_expire_after_ninety_days(tenant: Tenant) -> None:
     task = tenant.task(tenant.compose("demo"))
     assert task.get("expiryTime")[:10] > task.get("startTime")[:10]

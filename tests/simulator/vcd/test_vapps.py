@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.simulator.client import NAMESPACES, V, recompose_body, sourced_item
+from cse_client.simulator import Simulator
+from tests.simulator.client import NAMESPACES, Answer, Tenant, V, recompose_body, sourced_item
 
 
-def allocated(tenant, network="net1"):
+def allocated(tenant: Tenant, network: str = "net1") -> Any:
     return tenant.control("GET", "state")["networks"][network]["allocated"]
 
 
-def vms(tenant):
+def vms(tenant: Tenant) -> dict[str, Any]:
     return {one.get("name"): one for one in tenant.query("type=vm&filter=isVAppTemplate==false")}
 
 
-def undeploy(tenant, href, action="powerOff"):
+def undeploy(tenant: Tenant, href: str, action: str = "powerOff") -> Answer:
     body = (
         f"<UndeployVAppParams {NAMESPACES}><UndeployPowerAction>{action}</UndeployPowerAction>"
         "</UndeployVAppParams>"
@@ -23,12 +26,12 @@ def undeploy(tenant, href, action="powerOff"):
     return tenant.post(f"{href}/action/undeploy", body, "undeployVAppParams")
 
 
-def remove(tenant, vapp, *hrefs):
+def remove(tenant: Tenant, vapp: str, *hrefs: str) -> Answer:
     body = recompose_body(rest="".join(f'<DeleteItem href="{href}"/>' for href in hrefs))
     return tenant.post(f"{vapp}/action/recomposeVApp", body, "recomposeVAppParams")
 
 
-def test_an_address_belongs_to_a_vm_from_its_making_to_its_end(tenant):
+def test_an_address_belongs_to_a_vm_from_its_making_to_its_end(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one", "two"))
     assert allocated(tenant) == {"127.20.0.10": "one", "127.20.0.11": "two"}
@@ -48,7 +51,7 @@ def test_an_address_belongs_to_a_vm_from_its_making_to_its_end(tenant):
     assert allocated(tenant) == {}
 
 
-def test_addresses_in_use_are_listed(tenant):
+def test_addresses_in_use_are_listed(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one"))
     root = tenant.get(f"{tenant.network()}/allocatedAddresses/")
@@ -59,7 +62,7 @@ def test_addresses_in_use_are_listed(tenant):
     assert (record.get("usedIpCount"), record.get("totalIpCount")) == ("1", "241")
 
 
-def test_an_exhausted_pool_fails_the_task_and_leaves_nothing(tenant):
+def test_an_exhausted_pool_fails_the_task_and_leaves_nothing(tenant: Tenant) -> None:
     tenant.control("POST", "networks/net1", {"pool": ["127.20.0.10", "127.20.0.11"]})
     vapp = tenant.vapp("demo")
     answer = tenant.add_vms(vapp, "one", "two", "three")
@@ -73,7 +76,7 @@ def test_an_exhausted_pool_fails_the_task_and_leaves_nothing(tenant):
     assert allocated(tenant) == {}
 
 
-def test_a_failed_recompose_can_also_leave_what_it_made(tenant):
+def test_a_failed_recompose_can_also_leave_what_it_made(tenant: Tenant) -> None:
     tenant.control("POST", "networks/net1", {"pool": ["127.20.0.10", "127.20.0.11"]})
     tenant.control("POST", "org", {"failed_recompose_keeps": True})
     vapp = tenant.vapp("demo")
@@ -86,7 +89,9 @@ def test_a_failed_recompose_can_also_leave_what_it_made(tenant):
 
 
 @pytest.mark.parametrize(("keep", "left"), [(None, set()), (0, {"a"}), (1, {"a", "b"})])
-def test_a_fault_can_fail_a_recompose_both_ways(tenant, keep, left):
+def test_a_fault_can_fail_a_recompose_both_ways(
+    tenant: Tenant, keep: int | None, left: Any
+) -> None:
     rule = {"kind": "task", "operation": "vdcRecomposeVapp", "keep": keep}
     tenant.control("POST", "faults", rule)
     vapp = tenant.vapp("demo")
@@ -94,17 +99,21 @@ def test_a_fault_can_fail_a_recompose_both_ways(tenant, keep, left):
     assert set(vms(tenant)) == left
 
 
-def add_manual(tenant, vapp, name, address, *, power_on=False):
+def add_manual(
+    tenant: Tenant, vapp: str, name: str, address: str, *, power_on: bool = False
+) -> Any:
     item = sourced_item(tenant.template_vm(), name, mode="MANUAL", address=address)
     body = recompose_body(item, power_on=power_on)
     return tenant.task(tenant.post(f"{vapp}/action/recomposeVApp", body, "recomposeVAppParams"))
 
 
-def text_of(task):
-    return task.find(f"{V}Error").get("message")
+def text_of(task: Any) -> str:
+    return str(task.find(f"{V}Error").get("message"))
 
 
-def test_a_manual_address_must_be_in_the_subnet_and_may_be_outside_of_the_pool(tenant):
+def test_a_manual_address_must_be_in_the_subnet_and_may_be_outside_of_the_pool(
+    tenant: Tenant,
+) -> None:
     vapp = tenant.vapp("demo")
     assert add_manual(tenant, vapp, "a", "127.20.0.251").get("status") == "success"
     outside = add_manual(tenant, vapp, "b", "10.0.0.1")
@@ -112,7 +121,9 @@ def test_a_manual_address_must_be_in_the_subnet_and_may_be_outside_of_the_pool(t
     assert allocated(tenant) == {"127.20.0.251": "a"}
 
 
-def test_an_address_that_a_stopped_vm_has_can_be_assigned_again_but_not_be_used_by_both(tenant):
+def test_an_address_that_a_stopped_vm_has_can_be_assigned_again_but_not_be_used_by_both(
+    tenant: Tenant,
+) -> None:
     first, second = tenant.vapp("first"), tenant.vapp("second")
     tenant.done(tenant.add_vms(first, "a"))
     assert add_manual(tenant, second, "b", "127.20.0.10").get("status") == "success"
@@ -129,7 +140,7 @@ def test_an_address_that_a_stopped_vm_has_can_be_assigned_again_but_not_be_used_
     assert allocated(tenant) == {"127.20.0.10": "a"}
 
 
-def test_a_composition_makes_and_starts_all_its_vms(tenant):
+def test_a_composition_makes_and_starts_all_its_vms(tenant: Tenant) -> None:
     source = tenant.template_vm()
     head = sourced_item(source, "a", mode="MANUAL", address="127.20.0.99")
     tenant.done(tenant.compose("demo", items=head + sourced_item(source, "b")))
@@ -137,7 +148,7 @@ def test_a_composition_makes_and_starts_all_its_vms(tenant):
     assert {one.get("status") for one in vms(tenant).values()} == {"POWERED_ON"}
 
 
-def test_a_composition_that_cannot_be_powered_on_leaves_its_vms_off(tenant):
+def test_a_composition_that_cannot_be_powered_on_leaves_its_vms_off(tenant: Tenant) -> None:
     tenant.done(tenant.add_vms(tenant.vapp("other"), "other", power_on=True))
     item = sourced_item(tenant.template_vm(), "a", mode="MANUAL", address="127.20.0.10")
     task = tenant.task(tenant.compose("demo", items=item))
@@ -148,7 +159,9 @@ def test_a_composition_that_cannot_be_powered_on_leaves_its_vms_off(tenant):
 
 
 @pytest.mark.parametrize(("keep", "left"), [(None, set()), (0, {"a"}), (1, {"a", "b"})])
-def test_a_fault_can_fail_a_composition_both_ways(tenant, keep, left):
+def test_a_fault_can_fail_a_composition_both_ways(
+    tenant: Tenant, keep: int | None, left: Any
+) -> None:
     rule = {"kind": "task", "operation": "vdcComposeVapp", "keep": keep}
     tenant.control("POST", "faults", rule)
     source = tenant.template_vm()
@@ -166,7 +179,7 @@ def test_a_fault_can_fail_a_composition_both_ways(tenant, keep, left):
         ({"storage": {"gold": {"limit_mb": 20000}}}, "storage quota"),
     ],
 )
-def test_quotas_are_refused_at_once(tenant, limits, text):
+def test_quotas_are_refused_at_once(tenant: Tenant, limits: Any, text: str) -> None:
     tenant.control("POST", "vdcs/vdc1", limits)
     vapp = tenant.vapp("demo")
     answer = tenant.add_vms(vapp, "one", "two")
@@ -175,14 +188,14 @@ def test_quotas_are_refused_at_once(tenant, limits, text):
     assert vms(tenant) == {}
 
 
-def test_a_name_is_taken_once_per_vdc(tenant):
+def test_a_name_is_taken_once_per_vdc(tenant: Tenant) -> None:
     tenant.vapp("demo")
     answer = tenant.compose("demo")
     assert (answer.status, answer.code) == (400, "DUPLICATE_NAME")
     assert answer.message.endswith("The VCD entity demo already exists.")
 
 
-def test_a_license_must_be_accepted(tenant):
+def test_a_license_must_be_accepted(tenant: Tenant) -> None:
     tenant.control(
         "POST", "templates/ubuntu-16.04_k8-1.18_weave-2.6.5_rev2", {"eula": "Do no harm."}
     )
@@ -192,7 +205,7 @@ def test_a_license_must_be_accepted(tenant):
     assert "End User License" in answer.message
 
 
-def test_what_runs_is_deleted_only_by_force(tenant):
+def test_what_runs_is_deleted_only_by_force(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one", power_on=True))
     answer = tenant.send("DELETE", vapp)
@@ -214,14 +227,14 @@ def test_what_runs_is_deleted_only_by_force(tenant):
     assert tenant.send("GET", vapp).status == 403
 
 
-def test_force_deletes_in_one_go(tenant):
+def test_force_deletes_in_one_go(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one", power_on=True))
     tenant.done(tenant.send("DELETE", f"{vapp}?force=True&recursive=False"))
     assert tenant.control("GET", "state")["vapps"] == {}
 
 
-def test_status_numbers_sum_up_the_vms(tenant):
+def test_status_numbers_sum_up_the_vms(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     assert tenant.get(vapp).get("status") == "1"
     tenant.done(tenant.add_vms(vapp, "one", "two"))
@@ -234,14 +247,14 @@ def test_status_numbers_sum_up_the_vms(tenant):
     assert tenant.get(vapp).get("status") == "3"
 
 
-def test_reset_needs_something_that_runs(tenant):
+def test_reset_needs_something_that_runs(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one"))
     answer = tenant.post(f"{vapp}/power/action/reset")
     assert answer.message.endswith('vApp "demo" does not have any powered on VMs.')
 
 
-def test_shutdown_needs_tools(tenant):
+def test_shutdown_needs_tools(tenant: Tenant) -> None:
     tenant.control(
         "POST", "templates/ubuntu-16.04_k8-1.18_weave-2.6.5_rev2", {"image": {"tools": False}}
     )
@@ -252,7 +265,7 @@ def test_shutdown_needs_tools(tenant):
     tenant.done(undeploy(tenant, vapp))
 
 
-def lease(tenant, vapp, deployment, storage):
+def lease(tenant: Tenant, vapp: str, deployment: int, storage: int) -> Any:
     body = (
         f"<LeaseSettingsSection {NAMESPACES}><ovf:Info/><DeploymentLeaseInSeconds>{deployment}"
         f"</DeploymentLeaseInSeconds><StorageLeaseInSeconds>{storage}</StorageLeaseInSeconds>"
@@ -267,7 +280,7 @@ def lease(tenant, vapp, deployment, storage):
     )
 
 
-def test_leases_stop_the_vapp_and_then_expire_it(simulator, tenant):
+def test_leases_stop_the_vapp_and_then_expire_it(simulator: Simulator, tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.control("POST", "sessions", {"idle_timeout": 1e9, "lifetime": 1e9})
     tenant.done(tenant.add_vms(vapp, "one", power_on=True))
@@ -285,7 +298,7 @@ def test_leases_stop_the_vapp_and_then_expire_it(simulator, tenant):
     tenant.done(tenant.post(f"{vapp}/power/action/powerOn"))
 
 
-def test_a_lease_without_end_is_kept_and_an_organization_may_cap_it(tenant):
+def test_a_lease_without_end_is_kept_and_an_organization_may_cap_it(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.control("POST", "sessions", {"idle_timeout": 1e9, "lifetime": 1e9})
     tenant.done(tenant.add_vms(vapp, "one", power_on=True))
@@ -296,7 +309,7 @@ def test_a_lease_without_end_is_kept_and_an_organization_may_cap_it(tenant):
     assert lease(tenant, vapp, 0, 0) == ("86400", "0")
 
 
-def test_expired_vapps_may_be_deleted(tenant):
+def test_expired_vapps_may_be_deleted(tenant: Tenant) -> None:
     tenant.control("POST", "org", {"expired_vapps_are_deleted": True})
     tenant.control("POST", "sessions", {"idle_timeout": 1e9, "lifetime": 1e9})
     tenant.vapp("demo")
@@ -304,7 +317,7 @@ def test_expired_vapps_may_be_deleted(tenant):
     assert tenant.query("type=vApp") == []
 
 
-def test_reconfigure_items_change_vms_and_power_on_with_the_same_recompose(tenant):
+def test_reconfigure_items_change_vms_and_power_on_with_the_same_recompose(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one", "two"))
     items = ""
@@ -330,7 +343,7 @@ def test_reconfigure_items_change_vms_and_power_on_with_the_same_recompose(tenan
         assert section.findtext(f"{V}CustomizationScript") == f"echo {name}"
 
 
-def test_hardware_of_a_running_vm_stays(tenant):
+def test_hardware_of_a_running_vm_stays(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.add_vms(vapp, "one", power_on=True))
     vm = tenant.one("vm", "one")
@@ -341,13 +354,13 @@ def test_hardware_of_a_running_vm_stays(tenant):
     assert tenant.task(answer).get("status") == "error"
 
 
-def test_only_templates_that_are_ready_are_used(tenant):
+def test_only_templates_that_are_ready_are_used(tenant: Tenant) -> None:
     tenant.control("POST", "templates/ubuntu-16.04_k8-1.18_weave-2.6.5_rev2", {"status": 0})
     vapp = tenant.vapp("demo")
     assert tenant.add_vms(vapp, "one").status == 400
 
 
-def test_customization_states_without_tools_or_with_scripts_disabled(tenant):
+def test_customization_states_without_tools_or_with_scripts_disabled(tenant: Tenant) -> None:
     template = "templates/ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
     vapp = tenant.vapp("demo")
     states = []
@@ -363,7 +376,7 @@ def test_customization_states_without_tools_or_with_scripts_disabled(tenant):
     assert states == ["GC_COMPLETE", "GC_PENDING", "GC_FAILED"]
 
 
-def test_the_environment_of_a_running_vm_shows_script_and_password(tenant):
+def test_the_environment_of_a_running_vm_shows_script_and_password(tenant: Tenant) -> None:
     import base64
 
     vapp = tenant.vapp("demo")
@@ -382,7 +395,7 @@ def test_the_environment_of_a_running_vm_shows_script_and_password(tenant):
     assert values["vCloud_dns1_0"] == "127.0.0.53"
 
 
-def test_metadata_of_the_wrong_kind_or_place(tenant):
+def test_metadata_of_the_wrong_kind_or_place(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     answer = tenant.send("GET", f"{vapp}/metadata/missing")
     assert (answer.status, answer.code) == (403, "ACCESS_TO_RESOURCE_IS_FORBIDDEN")
@@ -394,7 +407,7 @@ def test_metadata_of_the_wrong_kind_or_place(tenant):
     assert tenant.post(f"{vapp}/metadata", body, "metadata").status == 400
 
 
-def test_a_vapp_without_vms_is_powered_on_and_off(tenant):
+def test_a_vapp_without_vms_is_powered_on_and_off(tenant: Tenant) -> None:
     vapp = tenant.vapp("demo")
     tenant.done(tenant.post(f"{vapp}/power/action/powerOn"))
     root = tenant.get(vapp)
@@ -407,7 +420,7 @@ def test_a_vapp_without_vms_is_powered_on_and_off(tenant):
     tenant.done(tenant.send("DELETE", vapp))
 
 
-def test_sharing_needs_no_content_type(tenant):
+def test_sharing_needs_no_content_type(tenant: Tenant) -> None:
     body = (
         f"<ControlAccessParams {NAMESPACES}><IsSharedToEveryone>true</IsSharedToEveryone>"
         "<EveryoneAccessLevel>ReadOnly</EveryoneAccessLevel></ControlAccessParams>"

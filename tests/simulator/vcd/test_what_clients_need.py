@@ -30,7 +30,7 @@ def test_a_vapp_network_is_found_by_its_own_id(place: Place) -> None:
     ]
     repair = vapp.find(f"{V}NetworkConfigSection/{V}NetworkConfig/{V}Link")
     assert repair.get("rel") == "repair"
-    identifier = re.search("[0-9a-f-]{36}", repair.get("href")).group()
+    identifier = re.findall("[0-9a-f-]{36}", repair.get("href"))[0]
     assert link.get("href").endswith(identifier)
     assert identifier not in place.network
     network = tenant.get(link.get("href"))
