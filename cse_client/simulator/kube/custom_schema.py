@@ -106,6 +106,7 @@ def _check_plain(value: Any, schema: Mapping[str, Any], path: str) -> Causes:
 
 
 def _is(value: Any, wanted: str) -> bool:
+    """Return whether a value is of a type; 1.0 is an integer, as in JSON, and null has no type."""
     if isinstance(value, bool) and wanted != "boolean":
         return False
     if wanted == "integer" and isinstance(value, float):

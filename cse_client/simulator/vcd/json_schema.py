@@ -85,6 +85,12 @@ def _definition(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is(value: Any, wanted: Any) -> bool:
+    """Return whether a value is of a type, or of one in a list.
+
+    Not as in kube/custom_schema.py: 1.0 is not an integer, for the library that the messages are from
+    goes by the class of a number (everit-org/json-schema: NumberSchemaValidatingVisitor), and null
+    is a type.
+    """
     if isinstance(wanted, list):
         return any(_is(value, one) for one in wanted)
     if isinstance(value, bool) and wanted != "boolean":

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
-from cse_client.clock import Clock, StoppableClock
+from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
+from cse_client.engines.direct.operations.draining import drain_nodes
 from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.removal import delete_vms
@@ -31,7 +31,7 @@ from cse_client.errors import (
     Refused,
     SessionInvalid,
 )
-from cse_client.kube.drain import delete_node, drain, uncordon
+from cse_client.kube.drain import delete_node, uncordon
 from cse_client.model import Event, EventKind, Progress, RunOptions, Vm
 from cse_client.model.nodes import Removal
 from cse_client.vcd import tasks
@@ -156,35 +156,25 @@ class WorkerRemoval:
         )
 
     def _drain(self) -> None:
-        vms = {vm.name: vm for vm in self._cluster.vapp.vms}
-        with ThreadPoolExecutor(self._max_parallel) as pool:
-            clock = StoppableClock(self._clock)
-            drains = {
-                pool.submit(self._drain_one, name, clock): name for name in self._operation.nodes
-            }
-            try:
-                for drained in as_completed(drains):
-                    drained.result()
-                    vm = vms.get(drains[drained])
-                    if vm is not None and vm.deployed:
-                        self._begin_stop(vm)
-            except BaseException:
-                # Ctrl-C and failures do not wait for what a disruption budget holds elsewhere
-                clock.stop()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-        self._drained = True
-
-    def _drain_one(self, name: str, clock: Clock) -> None:
         assert self._api is not None  # noqa: S101  (the step exists only with an API)
-        drain(
+        vms = {vm.name: vm for vm in self._cluster.vapp.vms}
+
+        def drained(name: str) -> None:
+            vm = vms.get(name)
+            if vm is not None and vm.deployed:
+                self._begin_stop(vm)
+
+        drain_nodes(
             self._api,
-            name,
+            self._operation.nodes,
+            drained,
+            at_once=self._max_parallel,
             force=self._force,
             deadline=self._run.deadline,
-            clock=clock,
+            clock=self._clock,
             progress=self._progress,
         )
+        self._drained = True
 
     def _begin_stop(self, vm: Vm) -> None:
         """Have a drained node's VM powered off; whatever prevents it is `_remove`'s to notice."""

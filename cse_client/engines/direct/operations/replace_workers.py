@@ -8,10 +8,9 @@ next one counts both and goes on from there.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from cse_client import bounds, suggest
-from cse_client.clock import Clock, StoppableClock
+from cse_client.clock import Clock
 from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.deletion import out_of_reach
 from cse_client.engines.direct.describe import inspect_cluster
@@ -20,6 +19,7 @@ from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.machines import BROKEN, Machines
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
+from cse_client.engines.direct.operations.draining import drain_nodes
 from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remove_made
 from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
 from cse_client.engines.direct.operations.plan import Step
@@ -29,7 +29,7 @@ from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
-from cse_client.kube.drain import delete_node, drain, uncordon
+from cse_client.kube.drain import delete_node, uncordon
 from cse_client.kube.node_marks import mark_node
 from cse_client.model import WORKER, Cluster, KubeNode, Progress, RunOptions, Vm, node_kind
 from cse_client.model.pools import administrators_labels
@@ -226,38 +226,21 @@ class WorkerReplacement:
             labels = administrators_labels(self._resolved.sources[0].pool)
             for name in names if labels else ():
                 mark_node(api, name, labels=labels)
-            self._drain(api, leaving)
+            drain_nodes(
+                api,
+                leaving,
+                at_once=len(leaving),
+                force=self._force,
+                deadline=machines.deadline,
+                clock=self._clock,
+                progress=self._progress,
+            )
             href = self._cluster.vapp.href
             delete_vms(self._cluster.vcd, href, leaving, deadline=machines.deadline)
             for name in leaving:
                 delete_node(api, name)
         machines.refresh()
         self.took += [self._clock.monotonic() - began] * len(leaving)
-
-    def _drain(self, api: ClusterAPI, names: Sequence[str]) -> None:
-        clock = StoppableClock(self._clock)
-
-        def one(name: str) -> None:
-            drain(
-                api,
-                name,
-                force=self._force,
-                deadline=self._machines.deadline,
-                clock=clock,
-                progress=self._progress,
-            )
-
-        if not names:
-            return
-        with ThreadPoolExecutor(len(names)) as pool:
-            drains = [pool.submit(one, name) for name in names]
-            try:
-                for drained in as_completed(drains):
-                    drained.result()
-            except BaseException:
-                # Ctrl-C and failures do not wait for what a disruption budget holds elsewhere
-                clock.stop()
-                raise
 
     def _delete_nodes(self) -> None:
         """Delete Nodes whose VM an earlier run has deleted before it was stopped."""
