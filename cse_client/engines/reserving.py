@@ -78,7 +78,7 @@ def network_addresses(
         addresses.subnet  # noqa: B018 - raises
     except ValueError:
         raise CseError(
-            f"VCD does not tell the subnet of network '{plan.network}', so no address can be"
+            f"VCD does not show the subnet of network '{plan.network}', so no address can be"
             " checked."
         ) from None
     return addresses

@@ -87,7 +87,7 @@ class GrantBook:
         if theirs != [(grant.subject, grant.role, True)]:
             raise Conflict(
                 f"The binding {name} exists with other content.",
-                hint="Somebody changed it: look at it with kubectl and delete it.",
+                hint="It was changed. Check it with kubectl, and delete it.",
             )
         return False
 

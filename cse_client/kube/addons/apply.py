@@ -354,7 +354,7 @@ def remove_all(
         names = ", ".join(str(one) for one in left[:3])
         return (None if left else True), f"still there: {names}"
 
-    watch.until(look, "The add-on was not gone")
+    watch.until(look, "The objects of the add-on were not deleted")
     if record is not None:
         objects.delete(record_ref(record.addon))
     return removed, ([] if purge else [one for one in crds if objects.get(one) is not None])

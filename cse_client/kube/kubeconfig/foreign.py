@@ -106,7 +106,7 @@ def _never(what: str, refused: list[str], ours: bool) -> Refused:
     more = len(refused) - _MOST_SHOWN
     shown = ", ".join(refused[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
     return Refused(
-        f"{what} is not used: it holds what is never taken from somebody else's kubeconfig:"
+        f"{what} is not used: it contains what is not accepted in a kubeconfig from elsewhere:"
         f" {shown}.",
         hint="" if ours else _HINT,
     )

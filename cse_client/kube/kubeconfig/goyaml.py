@@ -179,11 +179,11 @@ class _Reader:
 
         self._seen += 1
         if self._seen > _LARGEST:
-            raise TooFar("its aliases stand for too much")
+            raise TooFar("its aliases expand to too much data")
         if isinstance(node, yaml.ScalarNode):
             return _scalar_value(node)
         if id(node) in self._above:
-            raise TooFar("an alias in it stands for itself")
+            raise TooFar("an alias in it refers to itself")
         if len(self._above) > _DEEPEST:
             raise TooFar("it is nested too deeply")
         self._above.add(id(node))

@@ -87,9 +87,9 @@ def _definition(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
 def _is(value: Any, wanted: Any) -> bool:
     """Return whether a value is of a type, or of one in a list.
 
-    Not as in kube/custom_schema.py: 1.0 is not an integer, for the library that the messages are from
-    goes by the class of a number (everit-org/json-schema: NumberSchemaValidatingVisitor), and null
-    is a type.
+    Not as in kube/custom_schema.py: null is a type, and 1.0 is not an integer, for the library
+    that the messages are from goes by the class of a number (everit-org/json-schema,
+    NumberSchemaValidatingVisitor).
     """
     if isinstance(wanted, list):
         return any(_is(value, one) for one in wanted)

@@ -201,7 +201,7 @@ def test_everything_else_is_refused_by_name(
     with pytest.raises(Refused) as caught:
         pass_on(text, WHAT)
     message = caught.value.message
-    start = f"{WHAT} is not used: it holds what is never taken from somebody else's kubeconfig: "
+    start = f"{WHAT} is not used: it contains what is not accepted in a kubeconfig from elsewhere: "
     assert message.startswith(start + named)
     assert message.isprintable()
     assert len(message) < 300

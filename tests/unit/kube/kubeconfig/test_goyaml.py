@@ -335,7 +335,7 @@ def test_a_file_that_kubectl_does_not_read_whole_is_left(kubectl: Kubectl, text:
 def test_aliases_that_stand_for_gigabytes(kubectl: Kubectl) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
-    with pytest.raises(tree.Damaged, match="stand for too much"):
+    with pytest.raises(tree.Damaged, match="expand to too much data"):
         tree.parse("\n".join(lines))
 
 
