@@ -15,10 +15,11 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["FULL", "PART", "TIME", "Kill", "Kills", "Tried", "differences"]
+__all__ = ["FULL", "PART", "TIME", "Kill", "Kills", "Tried", "differences", "part"]
 
+_Value = TypeVar("_Value")
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 60
 _CHANGES = "POST|PUT|PATCH|DELETE"
@@ -36,6 +37,12 @@ PART = os.environ.get("CSE_SWEEP_PART", "1/1")
 #: killed after a change leaves a task that runs until the next client looks at it.
 TIME = os.environ.get("CSE_SWEEP_TIME", "instant")
 _MOST_BROKEN = 5
+
+
+def part(values: Sequence[_Value]) -> Sequence[_Value]:
+    """Return those of `values` that this process tries, see `PART`."""
+    first, _, of = PART.partition("/")
+    return values[int(first) - 1 :: int(of)]
 
 
 @dataclass(frozen=True)
@@ -106,8 +113,7 @@ class Kills:
         """Return the moments to try: in a full sweep all, or those of `PART`, otherwise one."""
         if not FULL:
             return self.moments[2 * len(self.moments) // 3 :][:1]
-        first, _, of = PART.partition("/")
-        return self.moments[int(first) - 1 :: int(of)]
+        return part(self.moments)
 
 
 def _in_order(journal: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
