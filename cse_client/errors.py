@@ -45,9 +45,13 @@ __all__ = [
 
 
 class CseError(Exception):
-    """The root: `message`, `hint` (may be empty) and a growing list of `notes`."""
+    """The root: `message`, `hint` (may be empty) and a growing list of `notes`.
+
+    `pool` names the worker pool that it is about, where a request is about several.
+    """
 
     exit_code = 1
+    pool = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -25,6 +25,7 @@ __all__ = [
     "apply_declared",
     "called",
     "file_yaml",
+    "getting_a_file",
     "needs_records",
     "read_cluster_file",
     "show_needs",
@@ -62,7 +63,8 @@ def read_cluster_file(file: str) -> Reading:
     """Return what a file holds; `-` is standard input.
 
     Raises:
-        WrongUsage: it cannot be read, or is not YAML; no value of it gets into the message.
+        WrongUsage: it cannot be read, is empty, or is not YAML; no value of it gets into the
+            message.
     """
     from cse_client.content import capitalized
     from cse_client.errors import WrongUsage
@@ -77,9 +79,20 @@ def read_cluster_file(file: str) -> Reading:
         reason = getattr(error, "strerror", None) or error
         raise WrongUsage(f"{name} cannot be read: {reason}.") from None
     try:
-        return read_yaml(data, _BOUNDS)
+        reading = read_yaml(data, _BOUNDS)
     except BadYaml as error:
         raise WrongUsage(f"{name} does not describe a cluster: {error}.") from None
+    if not reading.positions:
+        only = ": it contains only comments" if data.strip() else ""
+        raise WrongUsage(f"{name} is empty{only}.", hint=getting_a_file())
+    return reading
+
+
+def getting_a_file() -> str:
+    """Return which commands print a file, for hints."""
+    create = suggest.cse("cluster create", "NAME", network="NETWORK", dry_run=True)
+    sample = suggest.cse("cluster apply", sample=True, native=True)
+    return f"`{create} -o yaml` prints a file; `{sample}` prints one for a CSE server 3."
 
 
 def file_yaml(document: Any) -> str:
@@ -94,9 +107,11 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
 
     Raises:
         WrongUsage: a CSE server is in use, or a removal is not confirmed.
+        PreflightFailed, CseError: what the file describes would be refused.
     """
     from time import monotonic
 
+    from cse_client.cli.validation import raise_all
     from cse_client.content import capitalized
 
     application = _application(run, file)
@@ -107,13 +122,15 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
         break_lock=options.break_lock,
         force=options.force,
     )
-    with run.console.progress() as progress, _keys_for_options():
+    with run.console.progress() as progress, _keys_for_options(file):
         plan = application.plan(progress, thorough=options.dry_run)
         creation: CreationPlan | None = None
         if options.dry_run and plan.creates:
             creation = application.engine.plan_create(file.declared.spec, progress)
     for warning in plan.warnings:
         run.console.warning(capitalized(warning))
+    with _keys_for_options(file):
+        raise_all(plan.problems, f"{capitalized(file.name)} cannot be applied to cluster '{name}'")
     if options.dry_run:
         _show_plan(run, file, plan, creation)
         return
@@ -126,7 +143,7 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
         )
     run.when_interrupted = suggest.RESUME
     began = monotonic()
-    with run.console.progress() as progress, _keys_for_options():
+    with run.console.progress() as progress, _keys_for_options(file):
         cluster = application.carry_out(plan, how, progress)
     from cse_client.cli.node_options import print_cluster_change, print_new_cluster
 
@@ -226,8 +243,8 @@ def _amount(number: int | None, unit: str, otherwise: str) -> str:
 
 
 @contextlib.contextmanager
-def _keys_for_options() -> Iterator[None]:
-    """Let errors name keys of a file where they name options of `cluster create`."""
+def _keys_for_options(file: DeclaredFile) -> Iterator[None]:
+    """Let errors name keys of the file where they name options, and the pool that they are of."""
     from cse_client.errors import CseError, PreflightFailed
 
     try:
@@ -235,13 +252,14 @@ def _keys_for_options() -> Iterator[None]:
     except CseError as error:
         problems = error.problems if isinstance(error, PreflightFailed) else ()
         for one in (error, *problems):
-            one.message, one.hint = _with_keys(one.message), _with_keys(one.hint)
+            one.message = _with_keys(one.message, file, one.pool)
+            one.hint = _with_keys(one.hint, file, one.pool)
+            if one.pool and len(file.pool_keys) > 1 and f"'{one.pool}'" not in one.message:
+                one.message = f"Pool '{one.pool}': {one.message}"
         raise
 
 
-def _with_keys(text: str) -> str:
-    from cse_client.engines.declared.fields import OPTION_KEYS
-
+def _with_keys(text: str, file: DeclaredFile, pool: str) -> str:
     if suggest.program_name() in text:
         return text
-    return _OPTION.sub(lambda found: OPTION_KEYS.get(found[0], found[0]), text)
+    return _OPTION.sub(lambda found: file.key_of(found[0], pool) or found[0], text)

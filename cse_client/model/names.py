@@ -6,12 +6,12 @@ import re
 
 from cse_client.errors import CseError, WrongUsage
 
-__all__ = ["check_name", "split_revision"]
+__all__ = ["NAME_RULE", "check_name", "name_problem", "split_revision"]
 
 #: Longest name of a cluster; CSE's own limit (container-service-extension, vApp name check).
 _NAME_LENGTH = 25
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,23}[A-Za-z0-9])?", re.ASCII)
-_NAME_RULE = (
+NAME_RULE = (
     f"A name has 1 to {_NAME_LENGTH} letters, digits and dashes, begins with a letter and does not "
     "end with a dash."
 )
@@ -29,21 +29,26 @@ def split_revision(template: str) -> tuple[str, int | None]:
 
 def check_name(name: str) -> list[CseError]:
     """Check the name of a new cluster: it becomes a vApp, a host name and a kubeconfig context."""
-    if _NAME.fullmatch(name):
-        return []
     if not name:
-        return [WrongUsage("The cluster's name is empty.", hint=_NAME_RULE)]
+        return [WrongUsage("The cluster's name is empty.", hint=NAME_RULE)]
+    problem = name_problem(name)
+    if not problem:
+        return []
+    return [WrongUsage(f"The cluster name '{name}' is not allowed: {problem}.", hint=NAME_RULE)]
+
+
+def name_problem(name: str) -> str:
+    """Return why a new cluster cannot have this name, a clause; empty when it can."""
+    if _NAME.fullmatch(name):
+        return ""
     strange = sorted({c for c in name if not re.fullmatch(r"[A-Za-z0-9-]", c)})
     if strange:
-        signs = ", ".join(_sign(c) for c in strange[:5])
-        what = f"it contains {signs}"
-    elif len(name) > _NAME_LENGTH:
-        what = f"it has {len(name)} characters"
-    elif not name[0].isalpha():
-        what = f"it begins with {_sign(name[0])}"
-    else:
-        what = "it ends with '-'"
-    return [WrongUsage(f"The cluster name '{name}' is not allowed: {what}.", hint=_NAME_RULE)]
+        return f"it contains {', '.join(_sign(c) for c in strange[:5])}"
+    if len(name) > _NAME_LENGTH:
+        return f"it has {len(name)} characters"
+    if not name:
+        return "it is empty"
+    return f"it begins with {_sign(name[0])}" if not name[0].isalpha() else "it ends with '-'"
 
 
 def _sign(character: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from cse_client.errors import (
     NotFound,
     Refused,
+    WrongUsage,
 )
 from cse_client.model import (
     ClusterSpec,
@@ -48,12 +49,13 @@ _EGRESS_HINT = "without it, nodes can use only what their template contains"
 class PoolRequest:
     """New workers of one pool: `spec` is what they are to be, as if all workers were of it.
 
-    `template` is None where that is a problem already.
+    `template` is None where that is a problem already. `name` is the pool's.
     """
 
     spec: ClusterSpec
     template: Template | None
     count: int
+    name: str = ""
 
 
 def check_create(
@@ -125,6 +127,8 @@ def _lot(
     own.template_vm = templates.get(template.id) if template is not None else None
     _settle_hardware(vcd, spec, vdc, own, is_new=False)
     profile = find_profile(vcd, spec.storage_profile, vdc, own)
+    for problem in own.problems:
+        problem.pool = pool.name
     findings.add(own.problems)
     return Lot(pool.count, own.worker, own.template_vm, profile)
 
@@ -193,10 +197,9 @@ def find_network(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> Net
         return None
     network = next((one for one in known if one.name == name), None)
     if network is None:
-        usable = ", ".join(one.name for one in known if one.fence is not Fence.ISOLATED) or "none"
         findings.problems.append(
             NotFound(
-                f"VDC '{vdc.name}' has no network '{name}'; available: {usable}.",
+                f"VDC '{vdc.name}' has no network '{name}'; available: {_usable(known)}.",
                 hint="Specify one of them with --network.",
             )
         )
@@ -206,9 +209,25 @@ def find_network(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> Net
     return network
 
 
+def _usable(networks: Sequence[Network]) -> str:
+    return ", ".join(one.name for one in networks if one.fence is not Fence.ISOLATED) or "none"
+
+
+def _no_network(vcd: VcdClient, spec: ClusterSpec, vdc: Vdc) -> WrongUsage:
+    known = vcd.surroundings.networks(vdc)
+    return WrongUsage(
+        f"Cluster '{spec.name}' does not exist, and a new cluster requires a network; available in"
+        f" VDC '{vdc.name}': {_usable(known)}.",
+        hint="Specify one of them with --network.",
+    )
+
+
 def _check_network(
     vcd: VcdClient, spec: ClusterSpec, vdc: Vdc, nodes: int, findings: Findings
 ) -> None:
+    if not spec.network:
+        findings.problems.append(_no_network(vcd, spec, vdc))
+        return
     network = find_network(vcd, spec.network, vdc, findings)
     if network is None:
         return

@@ -101,13 +101,15 @@ def test_a_refusal_comes_before_every_change(place: Place, control: Control) -> 
     assert (done.code, done.out) == (4, "")
     assert "'spec.pools[0].cpus' (line 10) is 8, and pool 'gpu' has 4; it cannot be" in done.err
     assert "'spec.network' (line 6) is net2" in done.err
+    # what cannot be changed and what VCD refuses are in one list
     text = CHANGED.replace(NEW, OLD).replace("- name: new", "- name: new\n    template: gone")
-    text = text.replace("size: 2", "size: 400")
+    text = text.replace("size: 2", "size: 400").replace("pools:", "network: net2\n  pools:")
     for words in (("--yes",), ("--dry-run",)):
         done = place.apply(text, *words)
-        assert (done.code, done.out) == (3, "")
-        assert "Template 'gone' was not found." in done.err
-        assert "free addresses in its static pool" in done.err
+        assert (done.code, done.out) == (4, "")
+        assert "  - Pool 'new': Template 'gone' was not found." in done.err
+        assert "  - Pool 'gpu': The network 'net1' has " in done.err
+        assert "'spec.network' (line 6) is net2" in done.err
     assert control.possessions() == before
 
 

@@ -131,15 +131,21 @@ def test_removals_are_confirmed(place: Place) -> None:
 
 def test_what_cannot_be_changed_is_refused_by_name(place: Place, control: Control) -> None:
     text = LEAST.replace("network: net1", "network: net2\n  podCidr: 172.30.0.0/16")
-    text = text.replace("size: 1", "size: 3").replace("ntp.example.com", "other.example.com")
+    text = text.replace("size: 1", "size: 400").replace("ntp.example.com", "other.example.com")
     control.ask("DELETE", "journal")
     done = place.apply(text)
     assert (done.code, done.out) == (4, "")
-    assert done.err.splitlines()[:1] == ["Error: 3 values cannot be changed; nothing was changed."]
+    assert done.err.splitlines()[:1] == [
+        f"Error: The file 'demo.yaml' cannot be applied to cluster '{NAME}' for 4 reasons; nothing"
+        " was changed."
+    ]
     for said in (
         f"'spec.network' (line 5) is net2, and cluster '{NAME}' has net1; it cannot be changed.",
         f"'spec.podCidr' (line 6) is 172.30.0.0/16, and cluster '{NAME}' was created without it;",
         f"'spec.ntp' (line 7) is other.example.com, and cluster '{NAME}' has ntp.example.com;",
+        # what the operations would refuse is in the same list
+        "The network 'net1' has ",
+        "Hint: Enlarge the pool, release addresses, or use fewer workers.",
     ):
         assert said in done.err
     assert [one for one in writes(control) if "/sessions" not in one] == []
@@ -201,11 +207,22 @@ def test_while_another_operation_runs(place: Place, control: Control) -> None:
 
 def test_files_of_the_other_engine(place: Place) -> None:
     served = "apiVersion: cse.vmware.com/v2.1\nkind: native\nmetadata: {name: demo}\n"
-    done = place.apply(served)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(
-        "Error: The file 'demo.yaml' is for a CSE server 3, and the direct engine is in use.\n"
-    )
+    for more, created in (
+        ("", "demo --network NETWORK"),
+        (
+            "spec: {settings: {ovdcNetwork: net 1}, topology: {workers: {count: 3}}}\n",
+            "demo --network 'net 1' --nodes 3",
+        ),
+    ):
+        for words in ((), ("--dry-run",)):
+            done = place.apply(served + more, *words)
+            assert (done.code, done.out) == (2, "")
+            assert done.err == (
+                "Error: The file 'demo.yaml' is for a CSE server 3, and the direct engine is in"
+                " use.\n"
+                f"Hint: `cse cluster create {created} --dry-run -o yaml` prints a file for the"
+                " direct engine; `cse system info` shows why that is in use.\n"
+            )
     done = place.apply(LEAST.replace("v1", "v2"))
     assert done.code == 2
     assert "the file is for a newer version.\nHint: Upgrade cse-client.\n" in done.err
@@ -223,6 +240,21 @@ def test_files_of_the_other_engine(place: Place) -> None:
 def test_what_is_not_read(place: Place, text: str, said: str) -> None:
     expected = f"Error: The file 'demo.yaml' does not describe a cluster: {said}\n"
     assert place.apply(text) == (2, "", expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "The file 'demo.yaml' is empty."),
+        ("\n# only this\n", "The file 'demo.yaml' is empty: it contains only comments."),
+    ],
+)
+def test_what_is_empty(place: Place, text: str, said: str) -> None:
+    example = "cse cluster create NAME --network NETWORK --dry-run -o yaml"
+    for words in ((), ("--dry-run",)):
+        done = place.apply(text, *words)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"Error: {said}\nHint: `{example}` prints a file;")
 
 
 def test_the_schema_and_what_does_not_go_together(place: Place) -> None:
@@ -246,11 +278,28 @@ def test_a_file_that_a_new_cluster_cannot_be_made_of(place: Place, control: Cont
     text = LEAST.replace(NAME, "other").replace("  network: net1\n", "")
     done = place.apply(text)
     assert (done.code, done.out) == (2, "")
-    assert "'other' does not exist, and the file 'demo.yaml' has no key 'spec.network'" in done.err
+    assert (
+        "'other' does not exist, and a new cluster requires a network; available in VDC 'vdc1': "
+    ) in done.err
+    assert done.err.endswith("Hint: Specify one of them with spec.network.\n")
     # the hints of `cluster create` name keys of the file
     done = place.apply(LEAST.replace(NAME, "other").replace("net1", "nope"))
     assert (done.code, done.out) == (3, "")
-    assert "Hint: Specify one of them with spec.network.\n" in done.err
+    assert "Hint: Specify one of them with 'spec.network' (line 5).\n" in done.err
+    # everything that only VCD knows at once, by the keys and the pools of the file
+    text = LEAST.replace(NAME, "other").replace("net1", "nope").replace("size: 1", "size: 1\n")
+    text += "  - {name: gpu, size: 1, sizingPolicy: huge, storageProfile: gone, template: gone}\n"
+    for words in ((), ("--dry-run",)):
+        done = place.apply(text, *words)
+        for said in (
+            "Error: Cluster 'other' cannot be created for 4 reasons; nothing was changed.\n",
+            "  - Pool 'gpu': Template 'gone' was not found.",
+            "  - Pool 'gpu': VDC 'vdc1' has no storage profile 'gone'; available: ",
+            "    Hint: Specify one of them with 'spec.pools[1].storageProfile' (line 11).",
+            "'huge'",
+            "VDC 'vdc1' has no network 'nope'",
+        ):
+            assert said in done.err
     with control.changed("networks/net1", {"egress": False}, {"egress": True}):
         text = LEAST.replace(NAME, "other")
         assert "no visible access to the Internet" in place.apply(text, "--dry-run").err

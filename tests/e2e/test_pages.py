@@ -69,7 +69,9 @@ def test_files(logged_in: Path, environment: dict[str, str], control: Control) -
     assert len(page) >= 7
     text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
     (file,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
-    wrong = file.replace("web", "no").replace("network", "netwrok").replace("size: 1", "size: x")
+    wrong = file.replace("web", "no").replace("size: 1", "size: x")
+    wrong = wrong.replace("network: net1", "netwrok: net1\n  virtualAddress: 10.0.0.300")
+    wrong += "  - name: default\n    size: 1\n"
     (logged_in / "wrong.yaml").write_text(wrong)
     (logged_in / "web.yaml").write_text(file)
     with Reader(logged_in, environment) as reader:

@@ -507,7 +507,7 @@ def test_apply_changes_what_is_there(cse: Run, second: Generation, home: Path) -
         ("a: 1\na: 2\n", "line 2: the key 'a' occurs twice"),
         ("kind: native\n---\nkind: native\n", "it holds more than one document"),
         ("[1, 2]", "it is not a YAML object"),
-        ("", "it is not a YAML object"),
+        ("", "The file 'blue.yaml' is empty."),
         ("kind: [native]\n", "The kind '['native']' is unknown."),
     ],
 )
@@ -518,6 +518,31 @@ def test_a_file_that_cannot_be_applied(
     result = cse("cluster", "apply", "blue.yaml")
     assert (result.out, result.code) == ("", 2)
     assert said in result.err
+    assert set(first.served.asked()) <= {PROBE}
+
+
+def test_options_for_the_direct_engine(cse: Run, first: Generation, home: Path) -> None:
+    text = "kind: native\nmetadata: {name: blue}\n"
+    shown = "`cse cluster info blue` shows the cluster as it is now."
+    for more, option, said in (
+        (
+            text,
+            "--dry-run",
+            "The file 'blue.yaml' is for a CSE server 3, which cannot show what it would change:"
+            f" --dry-run is not supported.\nHint: {shown}\n",
+        ),
+        ("kind: native\n", "--dry-run", "Hint: Omit --dry-run to apply the file.\n"),
+        (
+            text,
+            "--force",
+            "--force is not supported with the file 'blue.yaml', which is for a CSE server 3.\n"
+            "Hint: Omit --force.\n",
+        ),
+    ):
+        (home / "blue.yaml").write_text(more)
+        result = cse("cluster", "apply", "blue.yaml", option)
+        assert (result.out, result.code) == ("", 2)
+        assert result.err.endswith(said), result.err
     assert set(first.served.asked()) <= {PROBE}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,10 +20,10 @@ from cse_client.engines.declared.reading import DeclaredFile
 from cse_client.engines.upgrade_plans import checked_plan
 from cse_client.errors import (
     CseError,
+    NotFinished,
     PreflightFailed,
     SessionInvalid,
     VcdFault,
-    WrongUsage,
 )
 from cse_client.model import (
     Cluster,
@@ -61,11 +62,15 @@ class _Engine(Declaring, Planning, Pooling, Protecting, Replacing, Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do; `creates`: the cluster is made, or its creation resumed."""
+    """What there is to do; `creates`: the cluster is made, or its creation resumed.
+
+    With `problems`, nothing can be done.
+    """
 
     creates: bool
     differences: tuple[Difference, ...] = ()
     warnings: tuple[str, ...] = ()
+    problems: tuple[CseError, ...] = ()
 
     @property
     def changes(self) -> list[Change]:
@@ -95,21 +100,17 @@ class Application:
     def plan(self, progress: Progress, *, thorough: bool = True) -> Plan:
         """Return what there is to do; reads only.
 
-        Unless `thorough`, what the only change checks by itself is not checked before.
+        Unless `thorough`, what the only change checks by itself is not checked before. All that
+        would be refused is in the plan's `problems`.
 
         Raises:
-            Refused, PreflightFailed: the file declares what cannot be changed.
+            SessionInvalid, VcdFault: nothing could be compared.
         """
         there = self.engine.declared(self.spec.ref)
         wanted = self.file.declared
         if there is None or there.is_new:
             return self._creation()
         problems = refusals(self.file, there)
-        if len(problems) == 1:
-            raise problems[0]
-        if problems:
-            text = f"{len(problems)} values cannot be changed; nothing was changed."
-            raise PreflightFailed(text, problems)
         found = differences(self.file, there)
         warnings = _warnings(self.file, there)
         if wanted.addons and any(one.begun and one.change.action == "upgrade" for one in found):
@@ -118,11 +119,13 @@ class Application:
                 "the add-ons are compared once the upgrade has ended: apply the file again then."
             )
         elif wanted.addons:
-            found += addon_changes(wanted.addons, self.addons(progress).status(self.spec.ref))
-        if thorough or len(found) > 1:
+            with _adding_to(problems):
+                installed = self.addons(progress).status(self.spec.ref)
+                found += addon_changes(wanted.addons, installed)
+        if thorough or problems or len(found) > 1:
             # a change alone is checked by its own operation
-            self._check(found, progress if thorough else silent)
-        return Plan(False, tuple(found), tuple(warnings))
+            problems += self._problems_of(found, progress if thorough else silent)
+        return Plan(False, tuple(found), tuple(warnings), tuple(_distinct(problems)))
 
     def carry_out(self, plan: Plan, options: RunOptions, progress: Progress) -> Cluster | None:
         """Do it; return the cluster as the last change of its nodes left it, None without one.
@@ -134,15 +137,11 @@ class Application:
             return self._create(options, progress)
         cluster: Cluster | None = None
         for one in plan.differences:
-            cluster = self._do(one, options, progress) or cluster
+            with _about(one):
+                cluster = self._do(one, options, progress) or cluster
         return cluster
 
     def _creation(self) -> Plan:
-        if not self.spec.network:
-            raise WrongUsage(
-                f"Cluster '{self.spec.name}' does not exist, and {self.file.name} has no key"
-                " 'spec.network', which a new cluster requires.",
-            )
         wanted = self.file.declared
         found = [Difference(Change("create", f"cluster {self.spec.name}", "", _size(self.spec)))]
         if wanted.is_protected:
@@ -220,33 +219,23 @@ class Application:
             force=options.force,
         )
 
-    def _check(self, found: Sequence[Difference], progress: Progress) -> None:
-        """Check what the operations would check, before the first of them changes anything.
+    def _problems_of(self, found: Sequence[Difference], progress: Progress) -> list[CseError]:
+        """Return what the operations would refuse, before the first of them changes anything.
 
         Not what depends on an earlier one: an unfinished operation refuses all others, an upgrade
         makes other templates fit, and a new pool allows the last old one to go.
 
         Raises:
-            CseError: one of them would be refused; PreflightFailed: several.
+            SessionInvalid, VcdFault: nothing could be checked.
         """
         if any(one.begun for one in found):
-            return
+            return []
         problems: list[CseError] = []
         for one in found:
             if not self._depends(one, found):
-                try:
+                with _adding_to(problems), _about(one):
                     self._plan_of(one, progress)
-                except (SessionInvalid, VcdFault):
-                    raise
-                except PreflightFailed as several:
-                    problems += several.problems
-                except CseError as problem:
-                    problems.append(problem)
-        if len(problems) == 1:
-            raise problems[0]
-        if problems:
-            text = f"{len(problems)} problems were found; nothing was changed."
-            raise PreflightFailed(text, problems)
+        return problems
 
     @staticmethod
     def _depends(one: Difference, found: Sequence[Difference]) -> bool:
@@ -300,6 +289,52 @@ class Application:
         )
         text = f"{info.name} {info.installed} is installed: {'; '.join(info.detail)}."
         progress(Event(EventKind.NOTE, text))
+
+
+@contextlib.contextmanager
+def _about(one: Difference) -> Iterator[None]:
+    """Let what refuses a change of a pool name that pool.
+
+    Raises:
+        CseError: what the change raised.
+    """
+    try:
+        yield
+    except (NotFinished, SessionInvalid, VcdFault):
+        raise
+    except CseError as error:
+        if one.pool is not None:
+            for problem in _each(error):
+                problem.pool = problem.pool or one.pool.name
+        raise
+
+
+@contextlib.contextmanager
+def _adding_to(problems: list[CseError]) -> Iterator[None]:
+    """Add what is refused to the problems.
+
+    Raises:
+        SessionInvalid, VcdFault: nothing else can be checked.
+    """
+    try:
+        yield
+    except (SessionInvalid, VcdFault):
+        raise
+    except CseError as error:
+        problems += _each(error)
+
+
+def _each(error: CseError) -> Sequence[CseError]:
+    return error.problems if isinstance(error, PreflightFailed) else [error]
+
+
+def _distinct(problems: Iterable[CseError]) -> Iterator[CseError]:
+    """Yield each problem once: several changes may be refused for the same reason."""
+    seen: set[str] = set()
+    for one in problems:
+        if one.message not in seen:
+            yield one
+        seen.add(one.message)
 
 
 def installed_addons(found: Sequence[AddonInfo]) -> tuple[WantedAddon, ...]:

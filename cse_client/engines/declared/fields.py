@@ -14,7 +14,7 @@ from cse_client.model import ClusterSpec
 from cse_client.model.hardware import megabytes, size_text
 from cse_client.model.settings import OPTIONS
 
-__all__ = ["FIELDS", "OPTION_KEYS", "Field", "given", "size_of", "value_at"]
+__all__ = ["FIELDS", "OPTION_KEYS", "POOL_OPTION_KEYS", "Field", "given", "size_of", "value_at"]
 
 Steps = tuple[str, ...]
 Value = Union[str, int, None]
@@ -125,6 +125,17 @@ FIELDS: tuple[Field, ...] = (
 OPTION_KEYS: Mapping[str, str] = {
     **{field.option: ".".join(field.path) for field in FIELDS},
     "--nodes": "workers",
+}
+
+#: The keys of a pool by the option of `pool create` that means the same.
+POOL_OPTION_KEYS: Mapping[str, str] = {
+    "--template": "template",
+    "--cpu": "cpus",
+    "--memory": "memory",
+    "--disk-size": "disk",
+    "--storage-profile": "storageProfile",
+    "--sizing-policy": "sizingPolicy",
+    "--placement-policy": "placementPolicy",
 }
 
 

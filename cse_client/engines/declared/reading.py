@@ -9,34 +9,27 @@ from typing import Any
 
 from cse_client import __version__, suggest
 from cse_client.content import capitalized, plain
-from cse_client.engines.declared.fields import FIELDS, Field, Steps, size_of, value_at
-from cse_client.engines.declared.schema import Problems, form_problems
-from cse_client.engines.declared.values import (
-    LARGEST_MB,
-    SIZE_CLAUSE,
-    checksum_clause,
-    clause_of,
-    fits,
-    ranges_clause,
-    shown,
+from cse_client.engines.declared.checking import taint_of, value_problems
+from cse_client.engines.declared.fields import (
+    FIELDS,
+    OPTION_KEYS,
+    POOL_OPTION_KEYS,
+    Field,
+    Steps,
+    size_of,
+    value_at,
 )
-from cse_client.errors import CseError, PreflightFailed, WrongUsage
+from cse_client.engines.declared.schema import check_form
+from cse_client.errors import PreflightFailed, WrongUsage
 from cse_client.model import ClusterSpec
 from cse_client.model.certificates import ca_certificates
 from cse_client.model.declared import Declared, WantedAddon
 from cse_client.model.hardware import NodeOptions
-from cse_client.model.names import check_name, split_revision
-from cse_client.model.pools import (
-    DEFAULT_POOL,
-    Pool,
-    Taint,
-    label_problem,
-    pool_name_problem,
-    taint_problem,
-)
+from cse_client.model.names import split_revision
+from cse_client.model.pools import DEFAULT_POOL, Pool
 from cse_client.model.settings import ClusterSettings
 from cse_client.model.ssh_keys import parse_public_key
-from cse_client.yamldocs import Path, Places, Reading
+from cse_client.yamldocs import Places, Reading
 
 __all__ = [
     "API_VERSION",
@@ -50,7 +43,6 @@ __all__ = [
 API_VERSION = "cse-client/v1"
 KIND = "Cluster"
 _DOMAIN = API_VERSION.partition("/")[0]
-_MOST_WORKERS = 500
 _WORKERS = 2
 
 
@@ -91,6 +83,19 @@ class DeclaredFile:
         """Return whether the file states a value."""
         return field.path in self.stated
 
+    def key_of(self, option: str, pool: str) -> str:
+        """Return the key that means the same as an option of a command; empty if there is none.
+
+        With a `pool`, its own key if it states that. Keys that are stated have their line.
+        """
+        key = POOL_OPTION_KEYS.get(option, "")
+        if key in self.pool_keys.get(pool, ()):
+            number = list(self.pool_keys).index(pool)
+            return self.places.at(("spec", "pools", number, key))
+        text = OPTION_KEYS.get(option, "")
+        path = tuple(text.split("."))
+        return self.places.at(path) if path in self.stated else text
+
 
 def is_declared(document: Any) -> bool:
     """Return whether a file is of this format, of whichever version, and not for a CSE server."""
@@ -124,14 +129,13 @@ def read_declared(reading: Reading, name: str) -> DeclaredFile:
             f"{capitalized(name)} does not describe a cluster: it is not a YAML object.",
             hint=_schema_hint(),
         )
-    _refuse_version(document, places)
-    problems = form_problems(document, places)
-    if not problems:
-        problems = _Values(document, places).problems()
+    _refuse_other_formats(document, places)
+    sound, problems = check_form(document, places)
+    problems += value_problems(sound, document, places)
+    problems.sort(key=lambda one: one[0])
     if len(problems) == 1:
         raise problems[0][1]
     if problems:
-        problems.sort(key=lambda one: one[0])
         raise PreflightFailed(
             f"{capitalized(name)} has {len(problems)} problems; nothing was changed.",
             [error for _line, error in problems],
@@ -143,7 +147,12 @@ def _schema_hint() -> str:
     return f"`{suggest.cse('cluster apply', schema=True)}` prints the JSON Schema of such a file."
 
 
-def _refuse_version(document: Mapping[str, Any], places: Places) -> None:
+def _refuse_other_formats(document: Mapping[str, Any], places: Places) -> None:
+    """Refuse a file of another version, or of another program, whose keys mean nothing here.
+
+    Raises:
+        WrongUsage: it is one.
+    """
     version = document.get("apiVersion")
     if not isinstance(version, str) or version == API_VERSION:
         return
@@ -155,108 +164,22 @@ def _refuse_version(document: Mapping[str, Any], places: Places) -> None:
             " file is for a newer version.",
             hint="Upgrade cse-client.",
         )
+    if domain != _DOMAIN and document.get("kind") != KIND:
+        raise WrongUsage(
+            f"{at} must be {API_VERSION}, not '{plain(version, 40)}': the file does not describe a"
+            " cluster.",
+            hint=_schema_hint(),
+        )
 
 
 class _Values:
-    """The values of a file whose form is right."""
+    """What a file declares in which nothing is wrong."""
 
     def __init__(self, document: Mapping[str, Any], places: Places) -> None:
         self._document = document
         self._places = places
         self._spec: Mapping[str, Any] = document.get("spec", {})
         self._pools: list[Mapping[str, Any]] = self._spec.get("pools", [])
-
-    # What is wrong
-
-    def problems(self) -> Problems:
-        found: Problems = []
-        found += [
-            (self._places.line(("metadata", "name")), error)
-            for error in check_name(self._document["metadata"]["name"])
-        ]
-        for field in FIELDS:
-            value = value_at(self._document, field.path)
-            if value is not None:
-                clause = clause_of(field, value)
-                found += self._wrong(field.path, clause, shown(field, value)) if clause else []
-        found += self._proxy_problems()
-        found += self._pool_problems()
-        found += self._addon_problems()
-        return found
-
-    def _wrong(self, path: Path, clause: str, shown: str = "") -> Problems:
-        value = f": '{shown}'" if shown else ""
-        text = f"{self._places.at(path)} is not valid{value}: {clause}."
-        return [(self._places.line(path), WrongUsage(text))]
-
-    def _proxy_problems(self) -> Problems:
-        proxy = self._spec.get("proxy", {})
-        if proxy.get("noProxy") and not (proxy.get("http") or proxy.get("https")):
-            path = ("spec", "proxy", "noProxy")
-            text = f"{self._places.at(path)} requires spec.proxy.http or spec.proxy.https."
-            return [(self._places.line(path), WrongUsage(text))]
-        return []
-
-    def _pool_problems(self) -> Problems:
-        found: Problems = []
-        seen: dict[str, Path] = {}
-        for number, pool in enumerate(self._pools):
-            path: Path = ("spec", "pools", number)
-            here, name = (*path, "name"), pool["name"]
-            if name in seen:
-                text = (
-                    f"{self._places.at(here)} and {self._places.at(seen[name])} are both '{name}'."
-                )
-                found.append((self._places.line(here), WrongUsage(text)))
-            seen.setdefault(name, here)
-            clause = pool_name_problem(name)
-            found += self._wrong(here, clause, plain(name, 60)) if clause else []
-            for key, most in LARGEST_MB.items():
-                if key in pool and not fits(pool[key], most):
-                    found += self._wrong((*path, key), SIZE_CLAUSE, str(pool[key])[:40])
-            found += self._mark_problems(pool, path)
-        workers = sum(pool["size"] for pool in self._pools)
-        if workers > _MOST_WORKERS:
-            at = self._places.at(("spec", "pools"))
-            text = f"{at} have {workers} workers together; the maximum is {_MOST_WORKERS}."
-            found.append((self._places.line(("spec", "pools")), WrongUsage(text)))
-        return found
-
-    def _mark_problems(self, pool: Mapping[str, Any], path: Path) -> Iterator[tuple[int, CseError]]:
-        for key, value in pool.get("labels", {}).items():
-            clause = label_problem(key, value)
-            yield from self._wrong((*path, "labels", key), clause) if clause else ()
-        seen = set()
-        for number, raw in enumerate(pool.get("taints", ())):
-            taint, here = _taint(raw), (*path, "taints", number)
-            clause = taint_problem(taint)
-            if not clause and (taint.key, taint.effect) in seen:
-                clause = "the pool has another taint with that key and effect"
-            seen.add((taint.key, taint.effect))
-            yield from self._wrong(here, clause, plain(str(taint), 60)) if clause else ()
-
-    def _addon_problems(self) -> Problems:
-        found: Problems = []
-        names = []
-        for number, raw in enumerate(self._spec.get("addons", ())):
-            path: Path = ("spec", "addons", number)
-            key, other = ("addresses", "metallb"), ("address", "contour")
-            if raw["name"] in names:
-                found += self._wrong((*path, "name"), "the file has two entries of it", raw["name"])
-            names.append(raw["name"])
-            clause = checksum_clause(raw["checksum"]) if "checksum" in raw else ""
-            if clause:
-                found += self._wrong((*path, "checksum"), clause)
-            for option, addon in (key, other):
-                if option in raw and raw["name"] != addon:
-                    found += self._wrong((*path, option), f"it is for {addon} only")
-                elif option in raw:
-                    clause = ranges_clause(raw[option], one=option == "address")
-                    shown = plain(raw[option], 60)
-                    found += self._wrong((*path, option), clause, shown) if clause else []
-        return found
-
-    # What it declares
 
     def file(self, name: str) -> DeclaredFile:
         spec = self._cluster_spec()
@@ -325,12 +248,8 @@ def _pool(raw: Mapping[str, Any]) -> Pool:
         placement_policy=raw.get("placementPolicy", ""),
         storage_profile=raw.get("storageProfile", ""),
         labels=dict(raw.get("labels", {})),
-        taints=tuple(map(_taint, raw.get("taints", ()))),
+        taints=tuple(map(taint_of, raw.get("taints", ()))),
     )
-
-
-def _taint(raw: Mapping[str, Any]) -> Taint:
-    return Taint(raw["key"], raw["effect"], raw.get("value", ""))
 
 
 def _paths_of(value: Any, above: Steps = ()) -> Iterator[Steps]:

@@ -21,7 +21,7 @@ from cse_client.errors import CseError, WrongUsage
 from cse_client.kube.kubeconfig.goyaml import go_tag
 from cse_client.yamldocs import Path, Places, nearest_key
 
-__all__ = ["Problems", "form_problems", "schema", "schema_text"]
+__all__ = ["Problems", "check_form", "schema", "schema_text"]
 
 Schema = Mapping[str, Any]
 #: What is wrong with a file, and in which line.
@@ -54,125 +54,141 @@ def schema() -> Schema:
     return found
 
 
-def form_problems(document: Mapping[str, Any], places: Places) -> Problems:
-    """Return what is wrong with the keys of a file, and with the types of its values."""
-    return list(_Check(places).of_object(document, schema(), ()))
+def check_form(document: Mapping[str, Any], places: Places) -> tuple[Mapping[str, Any], Problems]:
+    """Find what is wrong with the keys of a file, and with the types of its values.
+
+    Returns the document without what is wrong, for other checks, and the problems. The wrong
+    entries of a list are None in it, so that the others keep their numbers.
+    """
+    check = _Check(places)
+    return check.of_object(document, schema(), ()), check.problems
 
 
 class _Check:
+    """Each method returns the value without what is wrong with it: None if nothing is left."""
+
     def __init__(self, places: Places) -> None:
+        self.problems: Problems = []
         self._places = places
         self._known = list(_paths(schema()))
 
-    def of_object(self, value: Any, wanted: Schema, path: Path) -> Iterator[tuple[int, CseError]]:
-        if not isinstance(value, Mapping):
-            yield self._wrong(path, f"must be an object{_with_keys(wanted)}, not {_kind(value)}")
-            return
+    def of_object(self, value: Mapping[str, Any], wanted: Schema, path: Path) -> Mapping[str, Any]:
         properties: Mapping[str, Schema] = wanted.get("properties", {})
         other = wanted.get("additionalProperties")
+        sound = {}
         for key, one in value.items():
             here = (*path, key)
             below = properties.get(key) or (other if isinstance(other, Mapping) else None)
             if below is None:
-                yield self._unknown(here, properties)
-            else:
-                yield from self._of(one, below, here)
+                self._unknown(here, properties)
+                continue
+            found = self._of(one, below, here)
+            if found is not None:
+                sound[key] = found
         for key in wanted.get("required", ()):
             if key not in value:
                 at = self._places.at(path) if path else "The file"
-                yield (
-                    self._places.line(path),
-                    WrongUsage(f"{at} has no key '{key}', which is required."),
-                )
+                self._add(path, f"{at} has no key '{key}', which is required.")
+        return sound
 
-    def _of(self, value: Any, wanted: Schema, path: Path) -> Iterator[tuple[int, CseError]]:
+    def _of(self, value: Any, wanted: Schema, path: Path) -> Any:
         if value is None:
-            yield self._wrong(path, "has no value; write one, or remove the key")
-            return
+            return self._wrong(path, "has no value; write one, or remove the key")
         kinds = wanted["type"] if isinstance(wanted["type"], list) else [wanted["type"]]
         if kinds == ["object"]:
-            yield from self.of_object(value, wanted, path)
-        elif kinds == ["array"]:
-            yield from self._of_list(value, wanted, path)
-        elif "integer" in kinds and not ("string" in kinds and isinstance(value, str)):
-            yield from self._of_number(value, wanted, path, or_text="string" in kinds)
+            if not isinstance(value, Mapping):
+                what = f"must be an object{_with_keys(wanted)}, not {_kind(value)}"
+                return self._wrong(path, what)
+            return self.of_object(value, wanted, path)
+        if kinds == ["array"]:
+            return self._of_list(value, wanted, path)
+        if "integer" in kinds and not ("string" in kinds and isinstance(value, str)):
+            problem = self._number_problem(value, wanted, path, or_text="string" in kinds)
         elif kinds == ["boolean"]:
-            if not isinstance(value, bool) or self._text(path) not in ("", "true", "false"):
-                yield self._wrong(path, "must be true or false, without quotes")
+            good = isinstance(value, bool) and self._text(path) in ("", "true", "false")
+            problem = "" if good else "must be true or false, without quotes"
         else:
-            yield from self._of_text(value, wanted, path)
+            return self._of_text(value, wanted, path)
+        return self._wrong(path, problem) if problem else value
 
-    def _of_list(self, value: Any, wanted: Schema, path: Path) -> Iterator[tuple[int, CseError]]:
+    def _of_list(self, value: Any, wanted: Schema, path: Path) -> Any:
         if not isinstance(value, list):
-            yield self._wrong(path, f"must be a list, not {_kind(value)}")
-            return
+            return self._wrong(path, f"must be a list, not {_kind(value)}")
         least, most = wanted.get("minItems", 0), wanted.get("maxItems", len(value))
         if len(value) < least:
-            yield self._wrong(path, "is an empty list; write an entry, or remove the key")
+            self._wrong(path, "is an empty list; write an entry, or remove the key")
         elif len(value) > most:
-            yield self._wrong(path, f"has {len(value)} entries; the maximum is {most}")
-        for number, one in enumerate(value):
-            yield from self._of(one, wanted["items"], (*path, number))
+            self._wrong(path, f"has {len(value)} entries; the maximum is {most}")
+        return [self._of(one, wanted["items"], (*path, number)) for number, one in enumerate(value)]
 
-    def _of_number(
-        self, value: Any, wanted: Schema, path: Path, *, or_text: bool
-    ) -> Iterator[tuple[int, CseError]]:
+    def _number_problem(self, value: Any, wanted: Schema, path: Path, *, or_text: bool) -> str:
         is_number = isinstance(value, int) and not isinstance(value, bool)
         text = self._text(path)
         if or_text:
             if not is_number or value < wanted["minimum"] or (text and not _NUMBER.fullmatch(text)):
-                yield self._wrong(path, "must be a number of MB, or a size such as 8G")
+                return "must be a number of MB, or a size such as 8G"
         elif not is_number or (text and not _NUMBER.fullmatch(text.lstrip("-"))):
-            yield self._wrong(path, "must be a whole number, without quotes")
+            return "must be a whole number, without quotes"
         elif "enum" in wanted and value not in wanted["enum"]:
-            yield self._wrong(path, f"must be {_either(wanted['enum'])}, not {_number(value)}")
+            return f"must be {_either(wanted['enum'])}, not {_number(value)}"
         elif not wanted.get("minimum", value) <= value <= wanted.get("maximum", value):
             least, most = wanted["minimum"], wanted["maximum"]
-            yield self._wrong(path, f"must be from {least} to {most}, not {_number(value)}")
+            return f"must be from {least} to {most}, not {_number(value)}"
+        return ""
 
-    def _of_text(self, value: Any, wanted: Schema, path: Path) -> Iterator[tuple[int, CseError]]:
-        if isinstance(value, (Mapping, list)):
-            yield self._wrong(path, f"must be text, not {_kind(value)}")
-        elif not isinstance(value, str):
-            yield self._places.line(path), WrongUsage(self._places.not_text(path, value))
-        elif not value:
-            if wanted.get("minLength"):
-                yield self._wrong(path, "is empty; write a value, or remove the key")
-        elif "const" in wanted and value != wanted["const"]:
-            yield self._wrong(path, f"must be {wanted['const']}, not '{_short(value)}'")
-        elif "enum" in wanted and value not in wanted["enum"]:
-            near = nearest_key(value, wanted["enum"], ())
-            meant = f"; did you mean '{near}'?" if near else ""
-            wish = f"must be {_either(wanted['enum'])}, not '{_short(value)}'{meant}"
-            yield self._wrong(path, wish.rstrip("."))
-        else:
-            yield from self._ambiguous(value, path)
+    def _of_text(self, value: Any, wanted: Schema, path: Path) -> Any:
+        if isinstance(value, (bool, int, float)):
+            return self._add(path, self._places.not_text(path, value))
+        problem = _text_problem(value, wanted)
+        if problem:
+            return self._wrong(path, problem)
+        kind = self._other_kind(path)
+        if kind and value == self._text(path):
+            return self._add(path, self._places.unquoted(path, value, kind))
+        return value
 
-    def _ambiguous(self, value: str, path: Path) -> Iterator[tuple[int, CseError]]:
-        """Yield that other readers of YAML take a text without quotes for something else."""
+    def _other_kind(self, path: Path) -> str:
+        """Return what other readers of YAML take a text without quotes for; empty: for text."""
         text = self._text(path)
-        kind = "a date" if re.match(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}($|[Tt ])", text) else ""
-        kind = kind or (_KINDS.get(go_tag(text), "") if text else "")
-        if kind and value == text:
-            yield self._places.line(path), WrongUsage(self._places.unquoted(path, value, kind))
+        if re.match(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}($|[Tt ])", text):
+            return "a date"
+        return _KINDS.get(go_tag(text), "") if text else ""
 
     def _text(self, path: Path) -> str:
         """Return a scalar as written, empty if it is in quotes: then its type is certain."""
         position = self._places.positions.get(path)
         return position.text if position is not None and position.plain else ""
 
-    def _unknown(self, path: Path, properties: Mapping[str, Schema]) -> tuple[int, CseError]:
+    def _unknown(self, path: Path, properties: Mapping[str, Schema]) -> None:
         key = str(path[-1])
         near = _ELSEWHERE.get(key.lower().replace("_", "").replace("-", ""))
         if near is None:
             near = nearest_key(key, properties, self._known)
         sentence = f"{self._places.at(path)} is not a key of this format"
         ending = f"; did you mean '{near}'?" if near else "."
-        return self._places.line(path), WrongUsage(f"{sentence}{ending}")
+        self._add(path, f"{sentence}{ending}")
 
-    def _wrong(self, path: Path, what: str) -> tuple[int, CseError]:
+    def _wrong(self, path: Path, what: str) -> None:
         end = "" if what.endswith("?") else "."
-        return self._places.line(path), WrongUsage(f"{self._places.at(path)} {what}{end}")
+        self._add(path, f"{self._places.at(path)} {what}{end}")
+
+    def _add(self, path: Path, text: str) -> None:
+        self.problems.append((self._places.line(path), WrongUsage(text)))
+
+
+def _text_problem(value: Any, wanted: Schema) -> str:
+    """Return why a value is not the text that the schema requires, to follow its path."""
+    if not isinstance(value, str):
+        return f"must be text, not {_kind(value)}"
+    if not value:
+        return "is empty; write a value, or remove the key" if wanted.get("minLength") else ""
+    if "const" in wanted and value != wanted["const"]:
+        return f"must be {wanted['const']}, not '{_short(value)}'"
+    if "enum" in wanted and value not in wanted["enum"]:
+        near = nearest_key(value, wanted["enum"], ())
+        meant = f"; did you mean '{near}'?" if near else ""
+        return f"must be {_either(wanted['enum'])}, not '{_short(value)}'{meant}"
+    return ""
 
 
 def _paths(wanted: Schema, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

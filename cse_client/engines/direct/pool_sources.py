@@ -86,10 +86,11 @@ def pool_requests(
         try:
             template = chosen_template(vcd, own, offered)
         except NotFound as problem:
+            problem.pool = pool.name
             if problem.message not in {one.message for one in problems}:
                 problems.append(problem)
         count = max(0, pool.size - present.get(pool.name, 0))
-        found.append(preflight.PoolRequest(own, template, count))
+        found.append(preflight.PoolRequest(own, template, count, pool.name))
     return found
 
 

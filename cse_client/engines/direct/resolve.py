@@ -264,7 +264,10 @@ def _resolve(
         if address is not None:
             problems.extend(_unmet(spec, template, checked))
         for request in pools:
-            problems.extend(requirements.pool_problems(request.template, template.facts.kubernetes))
+            unfit = list(requirements.pool_problems(request.template, template.facts.kubernetes))
+            for one in unfit:
+                one.pool = request.name
+            problems.extend(unfit)
     virtual = VirtualAddress()
     if address is not None and template is not None and checked.network is not None:
         virtual, wrong = address(checked.network, template)

@@ -6,14 +6,20 @@ files are these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cse_client import suggest
-from cse_client.cli.cluster_files import ApplyOptions, apply_declared, called, read_cluster_file
+from cse_client.cli.cluster_files import (
+    ApplyOptions,
+    apply_declared,
+    called,
+    getting_a_file,
+    read_cluster_file,
+)
 from cse_client.cli.options import as_object, break_lock_option, timeout_option
 from cse_client.cli.output import Output, ShowingCommand
 from cse_client.cli.run import Run, command
@@ -135,20 +141,19 @@ def apply_command(
     if file is None:
         raise WrongUsage(
             "Missing argument 'FILE'.",
-            hint=f"`{suggest.cse('cluster create', 'NAME', network='NETWORK', dry_run=True)} -o"
-            f" yaml` prints a file; `{suggest.cse('cluster apply', sample=True, native=True)}`"
-            " prints one for a CSE server 3.",
+            hint=getting_a_file(),
         )
     if not options.dry_run and not Output.of(click.get_current_context()).is_default:
         raise WrongUsage("-o and --query require --dry-run.")
     reading = read_cluster_file(file)
-    if not is_declared(reading.value):
+    if isinstance(reading.value, Mapping) and not is_declared(reading.value):
         for_server = is_for_server(reading.value)
         identity = cluster_reference(None, cluster_id) if cluster_id else ""
         engine = run.engine_of(identity, needs_server=for_server)
         if for_server or engine.has_server:
-            _refuse([*options.given(), *(["--vdc"] if vdc else [])], file)
-            _apply_served(run, engine, reading, file, identity, org, timeout)
+            _refuse_engine(engine, reading.value, file)
+            _refuse_options([*options.given(), *(["--vdc"] if vdc else [])], reading.value, file)
+            _apply_served(run, engine, reading, identity, org, timeout)
             return
     if cluster_id:
         raise WrongUsage("--id requires a file for a CSE server 3.")
@@ -168,37 +173,71 @@ def _refuse_tkg(*options: tuple[str, bool]) -> None:
             raise WrongUsage(tkg_sentence(f"{option} is an option for Tanzu Kubernetes Grid"))
 
 
-def _refuse(options: Sequence[str], file: str) -> None:
+def _refuse_engine(engine: Engine, document: Mapping[str, Any], file: str) -> None:
+    """Refuse a file for a CSE server where there is none.
+
+    Raises:
+        WrongUsage: the direct engine is in use.
+    """
+    from cse_client.content import capitalized
+    from cse_client.engines.declared.served import stated_by_served
     from cse_client.errors import WrongUsage
 
-    if options:
+    if engine.has_server:
+        return
+    stated = stated_by_served(document)
+    create = suggest.cse(
+        "cluster create",
+        stated.name or "NAME",
+        network=stated.network or "NETWORK",
+        nodes=stated.workers,
+        dry_run=True,
+    )
+    raise WrongUsage(
+        f"{capitalized(called(file))} is for a CSE server 3, and the direct engine is in use.",
+        hint=f"`{create} -o yaml` prints a file for the direct engine;"
+        f" `{suggest.cse('system info')}` shows why that is in use.",
+    )
+
+
+def _refuse_options(options: Sequence[str], document: Mapping[str, Any], file: str) -> None:
+    """Refuse options that a CSE server knows nothing of.
+
+    Raises:
+        WrongUsage: one was typed.
+    """
+    from cse_client.content import capitalized
+    from cse_client.engines.declared.served import stated_by_served
+    from cse_client.errors import WrongUsage
+
+    if not options:
+        return
+    if "--dry-run" in options:
+        name = stated_by_served(document).name
+        info = f"`{suggest.cse('cluster info', name)}` shows the cluster as it is now."
         raise WrongUsage(
-            f"{options[0]} requires a file for the direct engine, and {called(file)} is for a CSE"
-            " server."
+            f"{capitalized(called(file))} is for a CSE server 3, which cannot show what it would"
+            " change: --dry-run is not supported.",
+            hint=info if name else "Omit --dry-run to apply the file.",
         )
+    raise WrongUsage(
+        f"{options[0]} is not supported with {called(file)}, which is for a CSE server 3.",
+        hint=f"Omit {options[0]}.",
+    )
 
 
 def _apply_served(
     run: Run,
     engine: Engine,
     reading: Reading,
-    file: str,
     identity: str,
     org: str,
     timeout: float,
 ) -> None:
     from cse_client.cli.needs import lacking
     from cse_client.cli.node_options import print_cluster_change
-    from cse_client.content import capitalized
     from cse_client.engines.base import Entities
-    from cse_client.errors import WrongUsage
 
-    if not engine.has_server:
-        raise WrongUsage(
-            f"{capitalized(called(file))} is for a CSE server 3, and the direct engine is in use.",
-            hint=f"`{suggest.cse('cluster apply', schema=True)}` prints the JSON Schema of a file"
-            f" for the direct engine; `{suggest.cse('system info')}` shows why it is in use.",
-        )
     if not isinstance(engine, Entities):
         raise lacking("cluster apply", Entities, engine)
     run.when_interrupted = suggest.RESUME
