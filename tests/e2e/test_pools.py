@@ -10,7 +10,9 @@ import pytest
 
 from tests.support.editor import Editor
 from tests.support.people import Person, person
+from tests.support.programs import CSE
 from tests.support.simulator import Cloud, Control, start_simulator, stop_simulator
+from tests.support.waiting import until
 
 NAME = "pooled"
 BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
@@ -226,6 +228,55 @@ def test_a_pool_is_upgraded(admin: Person) -> None:
         assert taints == ["gpu=no:NoSchedule"]
     assert pools(admin)["gpu"]["template_revision"] == 1
     assert sizes(admin) == {"default": (1, 1, 1), "gpu": (2, 2, 2)}
+
+
+def test_workers_that_are_of_the_template_already_stay(admin: Person, world: Control) -> None:
+    there = members(admin, "gpu")
+    before = world.possessions()
+    upgrade = ("pool", "upgrade", NAME, "gpu", "-t", OWN)
+    note = (
+        f"The workers of pool 'gpu' of cluster '{NAME}' are already of template '{OWN}'; nothing"
+        " was changed.\n"
+    )
+    for option in ("--dry-run", "--yes"):
+        done = admin.cse(*upgrade, option)
+        assert (done.code, note in done.err) == (0, True), done
+    assert world.possessions() == before
+    # only one that is of another template is replaced
+    admin.cse("node", "create", NAME, "--pool", "gpu", "-t", OTHER).checked()
+    (other,) = set(members(admin, "gpu")) - set(there)
+    planned = admin.cse(*upgrade, "--dry-run").checked()
+    assert f"Replace {other}" in planned and not any(name in planned for name in there)
+    admin.cse(*upgrade, "--yes").checked()
+    after = set(members(admin, "gpu"))
+    assert len(after) == 3 and after > set(there) and other not in after
+    admin.cse("pool", "resize", NAME, "gpu", "-N", "2").checked()
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_pool_whose_creation_was_killed_can_be_deleted(
+    admin: Person, world: Control, made: bool
+) -> None:
+    before = sizes(admin)
+    hang = {"kind": "hang", "method": "POST", "path": "/recomposeVApp$", "seconds": 60}
+    rule = world.set("faults", **hang, act=made)
+    process = admin.start(CSE, "pool", "create", NAME, "half", "-N", "2")
+    try:
+        until(lambda: [one for one in world.get("faults") if one["acted" if made else "hit"]])
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+        world.ask("DELETE", f"faults/{rule['id']}")
+    refused = admin.cse("pool", "delete", NAME, "gpu", "--yes")
+    assert refused.code == 1 and "has an unfinished operation: growing to 2" in refused.err
+    planned = admin.cse("pool", "delete", NAME, "half", "--dry-run").checked()
+    assert ("Drain" in planned, "has no pool 'half'" in planned) == (made, not made), planned
+    deleted = admin.cse("pool", "delete", NAME, "half", "--yes")
+    assert deleted.out == f"Pool half is deleted from cluster {NAME}.\n", deleted.err
+    assert sizes(admin) == before
+    assert len(world.get("state")["vapps"][NAME]["vms"]) == 1 + sum(
+        workers for _size, workers, _ready in before.values()
+    )
 
 
 def test_pools_are_deleted_until_one_remains(admin: Person, world: Control) -> None:

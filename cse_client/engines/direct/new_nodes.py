@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from cse_client.engines.direct.made_of import template_mark
 from cse_client.engines.direct.names import fresh_names
 from cse_client.engines.direct.pool_sources import PoolSource
 from cse_client.engines.direct.pools import pool_mark, pool_of
@@ -71,7 +72,9 @@ class NewNodes:
                 network=self.resolved.network.name,
                 script=script,
                 storage_profile=source.storage_profile,
-                description=f"{self.mark} {pool_mark(source.pool.name)}".strip(),
+                description=_description(
+                    self.mark, pool_mark(source.pool.name), template_mark(source.template)
+                ),
             )
         )
 
@@ -145,7 +148,7 @@ class NewNodes:
                 network=resolved.network.name,
                 script=script,
                 storage_profile=resolved.storage_profile,
-                description=self.mark,
+                description=_description(self.mark, template_mark(resolved.template)),
             )
         )
 
@@ -156,3 +159,7 @@ class NewNodes:
             sizing_policy=hardware.sizing_policy,
             placement_policy=hardware.placement_policy,
         )
+
+
+def _description(*parts: str) -> str:
+    return " ".join(filter(None, parts))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import ask_kubernetes
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
+from cse_client.engines.direct.made_of import made_of, template_named
 from cse_client.engines.direct.operation import GROW, REPLACE, SHRINK, UPDATE, Operation
 from cse_client.engines.direct.operations.mark_workers import WorkerMarking
 from cse_client.engines.direct.operations.remove_workers import reach
@@ -21,15 +23,16 @@ from cse_client.engines.direct.pending import (
     other_first,
     pending_operation,
 )
-from cse_client.engines.direct.pool_sources import recorded_pool
+from cse_client.engines.direct.pool_sources import chosen_template, recorded_pool
 from cse_client.engines.direct.pools import total
+from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.requirements import pool_problems
 from cse_client.engines.direct.resolve import resolve_growth
 from cse_client.engines.direct.resolved import Resolved
-from cse_client.engines.direct.specs import same_pool
+from cse_client.engines.direct.specs import inherited_spec, same_pool
 from cse_client.engines.direct.worker_changes import WorkerChanges, closing
-from cse_client.errors import Conflict, Refused
-from cse_client.model import Progress, RunOptions, Template, footprint
+from cse_client.errors import Conflict, NotFound, Refused
+from cse_client.model import Event, EventKind, Progress, RunOptions, Template, footprint
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.model.pools import MOST_POOLS, Pool, PoolSpec, PoolState
 
@@ -54,6 +57,13 @@ def pool_states(cluster: ExistingCluster) -> list[PoolState]:
     return found
 
 
+def _is_being_created(cluster: ExistingCluster, name: str) -> bool:
+    """Return whether the creation of a pool is what has begun and not ended."""
+    begun = cluster.unfinished
+    known = {one.name for one in cluster.recorded_pools}
+    return begun is not None and begun.kind == GROW and begun.pool == name and name not in known
+
+
 @dataclass(frozen=True)
 class PoolChanges:
     """Changes the pools of a locked cluster; with a `plan`, only adds sentences to it."""
@@ -74,11 +84,7 @@ class PoolChanges:
             Refused: there are too many pools.
         """
         cluster, pool = locked.existing, spec.pool
-        known = {one.name for one in cluster.recorded_pools}
-        pending = pending_operation(
-            cluster,
-            lambda op: op.kind == GROW and op.pool == pool.name and pool.name not in known,
-        )
+        pending = pending_operation(cluster, lambda _op: _is_being_created(cluster, pool.name))
         if pending is not None:
             begun = cluster.pool(pool.name)
             if not same_pool(begun, pool, cluster.spec):
@@ -146,22 +152,27 @@ class PoolChanges:
     def delete(
         self, locked: LockedCluster, spec: PoolSpec, options: RunOptions, progress: Progress
     ) -> Removal:
-        """Remove a pool with its workers, or resume that.
+        """Remove a pool with its workers, or resume that; also one whose creation has not ended.
 
         Raises:
             NotFound: there is no such pool.
             Refused: it is the last one, or pods would be lost.
         """
-        cluster, name = locked.existing, spec.pool.name
-        pending = pending_operation(
-            cluster,
-            lambda op: (
-                op.kind == SHRINK
-                and op.pool == name
-                and bool(op.pools)
-                and all(pool.name != name for pool in op.pools)
-            ),
-        )
+        name = spec.pool.name
+        if _is_being_created(locked.existing, name):
+            locked = self._without_tasks(locked, options)
+            pending = None
+        else:
+            pending = pending_operation(
+                locked.existing,
+                lambda op: (
+                    op.kind == SHRINK
+                    and op.pool == name
+                    and bool(op.pools)
+                    and all(pool.name != name for pool in op.pools)
+                ),
+            )
+        cluster = locked.existing
         if pending is None:
             cluster.pool(name)
         after = tuple(pool for pool in cluster.pools if pool.name != name)
@@ -205,7 +216,7 @@ class PoolChanges:
     ) -> None:
         """Replace a pool's workers by new ones, of another template if `spec` names one.
 
-        Without, they are of the cluster's template.
+        Without, they are of the cluster's template. Workers that are of it already stay.
 
         Raises:
             NotFound: there is no such pool.
@@ -221,10 +232,15 @@ class PoolChanges:
             template, revision = pending.template, None
         wanted = replace(pool, template=template, template_revision=revision, template_id="")
         present = [vm.name for vm in cluster.workers_of(pool.name)]
-        names = pending.nodes if pending else present
+        offered = list(self.templates())
+        names = pending.nodes if pending else self._outdated(cluster, spec, wanted, offered)
         surge = max(1, min(spec.max_surge, len(names)))
-        room = surge if pending is None else further_workers(cluster, names, surge, pending.mark())
-        found = self._resolve(cluster, spec, wanted, len(present) + room, progress)
+        room = surge if names else 0
+        if pending is not None:
+            room = further_workers(cluster, names, surge, pending.mark())
+        found = self._resolve(
+            cluster, spec, wanted, len(present) + room, progress, templates=lambda: offered
+        )
         if pending is not None and found.template.id != pending.template:
             raise other_first(cluster, pending)
         made = replace(found.sources[0].pool, size=pool.size)
@@ -232,8 +248,7 @@ class PoolChanges:
             made = next((one for one in pending.pools if one.name == pool.name), pool)
         after = tuple(made if one.name == pool.name else one for one in cluster.pools)
         if not names:
-            text = f"Record the template of the pool '{pool.name}', which has no workers."
-            self._record(locked, after, options, text)
+            self._record_template(locked, pool, after, found.template, options, progress)
             return
         trivial = not cluster.records_pools and after == cluster.default_pools(made.size)
         operation = pending or Operation.begin(
@@ -266,6 +281,59 @@ class PoolChanges:
 
     # Private
 
+    def _without_tasks(self, locked: LockedCluster, options: RunOptions) -> LockedCluster:
+        """Return the cluster once VCD has ended what an interrupted command has requested."""
+        if self.plan is not None:
+            return locked
+        cluster = locked.existing
+        deadline = self.clock.monotonic() + bounds.share(options.timeout)
+        vapp = quiet_vapp(self.vcd, cluster.vapp.href, deadline=deadline)
+        return replace(locked, existing=replace(cluster, vapp=vapp))
+
+    def _outdated(
+        self,
+        cluster: ExistingCluster,
+        spec: PoolSpec,
+        wanted: Pool,
+        offered: Sequence[Template],
+    ) -> tuple[str, ...]:
+        """Return the workers of a pool that are not of the template that is wanted for it."""
+        workers = cluster.workers_of(wanted.name)
+        if not any(map(template_named, workers)):
+            return tuple(vm.name for vm in workers)
+        asked = NodesSpec(spec.cluster, len(cluster.workers), spec.vdc, spec.org)
+        whole = inherited_spec(cluster, asked, len(cluster.workers), wanted)
+        done: frozenset[str] = frozenset()
+        # what is not found is reported with all else that is wrong
+        with contextlib.suppress(NotFound):
+            template = chosen_template(self.vcd, whole, offered)
+            done = made_of(cluster, find_pki(cluster), workers, template)
+        return tuple(vm.name for vm in workers if vm.name not in done)
+
+    def _record_template(
+        self,
+        locked: LockedCluster,
+        pool: Pool,
+        after: tuple[Pool, ...],
+        template: Template,
+        options: RunOptions,
+        progress: Progress,
+    ) -> None:
+        """Record the template of a pool, no worker of which is replaced."""
+        cluster = locked.existing
+        text = f"Record the template of the pool '{pool.name}', which has no workers."
+        if cluster.workers_of(pool.name):
+            already = (
+                f"The workers of pool '{pool.name}' of cluster '{cluster.name}' are already of"
+                f" template '{template.item}'"
+            )
+            if after == cluster.pools:
+                progress(Event(EventKind.NOTE, f"{already}; nothing was changed."))
+                return
+            progress(Event(EventKind.NOTE, f"{already}."))
+            text = f"Record the template of the pool '{pool.name}'."
+        self._record(locked, after, options, text)
+
     def _refuse_new(self, cluster: ExistingCluster, pool: Pool) -> None:
         if any(one.name == pool.name for one in cluster.pools):
             raise Conflict(
@@ -287,6 +355,7 @@ class PoolChanges:
         pool: Pool,
         size: int,
         progress: Progress,
+        templates: Callable[[], Sequence[Template]] | None = None,
     ) -> Resolved:
         """Find what `pool` names and check whether it can have `size` workers.
 
@@ -298,7 +367,7 @@ class PoolChanges:
         asked = NodesSpec(spec.cluster, target, spec.vdc, spec.org, accept_eulas=spec.accept_eulas)
         wanted = replace(pool, size=size)
         found = resolve_growth(
-            *(self.vcd, cluster, asked, target, self.templates, progress), pool=wanted
+            *(self.vcd, cluster, asked, target, templates or self.templates, progress), pool=wanted
         )
         version = cluster.metadata.get(footprint.KUBERNETES_VERSION, "")
         for problem in pool_problems(found.template, version):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from cse_client import suggest
@@ -27,16 +27,26 @@ class Group:
         return f"{operation.mark()}{own}"
 
 
-def replaced_workers(cluster: ExistingCluster, pools: tuple[Pool, ...]) -> list[str]:
-    """Return the workers that an upgrade replaces, pool by pool."""
+def replaced_workers(
+    cluster: ExistingCluster, pools: tuple[Pool, ...], done: Collection[str] = ()
+) -> list[str]:
+    """Return the workers that an upgrade replaces, pool by pool: all but those that are `done`."""
     if not pools:
-        return [vm.name for vm in cluster.workers]
-    return [vm.name for pool in pools if not pool.template for vm in cluster.workers_of(pool.name)]
+        return [vm.name for vm in cluster.workers if vm.name not in done]
+    return [name for pool in pools for name in _of_pool(cluster, pool, done)]
 
 
-def replaced_counts(cluster: ExistingCluster, pools: tuple[Pool, ...]) -> tuple[int, ...]:
+def replaced_counts(
+    cluster: ExistingCluster, pools: tuple[Pool, ...], done: Collection[str] = ()
+) -> tuple[int, ...]:
     """Return how many of `replaced_workers` are of each pool, whatever its size is to be."""
-    return tuple(0 if pool.template else len(cluster.workers_of(pool.name)) for pool in pools)
+    return tuple(len(_of_pool(cluster, pool, done)) for pool in pools)
+
+
+def _of_pool(cluster: ExistingCluster, pool: Pool, done: Collection[str]) -> list[str]:
+    if pool.template:
+        return []
+    return [vm.name for vm in cluster.workers_of(pool.name) if vm.name not in done]
 
 
 def groups_of(operation: Operation) -> list[Group]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Optional
 from cse_client.clock import Clock
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
+from cse_client.engines.direct.made_of import made_of
 from cse_client.engines.direct.members import newest_heads
 from cse_client.engines.direct.operation import UPGRADE, Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
@@ -56,21 +57,28 @@ class UpgradeParts:
     def begin(
         self, cluster: ExistingCluster, pki: ClusterPKI, template: Template, release: str
     ) -> Operation:
-        """Return a new upgrade of a cluster to a template."""
+        """Return a new upgrade of a cluster to a template.
+
+        Workers that are of this template already stay.
+
+        Raises:
+            ClusterUnreachable: see `made_of`.
+        """
         count = len(cluster.control_planes)
         # without a virtual address, nobody leaves
         heads = newest_heads(cluster, pki, count) if cluster.virtual_address else []
         pools = cluster.pools if cluster.records_pools else ()
         desired = cluster.desired_workers
         workers = len(cluster.workers) if desired is None else desired
+        done = made_of(cluster, pki, cluster.workers, template)
         return Operation.begin(
             UPGRADE,
             workers=workers,
             before=workers,
             heads=count,
-            nodes=(*heads, *replaced_workers(cluster, pools)),
+            nodes=(*heads, *replaced_workers(cluster, pools, done)),
             pools=pools,
-            counts=replaced_counts(cluster, pools),
+            counts=replaced_counts(cluster, pools, done),
             template=template.id,
             release=release_of(template),
             before_release=release,

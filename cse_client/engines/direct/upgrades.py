@@ -217,7 +217,11 @@ class ClusterUpgrades:
         resumed = _is_upgrade(pending)
         if pending is None and _has_already(cluster, template, before):
             return UpgradePlan(cluster.name, before, before, template.name, template.revision)
-        operation = self._parts.begin(cluster, pki, template, before)
+        if pending is not None and resumed:
+            # its control plane may be off
+            operation = pending
+        else:
+            operation = self._parts.begin(cluster, pki, template, before)
 
         def resolve() -> None:
             self._parts.resolve(cluster, spec, template, operation, silent)
@@ -229,8 +233,6 @@ class ClusterUpgrades:
         findings.obstacles += _others(self.vcd, self.clock, cluster)
         if pending is not None and not resumed:
             findings.add(other_first(cluster, pending))
-        if pending is not None and resumed:
-            operation = pending
         present = {vm.name for vm in cluster.vapp.vms}
         nodes = [name for name in operation.nodes if name in present]
         steps = [_step(name, template) for name in nodes]

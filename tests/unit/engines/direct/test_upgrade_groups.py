@@ -12,7 +12,7 @@ from cse_client.engines.direct import journal
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.journal import read_journal
 from cse_client.engines.direct.operations.replace_workers import failed_workers, further_workers
-from cse_client.engines.direct.upgrade_groups import groups_of
+from cse_client.engines.direct.upgrade_groups import groups_of, replaced_counts, replaced_workers
 from cse_client.engines.direct.upgrade_parts import UpgradeParts
 from cse_client.model import KubeNode, Template, TemplateFacts, Vm, footprint
 from cse_client.model.pools import Pool
@@ -47,6 +47,20 @@ def test_pools_keep_the_sizes_that_they_are_to_have() -> None:
     groups = [(group.pool.name, group.names) for group in groups_of(operation) if group.pool]
     assert groups == [("default", ("node-a", "node-b")), ("gpu", ("node-c",))]
     assert read_journal(journal.begun(ANN, 2, operation)).operation == operation
+
+
+def test_workers_that_are_done_stay() -> None:
+    pools = (Pool("default", 2), Pool("own", 1, template="t"), Pool("gpu", 1))
+    vms = ("node-a", "node-b", worker("node-c", "[pool gpu]"), worker("node-d", "[pool own]"))
+    cluster = existing(vapp("mstr-a", *vms))
+    for done, names, counts in (
+        ((), ["node-a", "node-b", "node-c"], (2, 0, 1)),
+        (("node-a", "node-d"), ["node-b", "node-c"], (1, 0, 1)),
+        (("node-a", "node-b", "node-c"), [], (0, 0, 0)),
+    ):
+        assert replaced_workers(cluster, pools, done) == names
+        assert replaced_counts(cluster, pools, done) == counts
+    assert replaced_workers(cluster, (), ("node-a", "node-c")) == ["node-b", "node-d"]
 
 
 def test_a_cluster_without_pools_keeps_the_size_that_it_is_to_have() -> None:
