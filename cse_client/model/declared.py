@@ -43,9 +43,10 @@ class Declared:
     """What a cluster is to be: as a file declares it, or as an existing one is recorded.
 
     For an existing cluster: `is_new` says that its creation has not ended. `unfinished` names what
-    a command began to change and did not reach: `control_planes`, `template` or `pools.NAME`, and
-    the action: create, resize, update, upgrade or delete. `unknown` are the values of `ClusterSpec`
-    that are recorded unusably, and `problems` are what is wrong with it, clauses.
+    a command began to change and did not end: `control_planes`, `template`, `deletion_protection`
+    or `pools.NAME`, and the action: create, resize, update, upgrade, delete, protect or unprotect.
+    `unknown` are the values of `ClusterSpec` that are recorded unusably, and `problems` are what is
+    wrong with it, clauses.
     """
 
     spec: ClusterSpec

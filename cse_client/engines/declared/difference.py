@@ -83,11 +83,7 @@ def differences(file: DeclaredFile, there: Declared) -> list[Difference]:
         Difference(one.change, pool=one.pool, begun=one.begun) for one in pool_changes(file, there)
     ]
     if ("spec", "deletionProtection") in file.stated:
-        now, then = there.is_protected, file.declared.is_protected
-        if now != then:
-            action = "protect" if then else "unprotect"
-            change = Change(action, f"cluster {file.cluster}", _on(now), _on(then))
-            found.append(Difference(change))
+        found += _protection(file, there)
     return sorted(found, key=lambda one: not one.begun)
 
 
@@ -139,6 +135,16 @@ def _upgrade(file: DeclaredFile, there: Declared) -> Difference:
     removes = f"upgrades all nodes to template {plain(wanted, _LONGEST_SHOWN)}"
     change = Change("upgrade", f"cluster {file.cluster}", current, wanted, removes)
     return Difference(change, begun="template" in there.unfinished)
+
+
+def _protection(file: DeclaredFile, there: Declared) -> Iterator[Difference]:
+    """Yield the change of the protection, or the end of one that a killed command has made."""
+    now, then = there.is_protected, file.declared.is_protected
+    if now == then and "deletion_protection" not in there.unfinished:
+        return
+    current = f"{_on(now)} (begun)" if now == then else _on(now)
+    action = "protect" if then else "unprotect"
+    yield Difference(Change(action, f"cluster {file.cluster}", current, _on(then)))
 
 
 def _heads(there: Declared, wanted: int) -> Iterator[Difference]:

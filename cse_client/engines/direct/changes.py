@@ -18,6 +18,7 @@ from cse_client.engines.direct.control_plane_changes import ControlPlaneChanges
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
+from cse_client.engines.direct.holders import PROTECTING, UNPROTECTING
 from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.metadata import is_protected
@@ -364,7 +365,7 @@ class ClusterChanges:
                     with self._claimed(locked, "ending what was interrupted", options):
                         return
                 return
-            doing = "protecting it against deletion" if on else "ending its protection"
+            doing = PROTECTING if on else UNPROTECTING
             with self._claimed(locked, doing, options):
                 deadline = self.clock.monotonic() + bounds.share(options.timeout)
                 value = {footprint.PROTECTED: "true" if on else "false"}

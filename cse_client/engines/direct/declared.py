@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.holders import PREFIX, PROTECTING, UNPROTECTING, holders
+from cse_client.engines.direct.lock import owner_of
 from cse_client.engines.direct.metadata import (
     is_protected,
     recorded_ssh_key,
@@ -126,6 +128,18 @@ def _template(
 
 def _unfinished(cluster: ExistingCluster) -> dict[str, str]:
     """Return what has begun and not ended, see `Declared`."""
+    return {**_unfinished_protection(cluster), **_unfinished_operation(cluster)}
+
+
+def _unfinished_protection(cluster: ExistingCluster) -> dict[str, str]:
+    """Return that a command of this user has not ended, after which others may go on."""
+    claim = holders(cluster.metadata).get(f"{PREFIX}{owner_of(cluster.session)}")
+    doing = "" if claim is None else claim.doing
+    actions = {PROTECTING: "protect", UNPROTECTING: "unprotect"}
+    return {"deletion_protection": actions[doing]} if doing in actions else {}
+
+
+def _unfinished_operation(cluster: ExistingCluster) -> dict[str, str]:
     operation = cluster.unfinished
     if operation is None:
         return {}

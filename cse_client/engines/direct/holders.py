@@ -18,6 +18,8 @@ __all__ = [
     "FREE",
     "LONGEST_NAME",
     "PREFIX",
+    "PROTECTING",
+    "UNPROTECTING",
     "Holder",
     "damaged_claims",
     "highest_turn",
@@ -29,6 +31,8 @@ __all__ = [
 PREFIX = f"{footprint.LOCK}."
 FREE = "free"
 LONGEST_NAME = 128
+#: What is being done by commands that leave no other record.
+PROTECTING, UNPROTECTING = "protecting it against deletion", "ending its protection"
 _KEY = re.compile(rf"{re.escape(PREFIX)}[0-9a-zA-Z_-]{{1,64}}", re.ASCII)
 
 

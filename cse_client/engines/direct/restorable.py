@@ -14,6 +14,7 @@ from cse_client.engines.direct import ca_files, claims
 from cse_client.engines.direct.backup_files import open_backup
 from cse_client.engines.direct.custody import find_pki, identity_of
 from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.holders import show_minute
 from cse_client.errors import CseError, NotFound, Refused
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI
@@ -51,7 +52,8 @@ class Restorable:
     @property
     def created(self) -> str:
         """When the backup was made, as it is shown."""
-        return plain(claims.text(self.record.get("created")), _LONGEST_SHOWN) or "an unknown day"
+        made = claims.moment(self.record.get("created"))
+        return show_minute(made) if made is not None else "an unknown time"
 
     @property
     def awaited(self) -> render.AwaitedSnapshot:

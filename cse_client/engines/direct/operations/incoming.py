@@ -68,7 +68,7 @@ class Recorded:
             noun = "worker" if pool.size == 1 else "workers"
             found.append(f"Create {pool.size} {noun} in the pool '{pool.name}'.")
         found.append(
-            f"Not taken over from the cluster that was backed up on {self._backup.created}: its"
+            f"Not taken over from the cluster that was backed up at {self._backup.created}: its"
             " nodes and the pods on them, kubeconfigs and CA keys, the API's address, and the"
             " addresses of load balancers. Persistent volumes stay the same disks."
         )

@@ -26,6 +26,8 @@ from cse_client.engines.declared.reading import DeclaredFile, read_declared
 from cse_client.engines.declared.schema import schema
 from cse_client.engines.declared.writing import document_of
 from cse_client.engines.direct.declared import declared_of
+from cse_client.engines.direct.holders import PROTECTING
+from cse_client.engines.direct.lock import owner_of
 from cse_client.engines.direct.operation import (
     GROW,
     GROW_HEADS,
@@ -37,10 +39,11 @@ from cse_client.engines.direct.operation import (
     Operation,
 )
 from cse_client.engines.direct.pools import pool_documents, pool_mark
+from cse_client.errors import ClusterUnreachable, NotFound, PreflightFailed, Refused, VcdFault
 from cse_client.model import Template, Vm, silent
 from cse_client.model.addons import AddonInfo
 from cse_client.model.declared import Declared, WantedAddon
-from cse_client.model.pools import Pool, Taint
+from cse_client.model.pools import Pool, PoolSpec, Taint
 from cse_client.yamldocs import read_yaml
 from tests.support.direct import existing, vapp
 from tests.support.ssh_keys import public_key
@@ -93,6 +96,20 @@ def operation(kind: str, **values: Any) -> dict[str, str]:
     begun = Operation.begin(kind, **{"workers": 2, "before": 2, **values})
     text = json.dumps({"turn": 7, **begun.document()})
     return {f"cse__client__operation__{OWNER}": f"1:{text}"}
+
+
+def claim(doing: str, *, ours: bool = True) -> dict[str, str]:
+    """Return the metadata that a command which was killed has left."""
+    owner = owner_of(existing(vapp()).session) if ours else OWNER
+    entry = {
+        "who": "ann@acme",
+        "host": "here",
+        "doing": doing,
+        "since": "2026-01-01T00:00:00+00:00",
+        "until": "2999-01-01T00:00:00+00:00",
+        "turn": 9,
+    }
+    return {f"cse__client__lock__{owner}": json.dumps(entry)}
 
 
 NODES = ("mstr-1", "node-1", "node-2")
@@ -176,6 +193,12 @@ STATES: dict[str, tuple[dict[str, str], Sequence[str | Vm]]] = {
     ),
     "with damaged pools": (metadata(spec={**RECORD, "pools": [{"name": "A B"}]}), NODES),
     "protected": (metadata(cse__client__protected="true"), NODES),
+    "protected, and killed": (metadata(cse__client__protected="true", **claim(PROTECTING)), NODES),
+    "protected by others": (
+        metadata(cse__client__protected="true", **claim(PROTECTING, ours=False)),
+        NODES,
+    ),
+    "being renewed": (metadata(**claim("renewing its certificates")), NODES),
     "without its nodes": (metadata(), ("mstr-1",)),
     "with strange texts": (
         metadata(
@@ -342,6 +365,12 @@ def changed(state: str, **spec: Any) -> DeclaredFile:
         ("growing", {"pools": [{"name": "default", "size": 3}]}, [
             ("resize", "pool default", "4", "3", "deletes 1 worker of pool default")
         ]),
+        # the file says so, and the command that did it was killed before its end
+        ("protected, and killed", {"deletionProtection": False}, [
+            ("unprotect", "cluster demo", "on", "off", "")
+        ]),
+        ("protected by others", {"deletionProtection": True}, []),
+        ("being renewed", {"deletionProtection": False}, []),
         (
             "protected",
             {"deletionProtection": False},
@@ -453,3 +482,54 @@ def test_the_add_ons_are_not_asked_for_while_an_upgrade_is_unfinished() -> None:
 
 def _unreachable(_progress: object) -> NoReturn:
     raise AssertionError
+
+
+class _Refusing:
+    """An engine that refuses every change: for a reason of its own, and for a common one."""
+
+    def __init__(self, there: Declared) -> None:
+        self.declared = lambda _ref: there
+
+    def plan_pool(self, change: str, spec: PoolSpec, *_more: object) -> NoReturn:
+        own = NotFound(f"The template of {spec.pool.name} was not found ({change}).")
+        raise PreflightFailed("Both.", [own, Refused("The quota is exhausted.")])
+
+    def plan_resize(self, *_more: object) -> NoReturn:
+        raise Refused("The quota is exhausted.")
+
+
+def test_all_that_would_be_refused_is_in_one_list() -> None:
+    there = found("with pools")
+    document = document_of(there)
+    default, gpu = document["spec"]["pools"]
+    default["size"], gpu["labels"] = 5, {}
+    document["spec"]["pools"].append({"name": "new", "size": 1})
+    document["spec"]["network"] = "net2"
+    document["spec"]["addons"] = [{"name": "metallb"}]
+
+    def broken(_progress: object) -> NoReturn:
+        raise ClusterUnreachable("The API does not answer.")
+
+    application = Application(cast(Any, _Refusing(there)), broken, read(file_yaml(document)))
+    for thorough in (False, True):
+        plan = application.plan(silent, thorough=thorough)
+        assert [(one.message.partition(" (line")[0], one.pool) for one in plan.problems] == [
+            ("'spec.network'", ""),
+            ("The API does not answer.", ""),
+            ("The template of new was not found (create).", "new"),
+            ("The quota is exhausted.", "new"),
+            ("The template of gpu was not found (update).", "gpu"),
+        ]
+
+
+def test_nothing_is_listed_where_vcd_does_not_answer() -> None:
+    there = found("with pools")
+    engine = _Refusing(there)
+    engine.plan_resize = _fault  # type: ignore[method-assign]
+    file = changed("with pools", pools=[{"name": "default", "size": 2}], network="net2")
+    with pytest.raises(VcdFault):
+        Application(cast(Any, engine), _unreachable, file).plan(silent)
+
+
+def _fault(*_more: object) -> NoReturn:
+    raise VcdFault("VCD does not answer.")
