@@ -64,7 +64,7 @@ def test_an_etcd_without_room(site: Site, full: Etcd) -> None:
     assert alarm.startswith(
         f"etcd on {full.name} has raised the alarm NOSPACE: its database is full"
     )
-    assert command.startswith(f"The last command, `vcd cse cluster grant {CLUSTER} ")
+    assert command.startswith(f"The last command, `cse cluster grant {CLUSTER} ")
     assert others == []
     full.alarm("DEACTIVATE")
     site.vcd(*grant).checked()
