@@ -31,24 +31,24 @@ def settle(
         policies: those that it offers; may be empty where none is asked for.
         source: the template's VM; None where that is a problem already.
     """
-    found = Settled()
-    sizing = _find(wanted, vdc, policies, found.problems, sizing=True)
-    placement = _find(wanted, vdc, policies, found.problems, sizing=False)
+    settled = Settled()
+    sizing = _find(wanted, vdc, policies, settled.problems, sizing=True)
+    placement = _find(wanted, vdc, policies, settled.problems, sizing=False)
     if sizing is not None:
-        found.problems.extend(_contradictions(wanted, sizing))
+        settled.problems.extend(_contradictions(wanted, sizing))
     disk_mb = wanted.disk_mb
     if disk_mb is not None and source is not None:
-        found.problems.extend(_disk_problems(disk_mb, source))
+        settled.problems.extend(_disk_problems(disk_mb, source))
         if source.disks and source.disks[0][1] == disk_mb:
             disk_mb = None
-    found.hardware = Hardware(
+    settled.hardware = Hardware(
         cpus=None if sizing is not None and sizing.cpus else wanted.cpus,
         memory_mb=None if sizing is not None and sizing.memory_mb else wanted.memory_mb,
         disk_mb=disk_mb,
         sizing_policy=sizing,
         placement_policy=placement,
     )
-    return found
+    return settled
 
 
 def _find(

@@ -38,7 +38,7 @@ def vm_policies(transport: Transport, vdc: Vdc) -> list[VmPolicy]:
     generation = "2.0.0" if version >= _SECOND_SINCE else "1.0.0"
     place = f"{transport.cloudapi}/{generation}/vdcs/urn:vcloud:vdc:{href_id(vdc.href)}"
     action = Action(f"list the compute policies of VDC '{vdc.name}'", right=_RIGHT)
-    found: list[VmPolicy] = []
+    policies: list[VmPolicy] = []
     pages, number, count = Pages(), 1, 1
     while number <= count:
         url = f"{place}/computePolicies?page={number}&pageSize={_PAGE_SIZE}"
@@ -51,10 +51,10 @@ def vm_policies(transport: Transport, vdc: Vdc) -> list[VmPolicy]:
         if not isinstance(values, list):
             raise VcdFault(f"Cannot {action.doing}: the answer has no list of policies.")
         base = f"{transport.cloudapi}/{generation}/vdcComputePolicies"
-        found.extend(_policy(one, base) for one in values if isinstance(one, dict))
+        policies.extend(_policy(policy, base) for policy in values if isinstance(policy, dict))
         count = _whole(answer.get("pageCount"))
         number += 1
-    return sorted(found, key=lambda one: one.name)
+    return sorted(policies, key=lambda policy: policy.name)
 
 
 def _policy(document: dict[str, object], base: str) -> VmPolicy:

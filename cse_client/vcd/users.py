@@ -34,22 +34,22 @@ def user_urns(transport: Transport, names: Sequence[str], foreign_org: str) -> d
     if foreign_org:
         conditions.append(queries.equals("org", _org_href(transport, foreign_org)))
     kind = "adminUser" if foreign_org else "user"
-    found: dict[str, str] = {}
+    urns: dict[str, str] = {}
     action = Action("look for the users", right=_RIGHT)
     for record in queries.records(transport, kind, action, conditions=conditions):
         name = record.get("name") or ""
         if name in names:
-            found[name] = _PREFIX + href_id(record.get("href") or "")
-        if len(found) == len(set(names)):
+            urns[name] = _PREFIX + href_id(record.get("href") or "")
+        if len(urns) == len(set(names)):
             break
-    missing = [name for name in names if name not in found]
+    missing = [name for name in names if name not in urns]
     if missing:
         listed = ", ".join(f"'{name}'" for name in missing)
         raise NotFound(
             f"The organization has no user {listed}, or hides them from you.",
             hint=f"`{suggest.vcd('user list')}` lists the users that you can see.",
         )
-    return found
+    return urns
 
 
 def _org_href(transport: Transport, name: str) -> str:

@@ -65,21 +65,21 @@ def find_pki(cluster: ExistingCluster) -> ClusterPKI:
     if kept is not None:
         return kept.pki
     script = cluster.vcd.customization_script(vm.href)
-    found = stored_scripts.recover_pki(script)
+    pki = stored_scripts.recover_pki(script)
     old = ca_files.old_ca_file(identity.cluster_id)
-    if old is not None and (found is None or ca_files.read(old).pki != found):
+    if old is not None and (pki is None or ca_files.read(old).pki != pki):
         return _adopt_old(cluster, old)
     sealed = bool(cluster.metadata.get(footprint.SEALED))
-    if found is not None and sealed:
+    if pki is not None and sealed:
         raise Refused(
             f"The metadata of cluster '{cluster.name}' says that it is sealed, but its control"
             " plane's script in VCD holds a CA key (certificate"
-            f" sha256:{fingerprint(found.ca_cert)}), so somebody has put it there. It is not used.",
+            f" sha256:{fingerprint(pki.ca_cert)}), so somebody has put it there. It is not used.",
             hint="Use the machine that sealed it, or an administrator's kubeconfig.",
         )
-    if found is not None:
-        _refuse_copy(cluster, found)
-        return found
+    if pki is not None:
+        _refuse_copy(cluster, pki)
+        return pki
     if sealed or stored_scripts.is_sealed(script):
         raise _not_here(cluster.name, identity)
     raise NotFound(

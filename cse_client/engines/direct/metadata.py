@@ -236,14 +236,14 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
     raw = claims.json_object(value)
     if raw is None:
         return RecordedSpec(damaged=_FIELDS)
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         name: claims.integer(raw.get(name), *_NUMBERS[name]) for name in _NUMBERS
     }
-    found.update({name: claims.text(raw.get(name)) for name in _TEXTS})
-    if not is_endpoint(found["endpoint"]):
-        found["endpoint"] = ""
-    if not is_address(found["vip"]):
-        found["vip"] = ""
+    values.update({name: claims.text(raw.get(name)) for name in _TEXTS})
+    if not is_endpoint(values["endpoint"]):
+        values["endpoint"] = ""
+    if not is_address(values["vip"]):
+        values["vip"] = ""
     settings = {name: claims.text(raw.get(name), _LONGEST_SETTING) for name in OPTIONS}
     for name, text in settings.items():
         if text and setting_problem(name, text):
@@ -254,14 +254,14 @@ def recorded_spec(metadata: Mapping[str, str]) -> RecordedSpec:
         else claims.text(raw.get(name))
         for name in NODE_OPTIONS
     }
-    given = {**found, **chosen, **settings}
+    given = {**values, **chosen, **settings}
     damaged = [name for name in given if raw.get(name) not in (None, "", given[name])]
     numbers = (*_NUMBERS, *_OPTION_NUMBERS)
     damaged += [name for name in numbers if isinstance(raw.get(name), bool)]
     pools = parse_pools(raw.get("pools", []))
     damaged += ["pools"] if pools is None else []
     return RecordedSpec(
-        **found,
+        **values,
         pools=pools or (),
         settings=ClusterSettings(**settings),
         node_options=NodeOptions(**chosen),

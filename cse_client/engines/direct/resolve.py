@@ -145,29 +145,29 @@ def _resolve_creation(
         return VirtualAddress(earlier.virtual_address, href_id(network.href)), []
 
     pool_workers = workers_by_pool(earlier.vapp) if earlier is not None else {}
-    found = _resolve(
+    resolved = _resolve(
         *(vcd, spec, vdc, templates, present, problems),
         address=address,
         pool_workers=pool_workers,
     )
     raise_all(problems, f"Cluster '{spec.name}' cannot be created")
-    assert found is not None  # noqa: S101  (that is a problem above)
-    facts = found.template.facts
-    found = replace(
-        found,
-        pool=read_pool(vcd, found.network),
-        spec=with_no_proxy(found.spec, found.network, facts),
+    assert resolved is not None  # noqa: S101  (that is a problem above)
+    facts = resolved.template.facts
+    resolved = replace(
+        resolved,
+        pool=read_pool(vcd, resolved.network),
+        spec=with_no_proxy(resolved.spec, resolved.network, facts),
     )
     if earlier is None:
-        return found
-    typed = with_no_proxy(replace(typed, pools=found.spec.pools), found.network, facts)
-    refuse_other_options(earlier.vapp, earlier.metadata, typed, found.template)
+        return resolved
+    typed = with_no_proxy(replace(typed, pools=resolved.spec.pools), resolved.network, facts)
+    refuse_other_options(earlier.vapp, earlier.metadata, typed, resolved.template)
     return replace(
-        found,
+        resolved,
         vapp=earlier.vapp,
         cluster_id=earlier.cluster_id,
         metadata=earlier.metadata,
-        warnings=(*found.warnings, *([warning] if warning else [])),
+        warnings=(*resolved.warnings, *([warning] if warning else [])),
     )
 
 

@@ -100,28 +100,30 @@ def org(view: View, which: Org) -> etree._Element:
     return root
 
 
-def vdc(view: View, one: Vdc) -> etree._Element:
+def vdc(view: View, org_vdc: Vdc) -> etree._Element:
     """Render an org VDC."""
-    root = document("Vdc", {**view.identity(one), "status": "1"})
-    _vdc_links(view, root, one)
-    add(root, "Description", one.description)
-    common.tasks_of(view, root, one)
+    root = document("Vdc", {**view.identity(org_vdc), "status": "1"})
+    _vdc_links(view, root, org_vdc)
+    add(root, "Description", org_vdc.description)
+    common.tasks_of(view, root, org_vdc)
     add(root, "AllocationModel", "AllocationVApp")
-    vms = [vm for vapp, vm in view.cloud.vms.values() if vapp.vdc is one]
+    vms = [vm for vapp, vm in view.cloud.vms.values() if vapp.vdc is org_vdc]
     on = [vm for vm in vms if vm.on]
     compute = add(root, "ComputeCapacity")
-    _capacity(compute, "Cpu", "MHz", one.cpu_limit_mhz, sum(v.cpus for v in on) * one.vcpu_mhz)
-    _capacity(compute, "Memory", "MB", one.memory_limit_mb, sum(v.memory_mb for v in on))
+    _capacity(
+        compute, "Cpu", "MHz", org_vdc.cpu_limit_mhz, sum(v.cpus for v in on) * org_vdc.vcpu_mhz
+    )
+    _capacity(compute, "Memory", "MB", org_vdc.memory_limit_mb, sum(v.memory_mb for v in on))
     entities = add(root, "ResourceEntities")
     for _catalog, item in view.cloud.items():
-        if item.template is not None and item.template.vdc_id == one.id:
+        if item.template is not None and item.template.vdc_id == org_vdc.id:
             view.reference(entities, "ResourceEntity", item.template)
     for vapp in view.cloud.vapps.values():
-        if vapp.vdc is one and view.cloud.visible(vapp, view.user):
+        if vapp.vdc is org_vdc and view.cloud.visible(vapp, view.user):
             view.reference(entities, "ResourceEntity", vapp)
     available = add(root, "AvailableNetworks")
     for net in view.cloud.networks.values():
-        if one.id in net.shared_in:
+        if org_vdc.id in net.shared_in:
             attributes = {**view.identity(net), "type": media("network")}
             add(available, "Network", None, attributes)
     capabilities = add(root, "Capabilities")
@@ -131,13 +133,13 @@ def vdc(view: View, one: Vdc) -> etree._Element:
     add(root, "NicQuota", "0")
     add(root, "NetworkQuota", "1000")
     add(root, "UsedNetworkCount", str(len(available)))
-    add(root, "VmQuota", str(one.vm_quota))
-    add(root, "IsEnabled", boolean(one.enabled))
+    add(root, "VmQuota", str(org_vdc.vm_quota))
+    add(root, "IsEnabled", boolean(org_vdc.enabled))
     profiles = add(root, "VdcStorageProfiles")
-    for profile in one.storage:
+    for profile in org_vdc.storage:
         view.reference(profiles, "VdcStorageProfile", profile)
     if view.version >= _POLICIES_SINCE:
-        policy = one.policies[0]
+        policy = org_vdc.policies[0]
         attributes = {
             "href": f"{view.cloudapi}/1.0.0/vdcComputePolicies/urn:vcloud:vdcComputePolicy:"
             f"{policy.id}",
@@ -146,7 +148,7 @@ def vdc(view: View, one: Vdc) -> etree._Element:
             "type": "application/json",
         }
         add(root, "DefaultComputePolicy", None, attributes)
-    add(root, "VCpuInMhz2", str(one.vcpu_mhz))
+    add(root, "VCpuInMhz2", str(org_vdc.vcpu_mhz))
     return root
 
 

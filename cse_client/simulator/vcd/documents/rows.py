@@ -69,34 +69,34 @@ def _vapps(view: View) -> list[Row]:
     return [_vapp_row(view, one) for one in shown]
 
 
-def _vapp_row(view: View, one: VApp) -> Row:
+def _vapp_row(view: View, vapp: VApp) -> Row:
     return Row(
         {
-            "name": one.name,
-            "href": view.href(one),
-            "vdc": view.href(one.vdc),
-            "vdcName": one.vdc.name,
-            "ownerName": one.owner.name,
-            "owner": f"{view.api}/admin/user/{one.owner.id}",
-            "status": STATUS_NAMES[one.status],
-            "creationDate": moment(one.created) if one.created else None,
-            "isBusy": boolean(any(task.running for task in one.tasks)),
-            "isDeployed": boolean(one.deployed),
+            "name": vapp.name,
+            "href": view.href(vapp),
+            "vdc": view.href(vapp.vdc),
+            "vdcName": vapp.vdc.name,
+            "ownerName": vapp.owner.name,
+            "owner": f"{view.api}/admin/user/{vapp.owner.id}",
+            "status": STATUS_NAMES[vapp.status],
+            "creationDate": moment(vapp.created) if vapp.created else None,
+            "isBusy": boolean(any(task.running for task in vapp.tasks)),
+            "isDeployed": boolean(vapp.deployed),
             "isEnabled": "true",
-            "isExpired": boolean(one.expired),
-            "isInMaintenanceMode": boolean(one.maintenance),
-            "isPublic": boolean(bool(one.everyone)),
+            "isExpired": boolean(vapp.expired),
+            "isInMaintenanceMode": boolean(vapp.maintenance),
+            "isPublic": boolean(bool(vapp.everyone)),
             "isAutoNature": "false",
-            "isVdcEnabled": boolean(one.vdc.enabled),
-            "numberOfVMs": str(len(one.vms)),
-            "numberOfCpus": str(sum(vm.cpus for vm in one.vms)),
-            "storageKB": str(sum(vm.disk_mb for vm in one.vms) * 1024),
-            "cpuAllocationInMhz": str(sum(vm.cpus for vm in one.vms) * one.vdc.vcpu_mhz),
-            "memoryAllocationMB": str(sum(vm.memory_mb for vm in one.vms)),
+            "isVdcEnabled": boolean(vapp.vdc.enabled),
+            "numberOfVMs": str(len(vapp.vms)),
+            "numberOfCpus": str(sum(vm.cpus for vm in vapp.vms)),
+            "storageKB": str(sum(vm.disk_mb for vm in vapp.vms) * 1024),
+            "cpuAllocationInMhz": str(sum(vm.cpus for vm in vapp.vms) * vapp.vdc.vcpu_mhz),
+            "memoryAllocationMB": str(sum(vm.memory_mb for vm in vapp.vms)),
             "lowestHardwareVersionInVApp": "19",
             "honorBootOrder": "false",
         },
-        one.metadata,
+        vapp.metadata,
     )
 
 

@@ -39,45 +39,45 @@ _BACKINGS = {
 _TYPES = {"bridged": "DIRECT", "natRouted": "NAT_ROUTED", "isolated": "ISOLATED"}
 
 
-def _network(call: Call, one: OrgNetwork) -> dict[str, Any]:
-    vdc = call.cloud.vdcs[sorted(one.shared_in)[0]]
-    edge = one.edge
+def _network(call: Call, network: OrgNetwork) -> dict[str, Any]:
+    vdc = call.cloud.vdcs[sorted(network.shared_in)[0]]
+    edge = network.edge
     connection = None
     if edge is not None:
         router = {"name": edge.name, "id": f"urn:vcloud:gateway:{edge.id}"}
         connection = {"routerRef": router, "connectionType": "INTERNAL", "connected": True}
-    dns = [*one.dns, "", ""]
+    dns = [*network.dns, "", ""]
     subnet = {
-        "gateway": one.gateway,
-        "prefixLength": one.network.prefixlen,
+        "gateway": network.gateway,
+        "prefixLength": network.network.prefixlen,
         "dnsSuffix": "",
         "dnsServer1": dns[0],
         "dnsServer2": dns[1],
-        "ipRanges": {"values": [{"startAddress": one.pool[0], "endAddress": one.pool[1]}]},
+        "ipRanges": {"values": [{"startAddress": network.pool[0], "endAddress": network.pool[1]}]},
         "enabled": True,
-        "totalIpCount": one.size,
-        "usedIpCount": one.size - one.free,
+        "totalIpCount": network.size,
+        "usedIpCount": network.size - network.free,
     }
     owner = {"name": vdc.name, "id": f"urn:vcloud:vdc:{vdc.id}"}
     return {
-        "id": f"urn:vcloud:network:{one.id}",
-        "name": one.name,
+        "id": f"urn:vcloud:network:{network.id}",
+        "name": network.name,
         "description": "",
         "status": "REALIZED",
-        "networkType": _TYPES[one.fence],
+        "networkType": _TYPES[network.fence],
         "subnets": {"values": [subnet]},
         "connection": connection,
         "ownerRef": owner,
         "orgVdc": owner,
         "orgVdcIsNsxTBacked": edge is None or edge.backing == "NSXT",
-        "backingNetworkId": one.id,
-        "backingNetworkType": _BACKINGS[edge.backing if edge is not None else one.fence],
+        "backingNetworkId": network.id,
+        "backingNetworkType": _BACKINGS[edge.backing if edge is not None else network.fence],
         "parentNetworkId": None,
         "guestVlanTaggingAllowed": False,
         "enableDualSubnetNetwork": False,
-        "totalIpCount": one.size,
-        "usedIpCount": one.size - one.free,
-        "shared": len(one.shared_in) > 1,
+        "totalIpCount": network.size,
+        "usedIpCount": network.size - network.free,
+        "shared": len(network.shared_in) > 1,
         "routeAdvertised": False,
     }
 
@@ -113,15 +113,15 @@ def _dhcp(call: Call) -> Response:
     return answer(call, body)
 
 
-def _gateway(call: Call, one: EdgeGateway) -> dict[str, Any]:
+def _gateway(call: Call, edge: EdgeGateway) -> dict[str, Any]:
     cloud = call.cloud
-    networks = one.networks(cloud.networks.values())
-    vdc = one.vdc_in(cloud.networks.values(), cloud.vdcs)
+    networks = edge.networks(cloud.networks.values())
+    vdc = edge.vdc_in(cloud.networks.values(), cloud.vdcs)
     owner = {"name": vdc.name, "id": f"urn:vcloud:vdc:{vdc.id}"}
-    address = one.external_address
+    address = edge.external_address
     subnet = {
-        "gateway": str(one.outside.network_address + 1),
-        "prefixLength": one.outside.prefixlen,
+        "gateway": str(edge.outside.network_address + 1),
+        "prefixLength": edge.outside.prefixlen,
         "dnsSuffix": None,
         "dnsServer1": "",
         "dnsServer2": "",
@@ -133,18 +133,18 @@ def _gateway(call: Call, one: EdgeGateway) -> dict[str, Any]:
         "autoAllocateIpRanges": False,
     }
     uplink = {
-        "uplinkId": f"urn:vcloud:network:{one.uplink_id}",
-        "uplinkName": one.uplink,
+        "uplinkId": f"urn:vcloud:network:{edge.uplink_id}",
+        "uplinkName": edge.uplink,
         "subnets": {"values": [subnet]},
         "connected": True,
         "quickAddAllocatedIpCount": None,
         "dedicated": False,
         "usingIpSpace": False,
-        "backingType": "NSXT_TIER0" if one.backing == "NSXT" else "DV_PORTGROUP",
+        "backingType": "NSXT_TIER0" if edge.backing == "NSXT" else "DV_PORTGROUP",
     }
     return {
-        "id": f"urn:vcloud:gateway:{one.id}",
-        "name": one.name,
+        "id": f"urn:vcloud:gateway:{edge.id}",
+        "name": edge.name,
         "description": "",
         "status": "REALIZED",
         "ownerRef": owner,
@@ -154,8 +154,8 @@ def _gateway(call: Call, one: EdgeGateway) -> dict[str, Any]:
         "distributedRoutingEnabled": False,
         "orgVdcNetworkCount": len(networks),
         "gatewayBacking": {
-            "backingId": one.id,
-            "gatewayType": f"{one.backing}_BACKED",
+            "backingId": edge.id,
+            "gatewayType": f"{edge.backing}_BACKED",
             "networkProvider": None,
         },
         "usingIpSpace": False,
