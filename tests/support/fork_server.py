@@ -5,6 +5,15 @@ product, listens, and forks for each request: the fork gets the arguments, the e
 working directory and the three streams that a program would have got, and then does what the
 installed `cse` does. Nothing but imports happened before the fork, so that no command sees another.
 
+What forks hide, because it differs from a new process:
+
+- Everything is imported already: a module that uses another one without importing it finds it.
+- The script in `bin`, the start of the interpreter and its end, except functions of `atexit`.
+- stdout and stderr are files, which nobody closes or reads slowly.
+
+So the installed program is what tests of signals, terminals and pipes start, those of the files in
+`_AS_EXTENSION` (`programs.py`), and with CSE_TEST_PROGRAM=installed all of them.
+
 Usage: `python fork_server.py LISTENER`, a descriptor of a listening Unix socket; the server ends
 when its stdin does. It imports nothing of the tests.
 """
