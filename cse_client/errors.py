@@ -31,6 +31,7 @@ __all__ = [
     "CseError",
     "GuestFailed",
     "Interrupted",
+    "InterruptedBefore",
     "NotFinished",
     "NotFound",
     "PreflightFailed",
@@ -99,6 +100,10 @@ class TimedOut(NotFinished):
 
 class Interrupted(NotFinished):
     """The user pressed Ctrl-C."""
+
+
+class InterruptedBefore(KeyboardInterrupt):
+    """Ctrl-C before a command has changed anything, or once it has put back what it wrote."""
 
 
 class Conflict(CseError):

@@ -7,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cse_client import sent
+
 __all__ = ["state_folder", "write_private"]
 
 
@@ -39,6 +41,7 @@ def write_private(path: Path, content: str | bytes) -> None:
             stream.write(content if isinstance(content, bytes) else content.encode())
             stream.flush()
             os.fsync(stream.fileno())
+        sent.note("PUT")
         Path(partial).replace(path)
     finally:
         Path(partial).unlink(missing_ok=True)

@@ -111,6 +111,7 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
     """
     from time import monotonic
 
+    from cse_client.cli.run import Question
     from cse_client.cli.validation import raise_all
     from cse_client.content import capitalized
 
@@ -136,11 +137,8 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
         return
     if plan.removals and not options.yes:
         removed = " and ".join(plan.removals)
-        run.confirm(
-            f"Applying {file.name} to cluster {name} {removed}. Continue?",
-            action=f"Applying {file.name} to {name}, which {removed},",
-            declined="Nothing was changed.",
-        )
+        question = Question(f"Applying {file.name} to cluster {name} {removed}. Continue?")
+        run.confirm(f"Applying {file.name} to {name}, which {removed},", lambda _progress: question)
     run.when_interrupted = suggest.RESUME
     began = monotonic()
     with run.console.progress() as progress, _keys_for_options(file):

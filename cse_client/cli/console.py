@@ -62,6 +62,7 @@ class Console:
         self._output = output or Output()
         self._progress = progress
         self._began = time.monotonic()
+        self._warnings: set[str] = set()
         self._colorized = colorized and not os.environ.get("NO_COLOR")
         _no_reset_at_exit()
 
@@ -178,7 +179,10 @@ class Console:
     # Everything else
 
     def progress(self) -> ProgressLines | ProgressObjects:
-        """Return a context manager that is called with progress events and shows them."""
+        """Return a context manager that is called with progress events and shows them.
+
+        A warning that an earlier one has shown, before a question, is not repeated.
+        """
         if self._progress == "json":
             return ProgressObjects(sys.stderr, _write_quietly, self._began)
         return ProgressLines(
@@ -186,6 +190,7 @@ class Console:
             _write_quietly,
             colorized=self._colorized,
             animated=self._progress == "auto",
+            warnings=self._warnings,
         )
 
     def warning(self, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cse_client import suggest
+from cse_client.plurals import counted
 
 if TYPE_CHECKING:
     from cse_client.cli.run import Run
@@ -48,5 +49,5 @@ def ask_for_network(run: Run, *, vdc: str, org: str) -> str:
 
 def _about(network: Network) -> str:
     free = network.free_addresses
-    addresses = "" if free is None else f", {free} free addresses"
+    addresses = "" if free is None else f", {counted(free, 'free address', 'free addresses')}"
     return f"{network.fence.name.lower()}{addresses}"

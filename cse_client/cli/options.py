@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cse_client import suggest
 from cse_client.cli.progress import MODES
 from cse_client.cli.validation import parse_disk_size, parse_duration
 from cse_client.errors import WrongUsage
@@ -19,6 +20,7 @@ __all__ = [
     "ENGINES",
     "PATIENCE",
     "PROGRESS",
+    "TYPED",
     "accept_eulas_option",
     "as_object",
     "break_lock_option",
@@ -28,6 +30,7 @@ __all__ = [
     "kubeconfig_option",
     "memory_option",
     "org_option",
+    "org_unless_format",
     "placement_policy_option",
     "progress_option",
     "runtime_option",
@@ -43,6 +46,9 @@ ENGINES = ("auto", "direct", "server")
 
 #: Where --progress is kept in the contexts' shared `meta`.
 PROGRESS = "cse_client.progress"
+
+#: Where the group `cse` leaves the words after it, in the contexts' shared `meta`.
+TYPED = "cse_client.typed"
 
 _LONGEST_PATIENCE = 7 * 86400.0
 
@@ -111,6 +117,28 @@ def vdc_option(function: F) -> F:
     )(function)
 
 
+def org_unless_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Return an organization; refuse `-o json` where -o is not the output's format.
+
+    Raises:
+        click.UsageError: such a value was typed after -o.
+    """
+    from cse_client.cli.output import FORMATS
+
+    typed = list(ctx.meta.get(TYPED, ()))
+    short = f"-o{value}" in typed or ("-o", value) in zip(typed, typed[1:])
+    if value not in FORMATS or "-o" not in param.opts or not short:
+        return value
+    command = suggest.program_name()
+    flags = command.replace("cse", "-j cse", 1) if command.startswith("vcd ") else f"{command} -j"
+    raise click.UsageError(
+        f"-o is the organization for this command, which has no option for the output format."
+        f" To get JSON, begin with `{flags}`. An organization with the name '{value}' can be given"
+        " with --org.",
+        ctx,
+    )
+
+
 def org_option(function: F) -> F:
     """Add -o/--org."""
     return click.option(
@@ -118,6 +146,7 @@ def org_option(function: F) -> F:
         "--org",
         default="",
         metavar="NAME",
+        callback=org_unless_format,
         help="Organization. Default: the organization in use.",
     )(function)
 

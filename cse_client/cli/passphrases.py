@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from cse_client.cli.console import Console
 from cse_client.errors import WrongUsage
@@ -14,8 +15,10 @@ VARIABLE = "CSE_BACKUP_PASSPHRASE"
 _LONGEST = 64 * 1024
 
 
-def new_passphrase(console: Console, file: str) -> str:
+def new_passphrase(console: Console, file: str, look: Callable[[], None]) -> str:
     """Return the passphrase for a new backup, asking twice where it is typed.
+
+    `look` raises what would refuse the backup anyway; it is called before somebody is asked.
 
     Raises:
         WrongUsage: there is none, or the two differ.
@@ -29,17 +32,22 @@ def new_passphrase(console: Console, file: str) -> str:
             hint=f"Use --passphrase-file FILE, the environment variable {VARIABLE}, or a public"
             " key with --recipient.",
         )
+    look()
     typed = console.ask_secret("Passphrase for the backup")
     if typed != console.ask_secret("The same passphrase again"):
         raise WrongUsage("The two passphrases are different; nothing was written.")
     return typed
 
 
-def known_passphrase(console: Console, file: str) -> str:
-    """Return the passphrase of an existing backup, empty where nobody can be asked."""
+def known_passphrase(console: Console, file: str, look: Callable[[], None]) -> str:
+    """Return the passphrase of an existing backup, empty where nobody can be asked.
+
+    For `look` see `new_passphrase`.
+    """
     found = _given(file)
     if found or not console.can_ask():
         return found
+    look()
     return console.ask_secret("Passphrase of the backup")
 
 

@@ -113,6 +113,7 @@ def new_pool(
     problems += check_sizes(cpus=made_of.cpu, memory_mb=made_of.memory, timeout=timeout)
     template, revision, _key, wrong = node_source(made_of.template, made_of.template_revision, None)
     problems += wrong
+    problems += _given_twice(marks)
     labels = dict(_label(one, problems) for one in marks.labels)
     taints = [_taint(one, problems) for one in marks.taints]
     pool = Pool(
@@ -129,7 +130,8 @@ def new_pool(
         labels=labels,
         taints=tuple(taints),
     )
-    if not any(isinstance(one, WrongUsage) and "has the form" in one.message for one in problems):
+    typed_wrong = ("has the form", "is given twice")
+    if not any(text in one.message for one in problems for text in typed_wrong):
         problems += [WrongUsage(_sentence(text)) for text in pool_problems([pool])]
     raise_all(problems)
     return pool
@@ -150,7 +152,7 @@ def changed_marks(cluster: str, name: str, pools: Sequence[Pool], marks: MarkOpt
     pool = next((one for one in pools if one.name == name), None)
     if pool is None:
         raise unknown_pool(cluster, name, (one.name for one in pools))
-    problems: list[CseError] = []
+    problems = _given_twice(marks)
     labels = dict(pool.labels)
     for text in marks.labels:
         if text.endswith("-") and "=" not in text:
@@ -172,6 +174,34 @@ def changed_marks(cluster: str, name: str, pools: Sequence[Pool], marks: MarkOpt
     changed = replace(_bare(pool), labels=labels, taints=tuple(taints.values()))
     raise_all(WrongUsage(_sentence(text)) for text in pool_problems([changed]))
     return changed
+
+
+def _given_twice(marks: MarkOptions) -> list[CseError]:
+    """Return what is wrong with labels and taints of which two values were given.
+
+    That includes one that is to be set and removed, as with kubectl. A taint without an effect,
+    which is removed, stands for all taints of its key.
+    """
+    from cse_client.errors import WrongUsage
+
+    problems: list[CseError] = []
+    labels: dict[str, str] = {}
+    for text in marks.labels:
+        key = text.partition("=")[0]
+        key = key if "=" in text else key.rstrip("-")
+        if labels.setdefault(key, text) != text:
+            both = f"--label {labels[key]} and --label {text}"
+            problems.append(WrongUsage(f"The label {key} is given twice: {both}."))
+    taints: list[tuple[str, str, str]] = []
+    for text in dict.fromkeys(marks.taints):
+        rest, _colon, effect = text.removesuffix("-").partition(":")
+        key = rest.partition("=")[0]
+        for other_key, other_effect, other in taints:
+            if key == other_key and (effect == other_effect or "" in (effect, other_effect)):
+                both = f"--taint {other} and --taint {text}"
+                problems.append(WrongUsage(f"The taint {key} is given twice: {both}."))
+        taints.append((key, effect, text))
+    return problems
 
 
 def _bare(pool: Pool) -> Pool:

@@ -47,7 +47,8 @@ class ProgressLines:
     """Shows events as they come; callable from any thread, a context manager.
 
     `write` gets the stream and the text; `colorized` allows colours on a terminal, and `animated` a
-    spinner.
+    spinner. `warnings` are those that were shown before, and are shown no more; this one's are
+    added at its end.
     """
 
     def __init__(
@@ -57,7 +58,10 @@ class ProgressLines:
         *,
         colorized: bool,
         animated: bool = True,
+        warnings: set[str] | None = None,
     ) -> None:
+        self._warnings = set() if warnings is None else warnings
+        self._known, self._shown = frozenset(self._warnings), set[str]()
         self._stream = stream
         self._write = write
         capable = _is_terminal(stream) and os.environ.get("TERM", "dumb") != "dumb"
@@ -69,6 +73,8 @@ class ProgressLines:
         self._current = ""
         self._label = ""
         self._began = 0.0
+        #: The line of the step that is going on, and when it began: what else begins is within it.
+        self._step = ("", "", 0.0)
         self._last_line = ""
         self._tenth = ("", 0)
         self._spinner: threading.Thread | None = None
@@ -87,6 +93,7 @@ class ProgressLines:
         traceback: TracebackType | None,
     ) -> None:
         """Stop the spinner; a phase that never ended keeps its line."""
+        self._warnings |= self._shown
         self._stopped.set()
         if self._spinner is not None:
             self._spinner.join()
@@ -100,11 +107,16 @@ class ProgressLines:
         if event.kind is EventKind.PHASE:
             return
         with self._lock:
+            if event.kind is EventKind.WARNING:
+                if event.text in self._known:
+                    return
+                self._shown.add(event.text)
             if self._terminal and event.kind in (EventKind.STARTED, EventKind.RUNNING):
                 self._show(event)
                 return
             if event.kind in _ENDS:
-                self._current = ""
+                self._step = ("", "", 0.0) if event.step else self._step
+                self._current, self._label, self._began = self._step
             if event.share is not None and self._is_old(event):
                 return
             self._line(event.kind, _label(event) + _one_line(event))
@@ -115,6 +127,8 @@ class ProgressLines:
             self._began = time.monotonic()
             self._label = _label(event)
         self._current = (_label(event) or self._label) + _one_line(event, bar=True)
+        if event.step and event.kind is EventKind.STARTED:
+            self._step = (self._current, self._label, self._began)
 
     def _is_old(self, event: Event) -> bool:
         """Return whether a tenth of the work has yet to be done until the next line is due."""

@@ -11,26 +11,27 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
 
-from cse_client import bounds, suggest
+from cse_client import bounds, sent, suggest
 from cse_client.cli import values
 from cse_client.cli.changes import changed_cluster
 from cse_client.cli.console import Console, OutputClosed
+from cse_client.cli.options import TYPED
 from cse_client.cli.profile import chosen_before, engine_option, read_session, stored_profile
-from cse_client.errors import CseError, Interrupted, WrongUsage
+from cse_client.errors import CseError, Interrupted, InterruptedBefore, WrongUsage
 from cse_client.model import Session
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
     from cse_client.model import ClusterRef, Progress, RunOptions
 
-__all__ = ["PIPE_CLOSED", "Question", "Run", "command"]
+__all__ = ["PIPE_CLOSED", "Asking", "Question", "Run", "command"]
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -42,20 +43,29 @@ _LONGEST = 3600.0
 #: What a shell shows for a program that SIGPIPE ended; not an error of ours.
 PIPE_CLOSED = 141
 
-#: Where the group `cse` leaves the words after it, in the contexts' shared `meta`.
-TYPED = "cse_client.typed"
-
 
 @dataclass(frozen=True)
 class Question:
-    """What to confirm before something is destroyed or stopped.
+    """What to confirm before something is destroyed or stopped, once it is known what that is.
 
-    `action` is the subject of a sentence ("Deleting demo"), `declined` what a no means.
+    `lines` say what will be done, and are shown before; `declined` is what a no means.
     """
 
     text: str
+    lines: Sequence[str] = ()
+    declined: str = "Nothing was changed."
+
+
+@dataclass(frozen=True)
+class Asking(Generic[C]):
+    """How a change is confirmed: `look` finds out what would happen, and changes nothing.
+
+    It raises whatever the change would refuse, and returns None where there is nothing to ask.
+    `action` is the subject of a sentence ("Deleting demo").
+    """
+
     action: str
-    declined: str
+    look: Callable[[C, Progress], Question | None]
 
 
 class Run:
@@ -69,6 +79,7 @@ class Run:
         self.when_interrupted = ""
         self._has_server = False
         self._engine_word = engine_option(ctx)
+        sent.begin()
         suggest.aim(_target(ctx, self._engine_word))
 
     def aim_at(self, ref: ClusterRef) -> None:
@@ -145,22 +156,27 @@ class Run:
         organization = f"organization {org or read_session()[0].org}"
         return f"VDC {vdc} of {organization}" if vdc else organization
 
-    def confirm(self, question: str, *, action: str, declined: str) -> None:
-        """Ask before something is destroyed or stopped.
-
-        `action` is the subject of a sentence ("Deleting demo"), `declined` what a no means.
+    def confirm(self, action: str, look: Callable[[Progress], Question | None]) -> None:
+        """Look at what is to be destroyed or stopped, and ask; see `Asking`.
 
         Raises:
             CseError: the answer is no.
             WrongUsage: there is no terminal to ask on.
+            Exception: whatever `look` raises.
         """
         if not self.console.can_ask():
             raise WrongUsage(
                 f"{action} must be confirmed, and there is no terminal; use --yes.",
                 hint=suggest.again(yes=True),
             )
-        if not self.console.confirm(question):
-            raise CseError(declined)
+        with self.console.progress() as progress:
+            question = look(progress)
+        if question is None:
+            return
+        for line in question.lines:
+            self.console.hint(line)
+        if not self.console.confirm(question.text):
+            raise CseError(question.declined)
 
     def change(
         self,
@@ -169,14 +185,14 @@ class Run:
         capability: type[C],
         work: Callable[[C, Progress], T],
         *,
-        question: Question | None = None,
+        asking: Asking[C] | None = None,
         reference: str = "",
     ) -> T:
         """Change a cluster in one operation that the same command resumes, and return its result.
 
-        `name` is the cluster's, and `question` is asked first, where there is one. For `command`,
-        `capability` and `reference` see `require`. `work` gets the engine and where to report
-        progress.
+        `name` is the cluster's; `asking` is how it is confirmed, None where it is not. For
+        `command`, `capability` and `reference` see `require`. `work` gets the engine and where to
+        report progress.
 
         Raises:
             CseError, WrongUsage: see `check_existing_name`, `confirm` and `require`.
@@ -185,10 +201,11 @@ class Run:
         from cse_client.cli.validation import check_existing_name
 
         check_existing_name(name)
-        if question is not None:
-            self.confirm(question.text, action=question.action, declined=question.declined)
-        self.when_interrupted = suggest.RESUME
         engine = self.require(capability, command, reference=reference)
+        if asking is not None:
+            look = asking.look
+            self.confirm(asking.action, lambda progress: look(engine, progress))
+        self.when_interrupted = suggest.RESUME
         with self.console.progress() as progress:
             return work(engine, progress)
 
@@ -318,8 +335,12 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
     except CseError as error:
         run.failed(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        stopped = Interrupted("Interrupted.", hint=run.interruption_hint)
+    except KeyboardInterrupt as stop:
+        # what was only looked at, or asked, has changed nothing
+        text, hint = "Interrupted.", run.interruption_hint
+        if isinstance(stop, InterruptedBefore) or not sent.changes():
+            text, hint = "Interrupted; nothing was changed.", ""
+        stopped = Interrupted(text, hint=hint)
         run.failed(stopped)
         return stopped.exit_code
     except OutputClosed:

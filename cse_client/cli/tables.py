@@ -21,6 +21,7 @@ from cse_client.model.footprint import without_build
 from cse_client.model.pools import DEFAULT_POOL
 from cse_client.model.settings import setting_shown
 from cse_client.model.support import end_of_support
+from cse_client.plurals import counted, noun
 
 if TYPE_CHECKING:
     from cse_client.model.grants import Grant
@@ -341,12 +342,12 @@ def size_sentence(nodes: Sequence[Node]) -> str:
     """Return what a cluster consists of, for example `1 control plane and 2 workers`."""
     control_planes = sum(node.kind == CONTROL_PLANE for node in nodes)
     workers = sum(node.kind == WORKER for node in nodes)
-    return f"{_count(control_planes, CONTROL_PLANE)} and {_count(workers, WORKER)}"
+    return f"{counted(control_planes, CONTROL_PLANE)} and {counted(workers, WORKER)}"
 
 
 def deletion_sentence(deletion: Deletion) -> str:
     """Return what was deleted, and how sure that is."""
-    machines = f" and {_count(len(deletion.vms), 'virtual machine')}" if deletion.vms else ""
+    machines = f" and {counted(len(deletion.vms), 'virtual machine')}" if deletion.vms else ""
     name = deletion.cluster
     if not deletion.verified_gone:
         return f"Cluster {name} is being deleted: its vApp{machines}."
@@ -358,15 +359,11 @@ def removal_sentence(removal: Removal) -> str:
     """Return which nodes went, and which were gone before."""
     words = []
     if removal.nodes:
-        verb = "is" if len(removal.nodes) == 1 else "are"
+        verb = noun(len(removal.nodes), "is", "are")
         words.append(f"{', '.join(removal.nodes)} {verb} removed from cluster {removal.cluster}.")
     if removal.already_gone:
         words.append(f"Already deleted: {', '.join(removal.already_gone)}.")
     return " ".join(words)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def all_problems(cluster: Cluster) -> tuple[str, ...]:

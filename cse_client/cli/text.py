@@ -9,11 +9,12 @@ in it is foreign; lines are made by whoever shows them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cse_client import suggest
 
-__all__ = ["capital", "duration", "json_text", "printable", "sentence", "shortened"]
+__all__ = ["capital", "duration", "json_text", "numbered", "printable", "sentence", "shortened"]
 
 _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 #: These keep their small letter at the start of a sentence.
@@ -50,6 +51,11 @@ def capital(text: str) -> str:
     if separator and word and head not in _PROGRAMS and not suggest.is_program(head):
         return f"{head.capitalize()} {rest}"
     return text
+
+
+def numbered(steps: Iterable[str]) -> list[str]:
+    """Return the steps of a plan as lines that begin with their numbers."""
+    return [f"{number}. {step}" for number, step in enumerate(steps, 1)]
 
 
 def duration(seconds: float) -> str:

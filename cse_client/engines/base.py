@@ -51,7 +51,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         UploadedTemplate,
         UploadSpec,
     )
-    from cse_client.model.upgrades import UpgradeSpec
+    from cse_client.model.upgrades import Upgraded, UpgradePlan, UpgradeSpec
     from cse_client.yamldocs import Path, Position
 
 __all__ = [
@@ -113,6 +113,9 @@ class Engine(Protocol):
     def gone(self, identity: ClusterIdentity) -> bool:
         """Return whether a cluster is known not to exist any longer; see `identity.is_gone`."""
 
+    def plan_delete(self, ref: ClusterRef, options: RunOptions) -> Deletion:
+        """Return what `delete` would delete, and raise what it would refuse."""
+
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster and verify that nothing is left."""
 
@@ -124,6 +127,11 @@ class Engine(Protocol):
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` nodes and return the cluster."""
+
+    def plan_remove_nodes(
+        self, spec: RemovalSpec, options: RunOptions, progress: Progress
+    ) -> Removal:
+        """Return whom `remove_nodes` would remove, and raise what it would refuse."""
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Drain nodes, remove them from the cluster and delete their VMs."""
@@ -257,6 +265,12 @@ class Recounting(Protocol):
 class BackingUp(Protocol):
     """Backing clusters up to files."""
 
+    def check_backup(self, ref: ClusterRef, path: pathlib.Path) -> None:
+        """Raise what `back_up` would refuse at once, before somebody is asked for a passphrase."""
+
+    def check_restore(self, ref: ClusterRef, path: pathlib.Path, *, new: bool) -> None:
+        """Raise what restoring with a passphrase would refuse at once, before it is asked for."""
+
     def back_up(
         self, ref: ClusterRef, path: pathlib.Path, lock: BackupLock, progress: Progress
     ) -> Backup:
@@ -331,8 +345,14 @@ class Maintaining(Protocol):
     def start(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Start a stopped cluster and wait until its nodes are Ready."""
 
+    def plan_stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
+        """Return what `stop` would do, as sentences; nothing where all is off already."""
+
     def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Shut a cluster down."""
+
+    def plan_renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
+        """Return what `renew` would do, as sentences, after the same checks."""
 
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
@@ -379,8 +399,13 @@ class Replacing(Protocol):
     def upgrade_targets(self, spec: UpgradeSpec) -> Sequence[UpgradeTarget]:
         """List the templates that the cluster can be upgraded to; the first one has a plan."""
 
-    def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Cluster:
+    def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Upgraded:
         """Upgrade a cluster, or resume its upgrade, and return it."""
+
+    def plan_roll_back(
+        self, spec: UpgradeSpec, options: RunOptions, progress: Progress
+    ) -> UpgradePlan:
+        """Return what `roll_back_upgrade` would do: from which release to which, and the steps."""
 
     def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
         """Roll an unfinished upgrade back; return the Kubernetes release as it is again."""
@@ -454,6 +479,9 @@ class Entities(Protocol):
 @runtime_checkable
 class Provider(Protocol):
     """Administration of a CSE server and of org VDCs."""
+
+    def check_control(self, action: str) -> None:
+        """Refuse what `control` would refuse."""
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server (which is `action`); return its message."""

@@ -16,6 +16,7 @@ from cse_client.model import Network, Session, Template, TemplateFacts, Vdc
 from cse_client.model.addons import ManifestSource
 from cse_client.model.findings import ERROR, OK, WARNING, Finding
 from cse_client.model.ranges import internal_ranges
+from cse_client.plurals import counted
 from cse_client.vcd.client import VcdClient, no_compose_right
 from cse_client.vcd.errors import login_line
 from cse_client.vcd.login import roughly, seconds_ahead, version_to_use
@@ -198,7 +199,7 @@ def _vdc(vcd: VcdClient, vdc: Vdc, rights: frozenset[str] | None) -> Iterator[Fi
                 f"VDC '{vdc.name}' has no {noun} left.",
                 "Delete what is not needed, or ask your provider for more.",
             )
-    known = [f"{left.vms_left} VMs"] if left.vms_left is not None else []
+    known = [counted(left.vms_left, "VM")] if left.vms_left is not None else []
     if left.memory_mb_left is not None:
         known.append(f"{left.memory_mb_left // _GB} GB of memory")
     room = f" with room for {' and '.join(known)}" if known else ""
@@ -250,7 +251,7 @@ def _templates(vcd: VcdClient) -> Iterator[Finding]:
         return
     for template in usable:
         yield from _template(vcd, template)
-    yield Finding(OK, "templates", f"{_number(usable, 'template')} for nodes.")
+    yield Finding(OK, "templates", f"{counted(len(usable), 'template')} for nodes.")
 
 
 def _template(vcd: VcdClient, template: Template) -> Iterator[Finding]:
@@ -301,7 +302,7 @@ def _trouble(network: Network) -> str:
     if not network.dns:
         return "it has no DNS server"
     if network.free_addresses is not None and network.free_addresses < _ADDRESSES:
-        return f"its pool has {network.free_addresses} free addresses"
+        return f"its pool has {counted(network.free_addresses, 'free address', 'free addresses')}"
     for subnet in network.subnets:
         try:
             own = ipaddress.ip_interface(subnet).network
@@ -330,7 +331,3 @@ def _addons() -> Iterator[Finding]:
         )
         return
     yield Finding(OK, "add-ons", f"Add-ons can be downloaded from {HOST}.")
-
-
-def _number(things: list[Template], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cse_client.errors import Conflict, CseError, PreflightFailed, Refused
 from cse_client.model import Network
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses, ranges_text
+from cse_client.plurals import counted
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -169,8 +170,9 @@ def propose(count: int, addresses: NetworkAddresses) -> tuple[AddressRange, ...]
     if len(chosen) == count:
         return _joined(chosen)
     raise Refused(
-        f"Network '{addresses.plan.network}' has {len(chosen)} free addresses outside its pools,"
-        f" not {count}.",
+        f"Network '{addresses.plan.network}' has"
+        f" {counted(len(chosen), 'free address', 'free addresses')} outside its pools, not"
+        f" {count}.",
         hint="Ask for fewer, or make the network's static pool smaller in VCD.",
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cse_client import bounds
+from cse_client import bounds, sent
 
 __all__ = ["ASKED", "Received", "exchange"]
 
@@ -46,4 +46,5 @@ def exchange(http: Any, request: Any, *, seconds: float, whom: str) -> Received:
         finally:
             response.close()
 
+    sent.note(request.method)
     return bounds.within(seconds, work, whom=whom)

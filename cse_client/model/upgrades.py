@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cse_client.model.cluster import ClusterRef
+from cse_client.model.cluster import Cluster, ClusterRef
 
-__all__ = ["UpgradePlan", "UpgradeSpec", "UpgradeStep"]
+__all__ = ["UpgradePlan", "UpgradeSpec", "UpgradeStep", "Upgraded"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class UpgradePlan:
 
     `before` and `after` are releases such as 1.36.3. `obstacles` are sentences, each of which
     refuses the upgrade; `warnings` do not. `minutes` is how long it would take, from how long each
-    node took last time, None where that is not known. `resumed`: it was begun and is unfinished.
+    node took last time, None where that is not known. `resumed`: it was begun and is unfinished;
+    `done` are sentences on what of it is done.
     """
 
     cluster: str
@@ -63,3 +64,12 @@ class UpgradePlan:
     warnings: tuple[str, ...] = ()
     minutes: int | None = None
     resumed: bool = False
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """A cluster that has the wanted release; `changed` is False where it had it before."""
+
+    cluster: Cluster
+    changed: bool = True

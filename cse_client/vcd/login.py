@@ -24,6 +24,7 @@ from cse_client import suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import CseError, NotFound, Refused, SessionInvalid, WrongUsage
 from cse_client.model import Session, Vdc
+from cse_client.plurals import counted
 from cse_client.vcd import answers, errors
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.errors import Action
@@ -285,7 +286,7 @@ def roughly(seconds: float) -> str:
     for unit, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
         number = round(seconds / unit)
         if number:
-            return f"{number} {name}{'' if number == 1 else 's'}"
+            return counted(number, name)
     return "0 minutes"
 
 

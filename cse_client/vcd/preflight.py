@@ -26,6 +26,7 @@ from cse_client.model import (
     VmPolicy,
 )
 from cse_client.model.capacity import Need
+from cse_client.plurals import counted, noun
 from cse_client.vcd.client import VcdClient, no_compose_right
 from cse_client.vcd.findings import Findings, Lot
 from cse_client.vcd.hardware import settle
@@ -244,8 +245,10 @@ def _check_network(
     if free is not None and free < nodes:
         findings.problems.append(
             Refused(
-                f"The network '{network.name}' has {free} free addresses in its static pool, "
-                f"and {nodes} nodes need one each.",
+                f"The network '{network.name}' has"
+                f" {counted(free, 'free address', 'free addresses')} in its static"
+                f" pool, and {counted(nodes, 'node')}"
+                f" {noun(nodes, 'needs one', 'need one each')}.",
                 hint="Enlarge the pool, release addresses, or use fewer --nodes.",
             )
         )

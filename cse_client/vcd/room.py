@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cse_client.errors import Refused
 from cse_client.model import StorageProfile, Vdc
 from cse_client.model.capacity import Need
+from cse_client.plurals import counted, noun
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.findings import Findings, Lot
 
@@ -56,7 +57,7 @@ def _check_room(
 def _those(lots: Sequence[Lot], made: str) -> str:
     """Return subject and verb of what the VMs need."""
     count = sum(lot.count for lot in lots)
-    return f"1 {made} needs" if count == 1 else f"{count} {made}s need"
+    return f"{counted(count, made)} {noun(count, 'needs', 'need')}"
 
 
 def _disk_mb(lot: Lot) -> int:
@@ -78,12 +79,11 @@ def check_capacity(
     if capacity is None or document is None:
         return
     if capacity.vms_left is not None and capacity.vms_left < nodes:
-        noun = "VM" if capacity.vms_left == 1 else "VMs"
-        required = "1 is" if nodes == 1 else f"{nodes} are"
+        required = f"{nodes} {noun(nodes, 'is', 'are')}"
         fewer = "Use fewer --nodes, delete" if made == NODE else "Delete"
         findings.problems.append(
             Refused(
-                f"VDC '{vdc.name}' has room for {capacity.vms_left} more {noun}, "
+                f"VDC '{vdc.name}' has room for {counted(capacity.vms_left, 'more VM')}, "
                 f"and {required} required.",
                 hint=f"{fewer} VMs, or have the VM quota raised.",
             )

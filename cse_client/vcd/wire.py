@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util import Url, parse_url
 
-from cse_client import bounds
+from cse_client import bounds, sent
 
 __all__ = ["ForeignAddress", "Redirected", "Wire"]
 
@@ -31,6 +31,8 @@ _READ = 60.0
 _CHANGE = 180.0
 
 _PIECE = 64 * 1024
+#: How sessions and tokens are asked for, which changes nothing else.
+_FORM = "application/x-www-form-urlencoded"
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -113,6 +115,8 @@ class Wire(requests.Session):
         options["allow_redirects"] = False
         options["stream"] = True
         seconds = _READ if request.method in ("GET", "HEAD") else _CHANGE
+        if request.headers.get("Content-Type") != _FORM:
+            sent.note(request.method)
         return bounds.within(seconds, lambda: self._whole(request, options), whom=self._whom)
 
     def _whole(

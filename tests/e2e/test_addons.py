@@ -298,7 +298,7 @@ def test_the_whole_story(place: Place) -> None:
 
     refused = place.addon("remove", "demo", "metallb", "--yes")
     assert refused == (
-        1,
+        4,
         "",
         "Error: MetalLB is used by Service default/web and 1 more.\n"
         "Hint: Remove what uses it first, or: cse addon remove demo metallb --yes --force\n",

@@ -11,13 +11,17 @@ from tests.support.programs import Result, Workstation
 
 #: Called with the answers (a prompt's end and what to type, in order) and the program's words.
 _TYPIST = """
-import json, os, pty, sys
+import json, os, pty, select, sys
 answers = json.loads(sys.argv[1])
 pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[2], sys.argv[2:])
-shown = b""
+shown, again = b"", b""
 while True:
+    if again and not select.select([terminal], [], [], 10)[0]:
+        os.write(terminal, again)
+        continue
+    again = b""
     try:
         data = os.read(terminal, 4096)
     except OSError:
@@ -27,7 +31,9 @@ while True:
     shown += data
     if answers and shown.endswith(answers[0][0].encode()):
         typed = answers.pop(0)[1]
-        os.write(terminal, typed.encode() + (b"" if typed == "\\x03" else b"\\n"))
+        alone = typed in ("\\x03", "\\x04")
+        os.write(terminal, typed.encode() + (b"" if alone else b"\\n"))
+        again = typed.encode() if alone else b""
 _, status = os.waitpid(pid, 0)
 sys.stdout.buffer.write(shown)
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -42,8 +48,9 @@ def on_terminal(
 ) -> Result:
     """Run a program on a terminal; `out` is all that was shown there.
 
-    Each answer is the end of a prompt and what is typed after it, with Enter; Ctrl-C alone
-    (\\x03) is typed without.
+    Each answer is the end of a prompt and what is typed after it, with Enter; Ctrl-C (\\x03) and
+    Ctrl-D (\\x04) alone are typed without, and once more where nothing has happened: a signal that
+    comes just before readline waits is noticed with the next key only.
     """
     typist = [sys.executable, "-c", _TYPIST, json.dumps(answers), *words]
     result = Workstation(home, dict(environment)).run(*typist)

@@ -87,6 +87,49 @@ def pages(
 PAGES = dict(pages())
 
 
+#: A number before one of these may be 1.
+_PLURALS = (
+    r" (?:[a-z]+ )?(?:nodes|workers|VMs|control planes|pods|pools|files|addresses|objects|CRDs"
+    r"|clusters|templates|members|days|hours|minutes)\b"
+)
+#: Numbers that are never 1 where they stand, or constants, or not numbers.
+_SEVERAL = {
+    "backup.heads",
+    "count",
+    "fewer",
+    "kind",
+    "kinds",
+    "lacking",
+    "len(cluster.pools)",
+    "len(found)",
+    "len(names)",
+    "len(pools)",
+    "len(there)",
+    "longest.days",
+    "missing",
+    "path",
+    "self._most",
+    "spec.control_planes",
+    "workers",
+}
+
+
+def numbers(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield where and what stands before a plural in an f-string, except in `3 of {n} nodes`."""
+    found = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    for node in (one for one in found if isinstance(one, ast.JoinedStr)):
+        parts = node.values
+        for before, number, after in zip([None, *parts], parts, parts[1:]):
+            if not (isinstance(number, ast.FormattedValue) and isinstance(after, ast.Constant)):
+                continue
+            said = str(before.value) if isinstance(before, ast.Constant) else ""
+            name = ast.unparse(number.value)
+            fixed = name.startswith(("counted(", "', '.join(")) or name.split()[0].isupper()
+            of_all = said.endswith((" of ", " of the "))
+            if re.match(_PLURALS, str(after.value)) and not fixed and not of_all:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", name
+
+
 def avoided(text: str) -> list[str]:
     return [
         f"{found.group()!r}: write {better}"
@@ -176,3 +219,14 @@ def test_options_are_explained_in_sentences(name: str) -> None:
             text = (option.help or "").replace("  [required]", "")
             assert re.fullmatch(r"[A-Z].*\.", text), (option.name, text)
             assert not re.search(r"; default", text), (option.name, text)
+
+
+def test_a_number_that_may_be_one_goes_with_its_noun() -> None:
+    """`plurals.counted` makes both forms."""
+    wrong = [
+        f"{where}: {{{name}}}"
+        for path in product()
+        for where, name in numbers(path)
+        if name not in _SEVERAL
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -10,8 +10,9 @@ from cse_client import suggest
 from cse_client.cli.options import PATIENCE, org_option, progress_option, vdc_option
 from cse_client.cli.output import shows
 from cse_client.cli.profile import read_session
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
 from cse_client.model import ClusterRef
+from cse_client.plurals import counted, noun
 
 if TYPE_CHECKING:
     from cse_client.engines.addons.installer import Addons
@@ -251,27 +252,31 @@ def remove_command(
     from cse_client.cli.validation import check_existing_name
 
     check_existing_name(cluster)
+    ref, name = ClusterRef(cluster, vdc, org), addon.lower()
+
+    def look(progress: Progress) -> Question:
+        version = _addons(run, progress).check_removal(ref, name, purge=purge, force=force)
+        also = ", its CRDs and all their custom resources" if purge else ""
+        text = f"Remove {name} {version}".rstrip() + f"{also} from cluster {cluster}?"
+        return Question(text, declined="Nothing was removed.")
+
     if not yes:
-        run.confirm(
-            f"Remove {addon} from cluster {cluster}?",
-            action=f"Removing {addon} from {cluster}",
-            declined="Nothing was removed.",
-        )
+        run.confirm(f"Removing {addon} from {cluster}", look)
     run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         removal = _addons(run, progress).remove(
-            ClusterRef(cluster, vdc, org),
-            addon.lower(),
-            purge=purge,
-            force=force,
-            timeout=timeout,
+            ref, name, purge=purge, force=force, timeout=timeout
         )
 
     from cse_client.cli.tables import plain
 
-    kept = f" {len(removal.kept)} CRDs are kept; --purge deletes them." if removal.kept else ""
+    kept = ""
+    if removal.kept:
+        crds = counted(len(removal.kept), "CRD")
+        kept = f" {crds} {noun(len(removal.kept), 'is', 'are')} kept; --purge deletes them."
+    removed = len(removal.removed)
     run.console.sentence(
         f"{removal.addon} is removed from {cluster}:"
-        f" {len(removal.removed)} objects were deleted.{kept}",
+        f" {counted(removed, 'object')} {noun(removed, 'was', 'were')} deleted.{kept}",
         plain(removal),
     )

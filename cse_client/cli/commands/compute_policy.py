@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import click
 
-from cse_client.cli.options import timeout_option
+from cse_client.cli.options import org_unless_format, timeout_option
 from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 
 __all__ = ["add_command", "list_command", "remove_command"]
 
-_ORG = click.option("-o", "--org", required=True, metavar="NAME", help="Organization.")
+_ORG = click.option(
+    "-o",
+    "--org",
+    required=True,
+    metavar="NAME",
+    callback=org_unless_format,
+    help="Organization.",
+)
 _VDC = click.option("-v", "--vdc", required=True, metavar="NAME", help="Org VDC.")
 
 

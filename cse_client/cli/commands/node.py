@@ -26,12 +26,12 @@ from cse_client.cli.options import (
     vdc_option,
 )
 from cse_client.cli.output import shows
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Engine
-    from cse_client.model import Node
+    from cse_client.model import Node, Progress
 
 __all__ = ["create_command", "delete_command", "info_command", "list_command"]
 
@@ -199,13 +199,6 @@ def delete_command(
 
     check_existing_name(cluster)
     named = ", ".join(nodes)
-    if not yes:
-        run.confirm(
-            f"Delete {named} and their VMs?" if nodes[1:] else f"Delete {named} and its VM?",
-            action=f"Deleting {named}",
-            declined="Nothing was deleted.",
-        )
-    run.when_interrupted = suggest.RESUME
     spec = RemovalSpec(
         cluster=cluster,
         nodes=tuple(dict.fromkeys(nodes)),
@@ -218,6 +211,17 @@ def delete_command(
     options = run.options(timeout, break_lock=scale.break_lock)
     engine = run.engine()
     _refuse_pool(engine, pool)
+
+    def look(progress: Progress) -> Question | None:
+        going = engine.plan_remove_nodes(spec, options, progress).nodes
+        if not going:
+            return None
+        their = "their VMs" if going[1:] else "its VM"
+        return Question(f"Delete {', '.join(going)} and {their}?", declined="Nothing was deleted.")
+
+    if not yes:
+        run.confirm(f"Deleting {named}", look)
+    run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         removal = engine.remove_nodes(spec, options, progress)
 

@@ -25,8 +25,9 @@ from cse_client.cli.pool_options import (
     new_pool,
     pool_options,
 )
-from cse_client.cli.run import Question, Run, command
-from cse_client.model import ClusterRef
+from cse_client.cli.run import Asking, Question, Run, command
+from cse_client.cli.text import numbered
+from cse_client.model import ClusterRef, Progress
 
 if TYPE_CHECKING:
     from cse_client.model import RunOptions
@@ -312,17 +313,18 @@ def upgrade_command(
     if dry_run:
         _show_plan(run, "upgrade", spec, options)
         return
-    question = Question(
-        f"Replace all workers of pool {pool} of cluster {cluster}?",
-        action=f"Upgrading pool {pool}",
-        declined="Nothing was changed.",
-    )
+
+    def look(engine: Pooling, progress: Progress) -> Question | None:
+        steps = engine.plan_pool("upgrade", spec, options, progress)
+        text = f"Replace all workers of pool {pool} of cluster {cluster}?"
+        return Question(text, numbered(steps)) if steps else None
+
     changed = run.change(
         cluster,
         "pool upgrade",
         Pooling,
         lambda engine, progress: engine.upgrade_pool(spec, options, progress),
-        question=None if yes else question,
+        asking=None if yes else Asking(f"Upgrading pool {pool}", look),
     )
     from cse_client.cli.tables import cluster_object
 
@@ -371,17 +373,18 @@ def delete_command(
     if dry_run:
         _show_plan(run, "delete", spec, options)
         return
-    question = Question(
-        f"Delete pool {pool} of cluster {cluster} and its VMs?",
-        action=f"Deleting pool {pool}",
-        declined="Nothing was deleted.",
-    )
+
+    def look(engine: Pooling, progress: Progress) -> Question:
+        steps = engine.plan_pool("delete", spec, options, progress)
+        text = f"Delete pool {pool} of cluster {cluster} and its VMs?"
+        return Question(text, numbered(steps), declined="Nothing was deleted.")
+
     removal = run.change(
         cluster,
         "pool delete",
         Pooling,
         lambda engine, progress: engine.delete_pool(spec, options, progress),
-        question=None if yes else question,
+        asking=None if yes else Asking(f"Deleting pool {pool}", look),
     )
     from cse_client.cli.tables import plain
 
@@ -401,5 +404,5 @@ def _show_plan(run: Run, change: str, spec: PoolSpec, options: RunOptions) -> No
     if run.console.as_json:
         run.console.document({"cluster": spec.cluster, "pool": spec.pool.name, "plan": steps})
         return
-    for number, step in enumerate(steps, 1):
-        run.console.sentence(f"{number}. {step}", {})
+    for line in numbered(steps):
+        run.console.sentence(line, {})

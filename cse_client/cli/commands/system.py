@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.output import shows
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
+from cse_client.model import Progress
 
 __all__ = [
     "config_command",
@@ -88,13 +89,7 @@ def stop_command(run: Run, yes: bool) -> None:
     Requires system administrator rights. The server must be disabled first. It completes the
     operations in progress before it stops.
     """
-    if not yes:
-        run.confirm(
-            "Stop the CSE server? It can only be started again on its host.",
-            action="Stopping the CSE server",
-            declined="The CSE server was not stopped.",
-        )
-    _control(run, "stop")
+    _control(run, "stop", ask=not yes)
 
 
 @shows("config", "server-config")
@@ -113,9 +108,19 @@ def config_command(run: Run) -> None:
     run.console.passage(yaml.safe_dump(document, sort_keys=True), document)
 
 
-def _control(run: Run, action: str) -> None:
+def _control(run: Run, action: str, *, ask: bool = False) -> None:
     from cse_client.engines.base import Provider
 
     provider = run.require(Provider, f"system {action}")
+
+    def look(_progress: Progress) -> Question:
+        provider.check_control(action)
+        return Question(
+            "Stop the CSE server? It can only be started again on its host.",
+            declined="The CSE server was not stopped.",
+        )
+
+    if ask:
+        run.confirm("Stopping the CSE server", look)
     message = provider.control(action)
     run.console.sentence(message, {"message": message})

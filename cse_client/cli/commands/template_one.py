@@ -7,7 +7,9 @@ import click
 from cse_client import suggest
 from cse_client.cli.options import org_option, timeout_option, vdc_option
 from cse_client.cli.output import shows
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
+from cse_client.model import Progress
+from cse_client.plurals import noun
 
 __all__ = ["delete_command", "info_command"]
 
@@ -57,24 +59,29 @@ def delete_command(
     from cse_client.errors import NotFound, Refused
 
     work = run.require(Building, "template delete").template_work
-    try:
-        found = work.find(template)
+
+    def check() -> None:
+        try:
+            found = work.find(template)
+        except NotFound:
+            return
         clusters = work.clusters_of(found) if found.facts.kubernetes else ()
-    except NotFound:
-        clusters = ()
-    if clusters and not force:
-        raise Refused(
-            f"Template '{template}' is in use: {', '.join(clusters)}"
-            f" {'was' if len(clusters) == 1 else 'were'} created from it.",
-            hint="Delete it with --force; new nodes of these clusters then require --template.",
-        )
-    if not yes:
+        if clusters and not force:
+            raise Refused(
+                f"Template '{template}' is in use: {', '.join(clusters)}"
+                f" {noun(len(clusters), 'was', 'were')} created from it.",
+                hint="Delete it with --force; new nodes of these clusters then require --template.",
+            )
+
+    def look(_progress: Progress) -> Question:
+        check()
         what = " and ".join(work.remains(template, vdc, org))
-        run.confirm(
-            f"Delete {what}?",
-            action=f"Deleting {template}",
-            declined="Nothing was deleted.",
-        )
+        return Question(f"Delete {what}?", declined="Nothing was deleted.")
+
+    if yes:
+        check()
+    else:
+        run.confirm(f"Deleting {template}", look)
     run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         deleted = work.delete(template, vdc, org, run.options(timeout), progress)

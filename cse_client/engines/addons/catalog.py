@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cse_client import suggest
 from cse_client.engines.addons.ranges import parse_ranges
-from cse_client.errors import Conflict, Refused
+from cse_client.errors import Refused
 from cse_client.kube.addons import contour, metallb
 from cse_client.kube.addons.apply import Record
 from cse_client.kube.addons.objects import Object, Objects
@@ -106,7 +106,7 @@ def proof_text(proof: metallb.Proof) -> tuple[str, str]:
 
 
 def refuse_in_use(objects: Objects, record: Record, cluster: str) -> None:
-    """Raise Conflict while something in the cluster uses an add-on."""
+    """Raise Refused while something in the cluster uses an add-on."""
     users: Sequence[str]
     if record.addon == METALLB:
         users = [
@@ -116,7 +116,7 @@ def refuse_in_use(objects: Objects, record: Record, cluster: str) -> None:
         users = contour.users(objects)
     if users:
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
-        raise Conflict(
+        raise Refused(
             f"{title(record.addon)} is used by {users[0]}{more}.",
             hint=f"Remove what uses it first, or: {suggest.again(force=True)}",
         )

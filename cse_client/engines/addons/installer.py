@@ -38,7 +38,7 @@ from cse_client.kube.addons.apply import (
     remove_all,
 )
 from cse_client.kube.addons.fetch import Manifest, obtain, parse_checksum
-from cse_client.kube.addons.objects import Object, Objects
+from cse_client.kube.addons.objects import Object, Objects, Ref
 from cse_client.kube.addons.ready import (
     balancers,
     used_addresses,
@@ -115,27 +115,26 @@ class Addons:
                 return self._install_metallb(objects, options, release, before, asked, watch)
             return self._install_contour(objects, options, release, before, watch)
 
+    def check_removal(self, ref: ClusterRef, addon: str, *, purge: bool, force: bool) -> str:
+        """Raise what `remove` would refuse; return the add-on's version, empty if unknown."""
+        known(addon)
+        with closing(self._connect(ref)) as api:
+            record, _extra = self._removable(Objects(api), ref, addon, purge=purge, force=force)
+        return "" if record is None else record.version
+
     def remove(
         self, ref: ClusterRef, addon: str, *, purge: bool, force: bool, timeout: float
     ) -> AddonRemoval:
         """Take an add-on out of a cluster.
 
         Raises:
-            Conflict: it is in use and not `force`.
+            Refused: it is in use and not `force`.
         """
         known(addon)
         watch = Watch(bounds.share(timeout), self._clock)
         with closing(self._connect(ref)) as api:
             objects = Objects(api, lambda: watch.left)
-            record = read_record(objects, addon)
-            extra = crds_of(objects, MODULES[addon].GROUP) if purge else []
-            if record is None and not extra:
-                raise NotFound(
-                    f"{title(addon)} was not installed into cluster '{ref.name}' by this client.",
-                    hint=f"Show its status: {suggest.cse('addon status', ref.name)}",
-                )
-            if not force and record is not None:
-                refuse_in_use(objects, record, ref.name)
+            record, extra = self._removable(objects, ref, addon, purge=purge, force=force)
             self._say(f"Removing {addon}")
             removed, kept = remove_all(objects, record, extra, purge=purge, watch=watch)
             self._say("")
@@ -144,6 +143,21 @@ class Addons:
         return AddonRemoval(
             ref.name, addon, tuple(str(one) for one in removed), tuple(str(one) for one in kept)
         )
+
+    def _removable(
+        self, objects: Objects, ref: ClusterRef, addon: str, *, purge: bool, force: bool
+    ) -> tuple[Record | None, list[Ref]]:
+        """Return what there is to remove: what a record names, and CRDs without one."""
+        record = read_record(objects, addon)
+        extra = list(crds_of(objects, MODULES[addon].GROUP)) if purge else []
+        if record is None and not extra:
+            raise NotFound(
+                f"{title(addon)} was not installed into cluster '{ref.name}' by this client.",
+                hint=f"Show its status: {suggest.cse('addon status', ref.name)}",
+            )
+        if not force and record is not None:
+            refuse_in_use(objects, record, ref.name)
+        return record, extra
 
     # Installing
 

@@ -173,7 +173,7 @@ class Application:
             self.engine.protect(ref, options, progress, on=one.change.action == "protect")
             return None
         if one.change.action == "upgrade":
-            return self.engine.upgrade_to(self._upgrade(options), options, progress)
+            return self.engine.upgrade_to(self._upgrade(options), options, progress).cluster
         if one.pool is not None:
             return self._change_pool(one, one.pool, options, progress)
         return self.engine.resize(self._heads_spec(options), options, progress)

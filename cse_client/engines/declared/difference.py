@@ -20,6 +20,7 @@ from cse_client.model.endpoints import AUTO
 from cse_client.model.pools import Pool
 from cse_client.model.settings import setting_shown
 from cse_client.model.ssh_keys import parse_public_key
+from cse_client.plurals import counted
 
 __all__ = ["Difference", "addon_changes", "differences", "refusals"]
 
@@ -153,7 +154,7 @@ def _heads(there: Declared, wanted: int) -> Iterator[Difference]:
     if now == wanted and not begun:
         return
     gone = now - wanted
-    removes = f"deletes {gone} control planes" if gone > 0 else ""
+    removes = f"deletes {counted(gone, 'control plane')}" if gone > 0 else ""
     text = f"{now} (begun)" if now == wanted else str(now)
     yield Difference(Change("resize", "control planes", text, str(wanted), removes), begun=begun)
 

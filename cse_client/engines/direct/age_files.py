@@ -21,6 +21,7 @@ from cse_client.model.backups import BackupKey
 
 __all__ = [
     "PIECE",
+    "check_passphrase_opens",
     "damaged",
     "decrypted",
     "digest_of",
@@ -153,12 +154,7 @@ def decrypted(path: Path, key: BackupKey) -> Iterator[tuple[IO[bytes], Any]]:
         if errors or ended:
             raise damaged(path)
 
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        reason = error.strerror or error
-        raise WrongUsage(f"The backup file '{path}' cannot be read: {reason}.") from None
-    with file:
+    with _opened(path) as file:
         identity = _identity(path, file, key)
         reading, writing = os.pipe()
 
@@ -187,6 +183,39 @@ def decrypted(path: Path, key: BackupKey) -> Iterator[tuple[IO[bytes], Any]]:
             thread.join()
 
 
+def check_passphrase_opens(path: Path) -> None:
+    """Check that a file is a backup which a passphrase opens, before somebody is asked for it.
+
+    Raises:
+        WrongUsage: it cannot be read, or was encrypted with a public key.
+        CseError: it is not a backup.
+    """
+    with _opened(path) as file:
+        head = file.read(_HEAD)
+    if not head.startswith(_ARMOR_BEGIN):
+        raise _without_passphrase(path, head)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        reason = error.strerror or error
+        raise WrongUsage(f"The backup file '{path}' cannot be read: {reason}.") from None
+    with file:
+        yield file
+
+
+def _without_passphrase(path: Path, head: bytes) -> CseError:
+    if not head.startswith(_AGE):
+        return CseError(f"The file {path} is not a backup of a cluster.")
+    return WrongUsage(
+        f"The file {path} was encrypted with a public key.",
+        hint="Specify the file with the private key: --identity FILE.",
+    )
+
+
 def _identity(path: Path, file: IO[bytes], key: BackupKey) -> Any:
     """Return the identity that opens the rest of `file`, which is then at its beginning."""
     import pyrage
@@ -209,15 +238,15 @@ def _identity(path: Path, file: IO[bytes], key: BackupKey) -> Any:
                     " passphrase.",
                     hint="Try again, or use another machine.",
                 ) from None
-            raise CseError(f"The passphrase does not open {path}.") from None
+            raise CseError(
+                f"The passphrase does not open {path}.",
+                hint="The passphrase is the first line of --passphrase-file, or else the value of"
+                " the variable CSE_BACKUP_PASSPHRASE, or else what you type. Correct it and run the"
+                " same command again.",
+            ) from None
         return _own_identity(path, text.decode("ascii", "replace").strip())
-    if not head.startswith(_AGE):
-        raise CseError(f"The file {path} is not a backup of a cluster.")
-    if not key.identity:
-        raise WrongUsage(
-            f"The file {path} was encrypted with a public key.",
-            hint="Specify the file with the private key: --identity FILE.",
-        )
+    if not head.startswith(_AGE) or not key.identity:
+        raise _without_passphrase(path, head)
     file.seek(0)
     return _own_identity(path, key.identity)
 

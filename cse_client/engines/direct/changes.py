@@ -32,7 +32,7 @@ from cse_client.engines.direct.operations.repair import Repair
 from cse_client.engines.direct.operations.restore import Restoration, prepare_restoration
 from cse_client.engines.direct.pending import pending_operation, refuse_during_upgrade
 from cse_client.engines.direct.pool_changes import PoolChanges
-from cse_client.engines.direct.upgrades import ClusterUpgrades
+from cse_client.engines.direct.upgrades import ClusterUpgrades, only_recorded
 from cse_client.engines.direct.worker_changes import WorkerChanges, begin_in_pool
 from cse_client.errors import NotFound
 from cse_client.model import (
@@ -48,7 +48,7 @@ from cse_client.model import (
 )
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.model.pools import Pool, PoolSpec
-from cse_client.model.upgrades import UpgradeSpec
+from cse_client.model.upgrades import Upgraded, UpgradePlan, UpgradeSpec
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
@@ -134,6 +134,13 @@ class ClusterChanges:
             if cluster.leaving_heads(spec.nodes):
                 return self._heads.remove(locked, spec, options, progress)
             return self._workers.remove(locked, spec, options, progress)
+
+    def plan_remove(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
+        """Return whom `remove` would take out, after the same checks."""
+        with self._locked(spec.ref, options) as locked:
+            if locked.existing.leaving_heads(spec.nodes):
+                return replace(self._heads, plan=[]).remove(locked, spec, options, progress)
+            return replace(self._workers, plan=[]).remove(locked, spec, options, progress)
 
     @_looking_again
     def change_pool(
@@ -232,6 +239,12 @@ class ClusterChanges:
                 else:
                     power.stop()
 
+    def plan_stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
+        """Return what stopping a cluster would do; nothing where all is off already."""
+        with self._locked(ref, options) as locked:
+            power = PowerChange(locked.existing, options, clock=self.clock, progress=progress)
+            return power.plan_stop()
+
     def restore(
         self,
         ref: ClusterRef,
@@ -321,29 +334,51 @@ class ClusterChanges:
                 self._write(cluster, {footprint.RESTORE: "-"}, deadline)
             return self._inspect(cluster)
 
+    def plan_renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
+        """Return what renewing the certificates would do, after the same checks."""
+        with self._locked(ref, options) as locked:
+            return self._renewal(locked, options, progress).plan()
+
+    def _renewal(self, locked: LockedCluster, options: RunOptions, progress: Progress) -> Renewal:
+        cluster = locked.existing
+        refuse_during_upgrade(cluster)
+        pki = find_pki(cluster)
+        renewal = Renewal(cluster, pki, options, clock=self.clock, progress=progress)
+        renewal.check()
+        return renewal
+
     @_looking_again
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
         with self._locked(ref, options) as locked:
-            cluster = locked.existing
-            refuse_during_upgrade(cluster)
-            pki = find_pki(cluster)
-            renewal = Renewal(cluster, pki, options, clock=self.clock, progress=progress)
-            renewal.check()
+            renewal = self._renewal(locked, options, progress)
             with self._claimed(locked, "renewing its certificates", options):
                 return renewal.run()
 
     @_looking_again
-    def upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Cluster:
+    def upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Upgraded:
         """Upgrade a cluster by replacing its nodes, or resume that."""
         with self._locked(spec.ref, options) as locked:
             return self.upgrades.upgrade(locked, spec, options, progress)
+
+    def plan_roll_back(
+        self, spec: UpgradeSpec, options: RunOptions, progress: Progress
+    ) -> UpgradePlan:
+        """Return what rolling an unfinished upgrade back would do, after the same checks."""
+        with self._locked(spec.ref, options) as locked:
+            return self.upgrades.plan_roll_back(locked, spec, options, progress)
 
     @_looking_again
     def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
         """Roll an unfinished upgrade back; return the release that the cluster has again."""
         with self._locked(spec.ref, options) as locked:
-            return self.upgrades.roll_back(locked, spec, options, progress)
+            record = only_recorded(locked.existing)
+            if record is None:
+                return self.upgrades.roll_back(locked, spec, options, progress)
+            way = self.upgrades.recorded(locked.existing, spec, record, options, progress)
+            with self._claimed(locked, "rolling its upgrade back", options):
+                way.roll_back()
+            return way.release()
 
     @property
     def upgrades(self) -> ClusterUpgrades:

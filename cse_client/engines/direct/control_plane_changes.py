@@ -27,6 +27,7 @@ from cse_client.errors import ClusterUnreachable, NotFound, Refused
 from cse_client.kube.serving import EXPIRED
 from cse_client.model import Event, EventKind, Progress, RunOptions, Template
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
+from cse_client.plurals import counted
 
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
@@ -53,7 +54,7 @@ class Recording(Protocol):
 class ControlPlaneChanges:
     """Changes the control planes of clusters with one user's rights.
 
-    With a `plan`, a resize only adds sentences to it, after the same checks.
+    With a `plan`, a resize or removal only adds sentences to it, after the same checks.
     """
 
     vcd: VcdClient
@@ -84,8 +85,8 @@ class ControlPlaneChanges:
         elif self.plan is None:
             if cluster.desired_heads != present:
                 self.record(locked, None, options, heads=present)
-            noun = "control plane" if present == 1 else "control planes"
-            text = f"Cluster '{spec.cluster}' already has {present} {noun}."
+            has = counted(present, "control plane")
+            text = f"Cluster '{spec.cluster}' already has {has}."
             progress(Event(EventKind.NOTE, text))
 
     def grow(
@@ -157,7 +158,7 @@ class ControlPlaneChanges:
         heads = cluster.desired_heads
         self._shrink(locked, pending, spec.nodes, heads, options, progress, force=spec.force)
         left = len([vm for vm in cluster.control_planes if vm.name not in spec.nodes])
-        if left != heads:
+        if left != heads and self.plan is None:
             fewer = suggest.cse("cluster resize", cluster.name, control_planes=1)
             progress(
                 Event(

@@ -37,6 +37,7 @@ from cse_client.model import (
     footprint,
     node_kind,
 )
+from cse_client.plurals import counted, noun
 from cse_client.reports import parse_guestinfo
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _lease(vapp: VApp) -> str:
         return "never ends"
     if vapp.deployment_lease_seconds:
         days = vapp.deployment_lease_seconds / 86400
-        return f"{days:g} days from each start"
+        return f"{days:g} {noun(days, 'day')} from each start"
     return ""
 
 
@@ -214,7 +215,7 @@ def _problems(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, .
         problems.append("there is no control plane VM")
     heads, wanted = len(cluster.control_planes), cluster.desired_heads
     if heads and heads != wanted:
-        problems.append(f"{heads} control plane VMs where {wanted} were requested")
+        problems.append(_other_number(heads, "control plane VM", wanted))
     unfinished = None if holders(cluster.metadata) else unfinished_work(cluster)
     if unfinished is not None:
         what, command = unfinished
@@ -227,18 +228,21 @@ def _problems(cluster: ExistingCluster, nodes: tuple[Node, ...]) -> tuple[str, .
     return tuple(problems)
 
 
+def _other_number(there: int, thing: str, wanted: int) -> str:
+    return f"{counted(there, thing)} where {wanted} {noun(wanted, 'was', 'were')} requested"
+
+
 def _other_sizes(cluster: ExistingCluster) -> Iterator[str]:
     """Yield where there are more or fewer workers than requested, and workers of no pool."""
     workers, desired = len(cluster.workers), cluster.desired_workers
     if not cluster.records_pools:
         if desired is not None and workers != desired:
-            yield f"{workers} worker VMs where {desired} were requested"
+            yield _other_number(workers, "worker VM", desired)
         return
     for pool in cluster.pools:
         present = len(cluster.workers_of(pool.name))
         if present != pool.size:
-            noun = "worker VM" if present == 1 else "worker VMs"
-            yield f"pool '{pool.name}' has {present} {noun} where {pool.size} were requested"
+            yield f"pool '{pool.name}' has {_other_number(present, 'worker VM', pool.size)}"
     known = {pool.name for pool in cluster.pools}
     for vm in cluster.workers:
         if pool_of(vm) not in known:

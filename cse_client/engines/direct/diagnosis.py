@@ -29,6 +29,7 @@ from cse_client.errors import ClusterUnreachable, CseError, SessionInvalid
 from cse_client.model import VApp, Vm
 from cse_client.model.diagnosis import Cause, Diagnosis
 from cse_client.model.events import ClusterEvent
+from cse_client.plurals import counted, noun
 from cse_client.reports import parse_guestinfo
 
 __all__ = ["diagnose", "of_failure"]
@@ -155,7 +156,7 @@ def _machines_off(look: _Look) -> Iterator[Cause]:
         return
     names = ", ".join(vm.name for vm in off)
     yield Cause(
-        f"{_count(off, 'VM')} of cluster {name} {'is' if len(off) == 1 else 'are'} off: {names}"
+        f"{counted(len(off), 'VM')} of cluster {name} {noun(len(off), 'is', 'are')} off: {names}"
         f" ({_statuses(off)}).",
         f"Repair the cluster: {suggest.cse('cluster repair', name)}",
         tuple(_last_events(look, "Power off", "Suspend", "Shut down")),
@@ -344,10 +345,6 @@ def _lines_about(look: _Look, *, failed: bool) -> Iterator[str]:
 
 def _statuses(vms: list[Vm]) -> str:
     return ", ".join(sorted({vm.status for vm in vms}))
-
-
-def _count(things: list[Vm], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _plain(value: Any) -> Any:

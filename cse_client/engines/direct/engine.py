@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
+from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, sent, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import (
     Conflict,
@@ -35,6 +36,7 @@ from cse_client.model import (
     SystemInfo,
     Template,
     TemplateFacts,
+    Vdc,
 )
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.vcd.client import VcdClient
@@ -42,6 +44,7 @@ from cse_client.vcd.client import VcdClient
 if TYPE_CHECKING:
     from cse_client.engines.direct.changes import ClusterChanges
     from cse_client.engines.direct.existing import ExistingCluster
+    from cse_client.engines.direct.lock import ClusterLock
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.operations.create import Creation
     from cse_client.engines.direct.operations.incoming import Incoming
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
     from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
     from cse_client.model.pools import PoolSpec, PoolState
     from cse_client.model.server import UpgradeTarget
-    from cse_client.model.upgrades import UpgradeSpec
+    from cse_client.model.upgrades import Upgraded, UpgradePlan, UpgradeSpec
 
 __all__ = ["DirectEngine"]
 
@@ -355,6 +358,12 @@ class DirectEngine:
         """Drain workers, take them out of the cluster and delete their VMs."""
         return self._changes.remove(spec, options, progress)
 
+    def plan_remove_nodes(
+        self, spec: RemovalSpec, options: RunOptions, progress: Progress
+    ) -> Removal:
+        """Return whom `remove_nodes` would remove, after the same checks."""
+        return self._changes.plan_remove(spec, options, progress)
+
     def repair(
         self,
         ref: ClusterRef,
@@ -370,9 +379,29 @@ class DirectEngine:
         """Start a stopped cluster and wait until its nodes are Ready."""
         self._changes.power(ref, options, progress, on=True)
 
+    def plan_stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
+        """Return what `stop` would do; nothing where all is off already."""
+        return self._changes.plan_stop(ref, options, progress)
+
     def stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> None:
         """Shut a cluster down."""
         self._changes.power(ref, options, progress, on=False)
+
+    def check_backup(self, ref: ClusterRef, path: Path) -> None:
+        """Check that the cluster's keys are there, and that the file can be made."""
+        from cse_client.engines.direct import backup_files
+        from cse_client.engines.direct.custody import find_pki
+
+        backup_files.check_new(path)
+        find_pki(self._existing(ref))
+
+    def check_restore(self, ref: ClusterRef, path: Path, *, new: bool) -> None:
+        """Check that the file is a backup for a passphrase, and that the cluster is there."""
+        from cse_client.engines.direct.age_files import check_passphrase_opens
+
+        check_passphrase_opens(path)
+        if not new:
+            self._check_restored(ref)
 
     def back_up(self, ref: ClusterRef, path: Path, lock: BackupLock, progress: Progress) -> Backup:
         """Write an encrypted backup to a new file, and verify it."""
@@ -463,6 +492,10 @@ class DirectEngine:
         """Protect the cluster against deletion, or end that."""
         self._changes.protect(ref, options, progress, on=on)
 
+    def plan_renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
+        """Return what `renew` would do, after the same checks."""
+        return self._changes.plan_renew(ref, options, progress)
+
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
         return self._changes.renew(ref, options, progress)
@@ -471,27 +504,42 @@ class DirectEngine:
         """List what the cluster can be upgraded to, the newest first and with a plan."""
         return self._changes.upgrades.targets(self._existing(spec.ref), spec)
 
-    def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Cluster:
+    def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Upgraded:
         """Upgrade a cluster by replacing its nodes, or resume that."""
         return self._changes.upgrade(spec, options, progress)
+
+    def plan_roll_back(
+        self, spec: UpgradeSpec, options: RunOptions, progress: Progress
+    ) -> UpgradePlan:
+        """Return what rolling an unfinished upgrade back would do, after the same checks."""
+        return self._changes.plan_roll_back(spec, options, progress)
 
     def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
         """Roll an unfinished upgrade back; return the release that the cluster has again."""
         return self._changes.roll_back_upgrade(spec, options, progress)
 
+    def plan_delete(self, ref: ClusterRef, options: RunOptions) -> Deletion:
+        """Return what `delete` would delete, after the same checks."""
+        from cse_client.engines.direct.operations.delete import deletable
+
+        with self._for_deletion(ref, options) as (vdc, lock):
+            cluster = deletable(
+                self._vcd,
+                self._session,
+                vdc,
+                ref.name,
+                lock=lock,
+                break_lock=options.break_lock,
+            )
+        vapp = cluster.vapp
+        return Deletion(ref.name, vapp.id, tuple(vm.name for vm in vapp.vms))
+
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
-        from cse_client.engines.direct.lock import ClusterLock
         from cse_client.engines.direct.operations.delete import delete_cluster
 
         deadline = self._clock.monotonic() + bounds.share(options.timeout)
-        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
-        lock = ClusterLock(
-            self._vcd, self._session, name=ref.name, vdc_href=vdc.href, clock=self._clock
-        )
-        if not options.break_lock:
-            lock.acquire_local()
-        try:
+        with self._for_deletion(ref, options) as (vdc, lock):
             return delete_cluster(
                 self._vcd,
                 self._session,
@@ -502,7 +550,25 @@ class DirectEngine:
                 deadline=deadline,
                 progress=progress,
             )
+
+    @contextmanager
+    def _for_deletion(
+        self, ref: ClusterRef, options: RunOptions
+    ) -> Iterator[tuple[Vdc, ClusterLock]]:
+        """Keep this user's other commands on this machine off a cluster that is to be deleted."""
+        from cse_client.engines.direct.lock import ClusterLock
+
+        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
+        lock = ClusterLock(
+            self._vcd, self._session, name=ref.name, vdc_href=vdc.href, clock=self._clock
+        )
+        if not options.break_lock:
+            lock.acquire_local()
+        try:
+            yield vdc, lock
         except KeyboardInterrupt:
+            if not sent.changes():
+                raise
             raise Interrupted(
                 f"Interrupted; VCD may still be deleting cluster '{ref.name}'.",
                 hint=f"Run it again to make sure: {suggest.cse('cluster delete', ref.name)}",

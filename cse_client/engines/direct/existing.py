@@ -31,6 +31,7 @@ from cse_client.model import (
     node_kind,
 )
 from cse_client.model.pools import DEFAULT_POOL, Pool
+from cse_client.plurals import noun
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
@@ -162,7 +163,7 @@ class ExistingCluster:
         if others:
             listed = ", ".join(f"{vm.name} (pool '{pool_of(vm)}')" for vm in others)
             raise WrongUsage(
-                f"{listed} {'is' if len(others) == 1 else 'are'} not in pool '{pool}' of cluster"
+                f"{listed} {noun(len(others), 'is', 'are')} not in pool '{pool}' of cluster"
                 f" '{self.name}'.",
                 hint=f"List its nodes: {suggest.cse('node list', self.name)}",
             )

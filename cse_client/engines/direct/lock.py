@@ -43,7 +43,7 @@ from cse_client.engines.direct.holders import (
     next_turn,
     show_minute,
 )
-from cse_client.errors import Conflict, CseError
+from cse_client.errors import Conflict, CseError, InterruptedBefore
 from cse_client.model import Session, footprint
 from cse_client.model.pools import Pool
 from cse_client.state import state_folder
@@ -194,6 +194,7 @@ class ClusterLock:
         Raises:
             Conflict: somebody else holds it, or has held it since `seen` was read; the claim is
                 withdrawn.
+            InterruptedBefore: Ctrl-C; the claim is withdrawn, and nothing was unfinished before.
         """
         if seconds is None:
             seconds = deadline - self._clock.monotonic()
@@ -214,6 +215,11 @@ class ClusterLock:
         except Conflict:
             self.release(vapp_href, seconds=60.0)
             raise
+        except KeyboardInterrupt:
+            self.release(vapp_href)
+            if self._written or first or journal.read_journal(seen).operation is not None:
+                raise
+            raise InterruptedBefore from None
         self._held = True
         return found
 

@@ -18,6 +18,7 @@ from cse_client.engines.direct.operation import (
 )
 from cse_client.errors import Conflict, CseError
 from cse_client.model import footprint
+from cse_client.plurals import counted
 
 __all__ = [
     "finishing_command",
@@ -116,7 +117,7 @@ def finishing_command(name: str, unfinished: Operation) -> tuple[str, str]:
         what = f"replacing {', '.join(unfinished.nodes)}"
         command = suggest.cse("pool upgrade", name, unfinished.pool)
     elif unfinished.kind in HEAD_KINDS:
-        what = f"changing to {unfinished.heads} control planes"
+        what = f"changing to {counted(unfinished.heads, 'control plane')}"
         command = suggest.cse("cluster resize", name, control_planes=unfinished.heads)
     elif unfinished.kind == SHRINK:
         what = f"removing {', '.join(unfinished.nodes)}"
@@ -134,9 +135,9 @@ def _growth(name: str, unfinished: Operation) -> tuple[str, str]:
     workers = sizes.get(unfinished.pool, unfinished.workers)
     of_pool = {"pool": unfinished.pool} if unfinished.pool else {}
     if unfinished.asked:
-        what = f"adding {unfinished.asked} nodes"
+        what = f"adding {counted(unfinished.asked, 'node')}"
         command = suggest.cse("node create", name, nodes=unfinished.asked, **of_pool)
     else:
-        what = f"growing to {workers} workers"
+        what = f"growing to {counted(workers, 'worker')}"
         command = suggest.cse("cluster resize", name, nodes=workers, **of_pool)
     return f"{what} in pool '{unfinished.pool}'" if unfinished.pool else what, command

@@ -16,6 +16,7 @@ from cse_client.errors import CseError, Refused, WrongUsage
 from cse_client.model import ClusterSpec, Network, Template, TemplateFacts, TemplateVm
 from cse_client.model.hardware import Hardware
 from cse_client.model.ranges import fixed_pods, internal_ranges, most_nodes, pod_cidr_problem
+from cse_client.plurals import counted
 from cse_client.versions import version_key
 
 __all__ = [
@@ -121,8 +122,8 @@ def room_problems(spec: ClusterSpec, template: Template) -> Iterator[CseError]:
         pods = cluster_ranges(spec, template.facts)["pods"]
         owner = "the cluster" if chosen else f"the template '{template.item}'"
         yield Refused(
-            f"the pod network {pods} of {owner} has room for {most} "
-            f"nodes, and the cluster would have {nodes}",
+            f"the pod network {pods} of {owner} has room for"
+            f" {counted(most, 'node')}, and the cluster would have {nodes}",
             hint="Use fewer --nodes, or create the cluster with a larger --pod-cidr.",
         )
 

@@ -13,10 +13,13 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, open_api
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.in_place_record import UpgradeRecord, read_record
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.metadata import recorded_template_revision
 from cse_client.engines.direct.operation import GROW, UPGRADE, Operation
+from cse_client.engines.direct.operations.in_place.upgrade import InPlaceUpgrade
+from cse_client.engines.direct.operations.upgrade import ClusterUpgrade
 from cse_client.engines.direct.pending import other_first, refuse_during_restore
 from cse_client.engines.direct.templates import choose
 from cse_client.engines.direct.upgrade_groups import (
@@ -34,7 +37,6 @@ from cse_client.engines.direct.upgrade_targets import (
 from cse_client.errors import Conflict, Refused, raise_all
 from cse_client.model import (
     CONTROL_PLANE,
-    Cluster,
     Event,
     EventKind,
     Progress,
@@ -45,13 +47,13 @@ from cse_client.model import (
     silent,
 )
 from cse_client.model.server import UpgradeTarget
-from cse_client.model.upgrades import UpgradePlan, UpgradeSpec, UpgradeStep
+from cse_client.model.upgrades import Upgraded, UpgradePlan, UpgradeSpec, UpgradeStep
 
 if TYPE_CHECKING:
     from cse_client.guest.pki import ClusterPKI
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["ClusterUpgrades", "pending_upgrade"]
+__all__ = ["ClusterUpgrades", "only_recorded", "pending_upgrade"]
 
 
 def pending_upgrade(cluster: ExistingCluster) -> Operation | None:
@@ -67,6 +69,20 @@ def pending_upgrade(cluster: ExistingCluster) -> Operation | None:
     if unfinished.kind == GROW and len(cluster.workers) >= unfinished.workers:
         return None
     raise other_first(cluster, unfinished)
+
+
+def only_recorded(cluster: ExistingCluster) -> UpgradeRecord | None:
+    """Return the upgrade in place of which nothing but the control plane's own record is left.
+
+    The operation that it belongs to may have been erased, or replaced by another one, with
+    --break-lock.
+
+    Raises:
+        Conflict: another operation must be finished first.
+    """
+    if cluster.virtual_address or pending_upgrade(cluster) is not None:
+        return None
+    return read_record(cluster.metadata)
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,7 @@ class ClusterUpgrades:
 
     def upgrade(
         self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
-    ) -> Cluster:
+    ) -> Upgraded:
         """Upgrade a cluster, or resume its upgrade.
 
         Raises:
@@ -116,18 +132,16 @@ class ClusterUpgrades:
         if pending is not None:
             template = _same(pending, cluster, spec, offered)
             made_of = self._parts.resolve(cluster, spec, template, pending, progress)
-            return self._parts.run(
+            resumed = self._parts.run(
                 locked, spec, pki, template, pending, made_of, options, progress
-            ).run()
+            )
+            return Upgraded(resumed.run())
         release = self._release(cluster, pki)
         template = choose_target(
             offered, spec, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
         )
         if _has_already(cluster, template, release):
-            what = f"Kubernetes {plain(release)} of template '{template.item}'"
-            text = f"Cluster '{cluster.name}' already has {what}."
-            progress(Event(EventKind.NOTE, text))
-            return inspect_cluster(cluster)
+            return Upgraded(inspect_cluster(cluster), changed=False)
         operation = self._parts.begin(cluster, pki, template, release)
         found: list[MadeOf] = []
 
@@ -141,7 +155,27 @@ class ClusterUpgrades:
             locked, spec, pki, template, operation, made_of, options, progress
         )
         upgrade.check()
-        return upgrade.run()
+        return Upgraded(upgrade.run())
+
+    def plan_roll_back(
+        self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
+    ) -> UpgradePlan:
+        """Return from which release `roll_back` would go back to which, and the steps.
+
+        Raises:
+            Refused: no upgrade is going on, or it is too late.
+        """
+        cluster = locked.existing
+        record = only_recorded(cluster)
+        if record is not None:
+            before, after = record.before, record.version
+            sentences = self.recorded(cluster, spec, record, options, progress).plan_roll_back()
+        else:
+            pending, run = self._returning(locked, spec, options, progress)
+            before, after = pending.before_release, pending.release
+            sentences = run.plan_roll_back()
+        steps = tuple(UpgradeStep(text) for text in sentences)
+        return UpgradePlan(cluster.name, after, before, "", 0, steps)
 
     def roll_back(
         self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
@@ -151,10 +185,32 @@ class ClusterUpgrades:
         Raises:
             Refused: no upgrade is going on, or it is too late.
         """
+        pending, run = self._returning(locked, spec, options, progress)
+        run.roll_back()
+        return pending.before_release
+
+    def recorded(
+        self,
+        cluster: ExistingCluster,
+        spec: UpgradeSpec,
+        record: UpgradeRecord,
+        options: RunOptions,
+        progress: Progress,
+    ) -> InPlaceUpgrade:
+        """Return an upgrade in place of which there is only the record of the control plane."""
+        pki = find_pki(cluster)
+        return self._parts.in_place(cluster, spec, pki, record.version, options, progress)
+
+    def _returning(
+        self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
+    ) -> tuple[Operation, ClusterUpgrade]:
         cluster = locked.existing
         pending = pending_upgrade(cluster)
         if pending is None:
-            raise Refused(f"No upgrade of cluster '{cluster.name}' is unfinished.")
+            raise Refused(
+                f"No upgrade of cluster '{cluster.name}' is unfinished, so there is nothing to roll"
+                " back."
+            )
         pki = find_pki(cluster)
         template, made_of = None, None
         if cluster.virtual_address:
@@ -162,10 +218,8 @@ class ClusterUpgrades:
             template = choose(list(self.templates()), pending.template, None)
             none = replace(spec, max_surge=0)
             made_of = self._parts.resolve(cluster, none, template, pending, progress)
-        self._parts.run(
-            locked, spec, pki, template, pending, made_of, options, progress
-        ).roll_back()
-        return pending.before_release
+        run = self._parts.run(locked, spec, pki, template, pending, made_of, options, progress)
+        return pending, run
 
     # Private
 
@@ -236,12 +290,16 @@ class ClusterUpgrades:
         present = {vm.name for vm in cluster.vapp.vms}
         nodes = [name for name in operation.nodes if name in present]
         steps = [_step(name, template) for name in nodes]
+        done = [f"{name} is replaced." for name in operation.nodes if name not in present]
         if not cluster.virtual_address:
             head = cluster.require_control_plane().name
             options = RunOptions(rollback=spec.rollback)
             way = self._parts.in_place(cluster, spec, pki, operation.release, options, silent)
-            steps[:0] = [UpgradeStep(text, head) for text in way.sentences()]
-            nodes.insert(0, head)
+            before_this, left = way.progress() if resumed else ([], way.sentences())
+            steps[:0] = [UpgradeStep(text, head) for text in left]
+            done[:0] = before_this
+            if left:
+                nodes.insert(0, head)
         return UpgradePlan(
             cluster.name,
             before,
@@ -253,6 +311,7 @@ class ClusterUpgrades:
             tuple(findings.warnings),
             _minutes(cluster, nodes),
             resumed,
+            tuple(done),
         )
 
 

@@ -38,6 +38,7 @@ from cse_client.model import (
 )
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.model.pools import Pool
+from cse_client.plurals import counted
 
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
@@ -68,7 +69,7 @@ def begin_in_pool(
 class WorkerChanges:
     """Adds and removes workers of a locked cluster. `record` writes the sizes that it has.
 
-    With a `plan`, a resize only adds sentences to it, after the same checks.
+    With a `plan`, a resize or removal only adds sentences to it, after the same checks.
     """
 
     vcd: VcdClient
@@ -94,7 +95,7 @@ class WorkerChanges:
         elif pending is not None or present < spec.workers:
             if spec.remove:
                 raise WrongUsage(
-                    f"{_named(cluster, pool)} has {present} workers and grows to"
+                    f"{_named(cluster, pool)} has {counted(present, 'worker')} and grows to"
                     f" {spec.workers}, so no node is removed.",
                     hint="Omit --nodes-to-remove.",
                 )
@@ -109,8 +110,7 @@ class WorkerChanges:
         elif self.plan is None:
             if pool.size != present or cluster.desired_workers is None:
                 self.record_pool(locked, pool, present, options)
-            noun = "worker" if present == 1 else "workers"
-            text = f"{_named(cluster, pool)} already has {present} {noun}."
+            text = f"{_named(cluster, pool)} already has {counted(present, 'worker')}."
             progress(Event(EventKind.NOTE, text))
 
     def record_pool(
@@ -170,7 +170,9 @@ class WorkerChanges:
             known = {node.name: node for node in api.nodes()} if api is not None else {}
             operation = pending or begin_removal(cluster, spec.nodes, known)
             return self.carry_out(
-                *(locked, operation, options, progress, api, spec), new=pending is None
+                *(locked, operation, options, progress, api, spec),
+                new=pending is None,
+                plan=self.plan,
             )
 
     def grow(

@@ -14,7 +14,7 @@ from cse_client.errors import Refused
 from cse_client.model import Session
 from cse_client.vcd.client import VcdClient
 
-__all__ = ["control_server", "need_administrator"]
+__all__ = ["check_control", "control_server", "need_administrator"]
 
 #: Seconds in which a change without a task must have been accepted.
 _SMALL_CHANGE_SECONDS = 60.0
@@ -65,6 +65,20 @@ def control_server(server: Extension, vcd: VcdClient, session: Session, action: 
         # 2.6.1 refuses what 3.x takes for done
         return already.text
     return documents.text(said or {}, "message") or f"The CSE server accepted: {action}."
+
+
+def check_control(server: Extension, vcd: VcdClient, session: Session, action: str) -> None:
+    """Refuse a tenant, and stopping a server that is enabled.
+
+    Raises:
+        Refused: see above; servers of all releases refuse the latter as well.
+    """
+    need_administrator(vcd, session, f"{action} the CSE server")
+    if action == "stop" and str(_description(server).get("status")) == _STATES["enable"]:
+        raise Refused(
+            "The CSE server is enabled, and must be disabled before it is stopped.",
+            hint=f"Disable it first: {suggest.cse('system disable')}",
+        )
 
 
 def _description(server: Extension) -> Mapping[str, Any]:

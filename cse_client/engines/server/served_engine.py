@@ -187,6 +187,10 @@ class ServedEngine:
 
     # Administration
 
+    def check_control(self, action: str) -> None:
+        """Refuse what `control` would refuse."""
+        self._provider.check_control(action)
+
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""
         return self._provider.control(action)

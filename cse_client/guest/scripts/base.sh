@@ -13,6 +13,9 @@ umask 077
 mkdir -p "$D" /run/cse
 touch "$LOG"
 chmod 600 "$LOG"
+# The log is that of the node: a task reports its own lines only, those of all its boots.
+OWN=1
+[ -z "${TASK:-}" ] || { [ -s "$D/own" ] || echo $(($(wc -c <"$LOG") + 1)) >"$D/own"; OWN=$(cat "$D/own"); }
 exec >>"$LOG" 2>&1 </dev/null
 umask 022
 
@@ -40,7 +43,7 @@ put() {
 }
 # Tokens and anything long enough to be a key stay in this file, which only root may read.
 tail_of_log() {
-  tail -n 20 "$LOG" | cut -c1-300 |
+  tail -c "+$OWN" "$LOG" | tail -n 20 | cut -c1-300 |
     sed -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/(token)/g; s#[A-Za-z0-9+/=_-]{64,}#(data)#g' |
     tail -c 3000 | base64 -w0
 }

@@ -140,3 +140,12 @@ def test_the_former_group_for_pks(vcd: Callable[..., Result], words: list[str]) 
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("Error: vcd cse pks is not supported: Enterprise PKS has reached")
     assert "pks" not in vcd("cse", "--help").out
+
+
+@pytest.mark.parametrize("words", [("-o", "json"), ("-ojson",), ("-o", "yaml")])
+def test_an_output_format_where_there_is_none(vcd: Callable[..., Result], words: list[str]) -> None:
+    result = vcd("cse", "cluster", "stop", "demo", *words)
+    assert (result.code, result.out) == (2, "")
+    assert "Error: -o is the organization for this command" in result.err
+    assert "To get JSON, begin with `vcd -j cse`." in result.err
+    assert "not logged in" in vcd("cse", "cluster", "stop", "demo", "--org", "json").err

@@ -137,6 +137,31 @@ def test_a_spinner_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue().endswith("\r\x1b[K \x1b[32m✓\x1b[0m [1/1] work\n")
 
 
+def test_a_step_goes_on_after_what_was_done_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Stream(terminal=True)
+    with ProgressLines(stream, write, colorized=False) as progress:
+        progress(Event(EventKind.STARTED, "upgrade", 1, 2))
+        progress(Event(EventKind.STARTED, "back up"))
+        progress(Event(EventKind.DONE, "back up"))
+        seen = len(stream.getvalue())
+        until(lambda: "[1/2] upgrade" in stream.getvalue()[seen:])
+        progress(Event(EventKind.DONE, "upgrade", 1, 2))
+        progress(Event(EventKind.STARTED, "look"))
+        progress(Event(EventKind.DONE, "look"))
+        seen = len(stream.getvalue())
+    assert "upgrade" not in stream.getvalue()[seen:]
+
+
+def test_a_warning_from_before_a_question_is_not_repeated() -> None:
+    stream, shown = Stream(terminal=False), set[str]()
+    for _ in range(2):
+        with ProgressLines(stream, write, colorized=False, warnings=shown) as progress:
+            progress(Event(EventKind.WARNING, "It cannot be reached."))
+            progress(Event(EventKind.DONE, "look"))
+    assert stream.getvalue() == " ! It cannot be reached.\n ✓ look\n ✓ look\n"
+
+
 def test_shares_are_bars_on_a_terminal_and_tenths_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

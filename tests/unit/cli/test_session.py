@@ -13,10 +13,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from cse_client import sent
 from cse_client.cli.log import log_path
 from cse_client.cli.profile import read_session
 from cse_client.cli.run import Run, command
-from cse_client.errors import Refused, SessionInvalid
+from cse_client.errors import InterruptedBefore, Refused, SessionInvalid
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
 PROFILE: dict[str, Any] = {
@@ -134,10 +135,32 @@ def test_clicks_own_errors_keep_their_code() -> None:
     assert "Error: Nonsense." in result.stderr
 
 
+def test_what_has_only_read_has_changed_nothing() -> None:
+    def body(run: Run) -> None:
+        run.when_interrupted = "Type it again."
+        sent.note("GET")
+        raise KeyboardInterrupt
+
+    result = invoke(body)
+    assert result.exit_code == 5
+    assert result.stderr == "Error: Interrupted; nothing was changed.\n"
+
+
+def test_what_was_put_back_has_changed_nothing() -> None:
+    def body(run: Run) -> None:
+        run.when_interrupted = "Type it again."
+        sent.note("POST")
+        raise InterruptedBefore
+
+    result = invoke(body)
+    assert (result.exit_code, result.stderr) == (5, "Error: Interrupted; nothing was changed.\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_say_how_to_go_on(number: signal.Signals) -> None:
     def body(run: Run) -> None:
         run.when_interrupted = "Type it again."
+        sent.note("POST")
         os.kill(os.getpid(), number)
         signal.pause()
 

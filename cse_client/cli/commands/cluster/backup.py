@@ -73,14 +73,19 @@ def backup_command(
     check_existing_name(name)
     if recipients and passphrase_file:
         raise WrongUsage("Specify either --recipient or --passphrase-file, not both.")
-    engine = run.require(BackingUp, "cluster backup")
-    passphrase = "" if recipients else new_passphrase(run.console, passphrase_file)
     if output == "-":
         raise click.UsageError("A backup cannot be written to stdout; name a file with -o.")
     path = Path(output).expanduser() if output else Path(_default_name(name))
+    engine = run.require(BackingUp, "cluster backup")
+    ref = ClusterRef(name, vdc, org)
+    passphrase = ""
+    if not recipients:
+        passphrase = new_passphrase(
+            run.console, passphrase_file, lambda: engine.check_backup(ref, path)
+        )
     lock = BackupLock(passphrase=passphrase, recipients=recipients)
     with run.console.progress() as progress:
-        backup = engine.back_up(ClusterRef(name, vdc, org), path, lock, progress)
+        backup = engine.back_up(ref, path, lock, progress)
     from cse_client.cli.tables import plain
 
     run.console.sentence(

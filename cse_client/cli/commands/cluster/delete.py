@@ -13,9 +13,10 @@ from cse_client.cli.options import (
     timeout_option,
     vdc_option,
 )
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
 from cse_client.cli.target import cluster_reference, id_option
-from cse_client.model import ClusterRef
+from cse_client.model import ClusterRef, Progress
+from cse_client.plurals import counted
 
 __all__ = ["delete_command"]
 
@@ -56,13 +57,6 @@ def delete_command(
 
     reference = cluster_reference(name, cluster_id)
     ref = ClusterRef(reference, vdc, org)
-    if not yes:
-        run.confirm(
-            f"Delete cluster {reference} and all its VMs?",
-            action=f"Deleting {reference}",
-            declined="Nothing was deleted.",
-        )
-    run.when_interrupted = suggest.RESUME
     engine = run.engine_of(reference, needs_server=force)
     if force and not isinstance(engine, Entities):
         raise WrongUsage(
@@ -73,7 +67,15 @@ def delete_command(
     options = run.options(timeout, break_lock=break_lock, force=force)
     from cse_client.cli.saved_kubeconfigs import forget_left, forget_saved
 
+    def look(_progress: Progress) -> Question:
+        vms = engine.plan_delete(ref, options).vms
+        its = f" and its {counted(len(vms), 'VM')} ({', '.join(vms)})" if vms else ""
+        return Question(f"Delete cluster {reference}{its}?", declined="Nothing was deleted.")
+
     try:
+        if not yes:
+            run.confirm(f"Deleting {reference}", look)
+        run.when_interrupted = suggest.RESUME
         with run.console.progress() as progress:
             deletion = engine.delete(ref, options, progress)
     except NotFound as absent:

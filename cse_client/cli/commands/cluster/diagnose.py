@@ -16,6 +16,7 @@ from cse_client.cli.run import Run, command
 from cse_client.errors import CseError
 from cse_client.model import ClusterRef
 from cse_client.model.diagnosis import Cause, Diagnosis
+from cse_client.plurals import counted
 
 __all__ = ["diagnose_command"]
 
@@ -80,7 +81,9 @@ def diagnose_command(run: Run, name: str, vdc: str, org: str, output: str) -> No
         path = Path(output).expanduser()
         names = write_archive(path, diagnosis, summary, list(_secrets()))
         pictures = " Its pictures show what the consoles show." if diagnosis.pictures else ""
-        run.console.hint(f"{path} was written ({len(names)} files, without secrets).{pictures}")
+        run.console.hint(
+            f"{path} was written ({counted(len(names), 'file')}, without secrets).{pictures}"
+        )
 
 
 def _summary(diagnosis: Diagnosis) -> Iterator[str]:

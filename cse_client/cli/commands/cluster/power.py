@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.run import Question, Run, command
-from cse_client.model import ClusterRef
+from cse_client.cli.run import Asking, Question, Run, command
+from cse_client.model import ClusterRef, Progress
 
 __all__ = ["start_command", "stop_command"]
 
@@ -57,16 +57,17 @@ def stop_command(
     from cse_client.engines.base import Maintaining
 
     ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
-    question = Question(
-        f"Stop cluster {name} and everything that runs in it?",
-        action=f"Stopping {name}",
-        declined="Nothing was stopped.",
-    )
+
+    def look(engine: Maintaining, progress: Progress) -> Question | None:
+        steps = engine.plan_stop(ref, options, progress)
+        text = f"Stop cluster {name} and everything that runs in it?"
+        return Question(text, declined="Nothing was stopped.") if steps else None
+
     run.change(
         name,
         "cluster stop",
         Maintaining,
         lambda engine, progress: engine.stop(ref, options, progress),
-        question=None if yes else question,
+        asking=None if yes else Asking(f"Stopping {name}", look),
     )
     run.console.sentence(f"Cluster {name} is stopped.", {"cluster": name, "state": "stopped"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
-from cse_client.cli.run import Question, Run, command
-from cse_client.model import ClusterRef
+from cse_client.cli.run import Asking, Question, Run, command
+from cse_client.cli.text import numbered
+from cse_client.model import ClusterRef, Progress
 
 __all__ = ["renew_command"]
 
@@ -33,17 +34,17 @@ def renew_command(
     from cse_client.engines.base import Maintaining
 
     ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
-    question = Question(
-        f"Restart the control plane VMs of cluster {name} to renew its certificates?",
-        action=f"Renewing the certificates of {name}",
-        declined="Nothing was changed.",
-    )
+
+    def look(engine: Maintaining, progress: Progress) -> Question:
+        text = f"Restart the control plane VMs of cluster {name} to renew its certificates?"
+        return Question(text, numbered(engine.plan_renew(ref, options, progress)))
+
     end = run.change(
         name,
         "cluster renew",
         Maintaining,
         lambda engine, progress: engine.renew(ref, options, progress),
-        question=None if yes else question,
+        asking=None if yes else Asking(f"Renewing the certificates of {name}", look),
     )
     run.console.sentence(
         f"The certificates of cluster {name} are renewed; they end on {end:%Y-%m-%d}.",

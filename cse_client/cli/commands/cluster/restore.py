@@ -16,7 +16,8 @@ from cse_client.cli.options import (
     timeout_option,
     vdc_option,
 )
-from cse_client.cli.run import Question, Run, command
+from cse_client.cli.run import Asking, Question, Run, command
+from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
@@ -147,8 +148,14 @@ def restore_command(
         wanted = _wanted(ref, options)
     else:
         _check(name, options)
-    key = _key(run, identity, passphrase_file)
     path = Path(file).expanduser()
+
+    def look_at_file() -> None:
+        from cse_client.engines.base import BackingUp
+
+        run.require(BackingUp, "cluster restore").check_restore(ref, path, new=new)
+
+    key = _key(run, identity, passphrase_file, look_at_file)
     if dry_run:
         _show(
             run,
@@ -170,17 +177,18 @@ def restore_command(
 
     from cse_client.engines.base import BackingUp
 
-    question = Question(
-        f"Replace the control plane of cluster {name} and everything in it by the backup?",
-        action=f"Restoring {name}",
-        declined="Nothing was changed.",
-    )
+    def look(engine: BackingUp, progress: Progress) -> Question:
+        return Question(
+            f"Replace the control plane of cluster {name} and everything in it by the backup?",
+            numbered(engine.plan_restore(ref, path, key, how, progress)),
+        )
+
     cluster = run.change(
         name,
         "cluster restore",
         BackingUp,
         lambda engine, progress: engine.restore(ref, path, key, how, progress),
-        question=None if yes else question,
+        asking=None if yes else Asking(f"Restoring {name}", look),
     )
     run.console.sentence(
         f"Cluster {name} is restored: {size_sentence(cluster.nodes)}.", cluster_object(cluster)
@@ -196,8 +204,8 @@ def _show(run: Run, name: str, plan: Callable[[BackingUp, Progress], Sequence[st
     if run.console.as_json:
         run.console.document({"cluster": name, "plan": steps})
         return
-    for number, step in enumerate(steps, 1):
-        run.console.sentence(f"{number}. {step}", {})
+    for line in numbered(steps):
+        run.console.sentence(line, {})
 
 
 def _restore_new(
@@ -254,7 +262,7 @@ def _wanted(ref: ClusterRef, options: NewOptions) -> RestoredSpec:
     )
 
 
-def _key(run: Run, identity: str, passphrase_file: str) -> BackupKey:
+def _key(run: Run, identity: str, passphrase_file: str, look: Callable[[], None]) -> BackupKey:
     from cse_client.cli.passphrases import known_passphrase, private_key
     from cse_client.errors import WrongUsage
     from cse_client.model.backups import BackupKey
@@ -263,4 +271,4 @@ def _key(run: Run, identity: str, passphrase_file: str) -> BackupKey:
         raise WrongUsage("Specify either --identity or --passphrase-file, not both.")
     if identity:
         return BackupKey(identity=private_key(identity))
-    return BackupKey(passphrase=known_passphrase(run.console, passphrase_file))
+    return BackupKey(passphrase=known_passphrase(run.console, passphrase_file, look))

@@ -18,12 +18,14 @@ from cse_client.cli.options import (
     vdc_option,
 )
 from cse_client.cli.output import shows
-from cse_client.cli.run import Run, command
+from cse_client.cli.run import Question, Run, command
 from cse_client.cli.target import cluster_reference, id_option
+from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
     from cse_client.engines.base import Replacing, Upgrading
+    from cse_client.model import Progress
     from cse_client.model.upgrades import UpgradePlan, UpgradeSpec
 
 __all__ = ["upgrade_command", "upgrade_plan_command"]
@@ -120,7 +122,7 @@ def upgrade_plan_command(
     )
     plan = targets[0].plan if targets else None
     if plan is not None and run.console.shows_tables:
-        _show(run, plan)
+        run.console.lines("\n".join(["", *_plan_lines(plan)]))
 
 
 @click.command("upgrade")
@@ -200,77 +202,89 @@ def upgrade_command(
         raise click.UsageError(f"--roll-back cannot be combined with {other}.")
     chosen = _positional(chosen, template, revision)
     spec = _spec(reference, chosen, vdc, org, rollback=not no_rollback)
-    run.when_interrupted = suggest.RESUME
     if roll_back:
         _roll_back(run, engine, spec, timeout, yes=yes, break_lock=break_lock)
         return
-    if dry_run or not yes:
-        plan = checked_plan(engine, spec)
-        if dry_run:
-            _show(run, plan)
-            return
-        if plan.steps:
-            _confirm(run, plan)
+    if dry_run:
+        run.console.lines("\n".join(["", *_plan_lines(checked_plan(engine, spec))]))
+        return
+    if not yes:
+        run.confirm(f"Upgrading {name}", lambda _progress: _question(checked_plan(engine, spec)))
     options = run.options(timeout, rollback=not no_rollback, break_lock=break_lock)
+    run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
-        cluster = engine.upgrade_to(spec, options, progress)
+        upgraded = engine.upgrade_to(spec, options, progress)
     from cse_client.cli.tables import cluster_object
 
-    summary = cluster.summary
-    run.console.sentence(
-        f"Cluster {summary.name} is upgraded to Kubernetes {summary.kubernetes_version}.",
-        cluster_object(cluster),
+    summary = upgraded.cluster.summary
+    text = f"Cluster {summary.name} is upgraded to Kubernetes {summary.kubernetes_version}."
+    if not upgraded.changed:
+        text = _already(
+            summary.name,
+            summary.kubernetes_version,
+            summary.template,
+            summary.template_revision,
+        )
+    run.console.sentence(text, cluster_object(upgraded.cluster))
+
+
+def _already(cluster: str, kubernetes: str, template: str, revision: object) -> str:
+    return (
+        f"Cluster {cluster} already has Kubernetes {kubernetes} of template {template}, revision"
+        f" {revision}."
     )
 
 
-def _confirm(run: Run, plan: UpgradePlan) -> None:
-    if run.console.can_ask():
-        _show(run, plan)
-    run.confirm(
+def _question(plan: UpgradePlan) -> Question | None:
+    if not plan.steps and not plan.resumed:
+        return None
+    return Question(
         f"Upgrade cluster {plan.cluster} from Kubernetes {plan.before} to {plan.after}?",
-        action=f"Upgrading {plan.cluster}",
-        declined="Nothing was changed.",
+        _plan_lines(plan),
     )
 
 
 def _roll_back(
     run: Run, engine: Replacing, spec: UpgradeSpec, timeout: float, *, yes: bool, break_lock: bool
 ) -> None:
+    options = run.options(timeout, break_lock=break_lock)
+
+    def look(progress: Progress) -> Question:
+        plan = engine.plan_roll_back(spec, options, progress)
+        return Question(
+            f"Roll the upgrade of cluster {spec.cluster} from Kubernetes {plan.before} back to"
+            f" {plan.after}?",
+            numbered(step.action for step in plan.steps),
+        )
+
     if not yes:
-        run.confirm(
-            f"Roll the upgrade of cluster {spec.cluster} back?",
-            action=f"Rolling the upgrade of {spec.cluster} back",
-            declined="Nothing was changed.",
-        )
+        run.confirm(f"Rolling the upgrade of {spec.cluster} back", look)
+    run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
-        release = engine.roll_back_upgrade(
-            spec, run.options(timeout, break_lock=break_lock), progress
-        )
+        release = engine.roll_back_upgrade(spec, options, progress)
     run.console.sentence(
         f"Cluster {spec.cluster} has Kubernetes {release} again.",
         {"cluster": spec.cluster, "kubernetes": release},
     )
 
 
-def _show(run: Run, plan: UpgradePlan) -> None:
-    """Print a plan below the table of templates."""
-    if not plan.steps:
-        run.console.lines(
-            f"\nCluster {plan.cluster} already has Kubernetes {plan.after} of template"
-            f" {plan.template}, revision {plan.template_revision}."
-        )
-        return
+def _plan_lines(plan: UpgradePlan) -> list[str]:
+    """Return a plan as text."""
+    if not plan.steps and not plan.resumed:
+        return [_already(plan.cluster, plan.after, plan.template, plan.template_revision)]
     lines = [
-        "",
         f"{'Resuming the upgrade' if plan.resumed else 'Upgrade'} of cluster {plan.cluster} from"
         f" Kubernetes {plan.before} to {plan.after}:",
     ]
-    lines += [f"{number}. {step.action}" for number, step in enumerate(plan.steps, start=1)]
+    lines += [f"Done: {text}" for text in plan.done]
+    lines += numbered(step.action for step in plan.steps)
+    if not plan.steps:
+        lines.append("Left: record the new release.")
     if plan.minutes is not None:
         lines.append(f"Expected duration: {plan.minutes} min, from the last upgrade.")
     lines += [f"In the way: {text}" for text in plan.obstacles]
     lines += [f"Note: {text}" for text in plan.warnings]
-    run.console.lines("\n".join(lines))
+    return lines
 
 
 def _upgrade_by_server(

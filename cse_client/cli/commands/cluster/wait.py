@@ -10,6 +10,7 @@ from cse_client.cli.options import org_option, runtime_option, timeout_option, v
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option
 from cse_client.model import ClusterRef, footprint
+from cse_client.plurals import counted
 
 if TYPE_CHECKING:
     from cse_client.engines.conditions import Condition
@@ -104,6 +105,6 @@ def _met(cluster: str, condition: Condition) -> str:
     if condition.node:
         return f"Node {condition.node} of cluster {cluster} is Ready."
     if condition.workers is not None:
-        plural = "" if condition.workers == 1 else "s"
-        return f"Cluster {cluster} has {condition.workers} worker{plural}, and all nodes are Ready."
+        workers = counted(condition.workers, "worker")
+        return f"Cluster {cluster} has {workers}, and all nodes are Ready."
     return f"Cluster {cluster} is {condition.state}."

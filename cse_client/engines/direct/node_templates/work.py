@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,30 @@ class TemplateWork:
         """
         deadline = self._clock.monotonic() + bounds.share(options.timeout)
         place = self._vcd.surroundings.vdc(vdc, org)
+        with self._alone(reference, place):
+            template, build = self._remains(reference, place)
+            if build is not None:
+                with _reported(progress, f"Deleting vApp '{build.name}'"):
+                    delete_vapp(self._vcd, build.href, deadline=deadline)
+            if template is not None:
+                with _reported(progress, f"Deleting template '{template.item}'"):
+                    self._delete_template(template, deadline)
+        return _named(template, build)
+
+    def remains(self, reference: str, vdc: str, org: str) -> Sequence[str]:
+        """Return what `delete` would delete.
+
+        Raises:
+            NotFound: nothing.
+            Conflict: a command of this user on this machine is building it.
+        """
+        place = self._vcd.surroundings.vdc(vdc, org)
+        with self._alone(reference, place):
+            return _named(*self._remains(reference, place))
+
+    @contextmanager
+    def _alone(self, reference: str, place: Vdc) -> Iterator[None]:
+        """Keep this user's other commands on this machine off a template."""
         name = reference.partition("/")[2] or reference
         lock = ClusterLock(
             self._vcd,
@@ -183,24 +208,9 @@ class TemplateWork:
         )
         lock.acquire_local()
         try:
-            template, build = self._remains(reference, place)
-            if build is not None:
-                with _reported(progress, f"Deleting vApp '{build.name}'"):
-                    delete_vapp(self._vcd, build.href, deadline=deadline)
-            if template is not None:
-                with _reported(progress, f"Deleting template '{template.item}'"):
-                    self._delete_template(template, deadline)
+            yield
         finally:
             lock.release_local()
-        return _named(template, build)
-
-    def remains(self, reference: str, vdc: str, org: str) -> Sequence[str]:
-        """Return what `delete` would delete.
-
-        Raises:
-            NotFound: nothing.
-        """
-        return _named(*self._remains(reference, self._vcd.surroundings.vdc(vdc, org)))
 
     def _remains(self, reference: str, place: Vdc) -> tuple[Template | None, VAppRecord | None]:
         """Return the template, and the vApp of an unfinished build of its name; not both None."""

@@ -46,6 +46,7 @@ from cse_client.model import (
     node_kind,
 )
 from cse_client.model.pools import administrators_labels
+from cse_client.plurals import counted
 
 __all__ = ["WorkerAddition"]
 
@@ -80,7 +81,7 @@ class WorkerAddition:
             locked,
             operation,
             options,
-            doing=f"growing to {self._size} workers",
+            doing=f"growing to {counted(self._size, 'worker')}",
             clock=clock,
             progress=progress,
             seconds=None if options.wait else CLAIM_WITHOUT_WAITING,
@@ -103,11 +104,11 @@ class WorkerAddition:
         operation, cluster = self._operation, f"cluster '{self._cluster.name}'"
         count = operation.workers - operation.before
         grows = f"pool '{operation.pool}' of {cluster}" if operation.pool else cluster
-        workers = f"{count} worker VM{'' if count == 1 else 's'}"
+        workers = counted(count, "worker VM")
         sized = self._resolved.workers_are_sized
         machines = self._machines
         steps = [
-            self._run.claim_step(f"Record that {grows} grows to {self._size} workers."),
+            self._run.claim_step(f"Record that {grows} grows to {counted(self._size, 'worker')}."),
             Step(
                 f"Create {workers}",
                 f"Create {workers} from '{self._resolved.template.item}'.",

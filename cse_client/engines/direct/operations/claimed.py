@@ -10,7 +10,13 @@ from cse_client.engines.direct.deletion import DeletedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.plan import Step, carry_out
-from cse_client.errors import CseError, Interrupted, NotFinished, SessionInvalid
+from cse_client.errors import (
+    CseError,
+    Interrupted,
+    InterruptedBefore,
+    NotFinished,
+    SessionInvalid,
+)
 from cse_client.model import Progress, RunOptions
 from cse_client.model.pools import Pool
 from cse_client.vcd import tasks
@@ -90,6 +96,8 @@ class ClaimedRun:
         try:
             with self._cluster.noticing_deletion():
                 carry_out(steps, self._progress, look)
+        except InterruptedBefore:
+            raise
         except KeyboardInterrupt:
             self.release()
             state = self._interrupted()

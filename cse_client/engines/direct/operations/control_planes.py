@@ -43,6 +43,7 @@ from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.api import ClusterAPI
 from cse_client.kube.drain import delete_node
 from cse_client.model import Progress, RunOptions, Vm, footprint
+from cse_client.plurals import counted
 
 __all__ = ["ControlPlaneAddition", "ControlPlaneRemoval"]
 
@@ -64,7 +65,7 @@ class _ControlPlaneChange(ClaimedRun):
             locked,
             operation,
             options,
-            doing=f"changing to {operation.heads} control planes",
+            doing=f"changing to {counted(operation.heads, 'control plane')}",
             clock=clock,
             progress=progress,
             interrupted=lambda: (
@@ -138,7 +139,9 @@ class ControlPlaneAddition(_ControlPlaneChange):
         name, heads = self._cluster.name, self._operation.heads
         machines = self._machines
         steps = [
-            self.claim_step(f"Record that cluster '{name}' gets {heads} control planes."),
+            self.claim_step(
+                f"Record that cluster '{name}' gets {counted(heads, 'control plane')}."
+            ),
             Step(
                 "Remove members of etcd that never started",
                 "Remove the members of etcd that earlier joins left behind.",

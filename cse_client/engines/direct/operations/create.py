@@ -70,6 +70,7 @@ from cse_client.model import (
     silent,
 )
 from cse_client.model.footprint import describe
+from cse_client.plurals import counted, noun
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.operations.incoming import Incoming
@@ -168,11 +169,12 @@ class Creation:
         )
 
     def _final_steps(self) -> list[Step]:
+        nodes = self._resolved.spec.nodes
         return [
             Step(
                 "Wait until all nodes are Ready",
-                f"Wait until {self._resolved.spec.nodes} nodes are Ready in the cluster's own"
-                " Kubernetes API.",
+                f"Wait until {counted(nodes, 'node')} {noun(nodes, 'is', 'are')} Ready in the"
+                " cluster's own Kubernetes API.",
                 lambda: self._verdict is not None,
                 self._await_ready,
             ),

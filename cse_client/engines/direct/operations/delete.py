@@ -23,13 +23,14 @@ from cse_client.errors import (
 )
 from cse_client.model import Deletion, Event, EventKind, Progress, Session, Vdc, footprint
 from cse_client.model.footprint import id_in_description
+from cse_client.plurals import counted
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.lock import ClusterLock
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["delete_cluster", "delete_vapp"]
+__all__ = ["deletable", "delete_cluster", "delete_vapp"]
 
 _BAD_REQUEST = 400
 
@@ -69,6 +70,34 @@ def _delete(vcd: VcdClient, vapp_href: str, deadline: float) -> None:
     tasks.done(vcd, lambda: vcd.delete_vapp(vapp_href), deadline=deadline, idempotent=True)
 
 
+def deletable(
+    vcd: VcdClient,
+    session: Session,
+    vdc: Vdc,
+    name: str,
+    *,
+    lock: ClusterLock,
+    break_lock: bool,
+) -> ExistingCluster:
+    """Return cluster `name` if it may be deleted now.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it is not a cluster, or another command is changing it.
+        Refused: it is protected.
+    """
+    cluster = find_existing(vcd, session, vdc, name)
+    if is_protected(cluster.metadata):
+        raise Refused(
+            f"Cluster '{name}' is protected against deletion; nothing was changed.",
+            hint=f"To remove the protection: {suggest.cse('cluster unprotect', name)}",
+        )
+    lock.refuse_if_held(cluster.metadata, break_lock=break_lock)
+    if not break_lock:
+        refuse_if_just_begun(name, cluster.vapp, cluster.metadata, lock.owner)
+    return cluster
+
+
 def delete_cluster(
     vcd: VcdClient,
     session: Session,
@@ -83,22 +112,12 @@ def delete_cluster(
     """Delete cluster `name` and verify that nothing is left.
 
     Raises:
-        NotFound: there is none.
-        Conflict: it is not a cluster, or another command is changing it.
-        Refused: it is protected.
+        CseError: see `deletable`, or it could not be deleted.
     """
-    cluster = find_existing(vcd, session, vdc, name)
+    cluster = deletable(vcd, session, vdc, name, lock=lock, break_lock=break_lock)
     vapp = cluster.vapp
-    if is_protected(cluster.metadata):
-        raise Refused(
-            f"Cluster '{name}' is protected against deletion; nothing was changed.",
-            hint=f"To remove the protection: {suggest.cse('cluster unprotect', name)}",
-        )
-    lock.refuse_if_held(cluster.metadata, break_lock=break_lock)
-    if not break_lock:
-        refuse_if_just_begun(name, vapp, cluster.metadata, lock.owner)
     vms = tuple(vm.name for vm in vapp.vms)
-    text = f"Deleting vApp '{name}' and its {len(vms)} VM{'s' if len(vms) != 1 else ''}"
+    text = f"Deleting vApp '{name}' and its {counted(len(vms), 'VM')}"
     progress(Event(EventKind.STARTED, text, 1, 2))
     try:
         drop_separation(vcd, vdc, vapp, progress)

@@ -26,6 +26,7 @@ from cse_client.model import ClusterSpec, Event, EventKind, Progress, Vm, footpr
 from cse_client.model.backups import RestoredSpec
 from cse_client.model.endpoints import NO_ADDRESS
 from cse_client.model.pools import DEFAULT_POOL, Pool
+from cse_client.plurals import counted
 
 __all__ = ["Incoming", "Recorded", "refuse_other_beginning"]
 
@@ -65,8 +66,7 @@ class Recorded:
         if heads > 1:
             found.append(f"Add control planes, one after the other, up to {heads}.")
         for pool in self.pools(wanted):
-            noun = "worker" if pool.size == 1 else "workers"
-            found.append(f"Create {pool.size} {noun} in the pool '{pool.name}'.")
+            found.append(f"Create {counted(pool.size, 'worker')} in the pool '{pool.name}'.")
         found.append(
             f"Not taken over from the cluster that was backed up at {self._backup.created}: its"
             " nodes and the pods on them, kubeconfigs and CA keys, the API's address, and the"

@@ -15,6 +15,7 @@ from cse_client.errors import Refused, WrongUsage
 from cse_client.kube.drain import Stuck, find_stuck_pods
 from cse_client.model import KubeNode, Vm
 from cse_client.model.nodes import NodesSpec
+from cse_client.plurals import counted
 
 if TYPE_CHECKING:
     from cse_client.kube.api import ClusterAPI
@@ -70,8 +71,8 @@ def check_choice(cluster: ExistingCluster, spec: NodesSpec, pool: str) -> None:
     surplus = len(cluster.workers_of(pool)) - spec.workers
     if len(spec.remove) > surplus:
         raise WrongUsage(
-            f"--nodes-to-remove names {len(spec.remove)} nodes, but {surplus} must go to leave"
-            f" {spec.workers}.",
+            f"--nodes-to-remove names {counted(len(spec.remove), 'node')}, but {surplus} must go to"
+            f" leave {spec.workers}.",
             hint=f"Specify at most {surplus}, or change --nodes.",
         )
 
@@ -146,7 +147,7 @@ def refuse_stuck_pods(api: ClusterAPI, names: Sequence[str]) -> None:
     stuck = find_stuck_pods(api, names)
     if stuck:
         raise Refused(
-            f"{_pods(stuck)} cannot be moved to other nodes, so nothing was touched:"
+            f"{counted(len(stuck), 'pod')} cannot be moved to other nodes, so nothing was touched:"
             f" {_listed(stuck)}.",
             hint="Move or delete them yourself, or delete them with --force.",
         )
@@ -154,11 +155,7 @@ def refuse_stuck_pods(api: ClusterAPI, names: Sequence[str]) -> None:
 
 def name_stuck(stuck: Sequence[Stuck]) -> str:
     """Return a clause that names the pods and why each cannot be moved."""
-    return f"{_pods(stuck)} cannot be moved to other nodes: {_listed(stuck)}"
-
-
-def _pods(stuck: Sequence[Stuck]) -> str:
-    return "1 pod" if len(stuck) == 1 else f"{len(stuck)} pods"
+    return f"{counted(len(stuck), 'pod')} cannot be moved to other nodes: {_listed(stuck)}"
 
 
 def _listed(stuck: Sequence[Stuck]) -> str:

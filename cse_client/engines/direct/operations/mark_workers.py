@@ -16,6 +16,7 @@ from cse_client.errors import CseError
 from cse_client.kube.node_marks import mark_node
 from cse_client.model import Event, EventKind, Progress, RunOptions
 from cse_client.model.pools import POOL_LABEL, Pool
+from cse_client.plurals import counted
 
 __all__ = ["WorkerMarking"]
 
@@ -56,9 +57,8 @@ class WorkerMarking:
         """Return the steps in order."""
         name, count = self._pool.name, len(self._names)
         marking = Step(
-            f"Change the labels and taints of {count} node{'' if count == 1 else 's'}",
-            f"Change the labels and taints of the {count} node{'' if count == 1 else 's'} of pool"
-            f" '{name}'.",
+            f"Change the labels and taints of {counted(count, 'node')}",
+            f"Change the labels and taints of the {counted(count, 'node')} of pool '{name}'.",
             lambda: self._marked,
             self._mark,
         )

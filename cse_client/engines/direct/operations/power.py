@@ -61,22 +61,27 @@ class PowerChange:
 
         A guest that cannot be shut down, because its VMware Tools are silent, is switched off.
         """
-        self._carry_out(
-            [
-                Step(
-                    "Shut the workers down",
-                    "Shut the workers down.",
-                    lambda: not self._deployed(workers=True),
-                    lambda: self._undeploy(self._deployed(workers=True)),
-                ),
-                Step(
-                    "Shut the control plane down",
-                    "Shut the control plane down and stop the vApp.",
-                    lambda: not self._cluster.vapp.deployed,
-                    self._undeploy_vapp,
-                ),
-            ]
-        )
+        self._carry_out(self._stopping())
+
+    def plan_stop(self) -> list[str]:
+        """Return what `stop` would do; nothing where all is off already."""
+        return [step.sentence for step in self._stopping() if not step.done()]
+
+    def _stopping(self) -> list[Step]:
+        return [
+            Step(
+                "Shut the workers down",
+                "Shut the workers down.",
+                lambda: not self._deployed(workers=True),
+                lambda: self._undeploy(self._deployed(workers=True)),
+            ),
+            Step(
+                "Shut the control plane down",
+                "Shut the control plane down and stop the vApp.",
+                lambda: not self._cluster.vapp.deployed,
+                self._undeploy_vapp,
+            ),
+        ]
 
     def start(self) -> None:
         """Start the control plane first, and wait until every node is heard of again.

@@ -62,7 +62,22 @@ class Renewal:
 
     def run(self) -> datetime:
         """Renew them, and return when the first of the new certificates ends."""
-        steps = [
+        try:
+            carry_out(self._steps(), self._progress, lambda: None)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Interrupted; the certificates of cluster '{self._cluster.name}' may not be"
+                " renewed.",
+                hint=suggest.RESUME,
+            ) from None
+        return min(self._ends.values())
+
+    def plan(self) -> list[str]:
+        """Return what `run` does, one sentence each."""
+        return [step.sentence for step in self._steps()]
+
+    def _steps(self) -> list[Step]:
+        return [
             Step(
                 f"Renew the certificates of {vm.name}",
                 f"Renew the certificates of {vm.name}, which restarts its VM.",
@@ -71,15 +86,6 @@ class Renewal:
             )
             for vm in self._planes()
         ]
-        try:
-            carry_out(steps, self._progress, lambda: None)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"Interrupted; the certificates of cluster '{self._cluster.name}' may not be"
-                " renewed.",
-                hint=suggest.RESUME,
-            ) from None
-        return min(self._ends.values())
 
     def _planes(self) -> list[Vm]:
         planes = self._cluster.control_planes

@@ -322,6 +322,10 @@ class ControlPlaneReplacement:
             error.notes.append(f"Removed the new control plane {', '.join(removed)}.")
         return not past[0] and not self._new()
 
+    def plan_roll_back(self) -> list[str]:
+        """Return what `roll_back` would do."""
+        return [f"Remove the new control plane {vm.name}." for vm in self._new()]
+
     def roll_back(self) -> None:
         """Remove the new control plane, and let the old ones be as they were.
 

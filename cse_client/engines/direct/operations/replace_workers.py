@@ -33,6 +33,7 @@ from cse_client.kube.drain import delete_node, uncordon
 from cse_client.kube.node_marks import mark_node
 from cse_client.model import WORKER, Cluster, KubeNode, Progress, RunOptions, Vm, node_kind
 from cse_client.model.pools import administrators_labels
+from cse_client.plurals import counted, noun
 
 __all__ = ["WorkerReplacement", "failed_workers", "further_workers"]
 
@@ -112,7 +113,7 @@ class WorkerReplacement:
             locked,
             operation,
             options,
-            doing=f"replacing {len(self._names)} workers",
+            doing=f"replacing {counted(len(self._names), 'worker')}",
             clock=clock,
             progress=progress,
         )
@@ -171,8 +172,8 @@ class WorkerReplacement:
         count = len(self._names)
         steps = [
             self._run.claim_step(
-                f"Record that {count} worker{'' if count == 1 else 's'} of cluster"
-                f" '{self._cluster.name}' {'is' if count == 1 else 'are'} replaced."
+                f"Record that {counted(count, 'worker')} of cluster '{self._cluster.name}'"
+                f" {noun(count, 'is', 'are')} replaced."
             ),
             *self.steps(),
             self._run.end_step(
@@ -200,8 +201,8 @@ class WorkerReplacement:
         return Step(
             f"Replace {old}",
             f"Replace {old}: create {len(batch)} from '{item}', wait until"
-            f" {'it is' if len(batch) == 1 else 'they are'} Ready, then drain {old} and delete"
-            f" {'its VM' if len(batch) == 1 else 'their VMs'}.",
+            f" {noun(len(batch), 'it is', 'they are')} Ready, then drain {old} and delete"
+            f" {noun(len(batch), 'its VM', 'their VMs')}.",
             lambda: not self._left(batch) and len(self._made()) >= count,
             lambda: self._replace(batch, count),
         )

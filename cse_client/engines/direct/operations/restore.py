@@ -53,6 +53,7 @@ from cse_client.model import (
     silent,
 )
 from cse_client.model.nodes import NodesSpec
+from cse_client.plurals import counted, noun
 from cse_client.reports import parse_guestinfo
 from cse_client.vcd import tasks
 
@@ -143,9 +144,10 @@ class Restoration:
 
     def _steps(self) -> list[Step]:
         several = self.heads > 1
+        others = counted(self.heads - 1, "more control plane")
         steps = [
             Step(
-                f"Remove the old control plane VM{'s' * several}",
+                f"Remove the old control plane {noun(len(self._old()), 'VM')}",
                 f"Delete {', '.join(vm.name for vm in self._old())}, whatever runs there.",
                 lambda: not self._old(),
                 self._remove,
@@ -169,8 +171,8 @@ class Restoration:
         if several:
             steps.append(
                 Step(
-                    f"Create {self.heads - 1} more control planes",
-                    f"Create {self.heads - 1} more control planes, which join one after the other.",
+                    f"Create {others}",
+                    f"Create {others}, one after the other.",
                     lambda: self._machines().missing_heads() == 0,
                     self._create_others,
                 )

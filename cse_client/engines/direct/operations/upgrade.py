@@ -48,6 +48,9 @@ class HeadsUpgrade(Protocol):
     def withdraw(self, error: CseError) -> bool:
         """Go back after a failure as far as possible; return whether it is all as before."""
 
+    def plan_roll_back(self) -> list[str]:
+        """Return what `roll_back` would do, one sentence each; refuse what it would refuse."""
+
     def roll_back(self) -> None:
         """Go back, before `is_past_return`."""
 
@@ -105,19 +108,33 @@ class ClusterUpgrade:
         metadata = cluster.vcd.vapp_metadata(cluster.vapp.href)
         return inspect_cluster(replace(cluster.reread(), metadata=metadata))
 
+    def plan_roll_back(self) -> list[str]:
+        """Return what `roll_back` would do.
+
+        Raises:
+            Refused: a control plane has left for good.
+        """
+        self._refuse_late_return()
+        return self.heads.plan_roll_back()
+
+    def _refuse_late_return(self) -> None:
+        cluster, operation = self.locked.existing, self.operation
+        if self.heads.is_past_return():
+            how = "replaced" if cluster.virtual_address else "upgraded"
+            raise Refused(
+                f"The upgrade of cluster '{cluster.name}' to {operation.release} cannot be rolled"
+                f" back: a control plane has been {how}.",
+                hint=f"Finish it: {suggest.cse('cluster upgrade', cluster.name)}",
+            )
+
     def roll_back(self) -> None:
         """Go back to the release before, as long as no control plane has left for good.
 
         Raises:
             Refused: one has left.
         """
+        self._refuse_late_return()
         cluster, operation = self.locked.existing, self.operation
-        if self.heads.is_past_return():
-            raise Refused(
-                f"The upgrade of cluster '{cluster.name}' to {operation.release} cannot be rolled"
-                " back: a control plane has been replaced.",
-                hint=f"Finish it: {suggest.cse('cluster upgrade', cluster.name)}",
-            )
         done: list[bool] = []
 
         def back() -> None:

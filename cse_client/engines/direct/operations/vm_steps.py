@@ -8,25 +8,27 @@ from cse_client.engines.direct.pool_sources import PoolSource
 from cse_client.engines.direct.resolved import Resolved
 from cse_client.model import ClusterSpec
 from cse_client.model.hardware import Hardware
+from cse_client.plurals import counted, noun
 
 __all__ = ["remaining_steps", "virtual_sentence", "whole_sentence", "whole_title"]
 
 
 def whole_title(spec: ClusterSpec) -> str:
     """Return the title of the step that makes the vApp with everything in it."""
-    return f"Create the vApp and its {f'{spec.nodes} VMs' if spec.nodes > 1 else 'VM'}"
+    return f"Create the vApp and its {counted(spec.nodes, 'VM') if spec.nodes > 1 else 'VM'}"
 
 
 def whole_sentence(resolved: Resolved) -> str:
     """Return what that step does."""
     spec = resolved.spec
-    workers = f" and {_count(spec.workers)}" if spec.workers else ""
+    workers = f" and {counted(spec.workers, 'worker VM')}" if spec.workers else ""
     made_of = _hardware(resolved, policies=True)
     sizes = f", with {made_of}," if made_of else ""
     return (
         f"Create vApp '{spec.name}' in VDC '{resolved.vdc.name}' on network '{spec.network}' with"
-        f" {_heads(spec.control_planes)}{workers} from '{resolved.template.item}'{sizes} and start"
-        f" {'them' if spec.nodes > 1 else 'it'}; {_own_addresses(resolved)}{_pools(resolved)}"
+        f" {counted(spec.control_planes, 'control plane VM')}{workers} from"
+        f" '{resolved.template.item}'{sizes} and start"
+        f" {noun(spec.nodes, 'it', 'them')}; {_own_addresses(resolved)}{_pools(resolved)}"
         f"{virtual_sentence(resolved)}"
     )
 
@@ -62,7 +64,7 @@ def remaining_steps(machines: Machines, *, wait: bool, why_in_two: str) -> list[
 
 def _plain_steps(machines: Machines, *, wait: bool, why_in_two: str) -> list[Step]:
     item = machines.resolved.template.item
-    workers = _count(machines.resolved.spec.workers)
+    workers = counted(machines.resolved.spec.workers, "worker VM")
     why = f", before the workers: {why_in_two}" if why_in_two else ""
     head = Step(
         "Create the control plane VM",
@@ -88,7 +90,7 @@ def _sized_steps(machines: Machines) -> list[Step]:
     return [
         Step(
             "Create the VMs",
-            f"Create 1 control plane VM and {_count(resolved.spec.workers)} from"
+            f"Create 1 control plane VM and {counted(resolved.spec.workers, 'worker VM')} from"
             f" '{resolved.template.item}', powered off.",
             machines.all_made,
             machines.make_all_powered_off,
@@ -100,10 +102,6 @@ def _sized_steps(machines: Machines) -> list[Step]:
             machines.size_and_start,
         ),
     ]
-
-
-def _heads(count: int) -> str:
-    return f"{count} control plane VM{'' if count == 1 else 's'}"
 
 
 def _own_addresses(resolved: Resolved) -> str:
@@ -130,13 +128,7 @@ def _pool_sentence(resolved: Resolved, source: PoolSource) -> str:
     if source.storage_profile is not None:
         parts.append(f"on storage profile '{source.storage_profile.name}'")
     what = f": {', '.join(parts)}" if parts else ""
-    workers = source.pool.size
-    noun = "worker" if workers == 1 else "workers"
-    return f"Pool '{source.pool.name}' has {workers} {noun}{what}."
-
-
-def _count(workers: int) -> str:
-    return f"{workers} worker VM{'' if workers == 1 else 's'}"
+    return f"Pool '{source.pool.name}' has {counted(source.pool.size, 'worker')}{what}."
 
 
 def _hardware(resolved: Resolved, *, policies: bool = False) -> str:

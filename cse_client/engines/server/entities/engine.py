@@ -17,6 +17,7 @@ from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.entities import documents, specs
 from cse_client.engines.server.entities.applying import FileApplication
 from cse_client.engines.server.entities.checks import EntityChecks, collect
+from cse_client.engines.server.entities.documents import Found
 from cse_client.engines.server.entities.following import Change, EntityChanges, idle
 from cse_client.engines.server.entities.provider import EntityProvider
 from cse_client.engines.server.entities.reading import EntityReader
@@ -149,6 +150,13 @@ class EntityEngine(ServedEngine):
         what = f"addition of nodes to cluster '{one.name}'"
         return self._updates.update(one, body, what, options, progress)
 
+    def plan_remove_nodes(
+        self, spec: RemovalSpec, options: RunOptions, _progress: Progress
+    ) -> ServedRemoval:
+        """Check which nodes are to be removed; see `remove_nodes`."""
+        one, going = self._going(spec, options)
+        return ServedRemoval(one.name, tuple(going))
+
     def remove_nodes(
         self, spec: RemovalSpec, options: RunOptions, progress: Progress
     ) -> ServedRemoval:
@@ -157,6 +165,13 @@ class EntityEngine(ServedEngine):
         Raises:
             WrongUsage: workers were named.
         """
+        one, going = self._going(spec, options)
+        href = ""
+        for name in going:
+            href = self._updates.delete_nfs(one, name, options, progress)
+        return ServedRemoval(one.name, tuple(going), task_href="" if options.wait else href)
+
+    def _going(self, spec: RemovalSpec, options: RunOptions) -> tuple[Found, list[str]]:
         refuse_direct_scaling(spec)
         one = idle(self._reader.find(spec.ref))
         going = list(dict.fromkeys(spec.nodes))
@@ -166,10 +181,7 @@ class EntityEngine(ServedEngine):
                 "A CSE server 3.x deletes one NFS node at a time: several need to be waited for.",
                 hint="Omit -n, or specify one node.",
             )
-        href = ""
-        for name in going:
-            href = self._updates.delete_nfs(one, name, options, progress)
-        return ServedRemoval(one.name, tuple(going), task_href="" if options.wait else href)
+        return one, going
 
     def delete_nfs(
         self, ref: ClusterRef, node: str, options: RunOptions, progress: Progress
@@ -178,17 +190,26 @@ class EntityEngine(ServedEngine):
         spec = RemovalSpec(cluster=ref.name, nodes=(node,), vdc=ref.vdc, org=ref.org)
         return self.remove_nodes(spec, options, progress)
 
-    def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> ServedDeletion:
-        """Ask the server to delete the cluster, and check that its entity is gone.
+    def plan_delete(self, ref: ClusterRef, options: RunOptions) -> ServedDeletion:
+        """Return what would be deleted."""
+        one = self._to_delete(ref, options)
+        vms = tuple(node.name for node in documents.cluster(one).nodes)
+        return ServedDeletion(one.name, one.name, vms, cluster_id=one.id)
 
-        With `options.force` (CSE 3.1) also one that the server cannot delete in order.
-        """
+    def _to_delete(self, ref: ClusterRef, options: RunOptions) -> Found:
         if options.force and not self._dialect.second_generation:
             raise WrongUsage(
                 f"{self._detection.release} does not support --force, which came with CSE 3.1 at"
                 " API 36."
             )
-        one = self._reader.find(ref)
+        return self._reader.find(ref)
+
+    def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> ServedDeletion:
+        """Ask the server to delete the cluster, and check that its entity is gone.
+
+        With `options.force` (CSE 3.1) also one that the server cannot delete in order.
+        """
+        one = self._to_delete(ref, options)
         path = f"/cluster/{quoted(one.id)}"
         change = Change(
             "POST" if options.force else "DELETE",

@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server.administration import control_server, need_administrator
+from cse_client.engines.server.administration import (
+    check_control,
+    control_server,
+    need_administrator,
+)
 from cse_client.engines.server.documents import mapping, mappings, text
 from cse_client.engines.server.entities.reading import EntityReader
 from cse_client.engines.server.waiting import change_or_effect, follow_task
@@ -34,6 +38,10 @@ class EntityProvider:
     def __init__(self, reader: EntityReader) -> None:
         self._reader = reader
         self._vcd = reader.vcd
+
+    def check_control(self, action: str) -> None:
+        """Refuse what `control` would refuse."""
+        check_control(self._reader.root, self._vcd, self._reader.session, action)
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""

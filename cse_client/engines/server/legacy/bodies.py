@@ -14,6 +14,7 @@ from cse_client.errors import NotFound, WrongUsage, raise_all
 from cse_client.model import WORKER, ClusterSpec, RunOptions
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.server import ServedCluster
+from cse_client.plurals import counted
 from cse_client.vcd.client import no_compose_right
 
 __all__ = ["LegacyBodies", "complete", "count", "hardware", "leaving"]
@@ -57,7 +58,7 @@ def leaving(workers: Sequence[str], spec: NodesSpec) -> list[str]:
     surplus = len(workers) - spec.workers
     if len(named) > surplus:
         raise WrongUsage(
-            f"--nodes-to-remove names {len(named)} nodes, but {surplus} must go to leave"
+            f"--nodes-to-remove names {counted(len(named), 'node')}, but {surplus} must go to leave"
             f" {spec.workers}.",
             hint=f"Specify at most {surplus}, or change --nodes.",
         )

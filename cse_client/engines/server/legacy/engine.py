@@ -173,10 +173,10 @@ class LegacyEngine(ServedEngine):
         )  # fmt: skip
         return self._changes.result(spec.ref, answer, options)
 
-    def remove_nodes(
-        self, spec: RemovalSpec, options: RunOptions, progress: Progress
+    def plan_remove_nodes(
+        self, spec: RemovalSpec, _options: RunOptions, _progress: Progress
     ) -> ServedRemoval:
-        """Ask the server to drain and delete nodes; check their names first, as it does not."""
+        """Check the names of nodes, as the server does not."""
         refuse_direct_scaling(spec)
         present = {node.name: node.kind for node in self._reader.read(spec.ref).nodes}
         unknown = [name for name in spec.nodes if name not in present]
@@ -185,9 +185,21 @@ class LegacyEngine(ServedEngine):
         for name in spec.nodes:
             if present[name] == CONTROL_PLANE:
                 raise Refused(f"Node {name} is the control plane of cluster '{spec.cluster}'.")
-        going = list(dict.fromkeys(spec.nodes))
+        return ServedRemoval(spec.cluster, tuple(dict.fromkeys(spec.nodes)))
+
+    def remove_nodes(
+        self, spec: RemovalSpec, options: RunOptions, progress: Progress
+    ) -> ServedRemoval:
+        """Ask the server to drain and delete nodes."""
+        going = list(self.plan_remove_nodes(spec, options, progress).nodes)
         answer = self._changes.delete_nodes(spec.ref, going, options, progress)
         return ServedRemoval(spec.cluster, tuple(going), task_href=_unawaited(answer, options))
+
+    def plan_delete(self, ref: ClusterRef, _options: RunOptions) -> ServedDeletion:
+        """Return what is known of a cluster that is to be deleted."""
+        found = self._changes.shown(ref)
+        vms = () if found is None else tuple(node.name for node in found.nodes)
+        return ServedDeletion(ref.name, ref.name, vms)
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> ServedDeletion:
         """Ask the server to delete the cluster, and check that it is gone."""

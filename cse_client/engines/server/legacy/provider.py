@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cse_client import bounds, suggest
-from cse_client.engines.server.administration import control_server, need_administrator
+from cse_client.engines.server.administration import (
+    check_control,
+    control_server,
+    need_administrator,
+)
 from cse_client.engines.server.documents import mapping, mappings, text
 from cse_client.engines.server.extension import Extension
 from cse_client.engines.server.legacy import documents
@@ -33,6 +37,10 @@ class LegacyProvider:
         self._vcd = vcd
         self._session = session
         self._server = server
+
+    def check_control(self, action: str) -> None:
+        """Refuse what `control` would refuse."""
+        check_control(self._server, self._vcd, self._session, action)
 
     def control(self, action: str) -> str:
         """Enable, disable or stop the server; return its sentence."""

@@ -164,7 +164,7 @@ def test_each_node_needs_a_part_of_the_pod_network(
 ) -> None:
     assert most_nodes(facts) == room
     problems = list(requirements.room_problems(spec(workers=nodes - 1), template(facts)))
-    assert [f"room for {room} nodes" in one.message for one in problems] == [True] * bool(room)
+    assert [f"room for {room} node" in one.message for one in problems] == [True] * bool(room)
     fitting = spec(workers=(room or nodes) - 1)
     assert list(requirements.room_problems(fitting, template(facts))) == []
 

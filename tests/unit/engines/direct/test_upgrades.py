@@ -53,10 +53,13 @@ def test_what_is_left_can_be_planned_while_the_control_plane_is_off(
         **RECORD.metadata(),
     }
     clock = FakeClock()
-    vcd = cast(Any, SimpleNamespace(clock=clock))
+    script = "#!/bin/bash\n# cse-client task upgrade-1f\nTASK\n# cse-client task end\n"
+    vcd = cast(Any, SimpleNamespace(clock=clock, customization_script=lambda _href: script))
     cluster = replace(direct.existing(direct.vapp(HEAD), metadata), vcd=vcd)
     rows = ClusterUpgrades(vcd, clock, lambda: [TEMPLATE]).targets(cluster, UpgradeSpec("demo"))
     (row,) = rows
     assert row.plan is not None
     assert (row.plan.before, row.plan.after) == ("1.36.3", "1.37.2")
     assert row.plan.resumed
+    assert [text.partition(" ")[0] for text in row.plan.done] == ["Save", "Shut"]
+    assert [step.action.partition(" ")[0] for step in row.plan.steps] == ["Upgrade", "Check"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -11,12 +12,12 @@ from cse_client import bounds
 from cse_client.engines.direct.in_place_record import BACK, REVERTED, UpgradeRecord
 from cse_client.engines.direct.operations import upgrade_backup
 from cse_client.engines.direct.operations.in_place.control_plane import ON, OnlyControlPlane
-from cse_client.errors import Conflict
+from cse_client.errors import ClusterUnreachable, Refused
 from cse_client.guest import later
 from cse_client.model import Vm
 from cse_client.vcd import tasks
 
-__all__ = ["go_back", "time_to_return"]
+__all__ = ["go_back", "plan_return", "time_to_return"]
 
 #: Seconds for a way back, which needs no more than a boot.
 _LONGEST_RETURN = 900.0
@@ -26,7 +27,7 @@ def go_back(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
     """Bring the VM back to its snapshot, start it, and prove that the old version serves.
 
     Raises:
-        Conflict: the snapshot does not exist.
+        Refused: the snapshot does not exist.
         TimedOut: the old version does not serve in time.
     """
     deadline = control_plane.deadline
@@ -35,6 +36,23 @@ def go_back(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
         _return(control_plane, record)
     finally:
         control_plane.deadline = deadline
+
+
+def plan_return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> list[str]:
+    """Return what `go_back` would do, one sentence each.
+
+    Raises:
+        Refused: the snapshot does not exist.
+    """
+    vm = control_plane.vm()
+    if _is_changed(control_plane, vm, record):
+        _require_snapshot(control_plane, vm, record)
+        return [
+            f"Revert {vm.name} to its snapshot, and start it with Kubernetes {record.before}.",
+            "Check API server, scheduler, controller manager, etcd and node; then remove the"
+            " snapshot.",
+        ]
+    return [f"Check that {vm.name} serves, and remove the record of the upgrade."]
 
 
 def time_to_return() -> AbstractContextManager[None]:
@@ -48,6 +66,7 @@ def time_to_return() -> AbstractContextManager[None]:
 
 def _return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
     vcd, vm = control_plane.vcd, control_plane.vm()
+    untouched = record.phase != REVERTED and not _is_changed(control_plane, vm, record)
     if record.phase != REVERTED:
         record = _reverted(control_plane, vm, record)
     script = vcd.customization_script(vm.href)
@@ -57,27 +76,47 @@ def _return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
         clean = later.without_task(script)
         control_plane.change(partial(vcd.write_customization_script, vm.href, clean))
     started = _start_old(control_plane, vm)
-    control_plane.await_healthy(record.node, record.before, "after going back", started=started)
+    control_plane.show(f"Wait until {vm.name} serves again")
+    version = record.before
+    if untouched and not started:
+        # what runs there counts, whatever the record says
+        with contextlib.suppress(ClusterUnreachable):
+            version = control_plane.running_version()
+    control_plane.await_healthy(vm.name, version, "after going back", started=started)
     control_plane.tidy(record)
 
 
 def _reverted(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> UpgradeRecord:
     """Revert the VM to its snapshot where it may have changed; return the record as it is then."""
     vcd = control_plane.vcd
-    # without the task in its script the node is as it was, and the snapshot may be older
-    if later.task_of(vcd.customization_script(vm.href)) == record.task:
-        if not record.snapshot or vcd.snapshot_state(vm.href).created is None:
-            raise Conflict(
-                f"The VM {vm.name} has no snapshot to go back to.",
-                hint=upgrade_backup.restoring(control_plane.cluster).strip(),
-            )
+    if _is_changed(control_plane, vm, record):
+        _require_snapshot(control_plane, vm, record)
         record = replace(record, phase=BACK)
         control_plane.write(record)
         control_plane.shut_down(vm, "powerOff")
+        control_plane.show(f"Revert {vm.name} to its snapshot")
         control_plane.change(partial(vcd.revert_to_snapshot, vm.href), idempotent=True)
     record = replace(record, phase=REVERTED)
     control_plane.write(record)
     return record
+
+
+def _is_changed(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> bool:
+    """Return whether the node may have changed.
+
+    Without the task in its script it is as it was, and the snapshot may be older.
+    """
+    if record.phase == REVERTED:
+        return False
+    return later.task_of(control_plane.vcd.customization_script(vm.href)) == record.task
+
+
+def _require_snapshot(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> None:
+    if not record.snapshot or control_plane.vcd.snapshot_state(vm.href).created is None:
+        raise Refused(
+            f"The VM {vm.name} has no snapshot to go back to.",
+            hint=upgrade_backup.restoring(control_plane.cluster).strip(),
+        )
 
 
 def _start_old(control_plane: OnlyControlPlane, vm: Vm) -> bool:
@@ -86,6 +125,7 @@ def _start_old(control_plane: OnlyControlPlane, vm: Vm) -> bool:
     now = vcd.vm(vm.href)
     if now.status == ON:
         return False
+    control_plane.show(f"Start {vm.name}")
     start: Callable[[str], tasks.Task] = vcd.power_on_vapp if now.deployed else vcd.deploy
     control_plane.change(partial(start, vm.href))
     return True

@@ -63,7 +63,7 @@ def check_resumed(
             f" records an upgrade to {record.version}.",
             hint=f"Go back: {back}",
         )
-    if record.phase == FINAL or record.source == target.source:
+    if record.source == target.source or control_plane.is_final(record):
         return
     source = plain(record.source, LONGEST_SOURCE)
     text = (

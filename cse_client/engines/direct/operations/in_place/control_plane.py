@@ -14,6 +14,7 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, PROBE_TIMEOUT, op
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.in_place_record import (
     BEGUN,
+    FINAL,
     UpgradeRecord,
     no_record,
     read_record,
@@ -42,6 +43,8 @@ __all__ = ["LOOK_AGAIN", "ON", "OnlyControlPlane"]
 ON = "POWERED_ON"
 #: Seconds between two looks at the control plane while it is waited for.
 LOOK_AGAIN = 2.0
+#: Seconds in which a control plane that has served in a version serves again.
+_SETTLED_WITHIN = 60.0
 #: How far this machine's idea of a span may be off.
 _SKEW = timedelta(seconds=2)
 
@@ -106,6 +109,27 @@ class OnlyControlPlane:
     def serves(self, record: UpgradeRecord, version: str) -> bool:
         """Return whether it serves in that version."""
         return not self.problem(record, version)
+
+    def is_final(self, record: UpgradeRecord) -> bool:
+        """Return whether the new version is proven: recorded, and seen to serve.
+
+        Anybody who may edit the vApp may have written the record, so an API server of another
+        version, or none, is believed more. One of that version has a minute to be healthy.
+        """
+        if record.phase != FINAL:
+            return False
+        until = self.clock.monotonic() + _SETTLED_WITHIN
+        while not self.serves(record, record.version):
+            if not self._runs(record.version) or self.clock.monotonic() >= until:
+                return False
+            self.clock.sleep(LOOK_AGAIN)
+        return True
+
+    def _runs(self, version: str) -> bool:
+        try:
+            return self.running_version() == version
+        except CseError:
+            return False
 
     def is_out_of_reach(self) -> bool:
         """Return whether the API cannot be reached from here."""
@@ -186,6 +210,10 @@ class OnlyControlPlane:
         self.change(partial(self.vcd.write_metadata, self.cluster.vapp.href, values))
         self.record = record
 
+    def show(self, text: str) -> None:
+        """Report what is going on within the step."""
+        self.progress(Event(EventKind.RUNNING, text))
+
     def warn(self, text: str) -> None:
         """Report what is not as it should be."""
         self.progress(Event(EventKind.WARNING, text))
@@ -194,6 +222,7 @@ class OnlyControlPlane:
         """Shut the VM down, or power it off where its guest does not."""
         if not self.vcd.vm(vm.href).deployed:
             return
+        self.show(f"{'Power off' if action == 'powerOff' else 'Shut down'} {vm.name}")
         try:
             self.change(partial(self.vcd.undeploy, vm.href, action))
         except TaskFailed as refused:
@@ -203,6 +232,7 @@ class OnlyControlPlane:
     def tidy(self, record: UpgradeRecord) -> None:
         """Remove what only a way back, or the upgrade itself, needs."""
         vm = self.vm()
+        self.show(f"Remove what was kept for the way back of {vm.name}")
         script = self.vcd.customization_script(vm.href)
         if later.task_of(script) == record.task:
             clean = later.without_task(script)

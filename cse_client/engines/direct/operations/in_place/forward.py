@@ -75,17 +75,28 @@ def script_with_upgrade(script: str, vm: Vm, task: str, target: InPlaceTarget) -
     )
 
 
+#: What a node does in the phases of guest/scripts/upgrade.sh.
+_PHASES = {
+    "source": "Add the package repository of Kubernetes {version}",
+    "download": "Download the packages of Kubernetes {version}",
+    "kubeadm": "Install kubeadm {version}",
+    "apply": "Run kubeadm upgrade apply v{version}",
+    "kubelet": "Upgrade and restart the kubelet",
+    "done": "Check the control plane with Kubernetes {version}",
+}
+
+
 class WayForward:
     """Brings the control plane to the new version, from wherever an earlier run has ended.
 
+    A record that says that the new version is proven counts only where that version serves.
     `proven` is whether the new version was seen to serve: there is no going back from there.
     """
 
     def __init__(self, control_plane: OnlyControlPlane, target: InPlaceTarget) -> None:
         self._control_plane = control_plane
         self._target = target
-        record = control_plane.record
-        self.proven = record is not None and record.phase == FINAL
+        self.proven = False
 
     def go(self, record: UpgradeRecord) -> None:
         """Upgrade the node, prove the new version and clean up.
@@ -94,8 +105,9 @@ class WayForward:
             GuestFailed: the node reports that it failed, or has not come back in time.
             TimedOut: it cannot be known yet how it ends.
         """
-        if record.phase == BEGUN:
-            record = self._upgrade(record)
+        self.proven = self._control_plane.is_final(record)
+        if not self.proven:
+            record = self._upgrade(replace(record, phase=BEGUN))
             self.proven = True
             record = replace(record, phase=FINAL)
             self._control_plane.write(record)
@@ -115,7 +127,7 @@ class WayForward:
             self._prepare(record, vm, script)
         was_on = vcd.vm(vm.href).status == ON
         if not was_on:
-            control_plane.change(partial(vcd.deploy, vm.href, True))
+            self._start(vm)
         if self._await_upgraded(record, was_on=was_on):
             return record
         control_plane.warn(
@@ -125,7 +137,7 @@ class WayForward:
         script = later.without_task(script)
         control_plane.change(partial(vcd.write_customization_script, vm.href, script))
         self._prepare(record, vm, script)
-        control_plane.change(partial(vcd.deploy, vm.href, True))
+        self._start(vm)
         self._await_upgraded(record)
         return record
 
@@ -138,10 +150,17 @@ class WayForward:
         vcd = control_plane.vcd
         control_plane.shut_down(vm)
         if record.snapshot:
+            control_plane.show(f"Create a snapshot of {vm.name}")
             name = f"before Kubernetes {record.version}"
             control_plane.change(partial(vcd.create_snapshot, vm.href, name))
         task = script_with_upgrade(script, vm, record.task, self._target)
         control_plane.change(partial(vcd.write_customization_script, vm.href, task))
+
+    def _start(self, vm: Vm) -> None:
+        """Start the VM with its task, which the forced customization runs."""
+        self._control_plane.show(f"Start {vm.name} with the upgrade")
+        self._control_plane.change(partial(self._control_plane.vcd.deploy, vm.href, True))
+        self._control_plane.show(f"Wait for the first report of {vm.name}")
 
     def _await_upgraded(self, record: UpgradeRecord, *, was_on: bool = False) -> bool:
         """Wait until the new version serves.
@@ -196,6 +215,8 @@ class WayForward:
         text = f"{record.node}: {phase}"
         event = Event(EventKind.PHASE, text, node=record.node, phase=phase)
         self._control_plane.progress(event)
+        doing = _PHASES.get(phase, "").format(version=record.version)
+        self._control_plane.show(f"{doing} ({text})" if doing else text)
 
     def _too_late(
         self,

@@ -19,21 +19,25 @@ from cse_client.content import plain
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.in_place_record import (
     BACK,
-    FINAL,
     REVERTED,
     UpgradeRecord,
     read_record,
 )
 from cse_client.engines.direct.operations import upgrade_backup
-from cse_client.engines.direct.operations.in_place.back import go_back, time_to_return
+from cse_client.engines.direct.operations.in_place.back import (
+    go_back,
+    plan_return,
+    time_to_return,
+)
 from cse_client.engines.direct.operations.in_place.checks import check_resumed, check_upgrade
 from cse_client.engines.direct.operations.in_place.control_plane import OnlyControlPlane
 from cse_client.engines.direct.operations.in_place.forward import InPlaceTarget, WayForward
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.errors import (
-    Conflict,
+    ClusterUnreachable,
     CseError,
     NotFinished,
+    Refused,
     SessionInvalid,
     TaskFailed,
     VcdFault,
@@ -93,6 +97,28 @@ class InPlaceUpgrade:
         """
         check_upgrade(self._control_plane, self._target)
 
+    def progress(self) -> tuple[list[str], list[str]]:
+        """Return what an earlier run has done, and what is left, one sentence each, in order."""
+        control_plane, to = self._control_plane, self._target.version
+        name, record = control_plane.vm().name, control_plane.record
+        has = f"The control plane {name} has Kubernetes {to}."
+        if record is None:
+            return ([has], []) if self._runs_target() else ([], self.sentences())
+        if record.phase in (BACK, REVERTED):
+            return [], plan_return(control_plane, record)
+        sentences = self.sentences()
+        if control_plane.is_final(record):
+            return [has], [f"Remove what was kept for the way back of {name}."]
+        script = control_plane.vcd.customization_script(control_plane.vm().href)
+        done = 2 if later.task_of(script) == record.task else 1
+        return sentences[:done], sentences[done:]
+
+    def _runs_target(self) -> bool:
+        try:
+            return self._control_plane.running_version() == self._target.version
+        except ClusterUnreachable:
+            return False
+
     def sentences(self) -> list[str]:
         """Return what is going to happen, in order."""
         name, to = self._control_plane.vm().name, self._target.version
@@ -120,7 +146,7 @@ class InPlaceUpgrade:
         """
         record = self._control_plane.record
         if record is not None:
-            return record.phase == FINAL
+            return self._control_plane.is_final(record)
         return self._control_plane.running_version() == self._target.version
 
     def steps(self) -> list[Step]:
@@ -175,23 +201,41 @@ class InPlaceUpgrade:
             self._fall_back(error)
         self._done = True
 
+    def plan_roll_back(self) -> list[str]:
+        """Return what `roll_back` would do.
+
+        Raises:
+            Refused: it is too late, or the snapshot does not exist.
+        """
+        record = self._returnable()
+        return [] if record is None else plan_return(self._control_plane, record)
+
     def roll_back(self) -> None:
         """Go back to the snapshot.
 
         Raises:
-            Conflict: it is too late, or the snapshot does not exist.
+            Refused: it is too late, or the snapshot does not exist.
         """
-        record = self._control_plane.record
-        if record is not None and record.phase == FINAL:
-            raise Conflict(
-                f"The upgrade of cluster '{self._cluster.name}' to Kubernetes {record.version}"
-                " cannot be rolled back: it has succeeded."
-            )
+        record = self._returnable()
         if record is not None:
             go_back(self._control_plane, record)
         else:
             # saved by a run that was killed before it recorded anything, or just after its end
             upgrade_backup.discard(self._cluster)
+
+    def release(self) -> str:
+        """Return the version that the control plane has now."""
+        return self._control_plane.running_version()
+
+    def _returnable(self) -> UpgradeRecord | None:
+        record = self._control_plane.record
+        if record is not None and self._control_plane.is_final(record):
+            raise Refused(
+                f"The upgrade of cluster '{self._cluster.name}' to Kubernetes {record.version}"
+                " cannot be rolled back: it has succeeded.",
+                hint=f"Finish it: {suggest.cse('cluster upgrade', self._cluster.name)}",
+            )
+        return record
 
     def _begin(self) -> UpgradeRecord | None:
         """Save a backup and record what is about to happen; None where there is nothing to do."""

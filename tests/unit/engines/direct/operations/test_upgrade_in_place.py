@@ -318,7 +318,12 @@ def test_a_node_that_serves_is_upgraded_whatever_it_reported(world: World) -> No
             "is not finished",
             "cse cluster upgrade demo --package-source 'http",
         ),
-        (replace(RECORD, source=MIRROR, phase=FINAL), InPlaceTarget(NEW, ""), "", ""),
+        (
+            replace(RECORD, source=MIRROR, phase=FINAL),
+            InPlaceTarget(NEW, ""),
+            f"with the packages of {MIRROR} is not finished",
+            f"cse cluster upgrade demo --package-source {MIRROR}",
+        ),
         (replace(RECORD, version="1.37.9"), InPlaceTarget(NEW, ""), "1.37.9", "--roll-back"),
         (
             replace(RECORD, version="1.37.9", phase=FINAL),
@@ -340,6 +345,77 @@ def test_what_is_recorded_chooses_nothing(
             ask()
         assert hint in refused.value.hint
         assert refused.value.hint.isprintable()
+
+
+def test_of_what_is_final_the_packages_do_not_matter(world: World) -> None:
+    world.begun(replace(RECORD, source=MIRROR, phase=FINAL), disk=NEW)
+    world.upgrade(InPlaceTarget(NEW, "")).check()
+
+
+def test_a_record_that_only_says_final_does_not_end_an_upgrade(world: World) -> None:
+    world.begun(replace(RECORD, phase=FINAL))
+    assert not world.upgrade().is_past_return()
+    world.upgrade().run()
+    assert (world.vcd.disk, world.record(), "create snapshot" in world.vcd.calls) == (
+        *(NEW, None),
+        True,
+    )
+
+
+@pytest.mark.parametrize("phase", [BEGUN, FINAL])
+def test_what_does_not_serve_yet_can_be_rolled_back(world: World, phase: str) -> None:
+    script = script_of(RECORD.task)
+    world.begun(replace(RECORD, phase=phase), script=script, snapshot=OLD, disk="broken", on=False)
+    assert world.upgrade().plan_roll_back()[0].startswith(f"Revert {HEAD} to its snapshot")
+    world.upgrade().roll_back()
+    assert (world.vcd.disk, world.vcd.snapshot, world.record()) == (OLD, "", None)
+
+
+def test_what_serves_for_good_is_not_rolled_back(world: World) -> None:
+    world.begun(replace(RECORD, phase=FINAL), script=script_of(RECORD.task), disk=NEW, snapshot=OLD)
+    for way in (world.upgrade().plan_roll_back, world.upgrade().roll_back):
+        with pytest.raises(Refused, match="it has succeeded"):
+            way()
+    assert world.vcd.calls == []
+
+
+def test_a_way_back_without_a_snapshot_is_refused(world: World) -> None:
+    world.begun(RECORD, script=script_of(RECORD.task), disk="broken")
+    for way in (world.upgrade().plan_roll_back, world.upgrade().roll_back):
+        with pytest.raises(Refused, match="no snapshot to go back to"):
+            way()
+
+
+def test_a_record_of_another_version_before_is_not_waited_for(world: World) -> None:
+    world.begun(replace(RECORD, before="1.30.1"))
+    began = world.clock.monotonic()
+    world.upgrade().roll_back()
+    assert (world.record(), world.clock.monotonic() - began < 10) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("phase", "found", "done", "left"),
+    [
+        ("", {"disk": OLD}, "", "Save a backup"),
+        ("", {"disk": NEW}, f"The control plane {HEAD} has Kubernetes {NEW}.", ""),
+        (BEGUN, {}, "Save a backup", f"Shut down {HEAD}"),
+        (BEGUN, {"script": script_of(RECORD.task)}, "Save a backup", f"Upgrade {HEAD} to"),
+        (FINAL, {"disk": NEW}, f"The control plane {HEAD} has", "Remove what was kept"),
+        (FINAL, {"disk": OLD}, "Save a backup", f"Shut down {HEAD}"),
+        ("back", {"script": script_of(RECORD.task), "snapshot": OLD}, "", f"Revert {HEAD}"),
+    ],
+)
+def test_what_is_done_and_what_is_left(
+    world: World, phase: str, found: dict[str, object], done: str, left: str
+) -> None:
+    if phase:
+        world.begun(replace(RECORD, phase=phase), **found)
+    else:
+        world.vcd.disk = str(found["disk"])
+    shown = world.upgrade().progress()
+    firsts = [next(iter(sentences), "") for sentences in shown]
+    assert [one.startswith(text) for one, text in zip(firsts, (done, left))] == [True, True], shown
+    assert [bool(one) for one in firsts] == [bool(done), bool(left)]
 
 
 @pytest.mark.parametrize(
