@@ -9,13 +9,12 @@ from collections.abc import Callable
 from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.jobs import Jobs, job_script
 from cse_client.simulator.guest.life import Life, PowerLoss
+from cse_client.simulator.guest.unit_files import UnitFiles
 from cse_client.simulator.guest.unit_state import Native, Unit
-from cse_client.simulator.guest.units import Command, UnitFile, seconds_of
+from cse_client.simulator.guest.units import Command, seconds_of
 
 __all__ = ["Systemd"]
 
-#: Where unit files and drop-ins lie, the first one wins; the last is the packages'.
-_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 _BY_SIGNAL = (129, 130, 141, 143)
 _DEFAULT_RESTART_SECONDS = 0.1
 _START_LIMIT = (5, 10.0)
@@ -53,7 +52,7 @@ class Systemd:
         self.life = life
         self.version = version
         self._jobs = jobs
-        self._builtin = builtin
+        self.files = UnitFiles(disk, life, builtin)
         self._natives = natives
         self._hostname = hostname
         self._commands = commands
@@ -62,38 +61,18 @@ class Systemd:
 
     # Unit files
 
-    def file_of(self, name: str) -> tuple[str, str] | None:
-        """Return (path, text) of a unit's file, None where there is none."""
-        for folder in _FOLDERS:
-            path = f"{folder}/{name}"
-            if self.disk.exists(path):
-                return path, self.disk.text(path)
-        if name in self._builtin:
-            return f"/lib/systemd/system/{name}", self._builtin[name]
-        return None
-
     def load(self, name: str) -> Unit | None:
         """Return a unit, read from its file unless it is loaded; None where there is none."""
         with self._lock:
             unit = self._units.get(name)
             if unit is not None:
                 return unit
-            found = self.file_of(name)
-            if found is None:
+            file = self.files.read(name)
+            if file is None:
                 return None
-            text = found[1]
-            for path in self._drop_ins(name):
-                text += "\n" + self.disk.text(path)
-            unit = Unit(name, UnitFile.parse(name, text))
+            unit = Unit(name, file)
             self._units[name] = unit
             return unit
-
-    def _drop_ins(self, name: str) -> list[str]:
-        found: dict[str, str] = {}
-        for folder in reversed(_FOLDERS):
-            names = self.disk.names(f"{folder}/{name}.d")
-            found.update({one: f"{folder}/{name}.d/{one}" for one in names})
-        return [path for one, path in sorted(found.items()) if one.endswith(".conf")]
 
     def reload(self) -> None:
         """Read all unit files again; states stay (daemon-reload)."""
@@ -102,56 +81,22 @@ class Systemd:
                 if unit.state == "inactive" and not unit.supervised:
                     del self._units[name]
                     continue
-                found = self.file_of(name)
-                if found is not None:
-                    text = found[1]
-                    for path in self._drop_ins(name):
-                        text += "\n" + self.disk.text(path)
-                    unit.file = UnitFile.parse(name, text)
-
-    def masked(self, name: str) -> bool:
-        """Return whether a unit is linked to /dev/null."""
-        path = self.disk.path(f"/etc/systemd/system/{name}", follow=False)
-        return path.is_symlink() and str(path.readlink()) == "/dev/null"
+                file = self.files.read(name)
+                if file is not None:
+                    unit.file = file
 
     def enable(self, name: str) -> list[tuple[str, str]] | None:
         """Link a unit into its targets; returns the new (link, target), None for no [Install]."""
-        found = self.file_of(name)
-        assert found is not None  # noqa: S101  # the caller looked
-        file = UnitFile.parse(name, found[1])
-        wanted = file.words("Install", "WantedBy")
-        links = [f"/etc/systemd/system/{target}.wants/{name}" for target in wanted]
-        links += [f"/etc/systemd/system/{alias}" for alias in file.words("Install", "Alias")]
-        if not links:
-            return None
-        made = []
-        for link in links:
-            if not self.disk.path(link, follow=False).is_symlink():
-                with self.life.guard():
-                    self.disk.link(link, found[0])
-                made.append((link, found[0]))
-        self.reload()
+        made = self.files.enable(name)
+        if made is not None:
+            self.reload()
         return made
 
     def disable(self, name: str) -> list[str]:
         """Remove a unit's links from all targets; returns those removed."""
-        gone = []
-        for folder in self.disk.names("/etc/systemd/system"):
-            link = f"/etc/systemd/system/{folder}/{name}"
-            if folder.endswith((".wants", ".requires")):
-                with self.life.guard():
-                    if self.disk.remove(link):
-                        gone.append(link)
+        removed = self.files.disable(name)
         self.reload()
-        return gone
-
-    def enabled(self, name: str) -> bool:
-        """Return whether some target wants the unit."""
-        return any(
-            name in self.disk.names(f"/etc/systemd/system/{folder}")
-            for folder in self.disk.names("/etc/systemd/system")
-            if folder.endswith((".wants", ".requires"))
-        )
+        return removed
 
     # Running
 
@@ -177,7 +122,7 @@ class Systemd:
         for name in names:
             visit(name, ())
         for name in done:
-            if not self.masked(name):
+            if not self.files.masked(name):
                 self.begin(name, booting=frozenset(done))
 
     def begin(self, name: str, *, booting: frozenset[str] = frozenset()) -> Unit | None:
@@ -323,7 +268,7 @@ class Systemd:
     def _run(self, unit: Unit) -> int | None:  # noqa: PLR0911
         """Run a unit once; returns its exit code, None when it stays active without a process."""
         native = self._natives.get(unit.name)
-        if native is not None or unit.name in self._builtin:
+        if native is not None or unit.name in self.files.builtin:
             return self._run_native(unit, native)
         environment = self._environment(unit)
         if isinstance(environment, str):

@@ -212,7 +212,7 @@ def _unpack_all(run: Run, packages: Sequence[Package]) -> None:
     for package in packages:
         run.out(f"Setting up {package.name} ({package.version}) ...")
         for unit in package.enabled:
-            if system.systemd.masked(unit):
+            if system.systemd.files.masked(unit):
                 continue
             for link, target in system.systemd.enable(unit) or []:
                 run.out(f"Created symlink {link} → {target}.")

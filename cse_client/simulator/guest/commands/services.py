@@ -37,7 +37,7 @@ def _start(system: System, call: Call, names: list[str], options: list[str]) -> 
     code = 0
     begun = []
     for name in names:
-        if system.systemd.masked(name):
+        if system.systemd.files.masked(name):
             call.err(f"Failed to start {name}: Unit {name} is masked.")
             code = 1
             continue
@@ -92,7 +92,7 @@ def _restart(system: System, call: Call, names: list[str], options: list[str]) -
 def _enable(system: System, call: Call, names: list[str], options: list[str]) -> int:
     old = system.systemd.version < 230  # noqa: PLR2004
     for name in names:
-        if system.systemd.file_of(name) is None:
+        if system.systemd.files.find(name) is None:
             if old:
                 call.err("Failed to execute operation: No such file or directory")
             else:
@@ -115,7 +115,7 @@ def _preset(system: System, call: Call, names: list[str], options: list[str]) ->
 
 def _disable(system: System, call: Call, names: list[str], options: list[str]) -> int:
     for name in names:
-        if system.systemd.file_of(name) is None:
+        if system.systemd.files.find(name) is None:
             call.err(f"Failed to disable unit: Unit file {name} does not exist.")
             return 1
         for link in system.systemd.disable(name):
@@ -133,7 +133,7 @@ def _mask(system: System, call: Call, names: list[str], options: list[str]) -> i
 
 def _unmask(system: System, call: Call, names: list[str], options: list[str]) -> int:
     for name in names:
-        if system.systemd.masked(name):
+        if system.systemd.files.masked(name):
             with system.life.guard():
                 system.disk.remove(f"/etc/systemd/system/{name}")
     return 0
@@ -175,13 +175,13 @@ def _is_enabled(system: System, call: Call, names: list[str], options: list[str]
     code = 1
     for name in names:
         quiet = "--quiet" in options or "-q" in options
-        found = system.systemd.file_of(name)
-        if system.systemd.masked(name):
+        found = system.systemd.files.find(name)
+        if system.systemd.files.masked(name):
             state = "masked"
         elif found is None:
             call.err(f"Failed to get unit file state for {name}: No such file or directory")
             return 1
-        elif system.systemd.enabled(name):
+        elif system.systemd.files.enabled(name):
             state, code = "enabled", 0
         elif "[Install]" in found[1]:
             state = "disabled"
@@ -198,8 +198,8 @@ def _status(system: System, call: Call, names: list[str], options: list[str]) ->
         if unit is None:
             call.err(f"Unit {name} could not be found.")
             return _NO_SUCH_UNIT
-        found = system.systemd.file_of(name)
-        enabled = "enabled" if system.systemd.enabled(name) else "disabled"
+        found = system.systemd.files.find(name)
+        enabled = "enabled" if system.systemd.files.enabled(name) else "disabled"
         since = time.strftime("%a %Y-%m-%d %H:%M:%S UTC", time.gmtime(unit.since or time.time()))
         call.out(
             f"● {name} - {unit.file.get('Unit', 'Description', name)}\n"
@@ -217,7 +217,7 @@ def _status(system: System, call: Call, names: list[str], options: list[str]) ->
 
 def _cat(system: System, call: Call, names: list[str], options: list[str]) -> int:
     for name in names:
-        found = system.systemd.file_of(name)
+        found = system.systemd.files.find(name)
         if found is None:
             call.err(f"No files found for {name}.")
             return 1

@@ -189,7 +189,7 @@ def _common(system: System, checks: Checks, cri_socket: str, node: str) -> None:
         checks.error("FileExisting-crictl", "crictl not found in system path")
     if resolve(system, node) is None:
         checks.warning("Hostname", f'hostname "{node}" could not be reached')
-    if not system.systemd.enabled("kubelet.service"):
+    if not system.systemd.files.enabled("kubelet.service"):
         checks.warning(
             "Service-Kubelet",
             "kubelet service is not enabled, please run 'systemctl enable kubelet.service'",
