@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,6 +21,7 @@ from cse_client.simulator.guest.kubeclient import (
     render_kubeconfig,
 )
 from cse_client.simulator.guest.life import PowerLoss
+from cse_client.simulator.guest.node_status import node_status
 from cse_client.simulator.guest.pods import NodePods
 from cse_client.simulator.kube.node_authorizer import is_own_label
 
@@ -349,73 +349,7 @@ class Kubelet:
             self._last_beat = time.monotonic()
 
     def _status(self) -> dict[str, Any]:
-        system = self._system
-        ready, why, text = self._ready()
-        stamp = _stamp(system.guest.clock.now())
-        conditions = [
-            {
-                "type": kind,
-                "status": "False",
-                "reason": reason,
-                "message": f"kubelet has {words}",
-                "lastHeartbeatTime": stamp,
-            }
-            for kind, reason, words in (
-                ("MemoryPressure", "KubeletHasSufficientMemory", "sufficient memory available"),
-                ("DiskPressure", "KubeletHasNoDiskPressure", "no disk pressure"),
-                ("PIDPressure", "KubeletHasSufficientPID", "sufficient PID available"),
-            )
-        ]
-        conditions.append(
-            {
-                "type": "Ready",
-                "status": "True" if ready else "False",
-                "reason": why,
-                "message": text,
-                "lastHeartbeatTime": stamp,
-            }
-        )
-        for condition in conditions:
-            condition["lastTransitionTime"] = stamp
-        capacity = {
-            "cpu": str(system.hardware.cpus),
-            "memory": f"{system.hardware.usable_memory_mb * 1024}Ki",
-            "pods": "110",
-            "ephemeral-storage": "16446332Ki",
-        }
-        return {
-            "addresses": [
-                {"type": "InternalIP", "address": system.address},
-                {"type": "Hostname", "address": self.node},
-            ],
-            "capacity": capacity,
-            "allocatable": capacity,
-            "conditions": conditions,
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-            "nodeInfo": self._node_info(),
-        }
-
-    def _node_info(self) -> dict[str, str]:
-        system = self._system
-        release = dict(
-            line.split("=", 1)
-            for line in system.disk.text("/etc/os-release").splitlines()
-            if "=" in line
-        )
-        machine = system.disk.text("/etc/machine-id").strip()
-        runtime = "docker://19.3.12" if system.image.runtime == "docker" else "containerd://1.7.27"
-        return {
-            "architecture": "amd64",
-            "bootID": system.disk.text("/.guest/sysctl/kernel/random/boot_id").strip(),
-            "containerRuntimeVersion": runtime,
-            "kernelVersion": system.disk.text("/.guest/sysctl/kernel/osrelease").strip(),
-            "kubeProxyVersion": f"v{self.version}",
-            "kubeletVersion": f"v{self.version}",
-            "machineID": machine,
-            "operatingSystem": "linux",
-            "osImage": release.get("PRETTY_NAME", "Linux").strip('"'),
-            "systemUUID": machine,
-        }
+        return node_status(self._system, self.node, self.version, self._ready())
 
     def _ready(self) -> tuple[bool, str, str]:
         if not self._runtime_up():
@@ -428,7 +362,3 @@ class Kubelet:
             "runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:"
             "docker: network plugin is not ready: cni config uninitialized",
         )
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
