@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cse_client import suggest
-from cse_client.engines.base import (
-    Diagnosing,
-    Engine,
-    Entities,
-    Maintaining,
-    Provider,
-    Recounting,
-)
+from cse_client.engines.base import Diagnosing, Engine, Maintaining, Recounting
+from cse_client.engines.servers import Entities, Provider
 from cse_client.errors import WrongUsage
 
 __all__ = ["lacking", "needs_server", "never_through_server"]

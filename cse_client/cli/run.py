@@ -126,7 +126,7 @@ class Run:
             WrongUsage: an id was given, and there is no CSE server 3.x that keeps entities.
         """
         from cse_client.cli.target import ENTITY_PREFIX
-        from cse_client.engines.base import Entities
+        from cse_client.engines.servers import Entities
 
         by_id = reference.startswith(ENTITY_PREFIX)
         engine = self.engine(needs_server=needs_server or by_id)

@@ -1,5 +1,7 @@
 """The protocols that commands speak: `Engine`, which every engine implements, and capabilities.
 
+Those about templates are in `template_work`, those of CSE servers in `servers`.
+
 Engines take and give model types only; they never print and never read the profile. A method
 raises `cse_client.errors.CseError` and nothing else on purpose.
 """
@@ -24,7 +26,6 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         RunOptions,
         SystemInfo,
         Template,
-        TemplateFacts,
     )
     from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
     from cse_client.model.declared import CreationPlan, Declared
@@ -35,42 +36,21 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
     from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
     from cse_client.model.pools import PoolSpec, PoolState
     from cse_client.model.server import (
-        ComputePolicy,
-        OvdcState,
-        ServedCluster,
-        ServedRemoval,
-        Share,
         UpgradeTarget,
     )
-    from cse_client.model.templates import (
-        BootSpec,
-        BuildSpec,
-        BuiltTemplate,
-        CheckResult,
-        TemplateDetails,
-        UploadedTemplate,
-        UploadSpec,
-    )
     from cse_client.model.upgrades import Upgraded, UpgradePlan, UpgradeSpec
-    from cse_client.yamldocs import Path, Position
 
 __all__ = [
     "BackingUp",
-    "Building",
     "Declaring",
     "Engine",
-    "Entities",
     "Maintaining",
     "NodeDetails",
     "Planning",
     "Pooling",
     "Protecting",
-    "Provider",
-    "Registering",
     "Replacing",
     "Sealing",
-    "TemplateWork",
-    "Upgrading",
 ]
 
 
@@ -147,64 +127,6 @@ class NodeDetails(Protocol):
         Raises:
             NotFound: there is no such cluster or node.
         """
-
-
-@runtime_checkable
-class Registering(Protocol):
-    """Registering templates for use as nodes."""
-
-    def register_template(self, catalog: str, item: str, facts: TemplateFacts) -> Template:
-        """Register a prepared vApp template for use as nodes and return it."""
-
-
-class TemplateWork(Protocol):
-    """Building, showing, checking and deleting node templates."""
-
-    def plan(self, spec: BuildSpec, progress: Progress) -> Sequence[str]:
-        """Return what `build` would do, one sentence a step, after the same checks."""
-
-    def build(self, spec: BuildSpec, options: RunOptions, progress: Progress) -> BuiltTemplate:
-        """Build a template, or resume a build that was interrupted."""
-
-    def upload(self, spec: UploadSpec, options: RunOptions, progress: Progress) -> UploadedTemplate:
-        """Upload an OVA file as a template."""
-
-    def find(self, reference: str) -> Template:
-        """Return a template, registered or not, by CATALOG/ITEM, name or id."""
-
-    def tkg_templates(self) -> Sequence[Template]:
-        """List the templates of Tanzu Kubernetes Grid."""
-
-    def details(self, template: Template) -> TemplateDetails:
-        """Return what VCD tells of a template."""
-
-    def check(self, template: Template) -> Sequence[CheckResult]:
-        """Return what is known of a template's fitness for nodes, without a VM."""
-
-    def check_booted(
-        self, template: Template, spec: BootSpec, options: RunOptions, progress: Progress
-    ) -> Sequence[CheckResult]:
-        """Return what a short-lived VM of the template reports."""
-
-    def clusters_of(self, template: Template) -> Sequence[str]:
-        """Return the names of the clusters that were created from a template."""
-
-    def remains(self, reference: str, vdc: str, org: str) -> Sequence[str]:
-        """Return what `delete` would delete."""
-
-    def delete(
-        self, reference: str, vdc: str, org: str, options: RunOptions, progress: Progress
-    ) -> Sequence[str]:
-        """Delete a template and what an unfinished build of it left; return what was deleted."""
-
-
-@runtime_checkable
-class Building(Protocol):
-    """Making node templates."""
-
-    @property
-    def template_work(self) -> TemplateWork:
-        """What can be done with node templates."""
 
 
 @runtime_checkable
@@ -409,126 +331,3 @@ class Replacing(Protocol):
 
     def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
         """Roll an unfinished upgrade back; return the Kubernetes release as it is again."""
-
-
-@runtime_checkable
-class Upgrading(Protocol):
-    """Upgrading a cluster to a newer template."""
-
-    def upgrade_plan(self, ref: ClusterRef) -> Sequence[UpgradeTarget]:
-        """List the templates that the cluster can be upgraded to; may be empty."""
-
-    def upgrade(
-        self,
-        ref: ClusterRef,
-        template: str,
-        revision: str,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Cluster:
-        """Upgrade the cluster and return it."""
-
-
-@runtime_checkable
-class Entities(Protocol):
-    """Clusters that are entities of VCD: described by files, known by ids, shared with users.
-
-    Wherever such an engine takes a cluster's name, it takes its id as well.
-    """
-
-    #: The version of the entities' type, such as `2.1.0`.
-    entity_type: str
-
-    def apply(
-        self,
-        document: Any,
-        options: RunOptions,
-        progress: Progress,
-        *,
-        identity: str = "",
-        org: str = "",
-        positions: Mapping[Path, Position] | None = None,
-    ) -> ServedCluster:
-        """Create or update the cluster that a file describes; `positions` are of its values."""
-
-    def server_config(self) -> Mapping[str, Any]:
-        """Return the configuration that the server shows to system administrators."""
-
-    def reload_templates(self, options: RunOptions, progress: Progress) -> str:
-        """Ask the server to reload its templates; return the href of the task."""
-
-    def delete_nfs(
-        self,
-        ref: ClusterRef,
-        node: str,
-        options: RunOptions,
-        progress: Progress,
-    ) -> ServedRemoval:
-        """Delete an NFS node."""
-
-    def shares(self, ref: ClusterRef) -> Sequence[Share]:
-        """List the users a cluster is shared with."""
-
-    def share(self, ref: ClusterRef, users: Sequence[str], level: str) -> Sequence[Share]:
-        """Share a cluster with users; return all users it is shared with."""
-
-    def unshare(self, ref: ClusterRef, users: Sequence[str]) -> Sequence[Share]:
-        """Stop sharing a cluster with users; return those it is still shared with."""
-
-
-@runtime_checkable
-class Provider(Protocol):
-    """Administration of a CSE server and of org VDCs."""
-
-    def check_control(self, action: str) -> None:
-        """Refuse what `control` would refuse."""
-
-    def control(self, action: str) -> str:
-        """Enable, disable or stop the server (which is `action`); return its message."""
-
-    def ovdcs(self) -> Sequence[OvdcState]:
-        """List the org VDCs and the clusters they are enabled for."""
-
-    def ovdc(self, name: str, *, org: str = "") -> OvdcState:
-        """Return which clusters one org VDC is enabled for."""
-
-    def enable_ovdc(
-        self,
-        name: str,
-        options: RunOptions,
-        progress: Progress,
-        *,
-        org: str = "",
-        runtimes: Sequence[str] = ("native",),
-    ) -> str:
-        """Enable cluster creation in an org VDC; return the href of the task."""
-
-    def disable_ovdc(
-        self,
-        name: str,
-        options: RunOptions,
-        progress: Progress,
-        *,
-        org: str = "",
-        runtimes: Sequence[str] = ("native",),
-        force: bool = False,
-    ) -> str:
-        """Disable cluster creation in an org VDC; return the href of the task."""
-
-    def compute_policies(self, vdc: str, org: str) -> Sequence[ComputePolicy]:
-        """List the compute policies of an org VDC."""
-
-    def add_compute_policy(self, policy: str, vdc: str, org: str) -> str:
-        """Add a compute policy to an org VDC; return the server's message."""
-
-    def remove_compute_policy(
-        self,
-        policy: str,
-        vdc: str,
-        org: str,
-        options: RunOptions,
-        progress: Progress,
-        *,
-        force: bool = False,
-    ) -> str:
-        """Remove a compute policy from an org VDC; return the href of the task."""

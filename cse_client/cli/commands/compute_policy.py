@@ -31,7 +31,7 @@ def list_command(run: Run, org: str, vdc: str) -> None:
     Requires a CSE server and system administrator rights.
     """
     from cse_client.cli.tables import plain
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     provider = run.require(Provider, "ovdc compute-policy list")
     policies = [plain(policy) for policy in provider.compute_policies(vdc, org)]
@@ -49,7 +49,7 @@ def add_command(run: Run, policy: str, org: str, vdc: str) -> None:
 
     Requires a CSE server and system administrator rights.
     """
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     provider = run.require(Provider, "ovdc compute-policy add")
     message = provider.add_compute_policy(policy, vdc, org)
@@ -69,7 +69,7 @@ def remove_command(run: Run, policy: str, org: str, vdc: str, force: bool, timeo
     Requires a CSE server and system administrator rights.
     """
     from cse_client.cli.server_tables import show_task
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     provider = run.require(Provider, "ovdc compute-policy remove")
     options = run.options(timeout)

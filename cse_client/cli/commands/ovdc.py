@@ -25,7 +25,7 @@ def list_command(run: Run, pks_plans: bool, _everything: bool) -> None:
     """
     from cse_client.cli.records import ovdc_record
     from cse_client.cli.server_tables import OVDC_COLUMNS, OVDC_RUNTIME_COLUMNS, ovdc_row
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     if pks_plans:
         refuse_pks("-p/--pks-plans")
@@ -48,7 +48,7 @@ def info_command(run: Run, vdc_name: str, org: str) -> None:
     """
     from cse_client.cli.records import ovdc_record
     from cse_client.cli.server_tables import document_pairs
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     provider = run.require(Provider, "ovdc info")
     state = provider.ovdc(vdc_name, org=org)
@@ -92,7 +92,7 @@ def enable_command(
 
     Requires a CSE server and system administrator rights.
     """
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     if k8s_provider == "ent-pks":
         refuse_pks("--k8s-provider ent-pks")
@@ -136,7 +136,7 @@ def disable_command(
 
     Requires a CSE server and system administrator rights. Existing clusters are not affected.
     """
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     provider = run.require(Provider, "ovdc disable")
     runtimes = _runtimes(native, tkg_plus)

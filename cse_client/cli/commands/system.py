@@ -100,7 +100,7 @@ def config_command(run: Run) -> None:
     Requires a CSE server 3.1 and system administrator rights. Secrets are not shown.
     """
     from cse_client.cli.tables import plain
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     document = plain(run.require(Entities, "system config").server_config())
     import yaml
@@ -109,7 +109,7 @@ def config_command(run: Run) -> None:
 
 
 def _control(run: Run, action: str, *, ask: bool = False) -> None:
-    from cse_client.engines.base import Provider
+    from cse_client.engines.servers import Provider
 
     provider = run.require(Provider, f"system {action}")
 

@@ -24,7 +24,7 @@ def list_command(run: Run, tkg: bool) -> None:
     from cse_client.cli.records import template_record
     from cse_client.cli.server_tables import SERVED_TEMPLATE_COLUMNS, served_template_row
     from cse_client.cli.tables import TEMPLATE_COLUMNS, template_row
-    from cse_client.engines.base import Building
+    from cse_client.engines.template_work import Building
     from cse_client.model.server import ServedTemplate
 
     if tkg:
@@ -108,7 +108,7 @@ def register_command(
     """
     from cse_client.cli.tables import template_row
     from cse_client.cli.validation import check_register, raise_all
-    from cse_client.engines.base import Registering
+    from cse_client.engines.template_work import Registering
     from cse_client.model import TemplateFacts
 
     version = kubernetes_version[1:] if kubernetes_version.startswith("v") else kubernetes_version
@@ -139,7 +139,7 @@ def reload_command(run: Run, timeout: float) -> None:
     Requires a CSE server 3.1 and system administrator rights.
     """
     from cse_client.cli.server_tables import show_task
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     engine = run.require(Entities, "template reload")
     with run.console.progress() as progress:

@@ -130,7 +130,7 @@ def build_command(
     Example
         vcd cse template build t1 --from images/ubuntu -n net1 --kubernetes 1.37
     """
-    from cse_client.engines.base import Building
+    from cse_client.engines.template_work import Building
     from cse_client.errors import WrongUsage
 
     spec = _spec(options, way_out)

@@ -45,7 +45,7 @@ def check_command(
     a VM of it is created, asked and deleted; this needs the right 'vApp: Allow All Extra Config'.
     The exit code is 1 if there are errors.
     """
-    from cse_client.engines.base import Building
+    from cse_client.engines.template_work import Building
     from cse_client.errors import WrongUsage
     from cse_client.model.templates import BootSpec, Level
 

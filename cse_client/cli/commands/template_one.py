@@ -24,7 +24,7 @@ def info_command(run: Run, template: str) -> None:
     """
     from cse_client.cli.records import template_details_record
     from cse_client.cli.tables import template_object, template_properties
-    from cse_client.engines.base import Building
+    from cse_client.engines.template_work import Building
 
     work = run.require(Building, "template info").template_work
     found = work.find(template)
@@ -55,7 +55,7 @@ def delete_command(
     TEMPLATE is a name, an id or CATALOG/ITEM. A template that clusters were created from is only
     deleted with --force: adding nodes to these clusters then requires --template.
     """
-    from cse_client.engines.base import Building
+    from cse_client.engines.template_work import Building
     from cse_client.errors import NotFound, Refused
 
     work = run.require(Building, "template delete").template_work

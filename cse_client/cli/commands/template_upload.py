@@ -35,7 +35,7 @@ def upload_command(run: Run, catalog: str, name: str, file: str, timeout: float)
     from cse_client.cli.tables import template_row
     from cse_client.cli.template_words import check_template_name
     from cse_client.cli.validation import raise_all
-    from cse_client.engines.base import Building
+    from cse_client.engines.template_work import Building
     from cse_client.errors import WrongUsage
     from cse_client.model.templates import UploadSpec
 

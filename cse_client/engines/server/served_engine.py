@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from cse_client import suggest
-from cse_client.engines.base import Provider
 from cse_client.engines.identity import identify, is_gone
 from cse_client.engines.kubeconfigs import refuse_signing
 from cse_client.engines.server.detect import Detection
+from cse_client.engines.servers import Provider
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import (
     ClusterRef,

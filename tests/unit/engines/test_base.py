@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from cse_client.engines import base
+from cse_client.engines import base, servers, template_work
 from cse_client.engines.direct.engine import DirectEngine
 from cse_client.engines.server.entities.engine import EntityEngine
 from cse_client.engines.server.legacy.engine import LegacyEngine
@@ -16,29 +16,29 @@ _LEGACY: type[base.Engine] = LegacyEngine
 _ENTITY: type[base.Engine] = EntityEngine
 
 #: Which engines implement a capability with the protocol's very signatures.
-REGISTERING: tuple[type[base.Registering], ...] = (DirectEngine,)
+REGISTERING: tuple[type[template_work.Registering], ...] = (DirectEngine,)
 PLANNING: tuple[type[base.Planning], ...] = (DirectEngine,)
 SEALING: tuple[type[base.Sealing], ...] = (DirectEngine,)
 BACKING_UP: tuple[type[base.BackingUp], ...] = (DirectEngine,)
 PROTECTING: tuple[type[base.Protecting], ...] = (DirectEngine,)
 MAINTAINING: tuple[type[base.Maintaining], ...] = (DirectEngine,)
 NODE_DETAILS: tuple[type[base.NodeDetails], ...] = (LegacyEngine, EntityEngine)
-UPGRADING: tuple[type[base.Upgrading], ...] = (LegacyEngine, EntityEngine)
+UPGRADING: tuple[type[servers.Upgrading], ...] = (LegacyEngine, EntityEngine)
 REPLACING: tuple[type[base.Replacing], ...] = (DirectEngine,)
-PROVIDER: tuple[type[base.Provider], ...] = (LegacyEngine, EntityEngine)
-ENTITIES: tuple[type[base.Entities], ...] = (EntityEngine,)
+PROVIDER: tuple[type[servers.Provider], ...] = (LegacyEngine, EntityEngine)
+ENTITIES: tuple[type[servers.Entities], ...] = (EntityEngine,)
 
 CAPABILITIES: Mapping[type, tuple[type, ...]] = {
-    base.Registering: REGISTERING,
+    template_work.Registering: REGISTERING,
     base.Planning: PLANNING,
     base.Sealing: SEALING,
     base.BackingUp: BACKING_UP,
     base.Protecting: PROTECTING,
     base.Maintaining: MAINTAINING,
     base.NodeDetails: NODE_DETAILS,
-    base.Upgrading: UPGRADING,
+    servers.Upgrading: UPGRADING,
     base.Replacing: REPLACING,
-    base.Provider: PROVIDER,
+    servers.Provider: PROVIDER,
 }
 
 

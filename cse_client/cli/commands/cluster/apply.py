@@ -236,7 +236,7 @@ def _apply_served(
 ) -> None:
     from cse_client.cli.needs import lacking
     from cse_client.cli.node_options import print_cluster_change
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     if not isinstance(engine, Entities):
         raise lacking("cluster apply", Entities, engine)
@@ -291,7 +291,7 @@ def _print_sample(run: Run, release: str | None, output: str) -> None:
 
 def _served_version(run: Run) -> str:
     """Return the entity type of the server that answers; empty where none can be asked."""
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
     from cse_client.errors import CseError
 
     try:

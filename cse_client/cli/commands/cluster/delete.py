@@ -52,7 +52,7 @@ def delete_command(
     Works in every state of the cluster, including after a failed or interrupted creation. Entries
     that `cluster config --save` added to your kubeconfig are removed.
     """
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
     from cse_client.errors import CseError, NotFound, WrongUsage
 
     reference = cluster_reference(name, cluster_id)

@@ -32,7 +32,7 @@ def delete_nfs_command(
     from cse_client.cli.server_tables import report_task
     from cse_client.cli.tables import plain, removal_sentence
     from cse_client.cli.target import cluster_reference
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     cluster_reference(cluster, "")
     options = run.options(timeout)

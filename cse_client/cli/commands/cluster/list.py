@@ -24,7 +24,7 @@ def list_command(run: Run, vdc: str, org: str, _everything: bool) -> None:
     """
     from cse_client.cli.records import summary_record
     from cse_client.cli.tables import CLUSTER_COLUMNS, cluster_row
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     engine = run.engine()
     found = list(engine.clusters(vdc=vdc, org=org))

@@ -53,7 +53,7 @@ def share_command(
     Example
         vcd cse cluster share alice bob --name demo --acl ReadOnly
     """
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     cluster = _cluster(name, cluster_id)
     level = next(one for one in ACCESS_LEVELS if one.lower() == acl.lower())
@@ -77,7 +77,7 @@ def share_list_command(
     Requires a CSE server 3.1.
     """
     from cse_client.cli.records import share_record
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     cluster = _cluster(name, cluster_id)
     engine = run.require(Entities, "cluster share-list")
@@ -101,7 +101,7 @@ def unshare_command(
 
     Requires a CSE server 3.1.
     """
-    from cse_client.engines.base import Entities
+    from cse_client.engines.servers import Entities
 
     cluster = _cluster(name, cluster_id)
     engine = run.require(Entities, "cluster unshare")

@@ -24,7 +24,8 @@ from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
-    from cse_client.engines.base import Replacing, Upgrading
+    from cse_client.engines.base import Replacing
+    from cse_client.engines.servers import Upgrading
     from cse_client.model import Progress
     from cse_client.model.upgrades import UpgradePlan, UpgradeSpec
 
@@ -307,7 +308,7 @@ def _by_server(engine: object, command: str) -> Upgrading:
     Raises:
         WrongUsage: it does not.
     """
-    from cse_client.engines.base import Upgrading
+    from cse_client.engines.servers import Upgrading
     from cse_client.errors import WrongUsage
 
     if not isinstance(engine, Upgrading):
