@@ -1,7 +1,7 @@
 # make demo    a cluster on a simulated VMware Cloud Director, from login to deletion
 # make test    all tests
 # make coverage   the product's lines that the last `make test` covered
-# make sweep   kill the client after, and spoil, every request of every operation: 40 minutes
+# make sweep   kill the client after, and spoil, every request of every operation: hours
 # make test-real   the tests on a real Kubernetes: as root; builds it first, half an hour or more
 # make lint    all linters
 # make docs    write docs/cli.md again
