@@ -19,6 +19,8 @@ from tests.sweeps.kills import FULL, TIME, Kill, Kills
 
 NAME = "swept"
 NEIGHBOUR = "neighbour"
+BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
+OTHER = "ubuntu-24.04_k8-1.33_plain-1_rev1"
 _PLACES = 2
 _PATIENCE = 60
 #: Seconds between two looks at a rule; the client waits meanwhile.
@@ -266,6 +268,15 @@ class Stage:
             return
         ended = self.run(words)
         assert ended.code == 0, ended.err
+
+    def offer_other(self) -> None:
+        """Offer `OTHER`, a template of the same Kubernetes as the default one; once."""
+        if any(OTHER in one["items"] for one in self.control.get("state")["catalogs"].values()):
+            return
+        self.control.set(f"templates/{OTHER}", like=BARE)
+        register = ("template", "register", "cse", OTHER, "--kubernetes-version", "1.33.1")
+        registered = self.run(register)
+        assert registered.code == 0, registered.err
 
     def workers(self) -> list[str]:
         """Return the names of the workers' VMs."""

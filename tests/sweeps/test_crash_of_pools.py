@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sweeps.kills import FULL, Kill, Tried, differences
-from tests.sweeps.stage import NAME, Stage
+from tests.sweeps.stage import BARE, NAME, OTHER, Stage
 
 pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
 
@@ -26,7 +26,8 @@ CREATE = ("pool", "create", NAME, POOL, "-N", "2", *MARKS)
 DELETE = ("pool", "delete", NAME, POOL, "--yes")
 UPDATE = ("pool", "update", NAME, POOL, "--label", "tier=back", "--taint", "a-")
 BACK = ("pool", "update", NAME, POOL, "--label", "tier=front", "--taint", "a=b:NoSchedule")
-UPGRADE = ("pool", "upgrade", NAME, POOL, "--yes")
+UPGRADE = ("pool", "upgrade", NAME, POOL, "-t", OTHER, "--yes")
+BACKWARDS = ("pool", "upgrade", NAME, POOL, "-t", BARE, "--yes")
 RESIZE = ("cluster", "resize", NAME, "--pool", POOL, "-N", "1")
 LARGER = ("cluster", "resize", NAME, "--pool", POOL, "-N", "2")
 
@@ -35,7 +36,7 @@ LARGER = ("cluster", "resize", NAME, "--pool", POOL, "-N", "2")
 def pooled(stage: Stage) -> Iterator[Stage]:
     """A cluster with a worker in the default pool."""
     stage.reach(None)
-    stage.reach(1)
+    stage.offer_other()
     yield stage
     stage.reach(None)
 
@@ -59,7 +60,7 @@ def seen(stage: Stage) -> Any:
         # killed after the last change, there is nothing more to do, and that may be an error
         ((), CREATE, (0, 1)),
         ((CREATE, BACK), UPDATE, (0,)),
-        ((CREATE,), UPGRADE, (0,)),
+        ((CREATE, BACKWARDS), UPGRADE, (0,)),
         ((CREATE, LARGER), RESIZE, (0,)),
         ((CREATE,), DELETE, (0, 3)),
     ],
@@ -74,7 +75,8 @@ def test_every_crash_converges(
 ) -> None:
     def begin() -> None:
         if NAME not in pooled.control.get("state")["vapps"]:
-            pooled.reach(1)
+            made = pooled.run(("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", BARE))
+            assert made.code == 0, made.err
         names = [one["name"] for one in shown(pooled, "pool", "list", NAME)]
         if POOL in names and CREATE not in before:
             assert pooled.run(DELETE).code == 0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.sweeps.kills import FULL, part
-from tests.sweeps.stage import NAME, Ended, Stage, one_sentence
+from tests.sweeps.stage import BARE, NAME, OTHER, Ended, Stage, one_sentence
 
 Words = tuple[str, ...]
 
@@ -30,21 +30,26 @@ _INSIDE = (1, 2) if FULL else ()
 class Change:
     """A command on a cluster of `before` workers (None: there is none).
 
-    `after` tells how many workers it leaves, given how many there were; None: no cluster.
+    `after` tells how many workers it leaves, given how many there were; None: no cluster. `undo`
+    brings back what an earlier run has changed besides.
     """
 
     name: str
     words: Callable[[Sequence[str]], Words]
     after: Callable[[int], int | None]
+    undo: Words = ()
 
 
 GROW = Change("resize up", lambda _w: ("cluster", "resize", NAME, "-N", "3"), lambda _n: 3)
-OTHER = Change("resize to 4", lambda _w: ("cluster", "resize", NAME, "-N", "4"), lambda _n: 4)
+FOUR = Change("resize to 4", lambda _w: ("cluster", "resize", NAME, "-N", "4"), lambda _n: 4)
 SHRINK = Change("resize down", lambda _w: ("cluster", "resize", NAME, "-N", "1"), lambda _n: 1)
 ADD = Change("node create", lambda _w: ("node", "create", NAME), lambda n: n + 1)
 REMOVE = Change("node delete", lambda w: ("node", "delete", NAME, w[0], "--yes"), lambda n: n - 1)
 REPLACE = Change(
-    "pool upgrade", lambda _w: ("pool", "upgrade", NAME, "default", "--yes"), lambda n: n
+    "pool upgrade",
+    lambda _w: ("pool", "upgrade", NAME, "default", "-t", OTHER, "--yes"),
+    lambda n: n,
+    ("pool", "upgrade", NAME, "default", "-t", BARE, "--yes"),
 )
 REPAIR = Change("repair", lambda _w: ("cluster", "repair", NAME, "--yes"), lambda n: n)
 STOP = Change("stop", lambda _w: ("cluster", "stop", NAME, "--yes"), lambda n: n)
@@ -72,7 +77,7 @@ class Pair:
 
 
 PAIRS = (
-    Pair(GROW, OTHER, 2),
+    Pair(GROW, FOUR, 2),
     Pair(GROW, SHRINK, 2),
     Pair(SHRINK, GROW, 2),
     Pair(GROW, REMOVE, 2),
@@ -99,6 +104,8 @@ _CHANGES = 0 if FULL else 2
 def test_two_administrators_at_once(
     stage: Stage, pair: Pair, record_property: Callable[[str, object], None]
 ) -> None:
+    if REPLACE in (pair.first, pair.second):
+        stage.offer_other()
     count = _CHANGES or _changes_of(stage, pair)
     both = refused = 0
     for number in part(range(1, count + 1)):
@@ -132,6 +139,9 @@ def _prepare(stage: Stage, pair: Pair) -> tuple[Words, Words]:
             mended = stage.run(("cluster", "repair", NAME, "--yes"), stage.third)
             assert mended.code == 0, mended.err
     stage.reach(pair.before)
+    for undo in filter(None, (pair.first.undo, pair.second.undo)):
+        undone = stage.run(undo, stage.third)
+        assert undone.code == 0, undone.err
     workers = stage.workers() if pair.before else []
     words = pair.first.words(workers), pair.second.words(workers)
     if pair.crashed:
