@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
     import pathlib
     from datetime import datetime
 
+    from cse_client.errors import CseError
     from cse_client.model import (
         Cluster,
         ClusterRef,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
     from cse_client.model.grants import KubeconfigSpec
     from cse_client.model.identity import ClusterIdentity
     from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
-    from cse_client.model.pools import PoolSpec, PoolState
+    from cse_client.model.pools import Pool, PoolSpec, PoolState
     from cse_client.model.server import (
         UpgradeTarget,
     )
@@ -311,6 +312,14 @@ class Pooling(Protocol):
         """Return what `create`, `update`, `upgrade` or `delete` (`change`) would do, as sentences.
 
         After the same checks.
+        """
+
+    def room_problems(
+        self, ref: ClusterRef, pools: Sequence[Pool], heads: int
+    ) -> Sequence[CseError]:
+        """Return why the VDC has no room for all that pools and control planes grow by together.
+
+        `pools` have the sizes that they are to have, `heads` is how many control planes are added.
         """
 
 

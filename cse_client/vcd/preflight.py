@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cse_client.errors import (
+    CseError,
     NotFound,
     Refused,
     WrongUsage,
@@ -26,6 +27,7 @@ from cse_client.model import (
     VmPolicy,
 )
 from cse_client.model.capacity import Need
+from cse_client.model.hardware import Hardware
 from cse_client.plurals import counted, noun
 from cse_client.vcd.client import VcdClient, no_compose_right
 from cse_client.vcd.findings import Findings, Lot
@@ -37,6 +39,7 @@ __all__ = [
     "check_create",
     "check_egress",
     "check_rights",
+    "check_room",
     "check_template",
     "find_network",
     "find_profile",
@@ -110,6 +113,25 @@ def check_create(
     check_storage(lots, findings)
     check_capacity(vcd, vdc, lots, findings)
     return findings
+
+
+def check_room(
+    vcd: VcdClient, vdc: Vdc, network: str, pools: Sequence[PoolRequest], heads: int
+) -> Sequence[CseError]:
+    """Return why there is no room for the new workers of several pools, and `heads`, together.
+
+    What is wrong with one pool alone is not in it. Of control planes, only the number counts.
+    """
+    ignored, findings = Findings(), Findings()
+    templates: dict[str, TemplateVm | None] = {}
+    lots = [_lot(vcd, one, vdc, ignored, templates) for one in pools]
+    lots.append(Lot(heads, Hardware()))
+    check_storage(lots, findings)
+    check_capacity(vcd, vdc, lots, findings)
+    found = find_network(vcd, network, vdc, ignored)
+    if found is not None:
+        _check_addresses(found, sum(lot.count for lot in lots), findings)
+    return findings.problems
 
 
 def _lot(
@@ -240,6 +262,16 @@ def _check_network(
             )
         )
         return
+    _check_addresses(network, nodes, findings)
+    if not network.dns and not spec.settings.dns:
+        findings.warnings.append(
+            f"The network '{network.name}' has no DNS server: nodes will not resolve names."
+        )
+    if not spec.settings.has_proxy:
+        check_egress(vcd, network, findings, strict=spec.strict)
+
+
+def _check_addresses(network: Network, nodes: int, findings: Findings) -> None:
     free = network.free_addresses
     findings.needs.append(Need(f"addresses in {network.name}", nodes, free))
     if free is not None and free < nodes:
@@ -252,12 +284,6 @@ def _check_network(
                 hint="Enlarge the pool, release addresses, or use fewer --nodes.",
             )
         )
-    if not network.dns and not spec.settings.dns:
-        findings.warnings.append(
-            f"The network '{network.name}' has no DNS server: nodes will not resolve names."
-        )
-    if not spec.settings.has_proxy:
-        check_egress(vcd, network, findings, strict=spec.strict)
 
 
 def check_egress(

@@ -110,6 +110,14 @@ def test_a_refusal_comes_before_every_change(place: Place, control: Control) -> 
         assert "  - Pool 'new': Template 'gone' was not found." in done.err
         assert "  - Pool 'gpu': The network 'net1' has " in done.err
         assert "'spec.network' (line 6) is net2" in done.err
+    # each pool fits into the network, and both do not
+    needed = place.planned(FILE.replace(f"{{name: {NAME}}}", "{name: other}"))["resources"]
+    free = next(one["left"] for one in needed if one["resource"] == "addresses in net1")
+    text = FILE.replace("size: 1", f"size: {free // 2 + 2}")
+    for words in (("--yes",), ("--dry-run",)):
+        done = place.apply(text, *words)
+        assert (done.code, done.out) == (4, "")
+        assert f"Error: The network 'net1' has {free} free addresses" in done.err, done.err
     assert control.possessions() == before
 
 

@@ -124,7 +124,7 @@ class Application:
                 found += addon_changes(wanted.addons, installed)
         if thorough or problems or len(found) > 1:
             # a change alone is checked by its own operation
-            problems += self._problems_of(found, progress if thorough else silent)
+            problems += self._problems_of(found, there, progress if thorough else silent)
         return Plan(False, tuple(found), tuple(warnings), tuple(_distinct(problems)))
 
     def carry_out(self, plan: Plan, options: RunOptions, progress: Progress) -> Cluster | None:
@@ -219,7 +219,9 @@ class Application:
             force=options.force,
         )
 
-    def _problems_of(self, found: Sequence[Difference], progress: Progress) -> list[CseError]:
+    def _problems_of(
+        self, found: Sequence[Difference], there: Declared, progress: Progress
+    ) -> list[CseError]:
         """Return what the operations would refuse, before the first of them changes anything.
 
         Not what depends on an earlier one: an unfinished operation refuses all others, an upgrade
@@ -235,7 +237,25 @@ class Application:
             if not self._depends(one, found):
                 with _adding_to(problems), _about(one):
                     self._plan_of(one, progress)
+        if not problems:
+            problems += self._without_room(found, there)
         return problems
+
+    def _without_room(self, found: Sequence[Difference], there: Declared) -> Sequence[CseError]:
+        """Return why there is no room for all changes together, each of which fits alone."""
+        growing = [
+            one
+            for one in found
+            if one.change.action in ("create", "resize") and not one.change.removes
+        ]
+        upgraded = any(one.change.action == "upgrade" and one.pool is None for one in found)
+        if len(growing) < 2 or upgraded:  # noqa: PLR2004
+            return ()
+        pools = [one.pool for one in growing if one.pool is not None]
+        heads = self.spec.control_planes - there.spec.control_planes
+        return self.engine.room_problems(
+            self.spec.ref, pools, heads if len(pools) < len(growing) else 0
+        )
 
     @staticmethod
     def _depends(one: Difference, found: Sequence[Difference]) -> bool:

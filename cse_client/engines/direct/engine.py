@@ -18,6 +18,7 @@ from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, sent, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import (
     Conflict,
+    CseError,
     Interrupted,
     NotFinished,
     NotFound,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from cse_client.model.events import ClusterEvent
     from cse_client.model.identity import ClusterIdentity
     from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
-    from cse_client.model.pools import PoolSpec, PoolState
+    from cse_client.model.pools import Pool, PoolSpec, PoolState
     from cse_client.model.server import UpgradeTarget
     from cse_client.model.upgrades import Upgraded, UpgradePlan, UpgradeSpec
 
@@ -338,6 +339,14 @@ class DirectEngine:
     ) -> Sequence[str]:
         """Return what a change of a pool would do, after the same checks."""
         return self._changes.plan_pool(change, spec, options, progress)
+
+    def room_problems(
+        self, ref: ClusterRef, pools: Sequence[Pool], heads: int
+    ) -> Sequence[CseError]:
+        """Return why there is no room for the growth of several pools and control planes."""
+        from cse_client.engines.direct.pool_sources import growth_problems
+
+        return growth_problems(self._existing(ref), pools, heads, self.templates())
 
     def plan_resize(
         self, spec: NodesSpec, options: RunOptions, progress: Progress

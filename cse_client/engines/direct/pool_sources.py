@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cse_client.engines.direct.pools import pool_of
-from cse_client.engines.direct.specs import pool_spec
+from cse_client.engines.direct.specs import inherited_spec, pool_spec
 from cse_client.engines.direct.templates import choose
 from cse_client.errors import CseError, NotFound
 from cse_client.model import (
@@ -21,16 +22,19 @@ from cse_client.model import (
     node_kind,
 )
 from cse_client.model.hardware import Hardware
+from cse_client.model.nodes import NodesSpec
 from cse_client.model.pools import Pool
 from cse_client.vcd import preflight
 
 if TYPE_CHECKING:
+    from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.vcd.client import VcdClient
     from cse_client.vcd.findings import Lot
 
 __all__ = [
     "PoolSource",
     "chosen_template",
+    "growth_problems",
     "made_of",
     "pool_requests",
     "recorded_pool",
@@ -92,6 +96,28 @@ def pool_requests(
         count = max(0, pool.size - present.get(pool.name, 0))
         found.append(preflight.PoolRequest(own, template, count, pool.name))
     return found
+
+
+def growth_problems(
+    cluster: ExistingCluster, pools: Sequence[Pool], heads: int, offered: Sequence[Template]
+) -> Sequence[CseError]:
+    """Return why the VDC has no room for all that several pools and control planes grow by.
+
+    `pools` have the sizes that they are to have, `heads` is how many control planes are added.
+    What is wrong with one pool alone is not in it.
+    """
+    known = {pool.name: pool for pool in cluster.pools}
+    requests = []
+    for wish in pools:
+        pool = replace(known.get(wish.name, wish), size=wish.size)
+        count = max(0, pool.size - len(cluster.workers_of(pool.name)))
+        wanted = NodesSpec(cluster.name, len(cluster.workers) + count)
+        spec = inherited_spec(cluster, wanted, wanted.workers, pool)
+        with contextlib.suppress(NotFound):
+            template = chosen_template(cluster.vcd, spec, offered)
+            requests.append(preflight.PoolRequest(spec, template, count, pool.name))
+    network = next((one.spec.network for one in requests), "")
+    return preflight.check_room(cluster.vcd, cluster.vdc, network, requests, heads)
 
 
 def chosen_template(vcd: VcdClient, spec: ClusterSpec, offered: Sequence[Template]) -> Template:

@@ -39,7 +39,14 @@ from cse_client.engines.direct.operation import (
     Operation,
 )
 from cse_client.engines.direct.pools import pool_documents, pool_mark
-from cse_client.errors import ClusterUnreachable, NotFound, PreflightFailed, Refused, VcdFault
+from cse_client.errors import (
+    ClusterUnreachable,
+    CseError,
+    NotFound,
+    PreflightFailed,
+    Refused,
+    VcdFault,
+)
 from cse_client.model import Template, Vm, silent
 from cse_client.model.addons import AddonInfo
 from cse_client.model.declared import Declared, WantedAddon
@@ -520,6 +527,41 @@ def test_all_that_would_be_refused_is_in_one_list() -> None:
             ("The quota is exhausted.", "new"),
             ("The template of gpu was not found (update).", "gpu"),
         ]
+
+
+class _Crowded:
+    """An engine in whose VDC each change fits, and not all of them."""
+
+    def __init__(self, there: Declared) -> None:
+        self.declared = lambda _ref: there
+        self.plan_pool = self.plan_resize = lambda *_more: ()
+        self.asked: list[tuple[dict[str, int], int]] = []
+
+    def room_problems(self, _ref: object, pools: Sequence[Pool], heads: int) -> list[CseError]:
+        self.asked.append(({pool.name: pool.size for pool in pools}, heads))
+        return [Refused("There is no room for all.")]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "heads", "asked"),
+    [
+        ({"default": 5, "gpu": 1, "new": 2}, 3, ({"default": 5, "new": 2}, 2)),
+        ({"default": 5, "gpu": 4}, 1, ({"default": 5, "gpu": 4}, 0)),
+        # one that grows was checked alone, and what leaves needs no room
+        ({"default": 5, "gpu": 0}, 1, None),
+        ({"default": 5}, 1, None),
+    ],
+)
+def test_changes_must_fit_together(
+    sizes: dict[str, int], heads: int, asked: tuple[dict[str, int], int] | None
+) -> None:
+    there = found("with pools")
+    engine = _Crowded(there)
+    pools = [{"name": name, "size": size} for name, size in sizes.items()]
+    file = changed("with pools", pools=pools, controlPlane={"count": heads})
+    plan = Application(cast(Any, engine), _unreachable, file).plan(silent)
+    assert engine.asked == ([] if asked is None else [asked])
+    assert [one.message for one in plan.problems] == ["There is no room for all."][: bool(asked)]
 
 
 def test_nothing_is_listed_where_vcd_does_not_answer() -> None:
