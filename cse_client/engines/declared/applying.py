@@ -113,7 +113,7 @@ class Application:
         problems = refusals(self.file, there)
         found = differences(self.file, there)
         warnings = _warnings(self.file, there)
-        if wanted.addons and any(one.begun and one.change.action == "upgrade" for one in found):
+        if wanted.addons and any(one.begun and _upgrades_cluster(one) for one in found):
             # its control plane may be off
             warnings.append(
                 "the add-ons are compared once the upgrade has ended: apply the file again then."
@@ -172,10 +172,10 @@ class Application:
         if one.change.action in ("protect", "unprotect"):
             self.engine.protect(ref, options, progress, on=one.change.action == "protect")
             return None
-        if one.change.action == "upgrade":
-            return self.engine.upgrade_to(self._upgrade(options), options, progress).cluster
         if one.pool is not None:
             return self._change_pool(one, one.pool, options, progress)
+        if _upgrades_cluster(one):
+            return self.engine.upgrade_to(self._upgrade(options), options, progress).cluster
         return self.engine.resize(self._heads_spec(options), options, progress)
 
     def _heads_spec(self, options: RunOptions) -> NodesSpec:
@@ -248,8 +248,7 @@ class Application:
             for one in found
             if one.change.action in ("create", "resize") and not one.change.removes
         ]
-        upgraded = any(one.change.action == "upgrade" and one.pool is None for one in found)
-        if len(growing) < 2 or upgraded:  # noqa: PLR2004
+        if len(growing) < 2 or any(map(_upgrades_cluster, found)):  # noqa: PLR2004
             return ()
         pools = [one.pool for one in growing if one.pool is not None]
         heads = self.spec.control_planes - there.spec.control_planes
@@ -346,6 +345,10 @@ def _adding_to(problems: list[CseError]) -> Iterator[None]:
 
 def _each(error: CseError) -> Sequence[CseError]:
     return error.problems if isinstance(error, PreflightFailed) else [error]
+
+
+def _upgrades_cluster(one: Difference) -> bool:
+    return one.change.action == "upgrade" and one.pool is None
 
 
 def _distinct(problems: Iterable[CseError]) -> Iterator[CseError]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cse_client.cli.cluster_files import file_yaml
-from cse_client.engines.declared.applying import Application, installed_addons
+from cse_client.engines.declared.applying import Application, Plan, installed_addons
 from cse_client.engines.declared.difference import (
     addon_changes,
     differences,
@@ -47,7 +47,7 @@ from cse_client.errors import (
     Refused,
     VcdFault,
 )
-from cse_client.model import Template, Vm, silent
+from cse_client.model import RunOptions, Template, Vm, silent
 from cse_client.model.addons import AddonInfo
 from cse_client.model.declared import Declared, WantedAddon
 from cse_client.model.pools import Pool, PoolSpec, Taint
@@ -527,6 +527,53 @@ def test_all_that_would_be_refused_is_in_one_list() -> None:
             ("The quota is exhausted.", "new"),
             ("The template of gpu was not found (update).", "gpu"),
         ]
+
+
+class _Noting:
+    """An engine that notes what is called, and the pool and template that it is called with."""
+
+    def __init__(self, there: Declared) -> None:
+        self.there = there
+        self.called: list[tuple[str, str, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "declared":
+            return lambda _ref: self.there
+
+        def note(spec: Any, *_more: object, **_options: object) -> SimpleNamespace:
+            pool = getattr(spec, "pool", "")
+            pool, template = (pool.name, pool.template) if isinstance(pool, Pool) else (pool, "")
+            self.called.append((name, pool, template or getattr(spec, "template", "")))
+            return SimpleNamespace(cluster=None)
+
+        return note
+
+
+def test_each_change_is_made_by_its_own_operation() -> None:
+    there = found("with pools")
+    engine = _Noting(there)
+    document = document_of(there)["spec"]
+    default, gpu = document["pools"]
+    default["size"] = 4
+    gpu.update(template="cse/ubuntu_rev2", labels={})
+    pools = [default, gpu, {"name": "new", "size": 1}]
+    file = changed("with pools", pools=pools, deletionProtection=True, controlPlane={"count": 3})
+    application = Application(cast(Any, engine), _unreachable, file)
+    differences_ = tuple(differences(file, there))
+    application.carry_out(Plan(False, differences_), RunOptions(), silent)
+    assert engine.called == [
+        ("resize", "", ""),
+        ("create_pool", "new", ""),
+        ("resize_pool", "default", ""),
+        ("update_pool", "gpu", "cse/ubuntu"),
+        ("upgrade_pool", "gpu", "cse/ubuntu"),
+        ("protect", "", ""),
+    ]
+    upgraded = changed("with pools", template="cse/ubuntu_rev3")
+    engine.called.clear()
+    application = Application(cast(Any, engine), _unreachable, upgraded)
+    application.carry_out(Plan(False, tuple(differences(upgraded, there))), RunOptions(), silent)
+    assert engine.called == [("upgrade_to", "", "cse/ubuntu")]
 
 
 class _Crowded:
