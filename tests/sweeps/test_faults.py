@@ -119,6 +119,22 @@ def _cases(swept: Swept, kinds: Sequence[str]) -> Iterator[tuple[str, int]]:
         yield kind, swept.requests * turn // (len(some) + 1) or 1
 
 
+@pytest.mark.timeout(0)
+@pytest.mark.skipif(not FULL, reason="part of `make sweep`")
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_every_broken_connection_to_kubernetes_is_borne_or_told(
+    stage: Stage, operation: Operation, record_property: Callable[[str, object], None]
+) -> None:
+    swept = Swept.measured(stage, operation)
+    ended, kills = stage.kills(stage.prepare(operation))
+    assert ended.code == 0, ended.err
+    for kill in kills.of_api("kubernetes").moments:
+        if kill.done:
+            for kind in ("reset_before", "reset_after"):
+                swept.spoil(f"kubernetes: {kind}", {**kill.rule(), "kind": kind}, kill.change)
+    _judge([swept], record_property)
+
+
 @pytest.mark.timeout(0 if FULL else 400)
 @pytest.mark.parametrize(
     "operation", OPERATIONS if FULL else OPERATIONS[:2], ids=lambda one: one.name
