@@ -131,7 +131,8 @@ def test_every_broken_connection_to_kubernetes_is_borne_or_told(
     for kill in kills.of_api("kubernetes").moments:
         if kill.done:
             for kind in ("reset_before", "reset_after"):
-                swept.spoil(f"kubernetes: {kind}", {**kill.rule(), "kind": kind}, kill.change)
+                rule = {**kill.rule(), "kind": kind, "act": False}
+                swept.spoil(f"kubernetes: {kind}", rule, kill.change)
     _judge([swept], record_property)
 
 
