@@ -40,17 +40,25 @@ from typing import NoReturn
 STREAMS = 3
 #: These do something when they are imported, or are not a part of the program.
 _LEFT_OUT = ("cse_client.__main__", "cse_client.cse", "cse_client.simulator")
+#: What functions import, and what it imports when it is first used.
+_LATER = (
+    *("_strptime", "coverage", "cryptography.hazmat.backends.openssl.backend", "difflib"),
+    *("httpcore", "httpcore2", "jmespath", "lightkube", "lightkube.resources.core_v1"),
+    *("lightkube.config.client_adapter", "lightkube.core.exceptions", "tabulate", "truststore"),
+    *("websockets.client", "websockets.sync.client"),
+)
 
 
 def import_program() -> None:
-    """Import what `cse` may import, and coverage where it is installed."""
+    """Import what `cse` may import, and coverage, as far as they are installed."""
     import cse_client
 
     for module in pkgutil.walk_packages(cse_client.__path__, "cse_client."):
         if not module.name.startswith(_LEFT_OUT):
             importlib.import_module(module.name)
-    with suppress(ImportError):
-        importlib.import_module("coverage")
+    for name in _LATER:
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 def serve(listener: socket.socket) -> list[str]:

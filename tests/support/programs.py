@@ -44,7 +44,6 @@ class Result(NamedTuple):
 
 # Coverage adds half to what a short `vcd` costs, so it is collected where a second tells most.
 _MEASURED = (
-    "tests/unit/",
     "tests/server/test_commands.py",
     *(
         f"tests/e2e/test_{name}.py"
