@@ -156,6 +156,18 @@ class Run:
         organization = f"organization {org or read_session()[0].org}"
         return f"VDC {vdc} of {organization}" if vdc else organization
 
+    def need_terminal(self, action: str) -> None:
+        """Refuse, before anything is asked of VCD, what nobody could confirm.
+
+        Raises:
+            WrongUsage: there is no terminal to ask on.
+        """
+        if not self.console.can_ask():
+            raise WrongUsage(
+                f"{action} must be confirmed, and there is no terminal; use --yes.",
+                hint=suggest.again(yes=True),
+            )
+
     def confirm(self, action: str, look: Callable[[Progress], Question | None]) -> None:
         """Look at what is to be destroyed or stopped, and ask; see `Asking`.
 
@@ -164,11 +176,7 @@ class Run:
             WrongUsage: there is no terminal to ask on.
             Exception: whatever `look` raises.
         """
-        if not self.console.can_ask():
-            raise WrongUsage(
-                f"{action} must be confirmed, and there is no terminal; use --yes.",
-                hint=suggest.again(yes=True),
-            )
+        self.need_terminal(action)
         with self.console.progress() as progress:
             question = look(progress)
         if question is None:
@@ -201,6 +209,8 @@ class Run:
         from cse_client.cli.validation import check_existing_name
 
         check_existing_name(name)
+        if asking is not None:
+            self.need_terminal(asking.action)
         engine = self.require(capability, command, reference=reference)
         if asking is not None:
             look = asking.look

@@ -199,6 +199,8 @@ def delete_command(
 
     check_existing_name(cluster)
     named = ", ".join(nodes)
+    if not yes:
+        run.need_terminal(f"Deleting {named}")
     spec = RemovalSpec(
         cluster=cluster,
         nodes=tuple(dict.fromkeys(nodes)),

@@ -111,6 +111,8 @@ def config_command(run: Run) -> None:
 def _control(run: Run, action: str, *, ask: bool = False) -> None:
     from cse_client.engines.servers import Provider
 
+    if ask:
+        run.need_terminal("Stopping the CSE server")
     provider = run.require(Provider, f"system {action}")
 
     def look(_progress: Progress) -> Question:

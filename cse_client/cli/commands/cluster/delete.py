@@ -57,6 +57,8 @@ def delete_command(
 
     reference = cluster_reference(name, cluster_id)
     ref = ClusterRef(reference, vdc, org)
+    if not yes:
+        run.need_terminal(f"Deleting {reference}")
     engine = run.engine_of(reference, needs_server=force)
     if force and not isinstance(engine, Entities):
         raise WrongUsage(
