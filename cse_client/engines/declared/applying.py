@@ -136,7 +136,11 @@ class Application:
         if plan.creates:
             return self._create(options, progress)
         cluster: Cluster | None = None
-        for one in plan.differences:
+        total = len(plan.differences)
+        for number, one in enumerate(plan.differences, 1):
+            if total > 1:
+                text = f"Change {number} of {total}: {one.change.action} {one.change.object}"
+                progress(Event(EventKind.NOTE, text))
             with _about(one):
                 cluster = self._do(one, options, progress) or cluster
         return cluster

@@ -560,7 +560,18 @@ def test_each_change_is_made_by_its_own_operation() -> None:
     file = changed("with pools", pools=pools, deletionProtection=True, controlPlane={"count": 3})
     application = Application(cast(Any, engine), _unreachable, file)
     differences_ = tuple(differences(file, there))
-    application.carry_out(Plan(False, differences_), RunOptions(), silent)
+    shown: list[str] = []
+    application.carry_out(
+        Plan(False, differences_), RunOptions(), lambda event: shown.append(event.text)
+    )
+    assert shown == [
+        "Change 1 of 6: resize control planes",
+        "Change 2 of 6: create pool new",
+        "Change 3 of 6: resize pool default",
+        "Change 4 of 6: update pool gpu",
+        "Change 5 of 6: upgrade pool gpu",
+        "Change 6 of 6: protect cluster demo",
+    ]
     assert engine.called == [
         ("resize", "", ""),
         ("create_pool", "new", ""),
