@@ -7,34 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cse_client import bounds
 from cse_client.clock import Clock
 from cse_client.engines.direct.control_plane_changes import ControlPlaneChanges
 from cse_client.engines.direct.custody import find_pki
 from cse_client.engines.direct.describe import inspect_cluster
-from cse_client.engines.direct.existing import ExistingCluster, find_existing
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.holders import PROTECTING, UNPROTECTING
 from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.metadata import is_protected
-from cse_client.engines.direct.operation import (
-    GROW,
-    HEAD_KINDS,
-)
+from cse_client.engines.direct.operation import GROW
 from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
-from cse_client.engines.direct.operations.restore import Restoration, prepare_restoration
 from cse_client.engines.direct.pending import pending_operation, refuse_during_upgrade
 from cse_client.engines.direct.pool_changes import PoolChanges
 from cse_client.engines.direct.upgrades import ClusterUpgrades, only_recorded
 from cse_client.engines.direct.worker_changes import WorkerChanges, begin_in_pool
-from cse_client.errors import NotFound
 from cse_client.model import (
     Cluster,
     ClusterRef,
@@ -49,13 +43,10 @@ from cse_client.model import (
 from cse_client.model.nodes import NodesSpec, Removal, RemovalSpec
 from cse_client.model.pools import Pool, PoolSpec
 from cse_client.model.upgrades import Upgraded, UpgradePlan, UpgradeSpec
-from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
-    from cse_client.model.backups import BackupKey
     from cse_client.vcd.client import VcdClient
 
 __all__ = ["ClusterChanges"]
@@ -96,19 +87,19 @@ class ClusterChanges:
             Conflict: an operation of another kind was begun before and did not end.
         """
         if spec.control_planes:
-            with self._locked(spec.ref, options) as locked:
+            with self.locked(spec.ref, options) as locked:
                 self._heads.resize(locked, spec, options, progress)
-                return self._inspect(locked.existing)
-        with self._locked(spec.ref, options) as locked:
+                return self.inspect(locked.existing)
+        with self.locked(spec.ref, options) as locked:
             self._workers.resize(locked, spec, options, progress)
-            return self._inspect(locked.existing)
+            return self.inspect(locked.existing)
 
     def plan_resize(
         self, spec: NodesSpec, options: RunOptions, progress: Progress
     ) -> Sequence[str]:
         """Return what `resize` would do, after the same checks."""
         plan: list[str] = []
-        with self._locked(spec.ref, options) as locked:
+        with self.locked(spec.ref, options) as locked:
             if spec.control_planes:
                 replace(self._heads, plan=plan).resize(locked, spec, options, progress)
             else:
@@ -118,7 +109,7 @@ class ClusterChanges:
     @_looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again resumes a run that died."""
-        with self._locked(spec.ref, options) as locked:
+        with self.locked(spec.ref, options) as locked:
             return self._workers.add(locked, spec, options, progress)
 
     @_looking_again
@@ -129,7 +120,7 @@ class ClusterChanges:
             NotFound, Conflict: unknown names, or names of no workers; nothing was touched.
             Refused: pods would be lost; nothing was touched.
         """
-        with self._locked(spec.ref, options) as locked:
+        with self.locked(spec.ref, options) as locked:
             cluster = locked.existing
             if cluster.leaving_heads(spec.nodes):
                 return self._heads.remove(locked, spec, options, progress)
@@ -137,7 +128,7 @@ class ClusterChanges:
 
     def plan_remove(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Return whom `remove` would take out, after the same checks."""
-        with self._locked(spec.ref, options) as locked:
+        with self.locked(spec.ref, options) as locked:
             if locked.existing.leaving_heads(spec.nodes):
                 return replace(self._heads, plan=[]).remove(locked, spec, options, progress)
             return replace(self._workers, plan=[]).remove(locked, spec, options, progress)
@@ -147,14 +138,14 @@ class ClusterChanges:
         self, change: str, spec: PoolSpec, options: RunOptions, progress: Progress
     ) -> Cluster:
         """Create, update or upgrade a worker pool, or resume that."""
-        with self._locked(_cluster_of(spec), options) as locked:
+        with self.locked(_cluster_of(spec), options) as locked:
             self._pools(change)(locked, spec, options, progress)
-            return self._inspect(locked.existing)
+            return self.inspect(locked.existing)
 
     @_looking_again
     def delete_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Removal:
         """Delete a worker pool with its workers, or resume that."""
-        with self._locked(_cluster_of(spec), options) as locked:
+        with self.locked(_cluster_of(spec), options) as locked:
             removal: Removal = self._pools("delete")(locked, spec, options, progress)
             return removal
 
@@ -163,7 +154,7 @@ class ClusterChanges:
     ) -> Sequence[str]:
         """Return what a change of a worker pool would do."""
         plan: list[str] = []
-        with self._locked(_cluster_of(spec), options) as locked:
+        with self.locked(_cluster_of(spec), options) as locked:
             self._pools(change, plan)(locked, spec, options, progress)
         return plan
 
@@ -186,7 +177,7 @@ class ClusterChanges:
         carry_out: bool,
     ) -> Sequence[str]:
         """Return what there is to do about a cluster, having done it on request."""
-        with self._locked(ref, options) as locked:
+        with self.locked(ref, options) as locked:
             cluster = locked.existing
 
             def grow(name: str, workers: int) -> None:
@@ -214,7 +205,7 @@ class ClusterChanges:
                 progress=progress,
             )
             if carry_out and repair.plan:
-                with self._claimed(locked, "repairing it", options):
+                with locked.claimed("repairing it", options):
                     repair.carry_out()
             return repair.plan
 
@@ -228,12 +219,12 @@ class ClusterChanges:
         on: bool,
     ) -> None:
         """Start or stop a whole cluster."""
-        with self._locked(ref, options) as locked:
+        with self.locked(ref, options) as locked:
             cluster = locked.existing
             if on and not cluster.virtual_address:
                 refuse_during_upgrade(cluster)
             power = PowerChange(cluster, options, clock=self.clock, progress=progress)
-            with self._claimed(locked, "starting it" if on else "stopping it", options):
+            with locked.claimed("starting it" if on else "stopping it", options):
                 if on:
                     power.start()
                 else:
@@ -241,102 +232,13 @@ class ClusterChanges:
 
     def plan_stop(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
         """Return what stopping a cluster would do; nothing where all is off already."""
-        with self._locked(ref, options) as locked:
+        with self.locked(ref, options) as locked:
             power = PowerChange(locked.existing, options, clock=self.clock, progress=progress)
             return power.plan_stop()
 
-    def restore(
-        self,
-        ref: ClusterRef,
-        path: Path,
-        key: BackupKey,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Cluster:
-        """Restore a cluster from a backup of it, or resume that."""
-        with self._locked(ref, options) as locked:
-            cluster = locked.existing
-            restoration = self._restoration(cluster, path, key, options, progress)
-            with self._claimed(locked, "restoring it from a backup", options):
-                deadline = self.clock.monotonic() + bounds.share(options.timeout)
-                self._write(cluster, {footprint.RESTORE: restoration.mark}, deadline)
-                restoration.run()
-                self._write(cluster, restoration.ending(), deadline)
-                if cluster.unfinished is not None and cluster.unfinished.kind in HEAD_KINDS:
-                    # what was going on is over: there are as many control planes as wanted
-                    locked.lock.end(
-                        cluster.vapp.href,
-                        lambda ended: self._write(cluster, ended, deadline),
-                        heads=restoration.heads,
-                    )
-            return self._inspect(cluster)
-
-    def plan_restore(
-        self,
-        ref: ClusterRef,
-        path: Path,
-        key: BackupKey,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Sequence[str]:
-        """Return what a restore of a cluster would do, and what it would not bring back."""
-        with self._locked(ref, options) as locked:
-            return self._restoration(locked.existing, path, key, options, progress).plan()
-
-    def _restoration(
-        self,
-        cluster: ExistingCluster,
-        path: Path,
-        key: BackupKey,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Restoration:
-        return prepare_restoration(
-            cluster, path, key, self.templates, options, clock=self.clock, progress=progress
-        )
-
-    def is_being_restored(self, ref: ClusterRef, mark: str) -> bool:
-        """Return whether a new cluster has its control plane from this backup, and no more yet."""
-        vdc = self.vcd.surroundings.vdc(ref.vdc, ref.org)
-        try:
-            metadata = find_existing(self.vcd, self.session, vdc, ref.name).metadata
-        except NotFound:
-            return False
-        made = metadata.get(footprint.PHASE) == footprint.PHASE_READY
-        return made and metadata.get(footprint.RESTORE) == mark
-
-    def complete_restored(
-        self,
-        ref: ClusterRef,
-        heads: int,
-        pools: Sequence[Pool],
-        options: RunOptions,
-        progress: Progress,
-    ) -> Cluster:
-        """Add the other nodes to a new cluster that was made from a backup, or resume that."""
-        if heads > 1:
-            spec = NodesSpec(ref.name, 0, ref.vdc, ref.org, control_planes=heads)
-            self.resize(spec, options, progress)
-        vdc = self.vcd.surroundings.vdc(ref.vdc, ref.org)
-        present = {one.name for one in find_existing(self.vcd, self.session, vdc, ref.name).pools}
-        for pool in pools:
-            if pool.name in present:
-                nodes = NodesSpec(ref.name, pool.size, ref.vdc, ref.org, pool=pool.name)
-                self.resize(nodes, options, progress)
-            else:
-                self.change_pool(
-                    "create", PoolSpec(ref.name, pool, ref.vdc, ref.org), options, progress
-                )
-        with self._locked(ref, options) as locked:
-            cluster = locked.existing
-            with self._claimed(locked, "restoring it from a backup", options):
-                deadline = self.clock.monotonic() + bounds.share(options.timeout)
-                self._write(cluster, {footprint.RESTORE: "-"}, deadline)
-            return self._inspect(cluster)
-
     def plan_renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Sequence[str]:
         """Return what renewing the certificates would do, after the same checks."""
-        with self._locked(ref, options) as locked:
+        with self.locked(ref, options) as locked:
             return self._renewal(locked, options, progress).plan()
 
     def _renewal(self, locked: LockedCluster, options: RunOptions, progress: Progress) -> Renewal:
@@ -350,33 +252,33 @@ class ClusterChanges:
     @_looking_again
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
-        with self._locked(ref, options) as locked:
+        with self.locked(ref, options) as locked:
             renewal = self._renewal(locked, options, progress)
-            with self._claimed(locked, "renewing its certificates", options):
+            with locked.claimed("renewing its certificates", options):
                 return renewal.run()
 
     @_looking_again
     def upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Upgraded:
         """Upgrade a cluster by replacing its nodes, or resume that."""
-        with self._locked(spec.ref, options) as locked:
+        with self.locked(spec.ref, options) as locked:
             return self.upgrades.upgrade(locked, spec, options, progress)
 
     def plan_roll_back(
         self, spec: UpgradeSpec, options: RunOptions, progress: Progress
     ) -> UpgradePlan:
         """Return what rolling an unfinished upgrade back would do, after the same checks."""
-        with self._locked(spec.ref, options) as locked:
+        with self.locked(spec.ref, options) as locked:
             return self.upgrades.plan_roll_back(locked, spec, options, progress)
 
     @_looking_again
     def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
         """Roll an unfinished upgrade back; return the release that the cluster has again."""
-        with self._locked(spec.ref, options) as locked:
+        with self.locked(spec.ref, options) as locked:
             record = only_recorded(locked.existing)
             if record is None:
                 return self.upgrades.roll_back(locked, spec, options, progress)
             way = self.upgrades.recorded(locked.existing, spec, record, options, progress)
-            with self._claimed(locked, "rolling its upgrade back", options):
+            with locked.claimed("rolling its upgrade back", options):
                 way.roll_back()
             return way.release()
 
@@ -390,21 +292,34 @@ class ClusterChanges:
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool
     ) -> None:
         """Protect a cluster against deletion, or end that."""
-        with self._locked(ref, options) as locked:
+        with self.locked(ref, options) as locked:
             cluster = locked.existing
             if is_protected(cluster.metadata) == on:
                 already = "is already" if on else "is not"
                 text = f"Cluster '{ref.name}' {already} protected against deletion."
                 progress(Event(EventKind.NOTE, text))
                 if locked.lock.left_behind(cluster.metadata):
-                    with self._claimed(locked, "ending what was interrupted", options):
+                    with locked.claimed("ending what was interrupted", options):
                         return
                 return
             doing = PROTECTING if on else UNPROTECTING
-            with self._claimed(locked, doing, options):
-                deadline = self.clock.monotonic() + bounds.share(options.timeout)
-                value = {footprint.PROTECTED: "true" if on else "false"}
-                self._write(cluster, value, deadline)
+            with locked.claimed(doing, options) as write:
+                write({footprint.PROTECTED: "true" if on else "false"})
+
+    def locked(self, ref: ClusterRef, options: RunOptions) -> AbstractContextManager[LockedCluster]:
+        """Find a cluster and lock it, see `locked_cluster`."""
+        return locked_cluster(
+            self.vcd,
+            self.session,
+            self.vcd.surroundings.vdc(ref.vdc, ref.org),
+            ref.name,
+            clock=self.clock,
+            break_lock=options.break_lock,
+        )
+
+    def inspect(self, cluster: ExistingCluster) -> Cluster:
+        """Return everything known of a cluster after a change."""
+        return inspect_cluster(self._reread(cluster))
 
     # Private
 
@@ -416,42 +331,6 @@ class ClusterChanges:
     def _workers(self) -> WorkerChanges:
         return WorkerChanges(self.vcd, self.clock, self.templates, self._record_size)
 
-    def _locked(
-        self, ref: ClusterRef, options: RunOptions
-    ) -> AbstractContextManager[LockedCluster]:
-        return locked_cluster(
-            self.vcd,
-            self.session,
-            self.vcd.surroundings.vdc(ref.vdc, ref.org),
-            ref.name,
-            clock=self.clock,
-            break_lock=options.break_lock,
-        )
-
-    @contextlib.contextmanager
-    def _claimed(self, locked: LockedCluster, doing: str, options: RunOptions) -> Iterator[None]:
-        """Hold the cluster while something short is done that leaves no record of its own.
-
-        An operation that was unfinished before stays so.
-        """
-        cluster, lock = locked.existing, locked.lock
-        href = cluster.vapp.href
-        deadline = self.clock.monotonic() + bounds.share(options.timeout)
-        lock.claim(
-            href,
-            cluster.metadata,
-            doing=doing,
-            deadline=deadline,
-            break_lock=options.break_lock,
-        )
-        try:
-            first = {**locked.adoption, **lock.ending_broken()}
-            if first:
-                self._write(locked.existing, first, deadline)
-            yield
-        finally:
-            lock.release(href, ended=cluster.unfinished is None)
-
     def _record_size(
         self,
         locked: LockedCluster,
@@ -462,24 +341,9 @@ class ClusterChanges:
         pools: tuple[Pool, ...] | None = None,
     ) -> None:
         """Record that the cluster is to have the nodes that it has."""
-        with self._claimed(locked, "recording its size", options):
-            cluster = locked.existing
-            deadline = self.clock.monotonic() + bounds.share(options.timeout)
-            locked.lock.end(
-                cluster.vapp.href,
-                lambda ended: self._write(cluster, ended, deadline),
-                workers,
-                (),
-                heads,
-                pools,
-            )
-
-    def _write(self, cluster: ExistingCluster, values: Mapping[str, str], deadline: float) -> None:
-        href = cluster.vapp.href
-        tasks.done(self.vcd, lambda: self.vcd.write_metadata(href, values), deadline=deadline)
-
-    def _inspect(self, cluster: ExistingCluster) -> Cluster:
-        return inspect_cluster(self._reread(cluster))
+        with locked.claimed("recording its size", options) as write:
+            href = locked.existing.vapp.href
+            locked.lock.end(href, write, workers, (), heads, pools)
 
     def _reread(self, cluster: ExistingCluster) -> ExistingCluster:
         metadata = self.vcd.vapp_metadata(cluster.vapp.href)

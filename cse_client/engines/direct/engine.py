@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, sent, suggest
+from cse_client import DESCRIPTION, PRODUCT, __version__, bounds, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
-from cse_client.errors import (
-    Conflict,
-    CseError,
-    Interrupted,
-    NotFinished,
-    NotFound,
-    WrongUsage,
-)
+from cse_client.errors import CseError, NotFound
 from cse_client.model import (
     Cluster,
     ClusterRef,
@@ -37,18 +29,16 @@ from cse_client.model import (
     SystemInfo,
     Template,
     TemplateFacts,
-    Vdc,
 )
 from cse_client.model.grants import KubeconfigSpec
 from cse_client.vcd.client import VcdClient
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.changes import ClusterChanges
+    from cse_client.engines.direct.creations import ClusterCreations
     from cse_client.engines.direct.existing import ExistingCluster
-    from cse_client.engines.direct.lock import ClusterLock
     from cse_client.engines.direct.node_templates.work import TemplateWork
-    from cse_client.engines.direct.operations.create import Creation
-    from cse_client.engines.direct.operations.incoming import Incoming
+    from cse_client.engines.direct.restores import ClusterRestores
     from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
     from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
@@ -89,6 +79,18 @@ class DirectEngine:
         from cse_client.engines.direct.changes import ClusterChanges
 
         return ClusterChanges(self._vcd, self._session, self._clock, self.templates)
+
+    @cached_property
+    def _creations(self) -> ClusterCreations:
+        from cse_client.engines.direct.creations import ClusterCreations
+
+        return ClusterCreations(self._vcd, self._session, self._clock, self.templates)
+
+    @cached_property
+    def _restores(self) -> ClusterRestores:
+        from cse_client.engines.direct.restores import ClusterRestores
+
+        return ClusterRestores(self._creations, self._changes)
 
     @classmethod
     def open(cls, session: Session) -> DirectEngine:
@@ -139,83 +141,11 @@ class DirectEngine:
 
     def plan_create(self, spec: ClusterSpec, progress: Progress) -> CreationPlan:
         """Check everything that `create` checks and return its steps as sentences."""
-        from cse_client.model.declared import CreationPlan
-
-        _refuse_nfs(spec)
-        creation = self._creation(spec, RunOptions(), progress)
-        found = creation.resolved
-        if spec.template != found.template.id:
-            name = f"{found.template.catalog}/{found.template.name}"
-            spec = replace(spec, template=name, template_revision=found.template.revision)
-        steps = tuple(step.sentence for step in creation.steps() if not step.done())
-        return CreationPlan(spec, steps, found.needs)
+        return self._creations.plan(spec, progress)
 
     def create(self, spec: ClusterSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Make the cluster, or finish one whose creation was interrupted."""
-        _refuse_nfs(spec)
-        return self._create(spec, options, progress)
-
-    def _create(
-        self,
-        spec: ClusterSpec,
-        options: RunOptions,
-        progress: Progress,
-        incoming: Incoming | None = None,
-    ) -> Cluster:
-        creation: Creation | None = None
-        try:
-            creation = self._creation(spec, options, progress, incoming)
-            try:
-                creation.run()
-            except Conflict:
-                if creation.has_vapp:
-                    raise
-                # A request of an earlier run may reach VCD between this run's check and its own.
-                creation = self._creation(spec, options, progress, incoming)
-                if not creation.has_vapp:
-                    raise
-                creation.run()
-            return creation.outcome()
-        except (KeyboardInterrupt, NotFinished) as stop:
-            state, advice = _standing_of(spec, creation)
-            if isinstance(stop, NotFinished):
-                stop.notes.append(advice)
-                raise
-            raise Interrupted(f"Interrupted; cluster '{spec.name}' {state}.", hint=advice) from None
-
-    def _creation(
-        self,
-        spec: ClusterSpec,
-        options: RunOptions,
-        progress: Progress,
-        incoming: Incoming | None = None,
-    ) -> Creation:
-        """Check the request against the cloud; return what carries it out."""
-        from cse_client.engines.direct.lock import owner_of
-        from cse_client.engines.direct.operations.create import Creation
-        from cse_client.engines.direct.operations.incoming import refuse_other_beginning
-        from cse_client.engines.direct.resolve import resolve_creation
-
-        resolved = resolve_creation(
-            self._vcd,
-            spec,
-            self.templates,
-            progress,
-            owner=owner_of(self._session),
-            break_lock=options.break_lock,
-        )
-        refuse_other_beginning(spec.name, resolved.metadata, incoming)
-        if incoming is not None:
-            incoming.check(resolved)
-        return Creation(
-            self._vcd,
-            resolved,
-            options,
-            self._session,
-            clock=self._clock,
-            progress=progress,
-            incoming=incoming,
-        )
+        return self._creations.create(spec, options, progress)
 
     def clusters(self, *, vdc: str = "", org: str = "") -> Iterator[ClusterSummary]:
         """List clusters; those of one VDC too are compared with all, to find copies elsewhere."""
@@ -360,7 +290,9 @@ class DirectEngine:
 
     def add_nodes(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers."""
-        _refuse_nfs(spec)
+        from cse_client.engines.direct.creations import refuse_nfs
+
+        refuse_nfs(spec)
         return self._changes.add(spec, options, progress)
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
@@ -406,11 +338,7 @@ class DirectEngine:
 
     def check_restore(self, ref: ClusterRef, path: Path, *, new: bool) -> None:
         """Check that the file is a backup for a passphrase, and that the cluster is there."""
-        from cse_client.engines.direct.age_files import check_passphrase_opens
-
-        check_passphrase_opens(path)
-        if not new:
-            self._check_restored(ref)
+        self._restores.check(ref, path, new=new)
 
     def back_up(self, ref: ClusterRef, path: Path, lock: BackupLock, progress: Progress) -> Backup:
         """Write an encrypted backup to a new file, and verify it."""
@@ -427,15 +355,7 @@ class DirectEngine:
         progress: Progress,
     ) -> Sequence[str]:
         """Return what restoring a cluster would do, and what it would not bring back."""
-        self._check_restored(ref)
-        return self._changes.plan_restore(ref, path, key, options, progress)
-
-    def _check_restored(self, ref: ClusterRef) -> None:
-        try:
-            self._existing(ref)
-        except NotFound as absent:
-            absent.hint = f"To make a new cluster from the backup: {suggest.again(new=True)}"
-            raise
+        return self._restores.plan(ref, path, key, options, progress)
 
     def restore(
         self,
@@ -446,32 +366,7 @@ class DirectEngine:
         progress: Progress,
     ) -> Cluster:
         """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
-        self._check_restored(ref)
-        return self._changes.restore(ref, path, key, options, progress)
-
-    def restore_new(
-        self,
-        wanted: RestoredSpec,
-        path: Path,
-        key: BackupKey,
-        options: RunOptions,
-        progress: Progress,
-    ) -> Cluster:
-        """Make a new cluster that begins with the objects in a backup, and return it.
-
-        First with its control plane alone; the other nodes are added to it as to any cluster.
-        """
-        from cse_client.engines.direct.operations.incoming import Incoming, Recorded
-        from cse_client.engines.direct.restorable import read_restorable
-
-        backup = read_restorable(path, key)
-        incoming, recorded = Incoming(backup, progress), Recorded(backup)
-        waiting = replace(options, wait=True)
-        ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
-        if not self._changes.is_being_restored(ref, incoming.mark):
-            self._create(recorded.spec(wanted), waiting, progress, incoming)
-        pools = recorded.pools(wanted)
-        return self._changes.complete_restored(ref, backup.heads, pools, waiting, progress)
+        return self._restores.restore(ref, path, key, options, progress)
 
     def plan_restore_new(
         self,
@@ -482,18 +377,18 @@ class DirectEngine:
         progress: Progress,
     ) -> Sequence[str]:
         """Return what making a new cluster from a backup would do, and what it would leave."""
-        from cse_client.engines.direct.operations.incoming import Incoming, Recorded
-        from cse_client.engines.direct.restorable import read_restorable
+        return self._restores.plan_new(wanted, path, key, options, progress)
 
-        backup = read_restorable(path, key)
-        recorded = Recorded(backup)
-        incoming = Incoming(backup, progress)
-        steps: list[str] = []
-        ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
-        if not self._changes.is_being_restored(ref, incoming.mark):
-            creation = self._creation(recorded.spec(wanted), options, progress, incoming)
-            steps = [step.sentence for step in creation.steps() if not step.done()]
-        return [*steps, *recorded.plan(wanted)]
+    def restore_new(
+        self,
+        wanted: RestoredSpec,
+        path: Path,
+        key: BackupKey,
+        options: RunOptions,
+        progress: Progress,
+    ) -> Cluster:
+        """Make a new cluster that begins with the objects in a backup, and return it."""
+        return self._restores.restore_new(wanted, path, key, options, progress)
 
     def protect(
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool = True
@@ -529,61 +424,15 @@ class DirectEngine:
 
     def plan_delete(self, ref: ClusterRef, options: RunOptions) -> Deletion:
         """Return what `delete` would delete, after the same checks."""
-        from cse_client.engines.direct.operations.delete import deletable
+        from cse_client.engines.direct.operations.delete import ClusterDeletion
 
-        with self._for_deletion(ref, options) as (vdc, lock):
-            cluster = deletable(
-                self._vcd,
-                self._session,
-                vdc,
-                ref.name,
-                lock=lock,
-                break_lock=options.break_lock,
-            )
-        vapp = cluster.vapp
-        return Deletion(ref.name, vapp.id, tuple(vm.name for vm in vapp.vms))
+        return ClusterDeletion(self._vcd, self._session, self._clock, ref, options).plan()
 
     def delete(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> Deletion:
         """Delete the cluster from whatever state it is in, and prove that it is gone."""
-        from cse_client.engines.direct.operations.delete import delete_cluster
+        from cse_client.engines.direct.operations.delete import ClusterDeletion
 
-        deadline = self._clock.monotonic() + bounds.share(options.timeout)
-        with self._for_deletion(ref, options) as (vdc, lock):
-            return delete_cluster(
-                self._vcd,
-                self._session,
-                vdc,
-                ref.name,
-                lock=lock,
-                break_lock=options.break_lock,
-                deadline=deadline,
-                progress=progress,
-            )
-
-    @contextmanager
-    def _for_deletion(
-        self, ref: ClusterRef, options: RunOptions
-    ) -> Iterator[tuple[Vdc, ClusterLock]]:
-        """Keep this user's other commands on this machine off a cluster that is to be deleted."""
-        from cse_client.engines.direct.lock import ClusterLock
-
-        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
-        lock = ClusterLock(
-            self._vcd, self._session, name=ref.name, vdc_href=vdc.href, clock=self._clock
-        )
-        if not options.break_lock:
-            lock.acquire_local()
-        try:
-            yield vdc, lock
-        except KeyboardInterrupt:
-            if not sent.changes():
-                raise
-            raise Interrupted(
-                f"Interrupted; VCD may still be deleting cluster '{ref.name}'.",
-                hint=f"Run it again to make sure: {suggest.cse('cluster delete', ref.name)}",
-            ) from None
-        finally:
-            lock.release_local()
+        return ClusterDeletion(self._vcd, self._session, self._clock, ref, options).run(progress)
 
     def seal(self, ref: ClusterRef, progress: Progress, *, adopted: str = "") -> str:
         """Move the CA key out of VCD. Returns the path of the file that keeps it.
@@ -644,32 +493,4 @@ class DirectEngine:
 
         return find_existing(
             self._vcd, self._session, self._vcd.surroundings.vdc(ref.vdc, ref.org), ref.name
-        )
-
-
-def _standing_of(spec: ClusterSpec, creation: Creation | None) -> tuple[str, str]:
-    """Return how far a creation that ended early has come, and what to do next."""
-    if creation is None or not creation.wrote_something:
-        return "is not finished", "Nothing was created."
-    if not creation.finished():
-        remove = suggest.cse("cluster delete", spec.name)
-        return (
-            "is not finished",
-            f"Run the same command again to resume, or delete it: {remove}",
-        )
-    if spec.seal:
-        return "is ready", f"`{suggest.cse('cluster seal', spec.name)}` seals it."
-    return "is ready", f"`{suggest.cse('cluster info', spec.name)}` shows it."
-
-
-def _refuse_nfs(spec: ClusterSpec | NodesSpec) -> None:
-    """Refuse NFS nodes, which only a CSE server creates.
-
-    Raises:
-        WrongUsage: NFS nodes are requested.
-    """
-    if spec.nfs:
-        raise WrongUsage(
-            "--enable-nfs is not supported without a CSE server: this client makes no NFS nodes.",
-            hint="Leave it out and use an NFS server of your own, or a CSI driver.",
         )

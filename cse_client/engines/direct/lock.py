@@ -86,7 +86,7 @@ class ClusterLock:
         self._vcd = vcd
         self._name = name
         self._shown = shown or f"cluster '{name}'"
-        self._clock = clock
+        self.clock = clock
         self._who = f"{session.user}@{session.org}"
         self._host = socket.gethostname()
         self.owner = owner_of(session)
@@ -197,7 +197,7 @@ class ClusterLock:
             InterruptedBefore: Ctrl-C; the claim is withdrawn, and nothing was unfinished before.
         """
         if seconds is None:
-            seconds = deadline - self._clock.monotonic()
+            seconds = deadline - self.clock.monotonic()
         if break_lock:
             damaged = {key: seen[key] for key in journal.read_journal(seen).damaged}
             self._broken = {**{k: seen[k] for k in self._others(seen)}, **damaged}
@@ -289,7 +289,7 @@ class ClusterLock:
         else:
             # who steps back has begun nothing; who leaves early has, and says so
             values = {**({} if self._held else self._before), **self._free()}
-        deadline = self._clock.monotonic() + seconds
+        deadline = self.clock.monotonic() + seconds
         try:
             self._write(vapp_href, values, deadline)
         except CseError:
@@ -322,7 +322,7 @@ class ClusterLock:
 
     def _settle(self, vapp_href: str, seen: Mapping[str, str], deadline: float) -> dict[str, str]:
         """Read the metadata until ours is the only claim; return it."""
-        patience = min(deadline, self._clock.monotonic() + _WAIT_FOR_OTHERS)
+        patience = min(deadline, self.clock.monotonic() + _WAIT_FOR_OTHERS)
         while True:
             metadata = self._vcd.vapp_metadata(vapp_href)
             changed = self._basis(metadata) != self._basis(seen)
@@ -332,9 +332,9 @@ class ClusterLock:
                     raise self._was_changed()
                 return metadata
             first = min(others)
-            if changed or first < self.key or self._clock.monotonic() >= patience:
+            if changed or first < self.key or self.clock.monotonic() >= patience:
                 raise self._is_held(others[first])
-            self._clock.sleep(_LOOK_AGAIN)
+            self.clock.sleep(_LOOK_AGAIN)
 
     def _basis(self, metadata: Mapping[str, str]) -> tuple[object, ...]:
         """Return what stays as it is as long as nobody else holds the cluster."""

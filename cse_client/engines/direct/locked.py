@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
+from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.errors import Conflict
-from cse_client.model import Session, Vdc, footprint
+from cse_client.model import RunOptions, Session, Vdc, footprint
+from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["LockedCluster", "locked_cluster"]
+__all__ = ["LockedCluster", "Writer", "locked_cluster"]
+
+#: Writes metadata of a cluster.
+Writer = Callable[[Mapping[str, str]], None]
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,39 @@ class LockedCluster:
         """The metadata to write with the first change, for a creation that nobody waited for."""
         creating = self.existing.metadata.get(footprint.PHASE) == footprint.PHASE_CREATING
         return {footprint.PHASE: footprint.PHASE_READY} if creating else {}
+
+    @contextmanager
+    def claimed(self, doing: str, options: RunOptions) -> Iterator[Writer]:
+        """Hold the cluster while something short is done that leaves no record of its own.
+
+        Gives what writes metadata until the time of `options` is up. An operation that was
+        unfinished before stays so.
+
+        Raises:
+            Conflict: see `ClusterLock.claim`.
+        """
+        cluster, lock = self.existing, self.lock
+        href = cluster.vapp.href
+        deadline = lock.clock.monotonic() + bounds.share(options.timeout)
+
+        def write(values: Mapping[str, str]) -> None:
+            vcd = cluster.vcd
+            tasks.done(vcd, lambda: vcd.write_metadata(href, values), deadline=deadline)
+
+        lock.claim(
+            href,
+            cluster.metadata,
+            doing=doing,
+            deadline=deadline,
+            break_lock=options.break_lock,
+        )
+        try:
+            first = {**self.adoption, **lock.ending_broken()}
+            if first:
+                write(first)
+            yield write
+        finally:
+            lock.release(href, ended=cluster.unfinished is None)
 
 
 @contextmanager

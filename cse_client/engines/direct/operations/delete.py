@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
+from cse_client import bounds, sent, suggest
+from cse_client.clock import Clock
 from cse_client.engines.direct import custody
 from cse_client.engines.direct.begun import refuse_if_just_begun
 from cse_client.engines.direct.deletion import known_absent
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
+from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.metadata import is_protected
 from cse_client.engines.direct.operations import upgrade_backup
 from cse_client.engines.direct.separation import drop_separation
 from cse_client.errors import (
     CseError,
+    Interrupted,
     NotFound,
     Refused,
     SessionInvalid,
     TaskFailed,
     VcdFault,
 )
-from cse_client.model import Deletion, Event, EventKind, Progress, Session, Vdc, footprint
+from cse_client.model import (
+    ClusterRef,
+    Deletion,
+    Event,
+    EventKind,
+    Progress,
+    RunOptions,
+    Session,
+    Vdc,
+    footprint,
+)
 from cse_client.model.footprint import id_in_description
 from cse_client.plurals import counted
 from cse_client.vcd import tasks
 
 if TYPE_CHECKING:
-    from cse_client.engines.direct.lock import ClusterLock
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["deletable", "delete_cluster", "delete_vapp"]
+__all__ = ["ClusterDeletion", "deletable", "delete_cluster", "delete_vapp"]
 
 _BAD_REQUEST = 400
 
@@ -68,6 +82,71 @@ def _wants_undeploy(fault: CseError) -> bool:
 
 def _delete(vcd: VcdClient, vapp_href: str, deadline: float) -> None:
     tasks.done(vcd, lambda: vcd.delete_vapp(vapp_href), deadline=deadline, idempotent=True)
+
+
+class ClusterDeletion:
+    """One deletion of a cluster, by name."""
+
+    def __init__(
+        self,
+        vcd: VcdClient,
+        session: Session,
+        clock: Clock,
+        ref: ClusterRef,
+        options: RunOptions,
+    ) -> None:
+        self._vcd = vcd
+        self._session = session
+        self._clock = clock
+        self._ref = ref
+        self._options = options
+
+    def plan(self) -> Deletion:
+        """Return what would be deleted, after the same checks."""
+        name, break_lock = self._ref.name, self._options.break_lock
+        with self._locked() as (vdc, lock):
+            cluster = deletable(
+                *(self._vcd, self._session, vdc, name), lock=lock, break_lock=break_lock
+            )
+        vapp = cluster.vapp
+        return Deletion(name, vapp.id, tuple(vm.name for vm in vapp.vms))
+
+    def run(self, progress: Progress) -> Deletion:
+        """Delete the cluster from whatever state it is in, and prove that it is gone."""
+        deadline = self._clock.monotonic() + bounds.share(self._options.timeout)
+        with self._locked() as (vdc, lock):
+            return delete_cluster(
+                self._vcd,
+                self._session,
+                vdc,
+                self._ref.name,
+                lock=lock,
+                break_lock=self._options.break_lock,
+                deadline=deadline,
+                progress=progress,
+            )
+
+    @contextmanager
+    def _locked(self) -> Iterator[tuple[Vdc, ClusterLock]]:
+        """Keep this user's other commands on this machine off a cluster that is to be deleted."""
+        ref = self._ref
+        vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
+        lock = ClusterLock(
+            self._vcd, self._session, name=ref.name, vdc_href=vdc.href, clock=self._clock
+        )
+        if not self._options.break_lock:
+            lock.acquire_local()
+        try:
+            yield vdc, lock
+        except KeyboardInterrupt:
+            if not sent.changes():
+                raise
+            raise Interrupted(
+                f"Interrupted; VCD may still be deleting cluster '{ref.name}'.",
+                hint=f"Run it again to make sure: {suggest.cse('cluster delete', ref.name)}",
+            ) from None
+        finally:
+            lock.release_local()
 
 
 def deletable(
