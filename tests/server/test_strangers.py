@@ -1,4 +1,4 @@
-"""The installed `vcd` in front of servers that trickle, never end, or are not VCD at all."""
+"""The installed `cse` in front of servers that trickle, never end, or are not VCD at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.served import write_profile
-from tests.support.programs import VCD
+from tests.support.programs import CSE
 from tests.support.strangers import MANNERS, Stranger, answer
 
 #: MiB that no answer may make a command take, and seconds that it may take beyond its --timeout:
@@ -48,10 +48,10 @@ open(sys.argv[1], "w").write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_max
 
 
 def run(home: Path, environment: Mapping[str, str], *words: str) -> Ended:
-    """Run `vcd cse ...` and measure this process alone."""
+    """Run `cse ...` and measure this process alone."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-S", "-c", _MEASURE, str(home / "usage"), VCD, "cse", *words],
+        [sys.executable, "-S", "-c", _MEASURE, str(home / "usage"), CSE, *words],
         capture_output=True,
         text=True,
         cwd=home,
