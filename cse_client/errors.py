@@ -5,12 +5,12 @@ Each class fixes an exit code, documented in docs/exit-codes.md::
     CseError                      1  failed
     +-- WrongUsage                2  the words typed cannot be carried out
     +-- NotFound                  3  a named thing does not exist or cannot be seen
-    +-- Refused                   4  rights, quota, capacity or policy forbid it
+    +-- Refused                   4  rights, quota, capacity, policy or state forbid it
     |   +-- SessionInvalid        4  not logged in, or the session has expired
     +-- NotFinished               5  ended early and can be resumed
     |   +-- TimedOut              5  a deadline passed
     |   +-- Interrupted           5  Ctrl-C
-    +-- Conflict                  1  the name is taken, or somebody else is at work
+    +-- Conflict                  1  the name is taken, or other work must end first
     +-- VcdFault                  1  VCD or the way to it failed
     |   +-- TaskFailed            1  a VCD task ended in error, aborted or canceled
     +-- GuestFailed               1  a node reported a failure, with phase and log lines
@@ -79,7 +79,7 @@ class NotFound(CseError):
 
 
 class Refused(CseError):
-    """Rights, quota, capacity or policy forbid it."""
+    """Rights, quota, capacity, policy or the state of the object forbid it."""
 
     exit_code = 4
 
@@ -107,7 +107,10 @@ class InterruptedBefore(KeyboardInterrupt):
 
 
 class Conflict(CseError):
-    """The name is taken, or somebody else is changing the same thing."""
+    """The name is taken, or something else must end first: another command, unfinished work.
+
+    What no wait and no other command can help with is Refused.
+    """
 
 
 class VcdFault(CseError):

@@ -49,7 +49,8 @@ class UpgradePlan:
     """An upgrade as it would be carried out.
 
     `before` and `after` are releases such as 1.36.3. `obstacles` are sentences, each of which
-    refuses the upgrade; `warnings` do not. `minutes` is how long it would take, from how long each
+    refuses the upgrade, and `cures` what to do about each of them, empty where that is not known;
+    `warnings` refuse nothing. `minutes` is how long it would take, from how long each
     node took last time, None where that is not known. `resumed`: it was begun and is unfinished;
     `done` are sentences on what of it is done.
     """
@@ -61,6 +62,7 @@ class UpgradePlan:
     template_revision: int
     steps: tuple[UpgradeStep, ...] = ()
     obstacles: tuple[str, ...] = ()
+    cures: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     minutes: int | None = None
     resumed: bool = False

@@ -279,8 +279,7 @@ def _check_addresses(network: Network, nodes: int, findings: Findings) -> None:
             Refused(
                 f"The network '{network.name}' has"
                 f" {counted(free, 'free address', 'free addresses')} in its static"
-                f" pool, and {counted(nodes, 'node')}"
-                f" {noun(nodes, 'needs one', 'need one each')}.",
+                f" pool, and {counted(nodes, 'node')} {noun(nodes, 'needs', 'need')} an address.",
                 hint="Enlarge the pool, release addresses, or use fewer --nodes.",
             )
         )

@@ -117,7 +117,7 @@ class ClusterChanges:
         """Take the named workers out, whether or not they ever joined or still have a VM.
 
         Raises:
-            NotFound, Conflict: unknown names, or names of no workers; nothing was touched.
+            NotFound, Refused: unknown names, or names of no workers; nothing was touched.
             Refused: pods would be lost; nothing was touched.
         """
         with self.locked(spec.ref, options) as locked:

@@ -19,7 +19,7 @@ from cse_client.engines.direct.metadata import (
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.pools import pool_of, resized
 from cse_client.engines.lookup import find_cluster, unknown_pool
-from cse_client.errors import Conflict, NotFound, WrongUsage
+from cse_client.errors import NotFound, Refused, WrongUsage
 from cse_client.model import (
     CONTROL_PLANE,
     WORKER,
@@ -235,18 +235,18 @@ class ExistingCluster:
         """Refuse control plane VMs and VMs that are not nodes, all of them named.
 
         Raises:
-            Conflict: some of the names are of such VMs.
+            Refused: some of the names are of such VMs.
         """
         heads = [name for name in names if node_kind(name) == CONTROL_PLANE]
         if heads:
-            raise Conflict(
+            raise Refused(
                 f"{', '.join(heads)} is the control plane of cluster '{self.name}' and cannot be"
                 " removed.",
                 hint="To delete the whole cluster: " + suggest.cse("cluster delete", self.name),
             )
         foreign = [name for name in names if node_kind(name) != WORKER]
         if foreign:
-            raise Conflict(
+            raise Refused(
                 f"{', '.join(foreign)} is not a worker of cluster '{self.name}'.",
                 hint=f"List its nodes: {suggest.cse('node list', self.name)}",
             )

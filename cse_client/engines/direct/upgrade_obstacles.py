@@ -13,7 +13,7 @@ from cse_client.engines.direct.members import see_members
 from cse_client.engines.direct.operations.leaving import name_stuck
 from cse_client.engines.direct.quorum import growth_problems
 from cse_client.engines.direct.upgrade_targets import release_of, skew_problems
-from cse_client.errors import ClusterUnreachable, CseError, PreflightFailed
+from cse_client.errors import ClusterUnreachable, CseError, PreflightFailed, Refused
 from cse_client.guest.pki import ClusterPKI
 from cse_client.kube.addons.table import ADDONS
 from cse_client.kube.addons.table import RELEASES as ADDON_RELEASES
@@ -31,15 +31,24 @@ _LEAST_VALIDITY = timedelta(days=2)
 
 @dataclass
 class Findings:
-    """Sentences: what refuses an upgrade, and what to think of besides."""
+    """Sentences: what refuses an upgrade, and what to think of besides.
+
+    `cures` are hints for some of the obstacles.
+    """
 
     obstacles: list[str] = field(default_factory=list)
+    cures: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def add(self, problem: CseError) -> None:
         """Add a problem as an obstacle."""
         found = problem.problems if isinstance(problem, PreflightFailed) else [problem]
         self.obstacles += [one.message for one in found]
+        self.cures.update({one.message: one.hint for one in found if one.hint})
+
+    def refusals(self) -> list[CseError]:
+        """Return the obstacles as errors."""
+        return [Refused(text, hint=self.cures.get(text, "")) for text in self.obstacles]
 
 
 def find_obstacles(
@@ -62,7 +71,8 @@ def find_obstacles(
     nodes = api.nodes()
     for problem in skew_problems(template, release, [node.kubelet_version for node in nodes]):
         found.add(problem)
-    found.obstacles += _machine_problems(cluster, nodes)
+    for problem in _machine_problems(cluster, nodes):
+        found.add(problem)
     if cluster.virtual_address:
         found.obstacles += _control_plane_problems(cluster, pki, template)
     _collect(found, resolve)
@@ -82,18 +92,21 @@ def _collect(found: Findings, look: Callable[[], object]) -> None:
         found.add(problem)
 
 
-def _machine_problems(cluster: ExistingCluster, nodes: Sequence[KubeNode]) -> Iterator[str]:
+def _machine_problems(cluster: ExistingCluster, nodes: Sequence[KubeNode]) -> Iterator[CseError]:
+    repair = f"Repair the cluster: {suggest.cse('cluster repair', cluster.name)}"
+    listed = f"List the nodes: {suggest.cse('node list', cluster.name)}"
     known = {node.name: node for node in nodes}
     for vm in (*cluster.control_planes, *cluster.workers):
         node = known.pop(vm.name, None)
         if vm.status != "POWERED_ON":
-            yield f"VM {vm.name} is not powered on ({vm.status})."
+            yield Refused(f"VM {vm.name} is not powered on ({vm.status}).", hint=repair)
         elif node is None:
-            yield f"VM {vm.name} is not a node of the cluster."
+            yield Refused(f"VM {vm.name} is not a node of the cluster.", hint=listed)
         elif not node.ready:
-            yield f"Node {vm.name} is not Ready{f' ({plain(node.reason)})' if node.reason else ''}."
+            why = f" ({plain(node.reason)})" if node.reason else ""
+            yield Refused(f"Node {vm.name} is not Ready{why}.", hint=listed)
     for name in known:
-        yield f"Node {plain(name)} has no VM in the cluster's vApp."
+        yield Refused(f"Node {plain(name)} has no VM in the cluster's vApp.", hint=repair)
 
 
 def _control_plane_problems(

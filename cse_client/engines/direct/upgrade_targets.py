@@ -116,7 +116,8 @@ def skew_problems(template: Template, release: str, kubelets: Sequence[str]) -> 
         yield Refused(
             f"Template '{template.item}' contains Kubernetes {new}, and the cluster has"
             f" {plain(release)}: an upgrade cannot skip a minor release.",
-            hint=f"Upgrade to a template with Kubernetes 1.{before[1] + 1} first.",
+            hint=f"Upgrade to a template with Kubernetes 1.{before[1] + 1} first. To list what is"
+            f" possible: {suggest.cse('cluster upgrade-plan', suggest.cluster())}",
         )
     elif not _EXACT.fullmatch(new):
         yield _unknown(template)

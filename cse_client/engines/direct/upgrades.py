@@ -308,6 +308,7 @@ class ClusterUpgrades:
             template.revision,
             tuple(steps),
             tuple(findings.obstacles),
+            tuple(findings.cures.get(text, "") for text in findings.obstacles),
             tuple(findings.warnings),
             _minutes(cluster, nodes),
             resumed,
@@ -355,7 +356,7 @@ def _same(
 def _refuse(cluster: ExistingCluster, release: str, findings: Findings, progress: Progress) -> None:
     for warning in findings.warnings:
         progress(Event(EventKind.WARNING, warning))
-    problems = [Refused(text) for text in findings.obstacles]
+    problems = findings.refusals()
     raise_all(
         problems, f"Cluster '{cluster.name}' cannot be upgraded to Kubernetes {plain(release)}"
     )

@@ -119,7 +119,7 @@ def test_an_isolated_network_is_refused(vcd: VcdClient) -> None:
 
 def test_a_pool_too_small_names_both_numbers(vcd: VcdClient) -> None:
     assert messages(check(vcd, replace(SPEC, workers=7))) == [
-        "The network 'net1' has 7 free addresses in its static pool, and 8 nodes need one each.",
+        "The network 'net1' has 7 free addresses in its static pool, and 8 nodes need an address.",
         "VDC 'vdc1' has 10000 MB of memory left, but the nodes need 16384 MB.",
         "VDC 'vdc1' has 10000 MHz of CPU left, but the nodes need 16000 MHz.",
     ]
