@@ -31,6 +31,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import IO, TYPE_CHECKING
 
+from cse_client import sent
 from cse_client.clock import Clock
 from cse_client.engines.direct import journal
 from cse_client.engines.direct.holders import (
@@ -194,8 +195,11 @@ class ClusterLock:
         Raises:
             Conflict: somebody else holds it, or has held it since `seen` was read; the claim is
                 withdrawn.
-            InterruptedBefore: Ctrl-C; the claim is withdrawn, and nothing was unfinished before.
+            InterruptedBefore: Ctrl-C; the claim is withdrawn, nothing was unfinished before, and
+                this run had changed nothing either.
         """
+        # what a run did before, such as another change of a file, is not withdrawn with the claim
+        is_first = not sent.changes()
         if seconds is None:
             seconds = deadline - self.clock.monotonic()
         if break_lock:
@@ -217,7 +221,8 @@ class ClusterLock:
             raise
         except KeyboardInterrupt:
             self.release(vapp_href)
-            if self._written or first or journal.read_journal(seen).operation is not None:
+            resumes = journal.read_journal(seen).operation is not None
+            if self._written or first or resumes or not is_first:
                 raise
             raise InterruptedBefore from None
         self._held = True

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from cse_client import sent
 from cse_client.engines.direct.holders import damaged_claims, holders
 from cse_client.engines.direct.journal import read_journal
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.operation import GROW, Operation
-from cse_client.errors import Conflict, VcdFault
+from cse_client.errors import Conflict, InterruptedBefore, VcdFault
 from cse_client.model import Session
 from cse_client.vcd.tasks import Task
 from tests.support.clock import FakeClock
@@ -168,6 +169,26 @@ def test_a_damaged_record_of_ones_own_gives_way_to_a_new_one(cloud: Metadata, lo
     ann.claim(HREF, seen, doing="growing", deadline=100.0, operation=operation, break_lock=True)
     cloud.values.update(ann.ending_broken())
     assert read_journal(cloud.values).operation == operation
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_interrupted_claim_is_withdrawn(
+    cloud: Metadata, lock: Maker, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    def press_ctrl_c(_href: str) -> dict[str, str]:
+        sent.note("POST")
+        raise KeyboardInterrupt
+
+    ann = lock("ann")
+    sent.begin()
+    if changed:
+        # an operation before this one, of the same command
+        sent.note("POST")
+    monkeypatch.setattr(cloud, "vapp_metadata", press_ctrl_c)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        claim(ann, {})
+    assert isinstance(stopped.value, InterruptedBefore) is not changed
+    assert holders(cloud.values) == {}
 
 
 def test_only_the_claims_that_were_seen_are_broken(cloud: Metadata, lock: Maker) -> None:
