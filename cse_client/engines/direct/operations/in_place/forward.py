@@ -107,11 +107,31 @@ class WayForward:
         """
         self.proven = self._control_plane.is_final(record)
         if not self.proven:
+            if record.phase == FINAL:
+                self._refuse_unseen(record)
             record = self._upgrade(replace(record, phase=BEGUN))
             self.proven = True
             record = replace(record, phase=FINAL)
             self._control_plane.write(record)
         self._control_plane.tidy(record)
+
+    def _refuse_unseen(self, record: UpgradeRecord) -> None:
+        """Refuse to stop a node that is said to have the new version only because it is not seen.
+
+        Raises:
+            TimedOut: its API cannot be reached, although it runs and has no task to wait for.
+        """
+        control_plane = self._control_plane
+        vcd, vm = control_plane.vcd, control_plane.vm()
+        waits = later.task_of(vcd.customization_script(vm.href)) == record.task
+        if waits or vcd.vm(vm.href).status != ON or not control_plane.is_out_of_reach():
+            return
+        raise TimedOut(
+            f"The upgrade of {record.node} to Kubernetes {record.version} is recorded as done, but"
+            " its API cannot be reached from here:"
+            f" {control_plane.problem(record, record.version)}.",
+            hint=suggest.RESUME,
+        )
 
     def _upgrade(self, record: UpgradeRecord) -> UpgradeRecord:
         """Bring the node to the new version; return the record as it is then."""
