@@ -52,7 +52,12 @@ def plan_return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> list[
             "Check API server, scheduler, controller manager, etcd and node; then remove the"
             " snapshot.",
         ]
-    return [f"Check that {vm.name} serves, and remove the record of the upgrade."]
+    left = "the record of the upgrade"
+    # VCD does not show who created it, nor its name
+    created = control_plane.vcd.snapshot_state(vm.href).created if record.snapshot else None
+    if created is not None:
+        left = f"its snapshot of {created:%Y-%m-%d %H:%M} UTC and {left}"
+    return [f"Check that {vm.name} serves, and remove {left}."]
 
 
 def time_to_return() -> AbstractContextManager[None]:

@@ -362,6 +362,33 @@ def test_a_record_that_only_says_final_does_not_end_an_upgrade(world: World) -> 
     )
 
 
+def test_what_is_recorded_as_final_is_not_begun_again_out_of_reach(world: World) -> None:
+    final = replace(RECORD, phase=FINAL)
+    world.begun(final, disk=NEW, snapshot=OLD)
+    world.unreachable = True
+    with pytest.raises(TimedOut, match="recorded as done, but its API cannot be reached"):
+        world.upgrade().run()
+    assert (world.vcd.calls, world.record()) == ([], final)
+    world.unreachable = False
+    world.upgrade().run()
+    assert (world.vcd.calls, world.record()) == (["remove snapshot", "record nothing"], None)
+
+
+def test_what_is_recorded_as_final_and_is_off_is_upgraded_again(world: World) -> None:
+    world.begun(replace(RECORD, phase=FINAL), disk=NEW, on=False)
+    world.upgrade().run()
+    assert (world.vcd.on, world.vcd.disk, world.record()) == (True, NEW, None)
+
+
+def test_a_snapshot_that_goes_with_the_record_is_named(world: World) -> None:
+    world.begun(RECORD, snapshot=OLD)
+    named = "and remove its snapshot of 2026-01-01 00:00 UTC and the record of the upgrade."
+    assert world.upgrade().plan_roll_back() == [f"Check that {HEAD} serves, {named}"]
+    world.begun(RECORD, snapshot="")
+    left = f"Check that {HEAD} serves, and remove the record of the upgrade."
+    assert world.upgrade().plan_roll_back() == [left]
+
+
 @pytest.mark.parametrize("phase", [BEGUN, FINAL])
 def test_what_does_not_serve_yet_can_be_rolled_back(world: World, phase: str) -> None:
     script = script_of(RECORD.task)
