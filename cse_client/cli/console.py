@@ -25,7 +25,7 @@ from cse_client import bounds, suggest
 from cse_client.cli.options import PROGRESS
 from cse_client.cli.output import Output, columns_text, fitting, keyed
 from cse_client.cli.progress import ProgressLines, ProgressObjects, object_line
-from cse_client.cli.text import capital, json_text, printable, sentence
+from cse_client.cli.text import capital, json_text, numbered, printable, sentence
 from cse_client.errors import CseError, GuestFailed, PreflightFailed, VcdFault
 from cse_client.model.findings import Finding
 
@@ -97,6 +97,14 @@ class Console:
         """Print one line, or in other formats the object behind it."""
         if not self.documented(value, value):
             self.text(f"{printable(text)}\n")
+
+    def plan(self, steps: Sequence[str], **about: Any) -> None:
+        """Print what a command would do, step by step; with -j, what it is `about` as well."""
+        if self.as_json:
+            self.document({**about, "plan": list(steps)})
+            return
+        for line in numbered(steps):
+            self.sentence(line, {})
 
     def table(
         self,

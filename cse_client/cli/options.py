@@ -27,11 +27,13 @@ __all__ = [
     "cpu_option",
     "disable_rollback_option",
     "disk_size_option",
+    "dry_run_option",
     "kubeconfig_option",
     "memory_option",
     "org_option",
     "org_unless_format",
     "placement_policy_option",
+    "plan_option",
     "progress_option",
     "runtime_option",
     "sizing_policy_option",
@@ -39,6 +41,7 @@ __all__ = [
     "timeout_option",
     "vdc_option",
     "with_options",
+    "yes_option",
 ]
 
 #: The values of --engine, CSE_ENGINE and the profile's key cse_engine.
@@ -242,6 +245,25 @@ def disable_rollback_option(function: F) -> F:
     """Add --disable-rollback."""
     return click.option(
         "--disable-rollback", is_flag=True, help="Do not clean up after a failure."
+    )(function)
+
+
+def yes_option(function: F) -> F:
+    """Add -y/--yes."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(function)
+
+
+def dry_run_option(function: F) -> F:
+    """Add --dry-run."""
+    return click.option("--dry-run", is_flag=True, help="Only show what would be done.")(function)
+
+
+def plan_option(function: F) -> F:
+    """Add --dry-run of a command that creates something."""
+    return click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Check everything and print the plan, without changing anything.",
     )(function)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import PATIENCE, org_option, progress_option, vdc_option
+from cse_client.cli.options import PATIENCE, org_option, progress_option, vdc_option, yes_option
 from cse_client.cli.output import shows
 from cse_client.cli.profile import read_session
 from cse_client.cli.run import Question, Run, command
@@ -227,7 +227,7 @@ def _installed(cluster: str, info: AddonInfo) -> str:
     "--purge", is_flag=True, help="Also delete its CRDs and all custom resources of these kinds."
 )
 @click.option("--force", is_flag=True, help="Remove the add-on even if it is in use.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @vdc_option
 @org_option
 @_timeout

@@ -24,6 +24,7 @@ from cse_client.cli.options import (
     org_option,
     timeout_option,
     vdc_option,
+    yes_option,
 )
 from cse_client.cli.output import shows
 from cse_client.cli.run import Question, Run, command
@@ -171,7 +172,7 @@ def info_command(run: Run, cluster: str, node: str, vdc: str, org: str) -> None:
     metavar="NAME",
     help="Worker pool that all these nodes must be in, as a safeguard.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @scale_options
 @vdc_option
 @org_option

@@ -10,11 +10,15 @@ import click
 from cse_client import suggest
 from cse_client.cli.node_options import ScaleOptions, print_cluster_change, scale_options
 from cse_client.cli.options import (
+    accept_eulas_option,
     as_object,
     break_lock_option,
+    disable_rollback_option,
+    dry_run_option,
     org_option,
     timeout_option,
     vdc_option,
+    yes_option,
 )
 from cse_client.cli.output import shows
 from cse_client.cli.pool_options import (
@@ -41,8 +45,6 @@ __all__ = [
     "update_command",
     "upgrade_command",
 ]
-
-_dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
 )
 @pool_options
 @mark_options
-@_dry_run_option
+@dry_run_option
 @break_lock_option
 @vdc_option
 @org_option
@@ -195,7 +197,7 @@ def resize_command(
 @click.argument("cluster")
 @click.argument("pool")
 @mark_options
-@_dry_run_option
+@dry_run_option
 @break_lock_option
 @vdc_option
 @org_option
@@ -264,10 +266,10 @@ def update_command(
     help="Workers to replace at a time. Default: 1.",
 )
 @click.option("--force", is_flag=True, help="Also evict pods that no controller would start again.")
-@click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
-@click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-@_dry_run_option
+@accept_eulas_option
+@disable_rollback_option
+@yes_option
+@dry_run_option
 @break_lock_option
 @vdc_option
 @org_option
@@ -334,8 +336,8 @@ def upgrade_command(
 @click.command("delete")
 @click.argument("cluster")
 @click.argument("pool")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-@_dry_run_option
+@yes_option
+@dry_run_option
 @scale_options
 @vdc_option
 @org_option
@@ -401,8 +403,4 @@ def _show_plan(run: Run, change: str, spec: PoolSpec, options: RunOptions) -> No
     run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         steps = list(engine.plan_pool(change, spec, options, progress))
-    if run.console.as_json:
-        run.console.document({"cluster": spec.cluster, "pool": spec.pool.name, "plan": steps})
-        return
-    for line in numbered(steps):
-        run.console.sentence(line, {})
+    run.console.plan(steps, cluster=spec.cluster, pool=spec.pool.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cse_client.cli.options import yes_option
 from cse_client.cli.output import shows
 from cse_client.cli.run import Question, Run, command
 from cse_client.model import Progress
@@ -81,7 +82,7 @@ def disable_command(run: Run) -> None:
 
 
 @click.command("stop")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @command
 def stop_command(run: Run, yes: bool) -> None:
     """Stop the CSE server.

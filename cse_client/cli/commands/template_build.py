@@ -9,7 +9,17 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.cluster_settings import SettingOptions, check_settings, way_out_options
-from cse_client.cli.options import DISK_SIZE, as_object, org_option, timeout_option, vdc_option
+from cse_client.cli.options import (
+    as_object,
+    cpu_option,
+    disk_size_option,
+    memory_option,
+    org_option,
+    plan_option,
+    storage_profile_option,
+    timeout_option,
+    vdc_option,
+)
 from cse_client.cli.run import Run, command
 from cse_client.cli.text import duration
 
@@ -86,17 +96,10 @@ class WayOut:
     metavar="NAME",
     help="Catalog for the template. Default: your organization's, if there is only one.",
 )
-@click.option("-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs. Default: the source's.")
-@click.option("-m", "--memory", type=int, metavar="MB", help="Memory. Default: the source's.")
-@click.option(
-    "--disk-size",
-    type=DISK_SIZE,
-    metavar="SIZE",
-    help="Size of the disk, for example 40G. Default: the source's.",
-)
-@click.option(
-    "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile for the VM."
-)
+@cpu_option("Virtual CPUs. Default: the source's.")
+@memory_option("Memory. Default: the source's.")
+@disk_size_option("Size of the disk, for example 40G. Default: the source's.")
+@storage_profile_option("Storage profile for the VM.")
 @click.option(
     "--package-source",
     default="",
@@ -108,11 +111,7 @@ class WayOut:
 @org_option
 @click.option("--keep", is_flag=True, help="Keep the VM after a failure.")
 @timeout_option
-@click.option(
-    "--dry-run",
-    is_flag=True,
-    help="Check everything and print the plan, without changing anything.",
-)
+@plan_option
 @click.option("--accept-eulas", is_flag=True, help="Accept the source's license agreements.")
 @command
 @as_object(BuildOptions, "options")
@@ -144,11 +143,7 @@ def build_command(
     if dry_run:
         with run.console.progress() as progress:
             steps = list(work.plan(spec, progress))
-        if run.console.as_json:
-            run.console.document({"template": spec.name, "plan": steps})
-            return
-        for number, step in enumerate(steps, 1):
-            run.console.sentence(f"{number}. {step}", {})
+        run.console.plan(steps, template=spec.name)
         return
 
     from time import monotonic

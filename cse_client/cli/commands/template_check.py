@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.options import (
+    accept_eulas_option,
+    org_option,
+    storage_profile_option,
+    timeout_option,
+    vdc_option,
+)
 from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
 
@@ -20,10 +26,8 @@ COLUMNS = ("Result", "Check", "Finding", "Cure")
 @click.option(
     "-n", "--network", default="", metavar="NAME", help="Org VDC network for the VM of --boot."
 )
-@click.option(
-    "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile for the VM."
-)
-@click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
+@storage_profile_option("Storage profile for the VM.")
+@accept_eulas_option
 @vdc_option
 @org_option
 @timeout_option

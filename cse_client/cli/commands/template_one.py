@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cse_client import suggest
-from cse_client.cli.options import org_option, timeout_option, vdc_option
+from cse_client.cli.options import org_option, timeout_option, vdc_option, yes_option
 from cse_client.cli.output import shows
 from cse_client.cli.run import Question, Run, command
 from cse_client.model import Progress
@@ -39,7 +39,7 @@ def info_command(run: Run, template: str) -> None:
 
 @click.command("delete")
 @click.argument("template", metavar="TEMPLATE")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @click.option(
     "-f", "--force", is_flag=True, help="Delete it although clusters were created from it."
 )

@@ -20,7 +20,12 @@ from cse_client.cli.cluster_files import (
     getting_a_file,
     read_cluster_file,
 )
-from cse_client.cli.options import as_object, break_lock_option, timeout_option
+from cse_client.cli.options import (
+    as_object,
+    break_lock_option,
+    disable_rollback_option,
+    timeout_option,
+)
 from cse_client.cli.output import Output, ShowingCommand
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option, tkg_sentence
@@ -60,7 +65,7 @@ class ApplyCommand(ShowingCommand):
     "--dry-run", is_flag=True, help="Show what would be changed, without changing anything."
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation of removals.")
-@click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure.")
+@disable_rollback_option
 @click.option("--force", is_flag=True, help="Delete pods that cannot be evicted.")
 @click.option("--strict", is_flag=True, help="Treat warnings about a new cluster as errors.")
 @break_lock_option

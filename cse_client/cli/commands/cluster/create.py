@@ -12,14 +12,21 @@ from cse_client.cli.cluster_settings import SettingOptions, check_settings, sett
 from cse_client.cli.hardware_options import HardwareOptions, check_hardware, hardware_options
 from cse_client.cli.node_options import print_new_cluster
 from cse_client.cli.options import (
+    accept_eulas_option,
     as_object,
     break_lock_option,
+    cpu_option,
+    disable_rollback_option,
+    memory_option,
     org_option,
+    plan_option,
+    storage_profile_option,
     timeout_option,
     vdc_option,
 )
 from cse_client.cli.output import Output, ShowingCommand
 from cse_client.cli.run import Run, command
+from cse_client.cli.text import numbered
 
 if TYPE_CHECKING:
     from cse_client.errors import CseError
@@ -122,15 +129,9 @@ class NamedCommand(ShowingCommand):
 @click.option(
     "-k", "--ssh-key", metavar="FILE", help="SSH public key for logging in to the nodes as root."
 )
-@click.option(
-    "-c", "--cpu", type=int, metavar="COUNT", help="Virtual CPUs per node. Default: the template's."
-)
-@click.option(
-    "-m", "--memory", type=int, metavar="MB", help="Memory per node. Default: the template's."
-)
-@click.option(
-    "-s", "--storage-profile", default="", metavar="NAME", help="Storage profile for the nodes."
-)
+@cpu_option("Virtual CPUs per node. Default: the template's.")
+@memory_option("Memory per node. Default: the template's.")
+@storage_profile_option("Storage profile for the nodes.")
 @hardware_options
 @click.option(
     "--endpoint",
@@ -148,19 +149,15 @@ class NamedCommand(ShowingCommand):
 @vdc_option
 @org_option
 @click.option("--enable-nfs", is_flag=True, help="Add an NFS node (requires a CSE server).")
-@click.option("--disable-rollback", is_flag=True, help="Do not clean up after a failure.")
+@disable_rollback_option
 @timeout_option
 @break_lock_option
-@click.option(
-    "--dry-run",
-    is_flag=True,
-    help="Check everything and print the plan, without changing anything.",
-)
+@plan_option
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option(
     "--seal", is_flag=True, help="Remove the CA key from VCD after creation; see `cluster seal`."
 )
-@click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
+@accept_eulas_option
 @command
 @as_object(CreateOptions, "options")
 @as_object(HardwareOptions, "hardware")
@@ -296,6 +293,6 @@ def _dry_run(run: Run, spec: ClusterSpec) -> None:
         return
     if not plan.steps:
         run.console.sentence(f"Cluster {spec.name} is complete; there is nothing to do.", {})
-    for number, step in enumerate(plan.steps, 1):
-        run.console.sentence(f"{number}. {step}", {})
+    for line in numbered(plan.steps):
+        run.console.sentence(line, {})
     show_needs(run, plan.needs)

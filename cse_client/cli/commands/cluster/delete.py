@@ -12,6 +12,7 @@ from cse_client.cli.options import (
     runtime_option,
     timeout_option,
     vdc_option,
+    yes_option,
 )
 from cse_client.cli.run import Question, Run, command
 from cse_client.cli.target import cluster_reference, id_option
@@ -23,7 +24,7 @@ __all__ = ["delete_command"]
 
 @click.command("delete")
 @click.argument("name", required=False)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @click.option(
     "-f", "--force", is_flag=True, help="Force deletion when a normal delete fails (CSE 3.1 only)."
 )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.options import (
+    break_lock_option,
+    org_option,
+    timeout_option,
+    vdc_option,
+    yes_option,
+)
 from cse_client.cli.run import Asking, Question, Run, command
 from cse_client.model import ClusterRef, Progress
 
@@ -41,7 +47,7 @@ def start_command(
 
 @click.command("stop")
 @click.argument("name")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @break_lock_option
 @vdc_option
 @org_option

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
+from cse_client.cli.options import (
+    break_lock_option,
+    org_option,
+    timeout_option,
+    vdc_option,
+    yes_option,
+)
 from cse_client.cli.run import Asking, Question, Run, command
 from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef, Progress
@@ -14,7 +20,7 @@ __all__ = ["renew_command"]
 
 @click.command("renew")
 @click.argument("name")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @break_lock_option
 @vdc_option
 @org_option

@@ -8,6 +8,7 @@ from cse_client import suggest
 from cse_client.cli.options import break_lock_option, org_option, timeout_option, vdc_option
 from cse_client.cli.output import shows
 from cse_client.cli.run import Run, command
+from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
 
 __all__ = ["repair_command"]
@@ -41,8 +42,8 @@ def repair_command(
     value = {"cluster": name, "plan": list(plan), "done": yes}
     if run.console.documented(value, value):
         return
-    for number, sentence in enumerate(plan, 1):
-        run.console.sentence(f"{number}. {sentence}", value)
+    for line in numbered(plan):
+        run.console.sentence(line, value)
     if not plan:
         run.console.sentence(f"Cluster {name} does not need to be repaired.", value)
     elif yes:

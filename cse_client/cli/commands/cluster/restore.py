@@ -12,9 +12,11 @@ from cse_client import suggest
 from cse_client.cli.options import (
     as_object,
     break_lock_option,
+    dry_run_option,
     org_option,
     timeout_option,
     vdc_option,
+    yes_option,
 )
 from cse_client.cli.run import Asking, Question, Run, command
 from cse_client.cli.text import numbered
@@ -107,8 +109,8 @@ class NewOptions:
     metavar="FILE",
     help="File with the private key, of age or ssh, for a backup made with --recipient.",
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@dry_run_option
+@yes_option
 @break_lock_option
 @vdc_option
 @org_option
@@ -201,11 +203,7 @@ def _show(run: Run, name: str, plan: Callable[[BackingUp, Progress], Sequence[st
     engine = run.require(BackingUp, "cluster restore --dry-run")
     with run.console.progress() as progress:
         steps = list(plan(engine, progress))
-    if run.console.as_json:
-        run.console.document({"cluster": name, "plan": steps})
-        return
-    for line in numbered(steps):
-        run.console.sentence(line, {})
+    run.console.plan(steps, cluster=name)
 
 
 def _restore_new(
