@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sweeps.kills import FULL, Kill, Tried, differences
-from tests.sweeps.stage import NAME, Stage
+from tests.sweeps.stage import BARE, NAME, OTHER, Stage
 
 pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
 
@@ -32,6 +32,9 @@ spec:
   - {{name: gpu, size: 2, labels: {{example.com/kind: fast}}}}
   - {{name: new, size: 1}}
 """
+#: The workers of one pool are replaced, and nothing else.
+RENEWED = BEFORE.replace("{name: gpu, size: 1,", f"{{name: gpu, size: 1, template: {OTHER},")
+OLDER = BEFORE.replace("{name: gpu, size: 1,", f"{{name: gpu, size: 1, template: {BARE},")
 BEGIN = ("cluster", "apply", "-f", "before.yaml", "--yes")
 APPLY = ("cluster", "apply", "-f", "after.yaml", "--yes")
 
@@ -85,6 +88,37 @@ def test_every_crash_of_a_change_converges(
         return crash(declared, APPLY, kill, wanted)
 
     tried = Tried("cluster apply, of changes", kills)
+    tried.each(attempt, lambda: declared.reach(None))
+    tried.judge(record_property)
+
+
+@pytest.mark.timeout(3600)
+def test_every_crash_of_a_new_template_of_a_pool_converges(
+    declared: Stage, record_property: Callable[[str, object], None]
+) -> None:
+    declared.offer_other()
+    for name, text in (("older.yaml", OLDER), ("renewed.yaml", RENEWED)):
+        (declared.home / name).write_text(text)
+    older, renewed = (
+        ("cluster", "apply", "-f", f"{name}.yaml", "--yes") for name in ("older", "renewed")
+    )
+
+    def begin() -> set[str]:
+        begun = declared.run(older)
+        assert begun.code == 0, begun.err
+        return set(declared.control.get("state")["vapps"][NAME]["vms"])
+
+    before = begin()
+    ended, kills = declared.kills(renewed)
+    assert ended.code == 0, ended.err
+    wanted = seen(declared)
+    assert len(before & set(declared.control.get("state")["vapps"][NAME]["vms"])) == len(before) - 1
+
+    def attempt(kill: Kill) -> bool:
+        begin()
+        return crash(declared, renewed, kill, wanted)
+
+    tried = Tried("cluster apply, of a pool's template", kills)
     tried.each(attempt, lambda: declared.reach(None))
     tried.judge(record_property)
 
