@@ -21,11 +21,17 @@ from cse_client.errors import ClusterUnreachable
 from cse_client.kube.answers import Json, Malformed, pause_asked, problem, read
 from cse_client.kube.connection import connect, request_errors
 from cse_client.kube.credentials import Credentials, credentials_in
-from cse_client.kube.exchange import ASKED, exchange
+from cse_client.kube.exchange import ASKED, Received, exchange
 from cse_client.kube.proxy import proxy_for
 from cse_client.kube.serving import EXPIRED, read_end, read_names, show_end
 from cse_client.kube.shapes import checked, items_of, moment
-from cse_client.kube.unreachable import explain, explain_content, explain_redirect, explain_status
+from cse_client.kube.unreachable import (
+    broke_off,
+    explain,
+    explain_content,
+    explain_redirect,
+    explain_status,
+)
 from cse_client.model import KubeNode, NodeReport
 from cse_client.model.pools import POOL_LABEL
 from cse_client.reports import (
@@ -52,6 +58,10 @@ _TOTAL = 2
 #: An API server that asks to be left alone is waited for, in all, so many times the time-out.
 _PATIENCE = 3
 _SHORTEST_PAUSE = 0.1
+#: An API server that ends, or a virtual address that moves, breaks connections. client-go repeats a
+#: GET then (rest/with_retry.go); these have the same effect when they are carried out twice.
+_REPEATABLE = ("GET", "PATCH", "DELETE")
+_AFTER_BREAKS = (0.2, 1.0)
 
 
 class ClusterAPI:
@@ -319,20 +329,15 @@ class ClusterAPI:
         more = {} if timeout is None else {"timeout": (self._timeout, timeout, timeout, timeout)}
         patience = _PATIENCE * self._timeout
         while True:
-            with self._explained():
-                received = exchange(
-                    self._http,
-                    self._http.build_request(
-                        method,
-                        path,
-                        params=dict(query or {}),
-                        content=None if body is None else json.dumps(body).encode(),
-                        headers={"Content-Type": content_type, **ASKED},
-                        **more,
-                    ),
-                    seconds=_TOTAL * max(self._timeout, timeout or 0.0),
-                    whom=f"the Kubernetes API at {self.server}",
-                )
+            request = self._http.build_request(
+                method,
+                path,
+                params=dict(query or {}),
+                content=None if body is None else json.dumps(body).encode(),
+                headers={"Content-Type": content_type, **ASKED},
+                **more,
+            )
+            received = self._received(request, _TOTAL * max(self._timeout, timeout or 0.0))
             status, headers = received.status, received.headers
             if received.target is not None:
                 raise explain_redirect(received.target, self.server, self._proxy)
@@ -343,6 +348,20 @@ class ClusterAPI:
                 return status, answer, headers.get("date", "")
             patience -= max(pause, _SHORTEST_PAUSE)
             self._clock.sleep(max(pause, _SHORTEST_PAUSE))
+
+    def _received(self, request: Any, seconds: float) -> Received:
+        """Send a request, again if the connection breaks and repeating it does no harm."""
+        pauses = iter(_AFTER_BREAKS if request.method in _REPEATABLE else ())
+        whom = f"the Kubernetes API at {self.server}"
+        with self._explained():
+            while True:
+                try:
+                    return exchange(self._http, request, seconds=seconds, whom=whom)
+                except request_errors() as error:
+                    pause = next(pauses, None)
+                    if pause is None or not broke_off(error):
+                        raise
+                self._clock.sleep(pause)
 
     @contextmanager
     def _sensible(self) -> Iterator[None]:

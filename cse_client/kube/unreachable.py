@@ -13,7 +13,7 @@ from cse_client.content import plain
 from cse_client.errors import ClusterUnreachable
 from cse_client.kube.serving import EXPIRED
 
-__all__ = ["explain", "explain_content", "explain_redirect", "explain_status"]
+__all__ = ["broke_off", "explain", "explain_content", "explain_redirect", "explain_status"]
 
 _ERRNO = {
     errno.ECONNREFUSED: ("refused", "nothing listens there yet, or no longer"),
@@ -30,6 +30,8 @@ _STATUS = {
     429: ("not ready", "it is too busy"),
 }
 _SERVER_FAULT = 500
+#: Two generations of the HTTP library under lightkube share these class names.
+_BROKE_OFF = ("RemoteProtocolError", "ReadError", "WriteError")
 #: OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED.
 _HAS_EXPIRED = 10
 _HINTS = {
@@ -52,6 +54,11 @@ def explain(error: BaseException, server: str, proxy: str | None) -> ClusterUnre
             reason = "proxy"
     message = f"the Kubernetes API at {server} cannot be used{via}: {text}"
     return ClusterUnreachable(message, hint=_hint(reason), reason=reason)
+
+
+def broke_off(error: BaseException) -> bool:
+    """Return whether the other side closed a connection that was made, before its answer came."""
+    return type(error).__name__ in _BROKE_OFF and _reason(error)[0] == "closed"
 
 
 def _hint(reason: str) -> str:
@@ -99,13 +106,12 @@ def _reason(error: BaseException) -> tuple[str, str]:
         found = _from_cause(cause)
         if found:
             return found
-    # Two generations of the HTTP library under lightkube share these class names.
     name = type(error).__name__
     if "Timeout" in name:
         return "timed out", "it does not answer"
     if "Proxy" in name:
         return "proxy", "the proxy refuses to connect"
-    if name in ("RemoteProtocolError", "ReadError", "WriteError", "InvalidMessage"):
+    if name in (*_BROKE_OFF, "InvalidMessage"):
         return "closed", "it closed the connection"
     return "failed", f"it gives no answer that makes sense ({name})"
 

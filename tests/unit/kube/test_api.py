@@ -222,6 +222,31 @@ def test_somebody_hangs_up(api: StubAPI) -> None:
     assert error.reason in ("closed", "failed")
 
 
+@pytest.mark.parametrize(
+    ("method", "breaks", "tries"),
+    [("GET", 2, 3), ("PATCH", 1, 2), ("DELETE", 1, 2), ("GET", 3, None), ("POST", 1, None)],
+)
+def test_a_connection_that_breaks(
+    api: StubAPI, method: str, breaks: int, tries: int | None
+) -> None:
+    left = [None] * breaks
+
+    def answer(*_request: object) -> tuple[int, object]:
+        if left:
+            left.pop()
+            raise ConnectionResetError
+        return 200, {"kind": "Node"}
+
+    api.answers["/api/v1/nodes/a"] = answer
+    with ClusterAPI(api.kubeconfig(), timeout=5) as cluster:
+        if tries is None:
+            with pytest.raises(ClusterUnreachable, match="it closed the connection"):
+                cluster.ask(method, "/api/v1/nodes/a", {})
+        else:
+            assert cluster.ask(method, "/api/v1/nodes/a", {})[0] == 200
+            assert len(api.seen) == tries
+
+
 def test_a_name_that_does_not_resolve(api: StubAPI) -> None:
     assert failure(api, api.kubeconfig(host="nowhere.invalid")).reason == "unknown host"
 
