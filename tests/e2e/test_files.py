@@ -96,6 +96,29 @@ def test_what_export_wrote_changes_nothing(place: Place, control: Control) -> No
     assert [one for one in writes(control) if "/sessions" not in one] == []
 
 
+def test_a_killed_protect_is_finished(place: Place, control: Control) -> None:
+    """Its last request but one was carried out: the cluster is protected, and still claimed."""
+    rule = {"kind": "hang", "method": "POST", "path": "/metadata$", "at": 2, "act": True}
+    rule = control.set("faults", **rule, seconds=60)
+    process = place.start(CSE, "cluster", "protect", NAME)
+    try:
+        until(lambda: [one for one in control.get("faults") if one["acted"]])
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+        control.ask("DELETE", f"faults/{rule['id']}")
+    text = LEAST.replace("pools:", "deletionProtection: true\n  pools:")
+    change = {"action": "protect", "object": f"cluster {NAME}", "wanted": "on"}
+    assert place.planned(text)["changes"] == [{**change, "current": "on (begun)"}]
+    done = place.apply(text)
+    assert (done.code, done.out) == (
+        0,
+        f"Cluster {NAME} is now as the file 'demo.yaml' describes it.\n",
+    )
+    assert place.planned(text)["changes"] == []
+    place.run_cse("unprotect", NAME).checked()
+
+
 def test_a_size_and_the_protection_are_changed(place: Place) -> None:
     text = LEAST.replace("size: 1", "size: 2\n  deletionProtection: true")
     assert place.planned(text)["changes"] == [
