@@ -261,6 +261,9 @@ def test_a_new_cluster_is_made_from_a_backup(admin: Admin, control: Control) -> 
     assert made.code == 0, made.err
     assert f"Cluster {CLONE} is made from the backup: 1 control plane and 1 worker" in made.out
     assert "Persistent volumes (1) are the same disks" in made.err
+    # its parts have steps of their own
+    parts = ("Create a control plane with the objects in", "Create 1 worker in the pool 'default'.")
+    assert all(f"   {part}" in made.err for part in parts), made.err
     try:
         admin.kubeconfig(CLONE)
         after = admin.nodes(CLONE)

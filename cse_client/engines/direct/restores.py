@@ -16,7 +16,15 @@ from cse_client.engines.direct.operations.incoming import Incoming, Recorded
 from cse_client.engines.direct.operations.restore import Restoration, prepare_restoration
 from cse_client.engines.direct.restorable import read_restorable
 from cse_client.errors import NotFound
-from cse_client.model import Cluster, ClusterRef, Progress, RunOptions, footprint
+from cse_client.model import (
+    Cluster,
+    ClusterRef,
+    Event,
+    EventKind,
+    Progress,
+    RunOptions,
+    footprint,
+)
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.pools import Pool, PoolSpec
 
@@ -113,10 +121,22 @@ class ClusterRestores:
         incoming, recorded = Incoming(backup, progress), Recorded(backup)
         waiting = replace(options, wait=True)
         ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
-        if not self._is_being_restored(ref, incoming.mark):
-            self.creations.create(recorded.spec(wanted), waiting, progress, incoming)
         pools = recorded.pools(wanted)
-        return self._complete(ref, backup.heads, pools, waiting, progress)
+        if not self._is_being_restored(ref, incoming.mark):
+            _note(progress, "Create a control plane with the objects in the backup.")
+            self.creations.create(recorded.spec(wanted), waiting, progress, incoming)
+        if backup.heads > 1:
+            _note(progress, recorded.heads_sentence())
+            spec = NodesSpec(ref.name, 0, ref.vdc, ref.org, control_planes=backup.heads)
+            self.changes.resize(spec, waiting, progress)
+        present = {one.name for one in self._find(ref).pools}
+        for pool in pools:
+            _note(progress, recorded.pool_sentence(pool))
+            self._complete_pool(ref, pool, waiting, progress, is_there=pool.name in present)
+        with self.changes.locked(ref, waiting) as locked:
+            with locked.claimed(_DOING, waiting) as write:
+                write({footprint.RESTORE: "-"})
+            return self.changes.inspect(locked.existing)
 
     # Private
 
@@ -143,32 +163,22 @@ class ClusterRestores:
         made = metadata.get(footprint.PHASE) == footprint.PHASE_READY
         return made and metadata.get(footprint.RESTORE) == mark
 
-    def _complete(
+    def _complete_pool(
         self,
         ref: ClusterRef,
-        heads: int,
-        pools: Sequence[Pool],
+        pool: Pool,
         options: RunOptions,
         progress: Progress,
-    ) -> Cluster:
-        """Add the other nodes to a new cluster that was made from a backup, or resume that."""
-        if heads > 1:
-            spec = NodesSpec(ref.name, 0, ref.vdc, ref.org, control_planes=heads)
-            self.changes.resize(spec, options, progress)
-        present = {one.name for one in self._find(ref).pools}
-        for pool in pools:
-            if pool.name in present:
-                nodes = NodesSpec(ref.name, pool.size, ref.vdc, ref.org, pool=pool.name)
-                self.changes.resize(nodes, options, progress)
-            else:
-                self.changes.change_pool(
-                    "create", PoolSpec(ref.name, pool, ref.vdc, ref.org), options, progress
-                )
-        with self.changes.locked(ref, options) as locked:
-            cluster = locked.existing
-            with locked.claimed(_DOING, options) as write:
-                write({footprint.RESTORE: "-"})
-            return self.changes.inspect(cluster)
+        *,
+        is_there: bool,
+    ) -> None:
+        """Give a pool of a new cluster its workers, or resume that."""
+        if is_there:
+            nodes = NodesSpec(ref.name, pool.size, ref.vdc, ref.org, pool=pool.name)
+            self.changes.resize(nodes, options, progress)
+        else:
+            spec = PoolSpec(ref.name, pool, ref.vdc, ref.org)
+            self.changes.change_pool("create", spec, options, progress)
 
     def _refuse_absent(self, ref: ClusterRef) -> None:
         try:
@@ -181,3 +191,7 @@ class ClusterRestores:
         vcd = self.changes.vcd
         vdc = vcd.surroundings.vdc(ref.vdc, ref.org)
         return find_existing(vcd, self.changes.session, vdc, ref.name)
+
+
+def _note(progress: Progress, text: str) -> None:
+    progress(Event(EventKind.NOTE, text))

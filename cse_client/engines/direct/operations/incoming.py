@@ -61,18 +61,24 @@ class Recorded:
 
         One sentence each.
         """
-        found = []
-        heads = self._backup.heads
-        if heads > 1:
-            found.append(f"Add control planes, one after the other, up to {heads}.")
-        for pool in self.pools(wanted):
-            found.append(f"Create {counted(pool.size, 'worker')} in the pool '{pool.name}'.")
-        found.append(
+        return [
+            *([self.heads_sentence()] if self._backup.heads > 1 else []),
+            *(self.pool_sentence(pool) for pool in self.pools(wanted)),
             f"Not taken over from the cluster that was backed up at {self._backup.created}: its"
             " nodes and the pods on them, kubeconfigs and CA keys, the API's address, and the"
-            " addresses of load balancers. Persistent volumes stay the same disks."
-        )
-        return found
+            " addresses of load balancers. Persistent volumes stay the same disks.",
+        ]
+
+    def heads_sentence(self) -> str:
+        """Return that the other control planes are added."""
+        return f"Add control planes, one after the other, up to {self._backup.heads}."
+
+    @staticmethod
+    def pool_sentence(pool: Pool) -> str:
+        """Return that the workers of a pool are created."""
+        if not pool.size:
+            return f"Record the pool '{pool.name}', without workers."
+        return f"Create {counted(pool.size, 'worker')} in the pool '{pool.name}'."
 
     def spec(self, wanted: RestoredSpec) -> ClusterSpec:
         """Return what the new cluster is created from: a control plane, and no workers yet.
