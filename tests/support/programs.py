@@ -68,12 +68,12 @@ _MEASURED = (
 _AS_EXTENSION = (
     "tests/unit/",
     "tests/e2e/server/test_cse_261.py",
+    "tests/e2e/test_diagnose.py::test_suggestions_of_the_extension",
     *(
         f"tests/e2e/test_{name}.py"
         for name in (
             "cluster",
             "completion",
-            "diagnose",
             "early_interrupt",
             "guide",
             "hints",
