@@ -19,8 +19,8 @@ from tests.sweeps.kills import FULL, TIME, Kill, Kills
 
 NAME = "swept"
 NEIGHBOUR = "neighbour"
-BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
-OTHER = "ubuntu-24.04_k8-1.33_plain-1_rev1"
+DEFAULT = "ubuntu-16.04_k8-1.18_weave-2.6.5_rev2"
+OTHER = "ubuntu-16.04_k8-1.18_plain-1_rev1"
 _PLACES = 2
 _PATIENCE = 60
 #: Seconds between two looks at a rule; the client waits meanwhile.
@@ -273,8 +273,8 @@ class Stage:
         """Offer `OTHER`, a template of the same Kubernetes as the default one; once."""
         if any(OTHER in one["items"] for one in self.control.get("state")["catalogs"].values()):
             return
-        self.control.set(f"templates/{OTHER}", like=BARE)
-        register = ("template", "register", "cse", OTHER, "--kubernetes-version", "1.33.1")
+        self.control.set(f"templates/{OTHER}", like=DEFAULT)
+        register = ("template", "register", "cse", OTHER, "--kubernetes-version", "1.18.6")
         registered = self.run(register)
         assert registered.code == 0, registered.err
 

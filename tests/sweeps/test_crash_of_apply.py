@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sweeps.kills import FULL, Kill, Tried, differences
-from tests.sweeps.stage import BARE, NAME, OTHER, Stage
+from tests.sweeps.stage import DEFAULT, NAME, OTHER, Stage
 
 pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
 
@@ -34,7 +34,7 @@ spec:
 """
 #: The workers of one pool are replaced, and nothing else.
 RENEWED = BEFORE.replace("{name: gpu, size: 1,", f"{{name: gpu, size: 1, template: {OTHER},")
-OLDER = BEFORE.replace("{name: gpu, size: 1,", f"{{name: gpu, size: 1, template: {BARE},")
+OLDER = BEFORE.replace("{name: gpu, size: 1,", f"{{name: gpu, size: 1, template: {DEFAULT},")
 BEGIN = ("cluster", "apply", "-f", "before.yaml", "--yes")
 APPLY = ("cluster", "apply", "-f", "after.yaml", "--yes")
 

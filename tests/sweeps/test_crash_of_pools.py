@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sweeps.kills import FULL, Kill, Tried, differences
-from tests.sweeps.stage import BARE, NAME, OTHER, Stage
+from tests.sweeps.stage import DEFAULT, NAME, OTHER, Stage
 
 pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
 
@@ -27,7 +27,7 @@ DELETE = ("pool", "delete", NAME, POOL, "--yes")
 UPDATE = ("pool", "update", NAME, POOL, "--label", "tier=back", "--taint", "a-")
 BACK = ("pool", "update", NAME, POOL, "--label", "tier=front", "--taint", "a=b:NoSchedule")
 UPGRADE = ("pool", "upgrade", NAME, POOL, "-t", OTHER, "--yes")
-BACKWARDS = ("pool", "upgrade", NAME, POOL, "-t", BARE, "--yes")
+BACKWARDS = ("pool", "upgrade", NAME, POOL, "-t", DEFAULT, "--yes")
 RESIZE = ("cluster", "resize", NAME, "--pool", POOL, "-N", "1")
 LARGER = ("cluster", "resize", NAME, "--pool", POOL, "-N", "2")
 
@@ -75,7 +75,7 @@ def test_every_crash_converges(
 ) -> None:
     def begin() -> None:
         if NAME not in pooled.control.get("state")["vapps"]:
-            made = pooled.run(("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", BARE))
+            made = pooled.run(("cluster", "create", NAME, "-n", "net1", "-N", "1", "-t", DEFAULT))
             assert made.code == 0, made.err
         names = [one["name"] for one in shown(pooled, "pool", "list", NAME)]
         if POOL in names and CREATE not in before:

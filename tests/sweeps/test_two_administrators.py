@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.sweeps.kills import FULL, part
-from tests.sweeps.stage import BARE, NAME, OTHER, Ended, Stage, one_sentence
+from tests.sweeps.stage import DEFAULT, NAME, OTHER, Ended, Stage, one_sentence
 
 Words = tuple[str, ...]
 
@@ -49,7 +49,7 @@ REPLACE = Change(
     "pool upgrade",
     lambda _w: ("pool", "upgrade", NAME, "default", "-t", OTHER, "--yes"),
     lambda n: n,
-    ("pool", "upgrade", NAME, "default", "-t", BARE, "--yes"),
+    ("pool", "upgrade", NAME, "default", "-t", DEFAULT, "--yes"),
 )
 REPAIR = Change("repair", lambda _w: ("cluster", "repair", NAME, "--yes"), lambda n: n)
 STOP = Change("stop", lambda _w: ("cluster", "stop", NAME, "--yes"), lambda n: n)
