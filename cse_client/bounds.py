@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 from cse_client.errors import TimedOut
+from cse_client.plurals import noun
 
 __all__ = [
     "DEEPEST",
@@ -209,7 +210,7 @@ def within(seconds: float, work: Callable[[], T], *, whom: str) -> T:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:g} second{'' if seconds == 1 else 's'}"
+    return f"{seconds:g} {noun(seconds, 'second')}"
 
 
 # Size

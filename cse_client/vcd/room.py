@@ -103,7 +103,7 @@ def check_capacity(
         Need("vCPUs", cpus or None, cpus_left),
         Need("memory", memory or None, capacity.memory_mb_left, "MB"),
     ]
-    whose = f"the {made}s need" if nodes != 1 else f"the {made} needs"
+    whose = f"the {noun(nodes, made)} {noun(nodes, 'needs', 'need')}"
     short = [
         _short("memory", "MB", capacity.memory_mb_left, memory, vdc, whose),
         _short("CPU", "MHz", capacity.cpu_mhz_left, mhz, vdc, whose),

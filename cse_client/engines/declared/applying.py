@@ -40,6 +40,7 @@ from cse_client.model.declared import Change, Declared, WantedAddon
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.pools import Pool, PoolSpec
 from cse_client.model.upgrades import UpgradeSpec
+from cse_client.plurals import counted
 
 if TYPE_CHECKING:
     from cse_client.engines.addons.installer import Addons
@@ -391,5 +392,4 @@ def _warnings(file: DeclaredFile, there: Declared) -> list[str]:
 
 
 def _size(spec: ClusterSpec) -> str:
-    heads = f"{spec.control_planes} control plane{'' if spec.control_planes == 1 else 's'}"
-    return f"{heads}, {spec.workers} worker{'' if spec.workers == 1 else 's'}"
+    return f"{counted(spec.control_planes, 'control plane')}, {counted(spec.workers, 'worker')}"

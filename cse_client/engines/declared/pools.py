@@ -14,6 +14,7 @@ from cse_client.model import ClusterSpec
 from cse_client.model.declared import Change, Declared
 from cse_client.model.hardware import size_text
 from cse_client.model.pools import Pool
+from cse_client.plurals import counted
 
 __all__ = ["PoolChange", "pool_changes", "pool_refusals", "pool_step"]
 
@@ -179,4 +180,4 @@ def _marks_text(pool: Pool) -> str:
 
 
 def _size(workers: int) -> str:
-    return "1 worker" if workers == 1 else f"{workers} workers"
+    return counted(workers, "worker")

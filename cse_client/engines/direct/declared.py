@@ -28,6 +28,7 @@ from cse_client.model.hardware import NODE_OPTIONS
 from cse_client.model.pools import DEFAULT_POOL, Pool
 from cse_client.model.settings import OPTIONS
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
+from cse_client.plurals import counted, noun
 
 __all__ = ["declared_of"]
 
@@ -173,10 +174,11 @@ def _missing(cluster: ExistingCluster) -> list[str]:
         return []
     pairs = [("control plane", len(cluster.control_planes), cluster.desired_heads)]
     for pool in cluster.pools:
-        noun = "worker" if len(cluster.pools) == 1 else f"'{pool.name}' worker"
-        pairs.append((noun, len(cluster.workers_of(pool.name)), pool.size))
+        what = "worker" if len(cluster.pools) == 1 else f"'{pool.name}' worker"
+        pairs.append((what, len(cluster.workers_of(pool.name)), pool.size))
     return [
-        f"it has {there} {noun} {'VM' if there == 1 else 'VMs'} where {wanted} were requested"
-        for noun, there, wanted in pairs
+        f"it has {counted(there, f'{what} VM')} where {wanted} {noun(wanted, 'was', 'were')}"
+        " requested"
+        for what, there, wanted in pairs
         if there != wanted
     ]
