@@ -28,6 +28,6 @@ def checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
             hint="Build or register a template with a newer Kubernetes version; upgrades skip no"
             " minor release.",
         )
-    problems = [Refused(text, hint=cure) for text, cure in zip(plan.obstacles, plan.cures)]
+    problems = [Refused(text, hint=cure) for text, cure in plan.refusals()]
     raise_all(problems, f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after}")
     return plan

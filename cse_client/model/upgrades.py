@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from cse_client.model.cluster import Cluster, ClusterRef
 
@@ -67,6 +69,10 @@ class UpgradePlan:
     minutes: int | None = None
     resumed: bool = False
     done: tuple[str, ...] = ()
+
+    def refusals(self) -> Iterator[tuple[str, str]]:
+        """Yield each obstacle with its cure."""
+        return zip_longest(self.obstacles, self.cures, fillvalue="")
 
 
 @dataclass(frozen=True)

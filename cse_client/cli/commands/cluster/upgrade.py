@@ -283,7 +283,7 @@ def _plan_lines(plan: UpgradePlan) -> list[str]:
         lines.append("Left: record the new release.")
     if plan.minutes is not None:
         lines.append(f"Expected duration: {plan.minutes} min, from the last upgrade.")
-    for text, cure in zip(plan.obstacles, plan.cures):
+    for text, cure in plan.refusals():
         lines += [f"In the way: {text}", *([f"  Hint: {cure}"] if cure else [])]
     lines += [f"Note: {text}" for text in plan.warnings]
     return lines
