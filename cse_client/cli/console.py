@@ -189,7 +189,7 @@ class Console:
     def progress(self) -> ProgressLines | ProgressObjects:
         """Return a context manager that is called with progress events and shows them.
 
-        A warning that an earlier one has shown, before a question, is not repeated.
+        A warning or note that an earlier one has shown, before a question, is not repeated.
         """
         if self._progress == "json":
             return ProgressObjects(sys.stderr, _write_quietly, self._began)

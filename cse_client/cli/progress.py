@@ -47,8 +47,8 @@ class ProgressLines:
     """Shows events as they come; callable from any thread, a context manager.
 
     `write` gets the stream and the text; `colorized` allows colours on a terminal, and `animated` a
-    spinner. `warnings` are those that were shown before, and are shown no more; this one's are
-    added at its end.
+    spinner. `warnings` are the warnings and notes that were shown before, and are shown no more;
+    this one's are added at its end.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class ProgressLines:
         if event.kind is EventKind.PHASE:
             return
         with self._lock:
-            if event.kind is EventKind.WARNING:
+            if event.kind in (EventKind.WARNING, EventKind.NOTE):
                 if event.text in self._known:
                     return
                 self._shown.add(event.text)

@@ -99,6 +99,14 @@ def test_what_will_be_refused_is_not_asked(
     assert text in shown.out
 
 
+def test_what_has_nothing_to_do_is_not_asked(station: Workstation) -> None:
+    words = [CSE, "pool", "upgrade", NAME, "default"]
+    shown = on_terminal(station.home, words, environment=station.environment)
+    assert (shown.code, "[y/N]" in shown.out) == (0, False), shown.out
+    assert shown.out.count("nothing was changed") == 1
+    assert f"Pool default of cluster {NAME} is already upgraded.\n" in shown.out
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "end"),
     [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cse_client import suggest
+from cse_client import sent, suggest
 from cse_client.cli.node_options import ScaleOptions, print_cluster_change, scale_options
 from cse_client.cli.options import (
     accept_eulas_option,
@@ -318,7 +318,7 @@ def upgrade_command(
 
     def look(engine: Pooling, progress: Progress) -> Question | None:
         steps = engine.plan_pool("upgrade", spec, options, progress)
-        text = f"Replace all workers of pool {pool} of cluster {cluster}?"
+        text = f"Upgrade pool {pool} of cluster {cluster}?"
         return Question(text, numbered(steps)) if steps else None
 
     changed = run.change(
@@ -330,7 +330,8 @@ def upgrade_command(
     )
     from cse_client.cli.tables import cluster_object
 
-    run.console.sentence(f"Pool {pool} of cluster {cluster} is upgraded.", cluster_object(changed))
+    state = "is upgraded" if sent.changes() else "is already upgraded"
+    run.console.sentence(f"Pool {pool} of cluster {cluster} {state}.", cluster_object(changed))
 
 
 @click.command("delete")

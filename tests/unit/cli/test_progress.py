@@ -153,13 +153,14 @@ def test_a_step_goes_on_after_what_was_done_within_it(monkeypatch: pytest.Monkey
     assert "upgrade" not in stream.getvalue()[seen:]
 
 
-def test_a_warning_from_before_a_question_is_not_repeated() -> None:
+@pytest.mark.parametrize(("kind", "sign"), [(EventKind.WARNING, "!"), (EventKind.NOTE, " ")])
+def test_what_was_said_before_a_question_is_not_repeated(kind: EventKind, sign: str) -> None:
     stream, shown = Stream(terminal=False), set[str]()
     for _ in range(2):
         with ProgressLines(stream, write, colorized=False, warnings=shown) as progress:
-            progress(Event(EventKind.WARNING, "It cannot be reached."))
+            progress(Event(kind, "It cannot be reached."))
             progress(Event(EventKind.DONE, "look"))
-    assert stream.getvalue() == " ! It cannot be reached.\n ✓ look\n ✓ look\n"
+    assert stream.getvalue() == f" {sign} It cannot be reached.\n ✓ look\n ✓ look\n"
 
 
 def test_shares_are_bars_on_a_terminal_and_tenths_elsewhere(
