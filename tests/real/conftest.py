@@ -37,6 +37,7 @@ _ONCE = {
     "tests/real/test_backup.py::test_three_control_planes_are_restored_without_a_quorum": None,
     "tests/real/test_diagnosis.py": _NEWER,
     "tests/real/test_drain.py": _OLDER,
+    "tests/real/test_files.py": None,
     "tests/real/test_nodes.py": _OLDER,
     "tests/real/test_pools.py": _OLDER,
     "tests/real/test_power.py": _OLDER,
