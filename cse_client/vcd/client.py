@@ -20,7 +20,6 @@ from cse_client.model import (
     Network,
     NewVm,
     Session,
-    SnapshotState,
     TemplateFacts,
     VApp,
     VAppRecord,
@@ -42,6 +41,7 @@ from cse_client.vcd.transport import Answer, Transport
 if TYPE_CHECKING:
     from cse_client.model.addons import AddressRange, RecordedAddresses
     from cse_client.vcd.affinity import AffinityRules
+    from cse_client.vcd.snapshots import Snapshots
     from cse_client.vcd.templates import Templates
     from cse_client.vcd.uploads import Uploads
 
@@ -50,7 +50,6 @@ __all__ = ["Answer", "VcdClient"]
 _CREATE = "vApp: Create / Reconfigure"
 _POWER = "vApp: Power Operations"
 _DELETE = "vApp: Delete"
-_SNAPSHOT = "vApp: Snapshot Operations"
 _EDIT = "vApp: Edit Properties"
 _SMALL_CHANGE_SECONDS = 300.0
 
@@ -84,6 +83,13 @@ class VcdClient:
         from cse_client.vcd.uploads import Uploads
 
         return Uploads(self._transport)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Snapshots of VMs."""
+        from cse_client.vcd.snapshots import Snapshots
+
+        return Snapshots(self._transport)
 
     def affinity_rules(self, vdc: Vdc) -> AffinityRules:
         """Return the rules of a VDC that keep VMs apart; a request where it was not read yet."""
@@ -356,28 +362,6 @@ class VcdClient:
         body = writing.undeploy(power_action)
         action = Action("stop it", right=_POWER, changes=True)
         return self._post(f"{href}/action/undeploy", body, writing.UNDEPLOY, action)
-
-    def snapshot_state(self, vm_href: str) -> SnapshotState:
-        """Read whether a VM has a snapshot, and whether this user may create one; one request."""
-        action = Action("read the VM", missing="the VM")
-        return reading.snapshot_state(self._transport.get(vm_href, action, "Vm"))
-
-    def create_snapshot(self, vm_href: str, name: str) -> Task:
-        """Create a snapshot of a VM without its memory; it replaces the one that there is."""
-        action = Action("create a snapshot of the VM", right=_SNAPSHOT, changes=True)
-        body = writing.create_snapshot(name)
-        url = f"{vm_href}/action/createSnapshot"
-        return self._post(url, body, writing.CREATE_SNAPSHOT, action)
-
-    def revert_to_snapshot(self, vm_href: str) -> Task:
-        """Bring a VM back to its snapshot; without memory in it, the VM is powered off then."""
-        action = Action("revert the VM to its snapshot", right=_SNAPSHOT, changes=True)
-        return self._post(f"{vm_href}/action/revertToCurrentSnapshot", None, "", action)
-
-    def remove_snapshots(self, vm_href: str) -> Task:
-        """Remove the snapshot of a VM, if there is one; its disk stays as it is."""
-        action = Action("remove the VM's snapshot", right=_SNAPSHOT, changes=True)
-        return self._post(f"{vm_href}/action/removeAllSnapshots", None, "", action)
 
     def delete_vapp(self, href: str, force: bool = True) -> Task:
         """Delete a vApp and its VMs; with force even a running one.

@@ -54,7 +54,7 @@ def plan_return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> list[
         ]
     left = "the record of the upgrade"
     # VCD does not show who created it, nor its name
-    created = control_plane.vcd.snapshot_state(vm.href).created if record.snapshot else None
+    created = control_plane.vcd.snapshots.state(vm.href).created if record.snapshot else None
     if created is not None:
         left = f"its snapshot of {created:%Y-%m-%d %H:%M} UTC and {left}"
     return [f"Check that {vm.name} serves, and remove {left}."]
@@ -100,7 +100,7 @@ def _reverted(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) ->
         control_plane.write(record)
         control_plane.shut_down(vm, "powerOff")
         control_plane.show(f"Revert {vm.name} to its snapshot")
-        control_plane.change(partial(vcd.revert_to_snapshot, vm.href), idempotent=True)
+        control_plane.change(partial(vcd.snapshots.revert, vm.href), idempotent=True)
     record = replace(record, phase=REVERTED)
     control_plane.write(record)
     return record
@@ -117,7 +117,7 @@ def _is_changed(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) 
 
 
 def _require_snapshot(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> None:
-    if not record.snapshot or control_plane.vcd.snapshot_state(vm.href).created is None:
+    if not record.snapshot or control_plane.vcd.snapshots.state(vm.href).created is None:
         raise Refused(
             f"The VM {vm.name} has no snapshot to go back to.",
             hint=upgrade_backup.restoring(control_plane.cluster).strip(),

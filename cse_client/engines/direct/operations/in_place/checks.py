@@ -93,7 +93,7 @@ def _check_version(before: str, version: str) -> None:
 
 def _check_snapshot(control_plane: OnlyControlPlane, vm: Vm) -> None:
     """Refuse a VM of which no snapshot can be created."""
-    state = control_plane.vcd.snapshot_state(vm.href)
+    state = control_plane.vcd.snapshots.state(vm.href)
     if state.created is not None:
         raise Conflict(
             f"The VM {vm.name} has a snapshot of {state.created:%Y-%m-%d %H:%M} UTC, and VCD"

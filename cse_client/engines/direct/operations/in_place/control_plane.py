@@ -237,7 +237,7 @@ class OnlyControlPlane:
         if later.task_of(script) == record.task:
             clean = later.without_task(script)
             self.change(partial(self.vcd.write_customization_script, vm.href, clean))
-        if record.snapshot and self.vcd.snapshot_state(vm.href).created is not None:
-            self.change(partial(self.vcd.remove_snapshots, vm.href), idempotent=True)
+        if record.snapshot and self.vcd.snapshots.state(vm.href).created is not None:
+            self.change(partial(self.vcd.snapshots.remove, vm.href), idempotent=True)
         self.write(None)
         upgrade_backup.discard(self.cluster)

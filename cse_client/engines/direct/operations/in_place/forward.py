@@ -172,7 +172,7 @@ class WayForward:
         if record.snapshot:
             control_plane.show(f"Create a snapshot of {vm.name}")
             name = f"before Kubernetes {record.version}"
-            control_plane.change(partial(vcd.create_snapshot, vm.href, name))
+            control_plane.change(partial(vcd.snapshots.create, vm.href, name))
         task = script_with_upgrade(script, vm, record.task, self._target)
         control_plane.change(partial(vcd.write_customization_script, vm.href, task))
 

@@ -61,7 +61,7 @@ class FakeVcd:
     fails: dict[str, CseError] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
-    def _does(self, name: str) -> None:
+    def does(self, name: str) -> None:
         self.calls.append(name)
         if name in self.fails:
             raise self.fails[name]
@@ -73,37 +73,21 @@ class FakeVcd:
         return self.script
 
     def write_customization_script(self, _href: str, script: str) -> Task:
-        self._does("write script")
+        self.does("write script")
         self.script = script
         return DONE
 
-    def snapshot_state(self, _href: str) -> SnapshotState:
-        created = datetime(2026, 1, 1, tzinfo=timezone.utc) if self.snapshot else None
-        return SnapshotState(allowed=True, created=created)
-
-    def create_snapshot(self, _href: str, _name: str) -> Task:
-        self._does("create snapshot")
-        assert not self.on
-        self.snapshot = self.disk
-        return DONE
-
-    def revert_to_snapshot(self, _href: str) -> Task:
-        self._does("revert")
-        self.disk = self.snapshot
-        return DONE
-
-    def remove_snapshots(self, _href: str) -> Task:
-        self._does("remove snapshot")
-        self.snapshot = ""
-        return DONE
+    @property
+    def snapshots(self) -> FakeSnapshots:
+        return FakeSnapshots(self)
 
     def undeploy(self, _href: str, _action: str = "") -> Task:
-        self._does("stop")
+        self.does("stop")
         self.on = False
         return DONE
 
     def deploy(self, _href: str, force: bool = False) -> Task:
-        self._does("start")
+        self.does("start")
         self.on = True
         task = self.script.partition("# cse-client task ")[2].partition("\n")[0]
         if force and task:
@@ -117,8 +101,35 @@ class FakeVcd:
 
     def write_metadata(self, _href: str, values: dict[str, str]) -> Task:
         record = read_record(values)
-        self._does(f"record {record.phase if record is not None else 'nothing'}")
+        self.does(f"record {record.phase if record is not None else 'nothing'}")
         self.metadata.update(values)
+        return DONE
+
+
+@dataclass
+class FakeSnapshots:
+    """The snapshot of that VM."""
+
+    vcd: FakeVcd
+
+    def state(self, _href: str) -> SnapshotState:
+        created = datetime(2026, 1, 1, tzinfo=timezone.utc) if self.vcd.snapshot else None
+        return SnapshotState(allowed=True, created=created)
+
+    def create(self, _href: str, _name: str) -> Task:
+        self.vcd.does("create snapshot")
+        assert not self.vcd.on
+        self.vcd.snapshot = self.vcd.disk
+        return DONE
+
+    def revert(self, _href: str) -> Task:
+        self.vcd.does("revert")
+        self.vcd.disk = self.vcd.snapshot
+        return DONE
+
+    def remove(self, _href: str) -> Task:
+        self.vcd.does("remove snapshot")
+        self.vcd.snapshot = ""
         return DONE
 
 
