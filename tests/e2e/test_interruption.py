@@ -31,10 +31,15 @@ def _removed(cse: Run, control: Control, login: Login) -> Iterator[None]:
 
 
 @pytest.fixture
-def stop(home: Path, environment: dict[str, str], logged_in: Path) -> Callable[..., Result]:
-    """Start a creation, send it a signal once its stderr holds some text."""
+def stop(
+    home: Path, environment: dict[str, str], logged_in: Path, control: Control
+) -> Callable[..., Result]:
+    """Start a command, send it a signal once its stderr holds some text.
 
-    def start(number: signal.Signals, text: str, *words: str) -> Result:
+    With `at_fault` also once the simulator has acted on a request that it does not answer.
+    """
+
+    def start(number: signal.Signals, text: str, *words: str, at_fault: bool = False) -> Result:
         with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
             process = subprocess.Popen(
                 command_line(VCD, "cse", *words), cwd=home, env=environment, stdout=out, stderr=err
@@ -43,6 +48,9 @@ def stop(home: Path, environment: dict[str, str], logged_in: Path) -> Callable[.
         while text not in (home / "err").read_text():
             assert process.poll() is None, (home / "err").read_text()
             assert time.monotonic() < deadline
+            time.sleep(0.02)
+        while at_fault and not any(rule["acted"] for rule in control.get("faults")):
+            assert process.poll() is None, (home / "err").read_text()
             time.sleep(0.02)
         process.send_signal(number)
         code = process.wait(60)
@@ -160,6 +168,30 @@ def test_what_is_unfinished_outlives_other_commands(cse: Run, stop: Run, control
     assert " ".join(grow) in refused.err
     cse(*grow).checked()
     assert vms(control) == ["mstr", "node", "node"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cluster", "resize", "halfway", "--nodes", "2"),
+        ("cluster", "stop", "halfway", "--yes"),
+    ],
+    ids=["resize", "stop"],
+)
+def test_interrupted_while_the_cluster_is_claimed(
+    cse: Run, stop: Run, control: Control, words: tuple[str, ...]
+) -> None:
+    cse(*CREATE).checked()
+    control.set("faults", kind="hang", method="POST", path="/metadata$", at=1, act=True)
+    text = "[1/" if "resize" in words else ""
+    stopped = stop(signal.SIGINT, text, *words, at_fault=True)
+    assert (stopped.code, stopped.out) == (5, "")
+    assert stopped.err.endswith("Error: Interrupted; nothing was changed.\n"), stopped.err
+    info = cse("cluster", "info", "halfway")
+    assert "Problems" not in info.out
+    control.ask("DELETE", "faults")
+    assert vms(control) == ["mstr", "node"]
+    cse("cluster", "stop", "halfway", "--yes").checked()
 
 
 def test_a_session_that_expires_in_the_middle(

@@ -519,3 +519,15 @@ def test_a_resolver_of_another_kind_is_named(guest: Guest) -> None:
     settings = SCRIPTS.joinpath("servers.sh").read_text()
     log = guest.run(f"{settings}\nIP=10.0.0.5 DNS=10.1.1.1; set_dns", end=1)
     assert "--dns: /run/NetworkManager/resolv.conf in this template is neither of" in log
+
+
+def test_a_task_reports_its_own_lines_only(guest: Guest) -> None:
+    log = guest.folder / "var/log/cse-bootstrap.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("of the bootstrap\n")
+    for number in (1, 2):
+        guest.run(f'say "boot {number}"; die "no packages"', data="TASK=upgrade-1", end=3)
+    reported = base64.b64decode(guest.guestinfo()["task-error"]).decode()
+    assert "of the bootstrap" not in reported
+    assert re.findall("boot .", reported) == ["boot 1", "boot 2"]
+    assert reported.rstrip().endswith("FAILED in phase start (rc 1): no packages")
