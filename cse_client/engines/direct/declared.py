@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.holders import PREFIX, PROTECTING, UNPROTECTING, holders
 from cse_client.engines.direct.lock import owner_of
 from cse_client.engines.direct.metadata import (
@@ -20,7 +21,8 @@ from cse_client.engines.direct.operation import (
     UPDATE,
     UPGRADE,
 )
-from cse_client.model import ClusterSpec, Template, footprint
+from cse_client.engines.direct.quiet import quiet_vapp
+from cse_client.model import ClusterSpec, Session, Template, Vdc, footprint
 from cse_client.model.cluster import CONTROL_PLANES
 from cse_client.model.declared import Declared
 from cse_client.model.endpoints import NO_ADDRESS
@@ -30,8 +32,13 @@ from cse_client.model.settings import OPTIONS
 from cse_client.model.ssh_keys import InvalidPublicKey, parse_public_key
 from cse_client.plurals import counted, noun
 
-__all__ = ["declared_of"]
+if TYPE_CHECKING:
+    from cse_client.vcd.client import VcdClient
 
+__all__ = ["declared_of", "find_settled"]
+
+#: Seconds in which the task of a metadata change ends; longer ones are of what is recorded already.
+_LATE_WRITE = 15.0
 _POOL_ACTIONS = {REPLACE: "upgrade", UPDATE: "update"}
 #: What is known from the vApp itself, or from metadata of its own.
 _ELSEWHERE = (
@@ -43,6 +50,21 @@ _ELSEWHERE = (
     "template_id",
     "workers",
 )
+
+
+def find_settled(vcd: VcdClient, session: Session, vdc: Vdc, name: str) -> ExistingCluster:
+    """Find a cluster once what a killed command has recorded last can be read.
+
+    VCD changes metadata in a task, and nothing longer is begun before that has ended.
+
+    Raises:
+        NotFound, Conflict: see `lookup.find_cluster`.
+    """
+    cluster = find_existing(vcd, session, vdc, name)
+    if not cluster.vapp.running_tasks:
+        return cluster
+    quiet_vapp(vcd, cluster.vapp.href, deadline=vcd.clock.monotonic() + _LATE_WRITE)
+    return find_existing(vcd, session, vdc, name)
 
 
 def declared_of(cluster: ExistingCluster, templates: Callable[[], Sequence[Template]]) -> Declared:

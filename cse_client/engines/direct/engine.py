@@ -456,12 +456,11 @@ class DirectEngine:
             Conflict: the name is that of a vApp which is not a cluster.
             NotFound: the cluster is `required` and there is none.
         """
-        from cse_client.engines.direct.declared import declared_of
-        from cse_client.engines.direct.existing import find_existing
+        from cse_client.engines.direct.declared import declared_of, find_settled
 
         vdc = self._vcd.surroundings.vdc(ref.vdc, ref.org)
         try:
-            cluster = find_existing(self._vcd, self._session, vdc, ref.name)
+            cluster = find_settled(self._vcd, self._session, vdc, ref.name)
         except NotFound:
             if required:
                 raise
