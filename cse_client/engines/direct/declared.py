@@ -55,16 +55,22 @@ _ELSEWHERE = (
 def find_settled(vcd: VcdClient, session: Session, vdc: Vdc, name: str) -> ExistingCluster:
     """Find a cluster once what a killed command has recorded last can be read.
 
-    VCD changes metadata in a task, and nothing longer is begun before that has ended.
+    VCD changes metadata in a task, and nothing longer is begun before that has ended. That may be
+    between the reads of the metadata and of the vApp's tasks.
 
     Raises:
         NotFound, Conflict: see `lookup.find_cluster`.
     """
-    cluster = find_existing(vcd, session, vdc, name)
-    if not cluster.vapp.running_tasks:
-        return cluster
-    quiet_vapp(vcd, cluster.vapp.href, deadline=vcd.clock.monotonic() + _LATE_WRITE)
-    return find_existing(vcd, session, vdc, name)
+    deadline = vcd.clock.monotonic() + _LATE_WRITE
+    while True:
+        cluster = find_existing(vcd, session, vdc, name)
+        href = cluster.vapp.href
+        if cluster.vapp.running_tasks:
+            quiet_vapp(vcd, href, deadline=deadline)
+        elif vcd.vapp_metadata(href) == cluster.metadata:
+            return cluster
+        if vcd.clock.monotonic() >= deadline:
+            return cluster
 
 
 def declared_of(cluster: ExistingCluster, templates: Callable[[], Sequence[Template]]) -> Declared:
