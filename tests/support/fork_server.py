@@ -70,6 +70,8 @@ def serve(listener: socket.socket) -> list[str]:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    # Ctrl-C reaches the whole group; the tests then end this process by its stdin.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     running: dict[int, socket.socket] = {}
     while True:
         ready, _, _ = select.select([listener.fileno(), woken, 0], [], [])
@@ -87,6 +89,7 @@ def serve(listener: socket.socket) -> list[str]:
         if not process:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
                 os.close(stream)

@@ -83,9 +83,11 @@ class ForkServer:
                 process = int(answer.readline())
                 try:
                     code = int(answer.readline())
-                except socket.timeout:
+                except BaseException as error:
                     os.kill(process, signal.SIGKILL)
-                    raise subprocess.TimeoutExpired([*words], timeout) from None
+                    if isinstance(error, socket.timeout):
+                        raise subprocess.TimeoutExpired([*words], timeout) from None
+                    raise
             out.seek(0)
             err.seek(0)
             return code, out.read(), err.read()
