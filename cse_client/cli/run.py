@@ -343,14 +343,14 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
         with _signals_interrupt():
             work()
     except CseError as error:
+        if isinstance(error, Interrupted) and not sent.changes():
+            error = _interrupted_before()
         run.failed(error)
         return error.exit_code
     except KeyboardInterrupt as stop:
-        # what was only looked at, or asked, has changed nothing
-        text, hint = "Interrupted.", run.interruption_hint
+        stopped = Interrupted("Interrupted.", hint=run.interruption_hint)
         if isinstance(stop, InterruptedBefore) or not sent.changes():
-            text, hint = "Interrupted; nothing was changed.", ""
-        stopped = Interrupted(text, hint=hint)
+            stopped = _interrupted_before()
         run.failed(stopped)
         return stopped.exit_code
     except OutputClosed:
@@ -363,6 +363,11 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
         return bug.exit_code
     run.succeeded()
     return 0
+
+
+def _interrupted_before() -> Interrupted:
+    """Return the error for what was only looked at, or asked, when it was interrupted."""
+    return Interrupted("Interrupted; nothing was changed.")
 
 
 @contextlib.contextmanager

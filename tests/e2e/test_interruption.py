@@ -34,10 +34,14 @@ def _removed(cse: Run, control: Control, login: Login) -> Iterator[None]:
 def stop(
     home: Path, environment: dict[str, str], logged_in: Path, control: Control
 ) -> Callable[..., Result]:
-    """Start a command, send it a signal once its stderr holds some text.
+    """Start a command, send it a signal once its stderr holds some text, and faults were met.
 
     With `at_fault` also once the simulator has acted on a request that it does not answer.
     """
+
+    def is_time(text: str) -> bool:
+        shown = (home / "err").read_text()
+        return text in shown and all(rule["hit"] for rule in control.get("faults"))
 
     def start(number: signal.Signals, text: str, *words: str, at_fault: bool = False) -> Result:
         with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
@@ -45,7 +49,7 @@ def stop(
                 command_line(VCD, "cse", *words), cwd=home, env=environment, stdout=out, stderr=err
             )
         deadline = time.monotonic() + 60
-        while text not in (home / "err").read_text():
+        while not is_time(text):
             assert process.poll() is None, (home / "err").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)

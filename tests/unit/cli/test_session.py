@@ -17,7 +17,7 @@ from cse_client import sent
 from cse_client.cli.log import log_path
 from cse_client.cli.profile import read_session
 from cse_client.cli.run import Run, command
-from cse_client.errors import InterruptedBefore, Refused, SessionInvalid
+from cse_client.errors import Interrupted, InterruptedBefore, Refused, SessionInvalid
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
 PROFILE: dict[str, Any] = {
@@ -144,6 +144,22 @@ def test_what_has_only_read_has_changed_nothing() -> None:
     result = invoke(body)
     assert result.exit_code == 5
     assert result.stderr == "Error: Interrupted; nothing was changed.\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "shown"),
+    [
+        ("GET", "Error: Interrupted; nothing was changed.\n"),
+        ("POST", "Error: Interrupted; demo is not finished.\nHint: Delete it.\n"),
+    ],
+)
+def test_an_operation_that_has_only_read_has_changed_nothing(method: str, shown: str) -> None:
+    def body(_run: Run) -> None:
+        sent.note(method)
+        raise Interrupted("Interrupted; demo is not finished.", hint="Delete it.")
+
+    result = invoke(body)
+    assert (result.exit_code, result.stderr) == (5, shown)
 
 
 def test_what_was_put_back_has_changed_nothing() -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cse_client import bounds, sent, suggest
+from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct import custody
 from cse_client.engines.direct.begun import refuse_if_just_begun
@@ -139,8 +139,6 @@ class ClusterDeletion:
         try:
             yield vdc, lock
         except KeyboardInterrupt:
-            if not sent.changes():
-                raise
             raise Interrupted(
                 f"Interrupted; VCD may still be deleting cluster '{ref.name}'.",
                 hint=f"Run it again to make sure: {suggest.cse('cluster delete', ref.name)}",
