@@ -201,6 +201,10 @@ class Console:
             warnings=self._warnings,
         )
 
+    def has_warned(self, warnings: Iterable[str]) -> None:
+        """Show none of these warnings among the progress from now on."""
+        self._warnings.update(warnings)
+
     def warning(self, text: str) -> None:
         """Print a warning line to stderr."""
         self._line("Warning: ", text, _YELLOW, kind="warning")

@@ -48,12 +48,14 @@ PIPE_CLOSED = 141
 class Question:
     """What to confirm before something is destroyed or stopped, once it is known what that is.
 
-    `lines` say what will be done, and are shown before; `declined` is what a no means.
+    `lines` say what will be done, and are shown before; `warnings` are among them, and are not
+    shown again. `declined` is what a no means.
     """
 
     text: str
     lines: Sequence[str] = ()
     declined: str = "Nothing was changed."
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ class Run:
             return
         for line in question.lines:
             self.console.hint(line)
+        self.console.has_warned(question.warnings)
         if not self.console.confirm(question.text):
             raise CseError(question.declined)
 

@@ -100,8 +100,8 @@ def test_too_few_addresses(cse: Run, control: Control) -> None:
         result = cse("cluster", "create", "bad", "-n", "net1")
     assert (result.code, result.out) == (4, "")
     assert said(result) == (
-        "Error: The network 'net1' has 2 free addresses in its static pool, and 3 nodes need one "
-        "each.\nHint: Enlarge the pool, release addresses, or use fewer --nodes.\n"
+        "Error: The network 'net1' has 2 free addresses in its static pool, and 3 nodes need an "
+        "address.\nHint: Enlarge the pool, release addresses, or use fewer --nodes.\n"
     )
 
 

@@ -242,6 +242,7 @@ def _question(plan: UpgradePlan) -> Question | None:
     return Question(
         f"Upgrade cluster {plan.cluster} from Kubernetes {plan.before} to {plan.after}?",
         _plan_lines(plan),
+        warnings=plan.warnings,
     )
 
 
