@@ -18,7 +18,7 @@ from tests.support.waiting import until
 Run = Callable[..., Result]
 
 CREATE = ("cluster", "create", "halfway", "-n", "net1", "-N", "1")
-HINT = "vcd cse cluster delete halfway"
+HINT = "cse cluster delete halfway"
 
 
 @pytest.fixture(autouse=True)
@@ -119,14 +119,14 @@ def test_interrupted_after_the_very_last_change(
     created = stop_at_the_end(*CREATE)
     assert created.code == 5
     assert "Error: Interrupted; cluster 'halfway' is ready.\n" in created.err
-    assert "vcd cse cluster info halfway" in created.err
+    assert "cse cluster info halfway" in created.err
 
     grown = stop_at_the_end("node", "create", "halfway")
     assert grown.code == 5
     assert "Error: Interrupted; cluster 'halfway' has all its new nodes.\n" in grown.err
-    hint = "vcd cse cluster resize halfway --nodes 2"
+    hint = "cse cluster resize halfway --nodes 2"
     assert hint in grown.err
-    assert cse(*hint.split()[2:]).code == 0
+    assert cse(*hint.split()[1:]).code == 0
     assert vms(control) == ["mstr", "node", "node"]
 
     words = ("node", "delete", "halfway", _worker(control), "--yes")
@@ -206,7 +206,7 @@ def test_a_session_that_expires_in_the_middle(
     stopped = cse(*CREATE)
     assert (stopped.code, stopped.out) == (4, "")
     assert "has expired or is not valid" in stopped.err
-    assert "Log in again: vcd cse login" in stopped.err
+    assert "Log in again: cse login" in stopped.err
     login.put_into(home)
     resumed = cse(*CREATE)
     assert resumed.code == 0, resumed.err
@@ -244,7 +244,7 @@ def test_no_waiting(cse: Run, control: Control) -> None:
     assert left.code == 0, left.err
     assert left.out == "Cluster halfway is being created; the rest completes in the background.\n"
     assert "run the same command without -n to complete the creation;" in left.err
-    assert left.err.endswith(" Next: vcd cse cluster info halfway\n")
+    assert left.err.endswith(" Next: cse cluster info halfway\n")
     assert vms(control) == ["mstr", "node"]
     until(
         lambda: re.search(r"\bReady\b", cse("cluster", "info", "halfway").out) is not None,

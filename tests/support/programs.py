@@ -63,7 +63,7 @@ _MEASURED = (
 
 
 # vcd-cli needs half a second of CPU to start, `cse` a third of that, and a run starts thousands.
-# These tests call this client as an extension of vcd-cli: a cluster's life, terminals and signals,
+# These tests call this client as an extension of vcd-cli: a cluster's life, terminals, early signals,
 # what the README and the pages show, vcd-cli's log, and the stories of one server.
 _AS_EXTENSION = (
     "tests/unit/",
@@ -77,7 +77,6 @@ _AS_EXTENSION = (
             "early_interrupt",
             "guide",
             "hints",
-            "interruption",
             "login",
             "pages",
             "secrets",
