@@ -63,8 +63,8 @@ _MEASURED = (
 
 
 # vcd-cli needs half a second of CPU to start, `cse` a third of that, and a run starts thousands.
-# These tests call this client as an extension of vcd-cli: a cluster's life, terminals, early signals,
-# what the README and the pages show, vcd-cli's log, and the stories of one server.
+# These tests call this client as an extension of vcd-cli: a cluster's life, terminals and early
+# signals, what the README and the pages show, vcd-cli's log, and the stories of one server.
 _AS_EXTENSION = (
     "tests/unit/",
     "tests/e2e/server/test_cse_261.py",
