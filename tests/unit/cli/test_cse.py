@@ -148,4 +148,4 @@ def test_an_output_format_where_there_is_none(vcd: Callable[..., Result], words:
     assert (result.code, result.out) == (2, "")
     assert "Error: -o is the organization for this command" in result.err
     assert "To get JSON, begin with `vcd -j cse`." in result.err
-    assert "not logged in" in vcd("cse", "cluster", "stop", "demo", "--org", "json").err
+    assert "not logged in" in vcd("cse", "cluster", "stop", "demo", "-y", "--org", "json").err
