@@ -208,7 +208,6 @@ def test_a_declined_deletion(place: Place) -> None:
     )
     done = place(sys.executable, "-c", typist)
     assert done.code == 1
-    question = r"Delete cluster shared and its \d VMs \(mstr-\w+, node-\w+\)\? \[y/N\]: "
-    assert re.search(question, done.out), done.out
+    assert re.search(r"Delete cluster shared and its \d VMs\? \[y/N\]: ", done.out), done.out
     assert "Nothing was deleted." in done.out
     assert shown(place(VCD, "cse", "cluster", "info", NAME)) != ""

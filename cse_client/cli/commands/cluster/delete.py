@@ -72,7 +72,7 @@ def delete_command(
 
     def look(_progress: Progress) -> Question:
         vms = engine.plan_delete(ref, options).vms
-        its = f" and its {counted(len(vms), 'VM')} ({', '.join(vms)})" if vms else ""
+        its = f" and its {counted(len(vms), 'VM')}" if vms else ""
         return Question(f"Delete cluster {reference}{its}?", declined="Nothing was deleted.")
 
     try:
