@@ -22,6 +22,7 @@ from cse_client.engines.direct.lock import ChangedMeanwhile
 from cse_client.engines.direct.locked import LockedCluster, locked_cluster
 from cse_client.engines.direct.metadata import is_protected
 from cse_client.engines.direct.operation import GROW
+from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
@@ -278,8 +279,10 @@ class ClusterChanges:
             if record is None:
                 return self.upgrades.roll_back(locked, spec, options, progress)
             way = self.upgrades.recorded(locked.existing, spec, record, options, progress)
+            title = "Go back to what was there before the upgrade"
+            step = Step(title, f"{title}.", lambda: False, way.roll_back)
             with locked.claimed("rolling its upgrade back", options):
-                way.roll_back()
+                carry_out([step], progress, way.look)
             return way.release()
 
     @property

@@ -169,7 +169,10 @@ class ClusterUpgrades:
         record = only_recorded(cluster)
         if record is not None:
             before, after = record.before, record.version
-            sentences = self.recorded(cluster, spec, record, options, progress).plan_roll_back()
+            way = self.recorded(cluster, spec, record, options, progress)
+            sentences = way.plan_roll_back()
+            if way.has_changed_nothing():
+                before = after = way.release()
         else:
             pending, run = self._returning(locked, spec, options, progress)
             before, after = pending.before_release, pending.release

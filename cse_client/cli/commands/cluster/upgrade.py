@@ -253,11 +253,16 @@ def _roll_back(
 
     def look(progress: Progress) -> Question:
         plan = engine.plan_roll_back(spec, options, progress)
-        return Question(
+        text = (
             f"Roll the upgrade of cluster {spec.cluster} from Kubernetes {plan.before} back to"
-            f" {plan.after}?",
-            numbered(step.action for step in plan.steps),
+            f" {plan.after}?"
         )
+        if plan.before == plan.after:
+            text = (
+                f"Cluster {spec.cluster} has Kubernetes {plan.after}, and nothing was upgraded."
+                " Remove the record of the upgrade?"
+            )
+        return Question(text, numbered(step.action for step in plan.steps))
 
     if not yes:
         run.confirm(f"Rolling the upgrade of {spec.cluster} back", look)

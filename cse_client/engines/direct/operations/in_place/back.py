@@ -17,7 +17,7 @@ from cse_client.guest import later
 from cse_client.model import Vm
 from cse_client.vcd import tasks
 
-__all__ = ["go_back", "plan_return", "time_to_return"]
+__all__ = ["go_back", "is_changed", "plan_return", "time_to_return"]
 
 #: Seconds for a way back, which needs no more than a boot.
 _LONGEST_RETURN = 900.0
@@ -45,7 +45,7 @@ def plan_return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> list[
         Refused: the snapshot does not exist.
     """
     vm = control_plane.vm()
-    if _is_changed(control_plane, vm, record):
+    if is_changed(control_plane, vm, record):
         _require_snapshot(control_plane, vm, record)
         return [
             f"Revert {vm.name} to its snapshot, and start it with Kubernetes {record.before}.",
@@ -71,7 +71,7 @@ def time_to_return() -> AbstractContextManager[None]:
 
 def _return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
     vcd, vm = control_plane.vcd, control_plane.vm()
-    untouched = record.phase != REVERTED and not _is_changed(control_plane, vm, record)
+    untouched = record.phase != REVERTED and not is_changed(control_plane, vm, record)
     if record.phase != REVERTED:
         record = _reverted(control_plane, vm, record)
     script = vcd.customization_script(vm.href)
@@ -94,7 +94,7 @@ def _return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
 def _reverted(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> UpgradeRecord:
     """Revert the VM to its snapshot where it may have changed; return the record as it is then."""
     vcd = control_plane.vcd
-    if _is_changed(control_plane, vm, record):
+    if is_changed(control_plane, vm, record):
         _require_snapshot(control_plane, vm, record)
         record = replace(record, phase=BACK)
         control_plane.write(record)
@@ -106,7 +106,7 @@ def _reverted(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) ->
     return record
 
 
-def _is_changed(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> bool:
+def is_changed(control_plane: OnlyControlPlane, vm: Vm, record: UpgradeRecord) -> bool:
     """Return whether the node may have changed.
 
     Without the task in its script it is as it was, and the snapshot may be older.

@@ -30,8 +30,12 @@ def check_upgrade(control_plane: OnlyControlPlane, target: InPlaceTarget) -> Non
         ClusterUnreachable: the API does not answer, in a cluster that no run has touched yet.
     """
     vm = control_plane.vm()
-    if control_plane.record is not None:
-        check_resumed(control_plane, target, control_plane.record)
+    record = control_plane.record
+    if record is not None and record.version != target.version and control_plane.is_final(record):
+        # an earlier upgrade, which is over
+        record = control_plane.record = None
+    if record is not None:
+        check_resumed(control_plane, target, record)
         return
     running = control_plane.running_version()
     _check_version(running, target.version)

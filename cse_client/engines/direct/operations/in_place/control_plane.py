@@ -232,12 +232,12 @@ class OnlyControlPlane:
     def tidy(self, record: UpgradeRecord) -> None:
         """Remove what only a way back, or the upgrade itself, needs."""
         vm = self.vm()
-        self.show(f"Remove what was kept for the way back of {vm.name}")
         script = self.vcd.customization_script(vm.href)
         if later.task_of(script) == record.task:
             clean = later.without_task(script)
             self.change(partial(self.vcd.write_customization_script, vm.href, clean))
         if record.snapshot and self.vcd.snapshots.state(vm.href).created is not None:
+            self.show(f"Remove the snapshot of {vm.name}")
             self.change(partial(self.vcd.snapshots.remove, vm.href), idempotent=True)
         self.write(None)
         upgrade_backup.discard(self.cluster)

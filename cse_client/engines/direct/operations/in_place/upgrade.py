@@ -26,6 +26,7 @@ from cse_client.engines.direct.in_place_record import (
 from cse_client.engines.direct.operations import upgrade_backup
 from cse_client.engines.direct.operations.in_place.back import (
     go_back,
+    is_changed,
     plan_return,
     time_to_return,
 )
@@ -222,6 +223,12 @@ class InPlaceUpgrade:
         else:
             # saved by a run that was killed before it recorded anything, or just after its end
             upgrade_backup.discard(self._cluster)
+
+    def has_changed_nothing(self) -> bool:
+        """Return whether the control plane is as it was before, whatever the record says."""
+        record = self._control_plane.record
+        vm = self._control_plane.vm()
+        return record is None or not is_changed(self._control_plane, vm, record)
 
     def release(self) -> str:
         """Return the version that the control plane has now."""

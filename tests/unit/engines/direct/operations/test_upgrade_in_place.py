@@ -144,6 +144,7 @@ class World:
         monkeypatch.setattr(later, "with_upgrade", lambda _script, one: script_of(one.task))
         monkeypatch.setattr(control_plane, "unhealthy", self._unhealthy)
         monkeypatch.setattr(control_plane, "open_api", self._open_api)
+        monkeypatch.setattr(upgrade_backup, "save", lambda _cluster, **_options: None)
         monkeypatch.setattr(upgrade_backup, "discard", lambda _cluster: None)
         monkeypatch.setattr(upgrade_backup, "restoring", lambda _cluster: "")
 
@@ -429,6 +430,16 @@ def test_a_record_of_another_version_before_is_not_waited_for(world: World) -> N
     began = world.clock.monotonic()
     world.upgrade().roll_back()
     assert (world.record(), world.clock.monotonic() - began < 10) == (None, True)
+
+
+def test_an_upgrade_that_is_over_does_not_stop_the_next(world: World) -> None:
+    world.begun(replace(RECORD, phase=FINAL), disk=NEW)
+    after = "1.37.5"
+    world.vcd.ends = ("ready", after)
+    upgrade = world.upgrade(InPlaceTarget(after, SOURCE))
+    upgrade.check()
+    upgrade.run()
+    assert (world.vcd.disk, world.record()) == (after, None)
 
 
 @pytest.mark.parametrize(
