@@ -10,9 +10,11 @@ What forks hide, because it differs from a new process:
 - Everything is imported already: a module that uses another one without importing it finds it.
 - The script in `bin`, the start of the interpreter and its end, except functions of `atexit`.
 - stdout and stderr are files, which nobody closes or reads slowly.
+- Forks of one server share the seed of hashes, and so the order of sets.
 
-So the installed program is what tests of signals, terminals and pipes start, those of the files in
-`_AS_EXTENSION` (`programs.py`), and with CSE_TEST_PROGRAM=installed all of them.
+So tests of signals, terminals and pipes start the installed program, those of the files in
+`_AS_EXTENSION` (`programs.py`) start `vcd`, `tests/unit/test_forked.py` compares both, and with
+CSE_TEST_PROGRAM=installed no test forks.
 
 Usage: `python fork_server.py LISTENER`, a descriptor of a listening Unix socket; the server ends
 when its stdin does. It imports nothing of the tests.

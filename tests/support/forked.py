@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -84,7 +85,8 @@ class ForkServer:
                 try:
                     code = int(answer.readline())
                 except BaseException as error:
-                    os.kill(process, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
                     if isinstance(error, socket.timeout):
                         raise subprocess.TimeoutExpired([*words], timeout) from None
                     raise

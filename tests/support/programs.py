@@ -108,8 +108,9 @@ def runs_as_extension() -> bool:
 
 def _forks() -> bool:
     """Return whether `cse` runs in a fork here; see `fork_server.py` for what that hides."""
-    chosen = os.environ.get("CSE_TEST_PROGRAM", "") != "installed"
-    return chosen and bool(_current_test()) and not runs_as_extension()
+    test = _current_test()
+    installed = os.environ.get("CSE_TEST_PROGRAM", "") == "installed"
+    return bool(test) and not test.startswith("tests/unit/") and not installed
 
 
 def _current_test() -> str:
