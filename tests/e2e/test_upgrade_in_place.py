@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cse_client import suggest
 from tests.support.programs import CSE, Result, Workstation, clean_environment
 from tests.support.simulator import Cloud, Control, Login
 
@@ -237,9 +238,14 @@ def test_an_interrupted_one_goes_back_or_on(cluster: Cluster) -> None:
         kill_at="^apt-get .*install.*kubeadm=",
         kill_at_step="kubeadm upgrade kube-api",
     )
+    cluster.control.set("guests", vm="node-.*", faults={"fail": {"^kubeadm join": 1}})
+    halfway = cluster.upgrade()
+    cluster.control.ask("DELETE", "guests")
+    assert "is off and is started again" in halfway.err, halfway.err
+    assert (halfway.code, suggest.RESUME in halfway.err) == (1, True), halfway.err
+    _resume_while_off(cluster)
     done = cluster.upgrade()
     assert done.out == f"Cluster {NAME} is upgraded to Kubernetes 1.37.2.\n", done.err
-    assert "is off and is started again" in done.err, done.err
     assert cluster.versions() == ("v1.37.2", "v1.37.2")
     assert cluster.vms()[cluster.head]["address"] == address
     assert cluster.left() == set()
@@ -248,3 +254,18 @@ def test_an_interrupted_one_goes_back_or_on(cluster: Cluster) -> None:
     assert nodes.count("v1.37.2") == 2, nodes
     # the CA keys are where they were
     cluster.cse("cluster", "resize", NAME, "--nodes", "2").checked()
+
+
+def _resume_while_off(cluster: Cluster) -> None:
+    """Nothing says then that the control plane is upgraded; the upgrade must not be forgotten."""
+    cluster.cse("cluster", "stop", NAME, "--yes").checked()
+    plan = cluster.cse("cluster", "upgrade-plan", NAME).checked()
+    assert "unless it has this version already: its API does not answer now." in plan, plan
+    assert "Shut down" not in plan, plan
+    start = f"Hint: The VM {cluster.head} is off. Start the cluster: cse cluster start {NAME}\n"
+    for words in ((), ("--roll-back",)):
+        off = cluster.upgrade(*words)
+        assert (off.code, start in off.err) == (1, True), off.err
+        assert "as it was" not in off.err, off.err
+    cluster.cse("cluster", "start", NAME).checked()
+    assert "is upgraded" not in cluster.upgrade("--roll-back").out

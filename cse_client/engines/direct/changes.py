@@ -26,7 +26,11 @@ from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.operations.power import PowerChange
 from cse_client.engines.direct.operations.renew import Renewal
 from cse_client.engines.direct.operations.repair import Repair
-from cse_client.engines.direct.pending import pending_operation, refuse_during_upgrade
+from cse_client.engines.direct.pending import (
+    pending_operation,
+    refuse_during_upgrade,
+    refuse_to_start,
+)
 from cse_client.engines.direct.pool_changes import PoolChanges
 from cse_client.engines.direct.upgrades import ClusterUpgrades, only_recorded
 from cse_client.engines.direct.worker_changes import WorkerChanges, begin_in_pool
@@ -223,7 +227,7 @@ class ClusterChanges:
         with self.locked(ref, options) as locked:
             cluster = locked.existing
             if on and not cluster.virtual_address:
-                refuse_during_upgrade(cluster)
+                refuse_to_start(cluster)
             power = PowerChange(cluster, options, clock=self.clock, progress=progress)
             with locked.claimed("starting it" if on else "stopping it", options):
                 if on:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from cse_client import suggest
 from cse_client.engines.direct.existing import ExistingCluster
+from cse_client.engines.direct.in_place_record import read_record
 from cse_client.engines.direct.operation import (
     GROW,
     HEAD_KINDS,
@@ -26,6 +27,7 @@ __all__ = [
     "pending_operation",
     "refuse_during_restore",
     "refuse_during_upgrade",
+    "refuse_to_start",
     "unfinished_work",
 ]
 
@@ -97,6 +99,20 @@ def refuse_during_upgrade(cluster: ExistingCluster) -> None:
     unfinished = cluster.unfinished
     if unfinished is not None and unfinished.kind == UPGRADE:
         raise other_first(cluster, unfinished)
+
+
+def refuse_to_start(cluster: ExistingCluster) -> None:
+    """Refuse to start VMs while a control plane is being upgraded in place.
+
+    It would run the upgrade while nobody waits for it, and its snapshot would be out of date. Once
+    it is upgraded, or before that has begun, its cluster can be started and the upgrade resumed.
+
+    Raises:
+        Conflict: the upgrade, or a restore, must be finished first.
+    """
+    refuse_during_restore(cluster)
+    if read_record(cluster.metadata) is not None:
+        refuse_during_upgrade(cluster)
 
 
 def other_first(cluster: ExistingCluster, unfinished: Operation) -> CseError:

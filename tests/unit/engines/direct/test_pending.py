@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from cse_client.engines.direct import journal
+from cse_client.engines.direct.in_place_record import UpgradeRecord, no_record
 from cse_client.engines.direct.operation import (
     GROW,
     REPLACE,
@@ -12,7 +15,11 @@ from cse_client.engines.direct.operation import (
     UPGRADE,
     Operation,
 )
-from cse_client.engines.direct.pending import pending_operation, refuse_during_upgrade
+from cse_client.engines.direct.pending import (
+    pending_operation,
+    refuse_during_upgrade,
+    refuse_to_start,
+)
 from cse_client.errors import Conflict
 from cse_client.model import footprint
 from tests.support.direct import existing, vapp
@@ -101,6 +108,18 @@ def test_an_upgrade_is_finished_before_a_control_plane_is_touched(
     with pytest.raises(Conflict, match=r"upgrading to Kubernetes 1\.37\.2") as refused:
         refuse_during_upgrade(found)
     assert "cluster upgrade" in refused.value.hint
+
+
+@pytest.mark.parametrize(("recorded", "refused"), [(True, True), (False, False)])
+def test_vms_are_not_started_while_their_upgrade_in_place_goes_on(
+    recorded: bool, refused: bool
+) -> None:
+    """Without its record the upgrade can only be resumed once the cluster is started."""
+    record = UpgradeRecord("mstr-a", "1.36.3", "1.37.2", "https://pkgs.k8s.io/x", "upgrade-1")
+    metadata = journal.begun(OWNER, 1, UPGRADING)
+    metadata.update(record.metadata() if recorded else no_record())
+    with pytest.raises(Conflict) if refused else nullcontext():
+        refuse_to_start(existing(vapp("mstr-a", "node-a"), metadata))
 
 
 @pytest.mark.parametrize(

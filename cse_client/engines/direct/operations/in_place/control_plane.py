@@ -99,8 +99,15 @@ class OnlyControlPlane:
         Raises:
             ClusterUnreachable: it does not answer.
         """
-        with open_api(self.cluster, self._pki, timeout=API_TIMEOUT) as api:
-            return api.version().removeprefix("v")
+        try:
+            with open_api(self.cluster, self._pki, timeout=API_TIMEOUT) as api:
+                return api.version().removeprefix("v")
+        except ClusterUnreachable as error:
+            vm = self.vm()
+            if vm.status != ON:
+                start = suggest.cse("cluster start", self.cluster.name)
+                error.hint = f"The VM {vm.name} is off. Start the cluster: {start}"
+            raise
 
     def problem(self, record: UpgradeRecord, version: str) -> str:
         """Return why it does not serve in that version; empty if it does."""

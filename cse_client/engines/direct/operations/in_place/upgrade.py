@@ -85,6 +85,8 @@ class InPlaceUpgrade:
         )
         self._forward = WayForward(self._control_plane, target)
         self._done = False
+        #: Whether the control plane is known to be as it was before the upgrade.
+        self._unchanged = False
         self.took: list[float] = []
 
     # What there is to know before
@@ -97,6 +99,7 @@ class InPlaceUpgrade:
             ClusterUnreachable: the API does not answer, in a cluster that no run has touched yet.
         """
         check_upgrade(self._control_plane, self._target)
+        self._unchanged = self._control_plane.record is None
 
     def progress(self) -> tuple[list[str], list[str]]:
         """Return what an earlier run has done, and what is left, one sentence each, in order."""
@@ -104,7 +107,13 @@ class InPlaceUpgrade:
         name, record = control_plane.vm().name, control_plane.record
         has = f"The control plane {name} has Kubernetes {to}."
         if record is None:
-            return ([has], []) if self._runs_target() else ([], self.sentences())
+            # an earlier run may have finished it, and its record is deleted then
+            try:
+                runs = control_plane.running_version()
+            except ClusterUnreachable:
+                unless = "unless it has this version already: its API does not answer now"
+                return [], [f"Upgrade the control plane {name} to Kubernetes {to}, {unless}."]
+            return ([has], []) if runs == to else ([], self.sentences())
         if record.phase in (BACK, REVERTED):
             return [], plan_return(control_plane, record)
         sentences = self.sentences()
@@ -113,12 +122,6 @@ class InPlaceUpgrade:
         script = control_plane.vcd.customization_script(control_plane.vm().href)
         done = 2 if later.task_of(script) == record.task else 1
         return sentences[:done], sentences[done:]
-
-    def _runs_target(self) -> bool:
-        try:
-            return self._control_plane.running_version() == self._target.version
-        except ClusterUnreachable:
-            return False
 
     def sentences(self) -> list[str]:
         """Return what is going to happen, in order."""
@@ -166,8 +169,12 @@ class InPlaceUpgrade:
         """Do nothing: each step looks by itself."""
 
     def withdraw(self, _error: CseError) -> bool:
-        """Return whether all is as before; `run` has gone back already where it could."""
-        return self._control_plane.record is None and not self._done
+        """Return whether all is as before; `run` has gone back already where it could.
+
+        Without a record it is so only where this run has seen it: the record of a control plane
+        that an earlier run has upgraded is deleted, too.
+        """
+        return self._control_plane.record is None and self._unchanged and not self._done
 
     # The two ways
 
@@ -181,6 +188,7 @@ class InPlaceUpgrade:
         record = self._control_plane.record
         if record is not None and record.phase in (BACK, REVERTED):
             go_back(self._control_plane, record)
+            self._unchanged = True
             raise CseError(self._message(record))
         if record is None:
             record = self._begin()
@@ -253,6 +261,7 @@ class InPlaceUpgrade:
             control_plane.await_healthy(vm.name, before, "after its upgrade")
             upgrade_backup.discard(self._cluster)
             return None
+        self._unchanged = True
         record = UpgradeRecord(
             node=vm.name,
             before=before,
@@ -283,6 +292,7 @@ class InPlaceUpgrade:
         try:
             with time_to_return():
                 go_back(control_plane, record)
+            self._unchanged = True
         except CseError as second:
             if isinstance(second, (SessionInvalid, NotFinished)):
                 second.notes.append(f"The upgrade failed before: {error.clause}.")
