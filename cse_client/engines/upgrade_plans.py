@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from cse_client.engines.base import Replacing
     from cse_client.model.upgrades import UpgradePlan, UpgradeSpec
 
-__all__ = ["checked_plan"]
+__all__ = ["checked_plan", "no_upgrades"]
+
+
+def no_upgrades(cluster: str) -> NotFound:
+    """Return the error for a cluster that no template can upgrade."""
+    return NotFound(
+        f"No upgrades are available for cluster '{cluster}'.",
+        hint="Build or register a template with a newer Kubernetes version; upgrades skip no minor"
+        " release.",
+    )
 
 
 def checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
@@ -23,11 +32,7 @@ def checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
     targets = engine.upgrade_targets(spec)
     plan = targets[0].plan if targets else None
     if plan is None:
-        raise NotFound(
-            f"No upgrades are available for cluster '{spec.cluster}'.",
-            hint="Build or register a template with a newer Kubernetes version; upgrades skip no"
-            " minor release.",
-        )
+        raise no_upgrades(spec.cluster)
     problems = [Refused(text, hint=cure) for text, cure in plan.refusals()]
     raise_all(problems, f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after}")
     return plan

@@ -13,7 +13,8 @@ from cse_client import suggest
 from cse_client.content import plain
 from cse_client.engines.direct.metadata import RELEASES, recorded_template_revision
 from cse_client.engines.direct.templates import choose
-from cse_client.errors import CseError, NotFound, Refused
+from cse_client.engines.upgrade_plans import no_upgrades
+from cse_client.errors import CseError, Refused
 from cse_client.model import Template, footprint
 from cse_client.model.upgrades import UpgradeSpec
 from cse_client.versions import version_key
@@ -92,11 +93,7 @@ def choose_target(
         return choose(templates, spec.template, spec.template_revision)
     found = targets(templates, release, metadata, keepalived=keepalived)
     if not found:
-        raise NotFound(
-            f"No template is newer than Kubernetes {plain(release)} of cluster '{spec.cluster}' by"
-            " one minor release at most.",
-            hint="Build or register one; upgrades skip no minor release.",
-        )
+        raise no_upgrades(spec.cluster)
     return found[0]
 
 

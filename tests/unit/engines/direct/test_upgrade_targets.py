@@ -90,7 +90,7 @@ def test_the_best_template_comes_first() -> None:
     ]
     spec = UpgradeSpec("demo")
     assert choose_target(offered, spec, "1.36.3", metadata, keepalived=True).item == "best_rev2"
-    with pytest.raises(NotFound, match=r"newer than Kubernetes 1\.39\.0"):
+    with pytest.raises(NotFound, match="No upgrades are available"):
         choose_target(offered, spec, "1.39.0", metadata)
 
 
