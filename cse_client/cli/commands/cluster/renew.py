@@ -42,7 +42,7 @@ def renew_command(
     ref, options = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
 
     def look(engine: Maintaining, progress: Progress) -> Question:
-        text = f"Restart the control plane VMs of cluster {name} to renew its certificates?"
+        text = f"Renew the certificates of the control planes of cluster {name}?"
         return Question(text, numbered(engine.plan_renew(ref, options, progress)))
 
     end = run.change(

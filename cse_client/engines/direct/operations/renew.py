@@ -80,7 +80,9 @@ class Renewal:
         return [
             Step(
                 f"Renew the certificates of {vm.name}",
-                f"Renew the certificates of {vm.name}, which restarts its VM.",
+                f"Renew the certificates of {vm.name}, which restarts its VM."
+                if vm.deployed
+                else f"Start {vm.name}, which is off, and renew its certificates. It stays on.",
                 partial(self._ends.__contains__, vm.name),
                 partial(self._renew, vm),
             )
@@ -113,6 +115,10 @@ class Renewal:
             self._shut_down(vm)
         self._change(partial(vcd.write_customization_script, vm.href, script))
         self._change(partial(vcd.deploy, vm.href, True))
+        if not present.deployed:
+            others = suggest.cse("cluster start", self._cluster.name)
+            text = f"The VM {vm.name} was off, and stays on. To start the whole cluster: {others}"
+            self._progress(Event(EventKind.WARNING, text))
         end = self._await_renewed(vm)
         self._change(partial(vcd.write_customization_script, vm.href, before))
         self._ends[vm.name] = end
