@@ -1,13 +1,13 @@
-"""Whether this run has sent anything that may change something: what an interruption has left.
+"""Whether this run may have changed anything: what an interruption has left.
 
 One command line a process, and so one of these. Every request of this process passes through
-`vcd.wire` or `kube.exchange`, which note what does not merely read, and files of its own are
-written by `state.write_private`.
+`vcd.wire` or `kube.exchange`, which note what does not merely read; whoever writes a file that
+stays notes that before it has its name.
 """
 
 from __future__ import annotations
 
-__all__ = ["begin", "changes", "note"]
+__all__ = ["begin", "changes", "note", "note_file"]
 
 _READING = ("GET", "HEAD", "OPTIONS")
 
@@ -31,6 +31,11 @@ def note(method: str | None) -> None:
         _sent.changes = True
 
 
+def note_file() -> None:
+    """Note that a file is being written that stays after this run."""
+    _sent.changes = True
+
+
 def changes() -> bool:
-    """Return whether a request that may change something was sent, or was about to be."""
+    """Return whether something was changed, or was about to be: by a request, or in a file."""
     return _sent.changes

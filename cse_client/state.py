@@ -41,7 +41,7 @@ def write_private(path: Path, content: str | bytes) -> None:
             stream.write(content if isinstance(content, bytes) else content.encode())
             stream.flush()
             os.fsync(stream.fileno())
-        sent.note("PUT")
+        sent.note_file()
         Path(partial).replace(path)
     finally:
         Path(partial).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from cse_client import bounds
+from cse_client import bounds, sent
 from cse_client.engines.direct.age_files import (
     PIECE,
     damaged,
@@ -149,6 +149,7 @@ def _new_file(path: Path) -> Iterator[Any]:
 
 def _rename(name: str, path: Path) -> None:
     """Give a file its name, but never that of another file."""
+    sent.note_file()
     try:
         os.link(name, path)
     except FileExistsError:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cse_client import suggest
+from cse_client import sent, suggest
 from cse_client.errors import CseError, Refused
 from cse_client.guest.pki import ClusterPKI, check_pki, fingerprint
 from cse_client.model.identity import ClusterIdentity
@@ -265,6 +265,7 @@ def _write_new(path: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        sent.note_file()
         try:
             os.link(partial, path)
         except FileExistsError:

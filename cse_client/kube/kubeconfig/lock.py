@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cse_client import suggest
+from cse_client import sent, suggest
 from cse_client.clock import SYSTEM_CLOCK, Clock
 from cse_client.errors import Conflict, CseError
 
@@ -97,6 +97,7 @@ def replace_file(path: Path, text: str) -> None:
     check_writable(path)
     target = Path(os.path.realpath(path))
     content = text.encode()
+    sent.note_file()
     try:
         if _has_other_names(target):
             _write_in_place(target, content)
