@@ -46,12 +46,13 @@ def test_every_crash_around_a_change_converges(
 
     def attempt(kill: Kill) -> bool:
         words = stage.prepare(operation)
-        crashed = stage.killed_at(words, kill)
-        if crashed.killed:
-            again = stage.run(words)
-            assert again.code in operation.repeated, again.err
-        assert not differences(stage.world(), wanted)
-        return crashed.killed
+        ended = stage.killed_at(words, kill)
+        killed = ended.killed
+        if killed:
+            ended = stage.run(words)
+            assert ended.code in operation.repeated, ended.err
+        assert not differences(stage.world(), wanted), ended.err
+        return killed
 
     # where tasks end at once, the other test covers the changes to VCD
     kills = kills.of_api("kubernetes") if TIME == "instant" else kills

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.clock import Clock
-from cse_client.engines.direct.lock import owner_of
+from cse_client.engines.direct.lock import ChangedMeanwhile, owner_of
 from cse_client.engines.direct.operations.create import Creation
 from cse_client.engines.direct.operations.incoming import Incoming, refuse_other_beginning
 from cse_client.engines.direct.resolve import resolve_creation
@@ -64,10 +64,10 @@ class ClusterCreations:
             creation = self.prepare(spec, options, progress, incoming)
             try:
                 creation.run()
-            except Conflict:
-                if creation.has_vapp:
+            except Conflict as conflict:
+                if creation.has_vapp and not isinstance(conflict, ChangedMeanwhile):
                     raise
-                # A request of an earlier run may reach VCD between this run's check and its own.
+                # What an earlier run has requested may take effect after this run's check.
                 creation = self.prepare(spec, options, progress, incoming)
                 if not creation.has_vapp:
                     raise
