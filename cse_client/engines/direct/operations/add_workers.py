@@ -108,7 +108,10 @@ class WorkerAddition:
         sized = self._resolved.workers_are_sized
         machines = self._machines
         steps = [
-            self._run.claim_step(f"Record that {grows} grows to {counted(self._size, 'worker')}."),
+            self._run.claim_step(
+                f"Record that {grows} grows to {counted(self._size, 'worker')}.",
+                machines.refresh_when_quiet,
+            ),
             Step(
                 f"Create {workers}",
                 f"Create {workers} from '{self._resolved.template.item}'.",

@@ -64,9 +64,19 @@ class ClaimedRun:
         self.deadline = clock.monotonic() + bounds.share(options.timeout)
         self._claimed = self._ended = False
 
-    def claim_step(self, sentence: str) -> Step:
-        """Return the step that claims the cluster and records the operation."""
-        return Step("Claim the cluster", sentence, lambda: self._claimed, self._claim)
+    def claim_step(self, sentence: str, look: Callable[[], None] | None = None) -> Step:
+        """Return the step that claims the cluster and records the operation.
+
+        `look` reads the cluster's VMs: VCD may have been changing them for a killed command when
+        they were read before.
+        """
+
+        def claim() -> None:
+            self._claim()
+            if look is not None and self._cluster.vapp.running_tasks:
+                look()
+
+        return Step("Claim the cluster", sentence, lambda: self._claimed, claim)
 
     def end_step(
         self,

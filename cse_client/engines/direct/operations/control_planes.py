@@ -140,7 +140,8 @@ class ControlPlaneAddition(_ControlPlaneChange):
         machines = self._machines
         steps = [
             self.claim_step(
-                f"Record that cluster '{name}' gets {counted(heads, 'control plane')}."
+                f"Record that cluster '{name}' gets {counted(heads, 'control plane')}.",
+                machines.refresh_when_quiet,
             ),
             Step(
                 "Remove members of etcd that never started",
