@@ -195,6 +195,8 @@ def test_a_way_back_that_fails_can_be_tried_again(cluster: Cluster) -> None:
     assert all(Path(one).is_file() for one in backup.groups())
     assert cluster.left() == {"record", "snapshot", "task", "backup"}
     # to go on is to go back first
+    plan = cluster.cse("cluster", "upgrade-plan", NAME).checked()
+    assert ("1. Revert " in plan, "Replace the worker" in plan) == (True, False), plan
     resumed = cluster.upgrade()
     assert (resumed.code, "Kubernetes 1.36.3 serves again." in resumed.err) == (1, True), resumed
     assert cluster.is_as_before()

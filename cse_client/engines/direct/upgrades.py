@@ -298,7 +298,10 @@ class ClusterUpgrades:
             head = cluster.require_control_plane().name
             options = RunOptions(rollback=spec.rollback)
             way = self._parts.in_place(cluster, spec, pki, operation.release, options, silent)
-            before_this, left = way.progress() if resumed else ([], way.sentences())
+            before_this, left = way.progress()
+            if way.goes_back():
+                # the run ends with that
+                steps, nodes = [], []
             steps[:0] = [UpgradeStep(text, head) for text in left]
             done[:0] = before_this
             if left:

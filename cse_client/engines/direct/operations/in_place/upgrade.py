@@ -114,7 +114,7 @@ class InPlaceUpgrade:
                 unless = "unless it has this version already: its API does not answer now"
                 return [], [f"Upgrade the control plane {name} to Kubernetes {to}, {unless}."]
             return ([has], []) if runs == to else ([], self.sentences())
-        if record.phase in (BACK, REVERTED):
+        if self.goes_back():
             return [], plan_return(control_plane, record)
         sentences = self.sentences()
         if control_plane.is_final(record):
@@ -122,6 +122,11 @@ class InPlaceUpgrade:
         script = control_plane.vcd.customization_script(control_plane.vm().href)
         done = 2 if later.task_of(script) == record.task else 1
         return sentences[:done], sentences[done:]
+
+    def goes_back(self) -> bool:
+        """Return whether an earlier run has decided to go back, so that nothing else is done."""
+        record = self._control_plane.record
+        return record is not None and record.phase in (BACK, REVERTED)
 
     def sentences(self) -> list[str]:
         """Return what is going to happen, in order."""
