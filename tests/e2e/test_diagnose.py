@@ -236,6 +236,14 @@ def test_what_vcd_and_the_records_say(place: Place, case: str) -> None:
     assert first["cure"]
 
 
+def test_workers_that_nobody_requested_are_left_by_a_repair(place: Place) -> None:
+    metadata = {f"cse.client.done.{OWNER}": '1:{"turn":1,"workers":1}'}
+    place.control.set("vapps", count=1, prefix="more", workers=2, metadata=metadata)
+    first, *_others = place.causes("more-00001")
+    assert first["cause"] == "2 worker VMs where 1 was requested."
+    assert first["cure"].endswith(": cse cluster resize more-00001 --nodes 1"), first
+
+
 PLANTED = {
     "a password": "Passw0rd-Hunter2",
     "a JWT": "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJlLW9m",

@@ -306,8 +306,25 @@ def _records(look: _Look, problems: tuple[str, ...]) -> Iterator[Cause]:
             continue
         yield Cause(
             f"{capitalized(problem.rstrip('.'))}.",
-            f"Show how to repair it: {suggest.cse('cluster repair', cluster.name)}",
+            _surplus_cure(cluster, problem)
+            or f"Show how to repair it: {suggest.cse('cluster repair', cluster.name)}",
         )
+
+
+def _surplus_cure(cluster: ExistingCluster, problem: str) -> str:
+    """Return how to delete workers that nobody requested, which a repair keeps; else nothing."""
+    remove = "Delete those that were not requested: "
+    if cluster.records_pools:
+        for pool in cluster.pools:
+            more = len(cluster.workers_of(pool.name)) > pool.size
+            if more and problem.startswith(f"pool '{pool.name}' has "):
+                line = suggest.cse("pool resize", cluster.name, pool.name, nodes=pool.size)
+                return f"{remove}{line}"
+        return ""
+    wanted = cluster.desired_workers
+    if wanted is not None and len(cluster.workers) > wanted and " worker VM" in problem:
+        return f"{remove}{suggest.cse('cluster resize', cluster.name, nodes=wanted)}"
+    return ""
 
 
 def _soon(look: _Look) -> Iterator[Cause]:
