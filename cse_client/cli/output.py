@@ -123,7 +123,7 @@ class ShowingCommand(click.Command):
         self.params += [
             click.Option(
                 ["-o", "--output"],
-                type=click.Choice(FORMATS),
+                type=click.Choice(FORMATS, case_sensitive=False),
                 callback=_keep,
                 expose_value=False,
                 metavar="FORMAT",
@@ -161,7 +161,7 @@ class ShowingCommand(click.Command):
 
     def _option(self, value: str) -> str:
         # an empty value is neither; the message about it names what was typed
-        return "--output" if value in FORMATS or not value.strip() else self._other
+        return "--output" if value.lower() in FORMATS or not value.strip() else self._other
 
 
 def shows(

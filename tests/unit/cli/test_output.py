@@ -193,6 +193,7 @@ def demo(ctx: click.Context, org: str) -> None:
     ("words", "org", "form"),
     [
         (["-o", "json"], "", "json"),
+        (["-o", "JSON"], "", "json"),
         (["-ojson"], "", "json"),
         (["-o", "acme"], "acme", ""),
         (["-oacme"], "acme", ""),
