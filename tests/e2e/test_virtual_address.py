@@ -72,7 +72,7 @@ def test_which_addresses_can_be_virtual_ones(cse: Run, control: Control) -> None
         result = cse(*CREATE, TEMPLATE, "--vip", address, "--dry-run")
         assert (result.code, text in result.out + result.err) == (code, True), result
         if code == REFUSED:
-            assert "Hint: Choose another --vip, or --vip auto.\n" in result.err
+            assert "Hint: Choose another address for --vip, or auto.\n" in result.err
 
 
 def test_a_plan_says_whether_there_is_one(cse: Run, control: Control) -> None:

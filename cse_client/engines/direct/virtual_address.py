@@ -33,7 +33,7 @@ __all__ = ["VirtualAddress", "address_problems", "address_warnings", "choose_add
 #: the same, and a creation takes the one that its plan has named.
 _CHOICE = 32
 _LOOKED_AT = 512
-_ANOTHER = "Choose another --vip, or --vip auto."
+_ANOTHER = "Choose another address for --vip, or auto."
 
 
 @dataclass(frozen=True)
