@@ -21,14 +21,15 @@ while True:
     if again and not select.select([terminal], [], [], 10)[0]:
         os.write(terminal, again)
         continue
-    again = b""
     try:
         data = os.read(terminal, 4096)
     except OSError:
         break
     if not data:
         break
-    shown += data
+    # the echo of a key says nothing about whether it was noticed
+    again = b"" if data.strip(b"^CD\\b\\r\\n") else again
+    shown = (shown + data).replace(b"^C^C", b"^C")
     if answers and shown.endswith(answers[0][0].encode()):
         typed = answers.pop(0)[1]
         alone = typed in ("\\x03", "\\x04")
