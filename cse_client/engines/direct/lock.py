@@ -334,12 +334,19 @@ class ClusterLock:
             others = self._others(metadata)
             if not others:
                 if changed or self.key not in holders(metadata):
+                    self._drop_ended(metadata)
                     raise self._was_changed()
                 return metadata
             first = min(others)
             if changed or first < self.key or self.clock.monotonic() >= patience:
+                self._drop_ended(metadata)
                 raise self._is_held(others[first])
             self.clock.sleep(_LOOK_AGAIN)
+
+    def _drop_ended(self, metadata: Mapping[str, str]) -> None:
+        """Let `release` not record again what a late write of a killed run has ended since."""
+        if self._before and journal.read_journal({**metadata, **self._before}).operation is None:
+            self._before = journal.of_owner(self.owner, {})
 
     def _basis(self, metadata: Mapping[str, str]) -> tuple[object, ...]:
         """Return what stays as it is as long as nobody else holds the cluster."""

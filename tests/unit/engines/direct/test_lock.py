@@ -376,6 +376,20 @@ def test_who_steps_back_keeps_its_own_unfinished_operation(cloud: Metadata, lock
     assert read_journal(cloud.values).operation == left
 
 
+def test_who_steps_back_does_not_record_again_what_has_ended(cloud: Metadata, lock: Maker) -> None:
+    """The last write of a killed run takes effect after the next run has read the metadata."""
+    operation = Operation.begin(GROW, workers=3, before=1)
+    killed = lock("ann")
+    killed.claim(HREF, {}, doing="growing", deadline=100.0, operation=operation)
+    seen = dict(cloud.values)
+    killed.end(HREF, cloud.values.update, 3)
+    ended = dict(cloud.values)
+    again = lock("ann")
+    with pytest.raises(Conflict, match="was changed by another command"):
+        again.claim(HREF, seen, doing="growing", deadline=100.0, operation=operation)
+    assert {**cloud.values, again.key: ""} == {**ended, again.key: ""}
+
+
 def test_a_late_claim_of_a_loser_is_ended_with_the_winners_turn(
     cloud: Metadata, lock: Maker
 ) -> None:
