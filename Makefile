@@ -13,8 +13,8 @@
 # Each sets up what it needs: a virtual environment in .venv with this project and its tools.
 
 PYTHON ?= python3
-# two for each processor: many tests wait for a guest
-JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
+# three for each processor: many tests wait for a guest
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3)))
 # the releases side by side, each with its own data center of 6 GB
 REAL_JOBS ?= 2
 BIN := .venv/bin

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.programs import CSE, Result, Workstation
 from tests.support.simulator import Asker, Cloud, Control, start_simulator, stop_simulator
+from tests.support.waiting import until
 
 NAME = "demo"
 
@@ -110,13 +111,19 @@ def test_a_stopped_cluster_and_a_start_that_fails(place: Place) -> None:
 
 
 def test_a_certificate_that_has_ended(place: Place) -> None:
-    place.control.set(f"guests/{place.vm('mstr-')}", faults={"serving_ends": -60})
-    first, *_others = place.causes()
-    assert re.search(r"its certificate has ended \(", first["cause"])
-    place.control.set(f"guests/{place.vm('mstr-')}", faults={"serving_ends": 3 * 86400})
-    first, *_others = place.causes()
-    assert first["cause"].startswith("The API server's certificate ends at ")
-    place.control.set(f"guests/{place.vm('mstr-')}", faults={"serving_ends": 300 * 86400})
+    def ends_in(seconds: int, *wanted: str) -> None:
+        # the guest replaces its certificate a moment later
+        place.control.set(f"guests/{place.vm('mstr-')}", faults={"serving_ends": seconds})
+
+        def named() -> bool:
+            first = [one["cause"] for one in place.causes()[:1]]
+            return len(first) == len(wanted) and all(map(re.search, wanted, first))
+
+        until(named, f"first cause: {wanted}", 20)
+
+    ends_in(-60, r"its certificate has ended \(")
+    ends_in(3 * 86400, r"^The API server's certificate ends at ")
+    ends_in(300 * 86400)
 
 
 def test_a_failure_is_known_after_its_rollback(place: Place) -> None:

@@ -88,8 +88,8 @@ def test_a_command_in_it_is_never_run(
     assert not file.exists()
     assert result.out == ""
     assert (
-        "The kubeconfig that the CSE server gives for cluster 'blue' is not used: it holds what is"
-        " never taken from somebody else's kubeconfig: users[0].user.exec.\n"
+        "The kubeconfig that the CSE server gives for cluster 'blue' is not used: it contains what"
+        " is not accepted in a kubeconfig from elsewhere: users[0].user.exec.\n"
     ) in result.err
     assert "cp /etc/kubernetes/admin.conf /root/.kube/config" in result.err
     assert result.code == 4

@@ -75,6 +75,9 @@ class Keepalived:
         self._stop = threading.Event()
         with _lock:
             _routers.append(self)
+            if not any(one.address == self.address for one in _routers if one is not self):
+                # a real one takes it within two seconds, which are few where guests are hurried
+                self._round()
         self._system.life.at_end(self._leave)
         threading.Thread(
             target=self._work, args=(self._stop,), name="keepalived", daemon=True
