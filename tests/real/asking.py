@@ -28,8 +28,10 @@ __all__ = ["OVERLOAD", "Asked", "Client", "asking"]
 _SECONDS = 5.0
 _OK = 200
 _EVERY, _PODS_EVERY = 1.0, 0.5
-#: Load average of this machine above which etcd and API servers get no processor for seconds.
-OVERLOAD = 10.0 * (os.cpu_count() or 1)
+#: Load average of this machine above which etcd and API servers get no processor for seconds. An
+#: API server that has accepted a connection and answers it after the address has left its machine
+#: cannot answer at all, so a slow one loses what a quick one would not.
+OVERLOAD = 4.0 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)

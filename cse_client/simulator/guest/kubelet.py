@@ -55,6 +55,7 @@ class Kubelet:
         self.problem = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._changing = threading.Lock()
         self._client: KubeClient | None = None
         self._pods: NodePods | None = None
         self._last_beat = 0.0
@@ -101,22 +102,24 @@ class Kubelet:
             except BadKubeconfig as error:
                 if not system.disk.exists(BOOTSTRAP):
                     raise OSError(f"failed to run Kubelet: {error}") from error
-        self._stop = threading.Event()
-        self.running = True
-        self.version = system.image.kubernetes
-        self.registered = False
-        self._client = None
-        self._last_beat = 0.0
-        self._thread = threading.Thread(
-            target=self._work, args=(self._stop,), name="kubelet", daemon=True
-        )
-        self._thread.start()
+        with self._changing:
+            self._stop = threading.Event()
+            self.running = True
+            self.version = system.image.kubernetes
+            self.registered = False
+            self._client = None
+            self._last_beat = 0.0
+            self._thread = threading.Thread(
+                target=self._work, args=(self._stop,), name="kubelet", daemon=True
+            )
+            self._thread.start()
 
     def end(self) -> None:
         """Stop. Containers, static pods among them, live on in the runtime."""
-        self.running = False
-        self._stop.set()
-        thread = self._thread
+        with self._changing:
+            self.running = False
+            self._stop.set()
+            thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             # A look in progress must not start static pods after this returns.
             thread.join(_LONGEST_LOOK)
