@@ -53,8 +53,8 @@ class Control:
     - `POST guests` `{"vm": REGEX, "faults": {...}}` for guests that start from now on; also
       `speed`, `customization_timeout`, `boot_delay`
     - `POST cse` what the CSE server does wrong (fields of `cse.server.Misbehavior`), `DELETE cse`
-    - `GET guests/NAME` console and processes; `POST guests/NAME` `faults`, `crash`, `read` (the
-      text of a file)
+    - `GET guests/NAME` console, processes and the `kill_at` that has not struck yet;
+      `POST guests/NAME` `faults`, `crash`, `read` (the text of a file)
     """
 
     def __init__(self, cloud: Cloud, faults: Faults, cse: CseServer | None = None) -> None:
@@ -275,6 +275,7 @@ class Control:
             "running": vm.guest.running,
             "console": vm.guest.console(),
             "processes": vm.guest.processes(),
+            "kill_at": vm.guest.faults.kill_at,
         }
 
     def _guest_action(

@@ -209,9 +209,13 @@ def kill_at(site: Site, name: str, call: str) -> None:
 
 
 def has_failed(site: Site, name: str, line: str) -> bool:
-    """Return whether a machine has lost its power; take it once its log has `line`."""
+    """Return whether a machine has lost its power; take it once its log has `line`.
+
+    A VM that is off may have been shut down by the upgrade.
+    """
     if not line:
-        return not is_on(site, name)
+        guest = site.control.get(f"guests/{name}")
+        return guest["kill_at"] is None and not guest["running"]
     if not re.search(line, site.bootstrap_logs().get(name, "")):
         return False
     site.control.set(f"guests/{name}", crash=True)
