@@ -10,29 +10,24 @@ are Go's).
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, Union
+from typing import Any, NoReturn, TypeVar
 
 from cse_client.content import plain
+from cse_client.yamlplaces import Path, Position
 
 __all__ = [
     "BadYaml",
     "Bounds",
-    "Path",
-    "Places",
-    "Position",
     "Reading",
-    "nearest_key",
-    "path_text",
     "read_yaml",
     "read_yaml_documents",
+    "survey_yaml",
 ]
 
-#: The steps that lead to a value: keys of objects and indexes of lists.
-Path = tuple[Union[str, int], ...]
 
 _T = TypeVar("_T")
 
@@ -42,13 +37,23 @@ _SCALARS = (*_TEXT, "null", "bool", "int", "float")
 #: Longer numbers are nobody's count or port, and take Python quadratic time.
 _LONGEST_NUMBER = 40
 _LONGEST_KEY = 60
+_LONGEST_REASON = 120
+#: A line that is indented with a tab, and is not the continuation of a text.
+_TABBED = re.compile(r" *\t[ \t]*(- |[\w.-]+:(\s|$))")
+_NO_TAB = "it is indented with a tab; YAML accepts only spaces there"
 
 
 class BadYaml(ValueError):
     """The text is not YAML that can be used; its message completes "NAME: ...".
 
-    Nothing of the text is in the message but a key's name.
+    `text` is the message without the line; `line` is 0 where it is not known. Nothing of the text
+    that was read is in it but a key's name, or a character that the parser names.
     """
+
+    def __init__(self, text: str, line: int = 0) -> None:
+        super().__init__(f"line {line}: {text}" if line else text)
+        self.text = text
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -61,96 +66,16 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Position:
-    """Where a value, or its key, stands: its line from 1 on, and for a scalar its text as written.
-
-    `plain` says that the text stands without quotes, so that YAML guesses its type.
-    """
-
-    line: int
-    text: str = ""
-    plain: bool = False
-
-
-@dataclass(frozen=True)
 class Reading:
-    """A document's value, and the position of each value in it by its path."""
+    """A document's value, and the position of each value in it by its path.
+
+    `problems` are those that `survey_yaml` found. `is_whole` says that it could read on to the end.
+    """
 
     value: Any = field(repr=False)
     positions: Mapping[Path, Position] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Names the values of a document in messages: by path, line, and the text as written."""
-
-    positions: Mapping[Path, Position]
-
-    def at(self, path: Path) -> str:
-        """Return a value's path and line: `'spec.network' (line 7)`."""
-        line = self.line(path)
-        return f"'{path_text(path)}'" + (f" (line {line})" if line else "")
-
-    def line(self, path: Path) -> int:
-        """Return the line of a value, 0 where it is not known."""
-        position = self.positions.get(path)
-        return 0 if position is None else position.line
-
-    def written(self, path: Path, value: Any) -> str:
-        """Return a scalar as it is written, for a message."""
-        position = self.positions.get(path)
-        return plain(position.text if position and position.text else json.dumps(value))
-
-    def not_text(self, path: Path, value: bool | float) -> str:
-        """Return why a boolean or a number cannot be text, as a sentence, and how to write it."""
-        kind = f"the boolean {json.dumps(value)}" if isinstance(value, bool) else "a number"
-        return self.unquoted(path, value, kind)
-
-    def unquoted(self, path: Path, value: Any, kind: str) -> str:
-        """Return that a text without quotes is `kind` to readers of YAML, as a sentence."""
-        written = self.written(path, value)
-        key = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
-        return (
-            f"{self.at(path)} must be text, and YAML reads {written} as {kind}; put it in quotes: "
-            f'{key}"{written}".'
-        )
-
-
-def path_text(path: Path) -> str:
-    """Return a path for people: `spec.settings.csi[0].name`."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{plain(step)}" if text else plain(step)
-    return text
-
-
-def nearest_key(key: str, beside: Iterable[str], known: Sequence[tuple[str, ...]]) -> str:
-    """Return the known key that is most like an unknown one; empty where none is.
-
-    `beside` are the keys known where it stands, `known` the paths of all.
-    """
-    import difflib
-
-    near_by = {_alike(one): one for one in beside}
-    wanted = _alike(key)
-    if wanted in near_by:
-        return near_by[wanted]
-    moved = [path for path in known if _alike(path[-1]) == wanted]
-    if moved:
-        return path_text(moved[0])
-    near = difflib.get_close_matches(wanted, list(near_by), n=1)
-    if near:
-        return near_by[near[0]]
-    names = {_alike(path[-1]): path for path in known}
-    near = difflib.get_close_matches(wanted, list(names), n=1, cutoff=0.8)
-    return path_text(names[near[0]]) if near else ""
-
-
-def _alike(key: str) -> str:
-    return key.lower().replace("_", "").replace("-", "")
+    problems: Sequence[BadYaml] = ()
+    is_whole: bool = True
 
 
 def read_yaml(data: bytes | str, bounds: Bounds | None = None) -> Reading:
@@ -160,6 +85,32 @@ def read_yaml(data: bytes | str, bounds: Bounds | None = None) -> Reading:
         BadYaml: it is too large, is not YAML, or has what is refused here.
     """
     return _read(data, bounds or Bounds(), lambda reader: reader.read())
+
+
+def survey_yaml(data: bytes | str, bounds: Bounds | None = None) -> Reading:
+    """Read one YAML document like `read_yaml`, but collect all problems instead of raising one.
+
+    It reads on after everything that `read_yaml` refuses, but not after what is not YAML, or is too
+    large: then the value is None.
+    """
+    bounds = bounds or Bounds()
+    reader: _Reader | None = None
+    try:
+        text = _text(data, bounds)
+        reader = _Reader(text, bounds, collect=True)
+        return _parsed(text, reader.read)
+    except BadYaml as fatal:
+        found = [] if reader is None else reader.problems
+        tabs = _tabbed(text, fatal.line) if fatal.text == _NO_TAB else []
+        return Reading(None, {}, (*found, fatal, *tabs), is_whole=False)
+
+
+def _tabbed(text: str, after: int) -> list[BadYaml]:
+    """Return the problems of the lines after one that is indented with a tab, and are so, too."""
+    lines = enumerate(text.splitlines(), 1)
+    return [
+        BadYaml(_NO_TAB, number) for number, line in lines if number > after and _TABBED.match(line)
+    ]
 
 
 def read_yaml_documents(data: bytes | str, bounds: Bounds | None = None) -> list[Any]:
@@ -172,28 +123,39 @@ def read_yaml_documents(data: bytes | str, bounds: Bounds | None = None) -> list
 
 
 def _read(data: bytes | str, bounds: Bounds, work: Callable[[_Reader], _T]) -> _T:
+    text = _text(data, bounds)
+    return _parsed(text, lambda: work(_Reader(text, bounds)))
+
+
+def _text(data: bytes | str, bounds: Bounds) -> str:
     if len(data) > bounds.size:
         raise BadYaml(f"it is larger than {_size(bounds.size)}")
-    text = data if isinstance(data, str) else _decoded(data)
+    return data if isinstance(data, str) else _decoded(data)
+
+
+def _parsed(text: str, work: Callable[[], _T]) -> _T:
     import yaml
 
     try:
-        return work(_Reader(text, bounds))
+        return work()
     except yaml.YAMLError as error:
-        raise BadYaml(_not_yaml(text, error)) from None
+        raise _not_yaml(text, error) from None
 
 
 class _Reader:
     """Builds values from PyYAML's events, one pass, so that bounds hold before memory is spent."""
 
-    def __init__(self, text: str, bounds: Bounds) -> None:
+    def __init__(self, text: str, bounds: Bounds, *, collect: bool = False) -> None:
         import yaml
 
         self._yaml = yaml
         self._bounds = bounds
-        self._loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        self._collect = collect
+        # libyaml looks at the first characters here, PyYAML's own reader at all
+        self._loader = _parsed(text, lambda: getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text))
         self._seen = 0
         self.positions: dict[Path, Position] = {}
+        self.problems: list[BadYaml] = []
 
     def read(self) -> Reading:
         try:
@@ -204,7 +166,7 @@ class _Reader:
             value = self._value(first, events, ())
             if next(events, None) is not None:
                 raise BadYaml("it holds more than one document")
-            return Reading(value, self.positions)
+            return Reading(value, self.positions, self.problems)
         finally:
             self._loader.dispose()
 
@@ -226,27 +188,54 @@ class _Reader:
                 return
             if isinstance(event, outer):
                 continue
-            if isinstance(event, kinds.AliasEvent) or getattr(event, "anchor", None):
-                raise BadYaml(f"{_at(event)}: anchors and aliases (&, *) are not supported")
             self._seen += 1
             if self._seen > self._bounds.values:
                 raise BadYaml(f"it holds more than {self._bounds.values} values")
+            if isinstance(event, kinds.AliasEvent) or getattr(event, "anchor", None):
+                self._refuse(event, "anchors and aliases (&, *) are not supported")
             yield event
+
+    def _refuse(self, event: Any, text: str) -> None:
+        """Raise a problem, or collect it, and read on."""
+        problem = BadYaml(text, _line(event))
+        if not self._collect:
+            raise problem
+        if str(problem) not in map(str, self.problems[-1:]):
+            self.problems.append(problem)
 
     def _value(self, event: Any, events: Iterator[Any], path: Path) -> Any:
         from yaml import events as kinds
 
         if len(path) > self._bounds.depth:
-            raise BadYaml(f"{_at(event)}: it is nested deeper than {self._bounds.depth} levels")
-        if isinstance(event, kinds.ScalarEvent):
-            self.positions[path] = Position(_line(event), event.value, bool(event.implicit[0]))
-            return self._scalar(event)
-        self.positions[path] = Position(_line(event))
-        if event.tag not in (None, "!", f"{_TAG}map", f"{_TAG}seq"):
-            raise BadYaml(f"{_at(event)}: the tag is not supported")
+            raise BadYaml(f"it is nested deeper than {self._bounds.depth} levels", _line(event))
+        try:
+            if isinstance(event, kinds.ScalarEvent):
+                self.positions[path] = Position(_line(event), event.value, bool(event.implicit[0]))
+                return self._scalar(event)
+            self.positions[path] = Position(_line(event))
+            if isinstance(event, kinds.AliasEvent):
+                raise _UnreadError
+            if event.tag not in (None, "!", f"{_TAG}map", f"{_TAG}seq"):
+                self._refuse(event, "the tag is not supported")
+                self._skip(event, events, path)
+                raise _UnreadError
+        except _UnreadError:
+            self.positions[path] = Position(_line(event), unread=True)
+            return None
         if isinstance(event, kinds.SequenceStartEvent):
             return self._list(events, path)
         return self._object(events, path)
+
+    def _skip(self, event: Any, events: Iterator[Any], path: Path) -> None:
+        """Read a value that is not used, for the problems in it."""
+        from yaml import events as kinds
+
+        kept, self.positions = self.positions, {}
+        if isinstance(event, kinds.SequenceStartEvent):
+            self._list(events, path)
+        elif isinstance(event, kinds.MappingStartEvent):
+            self._object(events, path)
+        self.positions = kept
 
     def _list(self, events: Iterator[Any], path: Path) -> list[Any]:
         from yaml import events as kinds
@@ -265,26 +254,39 @@ class _Reader:
         for event in events:
             if isinstance(event, kinds.MappingEndEvent):
                 break
-            key = self._key(event)
+            try:
+                key = self._key(event, events, path)
+            except _UnreadError:
+                self._unused(events, path)
+                continue
             if key in values:
-                raise BadYaml(f"{_at(event)}: the key {_shown(key)} occurs twice")
+                self._refuse(event, f"the key {_shown(key)} occurs twice")
+                self._unused(events, path)
+                continue
             here = (*path, key)
             values[key] = self._value(next(events), events, here)
             self.positions[here] = replace(self.positions[here], line=_line(event))
         return values
 
-    def _key(self, event: Any) -> str:
+    def _unused(self, events: Iterator[Any], path: Path) -> None:
+        """Read the value of a key that is not used."""
+        kept, self.positions = self.positions, {}
+        self._value(next(events), events, (*path, ""))
+        self.positions = kept
+
+    def _key(self, event: Any, events: Iterator[Any], path: Path) -> str:
         from yaml import events as kinds
 
         if not isinstance(event, kinds.ScalarEvent):
-            raise BadYaml(f"{_at(event)}: a key must be text")
+            self._refuse(event, "a key must be text")
+            self._skip(event, events, path)
+            raise _UnreadError
         key = self._scalar(event, key=True)
         if not isinstance(key, str):
             quoted = _shown(event.value)
-            raise BadYaml(
-                f"{_at(event)}: the key {quoted} is not text for YAML but {_kind(key)}; put it in "
-                "quotes"
-            )
+            text = f"the key {quoted} is not text for YAML but {_kind(key)}; put it in quotes"
+            self._refuse(event, text)
+            raise _UnreadError
         return key
 
     def _scalar(self, event: Any, *, key: bool = False) -> Any:
@@ -295,33 +297,56 @@ class _Reader:
             tag = self._loader.resolve(self._yaml.ScalarNode, event.value, implicit)
         kind = tag[len(_TAG) :] if tag.startswith(_TAG) else ""
         if kind == "merge" and key:
-            raise BadYaml(f"{_at(event)}: merge keys (<<) are not supported")
+            self._unusable(event, "merge keys (<<) are not supported")
         if kind not in _SCALARS:
-            raise BadYaml(f"{_at(event)}: the tag is not supported")
+            self._unusable(event, "the tag is not supported")
         if kind in _TEXT:
             return event.value
         if len(event.value) > _LONGEST_NUMBER:
-            raise BadYaml(f"{_at(event)}: a number has more than {_LONGEST_NUMBER} digits")
+            self._unusable(event, f"a number has more than {_LONGEST_NUMBER} digits")
         node = self._yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
         try:
             value = self._loader.construct_object(node)
         except (ValueError, KeyError):
-            raise BadYaml(f"{_at(event)}: the value does not fit its tag") from None
+            self._unusable(event, "the value does not fit its tag")
         if isinstance(value, float) and not math.isfinite(value):
-            raise BadYaml(f"{_at(event)}: infinity and NaN are not supported")
+            self._unusable(event, "infinity and NaN are not supported")
         return value
 
+    def _unusable(self, event: Any, text: str) -> NoReturn:
+        self._refuse(event, text)
+        raise _UnreadError
 
-def _not_yaml(text: str, error: Any) -> str:
-    """Return where a text is not YAML; tabs look like what they are not."""
+
+class _UnreadError(Exception):
+    """A value cannot be used, for a reason that was collected."""
+
+
+def _not_yaml(text: str, error: Any) -> BadYaml:
+    """Return where a text is not YAML, and why; tabs look like what they are not."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
-        return "it is not YAML"
+        return _not_printable(text)
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return f"line {mark.line + 1}: it is indented with a tab; YAML accepts only spaces there"
-    return f"it is not YAML (line {mark.line + 1}, column {mark.column + 1})"
+        return BadYaml(_NO_TAB, mark.line + 1)
+    reason = plain(" ".join(str(error.problem).split()), _LONGEST_REASON)
+    began = error.context_mark
+    if error.context and began is not None and began.line != mark.line:
+        reason += f", {error.context} that begins in line {began.line + 1}"
+    return BadYaml(f"it is not YAML at column {mark.column + 1}: {reason}", mark.line + 1)
+
+
+def _not_printable(text: str) -> BadYaml:
+    """Return which character YAML does not allow anywhere."""
+    from yaml.reader import Reader
+
+    found = Reader.NON_PRINTABLE.search(text)
+    if found is None:
+        return BadYaml("it is not YAML")
+    line = text.count("\n", 0, found.start()) + 1
+    return BadYaml(f"the character U+{ord(found[0]):04X} is not allowed in YAML", line)
 
 
 def _decoded(data: bytes) -> str:
@@ -345,10 +370,6 @@ def _shown(key: str) -> str:
 
 def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
-
-
-def _at(event: Any) -> str:
-    return f"line {_line(event)}"
 
 
 def _size(count: int) -> str:

@@ -63,13 +63,14 @@ def read_cluster_file(file: str) -> Reading:
     """Return what a file holds; `-` is standard input.
 
     Raises:
-        WrongUsage: it cannot be read, is empty, or is not YAML; no value of it gets into the
-            message.
+        WrongUsage, PreflightFailed: it cannot be read, is empty, or is not YAML; no value of it
+            gets into the message. After other problems it is read on: see `Reading.problems`.
     """
     from cse_client.content import capitalized
+    from cse_client.engines.declared.reading import refuse_unread
     from cse_client.errors import WrongUsage
     from cse_client.inputs import read_file
-    from cse_client.yamldocs import BadYaml, read_yaml
+    from cse_client.yamldocs import survey_yaml
 
     name = capitalized(called(file))
     try:
@@ -78,10 +79,9 @@ def read_cluster_file(file: str) -> Reading:
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WrongUsage(f"{name} cannot be read: {reason}.") from None
-    try:
-        reading = read_yaml(data, _BOUNDS)
-    except BadYaml as error:
-        raise WrongUsage(f"{name} does not describe a cluster: {error}.") from None
+    reading = survey_yaml(data, _BOUNDS)
+    if not reading.is_whole:
+        refuse_unread(reading, called(file))
     if not reading.positions:
         only = ": it contains only comments" if data.strip() else ""
         raise WrongUsage(f"{name} is empty{only}.", hint=getting_a_file())

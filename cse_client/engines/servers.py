@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         Share,
         UpgradeTarget,
     )
-    from cse_client.yamldocs import Path, Position
+    from cse_client.yamlplaces import Path, Position
 
 __all__ = ["Entities", "Provider", "Upgrading"]
 

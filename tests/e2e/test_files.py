@@ -255,14 +255,33 @@ def test_files_of_the_other_engine(place: Place) -> None:
     ("text", "said"),
     [
         ("a:\n\tb: 1\n", "line 2: it is indented with a tab; YAML accepts only spaces there."),
-        ("a: &x 1\nb: *x\n", "line 1: anchors and aliases (&, *) are not supported."),
+        ("a: &x 1\n", "line 1: anchors and aliases (&, *) are not supported."),
         ("kind: a\nkind: b\n", "line 2: the key 'kind' occurs twice."),
+        (
+            "a: b: c\n",
+            "line 1: it is not YAML at column 5: mapping values are not allowed in this context.",
+        ),
         ("a" * 10_000_000, "it is larger than 256 KiB."),
     ],
 )
 def test_what_is_not_read(place: Place, text: str, said: str) -> None:
     expected = f"Error: The file 'demo.yaml' does not describe a cluster: {said}\n"
     assert place.apply(text) == (2, "", expected)
+
+
+def test_what_is_not_read_is_listed_with_everything_else(place: Place) -> None:
+    text = LEAST.replace("network: net1", "network: &x net1\n  network: no\n  vip: *x")
+    text = text.replace(NAME, "1e3")
+    assert place.apply(text) == (
+        *(2, ""),
+        "Error: The file 'demo.yaml' has 5 problems; nothing was changed.\n"
+        "  - 'metadata.name' (line 3) must be text, and YAML reads 1e3 as a number; put it in"
+        ' quotes: name: "1e3".\n'
+        "  - Line 5: anchors and aliases (&, *) are not supported.\n"
+        "  - Line 6: the key 'network' occurs twice.\n"
+        "  - 'spec.vip' (line 7) is not a key of this format; did you mean 'spec.virtualAddress'?\n"
+        "  - Line 7: anchors and aliases (&, *) are not supported.\n",
+    )
 
 
 @pytest.mark.parametrize(

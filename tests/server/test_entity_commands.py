@@ -502,9 +502,10 @@ def test_apply_changes_what_is_there(cse: Run, second: Generation, home: Path) -
     [
         ("kind: TKGm\n", "a cluster of Tanzu Kubernetes Grid (TKGm)"),
         ("metadata: {orgName: o}\n", "The file is made for a server of CSE 3.1"),
-        ("a: [", "The file 'blue.yaml' does not describe a cluster: it is not YAML (line"),
+        ("a: [", "The file 'blue.yaml' does not describe a cluster: line 2: it is not YAML"),
         ("a: &x {b: *x}\n", "line 1: anchors and aliases (&, *) are not supported"),
         ("a: 1\na: 2\n", "line 2: the key 'a' occurs twice"),
+        ("kind: native\nb: &x 1\nb: 2\n", "The file 'blue.yaml' has 2 problems;"),
         ("kind: native\n---\nkind: native\n", "it holds more than one document"),
         ("[1, 2]", "it is not a YAML object"),
         ("", "The file 'blue.yaml' is empty."),

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cse_client.yamldocs import BadYaml, Bounds, Position, read_yaml
+from cse_client.yamldocs import BadYaml, Bounds, read_yaml, survey_yaml
+from cse_client.yamlplaces import Places, Position
 
 
 @pytest.fixture(params=["libyaml", "pure Python"], autouse=True)
@@ -40,7 +41,10 @@ def test_what_is_read(text: str | bytes, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: [", "it is not YAML (line "),
+        ("a: [}", "line 1: it is not YAML at column "),
+        ("a: b: c\n", "line 1: it is not YAML at column 5: mapping values are not allowed"),
+        ("a:\n  b: 1\n c: 2\n", "line 3: it is not YAML at column 2: "),
+        ("a: 1\nb: \a\n", "line 2: the character U+0007 is not allowed in YAML"),
         ("a: &x 1\nb: *x\n", "line 1: anchors and aliases (&, *) are not supported"),
         ("a: {<<: {b: 1}}", "line 1: merge keys (<<) are not supported"),
         ("a: 1\nb: 2\na: 3\n", "line 3: the key 'a' occurs twice"),
@@ -59,6 +63,58 @@ def test_what_is_refused(text: str | bytes, reason: str) -> None:
     with pytest.raises(BadYaml) as caught:
         read_yaml(text)
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "problems"),
+    [
+        (
+            "a: 1\na: {b: &x 2, c: !!set {d}}\ne: *x\nno: [*x, *x]\n? [f, *x]\n: 3\n"
+            "g: [.inf, !x h, 4]\n",
+            {"a": 1, "e": None, "g": [None, None, 4]},
+            [
+                "line 2: the key 'a' occurs twice",
+                "line 2: anchors and aliases (&, *) are not supported",
+                "line 2: the tag is not supported",
+                "line 3: anchors and aliases (&, *) are not supported",
+                "line 4: the key 'no' is not text for YAML but a boolean; put it in quotes",
+                "line 4: anchors and aliases (&, *) are not supported",
+                "line 5: a key must be text",
+                "line 5: anchors and aliases (&, *) are not supported",
+                "line 7: infinity and NaN are not supported",
+                "line 7: the tag is not supported",
+            ],
+        ),
+        ("a: {<<: {b: &x 1}, c: 2}\n", {"a": {"c": 2}}, ["line 1: merge keys", "line 1: anchors"]),
+        (
+            "a: 1\na: 2\nb:\n\tc: 1\n\td: 2\n  e: |\n    \tf\n",
+            None,
+            [
+                "line 2: the key 'a' occurs twice",
+                "line 4: it is indented with a tab; YAML accepts only spaces there",
+                "line 5: it is indented with a tab; YAML accepts only spaces there",
+            ],
+        ),
+        ("a: 1\na: 2\n---\nb\n", None, ["line 2: the key 'a' ", "it holds more than one document"]),
+        ("a: 1\na: 2\nb: [\n", None, ["line 2: the key 'a' ", "line 4: it is not YAML at column "]),
+        (b"\xff", None, ["it is not text in UTF-8"]),
+    ],
+)
+def test_all_problems_are_collected(text: str | bytes, value: Any, problems: list[str]) -> None:
+    found = survey_yaml(text)
+    assert (found.value, found.is_whole) == (value, value is not None)
+    assert len(found.problems) == len(problems), found.problems
+    for problem, begin in zip(found.problems, problems):
+        assert str(problem).startswith(begin)
+
+
+def test_what_cannot_be_used_has_a_place() -> None:
+    places = Places(survey_yaml("a: *x\nb: [1, *x]\nb: {c: 3}\n").positions)
+    assert [places.is_unread(path) for path in (("a",), ("b",), ("b", 0), ("b", 1))] == [
+        *(True, False, False, True),
+    ]
+    assert places.line(("b",)) == 2
+    assert places.line(("b", "c")) == 0
 
 
 def _bomb() -> str:
@@ -84,6 +140,7 @@ def test_bounds(text: str) -> None:
     began = time.process_time()
     with pytest.raises(BadYaml):
         read_yaml(text)
+    assert survey_yaml(text).problems
     assert time.process_time() - began < 10
 
 
@@ -123,7 +180,10 @@ def test_what_pyyaml_writes_comes_back(value: Any) -> None:
 
 @given(st.text(alphabet="ab:{}[]-,&*!'\" \n\t#|>?%0", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
+    found = survey_yaml(text)
     try:
-        read_yaml(text)
-    except BadYaml:
-        return
+        assert read_yaml(text).value == found.value
+    except BadYaml as error:
+        assert str(error) == str(found.problems[0])
+    else:
+        assert not found.problems

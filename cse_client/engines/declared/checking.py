@@ -25,7 +25,7 @@ from cse_client.engines.declared.values import (
 from cse_client.errors import WrongUsage
 from cse_client.model.names import NAME_RULE, name_problem
 from cse_client.model.pools import Taint, label_problem, pool_name_problem, taint_problem
-from cse_client.yamldocs import Path, Places
+from cse_client.yamlplaces import Path, Places
 
 __all__ = ["taint_of", "value_problems"]
 

@@ -20,7 +20,7 @@ from cse_client.engines.declared.fields import (
     value_at,
 )
 from cse_client.engines.declared.schema import check_form
-from cse_client.errors import PreflightFailed, WrongUsage
+from cse_client.errors import CseError, PreflightFailed, WrongUsage
 from cse_client.model import ClusterSpec
 from cse_client.model.certificates import ca_certificates
 from cse_client.model.declared import Declared, WantedAddon
@@ -29,7 +29,8 @@ from cse_client.model.names import split_revision
 from cse_client.model.pools import DEFAULT_POOL, Pool
 from cse_client.model.settings import ClusterSettings
 from cse_client.model.ssh_keys import parse_public_key
-from cse_client.yamldocs import Places, Reading
+from cse_client.yamldocs import BadYaml, Reading
+from cse_client.yamlplaces import Places
 
 __all__ = [
     "API_VERSION",
@@ -38,6 +39,7 @@ __all__ = [
     "is_declared",
     "is_for_server",
     "read_declared",
+    "refuse_unread",
 ]
 
 API_VERSION = "cse-client/v1"
@@ -125,6 +127,8 @@ def read_declared(reading: Reading, name: str) -> DeclaredFile:
     """
     document, places = reading.value, Places(reading.positions)
     if not isinstance(document, Mapping):
+        refuse_unread(reading, name)
+    if not isinstance(document, Mapping):
         raise WrongUsage(
             f"{capitalized(name)} does not describe a cluster: it is not a YAML object.",
             hint=_schema_hint(),
@@ -132,15 +136,39 @@ def read_declared(reading: Reading, name: str) -> DeclaredFile:
     _refuse_other_formats(document, places)
     sound, problems = check_form(document, places)
     problems += value_problems(sound, document, places)
+    if not problems:
+        refuse_unread(reading, name)
+    problems += [(one.line, _unread(one)) for one in reading.problems]
     problems.sort(key=lambda one: one[0])
     if len(problems) == 1:
         raise problems[0][1]
     if problems:
-        raise PreflightFailed(
-            f"{capitalized(name)} has {len(problems)} problems; nothing was changed.",
-            [error for _line, error in problems],
-        )
+        raise _several(name, [error for _line, error in problems])
     return _Values(document, places).file(name)
+
+
+def refuse_unread(reading: Reading, name: str) -> None:
+    """Refuse a file that could not be read as it is meant, with all that was found.
+
+    Raises:
+        WrongUsage, PreflightFailed: it has problems of YAML.
+    """
+    if len(reading.problems) == 1:
+        problem = reading.problems[0]
+        raise WrongUsage(f"{capitalized(name)} does not describe a cluster: {problem}.")
+    if reading.problems:
+        raise _several(name, [_unread(one) for one in reading.problems])
+
+
+def _unread(problem: BadYaml) -> WrongUsage:
+    return WrongUsage(f"{capitalized(str(problem))}.")
+
+
+def _several(name: str, problems: list[CseError]) -> PreflightFailed:
+    count = len(problems)
+    return PreflightFailed(
+        f"{capitalized(name)} has {count} problems; nothing was changed.", problems
+    )
 
 
 def _schema_hint() -> str:

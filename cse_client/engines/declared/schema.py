@@ -19,7 +19,7 @@ import cse_client
 from cse_client.content import plain
 from cse_client.errors import CseError, WrongUsage
 from cse_client.kube.kubeconfig.goyaml import go_tag
-from cse_client.yamldocs import Path, Places, nearest_key
+from cse_client.yamlplaces import Path, Places, nearest_key
 
 __all__ = ["Problems", "check_form", "schema", "schema_text"]
 
@@ -93,7 +93,8 @@ class _Check:
 
     def _of(self, value: Any, wanted: Schema, path: Path) -> Any:
         if value is None:
-            return self._wrong(path, "has no value; write one, or remove the key")
+            missing = "has no value; write one, or remove the key"
+            return None if self._places.is_unread(path) else self._wrong(path, missing)
         kinds = wanted["type"] if isinstance(wanted["type"], list) else [wanted["type"]]
         if kinds == ["object"]:
             if not isinstance(value, Mapping):

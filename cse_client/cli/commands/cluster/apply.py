@@ -121,7 +121,12 @@ def apply_command(
         vcd cse cluster apply -f demo.yaml --dry-run
         vcd cse cluster apply -f demo.yaml
     """
-    from cse_client.engines.declared.reading import is_declared, is_for_server, read_declared
+    from cse_client.engines.declared.reading import (
+        is_declared,
+        is_for_server,
+        read_declared,
+        refuse_unread,
+    )
     from cse_client.errors import WrongUsage
 
     _refuse_tkg(("--tkg", tkg), ("--tkg-s", tkg_s), ("--tkg-plus", tkg_plus))
@@ -152,6 +157,7 @@ def apply_command(
         raise WrongUsage("-o and --query require --dry-run.")
     reading = read_cluster_file(file)
     if isinstance(reading.value, Mapping) and not is_declared(reading.value):
+        refuse_unread(reading, called(file))
         for_server = is_for_server(reading.value)
         identity = cluster_reference(None, cluster_id) if cluster_id else ""
         engine = run.engine_of(identity, needs_server=for_server)

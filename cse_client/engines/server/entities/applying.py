@@ -16,7 +16,7 @@ from cse_client.engines.server.vdcs import check_network_and_profiles
 from cse_client.errors import WrongUsage, raise_all
 from cse_client.model import ClusterRef, Event, EventKind, Progress, RunOptions
 from cse_client.model.server import ServedCluster
-from cse_client.yamldocs import Path, Position
+from cse_client.yamlplaces import Path, Position
 
 __all__ = ["FileApplication"]
 

@@ -43,7 +43,7 @@ from cse_client.model import (
 from cse_client.model.nodes import NodesSpec, RemovalSpec
 from cse_client.model.server import ServedCluster, ServedDeletion, ServedRemoval, Share
 from cse_client.vcd.client import VcdClient
-from cse_client.yamldocs import Path, Position
+from cse_client.yamlplaces import Path, Position
 
 __all__ = ["EntityEngine"]
 

@@ -21,7 +21,7 @@ from cse_client.engines.server.entities.specs import (
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model import ClusterRef
 from cse_client.model.names import check_name
-from cse_client.yamldocs import Path, Position
+from cse_client.yamlplaces import Path, Position
 
 __all__ = [
     "check_file",

@@ -15,7 +15,7 @@ from typing import Any
 
 from cse_client.engines.server.entities.dialects import FIRST, LATEST, Dialect
 from cse_client.errors import CseError, WrongUsage
-from cse_client.yamldocs import Path, Places, Position, nearest_key, path_text
+from cse_client.yamlplaces import Path, Places, Position, nearest_key, path_text
 
 __all__ = ["MOST_NODES", "check_keys"]
 

@@ -26,7 +26,7 @@ from cse_client.engines.declared.schema import schema
 from cse_client.engines.declared.writing import document_of
 from cse_client.errors import CseError, PreflightFailed
 from cse_client.model.pools import EFFECTS, MOST_POOLS
-from cse_client.yamldocs import read_yaml
+from cse_client.yamldocs import survey_yaml
 from tests.support.ssh_keys import public_key
 
 KEY = public_key()
@@ -105,7 +105,7 @@ LEAST = "apiVersion: cse-client/v1\nkind: Cluster\nmetadata: {name: demo}\n"
 
 
 def read(text: str) -> DeclaredFile:
-    return read_declared(read_yaml(text), "the file 'demo.yaml'")
+    return read_declared(survey_yaml(text), "the file 'demo.yaml'")
 
 
 def wrong(text: str) -> list[str]:
@@ -233,6 +233,37 @@ spec:
         read(text)
 
 
+def test_what_yaml_does_not_refuse_is_in_the_same_list() -> None:
+    """Duplicate keys, anchors and tags stop no check of the other lines."""
+    text = """\
+apiVersion: cse-client/v1
+kind: Cluster
+metadata: {name: no}
+spec:
+  network: &net net1
+  netwrok: net1
+  network: net2
+  storageProfile: *net
+  nodes: {cpus: !!set {a}, memory: *net}
+  pools: *net
+  5: 6
+"""
+    assert wrong(text) == [
+        "'metadata.name' (line 3) must be text, and YAML reads no as the boolean false; put it in"
+        ' quotes: name: "no".',
+        "Line 5: anchors and aliases (&, *) are not supported.",
+        "'spec.netwrok' (line 6) is not a key of this format; did you mean 'network'?",
+        "Line 7: the key 'network' occurs twice.",
+        "'spec.storageProfile' (line 8) is not a key of this format; did you mean"
+        " 'spec.nodes.storageProfile'?",
+        "Line 8: anchors and aliases (&, *) are not supported.",
+        "Line 9: the tag is not supported.",
+        "Line 9: anchors and aliases (&, *) are not supported.",
+        "Line 10: anchors and aliases (&, *) are not supported.",
+        "Line 11: the key '5' is not text for YAML but a number; put it in quotes.",
+    ]
+
+
 def test_no_value_that_may_be_secret_is_shown() -> None:
     private = "-----BEGIN OPENSSH PRIVATE KEY-----\n    b3BlbnNza\n"
     (said,) = wrong(changed(f"sshKey: {KEY}\n", f"sshKey: |\n    {private}"))
@@ -278,7 +309,7 @@ def test_files_of_other_versions(version: str, said: str) -> None:
     ],
 )
 def test_whose_file_it_is(text: str, ours: bool, theirs: bool) -> None:
-    document = read_yaml(text).value
+    document = survey_yaml(text).value
     assert (is_declared(document), is_for_server(document)) == (ours, theirs)
     if not ours:
         assert wrong(text) if not isinstance(document, dict) else True
@@ -343,7 +374,7 @@ def test_what_the_schema_refuses_is_refused(data: st.DataObject) -> None:
             return
     allowed = Draft202012Validator(schema()).is_valid(document)
     try:
-        read_declared(read_yaml(yaml.safe_dump(document)), "it")
+        read_declared(survey_yaml(yaml.safe_dump(document)), "it")
     except CseError as error:
         assert error.exit_code == 2
     else:

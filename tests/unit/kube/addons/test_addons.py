@@ -119,7 +119,7 @@ def test_a_manifest_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: [", "it is not YAML .line 1|it is not YAML .line 2"),
+        (b"a: [", "line [12]: it is not YAML at column"),
         (b"just words", "not a Kubernetes object"),
         (b"kind: X\nmetadata: {}\n", "not a Kubernetes object"),
         (b"apiVersion: v1\nkind: [X]\nmetadata: {name: a}\n", "not a Kubernetes object"),
