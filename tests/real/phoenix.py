@@ -25,7 +25,9 @@ class Phoenix:
     def __init__(self, site: Site, folder: Path, name: str) -> None:
         self.site = site
         self.name = name
-        self.took = 0.0
+        #: Seconds that its creation took, and its last restore.
+        self.created = 0.0
+        self.restored = 0.0
         self.file = folder / "phoenix.backup"
         identity = x25519.Identity.generate()
         self.recipient = str(identity.to_public())
@@ -43,7 +45,7 @@ class Phoenix:
         began = time.monotonic()
         template = self.site.kit.template
         self.cluster("create", self.name, "-n", "net1", "-t", template, *words).checked()
-        self.took = time.monotonic() - began
+        self.created = time.monotonic() - began
         self.save_config()
 
     def save_config(self) -> None:
@@ -66,15 +68,19 @@ class Phoenix:
         return dict(json.loads(self.cluster("backup", self.name, *words).checked()))
 
     def restore(self, *words: str) -> dict[str, Any]:
-        """Restore this cluster, or with --new another one; show how long it took and for what."""
+        """Restore this cluster, or with --new another one; returns it as it is shown."""
         began = time.monotonic()
         key = ("--identity", str(self.identity), "--yes")
         restored = self.cluster("restore", *(words or (self.name,)), str(self.file), *key)
-        took = time.monotonic() - began
+        self.restored = time.monotonic() - began
         logs = self.site.bootstrap_logs()
         assert restored.code == 0, f"{restored.err}\n" + "\n".join(logs.values())
-        print(f"{self.name}: created in {self.took:.0f} s, restored in {took:.0f} s")  # noqa: T201
         return dict(json.loads(restored.out))
+
+    def durations(self) -> str:
+        """Return what the last restore took beside the creation."""
+        ratio = self.restored / self.created
+        return f"{self.restored:.1f} s, {ratio:.2f} times the {self.created:.1f} s of the creation"
 
     def fill(self) -> None:
         """Make objects of 4 kB in a namespace of their own."""

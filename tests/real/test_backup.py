@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,13 +51,16 @@ def test_a_backup_holds_what_etcd_has(phoenix: Phoenix, tmp_path: Path) -> None:
     assert b"registry/configmaps/filled/c299" in (tmp_path / "etcd.db").read_bytes()
 
 
-def test_a_lost_control_plane_is_restored(phoenix: Phoenix) -> None:
+def test_a_lost_control_plane_is_restored(
+    phoenix: Phoenix, measured: Callable[[str, object], None]
+) -> None:
     site, head = phoenix.site, phoenix.head()
     phoenix.kubectl("create", "namespace", "after-the-backup").checked()
     phoenix.kubectl("delete", "cm", "-n", "filled", "c1", "c2").checked()
     name = head["Name"]
     site.control.set(f"guests/{name}", crash=True)
     nodes = phoenix.restore()["nodes"]
+    measured("a lost control plane is restored", phoenix.durations())
     assert {node["kubernetes_status"] for node in nodes} == {"Ready"}
     again = phoenix.head()
     assert (again["Name"], again["IP"]) == (head["Name"], head["IP"])
@@ -113,7 +116,9 @@ def test_a_new_cluster_begins_with_the_backup(phoenix: Phoenix, tmp_path: Path) 
 
 
 def test_three_control_planes_are_restored_without_a_quorum(
-    site: Site, tmp_path_factory: pytest.TempPathFactory
+    site: Site,
+    tmp_path_factory: pytest.TempPathFactory,
+    measured: Callable[[str, object], None],
 ) -> None:
     if not site.kit.image()["keepalived"]:
         pytest.skip("A virtual address needs keepalived, which is not installed.")
@@ -128,6 +133,7 @@ def test_three_control_planes_are_restored_without_a_quorum(
             site.control.set(f"guests/{name}", crash=True)
         # the third one still runs, and cannot do anything
         nodes = hydra.restore()["nodes"]
+        measured("three lost control planes are restored", hydra.durations())
         assert [node["kubernetes_status"] for node in nodes] == ["Ready"] * 3
         assert len({node["name"] for node in nodes} & before) == 1
         assert len(hydra.objects()) == OBJECTS
