@@ -26,6 +26,7 @@ __all__ = [
     "called_as",
     "cluster",
     "cse",
+    "for_json",
     "is_program",
     "keep_server",
     "kubectl",
@@ -150,6 +151,14 @@ def called_as(program: Sequence[str]) -> None:
 def program_name() -> str:
     """Return how this program is called, such as `vcd cse`."""
     return shell_line(_program)
+
+
+def for_json() -> str:
+    """Return how a command line begins whose result is printed as JSON, such as `vcd -j cse`."""
+    name = program_name()
+    if _program == _EXTENSION:
+        return f"{_program[0]} -j {_program[1]}"
+    return f"{name} -j"
 
 
 def aim(target: Target) -> None:

@@ -132,12 +132,10 @@ def org_unless_format(ctx: click.Context, param: click.Parameter, value: str) ->
     short = f"-o{value}" in typed or ("-o", value) in zip(typed, typed[1:])
     if value not in FORMATS or "-o" not in param.opts or not short:
         return value
-    command = suggest.program_name()
-    flags = command.replace("cse", "-j cse", 1) if command.startswith("vcd ") else f"{command} -j"
     raise click.UsageError(
         f"-o is the organization for this command, which has no option for the output format."
-        f" To get JSON, begin with `{flags}`. An organization with the name '{value}' can be given"
-        " with --org.",
+        f" To get JSON, begin with `{suggest.for_json()}`. An organization with the name '{value}'"
+        " can be given with --org.",
         ctx,
     )
 

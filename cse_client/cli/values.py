@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from cse_client import suggest
 from cse_client.errors import CseError, WrongUsage
 
 __all__ = ["check", "guard"]
@@ -79,12 +80,25 @@ def _problem(parameter: click.Parameter, value: str) -> WrongUsage | None:
             f" {_LONGEST}."
         )
     if _is_file(parameter):
-        return None
+        return _format_problem(parameter, value)
     strange = next((c for c in value if ord(c) < _SPACE or "\ud800" <= c <= "\udfff"), "")
     if strange:
         kind = "a control character" if ord(strange) < _SPACE else "bytes that are not UTF-8"
         return WrongUsage(f"The value of {name} contains {kind}: '{value}'.")
     return None
+
+
+def _format_problem(parameter: click.Parameter, value: str) -> WrongUsage | None:
+    """Return that `-o json` does not choose a format where -o is the file to write."""
+    from cse_client.cli.output import FORMATS
+
+    if "-o" not in parameter.opts or value.lower() not in FORMATS:
+        return None
+    return WrongUsage(
+        f"-o is the file to write for this command, and '{value}' is an output format.",
+        hint=f"To get JSON, begin with `{suggest.for_json()}`. To write a file with this name, use"
+        f" -o ./{value}.",
+    )
 
 
 def _name(parameter: click.Parameter) -> str:

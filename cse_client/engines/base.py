@@ -28,7 +28,13 @@ if TYPE_CHECKING:  # every command loads this module, and few load all of these
         SystemInfo,
         Template,
     )
-    from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
+    from cse_client.model.backups import (
+        Backup,
+        BackupKey,
+        BackupLock,
+        RestoredSpec,
+        RestorePlan,
+    )
     from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
@@ -216,8 +222,8 @@ class BackingUp(Protocol):
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
-    ) -> Sequence[str]:
-        """Return what `restore` would do and not bring back, one sentence each."""
+    ) -> RestorePlan:
+        """Return what `restore` would do, and what it would not bring back."""
 
     def plan_restore_new(
         self,
@@ -226,8 +232,8 @@ class BackingUp(Protocol):
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
-    ) -> Sequence[str]:
-        """Return what `restore_new` would do and leave, one sentence each."""
+    ) -> RestorePlan:
+        """Return what `restore_new` would do, and what it would not bring back."""
 
     def restore_new(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["FORMAT", "Backup", "BackupKey", "BackupLock", "RestoredSpec"]
+__all__ = ["FORMAT", "Backup", "BackupKey", "BackupLock", "RestorePlan", "RestoredSpec"]
 
 #: Version of the files' content.
 FORMAT = 1
@@ -43,6 +43,17 @@ class RestoredSpec:
     vip: str = ""
     workers: int | None = None
     accept_eulas: bool = False
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """What a restore would do, one sentence each, and what it does not bring back.
+
+    `lost` are the ends of a sentence, such as `files on control plane VMs`.
+    """
+
+    steps: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 
 from cse_client.engines.direct.backup_files import open_backup, write_backup
@@ -144,6 +145,8 @@ def files(admin: Admin, cloud: Cloud) -> None:
         newer = {**own.record, "kubernetes": "v1.99.0"}
         write_backup(admin.home / "newer", newer, own.pki, own.snapshot(), own.size, lock)
     (admin.home / "text").write_text("hello")
+    public = pyrage.x25519.Recipient.from_str(lock.recipients[0])
+    (admin.home / "secret").write_bytes(pyrage.encrypt(b"hello" * 200, [public]))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,8 @@ def files(admin: Admin, cloud: Cloud) -> None:
         ("cut-off", "key", 1, "The backup cut-off is damaged or cut off."),
         ("other-ca", "another", 1, "The private key does not open other-ca."),
         ("newer", "key", 4, "The backup is of Kubernetes 1.99.0, and the template"),
-        ("text", "key", 1, "The file text is not a backup of a cluster."),
+        ("text", "key", 2, "The file text is not a backup of a cluster."),
+        ("secret", "key", 2, "The file secret is not a backup of a cluster."),
         ("absent", "key", 2, "The backup file 'absent' cannot be read: No such file or directory."),
     ],
 )
@@ -192,14 +196,19 @@ def test_a_lost_control_plane_is_restored(admin: Admin, control: Control) -> Non
     (head,) = admin.nodes(NAME, "mstr-")
     control.set(f"guests/{head}", crash=True)
     before_plan = control.possessions()
-    plan = admin.shown("cluster", "restore", NAME, "full", "--identity", "key", "--dry-run")["plan"]
+    words = ("cluster", "restore", NAME, "full", "--identity", "key", "--dry-run")
+    shown = admin.shown(*words)
+    plan = shown["plan"]
     assert plan[0] == f"Delete {head}, whatever runs there."
     assert plan[1].endswith(f"at the address {before[head]}.")
-    assert plan[-2] == "Seal the cluster again."
-    lost = (
-        r"Not brought back: what was changed in the cluster since 20\d\d-\d\d-\d\d \d\d:\d\d UTC, "
-    )
-    assert re.match(lost, plan[-1]), plan[-1]
+    assert plan[-1] == "Seal the cluster again."
+    lost = shown["not_brought_back"]
+    since = r"what was changed in the cluster since 20\d\d-\d\d-\d\d \d\d:\d\d UTC"
+    assert re.fullmatch(since, lost[0]), lost
+    # the steps have numbers, and what is not brought back is not a step
+    numbered = [f"{number}. {step}" for number, step in enumerate(plan, 1)]
+    listed = [*numbered, "Not brought back:", *(f"- {one}" for one in lost)]
+    assert admin.run(CSE, *words).checked().splitlines() == listed
     assert control.possessions() == before_plan
     assert f"{NAME} is restored: 1 control plane and 1 worker" in admin.restore(NAME, "full")
     after = admin.nodes(NAME)
@@ -255,7 +264,8 @@ def test_a_new_cluster_is_made_from_a_backup(admin: Admin, control: Control) -> 
     plan = admin.run("sh", "-c", f"{suggested} --dry-run").checked()
     assert f"Create vApp '{CLONE}' in VDC" in plan
     assert "Create 1 worker in the pool 'default'." in plan
-    assert re.search(r"that was backed up at 20\d\d-\d\d-\d\d \d\d:\d\d UTC: its nodes", plan)
+    assert "\nNot brought back:\n- what was changed in the cluster since 20" in plan
+    assert "\n- kubeconfigs, grants, and CA keys: the new cluster has keys of its own\n" in plan
     assert control.possessions() == possessions
     made = admin.run("sh", "-c", suggested)
     assert made.code == 0, made.err

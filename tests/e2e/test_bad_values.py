@@ -125,6 +125,19 @@ def test_an_empty_output_is_not_taken_for_an_organization_or_a_file(
     assert "Invalid value for '-o' / '--output': '" in result.err
 
 
+@pytest.mark.parametrize("typed", [["-o", "json"], ["-oYAML"], ["--output=name"]])
+@pytest.mark.parametrize("command", ["backup", "config", "diagnose"])
+def test_a_format_is_not_taken_for_a_file(vcd: Run, command: str, typed: list[str]) -> None:
+    result = vcd("cse", "cluster", command, "demo", *typed)
+    value = typed[-1].replace("--output=", "").replace("-o", "")
+    assert result == (
+        *(2, ""),
+        f"Error: -o is the file to write for this command, and '{value}' is an output format.\n"
+        "Hint: To get JSON, begin with `cse -j`. To write a file with this name, use"
+        f" -o ./{value}.\n",
+    )
+
+
 @pytest.mark.parametrize("nodes", [",", " , ", "a,,b", "a,"])
 def test_an_empty_name_in_a_list(vcd: Run, nodes: str) -> None:
     result = vcd("cse", "cluster", "resize", "demo", "-N", "1", "--nodes-to-remove", nodes)

@@ -108,7 +108,7 @@ def test_a_pool_is_created_with_its_labels_and_taints(admin: Person, world: Cont
     assert f"Create 2 worker VMs from '{OTHER}'." in planned
     assert world.possessions() == before
     done = admin.cse(*words)
-    assert done.out == f"Cluster {NAME} has 1 control plane and 3 workers.\n", done.err
+    assert done.out == f"Pool gpu of cluster {NAME} is created: 2 workers.\n", done.err
     names = members(admin, "gpu")
     assert len(names) == 2
     for name in names:
@@ -170,7 +170,8 @@ def test_workers_are_added_to_a_pool_and_taken_from_it(admin: Person) -> None:
     assert wrong.code == WRONG_USAGE and f"{one} (pool 'default') is not in pool 'gpu'" in wrong.err
     admin.cse("node", "delete", NAME, one, "--pool", "default", "--yes").checked()
     assert sizes(admin) == {"default": (1, 1, 1), "gpu": (3, 3, 3)}
-    admin.cse("pool", "resize", NAME, "gpu", "-N", "1").checked()
+    done = admin.cse("pool", "resize", NAME, "gpu", "-N", "1").checked()
+    assert done == f"Pool gpu of cluster {NAME} has 1 worker.\n"
     assert sizes(admin) == {"default": (1, 1, 1), "gpu": (1, 1, 1)}
 
 

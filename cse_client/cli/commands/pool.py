@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cse_client import sent, suggest
-from cse_client.cli.node_options import ScaleOptions, print_cluster_change, scale_options
+from cse_client.cli.node_options import ScaleOptions, scale_options
 from cse_client.cli.options import (
     accept_eulas_option,
     as_object,
@@ -34,7 +34,7 @@ from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef, Progress
 
 if TYPE_CHECKING:
-    from cse_client.model import RunOptions
+    from cse_client.model import Cluster, RunOptions
     from cse_client.model.pools import PoolSpec
 
 __all__ = [
@@ -140,7 +140,7 @@ def create_command(
         Pooling,
         lambda engine, progress: engine.create_pool(spec, options, progress),
     )
-    print_cluster_change(run, changed)
+    _print_pool(run, changed, pool, "is created:", "is being created")
 
 
 @click.command("resize")
@@ -190,7 +190,7 @@ def resize_command(
         Pooling,
         lambda engine, progress: engine.resize_pool(spec, options, progress),
     )
-    print_cluster_change(run, changed)
+    _print_pool(run, changed, pool, "has", "is being resized")
 
 
 @click.command("update")
@@ -392,6 +392,19 @@ def delete_command(
     from cse_client.cli.tables import plain
 
     run.console.sentence(f"Pool {pool} is deleted from cluster {cluster}.", plain(removal))
+
+
+def _print_pool(run: Run, cluster: Cluster, pool: str, done: str, doing: str) -> None:
+    """Print what became of a pool, and how many workers it has."""
+    from cse_client.cli.tables import cluster_object
+    from cse_client.plurals import counted
+
+    name = cluster.summary.name
+    workers = counted(sum(node.pool == pool for node in cluster.nodes), "worker")
+    sentence = f"Pool {pool} of cluster {name} {done} {workers}."
+    if not run.wait:
+        sentence = f"Pool {pool} of cluster {name} {doing}; the rest completes in the background."
+    run.console.sentence(sentence, cluster_object(cluster))
 
 
 def _show_plan(run: Run, change: str, spec: PoolSpec, options: RunOptions) -> None:

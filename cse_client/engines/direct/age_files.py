@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from cse_client import suggest
 from cse_client.errors import CseError, WrongUsage
 from cse_client.model.backups import BackupKey
 
@@ -27,6 +28,7 @@ __all__ = [
     "digest_of",
     "encrypt",
     "locked_identity",
+    "not_a_backup",
     "recipient",
 ]
 
@@ -141,8 +143,8 @@ def decrypted(path: Path, key: BackupKey) -> Iterator[tuple[IO[bytes], Any]]:
     The library writes, and a tar archive is read: a pipe and a thread are between them.
 
     Raises:
-        WrongUsage: the file cannot be read, or `key` is of another kind.
-        CseError: it is damaged, not a backup, or `key` does not open it.
+        WrongUsage: the file cannot be read, is not a backup, or `key` is of another kind.
+        CseError: it is damaged, or `key` does not open it.
     """
     import pyrage
 
@@ -187,8 +189,7 @@ def check_passphrase_opens(path: Path) -> None:
     """Check that a file is a backup which a passphrase opens, before somebody is asked for it.
 
     Raises:
-        WrongUsage: it cannot be read, or was encrypted with a public key.
-        CseError: it is not a backup.
+        WrongUsage: it cannot be read, is not a backup, or was encrypted with a public key.
     """
     with _opened(path) as file:
         head = file.read(_HEAD)
@@ -209,7 +210,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 def _without_passphrase(path: Path, head: bytes) -> CseError:
     if not head.startswith(_AGE):
-        return CseError(f"The file {path} is not a backup of a cluster.")
+        return not_a_backup(path)
     return WrongUsage(
         f"The file {path} was encrypted with a public key.",
         hint="Specify the file with the private key: --identity FILE.",
@@ -288,6 +289,14 @@ def _locked_out(path: Path, key: BackupKey, error: Exception) -> CseError:
     if "No matching keys" in str(error) and not key.passphrase:
         return CseError(f"The private key does not open {path}.")
     return damaged(path)
+
+
+def not_a_backup(path: Path) -> WrongUsage:
+    """Return the error for a file that is something else."""
+    return WrongUsage(
+        f"The file {path} is not a backup of a cluster.",
+        hint=f"Specify a file that `{suggest.cse('cluster backup', 'NAME')}` wrote.",
+    )
 
 
 def damaged(path: Path) -> CseError:

@@ -29,6 +29,7 @@ from cse_client.engines.direct.age_files import (
     digest_of,
     encrypt,
     locked_identity,
+    not_a_backup,
     recipient,
 )
 from cse_client.errors import CseError
@@ -202,9 +203,11 @@ def open_backup(path: Path, key: BackupKey) -> Iterator[OpenBackup]:
     """Give a backup, as far as its snapshot.
 
     Raises:
-        CseError: it cannot be read, is damaged, no backup, or `key` does not open it.
+        WrongUsage: it cannot be read, or is not a backup.
+        CseError: it is damaged, or `key` does not open it.
     """
     with decrypted(path, key) as (stream, check):
+        _refuse_other_file(path, stream, check)
         record: Any = None
         files: dict[str, bytes] = {}
         while True:
@@ -227,6 +230,18 @@ def open_backup(path: Path, key: BackupKey) -> Iterator[OpenBackup]:
         except CseError as error:
             raise CseError(f"The keys in {path} cannot be used: {error.clause}.") from None
         yield OpenBackup(path, record, pki, size, stream, check)
+
+
+def _refuse_other_file(path: Path, stream: Any, check: Any) -> None:
+    """Refuse what somebody else encrypted: a backup begins with its record.
+
+    Raises:
+        WrongUsage: it is something else.
+    """
+    begin = _RECORD.encode() + b"\0"
+    if stream.peek(len(begin))[: len(begin)] != begin:
+        _rest(stream, check)
+        raise not_a_backup(path)
 
 
 def _parsed(path: Path, content: bytes) -> Mapping[str, Any]:

@@ -39,7 +39,13 @@ if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
     from cse_client.engines.direct.node_templates.work import TemplateWork
     from cse_client.engines.direct.restores import ClusterRestores
-    from cse_client.model.backups import Backup, BackupKey, BackupLock, RestoredSpec
+    from cse_client.model.backups import (
+        Backup,
+        BackupKey,
+        BackupLock,
+        RestoredSpec,
+        RestorePlan,
+    )
     from cse_client.model.declared import CreationPlan, Declared
     from cse_client.model.diagnosis import Diagnosis
     from cse_client.model.events import ClusterEvent
@@ -353,7 +359,7 @@ class DirectEngine:
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
-    ) -> Sequence[str]:
+    ) -> RestorePlan:
         """Return what restoring a cluster would do, and what it would not bring back."""
         return self._restores.plan(ref, path, key, options, progress)
 
@@ -375,8 +381,8 @@ class DirectEngine:
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
-    ) -> Sequence[str]:
-        """Return what making a new cluster from a backup would do, and what it would leave."""
+    ) -> RestorePlan:
+        """Return what making a new cluster would do, and what it would not bring back."""
         return self._restores.plan_new(wanted, path, key, options, progress)
 
     def restore_new(

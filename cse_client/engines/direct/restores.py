@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from cse_client.model import (
     RunOptions,
     footprint,
 )
+from cse_client.model.backups import RestorePlan
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.pools import Pool, PoolSpec
 
@@ -58,7 +58,7 @@ class ClusterRestores:
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
-    ) -> Sequence[str]:
+    ) -> RestorePlan:
         """Return what a restore of a cluster would do, and what it would not bring back."""
         self._refuse_absent(ref)
         with self.changes.locked(ref, options) as locked:
@@ -93,8 +93,8 @@ class ClusterRestores:
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
-    ) -> Sequence[str]:
-        """Return what making a new cluster from a backup would do, and what it would leave."""
+    ) -> RestorePlan:
+        """Return what making a new cluster would do, and what it would not bring back."""
         backup = read_restorable(path, key)
         recorded = Recorded(backup)
         incoming = Incoming(backup, progress)
@@ -103,7 +103,7 @@ class ClusterRestores:
         if not self._is_being_restored(ref, incoming.mark):
             creation = self.creations.prepare(recorded.spec(wanted), options, progress, incoming)
             steps = [step.sentence for step in creation.steps() if not step.done()]
-        return [*steps, *recorded.plan(wanted)]
+        return RestorePlan((*steps, *recorded.steps(wanted)), recorded.lost())
 
     def restore_new(
         self,

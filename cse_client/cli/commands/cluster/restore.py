@@ -23,11 +23,11 @@ from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from cse_client.engines.base import BackingUp
     from cse_client.model import Cluster, Progress
-    from cse_client.model.backups import BackupKey, RestoredSpec
+    from cse_client.model.backups import BackupKey, RestoredSpec, RestorePlan
 
 __all__ = ["restore_command"]
 
@@ -182,7 +182,7 @@ def restore_command(
     def look(engine: BackingUp, progress: Progress) -> Question:
         return Question(
             f"Replace the control plane of cluster {name} and everything in it by the backup?",
-            numbered(engine.plan_restore(ref, path, key, how, progress)),
+            _lines(engine.plan_restore(ref, path, key, how, progress)),
         )
 
     cluster = run.change(
@@ -197,13 +197,23 @@ def restore_command(
     )
 
 
-def _show(run: Run, name: str, plan: Callable[[BackingUp, Progress], Sequence[str]]) -> None:
+def _show(run: Run, name: str, plan: Callable[[BackingUp, Progress], RestorePlan]) -> None:
     from cse_client.engines.base import BackingUp
 
     engine = run.require(BackingUp, "cluster restore --dry-run")
     with run.console.progress() as progress:
-        steps = list(plan(engine, progress))
-    run.console.plan(steps, cluster=name)
+        found = plan(engine, progress)
+    if run.console.as_json:
+        plan_record = {"plan": list(found.steps), "not_brought_back": list(found.lost)}
+        run.console.document({"cluster": name, **plan_record})
+        return
+    for line in _lines(found):
+        run.console.sentence(line, {})
+
+
+def _lines(plan: RestorePlan) -> list[str]:
+    """Return the steps of a plan with their numbers, and what it does not bring back as a list."""
+    return [*numbered(plan.steps), "Not brought back:", *(f"- {one}" for one in plan.lost)]
 
 
 def _restore_new(

@@ -56,18 +56,23 @@ class Recorded:
         recorded = parse_pools(self._record.get("pools", [])) or (Pool(DEFAULT_POOL, number),)
         return recorded if wanted.workers is None else (Pool(DEFAULT_POOL, wanted.workers),)
 
-    def plan(self, wanted: RestoredSpec) -> list[str]:
-        """Return what follows when the new cluster has its first control plane, and what is left.
-
-        One sentence each.
-        """
+    def steps(self, wanted: RestoredSpec) -> list[str]:
+        """Return what follows when the new cluster has its first control plane."""
         return [
             *([self.heads_sentence()] if self._backup.heads > 1 else []),
             *(self.pool_sentence(pool) for pool in self.pools(wanted)),
-            f"Not taken over from the cluster that was backed up at {self._backup.created}: its"
-            " nodes and the pods on them, kubeconfigs and CA keys, the API's address, and the"
-            " addresses of load balancers. Persistent volumes stay the same disks.",
         ]
+
+    def lost(self) -> tuple[str, ...]:
+        """Return what the new cluster does not have of the one that was backed up."""
+        return (
+            f"what was changed in the cluster since {self._backup.created}",
+            "its nodes: controllers create the pods on the new ones",
+            "kubeconfigs, grants, and CA keys: the new cluster has keys of its own",
+            "the API's address, and the addresses of load balancers",
+            "tokens of service accounts in Secrets: new ones are issued",
+            "the data of persistent volumes: these stay the same disks",
+        )
 
     def heads_sentence(self) -> str:
         """Return that the other control planes are added."""

@@ -52,6 +52,7 @@ from cse_client.model import (
     node_kind,
     silent,
 )
+from cse_client.model.backups import RestorePlan
 from cse_client.model.nodes import NodesSpec
 from cse_client.plurals import counted, noun
 from cse_client.reports import parse_guestinfo
@@ -129,13 +130,16 @@ class Restoration:
             error.notes.append(f"Cluster '{name}' is not restored yet. {suggest.RESUME}")
             raise
 
-    def plan(self) -> list[str]:
-        """Return what is to be done, and what it does not bring back, one sentence each."""
-        return [
-            *(step.sentence for step in self._steps() if not step.done()),
-            f"Not brought back: what was changed in the cluster since {self._backup.created}, the"
-            " data of persistent volumes, and files on control plane VMs.",
-        ]
+    def plan(self) -> RestorePlan:
+        """Return what is to be done, and what it does not bring back."""
+        return RestorePlan(
+            tuple(step.sentence for step in self._steps() if not step.done()),
+            (
+                f"what was changed in the cluster since {self._backup.created}",
+                "the data of persistent volumes",
+                "files on control plane VMs",
+            ),
+        )
 
     def ending(self) -> dict[str, str]:
         """Return the metadata to write once the cluster is restored."""
