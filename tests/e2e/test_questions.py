@@ -77,6 +77,7 @@ def station(
     [
         (("cluster", "delete", NAME), REFUSED, "is protected against deletion"),
         (("cluster", "delete", "nowhere"), NOT_FOUND, "'nowhere'"),
+        (("cluster", "create", NAME), FAILED, "already exists"),
         (("cluster", "upgrade", NAME, "--roll-back"), REFUSED, "there is nothing to roll back"),
         (("cluster", "restore", NAME, "no.backup"), WRONG, "No such file"),
         (("cluster", "restore", NAME, "other.backup"), WRONG, "encrypted with a public key"),
@@ -97,6 +98,14 @@ def test_what_will_be_refused_is_not_asked(
     shown = on_terminal(station.home, [CSE, *words], environment=station.environment)
     assert (shown.code, "[y/N]" in shown.out, "assphrase f" in shown.out) == (code, False, False)
     assert text in shown.out
+
+
+def test_an_unfinished_cluster_has_its_network(station: Workstation) -> None:
+    station.cse("-n", "cluster", "create", "half", "-n", "net1", "-N", "0").checked()
+    words = [CSE, "cluster", "create", "half", "-N", "0"]
+    shown = on_terminal(station.home, words, environment=station.environment)
+    station.cse("cluster", "delete", "half", "--yes").checked()
+    assert (shown.code, "Network for the nodes" in shown.out) == (0, False), shown.out
 
 
 def test_what_has_nothing_to_do_is_not_asked(station: Workstation) -> None:

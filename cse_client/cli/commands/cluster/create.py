@@ -187,11 +187,13 @@ def create_command(
         raise WrongUsage("-o FORMAT and --query require --dry-run.")
     if not options.network:
         from cse_client.cli.networks import ask_for_network
+        from cse_client.model import ClusterRef
 
         if run.console.can_ask():
             # no question while there are other problems
             _spec(replace(options, network="any"), hardware, settings)
-        options = replace(options, network=ask_for_network(run, vdc=options.vdc, org=options.org))
+        ref = ClusterRef(options.name, options.vdc, options.org)
+        options = replace(options, network=ask_for_network(run, ref))
     spec = _spec(options, hardware, settings)
     if dry_run:
         _dry_run(run, spec)
