@@ -124,7 +124,7 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
         force=options.force,
     )
     with run.console.progress() as progress, _keys_for_options(file):
-        plan = application.plan(progress, thorough=options.dry_run)
+        plan = application.plan(progress, thorough=options.dry_run, asks=not options.yes)
         creation: CreationPlan | None = None
         if options.dry_run and plan.creates:
             creation = application.engine.plan_create(file.declared.spec, progress)

@@ -106,6 +106,11 @@ def has_ended(control: Control, name: str) -> bool:
         (("--passphrase-file", "empty"), 2, "The first line of empty is empty"),
         (("--passphrase-file", "p", "-o", "taken"), 1, "taken exists already."),
         (("--passphrase-file", "p", "-o", "no/x"), 1, "no/x cannot be written: there is no folder"),
+        (
+            ("--passphrase-file", "p", "-o", "/proc/x"),
+            1,
+            "There is no room for /proc/x: the backup",
+        ),
     ],
 )
 def test_a_backup_that_cannot_be_written_is_refused_first(
@@ -120,6 +125,16 @@ def test_a_backup_that_cannot_be_written_is_refused_first(
     assert text in ended.err
     assert (admin.home / "taken").read_text() == "mine"
     assert not list(admin.home.glob("*.backup"))
+
+
+def test_a_backup_that_finds_no_room_leaves_nothing(admin: Admin) -> None:
+    """The file system becomes full while it is written: here, files may have 50 KiB."""
+    (admin.home / "p").write_text("correct horse\n")
+    words = ("cluster", "backup", NAME, "-o", "full.backup", "--passphrase-file", "p")
+    ended = admin.run("bash", "-c", 'ulimit -f 50; exec "$@"', "-", CSE, *words)
+    assert (ended.code, ended.out) == (1, ""), ended.err
+    assert "Error: The file full.backup cannot be written: File too large.\n" in ended.err
+    assert not [path for path in admin.home.iterdir() if "full.backup" in path.name]
 
 
 @pytest.fixture(scope="module")

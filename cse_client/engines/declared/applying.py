@@ -98,11 +98,11 @@ class Application:
         """What the file declares."""
         return self.file.declared.spec
 
-    def plan(self, progress: Progress, *, thorough: bool = True) -> Plan:
+    def plan(self, progress: Progress, *, thorough: bool = True, asks: bool = False) -> Plan:
         """Return what there is to do; reads only.
 
-        Unless `thorough`, what the only change checks by itself is not checked before. All that
-        would be refused is in the plan's `problems`.
+        Unless `thorough`, what the only change checks by itself is not checked before, but where it
+        `asks` for a confirmation first. All that would be refused is in the plan's `problems`.
 
         Raises:
             SessionInvalid, VcdFault: nothing could be compared.
@@ -123,7 +123,8 @@ class Application:
             with _adding_to(problems):
                 installed = self.addons(progress).status(self.spec.ref)
                 found += addon_changes(wanted.addons, installed)
-        if thorough or problems or len(found) > 1:
+        is_asked = asks and any(one.change.removes for one in found)
+        if thorough or problems or len(found) > 1 or is_asked:
             # a change alone is checked by its own operation
             problems += self._problems_of(found, there, progress if thorough else silent)
         return Plan(False, tuple(found), tuple(warnings), tuple(_distinct(problems)))
