@@ -150,7 +150,7 @@ def test_removals_are_confirmed(place: Place) -> None:
     # nobody is asked about what would be refused
     done = place.apply(LEAST.replace("size: 1", "size: 2\n    template: gone"))
     assert (done.code, done.out) == (3, "")
-    assert done.err.startswith("Error: Pool 'default': Template 'gone' was not found.\n")
+    assert done.err.startswith("Error: Template 'gone' was not found.\n")
     done = place.apply(text, "--yes")
     assert (done.code, done.out) == (0, f"Cluster {NAME} has 1 control plane and 1 worker.\n")
     assert "deletionProtection" not in place.exported(NAME)
