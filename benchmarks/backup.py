@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import arguments
 from cloud import bench
 
 NAME = "full"
@@ -64,7 +65,14 @@ def peak_of(mib: int) -> float:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = arguments.parser(
+        "Measures the time and the memory of `cluster backup`; the limits are 10 s beyond etcd's"
+        " own time for 1,000 objects of 4 kB, and memory that does not grow with the database."
+    )
+    parser.add_argument(
+        "objects", nargs="?", type=arguments.number, default=1000, help="objects to back up"
+    )
+    count = parser.parse_args().objects
     from pyrage import x25519
 
     to = ("--recipient", str(x25519.Identity.generate().to_public()))

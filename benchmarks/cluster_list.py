@@ -8,13 +8,20 @@ The limit is 2 requests for each 128 clusters and 6 besides, and 100 MiB.
 from __future__ import annotations
 
 import math
-import sys
 
+import arguments
 from cloud import bench
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = arguments.parser(
+        "Measures the requests and the memory of `cluster list`; the limits are 2 requests for each"
+        " 128 clusters and 6 besides, and 100 MiB."
+    )
+    parser.add_argument(
+        "clusters", nargs="?", type=arguments.number, default=1000, help="clusters to list"
+    )
+    count = parser.parse_args().clusters
     with bench("--no-guests") as cloud:
         few = cloud.vcd("cse", "cluster", "list")
         cloud.control("POST", "vapps", {"count": count, "workers": 2})

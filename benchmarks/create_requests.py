@@ -9,9 +9,9 @@ path and 25 requests besides polling; CSE's server needs 3 tasks for each VM and
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+import arguments
 from cloud import bench
 
 TASKS, REQUESTS = 3, 25
@@ -32,7 +32,18 @@ def split(requests: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def main() -> None:
-    sizes = [int(word) for word in sys.argv[1:]] or [0, 2, 20, 100]
+    parser = arguments.parser(
+        "Counts the VCD tasks and requests of `cluster create`; the limits are 3 tasks on the"
+        " critical path and 25 requests besides polling."
+    )
+    parser.add_argument(
+        "workers",
+        nargs="*",
+        type=arguments.count,
+        default=[0, 2, 20, 100],
+        help="numbers of workers to create clusters with",
+    )
+    sizes = parser.parse_args().workers
     row = "{:>8} {:>6} {:>9} {:>11} {:>8} {:>7} {:>7} {:>8} {:>8}"
     print(
         row.format(

@@ -26,7 +26,6 @@ and 106 s for 1, 2 and 4 workers (measured on its code).
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -37,6 +36,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import arguments
 from cloud import Bench, bench
 
 from cse_client.simulator.guest import containers
@@ -257,9 +257,23 @@ def compare_with_cse() -> None:
 
 def main() -> int:
     """Measure; the exit code says whether the limits hold."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--only", nargs="+", choices=[*PARTS, "cse"], default=[*PARTS, "cse"])
+    parser = arguments.parser(
+        "Measures how long commands take against the longest chain of waits that their work needs;"
+        " the limit of each command is in its row of the table."
+    )
+    parser.add_argument(
+        "--scale",
+        type=arguments.factor,
+        default=1.0,
+        help="factor for the seconds that tasks and guests take",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[*PARTS, "cse"],
+        default=[*PARTS, "cse"],
+        help="parts to measure",
+    )
     options = parser.parse_args()
     scale = options.scale
     began = time.perf_counter()

@@ -11,12 +11,12 @@ and so the numbers of tasks and of requests that change something must be the sa
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import arguments
 from cloud import Bench, bench
 from scaling import in_sequence
 
@@ -51,10 +51,20 @@ def applied(cloud: Bench, sizes: Sequence[int]) -> tuple[float, int, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--workers", type=int, default=30)
-    parser.add_argument("--turns", type=int, default=2)
+    parser = arguments.parser(
+        "Measures `cluster apply` of a file with three pools against one pool of as many workers;"
+        f" the limit is a ratio of {LIMIT}, with as many tasks and changes."
+    )
+    parser.add_argument(
+        "--scale",
+        type=arguments.factor,
+        default=1.0,
+        help="factor for the seconds that tasks and guests take",
+    )
+    parser.add_argument("--workers", type=arguments.number, default=30, help="workers in all")
+    parser.add_argument(
+        "--turns", type=arguments.number, default=2, help="times that each is applied"
+    )
     chosen = parser.parse_args()
     third = chosen.workers // 3
     cases = {"1 pool": [3 * third], "3 pools": [third] * 3}

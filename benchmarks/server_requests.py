@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import time
 
+import arguments
 from cloud import Bench, bench
 
 MORE, CLUSTERS, PREAMBLE = 2, 500, 7
@@ -50,6 +51,10 @@ def count(cloud: Bench, words: str) -> int:
 
 def main() -> int:
     """Count; the exit code says whether the limits hold."""
+    arguments.parser(
+        "Counts the requests of each command with a CSE server 2.6.1; the limit is 2 more than the"
+        " command cannot do without."
+    ).parse_args()
     line = "{:<34} {:>5} {:>6} {:>6} {:>12}"
     print(line.format("command", "own", "limit", "found", "3.0.1 makes"))
     good = True

@@ -3,7 +3,7 @@
 The simulator runs in a process of its own. What counts is CPU time of that process: requests per
 second of CPU are requests per second on one core, whatever else the machine does.
 
-    python benchmarks/simulator_throughput.py [seconds]
+    python benchmarks/simulator_throughput.py [SECONDS]
 """
 
 from __future__ import annotations
@@ -20,9 +20,22 @@ import tempfile
 import time
 from pathlib import Path
 
+import arguments
+
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    parser = arguments.parser(
+        "Measures how many requests the simulator answers for each second of its CPU; the limit is"
+        " 1000."
+    )
+    parser.add_argument(
+        "seconds",
+        nargs="?",
+        type=arguments.factor,
+        default=3.0,
+        help="how long to send each of the two requests",
+    )
+    seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready"
         command = [sys.executable, "-m", "cse_client.simulator", "--ready-file", str(ready)]
