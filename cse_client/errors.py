@@ -11,6 +11,7 @@ Each class fixes an exit code, documented in docs/exit-codes.md::
     |   +-- TimedOut              5  a deadline passed
     |   +-- Interrupted           5  Ctrl-C
     +-- Conflict                  1  the name is taken, or other work must end first
+    |   +-- Replaced              1  the name belongs to something else than was looked at
     +-- VcdFault                  1  VCD or the way to it failed
     |   +-- TaskFailed            1  a VCD task ended in error, aborted or canceled
     +-- GuestFailed               1  a node reported a failure, with phase and log lines
@@ -36,6 +37,7 @@ __all__ = [
     "NotFound",
     "PreflightFailed",
     "Refused",
+    "Replaced",
     "SessionInvalid",
     "TaskFailed",
     "TimedOut",
@@ -111,6 +113,10 @@ class Conflict(CseError):
 
     What no wait and no other command can help with is Refused.
     """
+
+
+class Replaced(Conflict):
+    """A name belongs to something else than when the command looked at it, see `looked_at`."""
 
 
 class VcdFault(CseError):

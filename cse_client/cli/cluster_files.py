@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cse_client import suggest
+from cse_client import looked_at, suggest
 from cse_client.yamldocs import Bounds, Reading
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def apply_declared(run: Run, file: DeclaredFile, options: ApplyOptions, timeout:
         break_lock=options.break_lock,
         force=options.force,
     )
+    looked_at.begin()
     with run.console.progress() as progress, _keys_for_options(file):
         plan = application.plan(progress, thorough=options.dry_run, asks=not options.yes)
         creation: CreationPlan | None = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
 
-from cse_client import bounds, sent, suggest
+from cse_client import bounds, looked_at, sent, suggest
 from cse_client.cli import values
 from cse_client.cli.changes import changed_cluster
 from cse_client.cli.console import Console, OutputClosed
@@ -82,6 +82,7 @@ class Run:
         self._has_server = False
         self._engine_word = engine_option(ctx)
         sent.begin()
+        looked_at.forget()
         suggest.aim(_target(ctx, self._engine_word))
 
     def aim_at(self, ref: ClusterRef) -> None:
@@ -173,12 +174,15 @@ class Run:
     def confirm(self, action: str, look: Callable[[Progress], Question | None]) -> None:
         """Look at what is to be destroyed or stopped, and ask; see `Asking`.
 
+        What `look` has found is what may be changed afterwards, see `looked_at`.
+
         Raises:
             CseError: the answer is no.
             WrongUsage: there is no terminal to ask on.
             Exception: whatever `look` raises.
         """
         self.need_terminal(action)
+        looked_at.begin()
         with self.console.progress() as progress:
             question = look(progress)
         if question is None:

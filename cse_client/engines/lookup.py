@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cse_client import suggest
+from cse_client import looked_at, suggest
 from cse_client.errors import Conflict, NotFound
 from cse_client.model import VApp, VAppRecord, Vdc, footprint
 from cse_client.model.footprint import id_in_description
@@ -20,7 +20,12 @@ def find_cluster(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VApp, dict[str, s
     """Return a cluster's vApp and metadata.
 
     A vApp is a cluster when it carries CSE's id, or when its description does (made by us, the
-    client died before it could be tagged). Raises NotFound, or Conflict for any other vApp.
+    client died before it could be tagged).
+
+    Raises:
+        NotFound: there is no such vApp.
+        Conflict: the vApp is not a cluster.
+        Replaced: the name was another cluster's when this command looked at it before.
     """
     record = vcd.find_vapp(vdc, name)
     if record is None:
@@ -37,7 +42,7 @@ def find_vapp(vcd: VcdClient, vdc: Vdc, name: str) -> tuple[VAppRecord, VApp]:
     """Return a cluster's vApp as a row (with the metadata of a list) and as a document.
 
     Raises:
-        NotFound, Conflict: see `find_cluster`.
+        NotFound, Conflict, Replaced: see `find_cluster`.
     """
     record = vcd.find_vapp(vdc, name)
     if record is None:
@@ -57,6 +62,8 @@ def _cluster_vapp(vcd: VcdClient, vdc: Vdc, record: VAppRecord) -> VApp:
             f"vApp '{name}' exists but is not a Kubernetes cluster.",
             hint=f"To look at it: {suggest.vcd('vapp info', name)}",
         )
+    look = suggest.cse("cluster info", name)
+    looked_at.check("cluster", name, vapp.id, vdc.href, look=look)
     return vapp
 
 

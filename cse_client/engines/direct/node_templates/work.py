@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from cse_client import bounds, suggest
+from cse_client import bounds, looked_at, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.lock import ClusterLock, owner_of
 from cse_client.engines.direct.node_templates import marks
@@ -227,6 +227,12 @@ class TemplateWork:
             record = record if footprint.build_in_description(description) else None
         if absent is not None and record is None:
             raise absent
+        if template is not None:
+            look = suggest.cse("template info", reference)
+            looked_at.check("template", reference, template.href, look=look)
+        if record is not None:
+            look = suggest.vcd("vapp info", record.name)
+            looked_at.check("vApp", record.name, record.href, place.href, look=look)
         return template, record
 
     def _delete_template(self, template: Template, deadline: float) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from cse_client import suggest
+from cse_client import looked_at, suggest
 from cse_client.bounds import OutOfBounds, Pages
 from cse_client.engines.lookup import unknown_nodes
 from cse_client.engines.server.detect import Detection
@@ -129,6 +129,7 @@ class EntityReader:
         Raises:
             NotFound: there is none.
             Conflict: there are several of that name.
+            Replaced: the name was another cluster's when this command looked at it before.
         """
         if ref.name.startswith(URN):
             one = self.read(ref.name)
@@ -143,6 +144,8 @@ class EntityReader:
             )
         if len(there) > 1:
             raise ambiguous(ref.name, there)
+        look = suggest.cse("cluster info", ref.name)
+        looked_at.check("cluster", ref.name, there[0].id, ref.vdc, ref.org, look=look)
         return there[0]
 
     def named(self, ref: ClusterRef) -> list[Found]:

@@ -11,7 +11,7 @@ from cse_client.engines.server.documents import mapping, text
 from cse_client.engines.server.legacy.reading import LegacyReader
 from cse_client.engines.server.traces import Traces, running_task
 from cse_client.engines.server.waiting import Unanswered, follow_effect, follow_task, send_change
-from cse_client.errors import Conflict, CseError, NotFound, SessionInvalid
+from cse_client.errors import Conflict, CseError, NotFound, Replaced, SessionInvalid
 from cse_client.model import ClusterRef, ClusterSummary, Progress, RunOptions
 from cse_client.model.hrefs import href_id
 from cse_client.model.server import ServedCluster
@@ -154,8 +154,8 @@ class LegacyChanges:
     def shown(self, ref: ClusterRef) -> ServedCluster | None:
         """Return a cluster, or None where the server cannot show it, which stops no deletion."""
         try:
-            return self._reader.read(ref)
-        except SessionInvalid:
+            return self._reader.target(ref)
+        except (Replaced, SessionInvalid):
             raise
         except CseError:
             return None

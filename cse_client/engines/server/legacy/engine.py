@@ -178,7 +178,7 @@ class LegacyEngine(ServedEngine):
     ) -> ServedRemoval:
         """Check the names of nodes, as the server does not."""
         refuse_direct_scaling(spec)
-        present = {node.name: node.kind for node in self._reader.read(spec.ref).nodes}
+        present = {node.name: node.kind for node in self._reader.target(spec.ref).nodes}
         unknown = [name for name in spec.nodes if name not in present]
         if unknown:
             raise unknown_nodes(spec.cluster, unknown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cse_client import looked_at, suggest
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.documents import mapping, mappings
 from cse_client.engines.server.extension import Extension, quoted
@@ -85,6 +86,18 @@ class LegacyReader:
         org = ref.org or self.session.org
         scope = {} if org.lower() == "system" and not ref.org else {"org_name": org}
         return {**scope, "ovdc_name": ref.vdc} if ref.vdc else scope
+
+    def target(self, ref: ClusterRef) -> ServedCluster:
+        """Return the cluster that is to be changed; one request.
+
+        Raises:
+            NotFound: there is no such cluster.
+            Replaced: the name was another cluster's when this command looked at it before.
+        """
+        found = self.read(ref)
+        look, identity = suggest.cse("cluster info", ref.name), found.summary.cluster_id
+        looked_at.check("cluster", ref.name, identity, ref.vdc, ref.org, look=look)
+        return found
 
     def read(self, ref: ClusterRef) -> ServedCluster:
         """Return what the server shows of one cluster; one request.
