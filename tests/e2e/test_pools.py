@@ -281,6 +281,21 @@ def test_a_pool_whose_creation_was_killed_can_be_deleted(
     )
 
 
+def test_a_pool_whose_template_is_not_there_any_more(admin: Person, world: Control) -> None:
+    admin.cse("pool", "create", NAME, "old", "-N", "0", "-t", OTHER).checked()
+    world.set(f"templates/{OTHER}", remove=True)
+    done = admin.cse("pool", "resize", NAME, "old", "-N", "1")
+    assert (done.code, done.out) == (NOT_FOUND, "")
+    assert done.err.endswith(
+        f"Error: Template '{OTHER[:-5]}' has no revision 2.\n"
+        "Hint: Available: 1. Pool 'old' was created from it; to move it to another template: cse"
+        f" pool upgrade {NAME} old --template NAME\n"
+    )
+    admin.cse("pool", "upgrade", NAME, "old", "--template", OWN, "--yes").checked()
+    admin.cse("pool", "resize", NAME, "old", "-N", "1").checked()
+    admin.cse("pool", "delete", NAME, "old", "--yes").checked()
+
+
 def test_pools_are_deleted_until_one_remains(admin: Person, world: Control) -> None:
     kept = members(admin, "gpu")
     admin.cse("pool", "delete", NAME, "default", "--yes").checked()

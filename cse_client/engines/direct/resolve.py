@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cse_client import suggest
 from cse_client.engines.direct import requirements
 from cse_client.engines.direct.addresses import read_pool
 from cse_client.engines.direct.no_proxy import with_no_proxy
@@ -39,7 +40,7 @@ from cse_client.engines.direct.virtual_address import (
     address_warnings,
     choose_address,
 )
-from cse_client.errors import Conflict, CseError, raise_all
+from cse_client.errors import Conflict, CseError, NotFound, raise_all
 from cse_client.model import (
     ClusterSpec,
     Event,
@@ -101,11 +102,13 @@ def resolve_growth(
     *,
     heads: int = 0,
     pool: Pool | None = None,
+    moving: str = "",
 ) -> Resolved:
     """Resolve what new workers are made from and check it against the cloud; reads only.
 
     With `heads`, new control planes, up to that number. `pool` is the pool of the workers, with the
-    size that it is to have; `target` is the number of all workers.
+    size that it is to have; `target` is the number of all workers. `moving` is what to do where the
+    recorded template is not there any more; by default, the command that takes another one.
 
     What is not specified is as the cluster was created: CSE takes the server's default template
     instead, and drops the ssh key (container-service-extension 2.6.1, its resize operation).
@@ -113,7 +116,11 @@ def resolve_growth(
     Raises the one problem found, or PreflightFailed with all of them.
     """
     return show_check(
-        lambda: _resolve_growth(vcd, cluster, wanted, target, templates, heads, pool), progress
+        lambda: _resolve_growth(
+            *(vcd, cluster, wanted, target, templates, heads, pool),
+            "" if wanted.template else moving or _moving(cluster, pool, heads),
+        ),
+        progress,
     )
 
 
@@ -179,6 +186,7 @@ def _resolve_growth(
     templates: Callable[[], Sequence[Template]],
     heads: int,
     pool: Pool | None,
+    moving: str,
 ) -> Resolved:
     spec = inherited_spec(cluster, wanted, target, pool)
     if heads:
@@ -202,7 +210,11 @@ def _resolve_growth(
                 hint="All nodes of a cluster share one network: omit --network.",
             )
         )
-    found = _resolve(vcd, spec, cluster.vdc, templates, present, problems, heads=bool(heads))
+    found = _resolve(
+        *(vcd, spec, cluster.vdc, templates, present, problems),
+        heads=bool(heads),
+        moving=moving,
+    )
     raise_all(problems, f"Cluster '{cluster.name}' cannot be changed")
     assert found is not None  # noqa: S101  (that is a problem above)
     made_of = found.template, found.template_vm, found.storage_profile, found.worker
@@ -217,6 +229,19 @@ def _resolve_growth(
     )
 
 
+def _moving(cluster: ExistingCluster, pool: Pool | None, heads: int) -> str:
+    """Return how nodes get another template where the recorded one is not there any more."""
+    if pool is not None and pool.template:
+        command = suggest.cse("pool upgrade", cluster.name, pool.name, template="NAME")
+        return f"Pool '{pool.name}' was created from it; to move it to another template: {command}"
+    if heads:
+        command = suggest.cse("cluster upgrade", cluster.name, template="NAME")
+        return f"Cluster '{cluster.name}' was created from it; to move it to another one: {command}"
+    name = pool.name if pool is not None and len(cluster.pools) > 1 else ""
+    command = suggest.cse("node create", cluster.name, pool=name, template="NAME")
+    return f"Cluster '{cluster.name}' was created from it; to add workers of another: {command}"
+
+
 def _resolve(
     vcd: VcdClient,
     spec: ClusterSpec,
@@ -228,12 +253,13 @@ def _resolve(
     address: _AddressChoice | None = None,
     heads: bool = False,
     pool_workers: Mapping[str, int] | None = None,
+    moving: str = "",
 ) -> Resolved | None:
     """Find what `spec` names; add to `problems` what is wrong, None when there is any.
 
     `present` are the control planes and workers that exist already. `address` chooses the virtual
     address of a new cluster; with `heads`, control planes are made. `pool_workers` is how many
-    workers each pool has already.
+    workers each pool has already. `moving` is what to do about a template that is not there.
 
     The requirements of a control plane and of ranges are those of a new cluster: in one that
     stands they were met, or changing its workers does not make it worse.
@@ -244,6 +270,8 @@ def _resolve(
         offered = templates()
         template = chosen_template(vcd, spec, offered)
     except CseError as problem:
+        if moving and offered and isinstance(problem, NotFound):
+            problem.hint += f" {moving}"
         problems.append(problem)
     is_new = address is not None or heads
     pools = pool_requests(vcd, spec, offered, pool_workers or {}, problems)

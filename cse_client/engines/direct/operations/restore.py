@@ -383,6 +383,15 @@ def _alive(node: KubeNode, renewed: datetime | None, start: datetime) -> bool:
     return bool(seen) and max(seen) >= start
 
 
+def _without_template(cluster: ExistingCluster, path: Path) -> str:
+    """Return what to do where the template is not there that the control plane was created from."""
+    new = suggest.cse("cluster restore", "NEW-NAME", str(path), new=True, template="NAME")
+    return (
+        f"Cluster '{cluster.name}' was created from it, and can only be restored from it. To make a"
+        f" new cluster of another template from the backup: {new}"
+    )
+
+
 def prepare_restoration(
     cluster: ExistingCluster,
     path: Path,
@@ -411,6 +420,7 @@ def prepare_restoration(
         templates,
         progress,
         heads=heads if heads > 1 else 0,
+        moving=_without_template(cluster, path),
     )
     restoration = Restoration(cluster, backup, found, options, clock=clock, progress=progress)
     restoration.check()
