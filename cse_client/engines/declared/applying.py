@@ -22,6 +22,7 @@ from cse_client.errors import (
     CseError,
     NotFinished,
     PreflightFailed,
+    Replaced,
     SessionInvalid,
     VcdFault,
 )
@@ -325,7 +326,7 @@ def _about(one: Difference) -> Iterator[None]:
     """
     try:
         yield
-    except (NotFinished, SessionInvalid, VcdFault):
+    except (NotFinished, Replaced, SessionInvalid, VcdFault):
         raise
     except CseError as error:
         if one.pool is not None:
