@@ -12,6 +12,7 @@ from cse_client.simulator.guest.disk import Disk
 from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.packages.image import install_packages, own_folders
 from cse_client.simulator.guest.toolbox import host_links
+from cse_client.simulator.guest.units import KUBELET_DROP_IN
 
 __all__ = ["install_disk", "prepare_boot"]
 
@@ -42,15 +43,6 @@ tty:x:5:
 disk:x:6:
 sudo:x:27:
 nogroup:x:65534:
-"""
-
-_KUBELET_DROP_IN = """# Note: This dropin only works with kubeadm and kubelet v1.11+
-[Service]
-Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf\
- --kubeconfig=/etc/kubernetes/kubelet.conf"
-Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
-EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-EnvironmentFile=-/etc/default/kubelet
 """
 
 _SYSCTL = {
@@ -131,7 +123,7 @@ def install_disk(disk: Disk, image: Image, commands: Iterable[str] = ()) -> None
     }
     if image.kubernetes:
         files["/etc/default/kubelet"] = "KUBELET_EXTRA_ARGS=\n"
-        files["/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"] = _KUBELET_DROP_IN
+        files["/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"] = KUBELET_DROP_IN
     if image.runtime == "containerd":
         files["/etc/containerd/config.toml"] = (
             'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n'

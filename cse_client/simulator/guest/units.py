@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cse_client.simulator.guest.model import Image
 
 __all__ = [
+    "KUBELET_DROP_IN",
     "Command",
     "UnitFile",
     "builtin_unit",
@@ -165,6 +166,16 @@ def _service(description: str, command: str, more: str = "") -> str:
         "[Install]\nWantedBy=multi-user.target\n"
     )
 
+
+#: kubeadm's drop-in for the kubelet, without the command line that it puts together of these.
+KUBELET_DROP_IN = """# Note: This dropin only works with kubeadm and kubelet v1.11+
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf\
+ --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+"""
 
 _PACKAGED = {
     "kubelet.service": _service(

@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cse_client.simulator.guest.real.template import KUBELET_DROP_IN, KUBELET_UNIT
+from cse_client.simulator.guest.real.template import KUBELET_UNIT, REAL_DROP_IN
 from tests.real.build.repository import Signer, write_repository
 
 __all__ = ["make_packages", "packages_folder"]
@@ -81,7 +81,7 @@ def _packages(programs: Path, version: str) -> list[_Package]:
             full,
             f"cri-tools (>= {minor}.0)",
             {"usr/bin/kubeadm": programs / "kubeadm"},
-            {f"{_UNITS}/kubelet.service.d/10-kubeadm.conf": KUBELET_DROP_IN},
+            {f"{_UNITS}/kubelet.service.d/10-kubeadm.conf": REAL_DROP_IN},
         ),
         _Package(
             "kubelet",

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 
 from cse_client.simulator.guest.packages.package import Package
-from cse_client.simulator.guest.units import builtin_unit
+from cse_client.simulator.guest.units import KUBELET_DROP_IN, builtin_unit
 
 __all__ = [
     "CODENAMES",
@@ -39,15 +39,6 @@ _RELEASES = {
     "1.36": (("1.36.0", "1.36.1", "1.36.2", "1.36.3"), "1.36.0", "1.8.0"),
     "1.37": (("1.37.0", "1.37.1", "1.37.2"), "1.37.0", "1.9.0"),
 }
-
-_KUBELET_DROP_IN = """# Note: This dropin only works with kubeadm and kubelet v1.11+
-[Service]
-Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf\
- --kubeconfig=/etc/kubernetes/kubelet.conf"
-Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
-EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-EnvironmentFile=-/etc/default/kubelet
-"""
 
 #: What an Ubuntu server of these releases has from the start, as far as anything here asks for it.
 PREINSTALLED = (
@@ -198,7 +189,7 @@ def _core(version: str) -> list[Package]:
             # it depends on nothing since 1.32 (kubernetes/release, templates/latest/metadata.yaml)
             programs=("bin/kubeadm",),
             files={
-                "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf": _KUBELET_DROP_IN,
+                "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf": KUBELET_DROP_IN,
             },
             size_mb=75,
             description="Command-line utility for administering a Kubernetes cluster",

@@ -15,10 +15,11 @@ from cse_client.simulator.guest.model import Image
 from cse_client.simulator.guest.real.kits import Kit
 from cse_client.simulator.guest.real.network import pod_range
 from cse_client.simulator.guest.skeleton import install_disk
+from cse_client.simulator.guest.units import KUBELET_DROP_IN
 
 __all__ = [
-    "KUBELET_DROP_IN",
     "KUBELET_UNIT",
+    "REAL_DROP_IN",
     "install_template",
     "kubelet_configuration",
     "write_pod_network",
@@ -55,13 +56,7 @@ WantedBy=multi-user.target
 """
 
 # The variables and files that kubeadm's documentation names for the package's drop-in.
-KUBELET_DROP_IN = """[Service]
-Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf\
- --kubeconfig=/etc/kubernetes/kubelet.conf"
-Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
-EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-EnvironmentFile=-/etc/default/kubelet
-ExecStart=
+REAL_DROP_IN = f"""{KUBELET_DROP_IN.partition(chr(10))[2]}ExecStart=
 ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS\
  $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 """
@@ -91,7 +86,7 @@ def install_template(disk: Disk, image: Image, kit: Kit) -> None:
     files = {
         "/etc/systemd/system/containerd.service": _CONTAINERD_UNIT,
         "/etc/systemd/system/kubelet.service": KUBELET_UNIT,
-        "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": KUBELET_DROP_IN,
+        "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": REAL_DROP_IN,
         "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS=--config-dir={_KUBELET_CONFIGURATIONS}\n",
         f"{_KUBELET_CONFIGURATIONS}/10-template.conf": kubelet_configuration(),
         "/etc/containerd/config.toml": _containerd_configuration(pause),
