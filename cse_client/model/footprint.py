@@ -131,34 +131,34 @@ def describe(
 
 def address_in_description(description: str) -> str:
     """Return the virtual address that `describe` wrote, or an empty string."""
-    found = _ADDRESS_IN_DESCRIPTION.search(description)
-    return found.group(1) if found else ""
+    return _in_description(_ADDRESS_IN_DESCRIPTION, description)
 
 
 def options_in_description(description: str) -> str:
     """Return the options that `describe` wrote, or an empty string."""
-    found = _OPTIONS_IN_DESCRIPTION.search(description)
-    return found.group(1) if found else ""
+    return _in_description(_OPTIONS_IN_DESCRIPTION, description)
 
 
 def owner_in_description(description: str) -> str:
     """Return the owner that `describe` wrote, or an empty string."""
-    found = _OWNER_IN_DESCRIPTION.search(description)
-    return found.group(1) if found else ""
+    return _in_description(_OWNER_IN_DESCRIPTION, description)
 
 
 def id_in_description(description: str) -> str:
     """Return the cluster id that `describe` wrote, or an empty string."""
-    found = _ID_IN_DESCRIPTION.search(description)
-    return found.group(1) if found else ""
+    return _in_description(_ID_IN_DESCRIPTION, description)
 
 
 def build_in_description(description: str) -> str:
     """Return the id of the template build that a description names, or an empty string."""
-    found = _BUILD_IN_DESCRIPTION.search(description)
-    return found.group(1) if found else ""
+    return _in_description(_BUILD_IN_DESCRIPTION, description)
 
 
 def without_build(description: str) -> str:
     """Return the description of a template that was built, for people: without its build's id."""
     return _BUILD_IN_DESCRIPTION.sub("", description)
+
+
+def _in_description(pattern: re.Pattern[str], description: str) -> str:
+    found = pattern.search(description)
+    return found.group(1) if found else ""
