@@ -18,6 +18,8 @@ from cse_client.cli.options import (
     placement_policy_option,
     sizing_policy_option,
     storage_profile_option,
+    template_option,
+    template_revision_option,
     with_options,
 )
 
@@ -46,18 +48,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: What new nodes are made from.
 TEMPLATE_OPTIONS: Sequence[Callable[[Any], Any]] = (
-    click.option(
-        "-t",
-        "--template",
-        "--template-name",
-        "template",
-        default="",
-        metavar="NAME",
-        help="Template. Default: the cluster's.",
-    ),
-    click.option(
-        "-r", "--template-revision", type=int, metavar="N", help="Revision of the template."
-    ),
+    template_option("Template. Default: the cluster's."),
+    template_revision_option(),
 )
 #: How new nodes are made, and what becomes of them if that fails.
 NEW_NODE_OPTIONS: Sequence[Callable[[Any], Any]] = (

@@ -232,6 +232,18 @@ def placement_policy_option(text: str) -> Callable[[F], F]:
     return click.option("--placement-policy", default="", metavar="NAME", help=text)
 
 
+def template_option(text: str) -> Callable[[F], F]:
+    """Add -t/--template, which CSE's client calls --template-name as well."""
+    return click.option(
+        "-t", "--template", "--template-name", "template", default="", metavar="NAME", help=text
+    )
+
+
+def template_revision_option(text: str = "Revision of the template.") -> Callable[[F], F]:
+    """Add -r/--template-revision."""
+    return click.option("-r", "--template-revision", type=int, metavar="N", help=text)
+
+
 def accept_eulas_option(function: F) -> F:
     """Add --accept-eulas."""
     return click.option(

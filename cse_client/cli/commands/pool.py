@@ -16,6 +16,8 @@ from cse_client.cli.options import (
     disable_rollback_option,
     dry_run_option,
     org_option,
+    template_option,
+    template_revision_option,
     timeout_option,
     vdc_option,
     yes_option,
@@ -248,16 +250,8 @@ def update_command(
 @click.command("upgrade")
 @click.argument("cluster")
 @click.argument("pool")
-@click.option(
-    "-t",
-    "--template",
-    "--template-name",
-    "template",
-    default="",
-    metavar="NAME",
-    help="Template of the new workers. Default: the cluster's.",
-)
-@click.option("-r", "--template-revision", type=int, metavar="N", help="Revision of the template.")
+@template_option("Template of the new workers. Default: the cluster's.")
+@template_revision_option()
 @click.option(
     "--max-surge",
     type=click.IntRange(1),

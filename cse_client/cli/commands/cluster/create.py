@@ -21,6 +21,8 @@ from cse_client.cli.options import (
     org_option,
     plan_option,
     storage_profile_option,
+    template_option,
+    template_revision_option,
     timeout_option,
     vdc_option,
 )
@@ -110,22 +112,10 @@ class NamedCommand(ShowingCommand):
     metavar="1|3|5",
     help="Number of control planes; several require a virtual address. Default: 1.",
 )
-@click.option(
-    "-t",
-    "--template",
-    "--template-name",
-    "template",
-    default="",
-    metavar="NAME",
-    help="Template: NAME, NAME_revN, CATALOG/NAME or ID. Default: see `vcd cse template list`.",
+@template_option(
+    "Template: NAME, NAME_revN, CATALOG/NAME or ID. Default: see `vcd cse template list`."
 )
-@click.option(
-    "-r",
-    "--template-revision",
-    type=int,
-    metavar="N",
-    help="Revision of the template. Default: the newest.",
-)
+@template_revision_option("Revision of the template. Default: the newest.")
 @click.option(
     "-k", "--ssh-key", metavar="FILE", help="SSH public key for logging in to the nodes as root."
 )

@@ -14,6 +14,7 @@ from cse_client.cli.options import (
     break_lock_option,
     dry_run_option,
     org_option,
+    template_revision_option,
     timeout_option,
     vdc_option,
     yes_option,
@@ -81,13 +82,7 @@ class NewOptions:
     metavar="NAME",
     help="With --new: template. Default: as in the backup.",
 )
-@click.option(
-    "-r",
-    "--template-revision",
-    type=int,
-    metavar="N",
-    help="With --new: revision of the template. Default: the newest.",
-)
+@template_revision_option("With --new: revision of the template. Default: the newest.")
 @click.option(
     "--vip",
     default="",

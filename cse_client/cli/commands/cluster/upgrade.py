@@ -14,6 +14,8 @@ from cse_client.cli.options import (
     break_lock_option,
     org_option,
     runtime_option,
+    template_option,
+    template_revision_option,
     timeout_option,
     vdc_option,
 )
@@ -32,18 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["upgrade_command", "upgrade_plan_command"]
 
 _template_options = (
-    click.option(
-        "-t",
-        "--template",
-        "--template-name",
-        "template",
-        default="",
-        metavar="NAME",
-        help="Template to upgrade to. Default: the newest one that fits.",
-    ),
-    click.option(
-        "-r", "--template-revision", type=int, metavar="N", help="Revision of the template."
-    ),
+    template_option("Template to upgrade to. Default: the newest one that fits."),
+    template_revision_option(),
     click.option(
         "--max-surge",
         type=int,
