@@ -28,6 +28,7 @@ from cse_client.model import (
 )
 from cse_client.model.capacity import Need
 from cse_client.model.hardware import Hardware
+from cse_client.model.settings import ClusterSettings
 from cse_client.plurals import counted, noun
 from cse_client.vcd.client import VcdClient, no_compose_right
 from cse_client.vcd.findings import Findings, Lot
@@ -36,13 +37,16 @@ from cse_client.vcd.room import check_capacity, check_storage
 
 __all__ = [
     "PoolRequest",
+    "check_addresses",
     "check_create",
+    "check_dns",
     "check_egress",
     "check_rights",
     "check_room",
     "check_template",
     "find_network",
     "find_profile",
+    "usable_network",
 ]
 
 #: What a guide for CSE tells its readers to look for, and what a missing way out looks like.
@@ -130,7 +134,7 @@ def check_room(
     check_capacity(vcd, vdc, lots, findings)
     found = find_network(vcd, network, vdc, ignored)
     if found is not None:
-        _check_addresses(found, sum(lot.count for lot in lots), findings)
+        check_addresses(found, sum(lot.count for lot in lots), findings)
     return findings.problems
 
 
@@ -251,36 +255,53 @@ def _check_network(
     if not spec.network:
         findings.problems.append(_no_network(vcd, spec, vdc))
         return
-    network = find_network(vcd, spec.network, vdc, findings)
+    network = usable_network(vcd, spec.network, vdc, findings)
     if network is None:
         return
-    if network.fence is Fence.ISOLATED:
-        findings.problems.append(
-            Refused(
-                f"The network '{network.name}' is isolated: nodes on it cannot reach the Internet.",
-                hint="Choose a routed or direct network with --network.",
-            )
-        )
-        return
-    _check_addresses(network, nodes, findings)
-    if not network.dns and not spec.settings.dns:
-        findings.warnings.append(
-            f"The network '{network.name}' has no DNS server: nodes will not resolve names."
-        )
+    findings.needs.append(Need(f"addresses in {network.name}", nodes, network.free_addresses))
+    check_addresses(network, nodes, findings)
+    check_dns(network, spec.settings, findings)
     if not spec.settings.has_proxy:
         check_egress(vcd, network, findings, strict=spec.strict)
 
 
-def _check_addresses(network: Network, nodes: int, findings: Findings) -> None:
+def usable_network(vcd: VcdClient, name: str, vdc: Vdc, findings: Findings) -> Network | None:
+    """Find the network and its details; None where it is in the problems, or is isolated."""
+    network = find_network(vcd, name, vdc, findings)
+    if network is None or network.fence is not Fence.ISOLATED:
+        return network
+    findings.problems.append(
+        Refused(
+            f"The network '{network.name}' is isolated: machines on it cannot reach the Internet.",
+            hint="Choose a routed or direct network with --network.",
+        )
+    )
+    return None
+
+
+def check_dns(network: Network, settings: ClusterSettings, findings: Findings) -> None:
+    """Warn where neither the network nor what is requested has a DNS server."""
+    if not network.dns and not settings.dns:
+        findings.warnings.append(
+            f"The network '{network.name}' has no DNS server: machines on it cannot resolve names."
+        )
+
+
+def check_addresses(
+    network: Network, count: int, findings: Findings, *, made: str = "node"
+) -> None:
+    """Look for free addresses for so many nodes, or for what else is `made`."""
     free = network.free_addresses
-    findings.needs.append(Need(f"addresses in {network.name}", nodes, free))
-    if free is not None and free < nodes:
+    hint = "Enlarge the pool, or release addresses."
+    if made == "node":
+        hint = "Enlarge the pool, release addresses, or use fewer --nodes."
+    if free is not None and free < count:
         findings.problems.append(
             Refused(
                 f"The network '{network.name}' has"
                 f" {counted(free, 'free address', 'free addresses')} in its static"
-                f" pool, and {counted(nodes, 'node')} {noun(nodes, 'needs', 'need')} an address.",
-                hint="Enlarge the pool, release addresses, or use fewer --nodes.",
+                f" pool, and {counted(count, made)} {noun(count, 'needs', 'need')} an address.",
+                hint=hint,
             )
         )
 

@@ -43,7 +43,7 @@ def said(result: Result) -> str:
         (
             ["-n", "net4"],
             4,
-            "Error: The network 'net4' is isolated: nodes on it cannot reach the Internet.\n"
+            "Error: The network 'net4' is isolated: machines on it cannot reach the Internet.\n"
             "Hint: Choose a routed or direct network with --network.\n",
         ),
         (

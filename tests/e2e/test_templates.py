@@ -113,7 +113,7 @@ def test_a_file_that_is_no_manifest_is_refused(cse: Run, home: Path) -> None:
         (
             ["-n", "net4"],
             4,
-            "Error: The network 'net4' is isolated: the VM could not reach the package source.\n",
+            "Error: The network 'net4' is isolated: machines on it cannot reach the Internet.\n",
         ),
         (
             ["-s", "nope"],

@@ -112,7 +112,7 @@ def test_many_problems_are_told_at_once(vcd: VcdClient, scripted: ScriptedVcd) -
 def test_an_isolated_network_is_refused(vcd: VcdClient) -> None:
     findings = check(vcd, replace(SPEC, network="lonely"))
     assert messages(findings) == [
-        "The network 'lonely' is isolated: nodes on it cannot reach the Internet."
+        "The network 'lonely' is isolated: machines on it cannot reach the Internet."
     ]
     assert findings.problems[0].exit_code == Refused.exit_code
 

@@ -23,7 +23,6 @@ from cse_client.errors import (
 from cse_client.model import (
     Event,
     EventKind,
-    Fence,
     Network,
     Progress,
     StorageProfile,
@@ -45,6 +44,9 @@ if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
 __all__ = ["BuildRequest", "resolve_build"]
+
+#: What a build makes, for messages.
+_MADE = "VM"
 
 
 @dataclass(frozen=True)
@@ -225,29 +227,12 @@ def _refuse_taken(
 def _check_network(
     vcd: VcdClient, spec: BuildSpec, vdc: Vdc, findings: Findings, *, present: bool
 ) -> None:
-    network = preflight.find_network(vcd, spec.network, vdc, findings)
+    network = preflight.usable_network(vcd, spec.network, vdc, findings)
     if network is None:
         return
-    if network.fence is Fence.ISOLATED:
-        findings.problems.append(
-            Refused(
-                f"The network '{network.name}' is isolated: the VM could not reach the package"
-                " source.",
-                hint="Choose a routed or direct network with --network.",
-            )
-        )
-        return
-    if network.free_addresses == 0 and not present:
-        findings.problems.append(
-            Refused(
-                f"The network '{network.name}' has no free address in its static pool.",
-                hint="Enlarge the pool, or release addresses.",
-            )
-        )
-    if not network.dns and not spec.settings.dns:
-        findings.warnings.append(
-            f"The network '{network.name}' has no DNS server: the VM will not resolve names."
-        )
+    if not present:
+        preflight.check_addresses(network, 1, findings, made=_MADE)
+    preflight.check_dns(network, spec.settings, findings)
     if not spec.settings.has_proxy:
         without = "without it, the VM cannot reach the package source"
         preflight.check_egress(vcd, network, findings, without=without)
@@ -263,8 +248,8 @@ def _check_room(
         return
     hardware = Hardware(cpus=spec.cpus, memory_mb=spec.memory_mb, disk_mb=spec.disk_mb)
     lots = [Lot(1, hardware, findings.template_vm, profile)]
-    check_storage(lots, findings, made="VM")
-    check_capacity(vcd, vdc, lots, findings, made="VM")
+    check_storage(lots, findings, made=_MADE)
+    check_capacity(vcd, vdc, lots, findings, made=_MADE)
 
 
 def _first_disk(source: TemplateVm) -> int:
