@@ -48,7 +48,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: What new nodes are made from.
 TEMPLATE_OPTIONS: Sequence[Callable[[Any], Any]] = (
-    template_option("Template. Default: the cluster's."),
+    template_option(help="Template. Default: the cluster's."),
     template_revision_option(),
 )
 #: How new nodes are made, and what becomes of them if that fails.

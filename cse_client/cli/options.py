@@ -232,16 +232,16 @@ def placement_policy_option(text: str) -> Callable[[F], F]:
     return click.option("--placement-policy", default="", metavar="NAME", help=text)
 
 
-def template_option(text: str) -> Callable[[F], F]:
+def template_option(help: str) -> Callable[[F], F]:
     """Add -t/--template, which CSE's client calls --template-name as well."""
     return click.option(
-        "-t", "--template", "--template-name", "template", default="", metavar="NAME", help=text
+        "-t", "--template", "--template-name", "template", default="", metavar="NAME", help=help
     )
 
 
-def template_revision_option(text: str = "Revision of the template.") -> Callable[[F], F]:
+def template_revision_option(help: str = "Revision of the template.") -> Callable[[F], F]:
     """Add -r/--template-revision."""
-    return click.option("-r", "--template-revision", type=int, metavar="N", help=text)
+    return click.option("-r", "--template-revision", type=int, metavar="N", help=help)
 
 
 def accept_eulas_option(function: F) -> F:

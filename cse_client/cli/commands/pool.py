@@ -250,7 +250,7 @@ def update_command(
 @click.command("upgrade")
 @click.argument("cluster")
 @click.argument("pool")
-@template_option("Template of the new workers. Default: the cluster's.")
+@template_option(help="Template of the new workers. Default: the cluster's.")
 @template_revision_option()
 @click.option(
     "--max-surge",

@@ -113,9 +113,9 @@ class NamedCommand(ShowingCommand):
     help="Number of control planes; several require a virtual address. Default: 1.",
 )
 @template_option(
-    "Template: NAME, NAME_revN, CATALOG/NAME or ID. Default: see `vcd cse template list`."
+    help="Template: NAME, NAME_revN, CATALOG/NAME or ID. Default: see `vcd cse template list`."
 )
-@template_revision_option("Revision of the template. Default: the newest.")
+@template_revision_option(help="Revision of the template. Default: the newest.")
 @click.option(
     "-k", "--ssh-key", metavar="FILE", help="SSH public key for logging in to the nodes as root."
 )

@@ -82,7 +82,7 @@ class NewOptions:
     metavar="NAME",
     help="With --new: template. Default: as in the backup.",
 )
-@template_revision_option("With --new: revision of the template. Default: the newest.")
+@template_revision_option(help="With --new: revision of the template. Default: the newest.")
 @click.option(
     "--vip",
     default="",

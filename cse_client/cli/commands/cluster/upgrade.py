@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["upgrade_command", "upgrade_plan_command"]
 
 _template_options = (
-    template_option("Template to upgrade to. Default: the newest one that fits."),
+    template_option(help="Template to upgrade to. Default: the newest one that fits."),
     template_revision_option(),
     click.option(
         "--max-surge",
