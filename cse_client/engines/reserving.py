@@ -71,7 +71,7 @@ def network_addresses(
     plan = vcd.surroundings.address_plan(network)
     others = [
         one
-        for one in vcd.recorded_addresses()
+        for one in vcd.reservations.recorded()
         if one.network_id == plan.network_id and not without(one)
     ]
     addresses = NetworkAddresses(plan, nodes or {}, others)

@@ -1,8 +1,5 @@
-"""Addresses of a network: those in use, and those that clusters have reserved.
+"""Addresses of a network: its pools, those in use, and those that DHCP gives out.
 
-A cluster's reservations are GENERAL metadata of its vApp: `cse.client.addresses` for its load
-balancer, `cse.client.virtual_address` for its API. Both are JSON with the network's id and the
-ranges, `{"network": "<uuid>", "ranges": ["A-B", "C-D"]}`.
 DHCP pools: VMware Cloud Director OpenAPI `orgVdcNetworks/{id}/dhcp` (`dhcpPools[].ipRange`), and
 in the XML document `Configuration/Features/DhcpService/IpRange` of older networks.
 """
@@ -10,69 +7,26 @@ in the XML document `Configuration/Features/DhcpService/IpRange` of older networ
 from __future__ import annotations
 
 import ipaddress
-import json
-from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree
 
 from cse_client import bounds
 from cse_client.errors import CseError, SessionInvalid
-from cse_client.model import Network, footprint
+from cse_client.model import Network
 from cse_client.model.addons import (
-    LOAD_BALANCER,
-    VIRTUAL_ADDRESS,
     AddressPlan,
     AddressRange,
-    RecordedAddresses,
 )
 from cse_client.model.hrefs import href_id
-from cse_client.vcd import queries
 from cse_client.vcd.errors import Action
 from cse_client.vcd.reading import children, text
 from cse_client.vcd.transport import Transport
 
-__all__ = ["in_use", "list_href", "parse_record", "plan", "record_text", "recorded"]
+__all__ = ["in_use", "list_href", "plan"]
 
-_PURPOSES = {
-    footprint.ADDRESSES: LOAD_BALANCER,
-    footprint.VIRTUAL_ADDRESS: VIRTUAL_ADDRESS,
-}
 _NOT_FOUND = 404
 _OK = 200
-
-
-def record_text(network_id: str, ranges: tuple[AddressRange, ...]) -> str:
-    """Return what to write as a cluster's reservation."""
-    value = {"network": network_id, "ranges": [str(one) for one in ranges]}
-    return json.dumps(value, separators=(",", ":"))
-
-
-def parse_record(value: str) -> tuple[str, tuple[AddressRange, ...]]:
-    """Read a reservation: the network's id and the ranges; nothing where it is damaged."""
-    try:
-        raw = bounds.load_json(value)
-        ranges = tuple(AddressRange.of(*one.split("-")) for one in raw["ranges"])
-        return str(raw["network"]), ranges
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return "", ()
-
-
-def recorded(transport: Transport) -> Iterator[RecordedAddresses]:
-    """Yield the reservations of all clusters that this user can see; one request per 128."""
-    records = queries.records(
-        transport,
-        "vApp",
-        Action("list the clusters' addresses"),
-        raw=(f"metadata:{footprint.CLUSTER_ID}==STRING:*",),
-        fields=["name", *(f"metadata:{key}" for key in _PURPOSES)],
-    )
-    for record in records:
-        row = queries.vapp_record(record)
-        for key, purpose in _PURPOSES.items():
-            network_id, ranges = parse_record(row.metadata.get(key, ""))
-            if ranges:
-                yield RecordedAddresses(row.name, row.href, network_id, ranges, purpose)
 
 
 def plan(transport: Transport, network: Network) -> AddressPlan:

@@ -30,7 +30,7 @@ from cse_client.model import (
 )
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import catalogs, queries, reading, recent, tasks, writing
-from cse_client.vcd.errors import Action
+from cse_client.vcd.errors import EDIT_RIGHT, Action
 from cse_client.vcd.recent import RecentTask
 from cse_client.vcd.sections import VmSections
 from cse_client.vcd.session import OpenSession
@@ -39,8 +39,8 @@ from cse_client.vcd.tasks import Task
 from cse_client.vcd.transport import Answer, Transport
 
 if TYPE_CHECKING:
-    from cse_client.model.addons import AddressRange, RecordedAddresses
     from cse_client.vcd.affinity import AffinityRules
+    from cse_client.vcd.reservations import Reservations
     from cse_client.vcd.snapshots import Snapshots
     from cse_client.vcd.templates import Templates
     from cse_client.vcd.uploads import Uploads
@@ -50,7 +50,6 @@ __all__ = ["Answer", "VcdClient"]
 _CREATE = "vApp: Create / Reconfigure"
 _POWER = "vApp: Power Operations"
 _DELETE = "vApp: Delete"
-_EDIT = "vApp: Edit Properties"
 _SMALL_CHANGE_SECONDS = 300.0
 
 
@@ -90,6 +89,13 @@ class VcdClient:
         from cse_client.vcd.snapshots import Snapshots
 
         return Snapshots(self._transport)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        """Addresses that clusters have reserved."""
+        from cse_client.vcd.reservations import Reservations
+
+        return Reservations(self._transport)
 
     def affinity_rules(self, vdc: Vdc) -> AffinityRules:
         """Return the rules of a VDC that keep VMs apart; a request where it was not read yet."""
@@ -195,12 +201,6 @@ class VcdClient:
             return True
         return False
 
-    def recorded_addresses(self) -> list[RecordedAddresses]:
-        """Return the load balancer addresses that clusters have reserved; one request per 128."""
-        from cse_client.vcd import addresses
-
-        return list(addresses.recorded(self._transport))
-
     def vm_records(self, vapp_href: str) -> list[Vm]:
         """Read the VMs of a vApp from the query service, for cheap polling; one request per 128.
 
@@ -286,35 +286,8 @@ class VcdClient:
 
     def write_metadata(self, href: str, values: Mapping[str, str]) -> Task:
         """Merge entries into the GENERAL metadata of an entity, in one request."""
-        action = Action("write the metadata", right=_EDIT, changes=True)
+        action = Action("write the metadata", right=EDIT_RIGHT, changes=True)
         return self._post(f"{href}/metadata", writing.metadata(values), writing.METADATA, action)
-
-    def reserve_addresses(
-        self, vapp_href: str, network_id: str, ranges: tuple[AddressRange, ...]
-    ) -> Task:
-        """Record in a cluster's vApp which addresses its load balancer gives out."""
-        from cse_client.vcd import addresses
-
-        value = addresses.record_text(network_id, ranges)
-        return self.write_metadata(vapp_href, {footprint.ADDRESSES: value})
-
-    def reservation(self, network_id: str, address: str) -> str:
-        """Return the record of an address that is reserved; empty for none."""
-        if not address:
-            return ""
-        from cse_client.model.addons import AddressRange
-        from cse_client.vcd import addresses
-
-        return addresses.record_text(network_id, (AddressRange.of(address, address),))
-
-    def release_addresses(self, vapp_href: str) -> Task | None:
-        """Remove that record; None where there is none."""
-        action = Action("write the metadata", right=_EDIT, missing="the record", changes=True)
-        try:
-            reply = self._transport.delete(f"{vapp_href}/metadata/{footprint.ADDRESSES}", action)
-        except NotFound:
-            return None
-        return reply.task(action)
 
     def recompose(
         self,
@@ -383,7 +356,7 @@ class VcdClient:
     def write_customization_script(self, vm_href: str, script: str) -> Task:
         """Replace a VM's customization script; the rest of the section stays as it is."""
         section = self._sections.with_script(vm_href, script)
-        action = Action("write the customization script", right=_EDIT, changes=True)
+        action = Action("write the customization script", right=EDIT_RIGHT, changes=True)
         reply = self._transport.put(
             f"{vm_href}/guestCustomizationSection/",
             section,
@@ -397,7 +370,7 @@ class VcdClient:
 
         The organization's policy may cap the lease: what came of it is in `VApp.lease_ends`.
         """
-        action = Action("set the lease", right=_EDIT, changes=True)
+        action = Action("set the lease", right=EDIT_RIGHT, changes=True)
         try:
             reply = self._transport.put(
                 f"{vapp_href}/leaseSettingsSection/", writing.lease(0, 0), writing.LEASE, action

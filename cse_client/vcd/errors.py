@@ -34,6 +34,7 @@ from cse_client.vcd import answers
 from cse_client.versions import version_key
 
 __all__ = [
+    "EDIT_RIGHT",
     "LATE",
     "Action",
     "EntityBusy",
@@ -61,6 +62,8 @@ _CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_.-]+")
 _OFFERED = re.compile(r"Supported API versions are:\s*\[(?P<list>.*)\]", re.S)
 _ONE_OFFERED = re.compile(r"(?P<version>\d+\.\d+)(?P<alpha>[^\s,\]]*)\s*(?P<deprecated>\[D\])?")
 _MAX_TEXT = 700
+#: The right to change metadata and settings of vApps and templates.
+EDIT_RIGHT = "vApp: Edit Properties"
 _VCLOUD = "http://www.vmware.com/vcloud/v1.5"
 
 _TOO_MANY_REQUESTS = 429

@@ -18,7 +18,7 @@ from cse_client.model import Template
 from cse_client.model.templates import TemplateDetails
 from cse_client.model.tkg import tkg_facts
 from cse_client.vcd import catalogs, queries, reading, template_documents
-from cse_client.vcd.errors import Action
+from cse_client.vcd.errors import EDIT_RIGHT, Action
 from cse_client.vcd.session import OpenSession
 from cse_client.vcd.tasks import Task
 from cse_client.vcd.transport import Transport
@@ -27,7 +27,6 @@ __all__ = ["Catalog", "Templates"]
 
 _ADD = "Catalog: Add vApp from My Cloud"
 _DELETE = "vApp Template / Media: Edit"
-_EDIT = "vApp: Edit Properties"
 
 _MEDIA = "application/vnd.vmware.vcloud."
 _CAPTURE = _MEDIA + "captureVAppParams+xml"
@@ -182,7 +181,7 @@ class Templates:
         section = self._transport.get(
             url, Action("read the VM's customization"), "GuestCustomizationSection"
         )
-        action = Action("remove the customization script", right=_EDIT, changes=True)
+        action = Action("remove the customization script", right=EDIT_RIGHT, changes=True)
         body = template_documents.cleared_customization(section)
         return self._transport.put(url, body, _CUSTOMIZATION, action).task(action)
 
@@ -200,5 +199,5 @@ class Templates:
         body = template_documents.cleared_properties(sections)
         if body is None:
             return None
-        action = Action("remove the guest properties", right=_EDIT, changes=True)
+        action = Action("remove the guest properties", right=EDIT_RIGHT, changes=True)
         return self._transport.put(url, body, _PRODUCTS, action).task(action)

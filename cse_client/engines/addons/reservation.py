@@ -53,13 +53,13 @@ class Reservation:
             PreflightFailed: another cluster took one of them at the same time; ours is released.
         """
         addresses = self._addresses or self.network_addresses()
-        mine = [one for one in self._vcd.recorded_addresses() if self._is_mine(one)]
+        mine = [one for one in self._vcd.reservations.recorded() if self._is_mine(one)]
         if mine and (mine[0].network_id, mine[0].ranges) == (addresses.plan.network_id, ranges):
             return
         deadline = self._deadline(timeout)
         href, network = self._vapp.href, addresses.plan.network_id
         vcd = self._vcd
-        tasks.done(vcd, lambda: vcd.reserve_addresses(href, network, ranges), deadline=deadline)
+        tasks.done(vcd, lambda: vcd.reservations.reserve(href, network, ranges), deadline=deadline)
         try:
             check(ranges, self.network_addresses())
         except PreflightFailed:
@@ -72,7 +72,7 @@ class Reservation:
         vcd, href = self._vcd, self._vapp.href
         if footprint.ADDRESSES not in vcd.vapp_metadata(href):
             return
-        task = vcd.release_addresses(href)
+        task = vcd.reservations.release(href)
         if task is not None:
             tasks.wait(vcd, task, deadline=deadline)
 

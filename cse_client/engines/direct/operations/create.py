@@ -71,6 +71,7 @@ from cse_client.model import (
 )
 from cse_client.model.footprint import describe
 from cse_client.plurals import counted, noun
+from cse_client.vcd.reservations import address_record
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.operations.incoming import Incoming
@@ -322,7 +323,7 @@ class Creation:
             replace(self._resolved.spec, vip=virtual.address),
             self._resolved.template,
             self._machines.cluster_id,
-            reservation=self._vcd.reservation(virtual.network_id, virtual.address),
+            reservation=address_record(virtual.network_id, virtual.address),
         )
         if self._incoming is not None:
             values[footprint.RESTORE] = self._incoming.mark

@@ -8,7 +8,7 @@ from cse_client.engines.addons.ranges import parse_auto, parse_ranges
 from cse_client.engines.reserving import NetworkAddresses, check, propose
 from cse_client.errors import PreflightFailed, Refused, WrongUsage
 from cse_client.model.addons import AddressPlan, AddressRange, RecordedAddresses, ranges_text
-from cse_client.vcd.addresses import parse_record, record_text
+from cse_client.vcd.reservations import parse_record, record_text
 
 PLAN = AddressPlan(
     network="net1",
