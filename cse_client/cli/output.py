@@ -16,13 +16,26 @@ from typing import Any
 import click
 
 from cse_client.cli.text import json_text, printable
-from cse_client.errors import WrongUsage
+from cse_client.errors import CseError, WrongUsage
 
-__all__ = ["FORMATS", "Output", "ShowingCommand", "columns_text", "keyed", "shows"]
+__all__ = [
+    "FORMATS",
+    "Output",
+    "ShowingCommand",
+    "columns_text",
+    "explain_organization",
+    "keyed",
+    "shows",
+]
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
 
+#: Formats of other programs: whoever types one of these does not mean an organization.
+_FOREIGN = ("csv", "html", "markdown", "plain", "raw", "text", "tsv", "txt", "xml", "yml")
+
 _FOUND = "cse_client.output"
+#: Whether a value of -o was read as an organization.
+_AS_ORG = "cse_client.output.organization"
 #: How the messages of jmespath begin.
 _PREFIX = "Invalid jmespath expression: "
 
@@ -141,7 +154,11 @@ class ShowingCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read `-o NAME` as the other option's unless it is a format."""
-        return super().parse_args(ctx, self._sorted_out(args) if self._has_other else args)
+        if self._has_other:
+            typed, args = args, self._sorted_out(args)
+            if args.count("--org") > typed.count("--org"):
+                ctx.meta[_AS_ORG] = True
+        return super().parse_args(ctx, args)
 
     def _sorted_out(self, args: Sequence[str]) -> list[str]:
         found: list[str] = []
@@ -161,7 +178,19 @@ class ShowingCommand(click.Command):
 
     def _option(self, value: str) -> str:
         # an empty value is neither; the message about it names what was typed
-        return "--output" if value.lower() in FORMATS or not value.strip() else self._other
+        if value.lower() in FORMATS or not value.strip():
+            return "--output"
+        # `jsonpath=...`: no organization has such a name
+        foreign = value.lower() in _FOREIGN or "=" in value
+        return "--output" if foreign and self._other == "--org" else self._other
+
+
+def explain_organization(ctx: click.Context, error: CseError) -> None:
+    """Add a note to an error about an organization that may have been meant as a format."""
+    org = ctx.params.get("org")
+    if ctx.meta.get(_AS_ORG) and org and f"'{org}'" in error.message:
+        formats = ", ".join(FORMATS)
+        error.notes.append(f"'{org}' is not an output format ({formats}), so -o was read as --org.")
 
 
 def shows(

@@ -23,6 +23,7 @@ from cse_client.cli import values
 from cse_client.cli.changes import changed_cluster
 from cse_client.cli.console import Console, OutputClosed
 from cse_client.cli.options import TYPED
+from cse_client.cli.output import explain_organization
 from cse_client.cli.profile import chosen_before, engine_option, read_session, stored_profile
 from cse_client.errors import CseError, Interrupted, InterruptedBefore, WrongUsage
 from cse_client.model import Session
@@ -142,6 +143,7 @@ class Run:
 
     def failed(self, error: CseError) -> None:
         """Print an error, and keep it for `cluster diagnose` if it is about a cluster."""
+        explain_organization(self._ctx, error)
         self.console.error(error)
         from cse_client.cli.failures import record
 

@@ -309,7 +309,7 @@ def test_the_schema_and_what_does_not_go_together(place: Place) -> None:
         ([], "Missing argument 'FILE'."),
         (["a", "-f", "b"], "Specify the file once: as FILE, or with -f."),
         (["demo.yaml", "-o", "json"], "-o and --query require --dry-run."),
-        (["demo.yaml", "-o", "there"], "--output requires --sample."),
+        (["demo.yaml", "-o", "there"], "'there' is not an output format (table, "),
         (["demo.yaml", "--dry-run", "--vdc", "vdc1"], ""),
         (["no.yaml"], "The file 'no.yaml' cannot be read: No such file or directory."),
         (["demo.yaml", "--dry-run", "--org", "other"], "is for organization 'acme', not for"),

@@ -129,6 +129,8 @@ def test_formats_and_queries(place: Workstation) -> None:
         ),
         (("version", "--query", "abs(product)"), 2, "Error: The expression 'abs(product)' cannot"),
         (("version", "-o", "xml"), 2, "'xml' is not one of"),
+        (("cluster", "list", "-o", "csv"), 2, "'csv' is not one of 'table', 'wide', 'json', "),
+        (("cluster", "list", "-o", "jsno"), 4, "Note: 'jsno' is not an output format (table, "),
     ],
 )
 def test_a_failure_prints_nothing_to_stdout(

@@ -208,6 +208,15 @@ def test_the_short_option_is_the_format_and_as_in_cse_the_organization(
     assert CliRunner().invoke(demo, words).output == f"{org} {Output(form)}\n"
 
 
+@pytest.mark.parametrize("form", ["csv", "XML", "jsonpath={.name}", "custom-columns=NAME:.name"])
+def test_a_format_of_other_programs_is_not_an_organization(form: str) -> None:
+    for words in (["-o", form], [f"-o{form}"]):
+        result = CliRunner().invoke(demo, words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"'{form}' is not one of 'table', 'wide', 'json', 'yaml', 'name'." in result.stderr
+    assert CliRunner().invoke(demo, ["--org", form]).output == f"{form} {Output()}\n"
+
+
 @pytest.mark.parametrize("query", ["nodes[", "(" * 4000, "a b"])
 def test_an_expression_that_is_none(query: str) -> None:
     result = CliRunner().invoke(demo, ["--query", query])

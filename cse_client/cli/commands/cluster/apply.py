@@ -26,7 +26,7 @@ from cse_client.cli.options import (
     disable_rollback_option,
     timeout_option,
 )
-from cse_client.cli.output import Output, ShowingCommand
+from cse_client.cli.output import FORMATS, Output, ShowingCommand
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option, tkg_sentence
 
@@ -144,8 +144,12 @@ def apply_command(
             )
         _print_sample(run, cse_version, sample_file)
         return
-    sampling = ((native, "--native"), (sample_file, "--output"), (cse_version, "--cse-version"))
-    for value, option in sampling:
+    if sample_file:
+        raise WrongUsage(
+            f"'{sample_file}' is not an output format ({', '.join(FORMATS)}); to write a sample to"
+            " a file, add --sample."
+        )
+    for value, option in ((native, "--native"), (cse_version, "--cse-version")):
         if value:
             raise WrongUsage(f"{option} requires --sample.")
     if file is None:
