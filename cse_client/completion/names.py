@@ -11,11 +11,21 @@ if TYPE_CHECKING:
     from cse_client.model import Session
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "load"]
 
 _PATIENCE = 5.0
 _MOST_NAMES = 1000
 _LONGEST_NAME = 200
+
+
+def load() -> None:
+    """Import what asking needs, which takes longer than a cloud that is near."""
+    try:
+        import cse_client.cli.profile
+        import cse_client.engines.choice
+        import cse_client.vcd.client  # noqa: F401
+    except Exception:  # noqa: BLE001 - see `fetch`
+        return
 
 
 def fetch(kind: str, typed: Mapping[str, str]) -> Sequence[str] | None:

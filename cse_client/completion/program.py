@@ -6,7 +6,9 @@ description for shells that show one; or `:files` where the shell is to offer fi
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import sys
 import time
@@ -23,6 +25,12 @@ _FILES = ":files"
 _FRESH, _FRESH_FAILURE = 60.0, 10.0
 #: Names older than this are not offered, even if newer ones cannot be had.
 _STALE = 86400.0
+#: Seconds that the cloud is waited for where no names are known.
+_PATIENCE = 2.0
+#: An entry of the cache: when names were last asked for, and whether with success; when the names
+#: were those of the cloud. `_FORM` changes when its keys do.
+_NOTHING: Mapping[str, Any] = {"at": 0.0, "ok": False, "since": 0.0, "names": []}
+_FORM = 2
 #: Seconds after which this program ends, whatever it waits for.
 _LONGEST = 8.0
 _COMMANDS, _NAMES = "commands.json", "names.json"
@@ -108,26 +116,66 @@ def _tree_stamp() -> list[Any]:
 
 
 def _names(kind: str, typed: Mapping[str, str]) -> Sequence[str]:
-    """Return names of a kind, from the cache if they are fresh."""
-    stamp = cache.profile_stamp()
-    scope = "\n".join((kind, *(typed.get(one, "") for one in _SCOPES.get(kind, _PLACE))))
-    kept = cache.read(_NAMES)
-    entries = kept.get("entries", {}) if kept.get("stamp") == stamp else {}
-    entry = entries.get(scope, {"at": 0.0, "ok": False, "names": []})
-    age = time.time() - entry["at"]
-    if 0 <= age < (_FRESH if entry["ok"] else _FRESH_FAILURE):
-        return list(entry["names"])
-    from cse_client.completion.names import fetch
+    """Return names of a kind: from the cache at once, even if they are asked for again behind.
 
-    fetched = fetch(kind, typed)
-    usable = entry["names"] if 0 <= age < _STALE else []
-    found = list(usable if fetched is None else fetched)
+    Only where nothing is known, the cloud is waited for.
+    """
+    scope = "\n".join((kind, *(typed.get(one, "") for one in _SCOPES.get(kind, _PLACE))))
+    entry = _entries().get(scope, _NOTHING)
+    if 0 <= time.time() - entry["at"] < (_FRESH if entry["ok"] else _FRESH_FAILURE):
+        return list(entry["names"])
+    names = list(entry["names"]) if 0 <= time.time() - entry["since"] < _STALE else []
+    # also what other Tabs find while the cloud has not answered
+    _keep(scope, {"at": time.time(), "ok": False, "since": entry["since"], "names": names})
+    told = _asked_behind(kind, typed, scope)
+    if names or not os.read(told, 1):
+        return names
+    select.select([told], [], [], _PATIENCE)
+    return list(_entries().get(scope, _NOTHING)["names"])
+
+
+def _asked_behind(kind: str, typed: Mapping[str, str], scope: str) -> int:
+    """Let a process of its own ask for names and keep them; return a pipe from it.
+
+    It writes a byte to the pipe before it asks, and the pipe ends when it does.
+    """
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        return reading
+    try:
+        os.setsid()
+        os.close(reading)
+        # the shell reads to the end of what this program prints
+        os.dup2(0, 1)
+        signal.setitimer(signal.ITIMER_REAL, _LONGEST)
+        from cse_client.completion.names import fetch, load
+
+        load()
+        with contextlib.suppress(OSError):
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+            os.write(writing, b".")
+        names = fetch(kind, typed)
+        if names is not None:
+            now = time.time()
+            _keep(scope, {"at": now, "ok": True, "since": now, "names": list(names)})
+    finally:
+        os._exit(0)
+
+
+def _entries() -> dict[str, Any]:
+    kept = cache.read(_NAMES)
+    entries = kept.get("entries") if kept.get("stamp") == _names_stamp() else None
+    return entries if isinstance(entries, dict) else {}
+
+
+def _keep(scope: str, entry: Mapping[str, Any]) -> None:
     # read again: another Tab may have been as fast
-    again = cache.read(_NAMES)
-    entries = again.get("entries", {}) if again.get("stamp") == stamp else {}
-    entries[scope] = {"at": time.time(), "ok": fetched is not None, "names": found}
-    cache.write(_NAMES, {"stamp": stamp, "entries": entries})
-    return found
+    cache.write(_NAMES, {"stamp": _names_stamp(), "entries": {**_entries(), scope: entry}})
+
+
+def _names_stamp() -> list[Any]:
+    return [_FORM, *cache.profile_stamp()]
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from tests.support.programs import VCD, Workstation, clean_environment
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
+from tests.support.waiting import until
 
 COMPLETE = str(Path(VCD).with_name("cse-complete"))
 #: Somebody else may have chosen it.
@@ -184,6 +187,26 @@ def test_names_are_asked_for_once(place: Workstation, control: Control) -> None:
         assert token[1] not in path.read_text()
 
 
+def test_a_server_that_hangs_is_not_waited_for(place: Workstation, control: Control) -> None:
+    """What is kept is offered at once, and the next Tab has what the cloud has answered since."""
+    line = "vcd cse cluster info "
+    known = offered(place, line)
+    assert "tabbed-00001" in known
+    kept = place.home / ".local/state/cse-client/completion/names.json"
+    document = json.loads(kept.read_text())
+    for entry in document["entries"].values():
+        entry["at"] -= 3600
+    kept.write_text(json.dumps(document))
+    control.set("vapps", count=1, prefix="zed", workers=1)
+    rule = control.set("faults", kind="hold", path="")
+    began = time.monotonic()
+    assert offered(place, line) == known
+    # a processor that others use has its part in it
+    assert time.monotonic() - began < 2
+    control.ask("DELETE", f"faults/{rule['id']}")
+    until(lambda: offered(place, line) == [*known, "zed-00001"])
+
+
 def test_what_it_costs(place: Workstation) -> None:
     """At most 300 ms with a warm cache: of a processor, because other tests run beside."""
     line = "vcd cse cluster info tab"
@@ -206,12 +229,16 @@ def test_what_it_costs(place: Workstation) -> None:
         "extensions: [cse_client.cse]\n",
         "profiles: [{name: default, host: 127.0.0.1:1, org: o, user: u, api_version: '36.0',"
         " token: t}]\n",
+        "EXPIRED",
     ],
 )
 def test_without_a_cloud_there_are_no_names_and_no_words(
     place: Workstation, tmp_path: Path, profile: str
 ) -> None:
     (tmp_path / ".vcd-cli").mkdir()
+    if profile == "EXPIRED":
+        session = (place.home / ".vcd-cli/profiles.yaml").read_text()
+        profile = re.sub(r"\btoken: \S+", "token: expired", session)
     (tmp_path / ".vcd-cli/profiles.yaml").write_text(profile)
     elsewhere = Workstation(tmp_path, {**place.environment, "HOME": str(tmp_path)})
     # as long as the commands are not cached, they are described first
