@@ -1,6 +1,6 @@
-"""The VMs of one cluster: what is there, and making, sizing and starting them.
+"""Making, sizing and starting the VMs of one cluster.
 
-What a new one is made of is in `new_nodes`.
+What is there is in `seen_machines`, and what a new one is made of in `new_nodes`.
 
 Every change is one VCD task for any number of VMs. A failed recompose may leave some of its VMs
 behind (VCD does not document which), so nothing is assumed: the vApp is read again after each.
@@ -8,24 +8,22 @@ behind (VCD does not document which), so nothing is assumed: the vApp is read ag
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.addresses import is_about
 from cse_client.engines.direct.custody import find_pki
-from cse_client.engines.direct.existing import ExistingCluster, control_plane_vm
+from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.new_nodes import NewNodes
 from cse_client.engines.direct.pool_sources import PoolSource
 from cse_client.engines.direct.pools import pool_of
-from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.removal import remove_vms
 from cse_client.engines.direct.resolved import Resolved
+from cse_client.engines.direct.seen_machines import BROKEN, ON, SeenMachines
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
@@ -33,8 +31,6 @@ from cse_client.model import (
     CONTROL_PLANE,
     WORKER,
     NewVm,
-    Session,
-    VApp,
     Vm,
     footprint,
     node_kind,
@@ -43,31 +39,13 @@ from cse_client.model.cluster import CONTROL_PLANE_PREFIX, WORKER_PREFIX
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
 
-if TYPE_CHECKING:
-    from cse_client.vcd.client import VcdClient
-
-__all__ = ["BROKEN", "Machines"]
-
-_ON = "POWERED_ON"
-#: States of a VM or vApp that VCD has not made, or not entirely.
-BROKEN = ("FAILED_CREATION", "UNRESOLVED")
+__all__ = ["Machines"]
 
 
 @dataclass
-class Machines:
-    """The VMs of `resolved`, in the vApp as it was last seen (`vapp`, None = no vApp)."""
+class Machines(SeenMachines):
+    """The VMs of `resolved`, and making, sizing and starting them."""
 
-    vcd: VcdClient
-    session: Session
-    resolved: Resolved
-    cluster_id: str
-    clock: Clock
-    deadline: float
-    vapp: VApp | None = None
-    #: False while VCD makes the vApp: one that cannot be made may disappear by itself.
-    stands: bool = False
-    #: What the description of each new VM says, so that it is known who made it.
-    mark: str = ""
     #: The PKI of an existing cluster, wherever it was found.
     known_pki: ClusterPKI | None = None
     #: The snapshot that the first control plane of a new cluster begins with.
@@ -99,75 +77,6 @@ class Machines:
             known_pki=pki,
         )
 
-    # What is there
-
-    @property
-    def head(self) -> Vm | None:
-        """The control plane VM, or None."""
-        vm = control_plane_vm(self.vapp) if self.vapp is not None else None
-        return vm if vm is not None and vm.status not in BROKEN else None
-
-    @property
-    def href(self) -> str:
-        """The vApp's href.
-
-        Raises:
-            CseError: there is no vApp.
-        """
-        if self.vapp is None:
-            raise self._disappeared()
-        return self.vapp.href
-
-    def names(self) -> list[str]:
-        """Return the names of all VMs."""
-        return [vm.name for vm in self.vms()]
-
-    def missing_workers(self) -> int:
-        """Return how many workers are still to be made."""
-        return sum(count for _source, count in self._lacking())
-
-    def _lacking(self) -> list[tuple[PoolSource, int]]:
-        """Return how many workers each pool lacks."""
-        present = Counter(pool_of(vm) for vm in self._of_kind(WORKER))
-        return [
-            (one, max(0, one.pool.size - present[one.pool.name])) for one in self.resolved.sources
-        ]
-
-    def head_is_on(self) -> bool:
-        """Return whether the control plane VM exists and runs."""
-        return self.head is not None and self.head.status == _ON
-
-    def missing_heads(self) -> int:
-        """Return how many control planes are still to be made."""
-        return max(0, self.resolved.spec.control_planes - len(self._of_kind(CONTROL_PLANE)))
-
-    def all_made(self) -> bool:
-        """Return whether every requested VM exists."""
-        return self.missing_heads() == 0 and self.missing_workers() == 0
-
-    def all_on(self) -> bool:
-        """Return whether every requested VM exists and runs."""
-        return self.all_made() and all(vm.status == _ON for vm in self.vms())
-
-    def _of_kind(self, kind: str) -> list[Vm]:
-        return [vm for vm in self.vms() if node_kind(vm.name) == kind and vm.status not in BROKEN]
-
-    def marked(self) -> list[Vm]:
-        """Return the VMs that carry `mark`."""
-        return [vm for vm in self.vms() if self.mark and self.mark in vm.description]
-
-    def vms(self) -> Sequence[Vm]:
-        """Return all VMs as they were last seen."""
-        return self.vapp.vms if self.vapp is not None else ()
-
-    def refresh_when_quiet(self) -> None:
-        """Read the vApp again, once nothing is changing it any more or the time is up."""
-        self.vapp = quiet_vapp(self.vcd, self.href, deadline=self.deadline)
-
-    def refresh(self) -> None:
-        """Read the vApp again."""
-        self.vapp = self.vcd.vapp(self.href)
-
     def change(self, call: Callable[[], Task]) -> Task:
         """Make one change and wait for its task; waits for a busy entity first."""
         return tasks.done(self.vcd, call, deadline=self.deadline)
@@ -196,37 +105,6 @@ class Machines:
         if self._pki is None:
             self._pki = mint_pki(self.resolved.spec.name)
         return self._pki
-
-    def existing(self, metadata: Mapping[str, str]) -> ExistingCluster:
-        """Return the cluster as it was last seen.
-
-        Raises:
-            CseError: there is no vApp.
-        """
-        if self.vapp is None:
-            raise self._disappeared()
-        return ExistingCluster(self.vcd, self.session, self.resolved.vdc, self.vapp, metadata)
-
-    def api_address(self) -> str:
-        """Return the address that nodes know the API by; raises like `control_plane_address`."""
-        return self.resolved.virtual.address or self.control_plane_address()
-
-    def control_plane_address(self) -> str:
-        """Return the control plane VM's own address.
-
-        Raises:
-            CseError: it has none.
-        """
-        vm = control_plane_vm(self.vapp) if self.vapp is not None else None
-        if vm is None or not vm.ip:
-            raise CseError(
-                "VCD gave the control plane VM no address from the network's pool.",
-                hint="Check the network's static IP pool, then create the cluster again.",
-            )
-        return vm.ip
-
-    def _disappeared(self) -> CseError:
-        return CseError(f"The vApp of cluster '{self.resolved.spec.name}' has disappeared.")
 
     @property
     def _nodes(self) -> NewNodes:
@@ -305,7 +183,7 @@ class Machines:
         """Make control planes, and start those that VCD has not started."""
         self._add(new, power_on=not self.resolved.head.is_sized)
         names = {vm.name for vm in new}
-        stopped = [vm for vm in self.vms() if vm.name in names and vm.status != _ON]
+        stopped = [vm for vm in self.vms() if vm.name in names and vm.status != ON]
         if stopped:
             self.start(stopped)
 
@@ -394,7 +272,7 @@ class Machines:
         """Set the sizes and the workers' scripts on all stopped VMs, then start the vApp."""
         changes = []
         for vm in self.vms():
-            if vm.status != _ON:
+            if vm.status != ON:
                 is_worker = node_kind(vm.name) == WORKER
                 source = self.resolved.source(pool_of(vm))
                 script = self._worker_script(vm.name, source) if is_worker else None
@@ -445,6 +323,6 @@ class Machines:
 
     def ensure_on(self) -> None:
         """Start what VCD made but did not start; normally there is nothing to do."""
-        if any(vm.status != _ON for vm in self.vms()):
+        if any(vm.status != ON for vm in self.vms()):
             self.change(lambda: self.vcd.deploy(self.href))
             self.refresh()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from cse_client import bounds, suggest
 from cse_client.clock import Clock
 from cse_client.engines.direct.lock import ClusterLock
-from cse_client.engines.direct.machines import BROKEN
 from cse_client.engines.direct.node_templates import marks
 from cse_client.engines.direct.node_templates.request import BuildRequest
 from cse_client.engines.direct.node_templates.state import OFF, ON, BuildState
@@ -29,6 +28,7 @@ from cse_client.engines.direct.operations.failure import (
 )
 from cse_client.engines.direct.operations.plan import Step, carry_out
 from cse_client.engines.direct.requirements import CPUS, VM_MEMORY_MB
+from cse_client.engines.direct.seen_machines import BROKEN
 from cse_client.engines.direct.waiting import VAppView
 from cse_client.errors import CseError, NotFinished, NotFound, SessionInvalid, VcdFault
 from cse_client.guest.template_script import TEMPLATE_VM, Build, template_script

@@ -25,7 +25,7 @@ from cse_client.engines.direct.deletion import DeletedMeanwhile, noticing_deleti
 from cse_client.engines.direct.describe import describe_cluster
 from cse_client.engines.direct.evidence import Verdict
 from cse_client.engines.direct.lock import ClusterLock
-from cse_client.engines.direct.machines import BROKEN, Machines
+from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.metadata import initial_metadata, options_digest
 from cse_client.engines.direct.operations.composition import (
     AddressesRefused,
@@ -51,6 +51,7 @@ from cse_client.engines.direct.operations.vm_steps import (
 )
 from cse_client.engines.direct.quiet import quiet_vapp
 from cse_client.engines.direct.resolved import Resolved
+from cse_client.engines.direct.seen_machines import BROKEN
 from cse_client.engines.direct.separation import drop_separation, keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import (

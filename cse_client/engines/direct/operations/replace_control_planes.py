@@ -18,13 +18,14 @@ from cse_client.engines.direct.credentials import API_TIMEOUT, admin_credentials
 from cse_client.engines.direct.deletion import out_of_reach
 from cse_client.engines.direct.departure import hand_over, remove_control_plane
 from cse_client.engines.direct.existing import ExistingCluster
-from cse_client.engines.direct.machines import BROKEN, Machines
+from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.members import remove_member, see_members
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.failure import ROLLBACK_SECONDS, remove_made
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.quorum import Members
 from cse_client.engines.direct.resolved import Resolved
+from cse_client.engines.direct.seen_machines import BROKEN
 from cse_client.engines.direct.separation import keep_separate
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed, TimedOut

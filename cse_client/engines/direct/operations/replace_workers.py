@@ -16,7 +16,7 @@ from cse_client.engines.direct.deletion import out_of_reach
 from cse_client.engines.direct.describe import inspect_cluster
 from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
-from cse_client.engines.direct.machines import BROKEN, Machines
+from cse_client.engines.direct.machines import Machines
 from cse_client.engines.direct.operation import Operation
 from cse_client.engines.direct.operations.claimed import ClaimedRun
 from cse_client.engines.direct.operations.draining import drain_nodes
@@ -25,6 +25,7 @@ from cse_client.engines.direct.operations.leaving import refuse_stuck_pods
 from cse_client.engines.direct.operations.plan import Step
 from cse_client.engines.direct.removal import delete_vms
 from cse_client.engines.direct.resolved import Resolved
+from cse_client.engines.direct.seen_machines import BROKEN
 from cse_client.engines.direct.waiting import await_ready
 from cse_client.errors import CseError, GuestFailed
 from cse_client.guest.pki import ClusterPKI
