@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["ClusterChanges"]
+__all__ = ["ClusterChanges", "looking_again"]
 
 #: How often a change looks at the cluster before it gives up against others.
 _LOOKS = 3
@@ -62,7 +62,7 @@ _LOOKS = 3
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
-def _looking_again(method: _Method) -> _Method:
+def looking_again(method: _Method) -> _Method:
     """Start a change again when the cluster was changed by another command before its claim."""
 
     @functools.wraps(method)
@@ -84,7 +84,7 @@ class ClusterChanges:
     clock: Clock
     templates: Callable[[], Sequence[Template]]
 
-    @_looking_again
+    @looking_again
     def resize(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Bring the number of workers to `spec.workers`, or resume what was begun.
 
@@ -111,13 +111,13 @@ class ClusterChanges:
                 replace(self._workers, plan=plan).resize(locked, spec, options, progress)
         return plan
 
-    @_looking_again
+    @looking_again
     def add(self, spec: NodesSpec, options: RunOptions, progress: Progress) -> Cluster:
         """Add `spec.workers` workers; the same command again resumes a run that died."""
         with self.locked(spec.ref, options) as locked:
             return self._workers.add(locked, spec, options, progress)
 
-    @_looking_again
+    @looking_again
     def remove(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Take the named workers out, whether or not they ever joined or still have a VM.
 
@@ -138,7 +138,7 @@ class ClusterChanges:
                 return replace(self._heads, plan=[]).remove(locked, spec, options, progress)
             return replace(self._workers, plan=[]).remove(locked, spec, options, progress)
 
-    @_looking_again
+    @looking_again
     def change_pool(
         self, change: str, spec: PoolSpec, options: RunOptions, progress: Progress
     ) -> Cluster:
@@ -147,7 +147,7 @@ class ClusterChanges:
             self._pools(change)(locked, spec, options, progress)
             return self.inspect(locked.existing)
 
-    @_looking_again
+    @looking_again
     def delete_pool(self, spec: PoolSpec, options: RunOptions, progress: Progress) -> Removal:
         """Delete a worker pool with its workers, or resume that."""
         with self.locked(_cluster_of(spec), options) as locked:
@@ -172,7 +172,7 @@ class ClusterChanges:
             "delete": pools.delete,
         }[change]
 
-    @_looking_again
+    @looking_again
     def repair(
         self,
         ref: ClusterRef,
@@ -214,7 +214,7 @@ class ClusterChanges:
                     repair.carry_out()
             return repair.plan
 
-    @_looking_again
+    @looking_again
     def power(
         self,
         ref: ClusterRef,
@@ -254,7 +254,7 @@ class ClusterChanges:
         renewal.check()
         return renewal
 
-    @_looking_again
+    @looking_again
     def renew(self, ref: ClusterRef, options: RunOptions, progress: Progress) -> datetime:
         """Renew the certificates of the control planes; return when the first of them ends."""
         with self.locked(ref, options) as locked:
@@ -262,7 +262,7 @@ class ClusterChanges:
             with locked.claimed("renewing its certificates", options):
                 return renewal.run()
 
-    @_looking_again
+    @looking_again
     def upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Upgraded:
         """Upgrade a cluster by replacing its nodes, or resume that."""
         with self.locked(spec.ref, options) as locked:
@@ -275,7 +275,7 @@ class ClusterChanges:
         with self.locked(spec.ref, options) as locked:
             return self.upgrades.plan_roll_back(locked, spec, options, progress)
 
-    @_looking_again
+    @looking_again
     def roll_back_upgrade(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> str:
         """Roll an unfinished upgrade back; return the release that the cluster has again."""
         with self.locked(spec.ref, options) as locked:
@@ -294,7 +294,7 @@ class ClusterChanges:
         """Upgrades with these rights."""
         return ClusterUpgrades(self.vcd, self.clock, self.templates)
 
-    @_looking_again
+    @looking_again
     def protect(
         self, ref: ClusterRef, options: RunOptions, progress: Progress, *, on: bool
     ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cse_client import suggest
 from cse_client.engines.direct.age_files import check_passphrase_opens
-from cse_client.engines.direct.changes import ClusterChanges
+from cse_client.engines.direct.changes import ClusterChanges, looking_again
 from cse_client.engines.direct.creations import ClusterCreations
 from cse_client.engines.direct.existing import ExistingCluster, find_existing
 from cse_client.engines.direct.operation import HEAD_KINDS
@@ -64,6 +64,7 @@ class ClusterRestores:
         with self.changes.locked(ref, options) as locked:
             return self._restoration(locked.existing, path, key, options, progress).plan()
 
+    @looking_again
     def restore(
         self,
         ref: ClusterRef,
