@@ -36,7 +36,7 @@ from cse_client.vcd.sections import VmSections
 from cse_client.vcd.session import OpenSession
 from cse_client.vcd.surroundings import Surroundings
 from cse_client.vcd.tasks import Task
-from cse_client.vcd.transport import Answer, Transport
+from cse_client.vcd.transport import Transport
 
 if TYPE_CHECKING:
     from cse_client.vcd.affinity import AffinityRules
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from cse_client.vcd.templates import Templates
     from cse_client.vcd.uploads import Uploads
 
-__all__ = ["Answer", "VcdClient"]
+__all__ = ["VcdClient"]
 
 _CREATE = "vApp: Create / Reconfigure"
 _POWER = "vApp: Power Operations"

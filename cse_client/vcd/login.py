@@ -28,7 +28,8 @@ from cse_client.plurals import counted
 from cse_client.vcd import answers, errors
 from cse_client.vcd.client import VcdClient
 from cse_client.vcd.errors import Action
-from cse_client.vcd.transport import Answer, Transport
+from cse_client.vcd.replies import Answer
+from cse_client.vcd.transport import Transport
 from cse_client.versions import version_key
 
 __all__ = [

@@ -12,8 +12,9 @@ from cse_client.errors import NotFound, Refused, SessionInvalid
 from cse_client.model.hrefs import href_id
 from cse_client.vcd import errors, reading
 from cse_client.vcd.errors import Action
+from cse_client.vcd.replies import Answer
 from cse_client.vcd.rights import own_rights
-from cse_client.vcd.transport import Answer, Transport
+from cse_client.vcd.transport import Transport
 from cse_client.versions import version_key
 
 __all__ = ["OpenSession"]

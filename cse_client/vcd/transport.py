@@ -13,7 +13,6 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import requests
@@ -26,68 +25,25 @@ from cse_client.clock import Clock, backoff
 from cse_client.content import describe
 from cse_client.errors import CseError, VcdFault
 from cse_client.model import Session
-from cse_client.vcd import answers, errors, reading, unanswered
+from cse_client.vcd import answers, errors, unanswered
 from cse_client.vcd.answers import NotVcd
 from cse_client.vcd.errors import Action
-from cse_client.vcd.tasks import Task
+from cse_client.vcd.replies import Answer, Reply
+from cse_client.vcd.tries import tries_for
 from cse_client.vcd.wire import Wire
 from cse_client.versions import version_key
 
-__all__ = ["Answer", "Reply", "Transport"]
+__all__ = ["Transport"]
 
 _Document = TypeVar("_Document")
 
-#: A read is tried this often when the way to VCD fails, with growing pauses in between; less often
-#: when nothing listens there at all, which is a wrong host name more often than a passing fault.
-_TRIES = 6
-_TRIES_UNREACHABLE = 3
-_TRIES_FAILING = 3
-_TRIES_LATE = 2
 _FIRST_PAUSE = 0.3
 _LONGEST_PAUSE = 5.0
 _LONGEST_WISH = 30.0
-_TRY_AGAIN = (429, 502, 503, 504)
 
 #: What sending a request may raise. Also a plain OSError: requests raises one for a CA file that is
 #: not there.
 _BROKEN = (OSError, urllib3.exceptions.HTTPError, OutOfBounds)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A successful answer to a change. `root` is None where the body is empty."""
-
-    status: int
-    root: etree._Element | None
-    location: str = ""
-
-    def task(self, action: Action) -> Task:
-        """Return the Task that the change is answered with.
-
-        Raises:
-            VcdFault: it was answered with another document, or none.
-        """
-        if self.root is None or etree.QName(self.root).localname != "Task":
-            raise VcdFault(
-                f"Cannot tell whether VCD did it ({action.doing}): it answered without a task.",
-                status=self.status,
-                outcome_unknown=True,
-            )
-        return reading.task(self.root)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Whatever answer came to a JSON request: VCD's own, a proxy's, or an extension's.
-
-    `text` may hold a secret (a kubeconfig, for example) and is kept out of the repr. Header names
-    are in lower case.
-    """
-
-    status: int
-    content_type: str
-    text: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
 class Transport:
@@ -262,7 +218,7 @@ class Transport:
                 response = self._good("GET", url, action, accept=accept)
                 return self._understood(response, action, understand)
             except VcdFault as fault:
-                if not patient or tries >= _tries_for(fault):
+                if not patient or tries >= tries_for(fault):
                     raise
             self.clock.sleep(max(pause, self._wished_pause))
         raise AssertionError("unreachable")
@@ -429,17 +385,3 @@ class Transport:
 def _text(response: requests.Response) -> str:
     """Return an answer as text; `requests` would guess at a large one's encoding for minutes."""
     return response.content.decode("utf-8", "replace")
-
-
-def _tries_for(fault: VcdFault) -> int:
-    """Return how often a read that met this fault is tried in all."""
-    if fault.lasting:
-        return 1
-    if fault.code == errors.LATE:
-        return _TRIES_LATE
-    if fault.unanswered:
-        return _TRIES_UNREACHABLE if fault.repeatable else _TRIES
-    if fault.status == requests.codes.server_error:
-        # VCD's own error: mostly one that stays, now and then a hiccup of its database
-        return _TRIES_FAILING
-    return _TRIES if fault.status in _TRY_AGAIN else 1

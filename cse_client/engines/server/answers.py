@@ -28,7 +28,7 @@ from cse_client.errors import (
 )
 from cse_client.model import Session
 from cse_client.vcd.errors import Action, clean, from_reply, is_vcd_error, login_line
-from cse_client.vcd.transport import Answer
+from cse_client.vcd.replies import Answer
 
 __all__ = ["AlreadySo", "CutOff", "Request", "ServerDown", "error_of", "json_of", "vcd_error_of"]
 

@@ -18,8 +18,9 @@ from cse_client.engines.server.extension import BASE
 from cse_client.engines.server.hints import without_server
 from cse_client.errors import CseError, SessionInvalid, VcdFault
 from cse_client.model import Session
-from cse_client.vcd.client import Answer, VcdClient
+from cse_client.vcd.client import VcdClient
 from cse_client.vcd.errors import Action, is_vcd_error, not_vcd
+from cse_client.vcd.replies import Answer
 from cse_client.versions import version_key
 
 __all__ = ["ABSENT", "DOWN", "ENTITIES", "LEGACY", "PRESENT", "Detection", "detect"]

@@ -15,7 +15,8 @@ from cse_client.engines.server.answers import SUCCESS, Request, error_of, json_o
 from cse_client.errors import VcdFault
 from cse_client.model import Session
 from cse_client.vcd import tasks
-from cse_client.vcd.client import Answer, VcdClient
+from cse_client.vcd.client import VcdClient
+from cse_client.vcd.replies import Answer
 
 __all__ = ["BASE", "Extension", "quoted"]
 
