@@ -22,6 +22,7 @@ from tests.support.waiting import until
 
 CSE = str(Path(VCD).with_name("cse"))
 NAME = "phoenix"
+REFUSED = 4
 THREE = "hydra"
 CLONE = "copied"
 BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
@@ -185,6 +186,8 @@ def test_a_restore_that_cannot_be_meant_changes_nothing(
     ended = admin.cluster("restore", NAME, file, "--identity", key, "--yes")
     assert (ended.code, ended.out) == (code, ""), ended.err
     assert text in ended.err
+    if file.startswith("other-") and code == REFUSED:
+        assert f"its objects: cse cluster restore NEW-NAME {file} --new\n" in ended.err
     assert control.possessions() == before
 
 

@@ -301,4 +301,7 @@ def not_a_backup(path: Path) -> WrongUsage:
 
 def damaged(path: Path) -> CseError:
     """Return the error for a file that does not decrypt to its end."""
-    return CseError(f"The backup {path} is damaged or cut off.")
+    return CseError(
+        f"The backup {path} is damaged or cut off.",
+        hint="Use another copy of the file, or an older backup.",
+    )

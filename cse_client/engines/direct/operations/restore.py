@@ -33,6 +33,7 @@ from cse_client.engines.direct.resolve import resolve_growth
 from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.restorable import (
     Restorable,
+    new_from,
     read_restorable,
     refuse_other,
     refuse_release,
@@ -385,10 +386,9 @@ def _alive(node: KubeNode, renewed: datetime | None, start: datetime) -> bool:
 
 def _without_template(cluster: ExistingCluster, path: Path) -> str:
     """Return what to do where the template is not there that the control plane was created from."""
-    new = suggest.cse("cluster restore", "NEW-NAME", str(path), new=True, template="NAME")
     return (
         f"Cluster '{cluster.name}' was created from it, and can only be restored from it. To make a"
-        f" new cluster of another template from the backup: {new}"
+        f" new cluster of another template from the backup: {new_from(path, 'NAME')}"
     )
 
 
