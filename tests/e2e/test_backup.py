@@ -160,6 +160,9 @@ def files(admin: Admin, cloud: Cloud) -> None:
     with open_backup(admin.home / "own", key) as own:
         newer = {**own.record, "kubernetes": "v1.99.0"}
         write_backup(admin.home / "newer", newer, own.pki, own.snapshot(), own.size, lock)
+    with open_backup(admin.home / "own", key) as own:
+        newer = {**own.record, "etcd": "3.5.21"}
+        write_backup(admin.home / "newer-etcd", newer, own.pki, own.snapshot(), own.size, lock)
     (admin.home / "text").write_text("hello")
     public = pyrage.x25519.Recipient.from_str(lock.recipients[0])
     (admin.home / "secret").write_bytes(pyrage.encrypt(b"hello" * 200, [public]))
@@ -173,6 +176,7 @@ def files(admin: Admin, cloud: Cloud) -> None:
         ("cut-off", "key", 1, "The backup cut-off is damaged or cut off."),
         ("other-ca", "another", 1, "The private key does not open other-ca."),
         ("newer", "key", 4, "The backup is of Kubernetes 1.99.0, and the template"),
+        ("newer-etcd", "key", 4, "The backup is of etcd 3.5.21, and the template"),
         ("text", "key", 2, "The file text is not a backup of a cluster."),
         ("secret", "key", 2, "The file secret is not a backup of a cluster."),
         ("absent", "key", 2, "The backup file 'absent' cannot be read: No such file or directory."),

@@ -26,6 +26,10 @@ from cse_client.model.endpoints import is_endpoint
 __all__ = ["Restorable", "new_from", "read_restorable", "refuse_other", "refuse_release"]
 
 _LONGEST_SHOWN = 100
+#: The minor releases of Kubernetes since which kubeadm installs a minor release of etcd 3
+#: (kubernetes:cmd/kubeadm/app/constants/constants.go, SupportedEtcdVersion), the newest first.
+_ETCD_SINCE = ((34, 6), (22, 5), (17, 4))
+_NEWEST_KNOWN = 37
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Restorable:
         return claims.text(self.record.get("kubernetes")).lstrip("v")
 
     @property
+    def etcd(self) -> str:
+        """The version of etcd."""
+        return claims.text(self.record.get("etcd"))
+
+    @property
     def created(self) -> str:
         """When the backup was made, as it is shown."""
         made = claims.moment(self.record.get("created"))
@@ -59,8 +68,7 @@ class Restorable:
     @property
     def awaited(self) -> render.AwaitedSnapshot:
         """What the script of a new control plane waits for."""
-        etcd = claims.text(self.record.get("etcd"))
-        return render.AwaitedSnapshot(self.digest, self.size, etcd)
+        return render.AwaitedSnapshot(self.digest, self.size, self.etcd)
 
     @property
     def mark(self) -> str:
@@ -147,24 +155,42 @@ def _known_pki(cluster: ExistingCluster) -> ClusterPKI | None:
         return None
 
 
-def refuse_release(kubernetes: str, template: Template) -> None:
+def refuse_release(backup: Restorable, template: Template) -> None:
     """Refuse a template that is older than the backup, or newer by more than one minor release.
 
-    A template of which nothing is known is taken; the guest compares the versions of etcd.
+    The same for etcd, as far as kubeadm's choice is known. A template of which nothing is known is
+    taken; the guest compares the versions of etcd.
 
     Raises:
         Refused: the template does not fit.
     """
     there = template.facts.kubernetes
-    wanted, present = _minor(kubernetes), _minor(there)
+    wanted, present = _minor(backup.kubernetes), _minor(there)
     if wanted and present and not wanted <= present <= wanted + 1:
-        raise Refused(
-            f"The backup is of Kubernetes {kubernetes}, and the template '{template.name}' has"
-            f" {there}; nothing was changed.",
-            hint="Restore with the template that the cluster had.",
-        )
+        raise _unfit(template, f"Kubernetes {backup.kubernetes}", there)
+    etcd = _etcd_of(present)
+    if etcd and _minor(backup.etcd, major=3) > etcd:
+        raise _unfit(template, f"etcd {backup.etcd}", f"etcd 3.{etcd} (Kubernetes {there})")
 
 
-def _minor(version: str) -> int:
-    found = re.match(r"v?1\.(\d{1,3})(\D|$)", version)
+def _unfit(template: Template, wanted: str, present: str) -> Refused:
+    return Refused(
+        f"The backup is of {wanted}, and the template '{template.name}' has {present}; nothing was"
+        " changed.",
+        hint="Restore with the template that the cluster had.",
+    )
+
+
+def _etcd_of(kubernetes: int) -> int:
+    """Return the minor release of etcd 3 that kubeadm installs with one of Kubernetes 1.
+
+    0 where it is not known.
+    """
+    if kubernetes > _NEWEST_KNOWN:
+        return 0
+    return next((etcd for since, etcd in _ETCD_SINCE if since <= kubernetes), 0)
+
+
+def _minor(version: str, *, major: int = 1) -> int:
+    found = re.match(rf"v?{major}\.(\d{{1,3}})(\D|$)", version)
     return int(found[1]) if found else 0

@@ -136,7 +136,7 @@ class Incoming:
         Raises:
             Refused: it does not.
         """
-        refuse_release(self.backup.kubernetes, resolved.template)
+        refuse_release(self.backup, resolved.template)
 
     def steps(self, machines: Machines) -> list[Step]:
         """Return what comes between the making of the VM and its node's being Ready."""

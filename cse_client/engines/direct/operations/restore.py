@@ -108,7 +108,7 @@ class Restoration:
                 planes.
         """
         backup = self._backup
-        refuse_release(backup.kubernetes, self._resolved.template)
+        refuse_release(backup, self._resolved.template)
         if backup.heads > 1 and not self._resolved.virtual.address:
             raise Refused(
                 f"The backup {backup.path} is of a cluster with {backup.heads} control planes, and"
