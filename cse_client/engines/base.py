@@ -207,7 +207,7 @@ class BackingUp(Protocol):
 
     def restore(
         self,
-        ref: ClusterRef,
+        wanted: RestoredSpec,
         path: pathlib.Path,
         key: BackupKey,
         options: RunOptions,
@@ -217,7 +217,7 @@ class BackingUp(Protocol):
 
     def plan_restore(
         self,
-        ref: ClusterRef,
+        wanted: RestoredSpec,
         path: pathlib.Path,
         key: BackupKey,
         options: RunOptions,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cse_client.model.cluster import ClusterRef
+
 __all__ = ["FORMAT", "Backup", "BackupKey", "BackupLock", "RestorePlan", "RestoredSpec"]
 
 #: Version of the files' content.
@@ -29,9 +31,10 @@ class BackupKey:
 
 @dataclass(frozen=True)
 class RestoredSpec:
-    """A new cluster that is made from a backup; what is empty or None is as the backup records it.
+    """A cluster that is restored from a backup, or a new one that is made from it.
 
-    `vip` is as in `ClusterSpec`.
+    What is empty or None is as the backup records it, and for an existing cluster as it is: of that
+    only the template can be chosen. `vip` is as in `ClusterSpec`.
     """
 
     name: str
@@ -43,6 +46,11 @@ class RestoredSpec:
     vip: str = ""
     workers: int | None = None
     accept_eulas: bool = False
+
+    @property
+    def ref(self) -> ClusterRef:
+        """Which cluster is meant."""
+        return ClusterRef(self.name, self.vdc, self.org)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyrage
 import pytest
+import yaml
 
 from cse_client.engines.direct.backup_files import open_backup, write_backup
 from cse_client.guest.pki import mint_pki
@@ -243,6 +244,27 @@ def test_a_lost_control_plane_is_restored(admin: Admin, control: Control) -> Non
     assert admin.info(NAME)["problems"] == []
     vms = control.get("state")["vapps"][NAME]["vms"]
     assert vms[head]["script_bytes"] < 1000, "it is sealed again"
+
+
+def test_a_restore_takes_another_template(admin: Admin, control: Control) -> None:
+    """The one that the control plane was created from is not there any more."""
+    item = yaml.safe_load(admin.cluster("export", NAME).checked())["spec"]["template"]
+    old = item.rpartition("/")[2]
+    name, new = old.partition("_rev")[0], old.partition("_rev")[0] + "_rev9"
+    control.set(f"templates/{new}", like=old)
+    control.set(f"templates/{old}", remove=True)
+    words = ("restore", NAME, "full", "--identity", "key", "--yes")
+    try:
+        refused = admin.cluster(*words)
+        hint = f"to restore it with another one: cse cluster {' '.join(words)} --template NAME\n"
+        assert (refused.code, refused.err.endswith(hint)) == (3, True), refused.err
+        admin.cluster(*words, "--template", name).checked()
+        exported = yaml.safe_load(admin.cluster("export", NAME).checked())
+        assert exported["spec"]["template"] == f"cse/{new}"
+        assert "before" in admin.ask(NAME, "get", "configmaps").checked()
+        assert admin.info(NAME)["problems"] == []
+    finally:
+        control.set(f"templates/{old}", like=new)
 
 
 VOLUME = """

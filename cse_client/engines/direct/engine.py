@@ -196,25 +196,25 @@ class DirectEngine(DirectReader):
 
     def plan_restore(
         self,
-        ref: ClusterRef,
+        wanted: RestoredSpec,
         path: Path,
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
     ) -> RestorePlan:
         """Return what restoring a cluster would do, and what it would not bring back."""
-        return self._restores.plan(ref, path, key, options, progress)
+        return self._restores.plan(wanted, path, key, options, progress)
 
     def restore(
         self,
-        ref: ClusterRef,
+        wanted: RestoredSpec,
         path: Path,
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
     ) -> Cluster:
         """Rebuild the control plane of a cluster from a backup of it, and return the cluster."""
-        return self._restores.restore(ref, path, key, options, progress)
+        return self._restores.restore(wanted, path, key, options, progress)
 
     def plan_restore_new(
         self,

@@ -23,7 +23,7 @@ from cse_client.model import CONTROL_PLANE, Template, node_kind
 from cse_client.model.backups import BackupKey
 from cse_client.model.endpoints import is_endpoint
 
-__all__ = ["Restorable", "new_from", "read_restorable", "refuse_other", "refuse_release"]
+__all__ = ["Restorable", "read_restorable", "refuse_other", "refuse_release"]
 
 _LONGEST_SHOWN = 100
 #: The minor releases of Kubernetes since which kubeadm installs a minor release of etcd 3
@@ -107,11 +107,6 @@ def read_restorable(path: Path, key: BackupKey) -> Restorable:
     )
 
 
-def new_from(path: Path, template: str = "") -> str:
-    """Return the command that makes a new cluster from a backup."""
-    return suggest.cse("cluster restore", "NEW-NAME", str(path), new=True, template=template)
-
-
 def refuse_other(cluster: ExistingCluster, backup: Restorable) -> None:
     """Refuse a backup of another cluster.
 
@@ -133,11 +128,12 @@ def refuse_other(cluster: ExistingCluster, backup: Restorable) -> None:
             f" {cluster.cluster_id or 'known'}"
         )
     )
+    new = suggest.cse("cluster restore", "NEW-NAME", str(backup.path), new=True)
     raise Refused(
         f"The file {backup.path} is not a backup of this cluster '{cluster.name}': it is of"
         f" '{name}', and {why}.",
         hint="Only the cluster that a backup was made of can be restored from it. To make a new"
-        f" cluster with its objects: {new_from(backup.path)}",
+        f" cluster with its objects: {new}",
     )
 
 

@@ -53,31 +53,31 @@ class ClusterRestores:
 
     def plan(
         self,
-        ref: ClusterRef,
+        wanted: RestoredSpec,
         path: Path,
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
     ) -> RestorePlan:
         """Return what a restore of a cluster would do, and what it would not bring back."""
-        self._refuse_absent(ref)
-        with self.changes.locked(ref, options) as locked:
-            return self._restoration(locked.existing, path, key, options, progress).plan()
+        self._refuse_absent(wanted.ref)
+        with self.changes.locked(wanted.ref, options) as locked:
+            return self._restoration(locked.existing, wanted, path, key, options, progress).plan()
 
     @looking_again
     def restore(
         self,
-        ref: ClusterRef,
+        wanted: RestoredSpec,
         path: Path,
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
     ) -> Cluster:
         """Restore a cluster from a backup of it, or resume that."""
-        self._refuse_absent(ref)
-        with self.changes.locked(ref, options) as locked:
+        self._refuse_absent(wanted.ref)
+        with self.changes.locked(wanted.ref, options) as locked:
             cluster = locked.existing
-            restoration = self._restoration(cluster, path, key, options, progress)
+            restoration = self._restoration(cluster, wanted, path, key, options, progress)
             with locked.claimed(_DOING, options) as write:
                 write({footprint.RESTORE: restoration.mark})
                 restoration.run()
@@ -100,7 +100,7 @@ class ClusterRestores:
         recorded = Recorded(backup)
         incoming = Incoming(backup, progress)
         steps: list[str] = []
-        ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
+        ref = wanted.ref
         if not self._is_being_restored(ref, incoming.mark):
             creation = self.creations.prepare(recorded.spec(wanted), options, progress, incoming)
             steps = [step.sentence for step in creation.steps() if not step.done()]
@@ -121,7 +121,7 @@ class ClusterRestores:
         backup = read_restorable(path, key)
         incoming, recorded = Incoming(backup, progress), Recorded(backup)
         waiting = replace(options, wait=True)
-        ref = ClusterRef(wanted.name, wanted.vdc, wanted.org)
+        ref = wanted.ref
         pools = recorded.pools(wanted)
         if not self._is_being_restored(ref, incoming.mark):
             _note(progress, "Create a control plane with the objects in the backup.")
@@ -144,13 +144,14 @@ class ClusterRestores:
     def _restoration(
         self,
         cluster: ExistingCluster,
+        wanted: RestoredSpec,
         path: Path,
         key: BackupKey,
         options: RunOptions,
         progress: Progress,
     ) -> Restoration:
         return prepare_restoration(
-            *(cluster, path, key, self.changes.templates, options),
+            *(cluster, wanted, path, key, self.changes.templates, options),
             clock=self.changes.clock,
             progress=progress,
         )

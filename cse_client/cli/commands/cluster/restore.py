@@ -36,16 +36,16 @@ __all__ = ["restore_command"]
 _OF_NEW = {
     "network": "--network",
     "nodes": "--nodes",
-    "template": "--template",
-    "template_revision": "--template-revision",
     "vip": "--vip",
-    "accept_eulas": "--accept-eulas",
 }
 
 
 @dataclass(frozen=True)
 class NewOptions:
-    """What a new cluster is to be like, as it was typed; empty or None: as in the backup."""
+    """What a cluster is to be like, as it was typed; empty or None: as in the backup, or as it is.
+
+    Of an existing cluster, only the template can be chosen.
+    """
 
     network: str
     nodes: int | None
@@ -80,18 +80,16 @@ class NewOptions:
     "--template",
     default="",
     metavar="NAME",
-    help="With --new: template. Default: as in the backup.",
+    help="Template of the new nodes. Default: as in the backup, or as the cluster has it.",
 )
-@template_revision_option(help="With --new: revision of the template. Default: the newest.")
+@template_revision_option(help="Revision of the template. Default: the newest.")
 @click.option(
     "--vip",
     default="",
     metavar="ADDRESS|auto|none",
     help="With --new: virtual address of the API. Default: auto, if the old cluster had one.",
 )
-@click.option(
-    "--accept-eulas", is_flag=True, help="With --new: accept the template's license agreements."
-)
+@click.option("--accept-eulas", is_flag=True, help="Accept the template's license agreements.")
 @click.option(
     "--passphrase-file",
     default="",
@@ -141,10 +139,9 @@ def restore_command(
     from cse_client.cli.tables import cluster_object, size_sentence
 
     ref, how = ClusterRef(name, vdc, org), run.options(timeout, break_lock=break_lock)
-    if new:
-        wanted = _wanted(ref, options)
-    else:
+    if not new:
         _check(name, options)
+    wanted = _wanted(ref, options, new=new)
     path = Path(file).expanduser()
 
     def look_at_file() -> None:
@@ -160,7 +157,7 @@ def restore_command(
             lambda engine, progress: (
                 engine.plan_restore_new(wanted, path, key, how, progress)
                 if new
-                else engine.plan_restore(ref, path, key, how, progress)
+                else engine.plan_restore(wanted, path, key, how, progress)
             ),
         )
         return
@@ -177,14 +174,14 @@ def restore_command(
     def look(engine: BackingUp, progress: Progress) -> Question:
         return Question(
             f"Replace the control plane of cluster {name} and everything in it by the backup?",
-            _lines(engine.plan_restore(ref, path, key, how, progress)),
+            _lines(engine.plan_restore(wanted, path, key, how, progress)),
         )
 
     cluster = run.change(
         name,
         "cluster restore",
         BackingUp,
-        lambda engine, progress: engine.restore(ref, path, key, how, progress),
+        lambda engine, progress: engine.restore(wanted, path, key, how, progress),
         asking=None if yes else Asking(f"Restoring {name}", look),
     )
     run.console.sentence(
@@ -243,7 +240,7 @@ def _check(name: str, options: NewOptions) -> None:
             )
 
 
-def _wanted(ref: ClusterRef, options: NewOptions) -> RestoredSpec:
+def _wanted(ref: ClusterRef, options: NewOptions, *, new: bool) -> RestoredSpec:
     """Return what was asked for; raise every problem with the options at once."""
     from cse_client.cli.validation import check_vip, check_workers, node_source, raise_all
     from cse_client.model.backups import RestoredSpec
@@ -251,7 +248,8 @@ def _wanted(ref: ClusterRef, options: NewOptions) -> RestoredSpec:
 
     template, revision, _key, wrong = node_source(options.template, options.template_revision, None)
     workers = [] if options.nodes is None else check_workers(options.nodes)
-    raise_all([*check_name(ref.name), *workers, *check_vip(options.vip), *wrong])
+    named = check_name(ref.name) if new else []
+    raise_all([*named, *workers, *check_vip(options.vip), *wrong])
     return RestoredSpec(
         name=ref.name,
         vdc=ref.vdc,

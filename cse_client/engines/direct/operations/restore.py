@@ -33,12 +33,12 @@ from cse_client.engines.direct.resolve import resolve_growth
 from cse_client.engines.direct.resolved import Resolved
 from cse_client.engines.direct.restorable import (
     Restorable,
-    new_from,
     read_restorable,
     refuse_other,
     refuse_release,
 )
 from cse_client.engines.direct.sending import SnapshotSender, has_failed
+from cse_client.engines.direct.upgrade_record import new_template
 from cse_client.engines.direct.waiting import await_nodes
 from cse_client.errors import CseError, Interrupted, NotFinished, Refused
 from cse_client.kube.api import ClusterAPI
@@ -62,7 +62,7 @@ from cse_client.vcd import tasks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cse_client.model.backups import BackupKey
+    from cse_client.model.backups import BackupKey, RestoredSpec
     from cse_client.vcd.tasks import Task
 
 __all__ = ["Restoration", "prepare_restoration"]
@@ -73,7 +73,8 @@ _ON = "POWERED_ON"
 class Restoration:
     """One run of `cluster restore` of an existing cluster, new or resumed.
 
-    Afterwards it has as many control planes as `resolved` says, but at least one.
+    Afterwards it has as many control planes as `resolved` says, but at least one. A template that
+    `is_chosen` becomes the cluster's.
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class Restoration:
         *,
         clock: Clock,
         progress: Progress,
+        is_chosen: bool = False,
     ) -> None:
         self._cluster = cluster
+        self._is_chosen = is_chosen
         self._backup = backup
         self._resolved = resolved
         self._clock = clock
@@ -144,8 +147,10 @@ class Restoration:
 
     def ending(self) -> dict[str, str]:
         """Return the metadata to write once the cluster is restored."""
-        upgrade = no_record() if footprint.IN_PLACE in self._cluster.metadata else {}
-        return {footprint.RESTORE: "-", **upgrade}
+        metadata = self._cluster.metadata
+        upgrade = no_record() if footprint.IN_PLACE in metadata else {}
+        new = new_template(metadata, self._resolved.template) if self._is_chosen else {}
+        return {footprint.RESTORE: "-", **upgrade, **new}
 
     def _steps(self) -> list[Step]:
         several = self.heads > 1
@@ -384,16 +389,9 @@ def _alive(node: KubeNode, renewed: datetime | None, start: datetime) -> bool:
     return bool(seen) and max(seen) >= start
 
 
-def _without_template(cluster: ExistingCluster, path: Path) -> str:
-    """Return what to do where the template is not there that the control plane was created from."""
-    return (
-        f"Cluster '{cluster.name}' was created from it, and can only be restored from it. To make a"
-        f" new cluster of another template from the backup: {new_from(path, 'NAME')}"
-    )
-
-
 def prepare_restoration(
     cluster: ExistingCluster,
+    wanted: RestoredSpec,
     path: Path,
     key: BackupKey,
     templates: Callable[[], Sequence[Template]],
@@ -415,13 +413,27 @@ def prepare_restoration(
     found = resolve_growth(
         cluster.vcd,
         cluster,
-        NodesSpec(cluster.name, workers, cluster.vdc.name, cluster.vdc.org),
+        NodesSpec(
+            cluster.name,
+            workers,
+            cluster.vdc.name,
+            cluster.vdc.org,
+            template=wanted.template,
+            template_revision=wanted.template_revision,
+            accept_eulas=wanted.accept_eulas,
+        ),
         workers,
         templates,
         progress,
         heads=heads if heads > 1 else 0,
-        moving=_without_template(cluster, path),
+        moving=f"Cluster '{cluster.name}' was created from it; to restore it with another one:"
+        f" {suggest.again(template='NAME')}",
     )
-    restoration = Restoration(cluster, backup, found, options, clock=clock, progress=progress)
+    restoration = Restoration(
+        *(cluster, backup, found, options),
+        clock=clock,
+        progress=progress,
+        is_chosen=bool(wanted.template) or wanted.template_revision is not None,
+    )
     restoration.check()
     return restoration
