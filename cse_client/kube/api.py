@@ -24,7 +24,7 @@ from cse_client.kube.credentials import Credentials, credentials_in
 from cse_client.kube.exchange import ASKED, Received, exchange
 from cse_client.kube.proxy import proxy_for
 from cse_client.kube.serving import EXPIRED, read_end, read_names, show_end
-from cse_client.kube.shapes import checked, items_of, moment
+from cse_client.kube.shapes import checked, items_of, moment, node
 from cse_client.kube.unreachable import (
     broke_off,
     explain,
@@ -33,7 +33,6 @@ from cse_client.kube.unreachable import (
     explain_status,
 )
 from cse_client.model import KubeNode, NodeReport
-from cse_client.model.pools import POOL_LABEL
 from cse_client.reports import (
     LEASE_NAMESPACE,
     OLD_NAMESPACE,
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClusterAPI"]
 
-_ROLE = "node-role.kubernetes.io/"
 _PAGE = "100"
 _BAD = 400
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
@@ -228,7 +226,7 @@ class ClusterAPI:
 
     def nodes(self) -> tuple[KubeNode, ...]:
         """Return every Node, in the API's order."""
-        return tuple(_node(item) for item in self.listing("/api/v1/nodes", "Node", "list nodes"))
+        return tuple(node(item) for item in self.listing("/api/v1/nodes", "Node", "list nodes"))
 
     def certificate_end(self) -> datetime | None:
         """Return when the API server's certificate ends, None where it cannot be read."""
@@ -384,30 +382,3 @@ class ClusterAPI:
         if end is not None:
             silence.message += f" ({show_end(end)})"
         return silence
-
-
-def _node(item: Json) -> KubeNode:
-    ready: bool | None = None
-    heard = None
-    reason, message = "no Ready condition", ""
-    status = item.get("status", {})
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "Ready":
-            ready = {"True": True, "False": False}.get(condition["status"])
-            reason = "" if ready else condition.get("reason", "")
-            message = "" if ready else condition.get("message", "")
-            heard = moment(condition.get("lastHeartbeatTime", ""))
-    metadata = item["metadata"]
-    roles = sorted(key[len(_ROLE) :] for key in metadata.get("labels", {}) if key.startswith(_ROLE))
-    return KubeNode(
-        name=metadata["name"],
-        ready=ready,
-        reason=reason,
-        message=message,
-        kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
-        roles=tuple(roles),
-        unschedulable=item.get("spec", {}).get("unschedulable", False),
-        created=moment(metadata.get("creationTimestamp", "")),
-        heard=heard,
-        pool=metadata.get("labels", {}).get(POOL_LABEL, ""),
-    )

@@ -13,8 +13,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from cse_client.kube.answers import Json, Malformed
+from cse_client.model import KubeNode
+from cse_client.model.pools import POOL_LABEL
 
-__all__ = ["checked", "items_of", "moment"]
+__all__ = ["checked", "items_of", "moment", "node"]
+
+_ROLE = "node-role.kubernetes.io/"
 
 #: A type; `[shape]` is a list of such, `{"*": shape}` a map of such, `{name: shape}` an object; a
 #: name with an exclamation mark must be there.
@@ -172,3 +176,31 @@ def moment(text: str) -> datetime | None:
         return datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     except ValueError:
         return None
+
+
+def node(item: Json) -> KubeNode:
+    """Return a Node object that `checked` has accepted."""
+    ready: bool | None = None
+    heard = None
+    reason, message = "no Ready condition", ""
+    status = item.get("status", {})
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "Ready":
+            ready = {"True": True, "False": False}.get(condition["status"])
+            reason = "" if ready else condition.get("reason", "")
+            message = "" if ready else condition.get("message", "")
+            heard = moment(condition.get("lastHeartbeatTime", ""))
+    metadata = item["metadata"]
+    roles = sorted(key[len(_ROLE) :] for key in metadata.get("labels", {}) if key.startswith(_ROLE))
+    return KubeNode(
+        name=metadata["name"],
+        ready=ready,
+        reason=reason,
+        message=message,
+        kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+        roles=tuple(roles),
+        unschedulable=item.get("spec", {}).get("unschedulable", False),
+        created=moment(metadata.get("creationTimestamp", "")),
+        heard=heard,
+        pool=metadata.get("labels", {}).get(POOL_LABEL, ""),
+    )
