@@ -10,6 +10,8 @@ from enum import Enum
 from cse_client.model.hrefs import href_id
 
 __all__ = [
+    "POWERED_OFF",
+    "POWERED_ON",
     "Capacity",
     "Fence",
     "Network",
@@ -26,6 +28,9 @@ __all__ = [
     "VmChange",
     "VmPolicy",
 ]
+
+#: States of a VM, see `Vm.status`.
+POWERED_ON, POWERED_OFF = "POWERED_ON", "POWERED_OFF"
 
 
 @dataclass(frozen=True)
@@ -268,6 +273,16 @@ class Vm:
     busy: bool = False
     description: str = ""
     disk_mb: int = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is powered on."""
+        return self.status == POWERED_ON
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is powered off, and not suspended or unfinished."""
+        return self.status == POWERED_OFF
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def ask_api_servers(cluster: ExistingCluster, pki: ClusterPKI) -> ApiServers:
     They are asked side by side; each has `PROBE_TIMEOUT` seconds.
     """
     address = cluster.virtual_address
-    heads = {vm.name: vm.ip for vm in cluster.control_planes if vm.ip and vm.status == "POWERED_ON"}
+    heads = {vm.name: vm.ip for vm in cluster.control_planes if vm.ip and vm.is_on}
     access = admin_credentials(pki, address, cluster.session)
     with ThreadPoolExecutor(_MOST) as pool:
         asked = {

@@ -38,7 +38,6 @@ _T = TypeVar("_T")
 _LOG_LINES = 10
 #: Consoles that are photographed: one request each.
 _MOST_PICTURES = 20
-_ON = "POWERED_ON"
 #: What VCD shows of a guest's customization (gcStatus) until and unless it has worked.
 _PENDING = ("GC_PENDING", "REBOOT_PENDING")
 _BROKEN = "GC_FAILED"
@@ -144,7 +143,7 @@ def _machines_off(look: _Look) -> Iterator[Cause]:
             tuple(_lines_about(look, failed=True)),
         )
         return
-    off = [vm for vm in look.vapp.vms if vm.status != _ON]
+    off = [vm for vm in look.vapp.vms if not vm.is_on]
     if not off:
         return
     if len(off) == len(look.vapp.vms):
@@ -209,7 +208,7 @@ def _machine(vm: Vm) -> dict[str, Any]:
 
 
 def _pictures(look: _Look) -> dict[str, bytes]:
-    running = [vm for vm in look.vapp.vms if vm.status == _ON][:_MOST_PICTURES]
+    running = [vm for vm in look.vapp.vms if vm.is_on][:_MOST_PICTURES]
     found = {}
     for vm in running:
         read = partial(look.cluster.vcd.console_picture, vm.href)
@@ -237,7 +236,7 @@ def _guests(look: _Look) -> Iterator[Cause]:
                 f"The guest customization of VM {vm.name} failed (GC_FAILED).",
                 "Look at /var/log/vmware-imc in the guest, and at the picture of its console.",
             )
-        elif vm.status == _ON and vm.customization in _PENDING and _is_old(look, vm):
+        elif vm.is_on and vm.customization in _PENDING and _is_old(look, vm):
             yield Cause(
                 f"The guest customization of VM {vm.name} has not begun ({vm.customization}):"
                 " VMware Tools does not run in the guest.",
@@ -256,7 +255,7 @@ def _is_old(look: _Look, vm: Vm) -> bool:
 
 
 def _kubernetes(look: _Look) -> KubeSymptoms | None:
-    if not look.cluster.endpoint or all(vm.status != _ON for vm in look.vapp.vms):
+    if not look.cluster.endpoint or not any(vm.is_on for vm in look.vapp.vms):
         return None
     try:
         with open_api(look.cluster, find_pki(look.cluster), timeout=PROBE_TIMEOUT) as api:
@@ -272,7 +271,7 @@ def _etcd(look: _Look) -> EtcdSymptoms:
 def _kubernetes_causes(look: _Look, symptoms: KubeSymptoms | None) -> Iterator[Cause]:
     if symptoms is None:
         return
-    running = [vm for vm in look.vapp.vms if vm.status == _ON]
+    running = [vm for vm in look.vapp.vms if vm.is_on]
     names = {vm.name for vm in running}
     if symptoms.silence is not None:
         if symptoms.silence.reason in _UNSEEN:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cse_client.model import CONTROL_PLANE, NFS, WORKER, Node, VApp
+from cse_client.model.cloud import POWERED_OFF
 
 __all__ = ["drift"]
 
-_ON = "POWERED_ON"
 _BROKEN = {
-    "POWERED_OFF": "is powered off",
+    POWERED_OFF: "is powered off",
     "SUSPENDED": "is suspended",
     "PARTIALLY_SUSPENDED": "is suspended",
     "FAILED_CREATION": "could not be made by VCD",
@@ -27,7 +27,7 @@ def drift(vapp: VApp, nodes: Sequence[Node]) -> list[str]:
     present = {vm.name for vm in vapp.vms}
     machines = [node for node in nodes if node.name in present]
     ours = [node for node in machines if node.kind in (CONTROL_PLANE, WORKER, NFS)]
-    if ours and all(node.vm_status != _ON for node in ours) and _stopped(ours):
+    if ours and _stopped(ours):
         return ["the cluster is stopped"]
     found = []
     for node in nodes:
@@ -42,7 +42,7 @@ def drift(vapp: VApp, nodes: Sequence[Node]) -> list[str]:
 
 
 def _stopped(nodes: Sequence[Node]) -> bool:
-    return all(node.vm_status == "POWERED_OFF" for node in nodes)
+    return all(node.vm_status == POWERED_OFF for node in nodes)
 
 
 def _in_kubernetes(node: Node) -> list[str]:

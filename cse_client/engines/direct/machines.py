@@ -23,7 +23,7 @@ from cse_client.engines.direct.pool_sources import PoolSource
 from cse_client.engines.direct.pools import pool_of
 from cse_client.engines.direct.removal import remove_vms
 from cse_client.engines.direct.resolved import Resolved
-from cse_client.engines.direct.seen_machines import BROKEN, ON, SeenMachines
+from cse_client.engines.direct.seen_machines import BROKEN, SeenMachines
 from cse_client.errors import Conflict, CseError, NotFound, TaskFailed
 from cse_client.guest import render
 from cse_client.guest.pki import ClusterPKI, mint_pki
@@ -183,7 +183,7 @@ class Machines(SeenMachines):
         """Make control planes, and start those that VCD has not started."""
         self._add(new, power_on=not self.resolved.head.is_sized)
         names = {vm.name for vm in new}
-        stopped = [vm for vm in self.vms() if vm.name in names and vm.status != ON]
+        stopped = [vm for vm in self.vms() if vm.name in names and not vm.is_on]
         if stopped:
             self.start(stopped)
 
@@ -272,7 +272,7 @@ class Machines(SeenMachines):
         """Set the sizes and the workers' scripts on all stopped VMs, then start the vApp."""
         changes = []
         for vm in self.vms():
-            if vm.status != ON:
+            if not vm.is_on:
                 is_worker = node_kind(vm.name) == WORKER
                 source = self.resolved.source(pool_of(vm))
                 script = self._worker_script(vm.name, source) if is_worker else None
@@ -323,6 +323,6 @@ class Machines(SeenMachines):
 
     def ensure_on(self) -> None:
         """Start what VCD made but did not start; normally there is nothing to do."""
-        if any(vm.status != ON for vm in self.vms()):
+        if not all(vm.is_on for vm in self.vms()):
             self.change(lambda: self.vcd.deploy(self.href))
             self.refresh()

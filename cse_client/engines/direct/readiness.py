@@ -76,7 +76,7 @@ class _NodeState:
             self.report is None
             and self.kube is None
             and self.vm is not None
-            and self.vm.status == "POWERED_ON"
+            and self.vm.is_on
             and self.vm.customization == _CUSTOMIZATION_PENDING
         )
 
@@ -208,7 +208,7 @@ class ReadyWatch:
                     phase=state.phase,
                 )
             state.vm = vm
-            state.was_on = state.was_on or vm.status == "POWERED_ON"
+            state.was_on = state.was_on or vm.is_on
             if vm.guestinfo is not None:
                 self._guestinfo_seen = True
                 report = self.witnesses.guest_report(name, vm.guestinfo)
@@ -237,7 +237,7 @@ class ReadyWatch:
                     hint="The template must run VMware Tools and allow custom scripts"
                     " (vmware-toolbox-cmd config set deployPkg enable-custom-scripts true).",
                 )
-            if state.was_on and vm.status == "POWERED_OFF":
+            if state.was_on and vm.is_off:
                 self._fail(state, f"The VM of node '{state.name}' was powered off.")
 
     def _fail(self, state: _NodeState, text: str, hint: str = "") -> None:

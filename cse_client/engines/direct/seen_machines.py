@@ -26,9 +26,8 @@ from cse_client.model import (
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["BROKEN", "ON", "SeenMachines"]
+__all__ = ["BROKEN", "SeenMachines"]
 
-ON = "POWERED_ON"
 #: States of a VM or vApp that VCD has not made, or not entirely.
 BROKEN = ("FAILED_CREATION", "UNRESOLVED")
 
@@ -83,7 +82,7 @@ class SeenMachines:
 
     def head_is_on(self) -> bool:
         """Return whether the control plane VM exists and runs."""
-        return self.head is not None and self.head.status == ON
+        return self.head is not None and self.head.is_on
 
     def missing_heads(self) -> int:
         """Return how many control planes are still to be made."""
@@ -95,7 +94,7 @@ class SeenMachines:
 
     def all_on(self) -> bool:
         """Return whether every requested VM exists and runs."""
-        return self.all_made() and all(vm.status == ON for vm in self.vms())
+        return self.all_made() and all(vm.is_on for vm in self.vms())
 
     def _of_kind(self, kind: str) -> list[Vm]:
         return [vm for vm in self.vms() if node_kind(vm.name) == kind and vm.status not in BROKEN]

@@ -98,7 +98,7 @@ def _machine_problems(cluster: ExistingCluster, nodes: Sequence[KubeNode]) -> It
     known = {node.name: node for node in nodes}
     for vm in (*cluster.control_planes, *cluster.workers):
         node = known.pop(vm.name, None)
-        if vm.status != "POWERED_ON":
+        if not vm.is_on:
             yield Refused(f"VM {vm.name} is not powered on ({vm.status}).", hint=repair)
         elif node is None:
             yield Refused(f"VM {vm.name} is not a node of the cluster.", hint=listed)

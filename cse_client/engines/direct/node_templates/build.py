@@ -18,7 +18,7 @@ from cse_client.clock import Clock
 from cse_client.engines.direct.lock import ClusterLock
 from cse_client.engines.direct.node_templates import marks
 from cse_client.engines.direct.node_templates.request import BuildRequest
-from cse_client.engines.direct.node_templates.state import OFF, ON, BuildState
+from cse_client.engines.direct.node_templates.state import BuildState
 from cse_client.engines.direct.node_templates.watch import BuildWatch, Built
 from cse_client.engines.direct.operations.delete import delete_vapp
 from cse_client.engines.direct.operations.failure import (
@@ -191,9 +191,7 @@ class TemplateBuild:
         vm = self._state.vm
         if self._state.vapp is None or self._state.is_captured or self._state.sealed:
             return
-        off_before_its_end = (
-            vm is not None and vm.status == OFF and not self._state.has_finished(vm)
-        )
+        off_before_its_end = vm is not None and vm.is_off and not self._state.has_finished(vm)
         broken = self._state.vapp.status in BROKEN or vm is None or vm.status in BROKEN
         if broken or off_before_its_end:
             note = "The earlier VM cannot be continued; a new one is created."
@@ -254,7 +252,7 @@ class TemplateBuild:
 
     def _install(self) -> None:
         vm = self._state.vm
-        if vm is not None and vm.status != ON and not self._state.has_finished(vm):
+        if vm is not None and not vm.is_on and not self._state.has_finished(vm):
             # VCD has made it, but not started it
             self._done(lambda: self._vcd.deploy(self._state.href))
         built = BuildWatch(
@@ -298,7 +296,7 @@ class TemplateBuild:
 
     def _shut_down(self) -> None:
         vm = self._state.vm
-        if vm is not None and vm.status != OFF:
+        if vm is not None and not vm.is_off:
             try:
                 self._done(lambda: self._vcd.undeploy(self._state.href, "shutdown"))
             except VcdFault as fault:
@@ -316,7 +314,7 @@ class TemplateBuild:
         while True:
             self._state.vapp = self._vcd.vapp(self._state.href)
             vm = self._state.vm
-            if vm is None or vm.status == OFF:
+            if vm is None or vm.is_off:
                 return
             if self._clock.monotonic() >= end:
                 raise fault

@@ -20,9 +20,8 @@ from cse_client.vcd import tasks
 if TYPE_CHECKING:
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["OFF", "ON", "BuildState"]
+__all__ = ["BuildState"]
 
-ON, OFF = "POWERED_ON", "POWERED_OFF"
 #: States of a vApp template that can be used.
 _USABLE = ("POWERED_OFF", "RESOLVED")
 
@@ -64,7 +63,7 @@ class BuildState:
     def is_off(self) -> bool:
         """Whether the VM is off and released."""
         vm = self.vm
-        return vm is not None and vm.status == OFF and not vm.deployed
+        return vm is not None and vm.is_off and not vm.deployed
 
     @property
     def is_captured(self) -> bool:

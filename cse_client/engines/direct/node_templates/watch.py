@@ -132,7 +132,7 @@ class BuildWatch:
                 " start.",
                 hint=_SILENT_HINT,
             )
-        if vm.status == "POWERED_OFF":
+        if vm.is_off:
             if has_finished(vm, self.identity):
                 return self._built(verified=True)
             if report is None and self._visible and vm.customization != _CUSTOMIZED:
@@ -184,7 +184,7 @@ class BuildWatch:
 
     def _show(self, vm: Vm) -> None:
         text = f"{self.title} ({self._phase})"
-        if self._report is None and vm.status != "POWERED_ON":
+        if self._report is None and not vm.is_on:
             text = "Starting the VM"
         if text != self._last_text:
             self._last_text = text

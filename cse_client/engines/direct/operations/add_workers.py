@@ -50,8 +50,6 @@ from cse_client.plurals import counted
 
 __all__ = ["WorkerAddition"]
 
-_ON = "POWERED_ON"
-
 
 class WorkerAddition:
     """One run of adding workers, new or resumed."""
@@ -208,7 +206,7 @@ class WorkerAddition:
         return f"To make sure that this is recorded: {command}"
 
     def _stopped(self) -> list[Vm]:
-        return [vm for vm in self._machines.marked() if vm.status != _ON]
+        return [vm for vm in self._machines.marked() if not vm.is_on]
 
     def _await_ready(self) -> None:
         names = [vm.name for vm in self._machines.marked()]

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PowerChange", "heard_since", "keys_at_hand"]
 
-_ON = "POWERED_ON"
 #: Guests' clocks may differ by this much and still count as telling the same time.
 _SKEW = timedelta(seconds=5)
 
@@ -137,7 +136,7 @@ class PowerChange:
 
     def _off(self) -> list[Vm]:
         """Return what is to be started, the control plane first."""
-        off = [vm for vm in self._cluster.vapp.vms if vm.status != _ON]
+        off = [vm for vm in self._cluster.vapp.vms if not vm.is_on]
         return sorted(off, key=lambda vm: node_kind(vm.name) != CONTROL_PLANE)
 
     def _undeploy(self, vms: Sequence[Vm]) -> None:

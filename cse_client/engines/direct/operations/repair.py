@@ -39,6 +39,7 @@ from cse_client.model import (
     footprint,
     node_kind,
 )
+from cse_client.model.cloud import POWERED_ON
 from cse_client.model.pools import Pool
 from cse_client.vcd import tasks
 from cse_client.vcd.tasks import Task
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Action", "Remedy", "Repair", "remedies"]
 
-_ON = "POWERED_ON"
 _HOPELESS = ("FAILED_CREATION", "UNRESOLVED", "INCONSISTENT_STATE")
 
 
@@ -130,7 +130,7 @@ def _remedy(node: Node, *, has_vm: bool, several: bool) -> Remedy | None:
         # the only control plane is beyond repair if VCD could not make it
         text = f"Delete the VM {name}, which VCD could not make."
         return Remedy(Action.DELETE, text, name) if node.kind == WORKER or several else None
-    if node.vm_status != _ON:
+    if node.vm_status != POWERED_ON:
         return Remedy(Action.START, f"Start the VM {name}.", name)
     if node.kubernetes_status == "not in the cluster" and node.kind == WORKER:
         text = f"Run the bootstrap of {name} again, which is not in the cluster."

@@ -37,7 +37,6 @@ from cse_client.model import CONTROL_PLANE, Event, EventKind, Progress, Vm, foot
 
 __all__ = ["ControlPlaneReplacement", "failed_heads", "have_left"]
 
-_ON = "POWERED_ON"
 #: How long a control plane may take to vote after its node is Ready, and kubeadm's last work after
 #: the old control planes are gone.
 _VOTES_WITHIN = 300.0
@@ -179,7 +178,7 @@ class ControlPlaneReplacement:
             self._clear_etcd()
             last = number == len(self._names)
             machines.make_successor(self._names if last else ())
-        stopped = [vm for vm in self._made() if vm.status != _ON]
+        stopped = [vm for vm in self._made() if not vm.is_on]
         if stopped:
             machines.start(stopped)
         made = [vm.name for vm in self._made()]

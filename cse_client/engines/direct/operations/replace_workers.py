@@ -38,8 +38,6 @@ from cse_client.plurals import counted, noun
 
 __all__ = ["WorkerReplacement", "failed_workers", "further_workers"]
 
-_ON = "POWERED_ON"
-
 
 def further_workers(cluster: ExistingCluster, names: Sequence[str], surge: int, mark: str) -> int:
     """Return how many more VMs must fit into the VDC to replace the workers `names`.
@@ -218,7 +216,7 @@ class WorkerReplacement:
         self._settled = frozenset(made)
         if lacking > 0:
             machines.add_workers(count=lacking, power_on=not sized)
-        stopped = [vm for vm in self._made() if vm.status != _ON]
+        stopped = [vm for vm in self._made() if not vm.is_on]
         if stopped:
             machines.start(stopped)
         names = [vm.name for vm in self._made()]

@@ -67,8 +67,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Restoration", "prepare_restoration"]
 
-_ON = "POWERED_ON"
-
 
 class Restoration:
     """One run of `cluster restore` of an existing cluster, new or resumed.
@@ -166,7 +164,7 @@ class Restoration:
                 f"Create the control plane VM {self._backup.node}",
                 f"Create the control plane VM {self._backup.node} from the template"
                 f" '{self._resolved.template.item}', at {self._where()}.",
-                lambda: (new := self._new()) is not None and new.status == _ON,
+                lambda: (new := self._new()) is not None and new.is_on,
                 self._create,
             ),
             self._step("Send etcd's snapshot to the new control plane", self._send),
@@ -308,9 +306,7 @@ class Restoration:
                 if node_kind(name):
                     delete_node(api, name)
                     delete_pods(api, name)
-        self._restart(
-            [vm for vm in self._cluster.workers if vm.name not in names or vm.status != _ON]
-        )
+        self._restart([vm for vm in self._cluster.workers if vm.name not in names or not vm.is_on])
 
     def _restart(self, vms: Sequence[Vm]) -> None:
         vcd = self._cluster.vcd

@@ -11,7 +11,7 @@ from functools import partial
 from cse_client import bounds
 from cse_client.engines.direct.in_place_record import BACK, REVERTED, UpgradeRecord
 from cse_client.engines.direct.operations import upgrade_backup
-from cse_client.engines.direct.operations.in_place.control_plane import ON, OnlyControlPlane
+from cse_client.engines.direct.operations.in_place.control_plane import OnlyControlPlane
 from cse_client.errors import ClusterUnreachable, Refused
 from cse_client.guest import later
 from cse_client.model import Vm
@@ -76,7 +76,7 @@ def _return(control_plane: OnlyControlPlane, record: UpgradeRecord) -> None:
         record = _reverted(control_plane, vm, record)
     script = vcd.customization_script(vm.href)
     if later.task_of(script) == record.task:
-        if vcd.vm(vm.href).status == ON:
+        if vcd.vm(vm.href).is_on:
             control_plane.shut_down(vm)
         clean = later.without_task(script)
         control_plane.change(partial(vcd.write_customization_script, vm.href, clean))
@@ -128,7 +128,7 @@ def _start_old(control_plane: OnlyControlPlane, vm: Vm) -> bool:
     """Start the VM where it is off, without a customization; return whether it was."""
     vcd = control_plane.vcd
     now = vcd.vm(vm.href)
-    if now.status == ON:
+    if now.is_on:
         return False
     control_plane.show(f"Start {vm.name}")
     start: Callable[[str], tasks.Task] = vcd.power_on_vapp if now.deployed else vcd.deploy

@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from cse_client.model import NodeReport
     from cse_client.vcd.client import VcdClient
 
-__all__ = ["LOOK_AGAIN", "ON", "OnlyControlPlane"]
+__all__ = ["LOOK_AGAIN", "OnlyControlPlane"]
 
-ON = "POWERED_ON"
 #: Seconds between two looks at the control plane while it is waited for.
 LOOK_AGAIN = 2.0
 #: Seconds in which a control plane that has served in a version serves again.
@@ -104,7 +103,7 @@ class OnlyControlPlane:
                 return api.version().removeprefix("v")
         except ClusterUnreachable as error:
             vm = self.vm()
-            if vm.status != ON:
+            if not vm.is_on:
                 start = suggest.cse("cluster start", self.cluster.name)
                 error.hint = f"The VM {vm.name} is off. Start the cluster: {start}"
             raise

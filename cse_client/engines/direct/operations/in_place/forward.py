@@ -10,7 +10,6 @@ from cse_client import suggest
 from cse_client.engines.direct.in_place_record import BEGUN, FINAL, UpgradeRecord
 from cse_client.engines.direct.operations.in_place.control_plane import (
     LOOK_AGAIN,
-    ON,
     OnlyControlPlane,
 )
 from cse_client.engines.direct.readiness import failure_text
@@ -124,7 +123,7 @@ class WayForward:
         control_plane = self._control_plane
         vcd, vm = control_plane.vcd, control_plane.vm()
         waits = later.task_of(vcd.customization_script(vm.href)) == record.task
-        if waits or vcd.vm(vm.href).status != ON or not control_plane.is_out_of_reach():
+        if waits or not vcd.vm(vm.href).is_on or not control_plane.is_out_of_reach():
             return
         raise TimedOut(
             f"The upgrade of {record.node} to Kubernetes {record.version} is recorded as done, but"
@@ -145,7 +144,7 @@ class WayForward:
         prepared = later.task_of(script) == record.task
         if not prepared:
             self._prepare(record, vm, script)
-        was_on = vcd.vm(vm.href).status == ON
+        was_on = vcd.vm(vm.href).is_on
         if not was_on:
             self._start(vm)
         if self._await_upgraded(record, was_on=was_on):
@@ -220,7 +219,7 @@ class WayForward:
                 quiet_since = now
             elif now - quiet_since >= _LONGEST_SILENCE:
                 return False
-            if vm is not None and vm.status != ON and starts < _MOST_STARTS:
+            if vm is not None and not vm.is_on and starts < _MOST_STARTS:
                 starts += 1
                 # from here on it has the task
                 was_on = False
