@@ -99,12 +99,10 @@ class Console:
             self.text(f"{printable(text)}\n")
 
     def plan(self, steps: Sequence[str], **about: Any) -> None:
-        """Print what a command would do, step by step; with -j, what it is `about` as well."""
-        if self.as_json:
-            self.document({**about, "plan": list(steps)})
-            return
-        for line in numbered(steps):
-            self.sentence(line, {})
+        """Print what a command would do; in other formats, also what it is `about`."""
+        record = {**about, "plan": list(steps)}
+        if not self.documented(record, record):
+            self.lines("".join(f"{line}\n" for line in numbered(steps)))
 
     def table(
         self,

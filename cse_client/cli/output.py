@@ -22,9 +22,11 @@ __all__ = [
     "FORMATS",
     "Output",
     "ShowingCommand",
+    "ShowingOrWritingCommand",
     "columns_text",
     "explain_organization",
     "keyed",
+    "plans",
     "shows",
 ]
 
@@ -32,6 +34,9 @@ FORMATS = ("table", "wide", "json", "yaml", "name")
 
 #: Formats of other programs: whoever types one of these does not mean an organization.
 _FOREIGN = ("csv", "html", "markdown", "plain", "raw", "text", "tsv", "txt", "xml", "yml")
+
+#: Keys of records that name them.
+_NAMING = ("name", "check", "cluster")
 
 _FOUND = "cse_client.output"
 #: Whether a value of -o was read as an organization.
@@ -75,7 +80,9 @@ class Output:
         if form == "yaml":
             return _yaml(value)
         if form == "name":
-            return _lines(_name(one) for one in (value if isinstance(value, list) else [value]))
+            names = map(_name, value if isinstance(value, list) else [value])
+            # of one add-on, several versions are listed
+            return "".join(dict.fromkeys(_lines([one]) for one in names))
         return _result_table(value)
 
 
@@ -132,14 +139,14 @@ class ShowingCommand(click.Command):
         org = next((one for one in self.params if one.name == "org"), None)
         if org is not None and "-o" in org.opts:
             org.opts.remove("-o")
-            note = note or " Any other value of -o is an organization, as in CSE's client."
+            note += " Any other value of -o is an organization, as in CSE's client."
         self.params += [
             click.Option(
                 ["-o", "--output"],
                 type=click.Choice(FORMATS, case_sensitive=False),
                 callback=_keep,
                 expose_value=False,
-                metavar="FORMAT",
+                metavar="FORMAT" if other == "--org" else "FORMAT|FILE",
                 help=f"Output format: {', '.join(FORMATS)}. Default: table.{note}",
             ),
             click.Option(
@@ -181,8 +188,23 @@ class ShowingCommand(click.Command):
         if value.lower() in FORMATS or not value.strip():
             return "--output"
         # `jsonpath=...`: no organization has such a name
-        foreign = value.lower() in _FOREIGN or "=" in value
-        return "--output" if foreign and self._other == "--org" else self._other
+        foreign = value.lower() in _FOREIGN or ("=" in value and self._other == "--org")
+        return "--output" if foreign else self._other
+
+
+class ShowingOrWritingCommand(ShowingCommand):
+    """A command whose -o/--output is a format, or else a file to write, the option `other`."""
+
+    def _sorted_out(self, args: Sequence[str]) -> list[str]:
+        end = list(args).index("--") if "--" in args else len(args)
+        words: list[str] = []
+        for word in args[:end]:
+            name, equals, value = word.partition("=")
+            if name == "--output":
+                words += ["-o", value] if equals else ["-o"]
+            else:
+                words.append(word)
+        return super()._sorted_out([*words, *args[end:]])
 
 
 def explain_organization(ctx: click.Context, error: CseError) -> None:
@@ -197,7 +219,24 @@ def shows(
     name: str, schema: str, *, many: bool = False, **settings: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command that lists or shows things; see `ShowingCommand`."""
-    return click.command(name, cls=ShowingCommand, schema=schema, many=many, **settings)
+    settings.setdefault("cls", ShowingCommand)
+    return click.command(name, schema=schema, many=many, **settings)
+
+
+class PlanningCommand(ShowingCommand):
+    """A command that shows a plan with --dry-run, and only then has formats."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse a format for what the command prints otherwise."""
+        rest = super().parse_args(ctx, args)
+        if not ctx.params["dry_run"] and not Output.of(ctx).is_default:
+            raise click.UsageError("-o FORMAT and --query require --dry-run.", ctx)
+        return rest
+
+
+def plans(name: str, schema: str = "plan") -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command with --dry-run that changes things; see `PlanningCommand`."""
+    return click.command(name, cls=PlanningCommand, schema=schema, note=" With --dry-run.")
 
 
 def keyed(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,6 +248,7 @@ def keyed(row: Mapping[str, Any]) -> dict[str, Any]:
 _EXPENDABLE = (
     *("Description", "Catalog Item", "Provider", "Org", "K8s Runtime", "Owner", "Origin"),
     *("Catalog", "OS", "CPU", "Memory MB", "VDC", "Support Ends", "CNI"),
+    *("K8s Version", "Version", "IP", "Kind", "Revision", "Default"),
 )
 #: Spaces between two columns, and behind a head.
 _GAP = 2
@@ -273,10 +313,15 @@ def _cause(error: Exception) -> str:
 
 
 def _name(one: Any) -> Any:
-    """Return what names a record: its name, or else the first of its values."""
-    if isinstance(one, Mapping):
-        return one.get("name") or next(iter(one.values()), "")
-    return one
+    """Return what names a record: a name of its own, or else the first of its values."""
+    if not isinstance(one, Mapping):
+        return one
+    about = one.get("metadata")  # of a cluster's file
+    for place in (one, about if isinstance(about, Mapping) else {}):
+        for key in _NAMING:
+            if place.get(key):
+                return place[key]
+    return next(iter(one.values()), "")
 
 
 def _result_table(value: Any) -> str:

@@ -92,7 +92,8 @@ def _format_problem(parameter: click.Parameter, value: str) -> WrongUsage | None
     """Return that `-o json` does not choose a format where -o is the file to write."""
     from cse_client.cli.output import FORMATS
 
-    if "-o" not in parameter.opts or value.lower() not in FORMATS:
+    chooses = isinstance(parameter.type, click.Choice)
+    if chooses or "-o" not in parameter.opts or value.lower() not in FORMATS:
         return None
     return WrongUsage(
         f"-o is the file to write for this command, and '{value}' is an output format.",

@@ -18,6 +18,7 @@ from cse_client.guest.pki import mint_pki
 from cse_client.model.backups import BackupKey, BackupLock
 from tests.support.editor import Editor
 from tests.support.programs import VCD, Result, Workstation
+from tests.support.schemas import check
 from tests.support.simulator import Asker, Cloud, Control
 from tests.support.waiting import until
 
@@ -221,6 +222,7 @@ def test_a_lost_control_plane_is_restored(admin: Admin, control: Control) -> Non
     before_plan = control.possessions()
     words = ("cluster", "restore", NAME, "full", "--identity", "key", "--dry-run")
     shown = admin.shown(*words)
+    check("cluster restore", shown)
     plan = shown["plan"]
     assert plan[0] == f"Delete {head}, whatever runs there."
     assert plan[1].endswith(f"at the address {before[head]}.")

@@ -126,7 +126,7 @@ def test_an_empty_output_is_not_taken_for_an_organization_or_a_file(
 
 
 @pytest.mark.parametrize("typed", [["-o", "json"], ["-oYAML"], ["--output=name"]])
-@pytest.mark.parametrize("command", ["backup", "config", "diagnose"])
+@pytest.mark.parametrize("command", ["backup", "config"])
 def test_a_format_is_not_taken_for_a_file(vcd: Run, command: str, typed: list[str]) -> None:
     result = vcd("cse", "cluster", command, "demo", *typed)
     value = typed[-1].replace("--output=", "").replace("-o", "")

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.output import lasting
 from tests.support.programs import VCD, Result, Workstation, clean_environment, command_line
+from tests.support.schemas import check
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
 
 NAME = "aging"
@@ -133,6 +134,11 @@ def test_the_plan_names_every_node_and_no_obstacle(place: Place) -> None:
     assert (found["obstacles"], found["resumed"], found["minutes"]) == ([], False, None)
     dry = place.cse("cluster", "upgrade", NAME, "--dry-run").checked()
     assert all(step["action"] in dry for step in found["steps"])
+    document = json.loads(
+        place.cse("cluster", "upgrade", NAME, "--dry-run", "-o", "json").checked()
+    )
+    check("cluster upgrade", document)
+    assert document == found
     asked = place.cse("cluster", "upgrade", NAME)
     assert asked.code == WRONG_USAGE
     assert f"Upgrading {NAME} must be confirmed, and there is no terminal; use --yes." in asked.err

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.programs import CSE, Result, Workstation
+from tests.support.schemas import check
 from tests.support.simulator import Asker, Cloud, Control, start_simulator, stop_simulator
 from tests.support.waiting import until
 
@@ -35,9 +36,9 @@ class Place:
         return self._shell.vcd(*words)
 
     def causes(self, name: str = NAME) -> list[dict[str, Any]]:
-        shown = self.cse("cluster", "diagnose", name, root=("-j",))
-        assert shown.code == 0, shown.err
-        found: list[dict[str, Any]] = json.loads(shown.out)["causes"]
+        document = json.loads(self.cse("cluster", "diagnose", name, "-o", "json").checked())
+        check("cluster diagnose", document)
+        found: list[dict[str, Any]] = document["causes"]
         return found
 
     def vm(self, prefix: str, name: str = NAME) -> str:

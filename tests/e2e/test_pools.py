@@ -11,6 +11,7 @@ import pytest
 from tests.support.editor import Editor
 from tests.support.people import Person, person
 from tests.support.programs import CSE
+from tests.support.schemas import check
 from tests.support.simulator import Cloud, Control, start_simulator, stop_simulator
 from tests.support.waiting import until
 
@@ -106,6 +107,12 @@ def test_a_pool_is_created_with_its_labels_and_taints(admin: Person, world: Cont
     before = world.possessions()
     planned = admin.cse(*words, "--dry-run").checked()
     assert f"Create 2 worker VMs from '{OTHER}'." in planned
+    document = json.loads(admin.cse(*words, "--dry-run", "-o", "json").checked())
+    check("pool create", document)
+    assert (document["pool"], len(document["plan"])) == ("gpu", len(planned.splitlines()))
+    refused = admin.cse(*words, "-o", "json")
+    assert (refused.code, refused.out) == (2, "")
+    assert "Error: -o FORMAT and --query require --dry-run.\n" in refused.err
     assert world.possessions() == before
     done = admin.cse(*words)
     assert done.out == f"Pool gpu of cluster {NAME} is created: 2 workers.\n", done.err

@@ -22,7 +22,7 @@ from cse_client.cli.options import (
     vdc_option,
     yes_option,
 )
-from cse_client.cli.output import shows
+from cse_client.cli.output import plans, shows
 from cse_client.cli.pool_options import (
     MarkOptions,
     PoolOptions,
@@ -82,7 +82,7 @@ def list_command(run: Run, cluster: str, vdc: str, org: str) -> None:
     )
 
 
-@click.command("create")
+@plans("create")
 @click.argument("cluster")
 @click.argument("pool")
 @click.option(
@@ -195,7 +195,7 @@ def resize_command(
     _print_pool(run, changed, pool, "has", "is being resized")
 
 
-@click.command("update")
+@plans("update")
 @click.argument("cluster")
 @click.argument("pool")
 @mark_options
@@ -247,7 +247,7 @@ def update_command(
     run.console.sentence(f"Pool {pool} of cluster {cluster} is updated.", cluster_object(changed))
 
 
-@click.command("upgrade")
+@plans("upgrade")
 @click.argument("cluster")
 @click.argument("pool")
 @template_option(help="Template of the new workers. Default: the cluster's.")
@@ -328,7 +328,7 @@ def upgrade_command(
     run.console.sentence(f"Pool {pool} of cluster {cluster} {state}.", cluster_object(changed))
 
 
-@click.command("delete")
+@plans("delete")
 @click.argument("cluster")
 @click.argument("pool")
 @yes_option

@@ -20,6 +20,7 @@ from cse_client.cli.options import (
     timeout_option,
     vdc_option,
 )
+from cse_client.cli.output import plans
 from cse_client.cli.run import Run, command
 from cse_client.cli.text import duration
 
@@ -62,7 +63,7 @@ class WayOut:
     registry_ca: str | None
 
 
-@click.command("build")
+@plans("build")
 @click.argument("name")
 @click.option(
     "--from",

@@ -208,6 +208,21 @@ def test_the_short_option_is_the_format_and_as_in_cse_the_organization(
     assert CliRunner().invoke(demo, words).output == f"{org} {Output(form)}\n"
 
 
+@pytest.mark.parametrize(
+    ("records", "text"),
+    [
+        ([{"name": "a", "available": "2"}, {"name": "a"}, {"name": "b"}], "a\nb\n"),
+        ([{"result": "ok", "check": "VMs"}, {"result": "ok", "check": "Disk"}], "VMs\nDisk\n"),
+        ({"apiVersion": "cse-client/v1", "metadata": {"name": "demo"}}, "demo\n"),
+        ({"plan": [], "cluster": "demo"}, "demo\n"),
+        ([{"when": "today", "what": "Create"}], "today\n"),
+        ([], ""),
+    ],
+)
+def test_names(records: Any, text: str) -> None:
+    assert Output("name").text(records, as_json=False) == text
+
+
 @pytest.mark.parametrize("form", ["csv", "XML", "jsonpath={.name}", "custom-columns=NAME:.name"])
 def test_a_format_of_other_programs_is_not_an_organization(form: str) -> None:
     for words in (["-o", form], [f"-o{form}"]):

@@ -26,7 +26,7 @@ from cse_client.cli.options import (
     disable_rollback_option,
     timeout_option,
 )
-from cse_client.cli.output import FORMATS, Output, ShowingCommand
+from cse_client.cli.output import FORMATS, Output, ShowingOrWritingCommand
 from cse_client.cli.run import Run, command
 from cse_client.cli.target import cluster_reference, id_option, tkg_sentence
 
@@ -37,24 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["apply_command"]
 
 
-class ApplyCommand(ShowingCommand):
-    """A command whose -o/--output is a format, or with CSE's --sample a file."""
-
-    def _sorted_out(self, args: Sequence[str]) -> list[str]:
-        end = list(args).index("--") if "--" in args else len(args)
-        words: list[str] = []
-        for word in args[:end]:
-            name, equals, value = word.partition("=")
-            if name == "--output":
-                words += ["-o", value] if equals else ["-o"]
-            else:
-                words.append(word)
-        return super()._sorted_out([*words, *args[end:]])
-
-
 @click.command(
     "apply",
-    cls=ApplyCommand,
+    cls=ShowingOrWritingCommand,
     schema="cluster-plan",
     other="--sample-file",
     note=" With --dry-run; or a FILE, with --sample.",

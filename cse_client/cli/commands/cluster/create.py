@@ -95,8 +95,7 @@ class NamedCommand(ShowingCommand):
     "create",
     cls=NamedCommand,
     schema="cluster-file",
-    note=" With --dry-run: json and yaml print the file for `cluster apply`. Any other value of -o"
-    " is an organization, as in CSE's client.",
+    note=" With --dry-run: json and yaml print the file for `cluster apply`.",
 )
 @click.argument("name")
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ from cse_client.cli import api_token
 from cse_client.cli.failures import last_failure
 from cse_client.cli.log import redact
 from cse_client.cli.options import vdc_option
+from cse_client.cli.output import ShowingOrWritingCommand, shows
 from cse_client.cli.profile import read_session
 from cse_client.cli.run import Run, command
 from cse_client.errors import CseError
@@ -23,21 +25,22 @@ __all__ = ["diagnose_command"]
 _OTHERS = 5
 
 
-@click.command("diagnose")
+@shows(
+    "diagnose",
+    "diagnosis",
+    cls=ShowingOrWritingCommand,
+    other="--archive",
+    note=" Any other value is a FILE to write: a .tar.gz, without secrets, of everything that was"
+    " looked at.",
+)
 @click.argument("name")
 @vdc_option
 @click.option(
     "--org", default="", metavar="NAME", help="Organization. Default: the organization in use."
 )
-@click.option(
-    "-o",
-    "--output",
-    default="",
-    metavar="FILE",
-    help="Write everything that was looked at to FILE, a .tar.gz without secrets.",
-)
+@click.option("--archive", default="", metavar="FILE", hidden=True)
 @command
-def diagnose_command(run: Run, name: str, vdc: str, org: str, output: str) -> None:
+def diagnose_command(run: Run, name: str, vdc: str, org: str, archive: str) -> None:
     """Find out why a cluster does not work.
 
     Prints the probable cause first, with the next step. Looks at VCD's tasks, the VMs and their
@@ -58,32 +61,33 @@ def diagnose_command(run: Run, name: str, vdc: str, org: str, output: str) -> No
     engine = run.require(Diagnosing, "cluster diagnose")
     diagnosis = engine.diagnose(ClusterRef(name, vdc, org), last_failure(ctx, name))
     summary = redact("".join(f"{line}\n" for line in _summary(diagnosis)))
-    if run.console.as_json:
-        run.console.document(
-            {
-                "cluster": diagnosis.cluster,
-                "causes": [
-                    {
-                        "cause": redact(one.sentence),
-                        "cure": redact(one.cure),
-                        "evidence": [redact(line) for line in one.evidence],
-                    }
-                    for one in diagnosis.causes
-                ],
-                "not_seen": list(diagnosis.missing),
-            }
-        )
-    else:
+    record = _record(diagnosis)
+    if not run.console.documented(record, record):
         run.console.lines(summary)
-    if output:
+    if archive:
         from cse_client.cli.archive import write_archive
 
-        path = Path(output).expanduser()
+        path = Path(archive).expanduser()
         names = write_archive(path, diagnosis, summary, list(_secrets()))
         pictures = " Its pictures show what the consoles show." if diagnosis.pictures else ""
         run.console.hint(
             f"{path} was written ({counted(len(names), 'file')}, without secrets).{pictures}"
         )
+
+
+def _record(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "cluster": diagnosis.cluster,
+        "causes": [
+            {
+                "cause": redact(one.sentence),
+                "cure": redact(one.cure),
+                "evidence": [redact(line) for line in one.evidence],
+            }
+            for one in diagnosis.causes
+        ],
+        "not_seen": list(diagnosis.missing),
+    }
 
 
 def _summary(diagnosis: Diagnosis) -> Iterator[str]:

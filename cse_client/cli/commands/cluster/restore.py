@@ -19,6 +19,7 @@ from cse_client.cli.options import (
     vdc_option,
     yes_option,
 )
+from cse_client.cli.output import plans
 from cse_client.cli.run import Asking, Question, Run, command
 from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
@@ -55,7 +56,7 @@ class NewOptions:
     accept_eulas: bool
 
 
-@click.command("restore")
+@plans("restore")
 @click.argument("name")
 @click.argument("file", metavar="FILE")
 @click.option(
@@ -195,12 +196,9 @@ def _show(run: Run, name: str, plan: Callable[[BackingUp, Progress], RestorePlan
     engine = run.require(BackingUp, "cluster restore --dry-run")
     with run.console.progress() as progress:
         found = plan(engine, progress)
-    if run.console.as_json:
-        plan_record = {"plan": list(found.steps), "not_brought_back": list(found.lost)}
-        run.console.document({"cluster": name, **plan_record})
-        return
-    for line in _lines(found):
-        run.console.sentence(line, {})
+    record = {"cluster": name, "plan": list(found.steps), "not_brought_back": list(found.lost)}
+    if not run.console.documented(record, record):
+        run.console.lines("".join(f"{line}\n" for line in _lines(found)))
 
 
 def _lines(plan: RestorePlan) -> list[str]:

@@ -19,7 +19,7 @@ from cse_client.cli.options import (
     timeout_option,
     vdc_option,
 )
-from cse_client.cli.output import shows
+from cse_client.cli.output import plans, shows
 from cse_client.cli.run import Question, Run, command
 from cse_client.cli.target import cluster_reference, id_option
 from cse_client.cli.text import numbered
@@ -118,7 +118,7 @@ def upgrade_plan_command(
         run.console.lines("\n".join(["", *_plan_lines(plan)]))
 
 
-@click.command("upgrade")
+@plans("upgrade", "upgrade-plan")
 @click.argument(
     "words", nargs=-1, required=True, metavar="[NAME] [TEMPLATE_NAME TEMPLATE_REVISION]"
 )
@@ -199,7 +199,7 @@ def upgrade_command(
         _roll_back(run, engine, spec, timeout, yes=yes, break_lock=break_lock)
         return
     if dry_run:
-        run.console.lines("\n".join(["", *_plan_lines(checked_plan(engine, spec))]))
+        _show_plan(run, checked_plan(engine, spec))
         return
     if not yes:
         run.confirm(f"Upgrading {name}", lambda _progress: _question(checked_plan(engine, spec)))
@@ -219,6 +219,14 @@ def upgrade_command(
             summary.template_revision,
         )
     run.console.sentence(text, cluster_object(upgraded.cluster))
+
+
+def _show_plan(run: Run, plan: UpgradePlan) -> None:
+    from cse_client.cli.tables import plain
+
+    record = plain(plan)
+    if not run.console.documented(record, record):
+        run.console.lines("\n".join(["", *_plan_lines(plan)]))
 
 
 def _already(cluster: str, kubernetes: str, template: str, revision: object) -> str:
