@@ -1,19 +1,16 @@
 """From the stored profile to an engine, and from any error to a message and an exit code.
 
-The only module that catches broadly. Exit codes are described in docs/exit-codes.md.
+Whatever no command has foreseen is caught here. Exit codes are described in docs/exit-codes.md.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
@@ -25,6 +22,7 @@ from cse_client.cli.console import Console, OutputClosed
 from cse_client.cli.options import TYPED
 from cse_client.cli.output import explain_organization
 from cse_client.cli.profile import chosen_before, engine_option, read_session, stored_profile
+from cse_client.cli.signals import owns_sigint, signals_interrupt
 from cse_client.errors import CseError, Interrupted, InterruptedBefore, WrongUsage
 from cse_client.model import Session
 
@@ -334,7 +332,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             values.check(ctx)
             function(run, *args, **options)
 
-        owned = _owns_sigint()
+        owned = owns_sigint()
         with bounds.command_time(_LONGEST if seconds is None else seconds):
             code = _carry_out(run, work)
         if owned:
@@ -349,7 +347,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 def _carry_out(run: Run, work: Callable[[], None]) -> int:
     """Do the work; return the exit code."""
     try:
-        with _signals_interrupt():
+        with signals_interrupt():
             work()
     except CseError as error:
         if isinstance(error, Interrupted) and not sent.changes():
@@ -377,39 +375,6 @@ def _carry_out(run: Run, work: Callable[[], None]) -> int:
 def _interrupted_before() -> Interrupted:
     """Return the error for what was only looked at, or asked, when it was interrupted."""
     return Interrupted("Interrupted; nothing was changed.")
-
-
-@contextlib.contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP like Ctrl-C, so that they too can be resumed or cleaned up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    owned = _owns_sigint()
-    names = ("SIGTERM", "SIGHUP", *(("SIGINT",) if owned else ()))
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # what is ignored stays so: nohup does that
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heeded}
-    if owned:
-        # what is left is to say how it ended
-        before[signal.SIGINT] = signal.SIG_IGN
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _owns_sigint() -> bool:
-    """Return whether SIGINT is this program's to handle, as `cse_client.cse` arranges it."""
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    return getattr(signal.getsignal(signal.SIGINT), "early", False)
 
 
 def _bug(error: Exception) -> CseError:
