@@ -107,8 +107,8 @@ def _extensions() -> list[str]:
     step = f"Correct {profiles.SHOWN} or remove it; vcd-cli makes a new one."
     try:
         data = profiles.load()
-    except Exception as error:  # noqa: BLE001 - whatever a damaged file does to the parser
-        cause = " ".join(plain(line) for line in str(error).split("\n"))[:_MOST_CAUSE]
+    except profiles.Unreadable as error:
+        cause = " ".join(plain(line) for line in error.message.split("\n"))[:_MOST_CAUSE]
         raise _NotReady(f"{profiles.SHOWN} cannot be read: {cause}", step) from None
     extensions = data.get("extensions") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(extensions, (list, type(None))):

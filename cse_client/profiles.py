@@ -16,12 +16,16 @@ from typing import Any
 from cse_client.errors import CseError
 from cse_client.state import write_private
 
-__all__ = ["SHOWN", "change", "default", "load", "path", "remove_empty_key"]
+__all__ = ["SHOWN", "Unreadable", "change", "default", "load", "path", "remove_empty_key"]
 
 #: The file as messages name it.
 SHOWN = "~/.vcd-cli/profiles.yaml"
 _NAME = "default"
 _MOST_BYTES = 1024 * 1024
+
+
+class Unreadable(CseError):
+    """The file cannot be read, or is damaged; the message is the cause, which may have lines."""
 
 
 def path() -> Path:
@@ -33,12 +37,17 @@ def load() -> Any:
     """Return the file's value, read as vcd-cli reads it; None where there is no file.
 
     Raises:
-        OSError: it cannot be read, or is too large.
-        Exception: it is damaged; which type depends on what is in it.
+        Unreadable: it cannot be read, is too large, or is damaged.
     """
+    try:
+        return _load(path())
+    except Exception as error:
+        raise Unreadable(str(error)) from error
+
+
+def _load(where: Path) -> Any:
     import yaml
 
-    where = path()
     if not where.exists():
         return None
     if not where.is_file():
@@ -72,7 +81,7 @@ def change(values: Mapping[str, Any]) -> None:
     try:
         data = load()
         profile = default(data)
-    except Exception:  # noqa: BLE001 - whatever a damaged file does to the parser
+    except Unreadable:
         profile = None
     if profile is None:
         raise CseError(

@@ -124,14 +124,14 @@ def _profiles_data() -> Any:
     try:
         data = profiles.load()
         if data is None and profiles.path().exists():
-            raise ValueError("it is empty")
+            raise profiles.Unreadable("it is empty")
         if profiles.default(data) is None:
-            raise ValueError("it does not have the form of a profiles file")
-    except Exception as error:  # noqa: BLE001 - whatever a damaged file does to the parser
+            raise profiles.Unreadable("it does not have the form of a profiles file")
+    except profiles.Unreadable as error:
         return Finding(
             ERROR,
             "profile",
-            f"{profiles.SHOWN} is damaged: {' '.join(str(error).split())[:200].rstrip('.')}.",
+            f"{profiles.SHOWN} is damaged: {' '.join(error.message.split())[:200].rstrip('.')}.",
             "Correct it as in profiles.example.yaml, or remove it. Then log in again.",
         )
     return data

@@ -50,8 +50,8 @@ def stored_profile() -> dict[str, Any]:
     """
     try:
         data = profiles.load()
-    except Exception:  # noqa: BLE001 - vcd-cli takes whatever it cannot read for an empty file
-        data = None
+    except profiles.Unreadable:
+        data = None  # vcd-cli takes whatever it cannot read for an empty file
     profile = profiles.default(data)
     if profile is None:
         raise SessionInvalid(
