@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cse_client import bounds, suggest
@@ -62,6 +63,19 @@ def _is_being_created(cluster: ExistingCluster, name: str) -> bool:
     begun = cluster.unfinished
     known = {one.name for one in cluster.recorded_pools}
     return begun is not None and begun.kind == GROW and begun.pool == name and name not in known
+
+
+def _is_deletion(pool: str, operation: Operation) -> bool:
+    """Return whether an operation deletes this pool with its workers."""
+    left = [one.name for one in operation.pools]
+    return operation.kind == SHRINK and operation.pool == pool and bool(left) and pool not in left
+
+
+def _only_pool(cluster: ExistingCluster, pool: str) -> Refused:
+    return Refused(
+        f"'{pool}' is the only worker pool of cluster '{cluster.name}', and one must remain.",
+        hint=f"To remove its workers: {suggest.cse('pool resize', cluster.name, pool, nodes=0)}",
+    )
 
 
 @dataclass(frozen=True)
@@ -144,10 +158,7 @@ class PoolChanges:
             clock=self.clock,
             progress=progress,
         )
-        if self.plan is not None:
-            self.plan.extend(step.sentence for step in marking.steps())
-        else:
-            marking.run()
+        self._carry_out(marking)
 
     def delete(
         self, locked: LockedCluster, spec: PoolSpec, options: RunOptions, progress: Progress
@@ -163,26 +174,13 @@ class PoolChanges:
             locked = self._without_tasks(locked, options)
             pending = None
         else:
-            pending = pending_operation(
-                locked.existing,
-                lambda op: (
-                    op.kind == SHRINK
-                    and op.pool == name
-                    and bool(op.pools)
-                    and all(pool.name != name for pool in op.pools)
-                ),
-            )
+            pending = pending_operation(locked.existing, partial(_is_deletion, name))
         cluster = locked.existing
         if pending is None:
             cluster.pool(name)
         after = tuple(pool for pool in cluster.pools if pool.name != name)
         if not after:
-            raise Refused(
-                f"'{name}' is the only worker pool of cluster '{cluster.name}', and one must"
-                " remain.",
-                hint="To remove its workers: "
-                + suggest.cse("pool resize", cluster.name, name, nodes=0),
-            )
+            raise _only_pool(cluster, name)
         names = tuple(vm.name for vm in cluster.workers_of(name))
         if pending is None and not names:
             text = f"Record that cluster '{cluster.name}' has no pool '{name}'."
@@ -274,12 +272,15 @@ class PoolChanges:
         )
         if pending is None:
             replacement.check()
-        if self.plan is not None:
-            self.plan.extend(step.sentence for step in replacement.steps())
-        else:
-            replacement.run()
+        self._carry_out(replacement)
 
     # Private
+
+    def _carry_out(self, work: WorkerMarking | WorkerReplacement) -> None:
+        if self.plan is not None:
+            self.plan.extend(step.sentence for step in work.steps())
+        else:
+            work.run()
 
     def _without_tasks(self, locked: LockedCluster, options: RunOptions) -> LockedCluster:
         """Return the cluster once VCD has ended what an interrupted command has requested."""

@@ -56,6 +56,7 @@ from cse_client.model.hrefs import href_id
 from cse_client.model.nodes import NodesSpec
 from cse_client.model.pools import Pool
 from cse_client.vcd import preflight
+from cse_client.vcd.preflight import PoolRequest
 
 if TYPE_CHECKING:
     from cse_client.engines.direct.existing import ExistingCluster
@@ -291,11 +292,7 @@ def _resolve(
         problems.extend(requirements.room_problems(spec, template))
         if address is not None:
             problems.extend(_unmet(spec, template, checked))
-        for request in pools:
-            unfit = list(requirements.pool_problems(request.template, template.facts.kubernetes))
-            for one in unfit:
-                one.pool = request.name
-            problems.extend(unfit)
+        problems.extend(_unfit(pools, template.facts.kubernetes))
     virtual = VirtualAddress()
     if address is not None and template is not None and checked.network is not None:
         virtual, wrong = address(checked.network, template)
@@ -305,6 +302,26 @@ def _resolve(
     if problems:
         return None
     assert template is not None  # noqa: S101  (a missing template is a problem above)
+    return _resolved(spec, vdc, template, virtual, pools, checked)
+
+
+def _unfit(pools: Sequence[PoolRequest], kubernetes: str) -> Iterator[CseError]:
+    """Yield why the templates of pools do not fit the cluster's Kubernetes."""
+    for request in pools:
+        for problem in requirements.pool_problems(request.template, kubernetes):
+            problem.pool = request.name
+            yield problem
+
+
+def _resolved(
+    spec: ClusterSpec,
+    vdc: Vdc,
+    template: Template,
+    virtual: VirtualAddress,
+    pools: Sequence[PoolRequest],
+    checked: Findings,
+) -> Resolved:
+    """Return what was found for a request without problems."""
     assert checked.network is not None and checked.template_vm is not None  # noqa: S101
     made = [
         PoolSource(recorded_pool(pool, found), found, lot.template_vm, *made_of(lot))

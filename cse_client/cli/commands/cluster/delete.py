@@ -16,7 +16,7 @@ from cse_client.cli.options import (
 )
 from cse_client.cli.run import Question, Run, command
 from cse_client.cli.target import cluster_reference, id_option
-from cse_client.model import ClusterRef, Progress
+from cse_client.model import ClusterRef, Deletion, Progress
 from cse_client.plurals import counted
 
 __all__ = ["delete_command"]
@@ -69,6 +69,7 @@ def delete_command(
         )
     options = run.options(timeout, break_lock=break_lock, force=force)
     from cse_client.cli.saved_kubeconfigs import forget_left, forget_saved
+    from cse_client.cli.tables import deletion_sentence, plain
 
     def look(_progress: Progress) -> Question:
         vms = engine.plan_delete(ref, options).vms
@@ -92,18 +93,27 @@ def delete_command(
         if not left:
             raise
         return
+    if _finished(run, deletion):
+        forget_saved(run, engine, deletion, explicit=kubeconfig)
+        shown = {key: value for key, value in plain(deletion).items() if key != "identity"}
+        run.console.sentence(deletion_sentence(deletion), shown)
 
+
+def _finished(run: Run, deletion: Deletion) -> bool:
+    """Return whether a deletion has ended; where it has not, print how to follow it.
+
+    Raises:
+        CseError: it has ended, and something is left.
+    """
     from cse_client.cli.server_tables import report_task
-    from cse_client.cli.tables import deletion_sentence, plain
+    from cse_client.errors import CseError
 
     if report_task(run, deletion, f"cluster {deletion.cluster}"):
-        return
+        return False
     if deletion.left:
         raise CseError(
             f"Cluster {deletion.cluster} was not deleted completely. Remaining:"
             f" {', '.join(deletion.left)}.",
             hint=f"To show what remains: {suggest.cse('cluster info', deletion.cluster)}",
         )
-    forget_saved(run, engine, deletion, explicit=kubeconfig)
-    shown = {key: value for key, value in plain(deletion).items() if key != "identity"}
-    run.console.sentence(deletion_sentence(deletion), shown)
+    return True
