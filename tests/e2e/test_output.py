@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,32 @@ def test_a_failure_prints_nothing_to_stdout(
     done = quick(place, *words)
     assert (done.code, done.out) == (code, "")
     assert message in done.err
+
+
+def test_a_reader_that_leaves_early_and_a_plain_locale(place: Workstation) -> None:
+    program = Path(VCD).with_name("cse")
+    pipe = f"{program} template list | true; exit ${{PIPESTATUS[0]}}"
+    assert place.run("bash", "-c", pipe) == (141, "", "")
+    listed = quick(place, "template", "list")
+    assert place.run(str(program), "template", "list", env={"LC_ALL": "C"}) == listed
+
+
+def test_what_help_costs(place: Workstation) -> None:
+    """At most 100 ms beyond `vcd --help`: of a processor, because other tests run beside."""
+
+    def cost(*words: str) -> float:
+        before = os.times()
+        # not by `place`, which takes a fork of a process that has everything imported
+        subprocess.run(
+            [VCD, *words, "--help"], env=place.environment, stdout=subprocess.DEVNULL, check=True
+        )
+        after = os.times()
+        spent = after.children_user + after.children_system
+        return spent - before.children_user - before.children_system
+
+    usual = min(cost() for _ in range(3))
+    for words in (("cluster", "create"), ("cluster", "apply")):
+        assert min(cost("cse", *words) for _ in range(2)) < usual + 0.1, words
 
 
 def test_deleted(place: Workstation) -> None:
