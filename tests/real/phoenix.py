@@ -11,12 +11,15 @@ from typing import Any
 
 from pyrage import x25519
 
+from tests.real.asking import OVERLOAD
 from tests.real.site import Site
 from tests.support.programs import Result
 
 __all__ = ["OBJECTS", "Phoenix"]
 
 OBJECTS = 300
+#: How long a restore may take, in creations.
+LONGEST = 1.5
 
 
 class Phoenix:
@@ -28,6 +31,8 @@ class Phoenix:
         #: Seconds that its creation took, and its last restore.
         self.created = 0.0
         self.restored = 0.0
+        #: The highest load average after them.
+        self._load = 0.0
         self.file = folder / "phoenix.backup"
         identity = x25519.Identity.generate()
         self.recipient = str(identity.to_public())
@@ -46,6 +51,7 @@ class Phoenix:
         template = self.site.kit.template
         self.cluster("create", self.name, "-n", "net1", "-t", template, *words).checked()
         self.created = time.monotonic() - began
+        self._load = max(self._load, os.getloadavg()[0])
         self.save_config()
 
     def save_config(self) -> None:
@@ -73,6 +79,7 @@ class Phoenix:
         key = ("--identity", str(self.identity), "--yes")
         restored = self.cluster("restore", *(words or (self.name,)), str(self.file), *key)
         self.restored = time.monotonic() - began
+        self._load = max(self._load, os.getloadavg()[0])
         logs = self.site.bootstrap_logs()
         assert restored.code == 0, f"{restored.err}\n" + "\n".join(logs.values())
         return dict(json.loads(restored.out))
@@ -81,6 +88,10 @@ class Phoenix:
         """Return what the last restore took beside the creation."""
         ratio = self.restored / self.created
         return f"{self.restored:.1f} s, {ratio:.2f} times the {self.created:.1f} s of the creation"
+
+    def is_in_time(self) -> bool:
+        """Return whether the last restore took no longer than it may; an overloaded machine may."""
+        return self.restored <= LONGEST * self.created or self._load > OVERLOAD
 
     def fill(self) -> None:
         """Make objects of 4 kB in a namespace of their own."""
