@@ -36,7 +36,7 @@ FORMATS = ("table", "wide", "json", "yaml", "name")
 _FOREIGN = ("csv", "html", "markdown", "plain", "raw", "text", "tsv", "txt", "xml", "yml")
 
 #: Keys of records that name them.
-_NAMING = ("name", "check", "cluster")
+_NAMING = ("name", "check", "pool", "cluster")
 
 _FOUND = "cse_client.output"
 #: Whether a value of -o was read as an organization.

@@ -215,6 +215,7 @@ def test_the_short_option_is_the_format_and_as_in_cse_the_organization(
         ([{"result": "ok", "check": "VMs"}, {"result": "ok", "check": "Disk"}], "VMs\nDisk\n"),
         ({"apiVersion": "cse-client/v1", "metadata": {"name": "demo"}}, "demo\n"),
         ({"plan": [], "cluster": "demo"}, "demo\n"),
+        ({"plan": [], "cluster": "demo", "pool": "big"}, "big\n"),
         ([{"when": "today", "what": "Create"}], "today\n"),
         ([], ""),
     ],
@@ -335,6 +336,13 @@ ROWS: list[dict[str, Any]] = [
     {"Name": "b" * 20, "Description": "", "Org": "o", "Status": ("one", "other"), "VDC": ""},
 ]
 ORDER = ("Name", "Description", "Org", "Status", "VDC")
+
+
+def test_the_state_of_nodes_is_seen_in_forty_columns() -> None:
+    columns = ("Name", "Kind", "IP", "CPU", "Memory MB", "VM", "Kubernetes", "Version")
+    values = ("mstr-a1b2", "control plane", "10.0.0.123", 2, 4096, "POWERED_ON", "Ready", "v1.37.2")
+    found = fitting([dict(zip(columns, values))], columns, 40)
+    assert tuple(found) == ("Name", "VM", "Kubernetes")
 
 
 @pytest.mark.parametrize(
