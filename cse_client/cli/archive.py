@@ -1,7 +1,7 @@
 """An archive of everything that `cluster diagnose` looked at, without secrets.
 
-Every text passes through `log.redact`, and values that are known to be secret here (the session's
-token, API tokens) are removed wherever they are.
+Every text passes through `redaction.redact_value`, and values that are known to be secret here (the
+session's token, API tokens) are removed wherever they are.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from cse_client.cli.log import log_path, redact
+from cse_client.cli.log import log_path
+from cse_client.cli.redaction import redact_value
 from cse_client.errors import CseError
 from cse_client.model.diagnosis import Diagnosis
 from cse_client.state import write_private
 
 __all__ = ["write_archive"]
 
-_HIDDEN = "[redacted]"
-_SHORTEST_SECRET = 6
 _MOST_LOG = 4 * 1024 * 1024
 
 
@@ -38,8 +37,9 @@ def write_archive(
     """
     files: dict[str, bytes] = {"summary.txt": _clean(summary, secrets)}
     for name, value in diagnosis.facts.items():
-        text = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False)
-        files[f"{name.replace(' ', '-')}.json"] = _clean(f"{text}\n", secrets)
+        clean = redact_value(value, secrets)
+        text = json.dumps(clean, indent=4, sort_keys=True, ensure_ascii=False)
+        files[f"{name.replace(' ', '-')}.json"] = f"{text}\n".encode("utf-8", "replace")
     if diagnosis.missing:
         files["not-seen.txt"] = _clean("\n".join(diagnosis.missing) + "\n", secrets)
     for name, picture in diagnosis.pictures.items():
@@ -58,10 +58,7 @@ def write_archive(
 
 
 def _clean(text: str, secrets: Collection[str]) -> bytes:
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, _HIDDEN)
-    return redact(text).encode("utf-8", "replace")
+    return str(redact_value(text, secrets)).encode("utf-8", "replace")
 
 
 def _log() -> str:

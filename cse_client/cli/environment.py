@@ -234,7 +234,7 @@ def _logs() -> Iterator[Finding]:
 
 
 def _redact(path: Path) -> str:
-    from cse_client.cli.log import redact
+    from cse_client.cli.redaction import redact
 
     text = path.read_text(encoding="utf-8", errors="replace")
     path.chmod(0o600)

@@ -17,8 +17,8 @@ import click
 
 from cse_client import suggest
 from cse_client.cli.changes import changed_cluster
-from cse_client.cli.log import redact
 from cse_client.cli.profile import read_session
+from cse_client.cli.redaction import redact_value
 from cse_client.errors import (
     Conflict,
     CseError,
@@ -56,7 +56,7 @@ def record(ctx: click.Context, error: CseError) -> None:
     if isinstance(error, VcdFault):
         document.update(status=error.status, code=error.code, request=error.request_id)
     with contextlib.suppress(OSError, CseError):
-        write_private(_path(name, ctx), redact(json.dumps(document, indent=4)))
+        write_private(_path(name, ctx), json.dumps(redact_value(document), indent=4))
 
 
 def forget(ctx: click.Context) -> None:

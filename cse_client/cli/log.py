@@ -8,37 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, cast
 
+from cse_client.cli.redaction import redact
 from cse_client.cli.text import printable
 from cse_client.state import state_folder
 
-__all__ = ["log_path", "open_log", "redact"]
-
-_HIDDEN = "[redacted]"
-_PATTERNS = (
-    re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.DOTALL),
-    re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"),
-    re.compile(r"[A-Za-z0-9+/=_-]{100,}"),
-    # a bootstrap token of kubeadm (k8s.io/cluster-bootstrap/token/api)
-    re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b"),
-    # a name and a password in an address
-    re.compile(r"(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"),
-)
-_NAMED = re.compile(
-    r"(?i)(authorization|access-token|[\w-]*token|password|passwd|secret|[\w-]*key-data|"
-    r"cookie)(['\"]?\s*[:=]\s*['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",;]+"
-)
-
-
-def redact(text: str) -> str:
-    """Return text without anything that looks like a key, a token or a password."""
-    for pattern in _PATTERNS:
-        text = pattern.sub(_HIDDEN, text)
-    return _NAMED.sub(rf"\1\2{_HIDDEN}", text)
+__all__ = ["log_path", "open_log"]
 
 
 def log_path() -> Path:

@@ -379,7 +379,8 @@ def _interrupted_before() -> Interrupted:
 
 def _bug(error: Exception) -> CseError:
     """Write an unexpected exception to our log and return one line about it."""
-    from cse_client.cli.log import log_path, open_log, redact
+    from cse_client.cli.log import log_path, open_log
+    from cse_client.cli.redaction import redact
 
     open_log().error("unexpected", exc_info=error)
     kind = type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import stat
@@ -259,7 +260,12 @@ PLANTED = {
     "a key": "MHcCAQEEIBtzLWtleS1rZXkta2V5LWtleS1rZXkta2V5",
     "a proxy's password": "pr0xy-pass",
     "an API token": "sh0rtApiTok3n",
+    "a password in an annotation": "Ann0tated-Pass",
+    "a password in user-data": base64.b64encode(b"#cloud-config\npassword: x1\n").decode(),
+    "the rest of a key": "MHcCAQEEIBtzLWtleS1rZXkta2V5LWtleS1rZXkta2V5QUJDREVGR0hJSktMTU5P",
+    "a certificate key": "0f" * 32,
 }
+ANNOTATION = json.dumps({"last-applied": json.dumps({"password": "Ann0tated-Pass"})})
 LOG = f"""\
 password={PLANTED["a password"]}
 Authorization: Bearer {PLANTED["a JWT"]}
@@ -269,7 +275,15 @@ kubeadm join 10.0.0.1:6443 --token {PLANTED["a bootstrap token"]}
 -----END EC PRIVATE KEY-----
 proxy http://bob:{PLANTED["a proxy's password"]}@proxy:3128
 used {PLANTED["an API token"]} for it
+annotations: {ANNOTATION}
+user-data {PLANTED["a password in user-data"]}
+kubeadm join 10.0.0.1:6443 --certificate-key {PLANTED["a certificate key"]}
 """
+#: The last lines of a guest's log, which begin in the middle of a key.
+TAIL = f"""\
+{PLANTED["the rest of a key"]}
+-----END EC PRIVATE KEY-----
+{LOG}"""
 
 
 def test_the_archive_has_everything_but_secrets(place: Place) -> None:
@@ -280,7 +294,7 @@ def test_the_archive_has_everything_but_secrets(place: Place) -> None:
     state.mkdir(parents=True, exist_ok=True)
     (state / "cse-client.log").write_text(f"{LOG}\nand {session[1]}\n")
     for failure in (state / "failures").glob("*.json"):
-        value = {**json.loads(failure.read_text()), "log": LOG.splitlines()}
+        value = {**json.loads(failure.read_text()), "log": TAIL.splitlines()}
         failure.write_text(json.dumps(value))
     variable = {"CSE_API_TOKEN": PLANTED["an API token"]}
     shown = place.cse("cluster", "diagnose", NAME, "-o", "demo.tar.gz", env=variable)

@@ -10,10 +10,10 @@ import click
 
 from cse_client.cli import api_token
 from cse_client.cli.failures import last_failure
-from cse_client.cli.log import redact
 from cse_client.cli.options import vdc_option
 from cse_client.cli.output import ShowingOrWritingCommand, shows
 from cse_client.cli.profile import read_session
+from cse_client.cli.redaction import redact, redact_lines, redact_value
 from cse_client.cli.run import Run, command
 from cse_client.errors import CseError
 from cse_client.model import ClusterRef
@@ -82,11 +82,11 @@ def _record(diagnosis: Diagnosis) -> dict[str, Any]:
             {
                 "cause": redact(one.sentence),
                 "cure": redact(one.cure),
-                "evidence": [redact(line) for line in one.evidence],
+                "evidence": redact_lines(one.evidence),
             }
             for one in diagnosis.causes
         ],
-        "not_seen": list(diagnosis.missing),
+        "not_seen": redact_value(diagnosis.missing),
     }
 
 
