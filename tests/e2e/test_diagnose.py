@@ -33,6 +33,9 @@ class Place:
     def cse(self, *words: str, root: tuple[str, ...] = (), **settings: Any) -> Result:
         return self._shell.run(CSE, *root, *words, **settings)
 
+    def run(self, *words: str) -> Result:
+        return self._shell.run(*words)
+
     def vcd(self, *words: str) -> Result:
         return self._shell.vcd(*words)
 
@@ -126,6 +129,45 @@ def test_a_certificate_that_has_ended(place: Place) -> None:
     ends_in(-60, r"its certificate has ended \(")
     ends_in(3 * 86400, r"^The API server's certificate ends at ")
     ends_in(300 * 86400)
+
+
+def test_kubernetes_is_ready_and_does_not_work(place: Place) -> None:
+    """What an administrator did by hand: all nodes are Ready, and no pod is in trouble."""
+    kubeconfig = place.home / "demo.kubeconfig"
+    kubeconfig.write_text(place.cse("cluster", "config", NAME).checked())
+    node = place.vm("node-")
+
+    def kubectl(*words: str) -> None:
+        place.run("kubectl", "--kubeconfig", str(kubeconfig), *words).checked()
+
+    kubectl("cordon", node)
+    (only,) = place.causes()
+    assert only["cause"] == f"Node {node} is cordoned: no new pods are scheduled on it."
+    kubectl(*only["cure"].partition("kubectl ")[2].split())
+    assert place.causes() == []
+    system = ("-n", "kube-system")
+    kubectl(*system, "scale", "deployment", "coredns", "--replicas=0")
+    (only,) = place.causes()
+    assert only["cause"] == (
+        "Deployment kube-system/coredns is scaled to 0, so that names cannot be resolved in the"
+        " cluster."
+    )
+    kubectl(*only["cure"].partition("kubectl ")[2].split())
+    until(lambda: place.causes() == [], "CoreDNS runs again", 20)
+    saved = {}
+    for kind, name, what in (("deployment", "coredns", "CoreDNS"), ("service", "kube-dns", "")):
+        saved[kind] = place.home / f"{kind}.json"
+        shown = place.run(
+            *("kubectl", "--kubeconfig", str(kubeconfig), *system, "get", kind, name, "-o", "json")
+        )
+        saved[kind].write_text(shown.checked())
+        kubectl(*system, "delete", kind, name)
+        (only,) = place.causes()
+        missing = what or f"Service {name}"
+        assert only["cause"].startswith(f"kube-system has no {missing}, so that names ")
+        assert "kubeadm init phase addon coredns" in only["cure"]
+        kubectl("create", "-f", str(saved[kind]))
+        until(lambda: place.causes() == [], f"{name} is there again", 20)
 
 
 def test_a_failure_is_known_after_its_rollback(place: Place) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from cse_client import suggest
 from cse_client.errors import ClusterUnreachable
 from cse_client.kube.api import ClusterAPI
 from cse_client.model import NodeReport
@@ -19,6 +20,10 @@ _MOST_PODS = 100
 _LOG_LINES = 10
 _ENDS_SOON = timedelta(days=14)
 _SYSTEM = "kube-system"
+#: The label of a cluster's DNS server, and the name of its Service, as kubeadm gives them
+#: (kubernetes: cmd/kubeadm/app/phases/addons/dns).
+_DNS_LABEL = ("k8s-app", "kube-dns")
+_DNS_SERVICE = "kube-dns"
 #: Conditions of a Node that are bad when True.
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
@@ -29,7 +34,9 @@ class KubeSymptoms:
 
     `unready` maps Nodes to the reason and message of their Ready condition, `pressed` to the
     conditions that are bad; `pods` are those in trouble, each with namespace, name, node and why.
-    `reports` are what nodes reported of their bootstrap.
+    `cordoned` are Nodes that accept no pods; `no_dns` is why names cannot be resolved in the
+    cluster although no pod is in trouble, with its cure. `reports` are what nodes reported of their
+    bootstrap.
     """
 
     silence: ClusterUnreachable | None = None
@@ -38,6 +45,8 @@ class KubeSymptoms:
     unready: Mapping[str, str] = field(default_factory=dict)
     pressed: Mapping[str, str] = field(default_factory=dict)
     pods: tuple[Mapping[str, str], ...] = ()
+    cordoned: tuple[str, ...] = ()
+    no_dns: tuple[str, str] | None = None
     reports: Mapping[str, NodeReport] = field(default_factory=dict)
     certificate_end: datetime | None = None
 
@@ -65,6 +74,8 @@ class KubeSymptoms:
                 yield Cause(f"Node {node} is not Ready: {why}.", f"Show how to repair it: {repair}")
         for node, why in self.pressed.items():
             yield Cause(f"Node {node} lacks resources: {why}.", "Free some, or add workers.")
+        if self.no_dns is not None:
+            yield Cause(*self.no_dns)
         system = [one for one in self.pods if one["namespace"] == _SYSTEM]
         for pod in system[:3] or self.pods[:3]:
             yield Cause(
@@ -78,10 +89,15 @@ class KubeSymptoms:
                 f"The API server's certificate ends at {end:%Y-%m-%d %H:%M} UTC.",
                 f"Renew it: {renew}",
             )
+        for node in self.cordoned:
+            yield Cause(
+                f"Node {node} is cordoned: no new pods are scheduled on it.",
+                "When its maintenance has ended: " + suggest.program("kubectl uncordon", node),
+            )
 
 
 def look_at_kubernetes(api: ClusterAPI) -> KubeSymptoms:
-    """Ask a cluster's API; some eight requests.
+    """Ask a cluster's API; some ten requests.
 
     Raises:
         ClusterUnreachable: it does not answer.
@@ -90,6 +106,7 @@ def look_at_kubernetes(api: ClusterAPI) -> KubeSymptoms:
     pods = [one for one in (_pod(pod) for pod in _listing(api, "pods", "Pod")) if one is not None]
     events = list(_events(api))
     health = _health(api)
+    no_dns = _no_dns(api)
     end = api.certificate_end()
     reports = api.bootstrap_reports()
     facts = {
@@ -98,6 +115,7 @@ def look_at_kubernetes(api: ClusterAPI) -> KubeSymptoms:
         "pods in trouble": pods[:_MOST_PODS],
         "events": events[-_MOST_EVENTS:],
         "health": list(health),
+        "DNS": no_dns[0] if no_dns is not None else None,
         "bootstrap reports": {node: asdict(one) for node, one in reports.items()},
         "certificate ends": end.isoformat() if end is not None else None,
     }
@@ -118,6 +136,12 @@ def look_at_kubernetes(api: ClusterAPI) -> KubeSymptoms:
         unready=unready,
         pressed=pressed,
         pods=tuple(pods),
+        cordoned=tuple(
+            str(node.get("metadata", {}).get("name"))
+            for node in nodes
+            if (node.get("spec") or {}).get("unschedulable")
+        ),
+        no_dns=no_dns,
         reports=reports,
         certificate_end=end,
     )
@@ -150,6 +174,37 @@ def _health(api: ClusterAPI) -> list[str]:
         return []
     text = str(answer.get("message") or "")
     return [line.strip() for line in text.splitlines() if line.startswith("[-]")]
+
+
+def _no_dns(api: ClusterAPI) -> tuple[str, str] | None:
+    """Return why no DNS server is there, and the cure; a server that fails is a pod in trouble."""
+    key, label = _DNS_LABEL
+    consequence = "so that names cannot be resolved in the cluster"
+    at = f"/apis/apps/v1/namespaces/{_SYSTEM}"
+    # some installations run it as a DaemonSet
+    query = {"labelSelector": f"{key}={label}"}
+    deployed = list(api.listing(f"{at}/deployments", "Deployment", "list deployments", query))
+    others = list(api.listing(f"{at}/daemonsets", "DaemonSet", "list daemonsets", query))
+    if not deployed and not others:
+        return (
+            f"{_SYSTEM} has no CoreDNS, {consequence}.",
+            "Install it, on a control plane: "
+            + suggest.program("kubeadm init phase addon coredns"),
+        )
+    if not others and all((one.get("spec") or {}).get("replicas") == 0 for one in deployed):
+        name = str((deployed[0].get("metadata") or {}).get("name"))
+        return (
+            f"Deployment {_SYSTEM}/{name} is scaled to 0, {consequence}.",
+            "Scale it: "
+            + suggest.program("kubectl scale deployment", name, namespace=_SYSTEM, replicas=2),
+        )
+    services = api.listing(f"/api/v1/namespaces/{_SYSTEM}/services", "Service", "list services")
+    if not any((one.get("metadata") or {}).get("name") == _DNS_SERVICE for one in services):
+        return (
+            f"{_SYSTEM} has no Service {_DNS_SERVICE}, {consequence}.",
+            "Create it, on a control plane: " + suggest.program("kubeadm init phase addon coredns"),
+        )
+    return None
 
 
 def _pod(pod: Mapping[str, Any]) -> dict[str, str] | None:
