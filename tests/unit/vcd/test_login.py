@@ -29,7 +29,26 @@ def test_a_host_as_a_browser_shows_it(typed: str, host: str) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["http://vcd.example.com", "bob@vcd.example.com", "vcd example", "ftp://vcd", "", "vcd:port"],
+    [
+        "http://vcd.example.com",
+        "bob@vcd.example.com",
+        "vcd example",
+        "ftp://vcd",
+        "",
+        "vcd:port",
+        "vcd:0",
+        "vcd:65536",
+        "vcd:99999",
+        "vcd:٤٤٣",
+        "vcd..example.com",
+        ".vcd",
+        ".",
+        f"{'a' * 64}.example.com",
+        ".".join(["a" * 60] * 5),
+        "[::1",
+        "[1:2]",
+        "[:::]:443",
+    ],
 )
 def test_what_is_not_a_host(typed: str) -> None:
     with pytest.raises(WrongUsage, match="is not the name of a host"):
