@@ -71,9 +71,9 @@ class OutOfBounds(ValueError):
 class OutOfTime(TimeoutError):
     """A request exceeded its own time; `took` completes "it did not finish its answer ..."."""
 
-    def __init__(self, whom: str, seconds: float) -> None:
+    def __init__(self, peer: str, seconds: float) -> None:
         self.took = f"within {_duration(seconds)}"
-        super().__init__(f"{whom} did not finish its answer {self.took}")
+        super().__init__(f"{peer} did not finish its answer {self.took}")
 
 
 # Time
@@ -168,11 +168,11 @@ def sleep(seconds: float) -> None:
     time.sleep(max(0.0, min(seconds, left)))
 
 
-def within(seconds: float, work: Callable[[], T], *, whom: str) -> T:
+def within(seconds: float, work: Callable[[], T], *, peer: str) -> T:
     """Return what `work` returns; wait for it no longer than `seconds` or the command's time.
 
     The work is done in a thread of its own, which is left to itself when the time is up: the only
-    way to bound a DNS look-up, a TLS handshake and headers that come byte by byte alike. `whom` is
+    way to bound a DNS look-up, a TLS handshake and headers that come byte by byte alike. `peer` is
     who is waited for ("VCD at vcd.example.com").
 
     Raises:
@@ -182,7 +182,7 @@ def within(seconds: float, work: Callable[[], T], *, whom: str) -> T:
     """
     left = _COMMAND.left()
     if left <= 0:
-        _COMMAND.over(f"before {whom} could be asked")
+        _COMMAND.over(f"before {peer} could be asked")
     seconds = min(seconds, _COMMAND.longest)
     results: list[T] = []
     errors: list[BaseException] = []
@@ -199,8 +199,8 @@ def within(seconds: float, work: Callable[[], T], *, whom: str) -> T:
     threading.Thread(target=carry_out, name="request", daemon=True).start()
     if not done.wait(min(seconds, left)):
         if left < seconds:
-            _COMMAND.over(f"before {whom} had answered")
-        raise OutOfTime(whom, seconds)
+            _COMMAND.over(f"before {peer} had answered")
+        raise OutOfTime(peer, seconds)
     if errors:
         try:
             raise errors[0]

@@ -25,9 +25,9 @@ ON_YES = frozenset({"cluster repair"})
 
 def changed_cluster(ctx: click.Context) -> str:
     """Return the name of the cluster that a command changes; empty if it changes none."""
-    words = " ".join(ctx.command_path.split()[-2:])
-    if words not in CHANGES or ctx.params.get("dry_run"):
+    command = " ".join(ctx.command_path.split()[-2:])
+    if command not in CHANGES or ctx.params.get("dry_run"):
         return ""
-    if words in ON_YES and not ctx.params.get("yes"):
+    if command in ON_YES and not ctx.params.get("yes"):
         return ""
     return str(ctx.params.get("cluster") or ctx.params.get("name") or "")

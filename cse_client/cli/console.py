@@ -39,7 +39,7 @@ _NO_VCD_CLI = "The command `vcd` is part of vcd-cli, which is not installed here
 
 
 class OutputClosed(Exception):
-    """Whoever read our stdout has gone away, as `| head -1` does."""
+    """The reader of stdout has closed it, as `| head -1` does."""
 
 
 class Console:

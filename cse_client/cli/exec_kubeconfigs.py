@@ -35,12 +35,12 @@ def renewing(engine: Engine, kubeconfig: str, ref: ClusterRef, spec: KubeconfigS
     session, _warn = read_session()
     _certificate, _key, ca = credential_of(kubeconfig)
     place = {"--vdc": ref.vdc or session.vdc, "--org": ref.org or session.org}
-    words = ["--engine", "direct", "cluster", "credential", ref.name, "--ca", ca]
-    words += [word for option, value in place.items() if value for word in (option, value)]
+    arguments = ["--engine", "direct", "cluster", "credential", ref.name, "--ca", ca]
+    arguments += [word for option, value in place.items() if value for word in (option, value)]
     if spec.user:
-        words += ["--user", spec.user]
+        arguments += ["--user", spec.user]
     for group in spec.groups:
-        words += ["--group", group]
+        arguments += ["--group", group]
     if spec.ttl is not None:
-        words += ["--ttl", f"{spec.ttl:.0f}s"]
-    return with_program(kubeconfig, program_path("cse"), words)
+        arguments += ["--ttl", f"{spec.ttl:.0f}s"]
+    return with_program(kubeconfig, program_path("cse"), arguments)

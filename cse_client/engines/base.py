@@ -118,7 +118,7 @@ class Engine(Protocol):
     def plan_remove_nodes(
         self, spec: RemovalSpec, options: RunOptions, progress: Progress
     ) -> Removal:
-        """Return whom `remove_nodes` would remove, and raise what it would refuse."""
+        """Return the nodes that `remove_nodes` would remove, and raise what it would refuse."""
 
     def remove_nodes(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
         """Drain nodes, remove them from the cluster and delete their VMs."""

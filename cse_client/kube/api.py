@@ -146,7 +146,7 @@ class ClusterAPI:
                 self._http,
                 self._http.build_request("GET", path, headers={**ASKED, "Accept": "text/plain"}),
                 seconds=_TOTAL * self._timeout,
-                whom=f"the Kubernetes API at {self.server}",
+                peer=f"the Kubernetes API at {self.server}",
             )
         ok = 200
         return received.content.decode("utf-8", "replace") if received.status == ok else None
@@ -350,11 +350,11 @@ class ClusterAPI:
     def _received(self, request: Any, seconds: float) -> Received:
         """Send a request, again if the connection breaks and repeating it does no harm."""
         pauses = iter(_AFTER_BREAKS if request.method in _REPEATABLE else ())
-        whom = f"the Kubernetes API at {self.server}"
+        peer = f"the Kubernetes API at {self.server}"
         with self._explained():
             while True:
                 try:
-                    return exchange(self._http, request, seconds=seconds, whom=whom)
+                    return exchange(self._http, request, seconds=seconds, peer=peer)
                 except request_errors() as error:
                     pause = next(pauses, None)
                     if pause is None or not broke_off(error):

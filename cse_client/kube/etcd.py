@@ -185,7 +185,7 @@ class Etcd:
                 response = self._send(call, body)
                 return bounds.gather(iter(lambda: response.read(_PIECE), b""))
 
-        return _object(bounds.within(2 * self._timeout, work, whom="etcd"))
+        return _object(bounds.within(2 * self._timeout, work, peer="etcd"))
 
     def _send(self, call: str, body: Mapping[str, Any]) -> http.client.HTTPResponse:
         with self._explained():

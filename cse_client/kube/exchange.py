@@ -27,7 +27,7 @@ class Received:
     target: str | None = None
 
 
-def exchange(http: Any, request: Any, *, seconds: float, whom: str) -> Received:
+def exchange(http: Any, request: Any, *, seconds: float, peer: str) -> Received:
     """Send a request built by the HTTP client `http` and read its answer within `seconds`.
 
     Raises:
@@ -47,4 +47,4 @@ def exchange(http: Any, request: Any, *, seconds: float, whom: str) -> Received:
             response.close()
 
     sent.note(request.method)
-    return bounds.within(seconds, work, whom=whom)
+    return bounds.within(seconds, work, peer=peer)

@@ -234,8 +234,8 @@ def forward_port(
         return web
 
     try:
-        whom = f"the Kubernetes API at {access.server}"
-        web = bounds.within(2 * timeout, work, whom=whom)
+        peer = f"the Kubernetes API at {access.server}"
+        web = bounds.within(2 * timeout, work, peer=peer)
     except InvalidStatus as refusal:
         status = refusal.response.status_code
         if status == _NOT_FOUND:

@@ -78,7 +78,7 @@ class Upload:
             raise explain(error, access.server, self._proxy) from None
         try:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                bounds.within(2 * _CONNECT, connection.connect, whom=access.server)
+                bounds.within(2 * _CONNECT, connection.connect, peer=access.server)
             stream = connection.sock
             listening = (
                 isinstance(stream, ssl.SSLSocket) and stream.selected_alpn_protocol() == _PROTOCOL

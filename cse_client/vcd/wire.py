@@ -75,7 +75,7 @@ class Wire(requests.Session):
     def __init__(self, origin: str, token: str, *, is_jwt: bool) -> None:
         super().__init__()
         self._origin = _origin(origin)
-        self._whom = f"VCD at {parse_url(origin).netloc}"
+        self._peer = f"VCD at {parse_url(origin).netloc}"
         self.auth = Token(token, is_jwt=is_jwt)
         # the one compression whose result can be bounded while it is unpacked
         self.headers["Accept-Encoding"] = "gzip"
@@ -117,7 +117,7 @@ class Wire(requests.Session):
         seconds = _READ if request.method in ("GET", "HEAD") else _CHANGE
         if request.headers.get("Content-Type") != _FORM:
             sent.note(request.method)
-        return bounds.within(seconds, lambda: self._whole(request, options), whom=self._whom)
+        return bounds.within(seconds, lambda: self._whole(request, options), peer=self._peer)
 
     def _whole(
         self, request: requests.PreparedRequest, options: dict[str, Any]

@@ -18,16 +18,16 @@ SLACK = 1.0
 
 
 def test_work_gives_its_value_or_its_error() -> None:
-    assert bounds.within(5, lambda: 7, whom="it") == 7
+    assert bounds.within(5, lambda: 7, peer="it") == 7
     empty: dict[str, int] = {}
     with pytest.raises(KeyError, match="gone"):
-        bounds.within(5, lambda: empty["gone"], whom="it")
+        bounds.within(5, lambda: empty["gone"], peer="it")
 
 
 def test_work_is_left_when_its_time_is_up() -> None:
     began = time.monotonic()
     with pytest.raises(OutOfTime, match=r"VCD at h did not finish its answer within 0\.2 seconds"):
-        bounds.within(0.2, lambda: threading.Event().wait(20), whom="VCD at h")
+        bounds.within(0.2, lambda: threading.Event().wait(20), peer="VCD at h")
     assert time.monotonic() - began < 0.2 + SLACK
 
 
@@ -35,12 +35,12 @@ def test_the_commands_time_ends_requests_and_pauses() -> None:
     began = time.monotonic()
     with bounds.command_time(0.3):
         with pytest.raises(TimedOut, match=r"0\.3 seconds was up before it had answered"):
-            bounds.within(20, lambda: threading.Event().wait(20), whom="it")
+            bounds.within(20, lambda: threading.Event().wait(20), peer="it")
         # what begins afterwards has a moment, and only a moment
-        assert bounds.within(20, lambda: "given free", whom="it") == "given free"
+        assert bounds.within(20, lambda: "given free", peer="it") == "given free"
         bounds.sleep(20)
         with pytest.raises(TimedOut, match="before it could be asked"):
-            bounds.within(20, lambda: "late", whom="it")
+            bounds.within(20, lambda: "late", peer="it")
         with pytest.raises(TimedOut):
             bounds.sleep(20)
         assert bounds.share(60) == 0

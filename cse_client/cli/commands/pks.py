@@ -17,9 +17,9 @@ __all__ = ["pks_command"]
     add_help_option=False,
     short_help="Enterprise PKS is not supported.",
 )
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @command
-def pks_command(run: Run, words: tuple[str, ...]) -> None:
+def pks_command(run: Run, arguments: tuple[str, ...]) -> None:
     """Refuse; the clusters of Enterprise PKS have a command of their own."""
-    del run, words
+    del run, arguments
     refuse_pks(f"{suggest.program_name()} pks")

@@ -132,7 +132,7 @@ class ClusterChanges:
             return self._workers.remove(locked, spec, options, progress)
 
     def plan_remove(self, spec: RemovalSpec, options: RunOptions, progress: Progress) -> Removal:
-        """Return whom `remove` would take out, after the same checks."""
+        """Return the nodes that `remove` would take out, after the same checks."""
         with self.locked(spec.ref, options) as locked:
             if locked.existing.leaving_heads(spec.nodes):
                 return replace(self._heads, plan=[]).remove(locked, spec, options, progress)

@@ -150,7 +150,7 @@ class DirectEngine(DirectReader):
     def plan_remove_nodes(
         self, spec: RemovalSpec, options: RunOptions, progress: Progress
     ) -> Removal:
-        """Return whom `remove_nodes` would remove, after the same checks."""
+        """Return the nodes that `remove_nodes` would remove, after the same checks."""
         return self._changes.plan_remove(spec, options, progress)
 
     def repair(

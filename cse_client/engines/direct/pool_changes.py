@@ -16,6 +16,7 @@ from cse_client.engines.direct.existing import ExistingCluster
 from cse_client.engines.direct.locked import LockedCluster
 from cse_client.engines.direct.made_of import made_of, template_named
 from cse_client.engines.direct.operation import GROW, REPLACE, SHRINK, UPDATE, Operation
+from cse_client.engines.direct.operations.add_workers import WorkerAddition
 from cse_client.engines.direct.operations.mark_workers import WorkerMarking
 from cse_client.engines.direct.operations.remove_workers import reach
 from cse_client.engines.direct.operations.replace_workers import WorkerReplacement, further_workers
@@ -276,7 +277,7 @@ class PoolChanges:
 
     # Private
 
-    def _carry_out(self, work: WorkerMarking | WorkerReplacement) -> None:
+    def _carry_out(self, work: WorkerAddition | WorkerMarking | WorkerReplacement) -> None:
         if self.plan is not None:
             self.plan.extend(step.sentence for step in work.steps())
         else:
@@ -388,10 +389,7 @@ class PoolChanges:
     ) -> None:
         wanted = NodesSpec(spec.cluster, operation.workers, keep_healthy=spec.keep_healthy)
         addition = self.workers.addition(locked, found, operation, wanted, options, progress)
-        if self.plan is not None:
-            self.plan.extend(step.sentence for step in addition.steps())
-        else:
-            addition.run()
+        self._carry_out(addition)
 
     def _record(
         self, locked: LockedCluster, pools: tuple[Pool, ...], options: RunOptions, sentence: str

@@ -112,7 +112,7 @@ def _download(url: str, timeout: float) -> bytes:
                 content, target = bounds.within(
                     max(0.0, end - monotonic()),
                     partial(_one_answer, http, url, min(timeout, _SILENCE)),
-                    whom=url,
+                    peer=url,
                 )
                 if target is None:
                     return content

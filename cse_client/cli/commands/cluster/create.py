@@ -67,23 +67,23 @@ class NamedCommand(ShowingCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Explain an unknown option instead of a name: it cannot be a name either."""
-        words = list(args)
+        arguments = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if not self._lacks_name(ctx, words, error.option_name):
+            if not self._lacks_name(ctx, arguments, error.option_name):
                 raise
             raise click.UsageError(
                 f"{error.format_message()} (A cluster name begins with a letter, not with a dash.)",
                 ctx,
             ) from None
 
-    def _lacks_name(self, ctx: click.Context, words: list[str], option: str) -> bool:
+    def _lacks_name(self, ctx: click.Context, arguments: list[str], option: str) -> bool:
         """Return whether nothing but a word with one dash could be the name."""
         if option.startswith("--"):
             return False
-        others = list(words)
-        others.remove(next(word for word in words if word.startswith(option)))
+        others = list(arguments)
+        others.remove(next(word for word in arguments if word.startswith(option)))
         try:
             values, _left, _order = self.make_parser(ctx).parse_args(others)
         except click.UsageError:

@@ -120,7 +120,7 @@ def upgrade_plan_command(
 
 @plans("upgrade", "upgrade-plan")
 @click.argument(
-    "words", nargs=-1, required=True, metavar="[NAME] [TEMPLATE_NAME TEMPLATE_REVISION]"
+    "arguments", nargs=-1, required=True, metavar="[NAME] [TEMPLATE_NAME TEMPLATE_REVISION]"
 )
 @_with_template
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -147,7 +147,7 @@ def upgrade_plan_command(
 @as_object(UpgradeOptions, "chosen")
 def upgrade_command(
     run: Run,
-    words: tuple[str, ...],
+    arguments: tuple[str, ...],
     chosen: UpgradeOptions,
     yes: bool,
     dry_run: bool,
@@ -178,7 +178,7 @@ def upgrade_command(
     from cse_client.engines.base import Replacing
     from cse_client.engines.upgrade_plans import checked_plan
 
-    name, template, revision = _named(words, cluster_id)
+    name, template, revision = _named(arguments, cluster_id)
     reference = cluster_reference(name, cluster_id)
     engine = run.engine_of(reference)
     if not isinstance(engine, Replacing):
@@ -402,16 +402,16 @@ def _positional(chosen: UpgradeOptions, template: str, revision: str) -> Upgrade
     return replace(chosen, template=template, template_revision=int(revision))
 
 
-def _named(words: tuple[str, ...], cluster_id: str) -> tuple[str, str, str]:
+def _named(arguments: tuple[str, ...], cluster_id: str) -> tuple[str, str, str]:
     """Return name, template and revision; the name may be missing where there is an id.
 
     The template may be missing, with its revision.
 
     Raises:
-        click.UsageError: there are too few or too many words.
+        click.UsageError: there are too few or too many arguments.
     """
     names = ["NAME", "TEMPLATE_NAME", "TEMPLATE_REVISION"]
-    given = list(words)
+    given = list(arguments)
     if cluster_id and len(given) < len(names):
         given.insert(0, "")
     if len(given) > len(names):
