@@ -117,19 +117,25 @@ class ClusterAPI:
         content_type: str = "application/json",
         timeout: float | None = None,
         forbidden: bool = False,
+        repeatable: bool = False,
     ) -> tuple[int, Json]:
         """Send one request with JSON and return status and JSON object, good or bad.
 
         A bad answer that is not JSON comes as a Status with its text. An overloaded API server is
         asked again when it says when. `timeout` (seconds) replaces the one of this object for the
-        answer; with `forbidden` a 403 is returned as well.
+        answer; with `forbidden` a 403 is returned as well. `repeatable`: carrying out a POST or
+        PUT twice does no harm, so it is sent again where the connection breaks, as others are.
 
         Raises:
             ClusterUnreachable: there was no answer, none of a Kubernetes API's, or it does not
                 accept us.
         """
         status, answer, _headers = self._send(
-            method, path, body, query=query, content_type=content_type, timeout=timeout
+            *(method, path, body),
+            query=query,
+            content_type=content_type,
+            timeout=timeout,
+            repeatable=repeatable,
         )
         if status == _UNAUTHORIZED or (status == _FORBIDDEN and not forbidden):
             raise explain_status(status, self.server, self._proxy)
@@ -322,6 +328,7 @@ class ClusterAPI:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         timeout: float | None = None,
+        repeatable: bool = False,
     ) -> tuple[int, Json, str]:
         """Return status, JSON object and Date; waits while the API server asks for it."""
         more = {} if timeout is None else {"timeout": (self._timeout, timeout, timeout, timeout)}
@@ -335,7 +342,8 @@ class ClusterAPI:
                 headers={"Content-Type": content_type, **ASKED},
                 **more,
             )
-            received = self._received(request, _TOTAL * max(self._timeout, timeout or 0.0))
+            seconds = _TOTAL * max(self._timeout, timeout or 0.0)
+            received = self._received(request, seconds, repeatable=repeatable)
             status, headers = received.status, received.headers
             if received.target is not None:
                 raise explain_redirect(received.target, self.server, self._proxy)
@@ -347,9 +355,10 @@ class ClusterAPI:
             patience -= max(pause, _SHORTEST_PAUSE)
             self._clock.sleep(max(pause, _SHORTEST_PAUSE))
 
-    def _received(self, request: Any, seconds: float) -> Received:
+    def _received(self, request: Any, seconds: float, *, repeatable: bool) -> Received:
         """Send a request, again if the connection breaks and repeating it does no harm."""
-        pauses = iter(_AFTER_BREAKS if request.method in _REPEATABLE else ())
+        again = repeatable or request.method in _REPEATABLE
+        pauses = iter(_AFTER_BREAKS if again else ())
         peer = f"the Kubernetes API at {self.server}"
         with self._explained():
             while True:

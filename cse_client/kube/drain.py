@@ -258,9 +258,11 @@ def _evict(api: ClusterAPI, pod: Mapping[str, Any], *, force: bool) -> str:
         "apiVersion": f"policy/{version}",
         "kind": "Eviction",
         "metadata": {"name": name, "namespace": namespace},
+        # a pod of the same name that came later is not meant, also where this is sent twice
+        "deleteOptions": {"preconditions": {"uid": pod["metadata"]["uid"]}},
     }
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
-    status, answer = api.ask("POST", f"{path}/eviction", eviction)
+    status, answer = api.ask("POST", f"{path}/eviction", eviction, repeatable=True)
     if status < _BAD or status in (_NOT_FOUND, _CONFLICT):
         return ""
     why = message_of(answer)

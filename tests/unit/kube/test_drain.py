@@ -59,7 +59,7 @@ class Cluster:
             self.pods[name] = one
             path = f"/api/v1/namespaces/default/pods/{name}"
             self._api.answers[path] = self._deleting(name)
-            self._api.answers[f"{path}/eviction"] = self._evicting(name)
+            self._api.answers[f"{path}/eviction"] = self.evicting(name)
 
     def node(self, method: str, _query: object, body: bytes) -> Answer:
         self.sent.append((method, "node-1", json.loads(body) if body else None))
@@ -71,7 +71,7 @@ class Cluster:
         items = [p for p in self.pods.values() if wanted in ("", p["spec"]["nodeName"])]
         return 200, {"metadata": {}, "items": items}
 
-    def _evicting(self, name: str) -> Any:
+    def evicting(self, name: str) -> Any:
         def evict(method: str, _query: object, body: bytes) -> Answer:
             self.sent.append((method, f"{name}/eviction", json.loads(body)))
             if self.held.get(name, 0):
@@ -164,6 +164,34 @@ def test_pods_are_evicted_by_the_api_of_their_time(api: StubAPI, version: str, p
     assert cluster.sent[0] == ("PATCH", "node-1", {"spec": {"unschedulable": True}})
     (eviction,) = [body for _method, path, body in cluster.sent if path == "web/eviction"]
     assert eviction["apiVersion"] == f"policy/{policy}"
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_an_eviction_whose_connection_breaks_is_sent_again(
+    api: StubAPI, cluster: Cluster, carried_out: bool
+) -> None:
+    cluster.add(pod("web"))
+    path = "/api/v1/namespaces/default/pods/web/eviction"
+    evict = cluster.evicting("web")
+    left = [None]
+
+    def breaks(method: str, query: dict[str, list[str]], body: bytes) -> Answer:
+        if not left:
+            if carried_out:
+                return 404, status(404, "NotFound")
+            answered: Answer = evict(method, query, body)
+            return answered
+        left.pop()
+        if carried_out:
+            evict(method, query, body)
+        raise ConnectionResetError
+
+    api.answers[path] = breaks
+    drained(api)
+    assert cluster.pods == {}
+    evictions = [body for _method, where, body in cluster.sent if where == "web/eviction"]
+    # a StatefulSet may have started a pod of the same name between the two
+    assert [one["deleteOptions"]["preconditions"]["uid"] for one in evictions] == ["uid-web"]
 
 
 def test_a_budget_is_waited_for(api: StubAPI, cluster: Cluster) -> None:
