@@ -336,6 +336,9 @@ class Replacing(Protocol):
     def upgrade_targets(self, spec: UpgradeSpec) -> Sequence[UpgradeTarget]:
         """List the templates that the cluster can be upgraded to; the first one has a plan."""
 
+    def plan_upgrade(self, spec: UpgradeSpec) -> UpgradePlan:
+        """Return what `upgrade_to` would do, and what is in the way."""
+
     def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Upgraded:
         """Upgrade a cluster, or resume its upgrade, and return it."""
 

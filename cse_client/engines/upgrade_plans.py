@@ -29,10 +29,7 @@ def checked_plan(engine: Replacing, spec: UpgradeSpec) -> UpgradePlan:
         NotFound: there is no template to upgrade to.
         Refused, PreflightFailed: something is in the way.
     """
-    targets = engine.upgrade_targets(spec)
-    plan = targets[0].plan if targets else None
-    if plan is None:
-        raise no_upgrades(spec.cluster)
+    plan = engine.plan_upgrade(spec)
     problems = [Refused(text, hint=cure) for text, cure in plan.refusals()]
     raise_all(problems, f"Cluster '{spec.cluster}' cannot be upgraded to Kubernetes {plan.after}")
     return plan

@@ -54,7 +54,8 @@ class UpgradePlan:
     refuses the upgrade, and `cures` what to do about each of them, empty where that is not known;
     `warnings` refuse nothing. `minutes` is how long it would take, from how long each
     node took last time, None where that is not known. `resumed`: it was begun and is unfinished;
-    `done` are sentences on what of it is done.
+    `done` are sentences on what of it is done. `template_id` is the template's id in VCD, empty
+    where no template is needed.
     """
 
     cluster: str
@@ -69,6 +70,7 @@ class UpgradePlan:
     minutes: int | None = None
     resumed: bool = False
     done: tuple[str, ...] = ()
+    template_id: str = ""
 
     def refusals(self) -> Iterator[tuple[str, str]]:
         """Yield each obstacle with its cure."""

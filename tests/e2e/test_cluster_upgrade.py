@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from tests.support.output import lasting
-from tests.support.programs import VCD, Result, Workstation, clean_environment, command_line
+from tests.support.programs import CSE, VCD, Result, Workstation, clean_environment, command_line
 from tests.support.schemas import check
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
+from tests.support.terminal import on_terminal
 
 NAME = "aging"
 BARE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
@@ -253,10 +254,22 @@ def _refuse_to_stop_the_old_control_plane(place: Place, before: Any) -> None:
     vm = place.control.get("state")["vapps"][NAME]["vms"][old]["id"].rpartition(":")[2]
     forbidden = {"kind": "status", "status": 403, "times": 0, "method": "POST"}
     place.control.set("faults", path=f"{vm}/action/undeploy", **forbidden)
-    failed = place.cse("cluster", "upgrade", NAME, "--yes")
-    assert (failed.code, "Run the same command again to resume." in failed.err) == (4, True), failed
-    assert "as it was" not in failed.err
-    assert "removal failed" not in failed.err
+    # a better template appears during the question: it was not confirmed, and is not used
+    image = {"keepalived": True, "kubernetes": "1.37.3"}
+    place.control.set(f"templates/{LATER}", like=BARE, image=image)
+    register = ("template", "register", "cse", LATER, "--kubernetes-version", "1.37.3")
+    failed = on_terminal(
+        place.home,
+        [CSE, "cluster", "upgrade", NAME],
+        ("[y/N]: ", "y"),
+        environment={**place.environment, "NO_COLOR": "1"},
+        meanwhile=[CSE, *register, "--keepalived"],
+    )
+    assert LATER in place.cse("template", "list").checked()
+    assert "Kubernetes 1.36.3 to 1.37.2?" in failed.out
+    assert (failed.code, "Run the same command again to resume." in failed.out) == (4, True), failed
+    assert "as it was" not in failed.out
+    assert "removal failed" not in failed.out
     assert {name[:5] for name in place.nodes() - {n["name"] for n in before["nodes"]}} == {"mstr-"}
     assert place.kubeadm_release() == "1.37.2"
     ready = place.kubectl("get", "nodes", "--no-headers").checked()
@@ -270,7 +283,6 @@ def test_three_control_planes_get_a_new_revision(place: Place) -> None:
     assert place.cse("cluster", "upgrade-plan", NAME).checked().count("1.38.0") >= 1
     place.cse("pool", "create", NAME, "more", "--nodes", "1").checked()
     place.cse("pool", "create", NAME, "own", "--nodes", "1", "-t", NEW).checked()
-    place.offer(LATER, "1.37.3")
     nodes = place.nodes()
     found = place.plan("-t", LATER)
     assert len(found["steps"]) == 6
@@ -289,3 +301,9 @@ def test_three_control_planes_get_a_new_revision(place: Place) -> None:
     again = place.cse("cluster", "upgrade", NAME, "-t", LATER, "--yes")
     assert again.out.startswith(f"Cluster {NAME} already has Kubernetes 1.37.3 of template ")
     assert again.code == 0
+    # nothing is newer: there is nothing to do
+    place.control.set(f"templates/{SKIPPING}", remove=True)
+    for option in ("--yes", "--dry-run"):
+        newest = place.cse("cluster", "upgrade", NAME, option)
+        assert newest.code == 0, newest.err
+        assert f"Cluster {NAME} already has Kubernetes 1.37.3 of template " in newest.out

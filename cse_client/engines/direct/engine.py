@@ -256,6 +256,10 @@ class DirectEngine(DirectReader):
         """List what the cluster can be upgraded to, the newest first and with a plan."""
         return self._changes.upgrades.targets(self._existing(spec.ref), spec)
 
+    def plan_upgrade(self, spec: UpgradeSpec) -> UpgradePlan:
+        """Return what upgrading the cluster would do, and what is in the way."""
+        return self._changes.upgrades.plan(self._existing(spec.ref), spec)
+
     def upgrade_to(self, spec: UpgradeSpec, options: RunOptions, progress: Progress) -> Upgraded:
         """Upgrade a cluster by replacing its nodes, or resume that."""
         return self._changes.upgrade(spec, options, progress)

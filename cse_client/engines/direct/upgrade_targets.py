@@ -83,18 +83,23 @@ def choose_target(
     metadata: Mapping[str, str],
     *,
     keepalived: bool = False,
-) -> Template:
+) -> Template | None:
     """Return the template that is requested, or the newest one that fits.
 
+    None is returned where there are templates, and none is newer than the cluster.
+
     Raises:
-        NotFound: there is none.
+        NotFound: none fits, because there is none or it would skip a release, for example.
     """
     if spec.template:
         return choose(templates, spec.template, spec.template_revision)
     found = targets(templates, release, metadata, keepalived=keepalived)
-    if not found:
+    if found:
+        return found[0]
+    known = [version_key(release_of(template)) for template in templates]
+    if not any(known) or max(known) > version_key(release):
         raise no_upgrades(spec.cluster)
-    return found[0]
+    return None
 
 
 def skew_problems(template: Template, release: str, kubelets: Sequence[str]) -> Iterator[CseError]:

@@ -106,7 +106,7 @@ class ClusterUpgrades:
         if pending is not None:
             found = [choose(offered, pending.template, None)]
         elif spec.template:
-            found = [choose_target(offered, spec, release, cluster.metadata)]
+            found = [choose(offered, spec.template, spec.template_revision)]
         else:
             found = targets(
                 offered, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
@@ -115,6 +115,21 @@ class ClusterUpgrades:
         if rows:
             rows[0] = replace(rows[0], plan=self._plan(cluster, spec, pki, found[0], release))
         return rows
+
+    def plan(self, cluster: ExistingCluster, spec: UpgradeSpec) -> UpgradePlan:
+        """Return what `upgrade` would do; without steps where the cluster has it already.
+
+        Raises:
+            NotFound: there is no template to upgrade to.
+        """
+        rows = self.targets(cluster, spec)
+        if rows and rows[0].plan is not None:
+            return rows[0].plan
+        release = self._release(cluster, find_pki(cluster))
+        choose_target(list(self.templates()), spec, release, cluster.metadata)
+        name = cluster.metadata.get(footprint.TEMPLATE_NAME, "")
+        revision = recorded_template_revision(cluster.metadata) or 0
+        return UpgradePlan(cluster.name, release, release, name, revision)
 
     def upgrade(
         self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
@@ -137,11 +152,12 @@ class ClusterUpgrades:
             )
             return Upgraded(resumed.run())
         release = self._release(cluster, pki)
-        template = choose_target(
+        chosen = choose_target(
             offered, spec, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
         )
-        if _has_already(cluster, template, release):
+        if chosen is None or _has_already(cluster, chosen, release):
             return Upgraded(inspect_cluster(cluster), changed=False)
+        template = chosen
         operation = self._parts.begin(cluster, pki, template, release)
         found: list[MadeOf] = []
 
@@ -273,7 +289,14 @@ class ClusterUpgrades:
         pending = cluster.unfinished
         resumed = _is_upgrade(pending)
         if pending is None and _has_already(cluster, template, before):
-            return UpgradePlan(cluster.name, before, before, template.name, template.revision)
+            return UpgradePlan(
+                cluster.name,
+                before,
+                before,
+                template.name,
+                template.revision,
+                template_id=template.id,
+            )
         if pending is not None and resumed:
             # its control plane may be off
             operation = pending
@@ -319,6 +342,7 @@ class ClusterUpgrades:
             _minutes(cluster, nodes),
             resumed,
             tuple(done),
+            template.id,
         )
 
 

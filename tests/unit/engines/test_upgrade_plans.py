@@ -9,7 +9,6 @@ import pytest
 
 from cse_client.engines.upgrade_plans import checked_plan
 from cse_client.errors import CseError, PreflightFailed, Refused
-from cse_client.model.server import UpgradeTarget
 from cse_client.model.upgrades import UpgradePlan, UpgradeSpec
 
 OFF, FULL = "VM mstr-ab12 is not powered on.", "The VDC is full."
@@ -23,8 +22,8 @@ class Planner:
             cures=tuple(cures),
         )
 
-    def upgrade_targets(self, _spec: UpgradeSpec) -> list[UpgradeTarget]:
-        return [UpgradeTarget("k8s", "1", "1.37.2", plan=self._plan)]
+    def plan_upgrade(self, _spec: UpgradeSpec) -> UpgradePlan:
+        return self._plan
 
 
 @pytest.mark.parametrize(

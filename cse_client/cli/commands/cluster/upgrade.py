@@ -175,6 +175,9 @@ def upgrade_command(
         vcd cse cluster upgrade demo
         vcd cse cluster upgrade demo ubuntu-16.04_k8-1.18_weave-2.6.5 2
     """
+    from dataclasses import replace
+
+    from cse_client.cli.tables import cluster_object
     from cse_client.engines.base import Replacing
     from cse_client.engines.upgrade_plans import checked_plan
 
@@ -202,13 +205,23 @@ def upgrade_command(
         _show_plan(run, checked_plan(engine, spec))
         return
     if not yes:
-        run.confirm(f"Upgrading {name}", lambda _progress: _question(checked_plan(engine, spec)))
+        plans: list[UpgradePlan] = []
+
+        def look(_progress: Progress) -> Question | None:
+            plans.append(checked_plan(engine, spec))
+            return _question(plans[0])
+
+        run.confirm(f"Upgrading {name}", look)
+        (plan,) = plans
+        if _is_done(plan):
+            run.console.sentence(_plan_lines(plan)[0], cluster_object(engine.cluster(spec.ref)))
+            return
+        # a template that has appeared during the question is not what was confirmed
+        spec = replace(spec, template=plan.template_id, template_revision=None)
     options = run.options(timeout, rollback=not no_rollback, break_lock=break_lock)
     run.when_interrupted = suggest.RESUME
     with run.console.progress() as progress:
         upgraded = engine.upgrade_to(spec, options, progress)
-    from cse_client.cli.tables import cluster_object
-
     summary = upgraded.cluster.summary
     text = f"Cluster {summary.name} is upgraded to Kubernetes {summary.kubernetes_version}."
     if not upgraded.changed:
@@ -230,14 +243,16 @@ def _show_plan(run: Run, plan: UpgradePlan) -> None:
 
 
 def _already(cluster: str, kubernetes: str, template: str, revision: object) -> str:
-    return (
-        f"Cluster {cluster} already has Kubernetes {kubernetes} of template {template}, revision"
-        f" {revision}."
-    )
+    made_of = f" of template {template}, revision {revision}" if template else ""
+    return f"Cluster {cluster} already has Kubernetes {kubernetes}{made_of}."
+
+
+def _is_done(plan: UpgradePlan) -> bool:
+    return not plan.steps and not plan.resumed
 
 
 def _question(plan: UpgradePlan) -> Question | None:
-    if not plan.steps and not plan.resumed:
+    if _is_done(plan):
         return None
     return Question(
         f"Upgrade cluster {plan.cluster} from Kubernetes {plan.before} to {plan.after}?",
@@ -277,7 +292,7 @@ def _roll_back(
 
 def _plan_lines(plan: UpgradePlan) -> list[str]:
     """Return a plan as text."""
-    if not plan.steps and not plan.resumed:
+    if _is_done(plan):
         return [_already(plan.cluster, plan.after, plan.template, plan.template_revision)]
     lines = [
         f"{'Resuming the upgrade' if plan.resumed else 'Upgrade'} of cluster {plan.cluster} from"

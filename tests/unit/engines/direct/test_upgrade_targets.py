@@ -89,9 +89,32 @@ def test_the_best_template_comes_first() -> None:
         "own_rev2",
     ]
     spec = UpgradeSpec("demo")
-    assert choose_target(offered, spec, "1.36.3", metadata, keepalived=True).item == "best_rev2"
-    with pytest.raises(NotFound, match="No upgrades are available"):
-        choose_target(offered, spec, "1.39.0", metadata)
+    best = choose_target(offered, spec, "1.36.3", metadata, keepalived=True)
+    assert best is not None
+    assert best.item == "best_rev2"
+
+
+@pytest.mark.parametrize(
+    ("releases", "upgrade"),
+    [
+        (["1.36.3", "1.35.1"], None),
+        (["1.36.3", "1.36"], None),
+        # it would skip a release, or is not known exactly, or there is none
+        (["1.36.3", "1.38.0"], NotFound),
+        (["1.37"], NotFound),
+        ([""], NotFound),
+        ([], NotFound),
+    ],
+)
+def test_there_is_nothing_to_do_only_where_no_template_is_newer(
+    releases: list[str], upgrade: type[NotFound] | None
+) -> None:
+    offered = [template(one) for one in releases]
+    if upgrade is None:
+        assert choose_target(offered, UpgradeSpec("demo"), "1.36.3", {}) is None
+        return
+    with pytest.raises(upgrade, match="No upgrades are available"):
+        choose_target(offered, UpgradeSpec("demo"), "1.36.3", {})
 
 
 def test_published_templates_have_exact_releases() -> None:
