@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.sweeps.kills import FULL, Kill, Tried
+from tests.sweeps.kills import FULL, Kill, Tried, differences
 from tests.sweeps.stage import NAME, Stage
 
 OLD, NEW = "swept-1.36", "ubuntu-24.04_k8-1.37_antrea-2.3_rev1"
 LIKE = "ubuntu-24.04_k8-1.33_antrea-2.3_rev1"
 UPGRADE = ("cluster", "upgrade", NAME, "--yes")
 BACK = ("cluster", "upgrade", NAME, "--roll-back", "--yes")
-NOTHING = 4
+REFUSED = 4
 
 pytestmark = pytest.mark.skipif(not FULL, reason="part of `make sweep`")
 
@@ -40,11 +41,12 @@ def old(stage: Stage) -> Iterator[Stage]:
     stage.control.set(f"templates/{NEW}", remove=True)
 
 
-def create(stage: Stage) -> None:
+def create(stage: Stage, workers: int = 0) -> None:
     """Make sure that there is a cluster of the old release."""
     if NAME in stage.control.get("state")["vapps"]:
         return
-    words = ("cluster", "create", NAME, "-n", "net1", "-N", "0", "-t", OLD, "--vip", "none")
+    size = ("-N", str(workers))
+    words = ("cluster", "create", NAME, "-n", "net1", *size, "-t", OLD, "--vip", "none")
     made = stage.run(words)
     assert made.code == 0, made.err
 
@@ -57,12 +59,12 @@ def _vm(stage: Stage) -> dict[str, Any]:
 def check(stage: Stage, release: str) -> None:
     """Check that a release serves, and that nothing is left of the upgrade."""
     vapp = stage.control.get("state")["vapps"][NAME]
-    (vm,) = vapp["vms"].values()
-    left = (vm["snapshot"], vapp["metadata"].get("GENERAL:cse.client.in_place", "-"))
-    assert left == (False, "-")
+    vms = vapp["vms"].values()
+    assert not any(vm["snapshot"] for vm in vms)
+    assert vapp["metadata"].get("GENERAL:cse.client.in_place", "-") == "-"
     assert not list((stage.home / ".local/state/cse-client/upgrades").glob("*"))
-    assert vm["status"] == "POWERED_ON"
-    assert [one["Version"] for one in stage.nodes()] == [release]
+    assert {vm["status"] for vm in vms} == {"POWERED_ON"}
+    assert [one["Version"] for one in stage.nodes()] == [release] * len(vms)
 
 
 @pytest.mark.timeout(7200)
@@ -87,14 +89,48 @@ def test_every_crash_converges(
                 check(old, "v1.36.3")
                 return True
             # it was too late to go back
-            assert back.code in (1, NOTHING), back.err
+            assert back.code in (1, REFUSED), back.err
         again = old.run(UPGRADE)
-        assert again.code in (0, 3), again.err
+        assert again.code == 0, again.err
         check(old, "v1.37.2")
         old.reach(None)
         return crashed.killed
 
     tried = Tried(f"cluster upgrade in place, killed, then {way}", kills)
+    tried.each(attempt, lambda: old.reach(None))
+    tried.judge(record_property)
+
+
+@pytest.mark.timeout(7200)
+def test_every_crash_while_the_worker_is_replaced_converges(
+    old: Stage, record_property: Callable[[str, object], None]
+) -> None:
+    """The moments from the removal of the snapshot on: those before need no worker."""
+    old.reach(None)
+    create(old, 1)
+    ended, kills = old.kills(UPGRADE)
+    assert ended.code == 0, ended.err
+    check(old, "v1.37.2")
+    wanted = old.world()
+    old.reach(None)
+    removed = next(n for n, one in enumerate(kills.moments) if "removeAllSnapshots" in one.change)
+    late = replace(kills, moments=kills.moments[removed:])
+
+    def attempt(kill: Kill) -> bool:
+        create(old, 1)
+        crashed = old.killed_at(UPGRADE, kill)
+        if crashed.killed:
+            back = old.run(BACK)
+            # the control plane is upgraded for good
+            assert back.code == REFUSED, back.err
+            again = old.run(UPGRADE)
+            assert again.code == 0, again.err
+        check(old, "v1.37.2")
+        assert not differences(old.world(), wanted)
+        old.reach(None)
+        return crashed.killed
+
+    tried = Tried("cluster upgrade in place, of a worker", late)
     tried.each(attempt, lambda: old.reach(None))
     tried.judge(record_property)
 
@@ -118,7 +154,7 @@ def test_every_crash_of_a_roll_back_converges(
         crashed = old.killed_at(BACK, kill)
         if crashed.killed:
             again = old.run(BACK)
-            assert again.code in (0, NOTHING), again.err
+            assert again.code in (0, REFUSED), again.err
         check(old, "v1.36.3")
         return crashed.killed
 
