@@ -52,8 +52,9 @@ class UpgradePlan:
 
     `before` and `after` are releases such as 1.36.3. `obstacles` are sentences, each of which
     refuses the upgrade, and `cures` what to do about each of them, empty where that is not known;
-    `warnings` refuse nothing. `minutes` is how long it would take, from how long each
-    node took last time, None where that is not known. `resumed`: it was begun and is unfinished;
+    `warnings` refuse nothing. `control_plane_seconds` and `worker_seconds` are how long each node
+    of that kind took last time, and `minutes` how long all would take by that; None where that is
+    not known. `resumed`: it was begun and is unfinished;
     `done` are sentences on what of it is done. `template_id` is the template's id in VCD, empty
     where no template is needed.
     """
@@ -71,6 +72,8 @@ class UpgradePlan:
     resumed: bool = False
     done: tuple[str, ...] = ()
     template_id: str = ""
+    control_plane_seconds: int | None = None
+    worker_seconds: int | None = None
 
     def refusals(self) -> Iterator[tuple[str, str]]:
         """Yield each obstacle with its cure."""

@@ -209,6 +209,12 @@ def test_an_interrupted_upgrade_is_rolled_back(place: Place) -> None:
     other = place.cse("cluster", "resize", NAME, "--nodes", "3")
     assert "has an unfinished operation: upgrading to Kubernetes 1.37.2." in other.err
     assert place.plan()["resumed"] is True
+    before = place.everything()
+    shown = place.cse("cluster", "upgrade", NAME, "--roll-back", "--dry-run").checked()
+    head, first, *_rest = shown.splitlines()
+    assert head == "Going back from Kubernetes 1.37.2 to 1.36.3:"
+    assert first.startswith("1. Remove the new control plane mstr-")
+    assert place.everything() == before
     back = place.cse("cluster", "upgrade", NAME, "--roll-back", "--yes")
     assert back.out == f"Cluster {NAME} has Kubernetes 1.36.3 again.\n", back.err
     assert place.kubeadm_release() == "1.36.3"
@@ -287,6 +293,9 @@ def test_three_control_planes_get_a_new_revision(place: Place) -> None:
     found = place.plan("-t", LATER)
     assert len(found["steps"]) == 6
     assert found["minutes"] is not None
+    pace = (found["control_plane_seconds"], found["worker_seconds"])
+    took = "(the last upgrade took {} s for each control plane and {} s for each worker)."
+    assert took.format(*pace) in place.cse("cluster", "upgrade-plan", NAME, "-t", LATER).checked()
     assert any("pool 'own' keep its own template" in text for text in found["warnings"])
     words = ("cluster", "upgrade", NAME, "-t", LATER, "--max-surge", "2", "--yes")
     place.run(VCD, "cse", *words, timeout=400).checked()

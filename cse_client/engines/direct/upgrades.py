@@ -27,7 +27,7 @@ from cse_client.engines.direct.upgrade_groups import (
 )
 from cse_client.engines.direct.upgrade_obstacles import Findings, find_obstacles
 from cse_client.engines.direct.upgrade_parts import MadeOf, UpgradeParts
-from cse_client.engines.direct.upgrade_record import recorded_pace
+from cse_client.engines.direct.upgrade_record import Pace, recorded_pace
 from cse_client.engines.direct.upgrade_targets import (
     choose_target,
     release_of,
@@ -329,6 +329,7 @@ class ClusterUpgrades:
             done[:0] = before_this
             if left:
                 nodes.insert(0, head)
+        pace = recorded_pace(cluster.metadata)
         return UpgradePlan(
             cluster.name,
             before,
@@ -339,10 +340,12 @@ class ClusterUpgrades:
             tuple(findings.obstacles),
             tuple(findings.cures.get(text, "") for text in findings.obstacles),
             tuple(findings.warnings),
-            _minutes(cluster, nodes),
+            _minutes(pace, nodes),
             resumed,
             tuple(done),
             template.id,
+            pace.head or None,
+            pace.worker or None,
         )
 
 
@@ -409,8 +412,7 @@ def _step(name: str, template: Template) -> UpgradeStep:
     return UpgradeStep(f"Replace the worker {name} by a new one {made}.", name)
 
 
-def _minutes(cluster: ExistingCluster, nodes: Sequence[str]) -> int | None:
-    pace = recorded_pace(cluster.metadata)
+def _minutes(pace: Pace, nodes: Sequence[str]) -> int | None:
     if not nodes or not (pace.head or pace.worker):
         return None
     heads = sum(node_kind(name) == CONTROL_PLANE for name in nodes)

@@ -28,7 +28,7 @@ from cse_client.model import ClusterRef
 if TYPE_CHECKING:
     from cse_client.engines.base import Replacing
     from cse_client.engines.servers import Upgrading
-    from cse_client.model import Progress
+    from cse_client.model import Progress, RunOptions
     from cse_client.model.upgrades import UpgradePlan, UpgradeSpec
 
 __all__ = ["upgrade_command", "upgrade_plan_command"]
@@ -193,13 +193,13 @@ def upgrade_command(
             run, upgrading, ClusterRef(reference, vdc, org), template, revision, timeout
         )
         return
-    if roll_back and (dry_run or no_rollback):
-        other = "--dry-run" if dry_run else "--no-rollback"
-        raise click.UsageError(f"--roll-back cannot be combined with {other}.")
+    if roll_back and no_rollback:
+        raise click.UsageError("--roll-back cannot be combined with --no-rollback.")
     chosen = _positional(chosen, template, revision)
     spec = _spec(reference, chosen, vdc, org, rollback=not no_rollback)
     if roll_back:
-        _roll_back(run, engine, spec, timeout, yes=yes, break_lock=break_lock)
+        options = run.options(timeout, break_lock=break_lock)
+        _roll_back(run, engine, spec, options, yes=yes, dry_run=dry_run)
         return
     if dry_run:
         _show_plan(run, checked_plan(engine, spec))
@@ -262,10 +262,14 @@ def _question(plan: UpgradePlan) -> Question | None:
 
 
 def _roll_back(
-    run: Run, engine: Replacing, spec: UpgradeSpec, timeout: float, *, yes: bool, break_lock: bool
+    run: Run,
+    engine: Replacing,
+    spec: UpgradeSpec,
+    options: RunOptions,
+    *,
+    yes: bool,
+    dry_run: bool,
 ) -> None:
-    options = run.options(timeout, break_lock=break_lock)
-
     def look(progress: Progress) -> Question:
         plan = engine.plan_roll_back(spec, options, progress)
         text = (
@@ -279,6 +283,13 @@ def _roll_back(
             )
         return Question(text, numbered(step.action for step in plan.steps))
 
+    if dry_run:
+        with run.console.progress() as progress:
+            plan = engine.plan_roll_back(spec, options, progress)
+        head = f"Going back from Kubernetes {plan.before} to {plan.after}:"
+        steps = [*(step.action for step in plan.steps), "Record that the upgrade is rolled back."]
+        run.console.lines("\n".join([head, *numbered(steps)]))
+        return
     if not yes:
         run.confirm(f"Rolling the upgrade of {spec.cluster} back", look)
     run.when_interrupted = suggest.RESUME
@@ -303,11 +314,17 @@ def _plan_lines(plan: UpgradePlan) -> list[str]:
     if not plan.steps:
         lines.append("Left: record the new release.")
     if plan.minutes is not None:
-        lines.append(f"Expected duration: {plan.minutes} min, from the last upgrade.")
+        lines.append(f"Expected duration: {plan.minutes} min{_pace(plan)}.")
     for text, cure in plan.refusals():
         lines += [f"In the way: {text}", *([f"  Hint: {cure}"] if cure else [])]
     lines += [f"Note: {text}" for text in plan.warnings]
     return lines
+
+
+def _pace(plan: UpgradePlan) -> str:
+    kinds = {"control plane": plan.control_plane_seconds, "worker": plan.worker_seconds}
+    known = [f"{seconds} s for each {kind}" for kind, seconds in kinds.items() if seconds]
+    return f" (the last upgrade took {' and '.join(known)})" if known else ""
 
 
 def _upgrade_by_server(
