@@ -177,6 +177,25 @@ def handed_over(cse: Run, kubectl: Callable[..., Result], holder: str) -> str:
     return found
 
 
+def _power_fails_during_the_join(cse: Run, control: Control) -> None:
+    """A new control plane is a member of etcd, and its etcd never starts.
+
+    As long as it is one, kubeadm can add no other.
+    """
+    fault = {"kill_at_step": "control-plane-join/etcd added"}
+    control.set("guests", vm="mstr-.*", faults=fault, times=1)
+    failed = cse("cluster", "repair", NAME, "--yes")
+    control.ask("DELETE", "guests")
+    assert (failed.code, "was powered off" in failed.err) == (FAILED, True), failed.err
+    assert "never started" not in cse("cluster", "diagnose", NAME).out
+
+
+def _the_last_one_stays(cse: Run, control: Control, last: str) -> None:
+    assert (names(info(cse), "control plane"), separated(control)) == ([last], [])
+    only = cse("node", "delete", NAME, last, "--yes")
+    assert "would have no control plane left" in only.err
+
+
 def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[..., Result]) -> None:
     address = f"{subnet(control)}251"
     words = (*CREATE, TEMPLATE, "--vip", address, "--control-planes")
@@ -216,6 +235,7 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
     assert "2 control plane VMs where 3 were requested" in info(cse)["problems"]
     assert "Replace a control plane that is missing." in cse("cluster", "repair", NAME).out
     cse("cluster", "seal", NAME).checked()
+    _power_fails_during_the_join(cse, control)
     cse("cluster", "repair", NAME, "--yes").checked()
     whole = info(cse)
     # no control plane's script in VCD holds the CA key any more, not even the new one's
@@ -230,8 +250,5 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
         assert (bad.code, refusal in bad.err) == (WRONG_USAGE, True)
     # down to one, which cannot go
     cse("cluster", "resize", NAME, "--control-planes", "1").checked()
-    last = whole["holder"]
-    assert (names(info(cse), "control plane"), separated(control)) == ([last], [])
+    _the_last_one_stays(cse, control, whole["holder"])
     assert kubectl("get", "--raw", "/readyz").code == 0
-    only = cse("node", "delete", NAME, last, "--yes")
-    assert "would have no control plane left" in only.err

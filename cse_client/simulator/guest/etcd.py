@@ -34,11 +34,34 @@ class Etcd:
         self.address = address
         self.version = version
         self.number = int(identity, 16) >> 1
+        #: A member that was added and never started has no name in the list of members.
+        self.started = True
         self._arguments: dict[str, Any] | None = None
 
     @classmethod
+    def added(cls, api: KubeAPI, node: str, address: str, *, version: str) -> Etcd | None:
+        """Add a member that has not started; None while another one has not, either.
+
+        A member of the same address that was added before is used again, as kubeadm does
+        (kubernetes:cmd/kubeadm/app/util/etcd/etcd.go, addMember). etcd has one learner at most by
+        default (--max-learners, "etcdserver: too many learner members in cluster").
+        """
+        waiting = [one for one in api.members if isinstance(one, cls) and not one.started]
+        if waiting:
+            return waiting[0] if waiting[0].address == address else None
+        member = cls(secrets.token_hex(8), api, node, address, version)
+        member.started = False
+        api.members.append(member)
+        return member
+
+    def begin(self, disk: Disk) -> None:
+        """Start a member that was added, with its mark on the disk."""
+        disk.write(MARK, self.identity, 0o600)
+        self.started = True
+
+    @classmethod
     def joined(cls, disk: Disk, api: KubeAPI, node: str, address: str, *, version: str) -> Etcd:
-        """Return a new member of the cluster whose state is in `api`, with its mark on the disk."""
+        """Return the first member of a cluster whose state is in `api`, marked on the disk."""
         restored = disk.text(RESTORED)
         if restored:
             found = json.loads(restored)

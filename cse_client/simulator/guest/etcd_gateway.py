@@ -142,6 +142,12 @@ def _snapshot(etcd: Etcd) -> Iterator[dict[str, Any]]:
 
 
 def _member(one: Etcd) -> dict[str, Any]:
+    if not one.started:
+        return {
+            "ID": str(one.number),
+            "peerURLs": [f"https://{one.address}:2380"],
+            "isLearner": True,
+        }
     return {
         "ID": str(one.number),
         "name": one.node,

@@ -160,9 +160,10 @@ class KubeAPI:
         With `host` only those of the API server there.
         """
         own = self._servers.get(host)
-        for one in list(self._servers):
-            if not host or (own is not None and self._servers[one].shares(own)):
-                self.leave(one)
+        # keepalived takes its address away meanwhile
+        for address, server in list(self._servers.items()):
+            if not host or (own is not None and server.shares(own)):
+                self.leave(address)
         if not self._servers:
             self._api.controllers.rest()
 

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from cse_client.simulator.guest.exchange import Call
     from cse_client.simulator.guest.kubeadm.discovery import JoinSettings
     from cse_client.simulator.guest.system import System
+    from cse_client.simulator.kube import KubeAPI
 
 __all__ = ["finish_control_plane", "prepare_control_plane"]
 
 _COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _CAS = ("ca", "front-proxy-ca", "etcd/ca")
 _WAIT_SECONDS = 240
+#: How long kubeadm repeats a request to etcd (its timeout etcdAPICall).
+_ETCD_SECONDS = 120
 _OK = 200
 
 
@@ -80,20 +83,33 @@ def finish_control_plane(
             "error execution phase control-plane-join/etcd: error creating local etcd static pod"
             " manifest file: etcd cluster is not healthy: failed to dial endpoint"
         )
+    member = _added(system, call, settings, api)
+    system.step("kubeadm join control-plane-join/etcd added")
     with system.life.guard():
         system.disk.make_folder("/var/lib/etcd", 0o700)
+    member.begin(system.disk)
+    system.guest.etcd = member
     write_manifest(system, "etcd", settings)
-    system.guest.etcd = Etcd.joined(
-        system.disk,
-        api,
-        settings.node,
-        settings.address,
-        version=etcd_version(system.image.kubernetes),
-    )
     call.out('[etcd] Creating static Pod manifest for "etcd"')
     _await_own_server(system, call, settings)
     with closing(client_for(system, _admin(system))) as client:
         mark_control_plane(system, call, client, settings.node)
+
+
+def _added(system: System, call: Call, settings: InitSettings, api: KubeAPI) -> Etcd:
+    """Add this node to etcd, as a learner; raises KubeadmError."""
+    version = etcd_version(system.image.kubernetes)
+    limit = time.monotonic() + _ETCD_SECONDS / system.life.speed
+    while True:
+        member = Etcd.added(api, settings.node, settings.address, version=version)
+        if member is not None:
+            return member
+        if time.monotonic() > limit:
+            raise KubeadmError(
+                "error execution phase control-plane-join/etcd: error creating local etcd static"
+                " pod manifest file: etcdserver: too many learner members in cluster"
+            )
+        system.pause_call(call, min(0.1, max(0.5 / system.life.speed, 0.03)))
 
 
 def _admin(system: System) -> Credentials:
