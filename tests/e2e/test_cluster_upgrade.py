@@ -293,9 +293,10 @@ def test_three_control_planes_get_a_new_revision(place: Place) -> None:
     found = place.plan("-t", LATER)
     assert len(found["steps"]) == 6
     assert found["minutes"] is not None
-    pace = (found["control_plane_seconds"], found["worker_seconds"])
-    took = "(the last upgrade took {} s for each control plane and {} s for each worker)."
-    assert took.format(*pace) in place.cse("cluster", "upgrade-plan", NAME, "-t", LATER).checked()
+    # the run that replaced the control plane did not come to its end
+    assert found["control_plane_seconds"] is None
+    took = f"(the last upgrade took {found['worker_seconds']} s for each worker)."
+    assert took in place.cse("cluster", "upgrade-plan", NAME, "-t", LATER).checked()
     assert any("pool 'own' keep its own template" in text for text in found["warnings"])
     words = ("cluster", "upgrade", NAME, "-t", LATER, "--max-surge", "2", "--yes")
     place.run(VCD, "cse", *words, timeout=400).checked()

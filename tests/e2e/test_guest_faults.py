@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.editor import Editor
 from tests.support.output import lasting
 from tests.support.programs import Workstation, clean_environment
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
@@ -113,6 +114,20 @@ def test_the_healthy_ones_are_kept_when_asked(place: Place) -> None:
     assert listed.count("worker") == 2
     back = place.cse("cluster", "resize", NAME, "--nodes", "1")
     assert back.code == 0, back.err
+
+
+def test_a_repair_that_fails_leaves_it_to_the_next(place: Place) -> None:
+    (lost,) = (name for name in everything(place)["vapps"][NAME]["vms"] if name[:5] == "node-")
+    Editor(place.cloud).delete_vm(NAME, lost)
+    planned = place.cse("cluster", "repair", NAME).checked()
+    assert "Replace a worker that is missing." in planned
+    place.afflict(fail={"kubeadm join.*": 7})
+    failed = place.cse("cluster", "repair", NAME, "--yes", "--timeout", TIMEOUT)
+    assert (failed.code, "failed in phase 'join'" in failed.err) == (1, True), failed.err
+    place.control.ask("DELETE", "guests")
+    assert "Replace a worker that is missing." in place.cse("cluster", "repair", NAME).checked()
+    place.cse("cluster", "repair", NAME, "--yes", "--timeout", TIMEOUT).checked()
+    assert "does not need to be repaired" in place.cse("cluster", "repair", NAME).out
 
 
 @pytest.mark.parametrize("hours", [24, -24])

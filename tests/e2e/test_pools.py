@@ -217,6 +217,13 @@ def test_a_lost_worker_is_replaced_in_its_pool(admin: Person, simulated: Cloud) 
     assert "pool 'gpu' has 1 worker VM where 2 were requested" in problems
     planned = admin.cluster("repair", NAME).checked()
     assert "Replace a worker of pool 'gpu' that is missing." in planned
+    # a repair that fails leaves it to the next one
+    control = Control(simulated)
+    control.set("guests", vm="node-.*", faults={"fail": {"kubeadm join.*": 7}})
+    failed = admin.cluster("repair", NAME, "--yes")
+    control.ask("DELETE", "guests")
+    assert (failed.code, "failed in phase 'join'" in failed.err) == (1, True), failed.err
+    assert admin.cluster("repair", NAME).checked() == planned
     admin.cluster("repair", NAME, "--yes").checked()
     assert sizes(admin) == {"default": (1, 1, 1), "gpu": (2, 2, 2)}
     assert all(marks(admin, name)[0]["zone"] == "b" for name in members(admin, "gpu"))

@@ -90,6 +90,16 @@ class ExistingCluster:
         return self.journal.desired_heads(self.spec.control_planes or 1)
 
     @property
+    def recorded_workers(self) -> int:
+        """How many workers it was to have before the unfinished operation; 0: not known."""
+        return self.journal.recorded_workers(self.spec.workers) or 0
+
+    @property
+    def recorded_heads(self) -> int:
+        """How many control planes it was to have before the unfinished operation."""
+        return self.journal.recorded_heads(self.spec.control_planes or 1)
+
+    @property
     def control_plane(self) -> Vm | None:
         """The first control plane VM, or None."""
         return control_plane_vm(self.vapp)

@@ -82,12 +82,20 @@ class Journal:
         """
         if self.operation is not None:
             return self.operation.workers
-        return self.workers if self.workers is not None else recorded
+        return self.recorded_workers(recorded)
 
     def desired_heads(self, recorded: int) -> int:
         """Return how many control planes the cluster is to have."""
         if self.operation is not None and self.operation.heads:
             return self.operation.heads
+        return self.recorded_heads(recorded)
+
+    def recorded_workers(self, recorded: int | None) -> int | None:
+        """Return how many workers the cluster was to have before the unfinished operation."""
+        return self.workers if self.workers is not None else recorded
+
+    def recorded_heads(self, recorded: int) -> int:
+        """Return how many control planes it was to have before the unfinished operation."""
         return self.heads if self.heads is not None else recorded
 
     def desired_pools(self, recorded: tuple[Pool, ...], workers: int | None) -> tuple[Pool, ...]:

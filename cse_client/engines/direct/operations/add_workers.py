@@ -273,13 +273,20 @@ class WorkerAddition:
             error.notes.append(f"Their Node objects may be left: {second.message}")
 
     def _settle(self, error: CseError) -> None:
-        """Record the size that the cluster has after all, and release it."""
+        """Record the size that the cluster has after all, and release it.
+
+        Workers that were missing before are still missing.
+        """
+        cluster, operation = self._cluster, self._operation
         present = [vm for vm in self._machines.vms() if node_kind(vm.name) == WORKER]
-        workers, pools = len(present), self._operation.pools
+        pools = operation.pools
+        workers = max(len(present), min(cluster.recorded_workers, operation.workers))
         if pools:
-            left = sum(1 for vm in present if pool_of(vm) == self._pool.name)
+            before = {pool.name: pool.size for pool in cluster.recorded_pools}
+            wanted = {pool.name: pool.size for pool in pools}
+            missing = min(before.get(self._pool.name, 0), wanted.get(self._pool.name, 0))
+            left = max(sum(1 for vm in present if pool_of(vm) == self._pool.name), missing)
             pools = resized(pools, self._pool.name, left)
-            before = {pool.name for pool in self._cluster.recorded_pools}
             if not left and self._pool.name not in before:
                 pools = tuple(pool for pool in pools if pool.name != self._pool.name)
             workers = total(pools)

@@ -247,7 +247,9 @@ class ControlPlaneAddition(_ControlPlaneChange):
             self.release()
 
     def _settle(self, error: CseError) -> None:
-        self.end_after(error, None, heads=self._operation.before)
+        # those that were missing before are still missing
+        wanted = min(self._cluster.recorded_heads, self._operation.heads)
+        self.end_after(error, None, heads=max(self._operation.before, wanted))
 
 
 class ControlPlaneRemoval(_ControlPlaneChange):
