@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.editor import Editor
 from tests.support.output import lasting
 from tests.support.programs import CSE, VCD, Result, Workstation, clean_environment, command_line
 from tests.support.schemas import check
@@ -176,6 +177,8 @@ def test_what_is_in_the_way(place: Place) -> None:
     assert refused.code == REFUSED
     assert f"'{NAME}' cannot be upgraded to Kubernetes 1.37.2 for 2 reasons" in refused.err
     place.control.set("vdcs/vdc1", vm_quota=0)
+    _refuse_while_another_command_runs(place)
+    _refuse_without_an_address(place)
     assert any("default/lonely" in text for text in place.plan("--force")["warnings"])
     assert place.plan("--force")["obstacles"] == []
     place.kubectl("delete", "pod", "lonely", "--now").checked()
@@ -185,6 +188,26 @@ def test_what_is_in_the_way(place: Place) -> None:
     )
     place.cse("cluster", "repair", NAME, "--yes").checked()
     assert place.plan()["obstacles"] == []
+
+
+def _refuse_while_another_command_runs(place: Place) -> None:
+    lock = "cse.client.lock.0123456789ab"
+    claim = {"who": "eve", "host": "desk", "doing": "resize"}
+    claim |= {"since": "2026-01-01T00:00:00+00:00", "until": "2099-01-01T00:00:00+00:00"}
+    editor = Editor(place.cloud)
+    editor.write(NAME, {lock: json.dumps(claim)})
+    found = place.plan()["obstacles"]
+    editor.write(NAME, {lock: "free 0"})
+    assert any("is being changed by eve on desk" in text for text in found), found
+
+
+def _refuse_without_an_address(place: Place) -> None:
+    pool = place.control.get("state")["networks"]["net1"]["pool"]
+    place.control.set("networks/net1", pool=[pool[-1], pool[-1]])
+    place.control.set("vapps", prefix="full", count=1, address=pool[-1])
+    found = place.plan()["obstacles"]
+    place.control.set("networks/net1", pool=pool)
+    assert any("address" in text for text in found), found
 
 
 def test_a_new_control_plane_that_fails_leaves_everything_as_it_was(place: Place) -> None:

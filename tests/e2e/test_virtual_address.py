@@ -124,6 +124,7 @@ def test_a_template_without_keepalived_fails_with_one_reason(cse: Run, control: 
         f"there is no keepalived in this template, which the virtual address {address} requires"
     )
     assert reason in failed.err
+    assert "Hint: Use a template that contains it. If this one is registered with" in failed.err
     assert NAME not in control.get("state")["vapps"]
 
 

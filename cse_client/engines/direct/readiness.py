@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cse_client import suggest
 from cse_client.clock import Clock, polling
 from cse_client.engines.direct.evidence import Limits, Verdict, Witnesses
 from cse_client.errors import ClusterUnreachable, GuestFailed, TimedOut
@@ -45,6 +46,7 @@ _NAMED = 3
 _COUNT = re.compile(r" \(\d+ of \d+\)$")
 
 # How the bootstrap's last log line gives its reason (guest/scripts/base.sh, `left`).
+_NOT_IN_TEMPLATE = re.compile(r": there is no (keepalived|curl) in this template")
 _REASON = re.compile(r"FAILED in phase \S+ \(rc \d+\): (.+)")
 #: VCD's word for a VM that has been customized.
 CUSTOMIZED = "GC_COMPLETE"
@@ -225,7 +227,7 @@ class ReadyWatch:
     def _judge(self) -> None:
         for state in self._all():
             if state.report is not None and state.report.status == "failed" and not state.ready:
-                self._fail(state, failure_text(state.report))
+                self._fail(state, failure_text(state.report), failure_hint(state.report))
             vm = state.vm
             if vm is None:
                 continue
@@ -379,6 +381,17 @@ def failure_text(report: NodeReport) -> str:
     why = _REASON.search(report.log[-1]) if report.log else None
     end = f": {why.group(1).rstrip('.')}." if why is not None else "."
     return f"Node '{report.node}' failed in phase '{report.phase or 'unknown'}'{code}{end}"
+
+
+def failure_hint(report: NodeReport) -> str:
+    """Return what to do about a template that lacks what holds the virtual address, else ""."""
+    if not report.log or not _NOT_IN_TEMPLATE.search(report.log[-1]):
+        return ""
+    register = suggest.cse("template register", help=True)
+    return (
+        "Use a template that contains it. If this one is registered with --keepalived, register it"
+        f" again without: {register}"
+    )
 
 
 def _is_no_route(reason: str) -> bool:
