@@ -242,6 +242,17 @@ def _show_plan(run: Run, plan: UpgradePlan) -> None:
         run.console.lines("\n".join(["", *_plan_lines(plan)]))
 
 
+def _show_return(run: Run, plan: UpgradePlan) -> None:
+    from cse_client.cli.tables import plain
+
+    record = plain(plan)
+    if run.console.documented(record, record):
+        return
+    head = f"Going back from Kubernetes {plan.before} to {plan.after}:"
+    steps = [*(step.action for step in plan.steps), "Record that the upgrade is rolled back."]
+    run.console.lines("\n".join([head, *numbered(steps)]))
+
+
 def _already(cluster: str, kubernetes: str, template: str, revision: object) -> str:
     made_of = f" of template {template}, revision {revision}" if template else ""
     return f"Cluster {cluster} already has Kubernetes {kubernetes}{made_of}."
@@ -286,9 +297,7 @@ def _roll_back(
     if dry_run:
         with run.console.progress() as progress:
             plan = engine.plan_roll_back(spec, options, progress)
-        head = f"Going back from Kubernetes {plan.before} to {plan.after}:"
-        steps = [*(step.action for step in plan.steps), "Record that the upgrade is rolled back."]
-        run.console.lines("\n".join([head, *numbered(steps)]))
+        _show_return(run, plan)
         return
     if not yes:
         run.confirm(f"Rolling the upgrade of {spec.cluster} back", look)
