@@ -13,6 +13,7 @@ from cse_client.cli import api_token
 from cse_client.cli.options import ENGINES
 from cse_client.errors import SessionInvalid, WrongUsage
 from cse_client.model import Session
+from cse_client.model.hosts import host_of
 
 __all__ = ["chosen_before", "engine_option", "read_session", "stored_profile"]
 
@@ -82,8 +83,15 @@ def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, boo
     def text(key: str) -> str:
         return str(profile.get(key) or "")
 
+    try:
+        host = host_of(text("host"))
+    except WrongUsage as error:
+        raise SessionInvalid(
+            f"The stored session is damaged: {error.clause} (host in {profiles.SHOWN}).",
+            hint=f"Log in again: {_login_line()}",
+        ) from None
     session = Session(
-        host=text("host"),
+        host=host,
         org=text("org_in_use") or text("org"),
         user=text("user"),
         api_version=text("api_version"),

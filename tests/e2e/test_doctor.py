@@ -135,6 +135,11 @@ WORLDS: dict[str, World] = {
         r"Log in again: cse login \S+ acme --token-file \S+/none",
         profile={"token": JWT, "cse_token_file": "{home}/none"},
     ),
+    "a host that cannot be": World(
+        r"The stored session is damaged: 'vcd:99999' is not the name of a host \(host in .*\)\.",
+        r"Log in again: cse login HOST .*",
+        profile={"host": "vcd:99999"},
+    ),
     "another host": World(
         r"Cannot read the API versions: 127\.0\.0\.1:1 cannot be reached: .*",
         r"Check the host name, the network and the VPN\.",

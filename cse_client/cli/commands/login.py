@@ -79,7 +79,8 @@ def login_command(
         vcd cse login vcd.example.com acme --session-stdin < session.txt
         vcd cse login vcd.example.com acme alice --ca-file ca.pem
     """
-    from cse_client.vcd.login import Login, host_of
+    from cse_client.model.hosts import host_of
+    from cse_client.vcd.login import Login
 
     host = host_of(host)
     if token_file and session_stdin:

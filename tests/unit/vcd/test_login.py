@@ -7,52 +7,10 @@ from email.utils import format_datetime
 
 import pytest
 
-from cse_client.errors import Refused, WrongUsage
+from cse_client.errors import Refused
 from cse_client.model import Session
-from cse_client.vcd.login import Login, host_of, roughly, seconds_ahead, version_to_use
+from cse_client.vcd.login import Login, roughly, seconds_ahead, version_to_use
 from tests.support.scripted_vcd import ScriptedVcd
-
-
-@pytest.mark.parametrize(
-    ("typed", "host"),
-    [
-        ("vcd.example.com", "vcd.example.com"),
-        ("VCD.Example.com:8443", "vcd.example.com:8443"),
-        ("https://vcd.example.com/tenant/acme/vdcs?page=1", "vcd.example.com"),
-        ("https://vcd.example.com:8443/api", "vcd.example.com:8443"),
-        ("[2001:db8::1]:443", "[2001:db8::1]:443"),
-    ],
-)
-def test_a_host_as_a_browser_shows_it(typed: str, host: str) -> None:
-    assert host_of(typed) == host
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "http://vcd.example.com",
-        "bob@vcd.example.com",
-        "vcd example",
-        "ftp://vcd",
-        "",
-        "vcd:port",
-        "vcd:0",
-        "vcd:65536",
-        "vcd:99999",
-        "vcd:٤٤٣",
-        "vcd..example.com",
-        ".vcd",
-        ".",
-        f"{'a' * 64}.example.com",
-        ".".join(["a" * 60] * 5),
-        "[::1",
-        "[1:2]",
-        "[:::]:443",
-    ],
-)
-def test_what_is_not_a_host(typed: str) -> None:
-    with pytest.raises(WrongUsage, match="is not the name of a host"):
-        host_of(typed)
 
 
 @pytest.mark.parametrize(
