@@ -127,6 +127,8 @@ def test_a_certificate_that_has_ended(place: Place) -> None:
         until(named, f"first cause: {wanted}", 20)
 
     ends_in(-60, r"its certificate has ended \(")
+    (only,) = place.causes()
+    assert only["cure"] == f"Renew it: cse cluster renew {NAME}"
     ends_in(3 * 86400, r"^The API server's certificate ends at ")
     ends_in(300 * 86400)
 

@@ -106,7 +106,12 @@ def diagnose(cluster: ExistingCluster, failure: Mapping[str, Any] | None) -> Dia
         causes += of_failure(failure)
     if not causes or symptoms is None or symptoms.silence is None:
         causes += _kubernetes_causes(look, symptoms)
-    causes += _records(look, described.problems if described is not None else ())
+    silence = symptoms.silence if symptoms is not None else None
+    problems = described.problems if described is not None else ()
+    # that the API is silent has been named, or follows from what has been
+    causes += _records(
+        look, tuple(one for one in problems if silence is None or silence.clause not in one)
+    )
     causes += _soon(look)
     return Diagnosis(
         cluster=cluster.name,
