@@ -191,6 +191,19 @@ def _power_fails_during_the_join(cse: Run, control: Control) -> None:
     assert "never started" not in cse("cluster", "diagnose", NAME).out
 
 
+def _resizes_are_shown_first(cse: Run, control: Control) -> None:
+    before = control.possessions()
+    for words, text in (
+        (("--control-planes", "1"), "Remove "),
+        (("--control-planes", "5"), "Add control planes up to 5"),
+        (("--control-planes", "3"), "Nothing would be changed."),
+        (("--nodes", "2"), "1. "),
+    ):
+        shown = cse("cluster", "resize", NAME, *words, "--dry-run")
+        assert (shown.code, text in shown.out) == (0, True), (words, shown)
+    assert control.possessions() == before
+
+
 def _the_last_one_stays(cse: Run, control: Control, last: str) -> None:
     assert (names(info(cse), "control plane"), separated(control)) == ([last], [])
     only = cse("node", "delete", NAME, last, "--yes")
@@ -249,6 +262,7 @@ def test_three_control_planes(cse: Run, control: Control, kubectl: Callable[...,
         bad = cse("cluster", "resize", NAME, "--control-planes", count)
         refusal = f"1, 3 or 5 control planes, not {count}."
         assert (bad.code, refusal in bad.err) == (WRONG_USAGE, True)
+    _resizes_are_shown_first(cse, control)
     # down to one, which cannot go
     cse("cluster", "resize", NAME, "--control-planes", "1").checked()
     _the_last_one_stays(cse, control, whole["holder"])

@@ -17,8 +17,15 @@ from cse_client.cli.node_options import (
     print_cluster_change,
     scale_options,
 )
-from cse_client.cli.options import as_object, org_option, timeout_option, vdc_option
+from cse_client.cli.options import (
+    as_object,
+    dry_run_option,
+    org_option,
+    timeout_option,
+    vdc_option,
+)
 from cse_client.cli.run import Run, command
+from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ __all__ = ["resize_command"]
 @pool_option
 @growth_options
 @scale_options
+@dry_run_option
 @vdc_option
 @org_option
 @timeout_option
@@ -57,6 +65,7 @@ def resize_command(
     pool: str,
     growth: GrowthOptions,
     scale: ScaleOptions,
+    dry_run: bool,
     vdc: str,
     org: str,
     timeout: float,
@@ -73,6 +82,7 @@ def resize_command(
         vcd cse cluster resize demo --nodes 5
     """
     from cse_client.cli.validation import check_existing_name
+    from cse_client.engines.base import Planning
 
     check_existing_name(name)
     remove = _named(nodes_to_remove)
@@ -99,6 +109,12 @@ def resize_command(
         from cse_client.errors import WrongUsage
 
         raise WrongUsage("A CSE server knows no worker pools.", hint="Omit --pool.")
+    if dry_run:
+        planning = run.require(Planning, "cluster resize --dry-run")
+        with run.console.progress() as progress:
+            planned = planning.plan_resize(spec, options, progress)
+        run.console.lines("\n".join(numbered(planned) or ["Nothing would be changed."]))
+        return
     with run.console.progress() as progress:
         cluster = engine.resize(spec, options, progress)
     print_cluster_change(run, cluster)
