@@ -436,6 +436,24 @@ def test_a_session_is_not_renewed_as_somebody_else(desk: Desk, strings: Control)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("key", ["\x03", "\x04"])
+def test_a_prompt_that_is_interrupted(home: Path, today: Cloud, program: str, key: str) -> None:
+    desk = Desk(home, today, program)
+    before = desk.profiles.read_text()
+    for prompt, user in (("Password of admin: ", ["admin"]), ("API token: ", [])):
+        ended = desk.answering(prompt, key, "acme", *user, "--ca-file", today.ca)
+        assert ended.code == 5
+        assert ended.out.endswith("Error: Interrupted; nothing was changed.\n")
+    assert desk.profiles.read_text() == before
+
+
+def test_a_profile_that_others_could_read_is_closed(desk: Desk) -> None:
+    desk.profiles.chmod(0o644)
+    desk.login(env={"CSE_API_TOKEN": token_of(desk.cloud)}).checked()
+    assert stat.S_IMODE(desk.profiles.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_an_expired_session_names_the_line_to_type(
     home: Path, today: Cloud, strings: Control, program: str
 ) -> None:
