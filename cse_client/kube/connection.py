@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cse_client import suggest
 from cse_client.errors import CseError
-from cse_client.kube.tls import private_file, private_folder
+from cse_client.kube.tls import private_file, private_folder, without_strict_extensions
 
 if TYPE_CHECKING:
     from cse_client.kube.credentials import Credentials
@@ -33,7 +33,13 @@ def connect(access: Credentials, timeout: float, proxy: str | None) -> Any:
     with private_folder() as folder:
         client = _client(_load(access, folder), timeout, proxy)
     # Both lines of lightkube keep their HTTP client here.
-    return client._client._client
+    http = client._client._client
+    # httpx makes a context for each transport, and keeps it there
+    for transport in (http._transport, *http._mounts.values()):
+        context = getattr(getattr(transport, "_pool", None), "_ssl_context", None)
+        if context is not None:
+            without_strict_extensions(context)
+    return http
 
 
 def request_errors() -> tuple[type[Exception], ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cse_client.errors import CseError
 
-__all__ = ["client_context", "private_file", "private_folder"]
+__all__ = ["client_context", "private_file", "private_folder", "without_strict_extensions"]
 
 
 def client_context(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> ssl.SSLContext:
@@ -21,6 +21,7 @@ def client_context(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> ssl
     """
     try:
         context = ssl.create_default_context(cadata=ca.decode("ascii"))
+        without_strict_extensions(context)
         if certificate:
             with private_folder() as folder:
                 # Python's TLS takes a client's key from files only
@@ -29,6 +30,15 @@ def client_context(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> ssl
     except (OSError, ValueError):
         raise CseError("The client certificate, its key or the CA cannot be used.") from None
     return context
+
+
+def without_strict_extensions(context: ssl.SSLContext) -> None:
+    """Let a context take certificates without key identifiers; all else is still verified.
+
+    Python 3.13 refuses them by default (its release notes, "ssl"). Go gives a certificate an
+    authority key identifier only if its CA has one (crypto/x509, CreateCertificate).
+    """
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
 
 @contextmanager
