@@ -197,7 +197,11 @@ def new_leaf(
     names: tuple[str, ...] = (),
     lifetime: timedelta = _YEAR,
 ) -> Pair:
-    """Mint a certificate as kubeadm does: from its authority's NotBefore, for a year from now."""
+    """Mint a certificate as kubeadm does: from its authority's NotBefore, for a year from now.
+
+    Go names the authority's key in it if the authority has a key identifier (crypto/x509,
+    CreateCertificate).
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     uses = [ExtendedKeyUsageOID.SERVER_AUTH] if server else []
     uses += [ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
@@ -217,6 +221,10 @@ def new_leaf(
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
         )
+    for extension in authority.certificate.extensions:
+        if isinstance(extension.value, x509.SubjectKeyIdentifier):
+            named = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(extension.value)
+            builder = builder.add_extension(named, critical=False)
     return Pair(builder.sign(authority.key, hashes.SHA256()), key)
 
 
