@@ -84,14 +84,15 @@ def read_session(profile: Mapping[str, Any] | None = None) -> tuple[Session, boo
         return str(profile.get(key) or "")
 
     try:
-        host = host_of(text("host"))
+        # pyvcloud takes what vcd-cli stored as it was typed, also with http://
+        host_of(text("host").removeprefix("http://"))
     except WrongUsage as error:
         raise SessionInvalid(
             f"The stored session is damaged: {error.clause} (host in {profiles.SHOWN}).",
             hint=f"Log in again: {_login_line()}",
         ) from None
     session = Session(
-        host=host,
+        host=text("host"),
         org=text("org_in_use") or text("org"),
         user=text("user"),
         api_version=text("api_version"),
