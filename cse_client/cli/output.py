@@ -208,9 +208,14 @@ class ShowingOrWritingCommand(ShowingCommand):
 
 
 def explain_organization(ctx: click.Context, error: CseError) -> None:
-    """Add a note to an error about an organization that may have been meant as a format."""
+    """Add a note to an error about an organization whose name is nearly that of a format."""
+    from difflib import get_close_matches
+
     org = ctx.params.get("org")
-    if ctx.meta.get(_AS_ORG) and org and f"'{org}'" in error.message:
+    if not (ctx.meta.get(_AS_ORG) and org and f"'{org}'" in error.message):
+        return
+    alike = [one for one in FORMATS if one[0] == org[0].lower()]
+    if get_close_matches(org.lower(), alike):
         formats = ", ".join(FORMATS)
         error.notes.append(f"'{org}' is not an output format ({formats}), so -o was read as --org.")
 

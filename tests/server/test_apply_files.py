@@ -218,7 +218,7 @@ def test_a_bomb_of_aliases(cse: Run, second: Generation, home: Path) -> None:
     (home / "blue.yaml").write_text("\n".join(rows))
     result = cse("cluster", "apply", "blue.yaml")
     assert (result.out, result.code) == ("", 2)
-    assert "line 1: anchors and aliases (&, *) are not supported" in result.err
+    assert "Line 1: anchors and aliases (&, *) are not supported" in result.err
 
 
 @pytest.mark.parametrize("release", ["3.0", "3.1"])
