@@ -43,6 +43,8 @@ _SYSTEMD_VERSIONS = {
     "ubuntu-22.04": 249,
 }
 _NEWEST_SYSTEMD = 255
+#: Real seconds in which a guest without power has lost all its processes.
+_LONGEST_CUT = 15.0
 
 
 class Host(Protocol):
@@ -155,6 +157,7 @@ class System:
         self.modules: set[str] = set()
         self.natives: dict[str, Native] = {}
         self._channels: set[Channel] = set()
+        self._all_ended = threading.Event()
         self._lock = threading.Lock()
         self.toolbox = platform.toolbox(host.image)
         self.image = with_packages(host.image, self.disk)
@@ -295,8 +298,11 @@ class System:
             code = self._answer(call)
             if code is not None:
                 channel.send(f"x{code}\n")
-        except (PowerLoss, CallAborted):
+        except CallAborted:
             return
+        except PowerLoss:
+            # Its caller would take the end of the connection for a failure, and act on it.
+            self._all_ended.wait(_LONGEST_CUT)
         finally:
             with self._lock:
                 self._channels.discard(channel)
@@ -350,6 +356,7 @@ class System:
         """Power off: end everything, exactly now. Safe to call twice, from any thread."""
         self.life.end()
         self.sandbox.kill()
+        self._all_ended.set()
         exchange().forget(self._token)
         self.drain_console()
         with self._lock:
