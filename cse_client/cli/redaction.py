@@ -75,7 +75,7 @@ def redact_value(value: Any, secrets: Collection[str] = ()) -> Any:
             for key, one in value.items()
         }
     if isinstance(value, (list, tuple)):
-        if value and all(isinstance(one, str) for one in value):
+        if value and all(isinstance(one, str) and "\n" not in one for one in value):
             return redact_value("\n".join(value), secrets).split("\n")
         return [redact_value(one, secrets) for one in value]
     return value

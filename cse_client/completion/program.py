@@ -147,7 +147,9 @@ def _asked_behind(kind: str, typed: Mapping[str, str], scope: str) -> int:
         os.setsid()
         os.close(reading)
         # the shell reads to the end of what this program prints
-        os.dup2(0, 1)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
         signal.setitimer(signal.ITIMER_REAL, _LONGEST)
         from cse_client.completion.names import fetch, load
 

@@ -116,3 +116,7 @@ def test_a_long_text_takes_linear_time(part: str) -> None:
     start = time.process_time()
     redact(part * (200_000 // len(part)))
     assert time.process_time() - start < 5
+
+
+def test_a_list_of_texts_keeps_its_items() -> None:
+    assert redact_value(["one\ntwo", "password: hunter22"]) == ["one\ntwo", "password: [redacted]"]
