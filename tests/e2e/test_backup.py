@@ -94,6 +94,17 @@ def admin(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ad
     admin.cluster("delete", NAME, "--yes")
 
 
+@pytest.fixture(scope="module")
+def revisions(admin: Admin, cloud: Cloud) -> Iterator[tuple[str, str]]:
+    """The template of the cluster, and a later revision that is there until the file's end."""
+    item = yaml.safe_load(admin.cluster("export", NAME).checked())["spec"]["template"]
+    old = item.rpartition("/")[2]
+    new = old.partition("_rev")[0] + "_rev9"
+    Control(cloud).set(f"templates/{new}", like=old)
+    yield old, new
+    Control(cloud).set(f"templates/{new}", remove=True)
+
+
 def has_ended(control: Control, name: str) -> bool:
     metadata = control.get("state")["vapps"][name]["metadata"]
     return bool(metadata["GENERAL:cse.client.restore"] == "-")
@@ -248,12 +259,12 @@ def test_a_lost_control_plane_is_restored(admin: Admin, control: Control) -> Non
     assert vms[head]["script_bytes"] < 1000, "it is sealed again"
 
 
-def test_a_restore_takes_another_template(admin: Admin, control: Control) -> None:
+def test_a_restore_takes_another_template(
+    admin: Admin, control: Control, revisions: tuple[str, str]
+) -> None:
     """The one that the control plane was created from is not there any more."""
-    item = yaml.safe_load(admin.cluster("export", NAME).checked())["spec"]["template"]
-    old = item.rpartition("/")[2]
-    name, new = old.partition("_rev")[0], old.partition("_rev")[0] + "_rev9"
-    control.set(f"templates/{new}", like=old)
+    old, new = revisions
+    name = old.partition("_rev")[0]
     control.set(f"templates/{old}", remove=True)
     words = ("restore", NAME, "full", "--identity", "key", "--yes")
     try:
