@@ -10,11 +10,11 @@ One command line a process, and so one of these (as in `sent`).
 
 from __future__ import annotations
 
-from cse_client import sent
+from cse_client import sent, suggest
 from cse_client.content import capitalized
 from cse_client.errors import Replaced
 
-__all__ = ["begin", "check", "forget"]
+__all__ = ["begin", "check", "check_cluster", "forget"]
 
 
 class _LookedAt:
@@ -55,3 +55,12 @@ def check(kind: str, name: str, identity: str, *where: str, look: str) -> None:
             f" command looked at it{unchanged}.",
             hint=f"Look at it before you run the command again: {look}",
         )
+
+
+def check_cluster(name: str, identity: str, *where: str) -> None:
+    """Check that a cluster's name still belongs to what it was first found to belong to.
+
+    Raises:
+        Replaced: see `check`.
+    """
+    check("cluster", name, identity, *where, look=suggest.cse("cluster info", name))

@@ -62,8 +62,7 @@ def _cluster_vapp(vcd: VcdClient, vdc: Vdc, record: VAppRecord) -> VApp:
             f"vApp '{name}' exists but is not a Kubernetes cluster.",
             hint=f"To look at it: {suggest.vcd('vapp info', name)}",
         )
-    look = suggest.cse("cluster info", name)
-    looked_at.check("cluster", name, vapp.id, vdc.href, look=look)
+    looked_at.check_cluster(name, vapp.id, vdc.href)
     return vapp
 
 

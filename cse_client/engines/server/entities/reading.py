@@ -144,8 +144,7 @@ class EntityReader:
             )
         if len(there) > 1:
             raise ambiguous(ref.name, there)
-        look = suggest.cse("cluster info", ref.name)
-        looked_at.check("cluster", ref.name, there[0].id, ref.vdc, ref.org, look=look)
+        looked_at.check_cluster(ref.name, there[0].id, ref.vdc, ref.org)
         return there[0]
 
     def named(self, ref: ClusterRef) -> list[Found]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cse_client import looked_at, suggest
+from cse_client import looked_at
 from cse_client.engines.server.detect import Detection
 from cse_client.engines.server.documents import mapping, mappings
 from cse_client.engines.server.extension import Extension, quoted
@@ -95,8 +95,7 @@ class LegacyReader:
             Replaced: the name was another cluster's when this command looked at it before.
         """
         found = self.read(ref)
-        look, identity = suggest.cse("cluster info", ref.name), found.summary.cluster_id
-        looked_at.check("cluster", ref.name, identity, ref.vdc, ref.org, look=look)
+        looked_at.check_cluster(ref.name, found.summary.cluster_id, ref.vdc, ref.org)
         return found
 
     def read(self, ref: ClusterRef) -> ServedCluster:
