@@ -95,7 +95,7 @@ class VcdClient:
         """Addresses that clusters have reserved."""
         from cse_client.vcd.reservations import Reservations
 
-        return Reservations(self._transport)
+        return Reservations(self._transport, self.write_metadata)
 
     def affinity_rules(self, vdc: Vdc) -> AffinityRules:
         """Return the rules of a VDC that keep VMs apart; a request where it was not read yet."""

@@ -8,6 +8,7 @@ ranges, `{"network": "<uuid>", "ranges": ["A-B", "C-D"]}`.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from cse_client import bounds
@@ -19,7 +20,7 @@ from cse_client.model.addons import (
     AddressRange,
     RecordedAddresses,
 )
-from cse_client.vcd import queries, writing
+from cse_client.vcd import queries
 from cse_client.vcd.errors import EDIT_RIGHT, Action
 from cse_client.vcd.tasks import Task
 
@@ -35,10 +36,13 @@ _PURPOSES = {
 
 
 class Reservations:
-    """Reads and changes what clusters have reserved."""
+    """Reads and changes what clusters have reserved; `write` writes metadata of a vApp."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self, transport: Transport, write: Callable[[str, Mapping[str, str]], Task]
+    ) -> None:
         self._transport = transport
+        self._write = write
 
     def recorded(self) -> list[RecordedAddresses]:
         """Return the reservations of all clusters that this user sees; one request per 128."""
@@ -60,10 +64,7 @@ class Reservations:
 
     def reserve(self, vapp_href: str, network_id: str, ranges: tuple[AddressRange, ...]) -> Task:
         """Record in a cluster's vApp which addresses its load balancer gives out."""
-        action = Action("write the metadata", right=EDIT_RIGHT, changes=True)
-        body = writing.metadata({footprint.ADDRESSES: record_text(network_id, ranges)})
-        url = f"{vapp_href}/metadata"
-        return self._transport.post(url, body, writing.METADATA, action).task(action)
+        return self._write(vapp_href, {footprint.ADDRESSES: record_text(network_id, ranges)})
 
     def release(self, vapp_href: str) -> Task | None:
         """Remove that record; None where there is none."""
