@@ -19,7 +19,14 @@ from cse_client.model import Template, footprint
 from cse_client.model.upgrades import UpgradeSpec
 from cse_client.versions import version_key
 
-__all__ = ["choose_target", "release_of", "short_release", "skew_problems", "targets"]
+__all__ = [
+    "choose_target",
+    "refuse_unfit",
+    "release_of",
+    "short_release",
+    "skew_problems",
+    "targets",
+]
 
 _EXACT = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?", re.ASCII)
 _THREE_MINORS_SINCE = 28
@@ -96,10 +103,19 @@ def choose_target(
     found = targets(templates, release, metadata, keepalived=keepalived)
     if found:
         return found[0]
+    refuse_unfit(templates, release, spec.cluster)
+    return None
+
+
+def refuse_unfit(templates: Sequence[Template], release: str, cluster: str) -> None:
+    """Refuse templates of which none fits, unless that is because none is newer than the cluster.
+
+    Raises:
+        NotFound: there is none, or one is newer and does not fit.
+    """
     known = [version_key(release_of(template)) for template in templates]
     if not any(known) or max(known) > version_key(release):
-        raise no_upgrades(spec.cluster)
-    return None
+        raise no_upgrades(cluster)
 
 
 def skew_problems(template: Template, release: str, kubelets: Sequence[str]) -> Iterator[CseError]:

@@ -30,6 +30,7 @@ from cse_client.engines.direct.upgrade_parts import MadeOf, UpgradeParts
 from cse_client.engines.direct.upgrade_record import Pace, recorded_pace
 from cse_client.engines.direct.upgrade_targets import (
     choose_target,
+    refuse_unfit,
     release_of,
     short_release,
     targets,
@@ -98,6 +99,33 @@ class ClusterUpgrades:
 
         With a template in `spec`, or an upgrade that is going on, only that one.
         """
+        _offered, pki, release, found = self._search(cluster, spec)
+        rows = [_row(template) for template in found]
+        if rows:
+            rows[0] = replace(rows[0], plan=self._plan(cluster, spec, pki, found[0], release))
+        return rows
+
+    def plan(self, cluster: ExistingCluster, spec: UpgradeSpec) -> UpgradePlan:
+        """Return what `upgrade` would do; without steps where the cluster has it already.
+
+        Raises:
+            NotFound: there is no template to upgrade to.
+        """
+        offered, pki, release, found = self._search(cluster, spec)
+        if found:
+            return self._plan(cluster, spec, pki, found[0], release)
+        refuse_unfit(offered, release, spec.cluster)
+        name = cluster.metadata.get(footprint.TEMPLATE_NAME, "")
+        revision = recorded_template_revision(cluster.metadata) or 0
+        return UpgradePlan(cluster.name, release, release, name, revision)
+
+    def _search(
+        self, cluster: ExistingCluster, spec: UpgradeSpec
+    ) -> tuple[Sequence[Template], ClusterPKI, str, Sequence[Template]]:
+        """Return all templates, the cluster's PKI and release, and the templates that `spec` means.
+
+        Those are the template of an upgrade that is going on, the requested one, or all that fit.
+        """
         offered = list(self.templates())
         pki = find_pki(cluster)
         pending = cluster.unfinished if _is_upgrade(cluster.unfinished) else None
@@ -111,25 +139,7 @@ class ClusterUpgrades:
             found = targets(
                 offered, release, cluster.metadata, keepalived=bool(cluster.virtual_address)
             )
-        rows = [_row(template) for template in found]
-        if rows:
-            rows[0] = replace(rows[0], plan=self._plan(cluster, spec, pki, found[0], release))
-        return rows
-
-    def plan(self, cluster: ExistingCluster, spec: UpgradeSpec) -> UpgradePlan:
-        """Return what `upgrade` would do; without steps where the cluster has it already.
-
-        Raises:
-            NotFound: there is no template to upgrade to.
-        """
-        rows = self.targets(cluster, spec)
-        if rows and rows[0].plan is not None:
-            return rows[0].plan
-        release = self._release(cluster, find_pki(cluster))
-        choose_target(list(self.templates()), spec, release, cluster.metadata)
-        name = cluster.metadata.get(footprint.TEMPLATE_NAME, "")
-        revision = recorded_template_revision(cluster.metadata) or 0
-        return UpgradePlan(cluster.name, release, release, name, revision)
+        return offered, pki, release, found
 
     def upgrade(
         self, locked: LockedCluster, spec: UpgradeSpec, options: RunOptions, progress: Progress
