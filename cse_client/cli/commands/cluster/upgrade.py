@@ -202,7 +202,8 @@ def upgrade_command(
         _roll_back(run, engine, spec, options, yes=yes, dry_run=dry_run)
         return
     if dry_run:
-        _show_plan(run, checked_plan(engine, spec))
+        plan = checked_plan(engine, spec)
+        _show_plan(run, plan, ["", *_plan_lines(plan)])
         return
     if not yes:
         plans: list[UpgradePlan] = []
@@ -234,23 +235,20 @@ def upgrade_command(
     run.console.sentence(text, cluster_object(upgraded.cluster))
 
 
-def _show_plan(run: Run, plan: UpgradePlan) -> None:
+def _show_plan(run: Run, plan: UpgradePlan, lines: list[str]) -> None:
+    """Print a plan: `lines`, or in other formats all of it."""
     from cse_client.cli.tables import plain
 
     record = plain(plan)
     if not run.console.documented(record, record):
-        run.console.lines("\n".join(["", *_plan_lines(plan)]))
+        run.console.lines("\n".join(lines))
 
 
-def _show_return(run: Run, plan: UpgradePlan) -> None:
-    from cse_client.cli.tables import plain
-
-    record = plain(plan)
-    if run.console.documented(record, record):
-        return
+def _return_lines(plan: UpgradePlan) -> list[str]:
+    """Return the plan of a roll-back as text."""
     head = f"Going back from Kubernetes {plan.before} to {plan.after}:"
     steps = [*(step.action for step in plan.steps), "Record that the upgrade is rolled back."]
-    run.console.lines("\n".join([head, *numbered(steps)]))
+    return [head, *numbered(steps)]
 
 
 def _already(cluster: str, kubernetes: str, template: str, revision: object) -> str:
@@ -297,7 +295,7 @@ def _roll_back(
     if dry_run:
         with run.console.progress() as progress:
             plan = engine.plan_roll_back(spec, options, progress)
-        _show_return(run, plan)
+        _show_plan(run, plan, _return_lines(plan))
         return
     if not yes:
         run.confirm(f"Rolling the upgrade of {spec.cluster} back", look)
