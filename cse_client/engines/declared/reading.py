@@ -128,7 +128,6 @@ def read_declared(reading: Reading, name: str) -> DeclaredFile:
     document, places = reading.value, Places(reading.positions)
     if not isinstance(document, Mapping):
         refuse_unread(reading, name)
-    if not isinstance(document, Mapping):
         raise WrongUsage(
             f"{capitalized(name)} does not describe a cluster: it is not a YAML object.",
             hint=_schema_hint(),

@@ -22,8 +22,7 @@ _ENDS_SOON = timedelta(days=14)
 _SYSTEM = "kube-system"
 #: The label of a cluster's DNS server, and the name of its Service, as kubeadm gives them
 #: (kubernetes: cmd/kubeadm/app/phases/addons/dns).
-_DNS_LABEL = ("k8s-app", "kube-dns")
-_DNS_SERVICE = "kube-dns"
+_DNS_LABEL, _DNS_SERVICE = "k8s-app=kube-dns", "kube-dns"
 #: Conditions of a Node that are bad when True.
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
@@ -178,18 +177,17 @@ def _health(api: ClusterAPI) -> list[str]:
 
 def _no_dns(api: ClusterAPI) -> tuple[str, str] | None:
     """Return why no DNS server is there, and the cure; a server that fails is a pod in trouble."""
-    key, label = _DNS_LABEL
+    install = suggest.program("kubeadm init phase addon coredns")
     consequence = "so that names cannot be resolved in the cluster"
     at = f"/apis/apps/v1/namespaces/{_SYSTEM}"
     # some installations run it as a DaemonSet
-    query = {"labelSelector": f"{key}={label}"}
+    query = {"labelSelector": _DNS_LABEL}
     deployed = list(api.listing(f"{at}/deployments", "Deployment", "list deployments", query))
     others = list(api.listing(f"{at}/daemonsets", "DaemonSet", "list daemonsets", query))
     if not deployed and not others:
         return (
             f"{_SYSTEM} has no CoreDNS, {consequence}.",
-            "Install it, on a control plane: "
-            + suggest.program("kubeadm init phase addon coredns"),
+            f"Install it, on a control plane: {install}",
         )
     if not others and all((one.get("spec") or {}).get("replicas") == 0 for one in deployed):
         name = str((deployed[0].get("metadata") or {}).get("name"))
@@ -202,7 +200,7 @@ def _no_dns(api: ClusterAPI) -> tuple[str, str] | None:
     if not any((one.get("metadata") or {}).get("name") == _DNS_SERVICE for one in services):
         return (
             f"{_SYSTEM} has no Service {_DNS_SERVICE}, {consequence}.",
-            "Create it, on a control plane: " + suggest.program("kubeadm init phase addon coredns"),
+            f"Create it, on a control plane: {install}",
         )
     return None
 
