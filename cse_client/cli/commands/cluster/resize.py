@@ -25,7 +25,6 @@ from cse_client.cli.options import (
     vdc_option,
 )
 from cse_client.cli.run import Run, command
-from cse_client.cli.text import numbered
 from cse_client.model import ClusterRef
 
 if TYPE_CHECKING:
@@ -113,7 +112,10 @@ def resize_command(
         planning = run.require(Planning, "cluster resize --dry-run")
         with run.console.progress() as progress:
             planned = planning.plan_resize(spec, options, progress)
-        run.console.lines("\n".join(numbered(planned) or ["Nothing would be changed."]))
+        if planned:
+            run.console.plan(planned, cluster=name)
+        else:
+            run.console.sentence("Nothing would be changed.", {"cluster": name, "plan": []})
         return
     with run.console.progress() as progress:
         cluster = engine.resize(spec, options, progress)
