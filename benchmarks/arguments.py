@@ -12,6 +12,16 @@ def parser(text: str) -> argparse.ArgumentParser:
     )
 
 
+def add_scale(to: argparse.ArgumentParser) -> None:
+    """Add --scale."""
+    to.add_argument(
+        "--scale",
+        type=factor,
+        default=1.0,
+        help="factor for the seconds that tasks and guests take",
+    )
+
+
 def number(text: str) -> int:
     """Return a whole number above 0."""
     if not text.isascii() or not text.isdigit() or not int(text):

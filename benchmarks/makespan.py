@@ -261,12 +261,7 @@ def main() -> int:
         "Measures how long commands take against the longest chain of waits that their work needs;"
         " the limit of each command is in its row of the table."
     )
-    parser.add_argument(
-        "--scale",
-        type=arguments.factor,
-        default=1.0,
-        help="factor for the seconds that tasks and guests take",
-    )
+    arguments.add_scale(parser)
     parser.add_argument(
         "--only",
         nargs="+",

@@ -55,12 +55,7 @@ def main() -> None:
         "Measures `cluster apply` of a file with three pools against one pool of as many workers;"
         f" the limit is a ratio of {LIMIT}, with as many tasks and changes."
     )
-    parser.add_argument(
-        "--scale",
-        type=arguments.factor,
-        default=1.0,
-        help="factor for the seconds that tasks and guests take",
-    )
+    arguments.add_scale(parser)
     parser.add_argument("--workers", type=arguments.number, default=30, help="workers in all")
     parser.add_argument(
         "--turns", type=arguments.number, default=2, help="times that each is applied"

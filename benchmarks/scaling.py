@@ -84,12 +84,7 @@ def main() -> None:
         " sequence, 1.3 times the time of one new worker for 50, 3 times that of one deleted node"
         " for 10, and 4 requests for the list of 200 nodes."
     )
-    parser.add_argument(
-        "--scale",
-        type=arguments.factor,
-        default=1.0,
-        help="factor for the seconds that tasks and guests take",
-    )
+    arguments.add_scale(parser)
     scale = parser.parse_args().scale
     line = "{:<28} {:>8} {:>18} {:>9} {:>22}"
     print(line.format("command", "seconds", "tasks in sequence", "requests", "ratio (limit)"))
