@@ -56,7 +56,7 @@ WantedBy=multi-user.target
 """
 
 # The variables and files that kubeadm's documentation names for the package's drop-in.
-REAL_DROP_IN = f"""{KUBELET_DROP_IN.partition(chr(10))[2]}ExecStart=
+REAL_DROP_IN = f"""{KUBELET_DROP_IN}ExecStart=
 ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS\
  $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 """
