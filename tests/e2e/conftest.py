@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.programs import Result, clean_environment
-from tests.support.simulator import Cloud, Control, Login, start_simulator, stop_simulator
+from tests.support.simulator import Cloud, Control, Login, running_simulator
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         told = {name: os.environ[f"CSE_E2E_{name.upper()}"] for name in names}
         yield Cloud(**told, others={})
         return
-    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--guest-speed", "30")
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(tmp_path_factory.mktemp("simulator"), "--guest-speed", "30") as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import yaml
 
 from tests.support.people import Door, Person, person
 from tests.support.programs import VCD
-from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
+from tests.support.simulator import Cloud, Control, log_in, running_simulator
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator", allow_module_level=True)
@@ -30,9 +30,8 @@ HOUR = 3600
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    process, cloud = start_simulator(tmp_path_factory.mktemp("cloud"), "--guest-speed", "20")
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(tmp_path_factory.mktemp("cloud"), "--guest-speed", "20") as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.editor import Editor
 from tests.support.output import lasting
+from tests.support.people import offer_template
 from tests.support.programs import CSE, VCD, Result, Workstation, clean_environment, command_line
 from tests.support.schemas import check
 from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
@@ -49,10 +50,7 @@ class Place(Workstation):
 
     def offer(self, item: str, release: str, *, keepalived: bool = True) -> None:
         """Offer a template."""
-        image = {"keepalived": keepalived, "kubernetes": release}
-        self.control.set(f"templates/{item}", like=BARE, image=image)
-        register = ("template", "register", "cse", item, "--kubernetes-version", release)
-        self.cse(*register, *(["--keepalived"] if keepalived else [])).checked()
+        offer_template(self, self.control, item, release, like=BARE, keepalived=keepalived)
 
     def afflict(self, vm: str, **faults: object) -> None:
         """Give faults to the guests of that name that start from now on."""

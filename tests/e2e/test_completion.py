@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.programs import VCD, Workstation, clean_environment
-from tests.support.simulator import Control, log_in, start_simulator, stop_simulator
+from tests.support.simulator import Control, log_in, running_simulator
 from tests.support.waiting import until
 
 COMPLETE = str(Path(VCD).with_name("cse-complete"))
@@ -37,9 +37,8 @@ INSTALL = {
 @pytest.fixture(scope="module")
 def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control]:
     """A cloud of its own: what is put into it here would be in the way of others."""
-    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--time", "instant")
-    yield Control(cloud)
-    stop_simulator(process)
+    with running_simulator(tmp_path_factory.mktemp("simulator"), "--time", "instant") as cloud:
+        yield Control(cloud)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from cse_client.vcd import tasks
 from cse_client.vcd.client import VcdClient
 from tests.support.people import Person, person
 from tests.support.programs import VCD
-from tests.support.simulator import Cloud, Control, start_simulator, stop_simulator
+from tests.support.simulator import Cloud, Control, running_simulator
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator", allow_module_level=True)
@@ -36,9 +36,8 @@ if "CSE_E2E_HOST" in os.environ:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    process, cloud = start_simulator(tmp_path_factory.mktemp("cloud"), "--guest-speed", "20")
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(tmp_path_factory.mktemp("cloud"), "--guest-speed", "20") as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,7 @@ from tests.support.simulator import (
     Asker,
     Cloud,
     Control,
-    start_simulator,
-    stop_simulator,
+    running_simulator,
 )
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
@@ -249,10 +248,9 @@ WORLDS: dict[str, World] = {
 def today(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A VCD 10.6 with one VM in it."""
     folder = tmp_path_factory.mktemp("today")
-    process, cloud = start_simulator(folder, "--vcd", "10.6", "--no-guests")
-    Control(cloud).set("vapps", count=1)
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(folder, "--vcd", "10.6", "--no-guests") as cloud:
+        Control(cloud).set("vapps", count=1)
+        yield cloud
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.support.cluster_files import Place
-from tests.support.people import person
+from tests.support.people import offer_template, person
 from tests.support.simulator import Cloud, Control
 
 NAME = "pooled"
@@ -65,10 +65,7 @@ def place(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
     place = Place(home, person(cloud, home).environment)
     control = Control(cloud)
     for item, release in RELEASES.items():
-        image = {"keepalived": True, "kubernetes": release}
-        control.set(f"templates/{item}", like=BARE, image=image)
-        register = ("template", "register", "cse", item, "--kubernetes-version", release)
-        place.cse(*register, "--keepalived").checked()
+        offer_template(place, control, item, release, like=BARE, keepalived=True)
     yield place
     place.run_cse("delete", NAME, "--yes")
     for item in RELEASES:

@@ -12,7 +12,7 @@ from cse_client.kube.addons.table import RELEASES
 from tests.support import manifests
 from tests.support.people import Person, person
 from tests.support.programs import VCD
-from tests.support.simulator import Cloud, Control, log_in, start_simulator, stop_simulator
+from tests.support.simulator import Cloud, Control, log_in, running_simulator
 
 if "CSE_E2E_HOST" in os.environ:
     pytest.skip("needs a simulator whose clock may be moved", allow_module_level=True)
@@ -43,9 +43,8 @@ spec: {backend: {serviceName: web, servicePort: 80}}
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A cloud of this file's own, because its clock is moved."""
-    process, cloud = start_simulator(tmp_path_factory.mktemp("cloud"), "--guest-speed", "20")
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(tmp_path_factory.mktemp("cloud"), "--guest-speed", "20") as cloud:
+        yield cloud
 
 
 def test_the_guides_story(world: Cloud, tmp_path: Path) -> None:

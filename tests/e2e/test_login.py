@@ -19,8 +19,7 @@ from tests.support.simulator import (
     Cloud,
     Control,
     api_token,
-    start_simulator,
-    stop_simulator,
+    running_simulator,
 )
 from tests.support.terminal import on_terminal
 
@@ -78,9 +77,8 @@ class Desk:
 def today(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A VCD 10.6."""
     folder = tmp_path_factory.mktemp("today")
-    process, cloud = start_simulator(folder, "--vcd", "10.6", "--no-guests")
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(folder, "--vcd", "10.6", "--no-guests") as cloud:
+        yield cloud
 
 
 @pytest.fixture
@@ -106,8 +104,7 @@ def token_of(cloud: Cloud, user: str = "admin") -> str:
 def test_each_release(home: Path, tmp_path: Path, release: str) -> None:
     """With the password and the CA; then other commands, of vcd-cli as well; then out again."""
     (tmp_path / "vcd").mkdir()
-    process, cloud = start_simulator(tmp_path / "vcd", "--vcd", release, "--no-guests")
-    try:
+    with running_simulator(tmp_path / "vcd", "--vcd", release, "--no-guests") as cloud:
         desk = Desk(home, cloud, "cse" if release in ("10.1", "10.6") else "vcd cse")
         prompt = "Password of admin: "
         done = desk.answering(prompt, cloud.password, "ACME", "admin", "--ca-file", cloud.ca)
@@ -135,8 +132,6 @@ def test_each_release(home: Path, tmp_path: Path, release: str) -> None:
         ended = {"extensions": ["cse_client.cse"], "profiles": [{**profile, "verify": cloud.ca}]}
         desk.profiles.write_text(yaml.safe_dump(ended))
         assert "has expired or is not valid" in desk.cse("cluster", "list").err
-    finally:
-        stop_simulator(process)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

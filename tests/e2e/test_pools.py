@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.editor import Editor
-from tests.support.people import Person, person
+from tests.support.people import Person, offer_template, person
 from tests.support.programs import CSE
 from tests.support.schemas import check
-from tests.support.simulator import Cloud, Control, start_simulator, stop_simulator
+from tests.support.simulator import Cloud, Control, running_simulator
 from tests.support.waiting import until
 
 NAME = "pooled"
@@ -29,9 +29,8 @@ REFUSED, WRONG_USAGE, NOT_FOUND = 4, 2, 3
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--time", "instant")
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(tmp_path_factory.mktemp("simulator"), "--time", "instant") as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +45,7 @@ def admin(
     """An administrator with a cluster of one worker, made without pools."""
     admin = person(simulated, tmp_path_factory.mktemp("admin"))
     for item, release in ITEMS.items():
-        world.set(f"templates/{item}", like=BARE, image={"kubernetes": release})
-        admin.cse("template", "register", "cse", item, "--kubernetes-version", release).checked()
+        offer_template(admin, world, item, release, like=BARE, keepalived=False)
     admin.cluster("create", NAME, "-n", "net1", "-N", "1", "-t", OWN).checked()
     admin.cluster("config", NAME, "--save").checked()
     yield admin

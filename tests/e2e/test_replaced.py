@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.people import Person, person
+from tests.support.people import Person, offer_template, person
 from tests.support.programs import CSE
-from tests.support.simulator import Asker, Cloud, Control, start_simulator, stop_simulator
+from tests.support.simulator import Asker, Cloud, Control, running_simulator
 from tests.support.terminal import on_terminal
 
 NAME, SPARE = "first", "second"
@@ -37,9 +37,8 @@ for vapp, name in zip(pairs[::2], pairs[1::2]):
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    process, cloud = start_simulator(tmp_path_factory.mktemp("simulator"), "--time", "instant")
-    yield cloud
-    stop_simulator(process)
+    with running_simulator(tmp_path_factory.mktemp("simulator"), "--time", "instant") as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +46,7 @@ def admin(simulated: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Person:
     """An administrator with two clusters, of which the first has a backup and two pools."""
     admin = person(simulated, tmp_path_factory.mktemp("admin"))
     for item, release in ((OLD, "1.36.3"), (NEWER, "1.36.4")):
-        Control(simulated).set(f"templates/{item}", like=BARE, image={"kubernetes": release})
-        admin.cse("template", "register", "cse", item, "--kubernetes-version", release).checked()
+        offer_template(admin, Control(simulated), item, release, like=BARE, keepalived=False)
     for name, workers in ((NAME, "1"), (SPARE, "0")):
         admin.cluster("create", name, "-n", "net1", "-N", workers, "-t", OLD).checked()
     admin.cse("pool", "create", NAME, "more", "--nodes", "0").checked()

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.programs import Result, Workstation, clean_environment
-from tests.support.simulator import Cloud, log_in
+from tests.support.simulator import Cloud, Control, log_in
 
 
 class Person(Workstation):
@@ -34,6 +34,16 @@ class Person(Workstation):
 def person(cloud: Cloud, home: Path, user: str = "") -> Person:
     log_in(cloud, home, user=user, password=cloud.others[user] if user else "")
     return Person(home, {**clean_environment(home), **cloud.environment()})
+
+
+def offer_template(
+    who: Workstation, control: Control, item: str, release: str, *, like: str, keepalived: bool
+) -> None:
+    """Offer a copy of a template with another Kubernetes release, and register it."""
+    image = {"keepalived": keepalived, "kubernetes": release}
+    control.set(f"templates/{item}", like=like, image=image)
+    register = ("template", "register", "cse", item, "--kubernetes-version", release)
+    who.cse(*register, *(["--keepalived"] if keepalived else [])).checked()
 
 
 class Door(threading.Thread):

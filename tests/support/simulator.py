@@ -161,6 +161,16 @@ def stop_simulator(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
+@contextmanager
+def running_simulator(folder: Path, *options: str) -> Iterator[Cloud]:
+    """Give a simulator whose files lie in `folder`, and end it afterwards."""
+    process, cloud = start_simulator(folder, *options)
+    try:
+        yield cloud
+    finally:
+        stop_simulator(process)
+
+
 def log_in(
     cloud: Cloud,
     home: Path,
