@@ -31,6 +31,7 @@ demo: .venv/demo.ready
 test: .venv/test.ready
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run $(PYTEST) $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.support.unfinished_coverage
 	@$(BIN)/coverage combine --quiet
 
 coverage: .venv/test.ready
